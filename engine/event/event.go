@@ -1,0 +1,208 @@
+// Package event is the closed set of things that can happen in a run.
+//
+// Events carry facts, not sentences: every display and every report is a
+// function of them, so a recorded run can be replayed into any reporter. Per
+// step the order is [StepStarted], then its commands, output and notices, then
+// [StepSettled]. The package knows nothing of who produces or consumes them.
+package event
+
+import (
+	"os"
+	"time"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// StepID numbers the steps of one run from 1; 0 means "no step".
+type StepID int32
+
+// Event is one thing that happened. The set of types in this package that
+// implement it is closed.
+type Event interface{ event() }
+
+// Stream is the origin of an output chunk.
+type Stream uint8
+
+const (
+	Stdout Stream = 1
+	Stderr Stream = 2
+	Merged Stream = 3 // both, on one pipe, in exact order
+)
+
+// Outcome is how a step ended.
+type Outcome uint8
+
+const (
+	Succeeded Outcome = iota + 1 // its commands ran
+	Fresh                        // nothing to do: up to date
+	Restored                     // outputs came from the cache
+	Failed
+	Skipped   // a condition or platform said no
+	Cancelled // stopped, or never started, because of something else
+)
+
+var outcomeNames = [...]string{"", "succeeded", "fresh", "restored", "failed", "skipped", "cancelled"}
+
+// String returns the outcome's name as it stands in event files.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// RunStarted opens every run.
+type RunStarted struct {
+	Time  time.Time
+	Run   string   // identity of the run
+	Tasks []string // as named on the command line
+}
+
+// Planned tells that a plan was added to the run: one per call that is
+// expanded, so several in a run whose commands call tasks.
+type Planned struct {
+	Time   time.Time
+	Steps  int
+	Edges  int
+	Parent StepID // the step whose body made the call, or 0
+}
+
+// StepStarted tells that a step left the queue.
+type StepStarted struct {
+	Time   time.Time
+	Step   StepID
+	Parent StepID // the step that needs or calls it, or 0
+	Task   string // display name: label or name
+	Prefix string // for prefixed output
+	Pos    diag.Pos
+	Silent bool // neither its commands nor "up to date" are announced
+}
+
+// CommandStarted announces one command of a step, before its first output.
+type CommandStarted struct {
+	Time    time.Time
+	Step    StepID
+	Command int    // index within the step, from 0
+	Text    string // as shown: secrets masked
+	Dir     string
+	Silent  bool   // the command is not to be announced (unless verbose)
+	DryRun  bool   // nothing follows: it is only shown
+	Relayed bool   // its output arrives as Output events, not on our own streams
+	Begin   string // group output: the rendered begin and end lines, or ""
+	End     string
+}
+
+// Output is bytes a relayed command wrote. The receiver owns Data until it
+// calls Release, exactly once, and must not keep Data after that.
+type Output struct {
+	Time    time.Time
+	Step    StepID
+	Command int
+	Stream  Stream
+	Data    []byte
+	Release func()
+}
+
+// CommandEnded closes a command. All its Output events came before it.
+type CommandEnded struct {
+	Time     time.Time
+	Step     StepID
+	Command  int
+	Code     int // exit status; 0 is success
+	Err      error
+	Duration time.Duration
+}
+
+// NoticeKind classes a [Notice].
+type NoticeKind uint8
+
+const (
+	VarComputed        NoticeKind = iota + 1 // A: command, B: result
+	StatusChecked                            // A: command; Err: nil when it exited zero
+	TaskIfSkipped                            // a task's `if` said no
+	CommandIfSkipped                         // a command's `if` said no
+	PlatformSkipped                          // not for this platform
+	PreconditionFailed                       // A: message
+	DeferFailed                              // a deferred command failed; Err
+	ErrorIgnored                             // ignore_error covered Err
+	Deduplicated                             // A: key; an equal call ran or runs already
+	PromptAssumed                            // A: text; --yes answered it
+	LeftRunning                              // A: description of what a command left behind
+	WaitingForLock                           // A: who holds it
+)
+
+// Notice is a fact that only some reports show.
+type Notice struct {
+	Time time.Time
+	Kind NoticeKind
+	Step StepID
+	Task string
+	A, B string
+	Err  error
+}
+
+// Suspended tells that a step waits for a task it called; it holds no slot.
+type Suspended struct {
+	Time time.Time
+	Step StepID
+}
+
+// Resumed ends a suspension.
+type Resumed struct {
+	Time time.Time
+	Step StepID
+}
+
+// StepSettled closes a step.
+type StepSettled struct {
+	Time     time.Time
+	Step     StepID
+	Parent   StepID
+	Task     string // display name
+	Name     string // full task name, as it can be called
+	Prefix   string
+	Silent   bool
+	Outcome  Outcome
+	Err      error  // nil unless Failed or Cancelled
+	Code     int    // exit status of the command that failed, or 0
+	Cause    StepID // whose failure this is, when not its own
+	Duration time.Duration
+}
+
+// DiagnosticFound carries a warning or error about the workflow.
+type DiagnosticFound struct {
+	Time       time.Time
+	Diagnostic *diag.Diagnostic
+}
+
+// SignalReceived tells that weft itself got a signal.
+type SignalReceived struct {
+	Time    time.Time
+	Signal  os.Signal
+	Count   int // of this kind, from 1
+	Running int // steps that are being stopped
+}
+
+// StillRunning reminds, after an interrupt, of what is being waited for.
+type StillRunning struct {
+	Time  time.Time
+	Tasks []string
+}
+
+// RunFinished closes every run.
+type RunFinished struct {
+	Time     time.Time
+	Counts   [Cancelled + 1]int // steps by Outcome
+	Err      error
+	Duration time.Duration
+}
+
+func (*RunStarted) event()      {}
+func (*Planned) event()         {}
+func (*StepStarted) event()     {}
+func (*CommandStarted) event()  {}
+func (*Output) event()          {}
+func (*CommandEnded) event()    {}
+func (*Notice) event()          {}
+func (*Suspended) event()       {}
+func (*Resumed) event()         {}
+func (*StepSettled) event()     {}
+func (*DiagnosticFound) event() {}
+func (*SignalReceived) event()  {}
+func (*StillRunning) event()    {}
+func (*RunFinished) event()     {}

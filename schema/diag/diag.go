@@ -1,0 +1,106 @@
+// Package diag says where and why something in a workflow file is wrong.
+//
+// It is the leaf that every other package may import: a [Pos] is a place in a
+// file, a [Diagnostic] is one problem at that place, and a [List] collects them
+// so that all problems are reported at once. It knows nothing of YAML, of
+// running, or of terminals: colour and snippets belong to the printer.
+package diag
+
+import (
+	"fmt"
+	"strings"
+)
+
+// File is one file that positions point into. It is shared by all positions of
+// that file and must not be changed once a position refers to it.
+type File struct {
+	// Path is how the file is shown to the user and found on disk; absolute
+	// for files on disk, "__stdin__" for standard input.
+	Path string
+	// Source is the file's content, for snippets. It may be nil.
+	Source []byte
+}
+
+// Pos is a place in a file. Line and Column count from 1, Column in bytes; the
+// zero Pos means "no place known".
+type Pos struct {
+	File         *File
+	Line, Column int32
+}
+
+// IsValid reports whether p points into a file.
+func (p Pos) IsValid() bool { return p.File != nil }
+
+// Path returns the path of p's file, or "" when p is not valid.
+func (p Pos) Path() string {
+	if p.File == nil {
+		return ""
+	}
+	return p.File.Path
+}
+
+// String returns "path:line:column", or "" when p is not valid.
+func (p Pos) String() string {
+	switch {
+	case p.File == nil:
+		return ""
+	case p.Line == 0:
+		return p.File.Path
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File.Path, p.Line, p.Column)
+}
+
+// Severity tells whether a diagnostic stops the run.
+type Severity uint8
+
+const (
+	Error   Severity = iota // the file cannot be used
+	Warning                 // the file works, but probably not as meant
+)
+
+// Kind classes a diagnostic; the command line maps it to an exit code.
+type Kind uint8
+
+const (
+	Other             Kind = iota // anything without a code of its own
+	NotFound                      // no Taskfile at the place named
+	Decode                        // a value of the wrong type or form
+	Version                       // schema version missing or not supported
+	Syntax                        // not YAML, or a loop that cannot be expanded
+	IncludeCycle                  // a file includes itself, directly or not
+	ChecksumMismatch              // an include differs from its pinned checksum
+	Conflict                      // a flattened include brings a name that exists
+	NotYet                        // a part of the format this version does not run
+	UnknownKey                    // a key that means nothing (a warning)
+	MissingTask                   // a call of a task that is not there
+	Cycle                         // tasks that need each other
+	Suspicious                    // legal, but can never do what it says (a warning)
+)
+
+// Diagnostic is one problem. What is always set; the others are "" when there
+// is nothing to say. No field ends with a full stop.
+type Diagnostic struct {
+	Pos      Pos
+	Severity Severity
+	Kind     Kind
+	What     string // what is wrong, naming the thing: `no task "biuld"`
+	Why      string // why it matters or how it came about: `needed by "release" (line 12)`
+	Fix      string // how to fix it: `did you mean "build"?`
+}
+
+// Error returns "path:line:column: what; why; fix", leaving out what is empty.
+func (d *Diagnostic) Error() string {
+	var b strings.Builder
+	if p := d.Pos.String(); p != "" {
+		b.WriteString(p)
+		b.WriteString(": ")
+	}
+	b.WriteString(d.What)
+	for _, s := range []string{d.Why, d.Fix} {
+		if s != "" {
+			b.WriteString("; ")
+			b.WriteString(s)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,249 @@
+// Package schema says what a workflow file says: bytes become Documents (one
+// per file), Documents become one [Workflow] with every include merged and
+// everything checked that can be known without running anything.
+//
+// It knows YAML, and no other package of weft does; it knows nothing of
+// running, of the order of execution, or of the values of templates. A
+// [Workflow] is plain data and immutable once [Load] has returned it.
+package schema
+
+import (
+	"time"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Text is a string of a file, as written, with its position. Most Texts are
+// templates; which are is said at the field that holds them.
+type Text struct {
+	S   string
+	Pos diag.Pos
+}
+
+// IsZero reports whether the key was absent.
+func (t Text) IsZero() bool { return t.S == "" && !t.Pos.IsValid() }
+
+// Tristate is a boolean key that may be absent: absent lets an outer level
+// decide, false overrides it.
+type Tristate uint8
+
+const (
+	Unset Tristate = iota
+	False
+	True
+)
+
+// Or returns t's value, or def when t is unset.
+func (t Tristate) Or(def bool) bool {
+	if t == Unset {
+		return def
+	}
+	return t == True
+}
+
+// Workflow is what the files say after includes: the root file with every
+// included file merged into it.
+type Workflow struct {
+	File *diag.File // the root file
+	Dir  string     // the root directory (ROOT_DIR), absolute
+	Pos  diag.Pos
+
+	Output       Output
+	Method       Text // default up-to-date method; "" means checksum
+	Run          Text // default run mode; "" means always
+	Interval     time.Duration
+	Silent       bool
+	Set, Shopt   []string // shell options for every command
+	Dotenv       []Text   // templates; relative to Dir
+	Vars, Env    Vars
+	UseGitignore Tristate
+
+	// Tasks are all tasks, included ones too, in the order of definition, each
+	// under its full name. Names are unique.
+	Tasks []*Task
+	// ByName finds a task by its full name.
+	ByName map[string]*Task
+	// ByAlias finds tasks by alias, in order of definition; more than one is
+	// an error only when that alias is called.
+	ByAlias map[string][]*Task
+	// Wildcards are the tasks whose name or an alias holds a "*", in order.
+	Wildcards []*Task
+}
+
+// Output is the root key `output`.
+type Output struct {
+	Pos       diag.Pos
+	Style     string // "", interleaved, group, prefixed, or an unknown name
+	Begin     Text   // template; group only
+	End       Text   // template; group only
+	ErrorOnly bool   // group only
+}
+
+// VarKind tells where a variable's value comes from.
+type VarKind uint8
+
+const (
+	Static  VarKind = iota // Value, strings in it being templates
+	Dynamic                // the standard output of the command Text
+	Ref                    // the value of the template expression Text
+)
+
+// Var is one entry of `vars` or `env`.
+type Var struct {
+	Name   string
+	Pos    diag.Pos
+	Kind   VarKind
+	Secret bool // shown as ***** wherever the text that names it is shown
+	// Value of a Static variable: nil, string, bool, int, float64, []any or
+	// map[string]any (keys that are not strings are formatted), nested freely.
+	Value any
+	// Text of a Dynamic variable's command or of a Ref's expression.
+	Text string
+	// Dir is where a Dynamic variable of an included file runs, absolute or a
+	// template; "" means the directory of the level it is evaluated at.
+	Dir string
+}
+
+// Vars are variables in the order of definition; names are unique. The zero
+// Vars is empty.
+type Vars []Var
+
+// Index returns the position of name, or -1.
+func (vs Vars) Index(name string) int {
+	for i := range vs {
+		if vs[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Task is one task under its full name. A task given as a string, a list or
+// nothing has the fields that form implies.
+type Task struct {
+	Name      string // full name: "ns:build"
+	LocalName string // as written in its own file: "build"
+	Namespace string // "" in the root file, else "ns" or "outer:inner"
+	Pos       diag.Pos
+	File      *diag.File // the file that defines it
+
+	Aliases []string // full names
+
+	Desc, Summary Text // templates (fast mode)
+	Label         Text // template
+	Prefix        Text // template
+	Dir           Text // template, then ~ and $VAR; joined with the include's dir where section 3 says so
+	Run           Text // template: "", always, once, when_changed
+	If            Text // template: shell command
+	Prompt        []Text
+	Dotenv        []Text // templates; relative to the task's directory
+	Vars, Env     Vars
+	Requires      []Required
+	Preconditions []Precondition
+	Platforms     []Platform
+	Set, Shopt    []string
+	Deps, Cmds    []Command
+
+	// Up to date: see engine/cache.
+	Sources, Generates []Glob
+	Status             []Text
+	Method             Text // template: "", checksum, timestamp, none
+	UseGitignore       Tristate
+
+	Silent      Tristate
+	Interactive bool
+	Internal    bool
+	IgnoreError bool
+	Watch       bool
+	Failfast    bool
+
+	// What including the file adds (nil for tasks of the root file).
+	Include *Include
+}
+
+// Include is what an include gives to every task of the included file. Tasks
+// of one include share it.
+type Include struct {
+	Namespace string
+	Advanced  bool   // written as a map
+	Dir       string // directory of an advanced include, absolute
+	Vars      Vars   // include.vars
+	// FileVars are the included file's global variables as merged when it was
+	// included ("included Taskfile vars"); advanced includes only.
+	FileVars Vars
+	// Parent is the include of the file that includes this one, or nil.
+	Parent *Include
+}
+
+// CommandKind tells what a Command does.
+type CommandKind uint8
+
+const (
+	Shell CommandKind = iota // run Text
+	Call                     // call the task named Text with Vars
+)
+
+// Command is one entry of cmds or deps. A dependency is a Command of kind Call.
+type Command struct {
+	Pos   diag.Pos
+	Kind  CommandKind
+	Defer bool // runs when the task's body ends
+	Text  Text // template: the script, or the name of the task (with its namespace prefix)
+	Vars  Vars // of a Call
+
+	If          Text // template
+	For         *For
+	Platforms   []Platform
+	Set, Shopt  []string
+	Silent      bool
+	IgnoreError bool
+	Timeout     time.Duration // 0: none
+}
+
+// For is a loop over a command or a dependency. Exactly one of List, From, Var
+// and Matrix is set.
+type For struct {
+	Pos    diag.Pos
+	List   []any  // literal items; not templates
+	From   string // "sources", "generates", or an unknown word (no iterations)
+	Var    string // name of the variable to loop over
+	Split  string // separator for a string variable; "" means white space
+	As     string // name of the item variable; "" means ITEM
+	Matrix []MatrixRow
+}
+
+// MatrixRow is one dimension of a matrix: literal items or a reference.
+type MatrixRow struct {
+	Name  string
+	Pos   diag.Pos
+	Items []any
+	Ref   string // template expression that gives a list; "" means Items
+}
+
+// Glob is one entry of sources or generates.
+type Glob struct {
+	Pattern Text // template
+	Exclude bool
+}
+
+// Precondition must hold before the task's commands run.
+type Precondition struct {
+	Cmd Text // template
+	Msg Text // template; zero means the default message
+	// Short tells that it was written as a string: the default message then
+	// quotes the command.
+	Short bool
+}
+
+// Required is one entry of requires.vars.
+type Required struct {
+	Name string
+	Pos  diag.Pos
+	Enum []string // allowed values; nil means any
+	Ref  string   // template expression that gives the allowed values; "" means Enum
+}
+
+// Platform is one entry of platforms. Either may be "", meaning any.
+type Platform struct {
+	OS, Arch string
+}
