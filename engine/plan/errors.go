@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // TaskError wraps what made a task fail, once per level of calling.
@@ -67,29 +69,58 @@ func (e *InvalidVarsError) Error() string {
 	return b.String()
 }
 
-// CycleError is a call that stands among its own ancestors.
+// CycleReason tells why calls were found to never end.
+type CycleReason uint8
+
+const (
+	Repeats   CycleReason = iota // a call stands among its own ancestors
+	TooDeep                      // calls are nested deeper than any limit
+	StepLimit                    // the plan explodes
+)
+
+// CycleError is a call that can never end.
 type CycleError struct {
-	Path []*Step // from the first occurrence to the call that closes the cycle
-	Name string  // the task that is called again
-	Why  string  // "needs", "calls", "deep" or "steps"
+	Path []*Step  // from the first occurrence to the step that makes the call
+	Name string   // the task that is called
+	Pos  diag.Pos // of the call
+	Why  CycleReason
 }
 
-// LoopError is a `for` that cannot be expanded.
+// Error shows the path with the positions of its calls.
+func (e *CycleError) Error() string {
+	if e.Why == StepLimit {
+		return fmt.Sprintf("the plan has more than %d steps, with %q among them again and again; `run: once` makes equal calls one step", maxSteps, e.Name)
+	}
+	var b strings.Builder
+	if e.Why == TooDeep {
+		b.WriteString("calls are nested too deep: ... -> ")
+	} else {
+		b.WriteString("cycle: ")
+	}
+	for _, s := range e.Path {
+		fmt.Fprintf(&b, "%s -> ", at(s.Name, s.Pos))
+	}
+	b.WriteString(at(e.Name, e.Pos))
+	return b.String()
+}
+
+func at(name string, p diag.Pos) string {
+	if !p.IsValid() {
+		return fmt.Sprintf("%q", name)
+	}
+	return fmt.Sprintf("%q (%s)", name, p)
+}
+
+// LoopError is a list of a loop or an enum that cannot be had.
 type LoopError struct {
 	Task string
+	Pos  diag.Pos
 	What string
 }
 
 func (e *LoopError) Error() string { return e.What }
 
-func (e *CycleError) Error() string {
-	names := make([]string, 0, len(e.Path)+1)
-	for _, s := range e.Path {
-		n := fmt.Sprintf("%q", s.Name)
-		if p := s.Pos.String(); p != "" {
-			n += " (" + p + ")"
-		}
-		names = append(names, n)
-	}
-	return strings.Join(append(names, fmt.Sprintf("%q", e.Name)), " -> ")
-}
+// ModeError is a `run` that is none of always, once and when_changed.
+type ModeError struct{ Task, Mode string }
+
+func (e *ModeError) Error() string { return fmt.Sprintf("invalid run %q", e.Mode) }

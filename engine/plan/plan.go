@@ -26,6 +26,7 @@ package plan
 
 import (
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -42,14 +43,8 @@ type Call struct {
 	Silent bool        // `silent: true` beside the call: the task is not announced
 }
 
-// Mode is what becomes of equal calls.
-type Mode uint8
-
-const (
-	Always Mode = iota
-	Once
-	WhenChanged
-)
+// CommandLine reports whether the call was made by the user, not by a task.
+func (c *Call) CommandLine() bool { return c.From == nil }
 
 // Step is one task with everything bound that is needed to start it. It is
 // immutable once its Plan is returned, except for its Scope, which belongs to
@@ -58,18 +53,27 @@ type Step struct {
 	Task  *schema.Task
 	Scope *vars.Scope
 
-	Name    string // full name, stars of a wildcard replaced by what they matched
-	Label   string // how it is shown: the label, else Name
-	Prefix  string // for prefixed output: the prefix, else Label's name
-	Key     string // identity of a shared step; "" for `run: always`
-	Mode    Mode
-	Pos     diag.Pos // of the call
-	From    *Step    // the step that needs or calls it first; nil for the command line
-	Silent  bool     // of the call, the task or the run
-	Skip    Skip     // why it will not run, if so
-	Bound   *Bound   // nil when the task is static: see Commands
+	Name   string   // full name, stars of a wildcard replaced by what they matched
+	Label  string   // how it is shown: the label, else Name
+	Prefix string   // for prefixed output: the prefix, else Name
+	Key    string   // identity of a shared step; "" for `run: always`
+	Pos    diag.Pos // of the call
+	From   *Step    // the step that needs or calls it first; nil for the command line
+	Silent bool     // of the call, the task or the run
+	Skip   Skip     // why it will not run, if so
+
+	args   schema.Vars
+	needs  []need
+	bound  *bound // nil when the task says the same at every call
+	depth  int32  // needs and calls above it
+	nested int32  // calls from bodies above it
+	known  atomic.Bool
+}
+
+// need is one thing a step needs.
+type need struct {
+	step    *Step
 	timeout time.Duration
-	depth   int32
 }
 
 // Skip tells why a step ends at once, successfully.
@@ -81,14 +85,14 @@ const (
 	ByIf
 )
 
-// Bound is what binding a task that has templates or loops results in.
-type Bound struct {
-	Commands           []Command
-	Sources, Generates []Glob
-	Status             []string
-	Preconditions      []Precondition
-	Prompt             []string
-	Method             string
+// bound is what binding a task that has templates or loops results in.
+type bound struct {
+	commands           []Command
+	sources, generates []Glob
+	status             []string
+	preconditions      []Precondition
+	prompts            []string
+	method             string
 }
 
 // Precondition is a bound schema.Precondition.
@@ -113,17 +117,15 @@ type Command struct {
 	Scope *vars.Scope
 }
 
-// Timeout is how long the step may take as a need: 0 means without limit.
-func (s *Step) Timeout() time.Duration { return s.timeout }
-
-// Depth is the number of calls the step stands in; 0 for the command line.
-func (s *Step) Depth() int { return int(s.depth) }
+// Adopt marks the step as known to the run that executes it: from then on it
+// stands in further plans without its needs.
+func (s *Step) Adopt() { s.known.Store(true) }
 
 // Commands yields the step's commands in order, loops unrolled.
 func (s *Step) Commands() iter.Seq2[int, Command] {
 	return func(yield func(int, Command) bool) {
-		if s.Bound != nil {
-			for i, c := range s.Bound.Commands {
+		if s.bound != nil {
+			for i, c := range s.bound.commands {
 				if !yield(i, c) {
 					return
 				}
@@ -131,12 +133,105 @@ func (s *Step) Commands() iter.Seq2[int, Command] {
 			return
 		}
 		for i := range s.Task.Cmds {
-			c := &s.Task.Cmds[i]
-			if !yield(i, Command{Source: c, Text: c.Text.S, Shown: c.Text.S, If: c.If.S, Vars: c.Vars}) {
+			if !yield(i, asWritten(&s.Task.Cmds[i])) {
 				return
 			}
 		}
 	}
+}
+
+// asWritten is a command that has no templates and no loop.
+func asWritten(c *schema.Command) Command {
+	return Command{Source: c, Text: c.Text.S, Shown: c.Text.S, If: c.If.S, Vars: c.Vars}
+}
+
+// Sources returns the patterns of the files the step reads.
+func (s *Step) Sources() []Glob {
+	if s.bound != nil {
+		return s.bound.sources
+	}
+	return globsAsWritten(s.Task.Sources)
+}
+
+// Generates returns the patterns of the files the step writes.
+func (s *Step) Generates() []Glob {
+	if s.bound != nil {
+		return s.bound.generates
+	}
+	return globsAsWritten(s.Task.Generates)
+}
+
+func globsAsWritten(gs []schema.Glob) []Glob {
+	if len(gs) == 0 {
+		return nil
+	}
+	out := make([]Glob, len(gs))
+	for i, g := range gs {
+		out[i] = Glob{Pattern: g.Pattern.S, Exclude: g.Exclude, Pos: g.Pattern.Pos}
+	}
+	return out
+}
+
+// Status returns the commands that tell whether the step is up to date.
+func (s *Step) Status() []string {
+	if s.bound != nil {
+		return s.bound.status
+	}
+	return texts(s.Task.Status)
+}
+
+// Prompts returns the questions to be answered with yes before the commands.
+func (s *Step) Prompts() []string {
+	if s.bound != nil {
+		return s.bound.prompts
+	}
+	return texts(s.Task.Prompt)
+}
+
+func texts(ts []schema.Text) []string {
+	if len(ts) == 0 {
+		return nil
+	}
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = t.S
+	}
+	return out
+}
+
+// Preconditions returns what must hold before the commands.
+func (s *Step) Preconditions() []Precondition {
+	if s.bound != nil {
+		return s.bound.preconditions
+	}
+	if len(s.Task.Preconditions) == 0 {
+		return nil
+	}
+	out := make([]Precondition, len(s.Task.Preconditions))
+	for i := range s.Task.Preconditions {
+		p := &s.Task.Preconditions[i]
+		out[i] = Precondition{Cmd: p.Cmd.S, Msg: message(p, p.Cmd.S, p.Msg.S)}
+	}
+	return out
+}
+
+// message is what is said when p does not hold.
+func message(p *schema.Precondition, cmd, msg string) string {
+	switch {
+	case msg != "":
+		return msg
+	case p.Short:
+		return "`" + cmd + "` failed"
+	}
+	return cmd + " failed"
+}
+
+// Method returns the step's own up-to-date method; "" leaves it to the workflow.
+func (s *Step) Method() string {
+	if s.bound != nil {
+		return s.bound.method
+	}
+	return s.Task.Method.S
 }
 
 // Plan is an acyclic graph of steps: the closure of one or several calls.
@@ -146,6 +241,9 @@ type Plan struct {
 	Steps []*Step
 	// Needs are, for each step, the indexes of the steps it needs, as written.
 	Needs [][]int32
+	// Timeouts are, beside Needs, how long each need may take; a nil row means
+	// that none of the step's needs is limited.
+	Timeouts [][]time.Duration
 	// Roots are the indexes of the steps that were called, in order of the calls.
 	Roots []int32
 }

@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// bind computes everything of s that does not need its needs to have run, in
+// the order the format says: files and commands first, then the task's `if`.
+func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
+	if f.mode == modeUnknown {
+		return &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}
+	}
+	if err := e.bindEnvironment(ctx, s); err != nil {
+		return err
+	}
+	if f.static {
+		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Name)
+		return nil
+	}
+	b := binder{ctx: ctx, scope: s.Scope}
+	s.Label = orName(b.text(s.Task.Label), s.Name)
+	s.Prefix = orName(b.text(s.Task.Prefix), s.Name)
+	s.bound = &bound{
+		method:    b.text(s.Task.Method),
+		sources:   b.globs(s.Task.Sources),
+		generates: b.globs(s.Task.Generates),
+	}
+	if b.err != nil {
+		return b.err
+	}
+	if err := e.bindFingerprint(ctx, s, f); err != nil {
+		return err
+	}
+	b.scope = s.Scope
+	s.bound.status = b.texts(s.Task.Status)
+	s.bound.prompts = b.texts(s.Task.Prompt)
+	for i := range s.Task.Preconditions {
+		p := &s.Task.Preconditions[i]
+		cmd, msg := b.text(p.Cmd), b.text(p.Msg)
+		s.bound.preconditions = append(s.bound.preconditions, Precondition{cmd, message(p, cmd, msg)})
+	}
+	for i := range s.Task.Cmds {
+		if b.err == nil {
+			b.err = e.bindCommand(ctx, s, &s.Task.Cmds[i])
+		}
+	}
+	condition := b.text(s.Task.If)
+	if b.err != nil {
+		return b.err
+	}
+	return e.checkIf(ctx, s, condition)
+}
+
+func runText(w *schema.Workflow, t *schema.Task) string {
+	if t.Run.S != "" {
+		return t.Run.S
+	}
+	return w.Run.S
+}
+
+func orName(s, name string) string {
+	if s == "" {
+		return name
+	}
+	return s
+}
+
+// bindEnvironment computes directory and environment where that can fail or
+// run something, so that it happens before anything starts.
+func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
+	if len(s.Task.Env) == 0 && len(s.Task.Dotenv) == 0 && s.Task.Dir.S == "" {
+		return nil
+	}
+	if _, err := s.Scope.Dir(ctx); err != nil {
+		return err
+	}
+	_, err := s.Scope.Environ(ctx)
+	return err
+}
+
+// bindFingerprint defines CHECKSUM and TIMESTAMP where the task mentions them.
+func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) error {
+	method := s.bound.method
+	if method == "" {
+		method = e.x.o.Workflow.Method.S
+	}
+	switch {
+	case f.checksum && (method == "" || method == "checksum"):
+		dir, err := s.Scope.Dir(ctx)
+		if err != nil {
+			return err
+		}
+		sum, err := e.x.o.Host.Checksum(ctx, dir, s.bound.sources, e.gitignore(s))
+		if err != nil {
+			return err
+		}
+		s.Scope = s.Scope.With(vars.Binding{Name: "CHECKSUM", Value: sum})
+	case f.timestamp && method == "timestamp":
+		dir, err := s.Scope.Dir(ctx)
+		if err != nil {
+			return err
+		}
+		at, err := e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, e.gitignore(s))
+		if err != nil {
+			return err
+		}
+		s.Scope = s.Scope.With(vars.Binding{Name: "TIMESTAMP", Value: at})
+	}
+	return nil
+}
+
+func (e *expansion) gitignore(s *Step) bool {
+	return s.Task.UseGitignore.Or(e.x.o.Workflow.UseGitignore.Or(false))
+}
+
+// checkIf runs the task's `if`.
+func (e *expansion) checkIf(ctx context.Context, s *Step, condition string) error {
+	if condition == "" {
+		return nil
+	}
+	dir, err := s.Scope.Dir(ctx)
+	if err != nil {
+		return err
+	}
+	env, err := s.Scope.Environ(ctx)
+	if err != nil {
+		return err
+	}
+	holds, err := e.x.o.Host.Condition(ctx, condition, dir, env)
+	if !holds {
+		s.Skip = ByIf
+	}
+	return err
+}
+
+// bindCommand appends what one entry of cmds comes to: several commands for a
+// loop, none for one over nothing.
+func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command) error {
+	if c.Defer {
+		s.bound.commands = append(s.bound.commands, Command{Source: c, Text: c.Text.S, Shown: c.Text.S, Vars: c.Vars, Scope: s.Scope})
+		return nil
+	}
+	return e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
+		b := binder{ctx: ctx, scope: scope}
+		cmd := Command{Source: c, Text: b.text(c.Text), Shown: b.shown(c.Text), If: b.text(c.If)}
+		if c.Kind == schema.Call && b.err == nil && len(c.Vars) > 0 {
+			cmd.Vars, b.err = scope.BindCall(ctx, c.Vars)
+		}
+		s.bound.commands = append(s.bound.commands, cmd)
+		return b.err
+	})
+}
+
+// BindDeferred binds a deferred command when it runs; exitCode is "" when no
+// command failed.
+func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, error) {
+	if c.Scope == nil {
+		return c, nil
+	}
+	scope := c.Scope
+	if exitCode != "" {
+		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
+	}
+	b := binder{ctx: ctx, scope: scope}
+	out := Command{Source: c.Source, Text: b.text(c.Source.Text), Shown: b.shown(c.Source.Text)}
+	if c.Source.Kind == schema.Call && b.err == nil && len(c.Source.Vars) > 0 {
+		out.Vars, b.err = scope.BindCall(ctx, c.Source.Vars)
+	}
+	return out, b.err
+}
+
+// eachNeed calls f with every call that one entry of deps comes to.
+func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f func(Call)) error {
+	if d.For == nil && len(d.Vars) == 0 && !isTemplate(d.Text.S) {
+		f(Call{Name: d.Text.S, Pos: d.Pos, From: s, Silent: d.Silent})
+		return nil
+	}
+	return e.eachItem(ctx, s, d, func(scope *vars.Scope) error {
+		name, err := scope.Expand(ctx, d.Text)
+		if err != nil {
+			return err
+		}
+		args, err := scope.BindCall(ctx, d.Vars)
+		if err != nil {
+			return err
+		}
+		f(Call{Name: name, Vars: args, Pos: d.Pos, From: s, Silent: d.Silent})
+		return nil
+	})
+}
+
+// binder expands many texts and keeps the first error.
+type binder struct {
+	ctx   context.Context
+	scope *vars.Scope
+	err   error
+}
+
+func (b *binder) text(t schema.Text) string {
+	if b.err != nil || !isTemplate(t.S) {
+		return t.S
+	}
+	var s string
+	s, b.err = b.scope.Expand(b.ctx, t)
+	return s
+}
+
+func (b *binder) shown(t schema.Text) string {
+	if b.err != nil || !isTemplate(t.S) {
+		return t.S
+	}
+	var s string
+	s, b.err = b.scope.Show(b.ctx, t)
+	return s
+}
+
+func (b *binder) texts(ts []schema.Text) []string {
+	if len(ts) == 0 {
+		return nil
+	}
+	out := make([]string, len(ts))
+	for i, t := range ts {
+		out[i] = b.text(t)
+	}
+	return out
+}
+
+func (b *binder) globs(gs []schema.Glob) []Glob {
+	if len(gs) == 0 {
+		return nil
+	}
+	out := make([]Glob, len(gs))
+	for i, g := range gs {
+		out[i] = Glob{Pattern: b.text(g.Pattern), Exclude: g.Exclude, Pos: g.Pattern.Pos}
+	}
+	return out
+}
+
+// changeKey is the identity of a `run: when_changed` step: everything it was
+// bound to.
+func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
+	local := s.Task.LocalName
+	if match != nil {
+		local = resolveStars(local, match)
+	}
+	env, err := s.Scope.DeclaredEnv(ctx)
+	if err != nil {
+		return "", err
+	}
+	dir, err := s.Scope.Dir(ctx)
+	if err != nil {
+		return "", err
+	}
+	key := fmt.Sprintf("%s\x00%s\x00%s\x00%#v\x00%#v\x00%#v", s.Task.File.Path, local, dir, values(s.args), env, s.Scope.Uses())
+	if s.bound == nil {
+		return key, nil
+	}
+	for _, c := range s.bound.commands {
+		key += fmt.Sprintf("\x00%q\x00%#v", c.Text, values(c.Vars))
+	}
+	return key, nil
+}

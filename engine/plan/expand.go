@@ -1,0 +1,416 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// Limits of an expansion. They stop what would never end; no sensible workflow
+// comes near them.
+const (
+	maxSteps  = 1_000_000
+	maxNested = 1_000   // calls from bodies, one inside the other
+	maxDepth  = 100_000 // needs of needs; bounds the stack
+)
+
+// Host answers what expansion must ask of the world. Its methods may be called
+// from several goroutines at once.
+type Host interface {
+	// Condition runs a shell command without input or output and reports
+	// whether it exited zero.
+	Condition(ctx context.Context, text, dir string, env []string) (bool, error)
+	// Files returns the files that globs match, as a loop over them sees them.
+	Files(ctx context.Context, dir string, globs []Glob, gitignore bool) ([]string, error)
+	// Checksum and Timestamp are the values of the variables of those names.
+	Checksum(ctx context.Context, dir string, globs []Glob, gitignore bool) (string, error)
+	Timestamp(ctx context.Context, dir string, globs []Glob, gitignore bool) (time.Time, error)
+	// Ask asks the user for a variable; ErrCannotAsk means that nobody can answer.
+	Ask(ctx context.Context, v MissingVar) (string, error)
+}
+
+// ErrCannotAsk tells that there is nobody to ask for a variable.
+var ErrCannotAsk = errors.New("nobody to ask")
+
+// Options configure an Expander. Workflow, Resolver and Host are required.
+type Options struct {
+	Workflow *schema.Workflow
+	Resolver *vars.Resolver
+	Host     Host
+	Silent   bool // nothing is announced
+}
+
+// Expander turns calls into plans for one run. It remembers the steps that are
+// shared, so that a call expanded later finds them. It is safe for concurrent
+// use.
+type Expander struct {
+	o     Options
+	steps atomic.Int64
+
+	mu     sync.Mutex // guards the two maps
+	shared map[string]*Step
+	facts  map[*schema.Task]*facts
+}
+
+// NewExpander returns an Expander for one run.
+func NewExpander(o Options) *Expander {
+	return &Expander{o: o, shared: map[string]*Step{}, facts: map[*schema.Task]*facts{}}
+}
+
+// Expand returns the plan of the calls and everything they need. The error
+// holds every problem that was found, each wrapped in a [TaskError] per level
+// of needing, in order of expansion; the plan is nil then. See [Problems].
+func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
+	e := expansion{x: x, path: map[*schema.Task]int{}}
+	var roots []*Step
+	for _, c := range calls {
+		e.enterAncestors(c.From)
+		s, err := e.expand(ctx, c, 0)
+		if err != nil {
+			e.problem(err)
+			continue
+		}
+		roots = append(roots, s)
+	}
+	if e.problems != nil {
+		return nil, e.problems
+	}
+	return assemble(roots), nil
+}
+
+// Problems takes the error of [Expander.Expand] apart, in order of expansion.
+func Problems(err error) []error {
+	var many *multierror.Error
+	if errors.As(err, &many) {
+		return many.Errors
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// expansion is the state of one Expand; it belongs to one goroutine.
+type expansion struct {
+	x *Expander
+	// path counts the tasks that are being expanded or called above: only when
+	// a task is among them are its ancestors compared one by one.
+	path     map[*schema.Task]int
+	problems *multierror.Error
+}
+
+func (e *expansion) problem(err error) {
+	e.problems = multierror.Append(e.problems, Problems(err)...)
+}
+
+func (e *expansion) enterAncestors(s *Step) {
+	for ; s != nil; s = s.From {
+		e.path[s.Task]++
+	}
+}
+
+// expand returns the step of c, new or shared, with all its needs.
+func (e *expansion) expand(ctx context.Context, c Call, timeout time.Duration) (*Step, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	t, match, err := e.x.o.Workflow.Lookup(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	if t.Internal && c.CommandLine() {
+		return nil, &InternalError{Task: c.Name}
+	}
+	name := t.Name
+	if match != nil {
+		name = resolveStars(name, match)
+	}
+	s := &Step{Task: t, Name: name, Label: name, Prefix: name, Pos: c.Pos, From: c.From, args: c.Vars}
+	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
+	if c.From != nil {
+		s.depth, s.nested = c.From.depth+1, c.From.nested
+	}
+	if !matchesPlatform(t.Platforms) {
+		s.Skip = ByPlatform
+		return s, nil
+	}
+	if err := e.closesCycle(s); err != nil {
+		return nil, err
+	}
+	if e.x.steps.Add(1) > maxSteps {
+		return nil, &CycleError{Name: name, Why: StepLimit}
+	}
+	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
+	f := e.x.factsOf(t)
+	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
+		return known, err
+	}
+	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
+		return s, err
+	}
+	if f.mode == modeWhenChanged {
+		if s.Key, err = changeKey(ctx, s, match); err != nil {
+			return nil, err
+		}
+		if known := e.x.lookup(s.Key); known != nil {
+			return known, nil
+		}
+	}
+	if err := e.expandNeeds(ctx, s); err != nil {
+		return nil, err
+	}
+	return e.x.share(s), nil
+}
+
+// identify finds the shared step of a `run: once` task before anything of it
+// is computed. It returns nil for a step that is new or not shared yet.
+func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []string) (*Step, error) {
+	mode := f.mode
+	if mode == modeTemplate {
+		text := s.Task.Run
+		if text.S == "" {
+			text = e.x.o.Workflow.Run
+		}
+		m, err := s.Scope.Expand(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		mode = modeOf(m)
+	}
+	if err := e.requires(ctx, s, f); err != nil {
+		return nil, err
+	}
+	if mode != modeOnce {
+		return nil, nil
+	}
+	local := s.Task.LocalName
+	if match != nil {
+		local = resolveStars(local, match)
+	}
+	s.Key = s.Task.File.Path + "\x00" + local
+	return e.x.lookup(s.Key), nil
+}
+
+// expandNeeds expands the dependencies of s, as written; with several problems
+// it goes on to find them all.
+func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
+	if len(s.Task.Deps) == 0 {
+		return nil
+	}
+	e.path[s.Task]++
+	defer func() { e.path[s.Task]-- }()
+	var problems *multierror.Error
+	s.needs = make([]need, 0, len(s.Task.Deps))
+	for i := range s.Task.Deps {
+		d := &s.Task.Deps[i]
+		err := e.eachNeed(ctx, s, d, func(c Call) {
+			step, err := e.expand(ctx, c, d.Timeout)
+			if err != nil {
+				for _, p := range Problems(err) {
+					problems = multierror.Append(problems, &TaskError{Task: s.Label, Err: p})
+				}
+				return
+			}
+			s.needs = append(s.needs, need{step, d.Timeout})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return problems.ErrorOrNil()
+}
+
+// closesCycle reports the call of s when it stands among its own ancestors
+// with equal arguments, or too deep for any sensible workflow.
+func (e *expansion) closesCycle(s *Step) error {
+	if s.depth > maxDepth {
+		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+	}
+	if s.nested > maxNested {
+		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+	}
+	if e.path[s.Task] == 0 {
+		return nil
+	}
+	for a := s.From; a != nil; a = a.From {
+		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
+			return &CycleError{Path: pathFrom(a, s), Name: s.Name, Pos: s.Pos}
+		}
+	}
+	return nil
+}
+
+// values are the arguments of a call without their positions.
+func values(vs schema.Vars) map[string]any {
+	if len(vs) == 0 {
+		return nil
+	}
+	m := make(map[string]any, len(vs))
+	for _, v := range vs {
+		m[v.Name] = [3]any{v.Kind, v.Value, v.Text}
+	}
+	return m
+}
+
+// pathFrom returns the steps from a down to the caller of s.
+func pathFrom(a, s *Step) []*Step {
+	var path []*Step
+	for p := s.From; p != nil; p = p.From {
+		path = append([]*Step{p}, path...)
+		if p == a {
+			break
+		}
+	}
+	return path
+}
+
+// ancestors returns the n nearest callers of s, the outermost first.
+func ancestors(s *Step, n int) []*Step {
+	var path []*Step
+	for p := s.From; p != nil && len(path) < n; p = p.From {
+		path = append([]*Step{p}, path...)
+	}
+	return path
+}
+
+func (x *Expander) lookup(key string) *Step {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.shared[key]
+}
+
+// share publishes s, complete with its needs, under its key. If another
+// goroutine was faster its step is returned and s is dropped.
+func (x *Expander) share(s *Step) *Step {
+	if s.Key == "" {
+		return s
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if known := x.shared[s.Key]; known != nil {
+		return known
+	}
+	x.shared[s.Key] = s
+	return s
+}
+
+// resolveStars replaces the stars of a wildcard name by what they matched.
+func resolveStars(name string, match []string) string {
+	for _, m := range match {
+		name = strings.Replace(name, "*", m, 1)
+	}
+	return name
+}
+
+func matchesPlatform(ps []schema.Platform) bool {
+	if len(ps) == 0 {
+		return true
+	}
+	for _, p := range ps {
+		if (p.OS == "" || p.OS == runtime.GOOS) && (p.Arch == "" || p.Arch == runtime.GOARCH) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchesPlatform reports whether a command with these platforms runs here.
+func MatchesPlatform(ps []schema.Platform) bool { return matchesPlatform(ps) }
+
+// requires checks that the variables a task requires are there and have
+// allowed values.
+func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
+	if len(s.Task.Requires) == 0 {
+		return nil
+	}
+	var missing []MissingVar
+	for i := range s.Task.Requires {
+		r := &s.Task.Requires[i]
+		if s.Scope.Defined(r.Name) {
+			continue
+		}
+		enum, err := allowed(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		missing = append(missing, MissingVar{Name: r.Name, Enum: enum})
+	}
+	if missing != nil {
+		for _, m := range missing {
+			v, err := e.x.o.Host.Ask(ctx, m)
+			if errors.Is(err, ErrCannotAsk) {
+				return &MissingVarsError{Task: s.Name, Vars: missing}
+			}
+			if err != nil {
+				return err
+			}
+			s.Scope = s.Scope.With(vars.Binding{Name: m.Name, Value: v})
+		}
+	}
+	var invalid []InvalidVar
+	for i := range s.Task.Requires {
+		r := &s.Task.Requires[i]
+		enum, err := allowed(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		if enum == nil {
+			continue
+		}
+		v, _, err := s.Scope.Get(ctx, r.Name)
+		if err != nil {
+			return err
+		}
+		if text, ok := v.(string); ok && !contains(enum, text) {
+			invalid = append(invalid, InvalidVar{Name: r.Name, Value: text, Enum: enum})
+		}
+	}
+	if invalid != nil {
+		return &InvalidVarsError{Task: s.Name, Vars: invalid}
+	}
+	return nil
+}
+
+// allowed returns the values a required variable may have; nil means any.
+func allowed(ctx context.Context, s *Step, r *schema.Required) ([]string, error) {
+	if r.Ref == "" {
+		return r.Enum, nil
+	}
+	v, err := s.Scope.Ref(ctx, r.Ref)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := asList(v)
+	if !ok {
+		return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must resolve to a list", r.Ref)}
+	}
+	enum := make([]string, len(list))
+	for i, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must contain only strings", r.Ref)}
+		}
+		enum[i] = text
+	}
+	return enum, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,133 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// mode is what becomes of equal calls.
+type mode uint8
+
+const (
+	modeAlways mode = iota
+	modeOnce
+	modeWhenChanged
+	modeTemplate // depends on the call
+	modeUnknown  // an error when the step is to run
+)
+
+func modeOf(text string) mode {
+	switch text {
+	case "", "always":
+		return modeAlways
+	case "once":
+		return modeOnce
+	case "when_changed":
+		return modeWhenChanged
+	}
+	if strings.Contains(text, "{{") {
+		return modeTemplate
+	}
+	return modeUnknown
+}
+
+// facts are what is true of every call of a task. They are computed once.
+type facts struct {
+	mode mode
+	// static tasks say the same at every call: no template, no loop, nothing
+	// that must be asked or computed before they can start.
+	static     bool
+	staticDeps bool
+	checksum   bool // mentions CHECKSUM where it is defined
+	timestamp  bool // mentions TIMESTAMP where it is defined
+}
+
+// factsOf returns the facts of t.
+func (x *Expander) factsOf(t *schema.Task) *facts {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if f := x.facts[t]; f != nil {
+		return f
+	}
+	run := t.Run.S
+	if run == "" {
+		run = x.o.Workflow.Run.S
+	}
+	f := &facts{mode: modeOf(run), static: isStatic(t), staticDeps: staticCommands(t.Deps)}
+	if len(t.Sources) > 0 {
+		f.checksum = mentions(t, "CHECKSUM")
+		f.timestamp = mentions(t, "TIMESTAMP")
+	}
+	x.facts[t] = f
+	return f
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") }
+
+func isStatic(t *schema.Task) bool {
+	if isTemplate(t.Label.S) || isTemplate(t.Prefix.S) || isTemplate(t.Method.S) || t.If.S != "" {
+		return false
+	}
+	for _, ts := range [...][]schema.Text{t.Status, t.Prompt} {
+		for _, text := range ts {
+			if isTemplate(text.S) {
+				return false
+			}
+		}
+	}
+	for _, gs := range [...][]schema.Glob{t.Sources, t.Generates} {
+		for _, g := range gs {
+			if isTemplate(g.Pattern.S) {
+				return false
+			}
+		}
+	}
+	for _, p := range t.Preconditions {
+		if isTemplate(p.Cmd.S) || isTemplate(p.Msg.S) {
+			return false
+		}
+	}
+	return staticCommands(t.Cmds)
+}
+
+func staticCommands(cs []schema.Command) bool {
+	for i := range cs {
+		c := &cs[i]
+		if c.For != nil || len(c.Vars) > 0 || isTemplate(c.Text.S) || isTemplate(c.If.S) {
+			return false
+		}
+	}
+	return true
+}
+
+// mentions reports whether t names word where CHECKSUM and TIMESTAMP are defined.
+func mentions(t *schema.Task, word string) bool {
+	for _, cs := range [...][]schema.Command{t.Cmds, t.Deps} {
+		for i := range cs {
+			if strings.Contains(cs[i].Text.S, word) || varsMention(cs[i].Vars, word) {
+				return true
+			}
+		}
+	}
+	for _, s := range t.Status {
+		if strings.Contains(s.S, word) {
+			return true
+		}
+	}
+	for _, p := range t.Preconditions {
+		if strings.Contains(p.Cmd.S, word) || strings.Contains(p.Msg.S, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func varsMention(vs schema.Vars, word string) bool {
+	for _, v := range vs {
+		if text, ok := v.Value.(string); ok && strings.Contains(text, word) || strings.Contains(v.Text, word) {
+			return true
+		}
+	}
+	return false
+}

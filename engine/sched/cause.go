@@ -1,0 +1,30 @@
+package sched
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// Interrupted is the cause of everything that ends because weft got a signal.
+type Interrupted struct{ Signal os.Signal }
+
+func (e *Interrupted) Error() string { return fmt.Sprintf("stopped by signal: %s", e.Signal) }
+
+// StepFailed is the cause of what failfast cancels.
+type StepFailed struct {
+	Task string
+	Err  error
+}
+
+func (e *StepFailed) Error() string { return fmt.Sprintf("cancelled because %q failed", e.Task) }
+
+// TimedOut is the cause of what took too long.
+type TimedOut struct {
+	Name  string // how the task is shown
+	After time.Duration
+}
+
+func (e *TimedOut) Error() string {
+	return fmt.Sprintf("[%s] command timeout exceeded (%s)", e.Name, e.After)
+}

@@ -1,0 +1,520 @@
+package sched
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+type state uint8
+
+const (
+	waiting state = iota
+	ready
+	running
+	suspended
+	settled
+)
+
+// node is a step in the loop's table. Only the loop touches it, but for env,
+// which the step's goroutine reads.
+type node struct {
+	step   *plan.Step
+	batch  *batch
+	env    Env
+	index  int32 // in batch.plan
+	needs  int32 // how many have not settled
+	order  uint64
+	state  state
+	cancel context.CancelCauseFunc // of the running step, where it can be cancelled alone
+	ctx    context.Context
+
+	dependents []*node  // wait for this one
+	callers    []*batch // have this one as a root
+	awaits     *batch   // what a suspended step waits for
+
+	fault   *node // the first need that failed
+	result  event.Outcome
+	err     error // wrapped
+	started time.Time
+}
+
+// batch is a plan under way.
+type batch struct {
+	run        *Run
+	plan       *plan.Plan
+	ctx        context.Context
+	caller     *node // the step whose body waits for it; nil for the command line
+	reply      chan error
+	nodes      []*node
+	roots      int // how many have not settled
+	err        error
+	individual bool // steps can be cancelled one by one
+	ended      chan struct{}
+}
+
+func (b *batch) over() <-chan struct{} { return b.run.end }
+
+// loop is the state of a Run. One goroutine owns it.
+type loop struct {
+	r       *Run
+	ready   queue
+	resumes []*batch // finished batches whose callers wait for a slot
+	shared  map[*plan.Step]*node
+	work    chan *node
+	idle    int // workers that wait for work
+	active  int // slots taken
+	batches uint64
+	lastID  event.StepID
+	adm     admission
+}
+
+func newLoop(r *Run) *loop {
+	return &loop{r: r, shared: map[*plan.Step]*node{}, work: make(chan *node), adm: newAdmission(&r.o)}
+}
+
+// serve is the loop.
+func (l *loop) serve() {
+	defer close(l.r.end)
+	defer close(l.work)
+	for {
+		l.dispatch()
+		select {
+		case m, ok := <-l.r.mail:
+			if !ok {
+				return
+			}
+			l.handle(m)
+		case <-l.adm.timer():
+			l.adm.expired()
+		}
+	}
+}
+
+func (l *loop) handle(m message) {
+	switch {
+	case m.submit != nil:
+		l.accept(m.submit)
+	case m.done != nil:
+		l.active--
+		l.idle++
+		l.adm.ended()
+		l.settle(m.done, m.outcome)
+	case m.timeout != nil:
+		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after})
+	case m.drain:
+		l.drain()
+	}
+}
+
+// dispatch gives free slots to resumed callers first, then to ready steps.
+func (l *loop) dispatch() {
+	for len(l.resumes) > 0 && l.adm.admits(l.active) {
+		b := l.resumes[len(l.resumes)-1]
+		l.resumes = l.resumes[:len(l.resumes)-1]
+		l.active++
+		l.resume(b)
+	}
+	for len(l.ready) > 0 && l.adm.admits(l.active) {
+		n := heap.Pop(&l.ready).(*node)
+		if n.state == ready {
+			l.start(n)
+		}
+	}
+	l.adm.arm(len(l.ready) > 0 || len(l.resumes) > 0)
+}
+
+func (l *loop) resume(b *batch) {
+	b.caller.state = running
+	b.caller.awaits = nil
+	l.r.o.Emit(&event.Resumed{Time: time.Now(), Step: b.caller.env.ID})
+	b.reply <- b.err
+}
+
+// accept adds a plan's steps to the table.
+func (l *loop) accept(b *batch) {
+	p := b.plan
+	l.batches++
+	b.nodes = make([]*node, len(p.Steps))
+	slab := make([]node, len(p.Steps))
+	b.individual = l.r.o.Failfast
+	var alone []bool
+	if b.caller == nil || b.caller.env.Stdin {
+		alone = p.Alone()
+	}
+	var joined []*node
+	for i, s := range p.Steps {
+		if known := l.shared[s]; s.Key != "" && known != nil {
+			b.nodes[i] = known
+			if known.state != settled {
+				joined = append(joined, known)
+			}
+			continue
+		}
+		n := &slab[i]
+		l.lastID++
+		*n = node{step: s, batch: b, index: int32(i), order: (^l.batches)<<32 | uint64(i)}
+		n.env = Env{ID: l.lastID, node: n, Stdin: l.r.o.Limit == 1 || alone != nil && alone[i]}
+		b.nodes[i] = n
+		b.individual = b.individual || s.Task.Failfast || p.Timeouts[i] != nil
+		if s.Key != "" {
+			s.Adopt()
+			l.shared[s] = n
+		}
+	}
+	l.link(b)
+	l.r.o.Emit(&event.Planned{Time: time.Now(), Steps: len(p.Steps), Edges: p.Edges(), Parent: callerID(b.caller)})
+	if b.caller != nil {
+		b.caller.state = suspended
+		b.caller.awaits = b
+		l.active--
+		l.r.o.Emit(&event.Suspended{Time: time.Now(), Step: b.caller.env.ID})
+		if path := l.deadlock(b, joined); path != nil {
+			l.abandon(b, path)
+			return
+		}
+	}
+	for _, n := range b.nodes {
+		if n.batch == b && n.state == waiting && n.needs == 0 {
+			l.becomeReady(n)
+		}
+	}
+	if b.roots == 0 {
+		l.finish(b)
+	}
+}
+
+func callerID(n *node) event.StepID {
+	if n == nil {
+		return 0
+	}
+	return n.env.ID
+}
+
+// link connects the nodes of b with those they need and with b itself.
+func (l *loop) link(b *batch) {
+	for i, n := range b.nodes {
+		if n.batch != b {
+			continue
+		}
+		for j, d := range b.plan.Needs[i] {
+			need := b.nodes[d]
+			if need.env.Parent == 0 && need.batch == b {
+				need.env.Parent = n.env.ID
+			}
+			if need.state == settled {
+				if need.err != nil && n.fault == nil {
+					n.fault = need
+				}
+				continue
+			}
+			need.dependents = append(need.dependents, n)
+			n.needs++
+			if ts := b.plan.Timeouts[i]; ts != nil && ts[j] > 0 {
+				l.watch(need, ts[j])
+			}
+		}
+	}
+	for _, i := range b.plan.Roots {
+		root := b.nodes[i]
+		if root.batch == b && root.env.Parent == 0 {
+			root.env.Parent = callerID(b.caller)
+		}
+		if root.state == settled {
+			if b.err == nil {
+				b.err = root.err
+			}
+			continue
+		}
+		root.callers = append(root.callers, b)
+		b.roots++
+	}
+}
+
+// watch cancels a need that takes longer than d.
+func (l *loop) watch(n *node, d time.Duration) {
+	time.AfterFunc(d, func() {
+		select {
+		case l.r.mail <- message{timeout: n, after: d}:
+		case <-l.r.end:
+		}
+	})
+}
+
+func (l *loop) becomeReady(n *node) {
+	n.state = ready
+	if n.fault != nil || n.batch.ctx.Err() != nil {
+		l.settle(n, l.withoutRunning(n))
+		return
+	}
+	heap.Push(&l.ready, n)
+}
+
+// withoutRunning is the outcome of a step that cannot start any more.
+func (l *loop) withoutRunning(n *node) Outcome {
+	if n.fault != nil {
+		return Outcome{Result: event.Skipped, Err: n.fault.err}
+	}
+	if n.ctx != nil {
+		return Outcome{Result: event.Cancelled, Err: context.Cause(n.ctx)}
+	}
+	return Outcome{Result: event.Cancelled, Err: context.Cause(n.batch.ctx)}
+}
+
+// start gives n a slot and a worker.
+func (l *loop) start(n *node) {
+	n.ctx = n.batch.ctx
+	if n.ctx.Err() != nil {
+		l.settle(n, l.withoutRunning(n))
+		return
+	}
+	if n.batch.individual {
+		n.ctx, n.cancel = context.WithCancelCause(n.batch.ctx)
+	}
+	n.state = running
+	n.started = time.Now()
+	l.active++
+	s := n.step
+	l.r.o.Emit(&event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Prefix: s.Prefix, Pos: s.Pos, Silent: s.Silent})
+	if l.idle > 0 {
+		l.idle--
+		l.work <- n
+		return
+	}
+	go l.worker(n)
+}
+
+// worker executes n and then whatever else it is given: a goroutine that has
+// run a step has the stack that steps need.
+func (l *loop) worker(n *node) {
+	for ok := true; ok; n, ok = <-l.work {
+		out := l.r.o.Executor.Execute(n.ctx, n.step, &n.env)
+		l.r.mail <- message{done: n, outcome: out}
+	}
+}
+
+// settle gives n its outcome and tells everyone who waits for it.
+func (l *loop) settle(n *node, out Outcome) {
+	n.state = settled
+	n.result = out.Result
+	if n.cancel != nil {
+		n.cancel(nil)
+	}
+	if out.Err != nil {
+		n.err = &plan.TaskError{Task: n.step.Label, Err: out.Err}
+	}
+	l.r.o.Emit(l.settledEvent(n, out))
+	n.ctx, n.cancel = nil, nil
+	dependents, callers := n.dependents, n.callers
+	n.dependents, n.callers = nil, nil
+	for _, d := range dependents {
+		d.needs--
+		if n.err != nil && d.fault == nil {
+			d.fault = n
+			if d.step.Task.Failfast || l.r.o.Failfast {
+				l.cancelNeeds(d, &StepFailed{Task: n.step.Label, Err: n.err})
+			}
+		}
+	}
+	for _, d := range dependents {
+		if d.needs == 0 && d.state == waiting {
+			l.becomeReady(d)
+		}
+	}
+	for _, b := range callers {
+		if n.err != nil && b.err == nil {
+			b.err = n.err
+			if l.r.o.Failfast {
+				l.cancelRoots(b, &StepFailed{Task: n.step.Label, Err: n.err})
+			}
+		}
+		if b.roots--; b.roots == 0 {
+			l.finish(b)
+		}
+	}
+}
+
+func (l *loop) settledEvent(n *node, out Outcome) event.Event {
+	s := n.step
+	now := time.Now()
+	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
+		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code}
+	if !n.started.IsZero() {
+		ev.Duration = now.Sub(n.started)
+	}
+	if n.fault != nil {
+		ev.Cause = n.fault.env.ID
+	}
+	return ev
+}
+
+func (l *loop) finish(b *batch) {
+	if b.caller == nil {
+		b.reply <- b.err
+		return
+	}
+	l.resumes = append(l.resumes, b)
+}
+
+// cancel ends n and what only it needs: at once where nothing runs, else when
+// the executor returns.
+func (l *loop) cancel(n *node, cause error) {
+	switch n.state {
+	case settled:
+	case running, suspended:
+		if n.cancel != nil {
+			n.cancel(cause)
+		}
+	default:
+		l.cancelNeeds(n, cause)
+		if n.state != settled {
+			l.settle(n, Outcome{Result: event.Cancelled, Err: cause})
+		}
+	}
+}
+
+// cancelNeeds cancels the needs of n that nobody else waits for.
+func (l *loop) cancelNeeds(n *node, cause error) {
+	for _, i := range n.batch.plan.Needs[n.index] {
+		need := n.batch.nodes[i]
+		if need.state == settled || len(need.callers) > 0 {
+			continue
+		}
+		if len(need.dependents) == 1 || allWaitFor(need.dependents, n) {
+			l.cancel(need, cause)
+		}
+	}
+}
+
+func allWaitFor(dependents []*node, n *node) bool {
+	for _, d := range dependents {
+		if d != n && d.fault == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loop) cancelRoots(b *batch, cause error) {
+	for _, i := range b.plan.Roots {
+		if n := b.nodes[i]; len(n.callers) <= 1 {
+			l.cancel(n, cause)
+		}
+	}
+}
+
+// drain settles the ready steps whose context is done, so that they need not
+// wait for a slot to learn it.
+func (l *loop) drain() {
+	var over []*node
+	for _, n := range l.ready {
+		if n.state == ready && n.batch.ctx.Err() != nil {
+			over = append(over, n)
+		}
+	}
+	for _, n := range over {
+		if n.state == ready {
+			l.settle(n, l.withoutRunning(n))
+		}
+	}
+	kept := l.ready[:0]
+	for _, n := range l.ready {
+		if n.state == ready {
+			kept = append(kept, n)
+		}
+	}
+	l.ready = kept
+	heap.Init(&l.ready)
+}
+
+// deadlock looks for a step that the caller of b would wait for and that waits
+// for the caller: two bodies that call each other's shared step. It returns
+// the steps on the way, or nil.
+func (l *loop) deadlock(b *batch, joined []*node) []*node {
+	if len(joined) == 0 {
+		return nil
+	}
+	seen := map[*node]bool{}
+	var visit func(n *node) []*node
+	visit = func(n *node) []*node {
+		if n == b.caller {
+			return []*node{n}
+		}
+		if n.state == settled || seen[n] {
+			return nil
+		}
+		seen[n] = true
+		if n.awaits != nil {
+			for _, i := range n.awaits.plan.Roots {
+				if path := visit(n.awaits.nodes[i]); path != nil {
+					return append(path, n)
+				}
+			}
+		}
+		for _, i := range n.batch.plan.Needs[n.index] {
+			if path := visit(n.batch.nodes[i]); path != nil {
+				return append(path, n)
+			}
+		}
+		return nil
+	}
+	for _, n := range joined {
+		if path := visit(n); path != nil {
+			return path
+		}
+	}
+	return nil
+}
+
+// abandon gives b up before anything of it has started.
+func (l *loop) abandon(b *batch, path []*node) {
+	steps := make([]*plan.Step, len(path))
+	for i, n := range path {
+		steps[len(path)-1-i] = n.step
+	}
+	err := &plan.CycleError{Path: steps, Name: steps[0].Name}
+	for _, n := range b.nodes {
+		n.callers = without(n.callers, b)
+		if n.batch == b && n.state != settled {
+			n.fault, n.dependents = nil, nil
+			l.settle(n, Outcome{Result: event.Cancelled, Err: err})
+		}
+	}
+	b.err = err
+	l.finish(b)
+}
+
+func without(bs []*batch, b *batch) []*batch {
+	for i, x := range bs {
+		if x == b {
+			return append(bs[:i], bs[i+1:]...)
+		}
+	}
+	return bs
+}
+
+// IsCancelled reports whether err only says that something else ended the step.
+func IsCancelled(err error) bool {
+	var failed *StepFailed
+	var interrupted *Interrupted
+	return errors.As(err, &failed) || errors.As(err, &interrupted)
+}
+
+// queue is a heap of ready nodes: the newest plan first, then in plan order.
+type queue []*node
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].order < q[j].order }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(*node)) }
+func (q *queue) Pop() any {
+	old := *q
+	n := old[len(old)-1]
+	old[len(old)-1] = nil
+	*q = old[:len(old)-1]
+	return n
+}

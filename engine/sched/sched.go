@@ -1,0 +1,135 @@
+// Package sched executes plans: one goroutine, the loop, owns a [Run] and every
+// piece of its mutable state; the goroutines that execute steps send it
+// messages and share no memory with it. It declares [Executor], which knows how
+// a step is done, and knows itself only order, slots and cancellation.
+//
+// # States of a step
+//
+//	waiting ──▶ ready ──▶ running ──▶ settled
+//	   │          │        │    ▲        ▲
+//	   │          │        ▼    │        │
+//	   │          │      suspended       │   (its body awaits a call)
+//	   └──────────┴──────────────────────┘   (a need failed, or the run stops)
+//
+// # Slots
+//
+// A slot belongs to a running step; a suspended one holds none, so calls nest
+// to any depth with one slot. With a hard limit that many steps run. Without
+// one the limit is soft, see admission.go.
+//
+// # Order
+//
+// At one slot steps run depth first, as written. Of the plans that are under
+// way the one submitted last goes first, because a suspended step waits for it.
+package sched
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// Executor does one step. Execute is called from a goroutine of its own, after
+// the step's needs have settled well, and returns when everything of the step
+// has ended.
+type Executor interface {
+	Execute(ctx context.Context, s *plan.Step, env *Env) Outcome
+}
+
+// Outcome is how a step ended. Err is what made it fail, not yet wrapped in a
+// plan.TaskError; Code is the exit status behind it, or 0.
+type Outcome struct {
+	Result event.Outcome
+	Err    error
+	Code   int
+}
+
+// Options configure a Run. Executor is required.
+type Options struct {
+	Executor Executor
+	Expander *plan.Expander    // for calls from bodies; nil if there are none
+	Emit     func(event.Event) // must not block; nil drops events
+	Limit    int               // hard limit of running steps; 0 means the soft limit
+	Soft     int               // soft limit; 0 means CPUs + 1
+	Failfast bool              // the first failure cancels everything else
+	Idle     func() bool       // whether a CPU was idle since the last call; nil asks the system
+}
+
+// Env is what an executing step has of its surroundings.
+type Env struct {
+	ID     event.StepID
+	Parent event.StepID
+	// Stdin tells that the step may read weft's standard input: nothing else
+	// can run beside it.
+	Stdin bool
+	node  *node
+}
+
+// Emit hands an event to the run's sink.
+func (e *Env) Emit(ev event.Event) { e.node.batch.run.o.Emit(ev) }
+
+// Call runs a task called from the step's body and returns when it has settled.
+// The step holds no slot meanwhile. The error is that of the task.
+func (e *Env) Call(ctx context.Context, c plan.Call) error {
+	r := e.node.batch.run
+	p, err := r.o.Expander.Expand(ctx, c)
+	if err != nil {
+		return err
+	}
+	return r.submit(ctx, p, e.node)
+}
+
+// Run is the execution of one or more plans. Its methods are safe for
+// concurrent use.
+type Run struct {
+	o    Options
+	mail chan message
+	end  chan struct{}
+}
+
+// message is what the loop is told; exactly one of the fields is set.
+type message struct {
+	submit  *batch
+	done    *node
+	outcome Outcome
+	drain   bool // some context is done: what only waits for a slot may end
+	timeout *node
+	after   time.Duration
+}
+
+// ErrClosed is returned for plans submitted to a Run after Close.
+var ErrClosed = errors.New("the run is closed")
+
+// Start returns a Run with its loop going. Close ends it.
+func Start(o Options) *Run {
+	if o.Emit == nil {
+		o.Emit = func(event.Event) {}
+	}
+	r := &Run{o: o, mail: make(chan message, 64), end: make(chan struct{})}
+	go newLoop(r).serve()
+	return r
+}
+
+// Close ends the loop. Nothing may be executing or submitted any more.
+func (r *Run) Close() { close(r.mail); <-r.end }
+
+// Do executes p and returns when everything in it has settled: nil, or the
+// error of the first of its roots to fail.
+func (r *Run) Do(ctx context.Context, p *plan.Plan) error { return r.submit(ctx, p, nil) }
+
+func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node) error {
+	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, reply: make(chan error, 1)}
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case r.mail <- message{drain: true}:
+		case <-b.over():
+		}
+	})
+	r.mail <- message{submit: b}
+	err := <-b.reply
+	stop()
+	return err
+}
