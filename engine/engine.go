@@ -114,22 +114,3 @@ type Reason struct {
 	Old  string
 	New  string
 }
-
-// Run executes the calls: one after the other, or at once with Parallel. It
-// returns when everything has ended and every event has been handed to the
-// sink.
-//
-//	func (e *Engine) Run(ctx context.Context, calls []plan.Call) error
-//
-// The other questions an Engine answers start nothing but what templates and
-// status checks need:
-//
-//	func New(o Options) (*Engine, error)
-//	func (e *Engine) Plan(ctx, calls) (*plan.Plan, error)        // --graph
-//	func (e *Engine) Tasks(ctx, ListOptions) ([]TaskInfo, error) // --list, --json
-//	func (e *Engine) Summary(ctx, plan.Call) (*Summary, error)   // --summary
-//	func (e *Engine) UpToDate(ctx, calls) error                  // --status: NotUpToDateError
-//	func (e *Engine) Why(ctx, calls) ([]Explanation, error)      // --why
-//	func (e *Engine) Signal(sig os.Signal)                       // weft got a signal
-//	func (e *Engine) Signalled() os.Signal                       // the signal the run was stopped by, or nil
-var _ = plan.Call{}

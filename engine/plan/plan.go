@@ -25,6 +25,7 @@
 package plan
 
 import (
+	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -115,6 +116,22 @@ type Command struct {
 	// Scope is the scope a deferred command is bound in when it runs, loop
 	// variables included; nil otherwise.
 	Scope *vars.Scope
+}
+
+// Arguments is a text that tells the step's arguments from those of other
+// calls of its task; "" for a call without any.
+func (s *Step) Arguments() string {
+	if len(s.args) == 0 {
+		return ""
+	}
+	return fmt.Sprint(values(s.args))
+}
+
+// Needs calls f with every step that s needs, as written.
+func (s *Step) Needs(f func(*Step)) {
+	for _, n := range s.needs {
+		f(n.step)
+	}
 }
 
 // Adopt marks the step as known to the run that executes it: from then on it

@@ -37,6 +37,8 @@ type node struct {
 	callers    []*batch // have this one as a root
 	awaits     *batch   // what a suspended step waits for
 
+	limits     []*time.Timer // of needs that may not take longer
+
 	fault   *node // the first need that failed
 	result  event.Outcome
 	err     error // wrapped
@@ -54,10 +56,7 @@ type batch struct {
 	roots      int // how many have not settled
 	err        error
 	individual bool // steps can be cancelled one by one
-	ended      chan struct{}
 }
-
-func (b *batch) over() <-chan struct{} { return b.run.end }
 
 // loop is the state of a Run. One goroutine owns it.
 type loop struct {
@@ -84,11 +83,10 @@ func (l *loop) serve() {
 	for {
 		l.dispatch()
 		select {
-		case m, ok := <-l.r.mail:
-			if !ok {
-				return
-			}
+		case m := <-l.r.mail:
 			l.handle(m)
+		case <-l.r.quit:
+			return
 		case <-l.adm.timer():
 			l.adm.expired()
 		}
@@ -237,12 +235,7 @@ func (l *loop) link(b *batch) {
 
 // watch cancels a need that takes longer than d.
 func (l *loop) watch(n *node, d time.Duration) {
-	time.AfterFunc(d, func() {
-		select {
-		case l.r.mail <- message{timeout: n, after: d}:
-		case <-l.r.end:
-		}
-	})
+	n.limits = append(n.limits, time.AfterFunc(d, func() { l.r.tell(message{timeout: n, after: d}) }))
 }
 
 func (l *loop) becomeReady(n *node) {
@@ -303,6 +296,9 @@ func (l *loop) settle(n *node, out Outcome) {
 	n.result = out.Result
 	if n.cancel != nil {
 		n.cancel(nil)
+	}
+	for _, t := range n.limits {
+		t.Stop()
 	}
 	if out.Err != nil {
 		n.err = &plan.TaskError{Task: n.step.Label, Err: out.Err}

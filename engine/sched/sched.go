@@ -25,7 +25,6 @@ package sched
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
@@ -87,7 +86,8 @@ func (e *Env) Call(ctx context.Context, c plan.Call) error {
 type Run struct {
 	o    Options
 	mail chan message
-	end  chan struct{}
+	quit chan struct{} // closed by Close
+	end  chan struct{} // closed when the loop has ended
 }
 
 // message is what the loop is told; exactly one of the fields is set.
@@ -100,21 +100,18 @@ type message struct {
 	after   time.Duration
 }
 
-// ErrClosed is returned for plans submitted to a Run after Close.
-var ErrClosed = errors.New("the run is closed")
-
 // Start returns a Run with its loop going. Close ends it.
 func Start(o Options) *Run {
 	if o.Emit == nil {
 		o.Emit = func(event.Event) {}
 	}
-	r := &Run{o: o, mail: make(chan message, 64), end: make(chan struct{})}
+	r := &Run{o: o, mail: make(chan message, 64), quit: make(chan struct{}), end: make(chan struct{})}
 	go newLoop(r).serve()
 	return r
 }
 
 // Close ends the loop. Nothing may be executing or submitted any more.
-func (r *Run) Close() { close(r.mail); <-r.end }
+func (r *Run) Close() { close(r.quit); <-r.end }
 
 // Do executes p and returns when everything in it has settled: nil, or the
 // error of the first of its roots to fail.
@@ -122,14 +119,17 @@ func (r *Run) Do(ctx context.Context, p *plan.Plan) error { return r.submit(ctx,
 
 func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node) error {
 	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, reply: make(chan error, 1)}
-	stop := context.AfterFunc(ctx, func() {
-		select {
-		case r.mail <- message{drain: true}:
-		case <-b.over():
-		}
-	})
+	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: true}) })
 	r.mail <- message{submit: b}
 	err := <-b.reply
 	stop()
 	return err
+}
+
+// tell sends the loop a message it may be too late for.
+func (r *Run) tell(m message) {
+	select {
+	case r.mail <- m:
+	case <-r.end:
+	}
 }

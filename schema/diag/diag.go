@@ -14,9 +14,11 @@ import (
 // File is one file that positions point into. It is shared by all positions of
 // that file and must not be changed once a position refers to it.
 type File struct {
-	// Path is how the file is shown to the user and found on disk; absolute
-	// for files on disk, "__stdin__" for standard input.
+	// Path is where the file is: absolute for files on disk, "__stdin__" for
+	// standard input.
 	Path string
+	// Name is how the file is shown to the user; "" means Path.
+	Name string
 	// Source is the file's content, for snippets. It may be nil.
 	Source []byte
 }
@@ -41,13 +43,17 @@ func (p Pos) Path() string {
 
 // String returns "path:line:column", or "" when p is not valid.
 func (p Pos) String() string {
-	switch {
-	case p.File == nil:
+	if p.File == nil {
 		return ""
-	case p.Line == 0:
-		return p.File.Path
 	}
-	return fmt.Sprintf("%s:%d:%d", p.File.Path, p.Line, p.Column)
+	name := p.File.Name
+	if name == "" {
+		name = p.File.Path
+	}
+	if p.Line == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s:%d:%d", name, p.Line, p.Column)
 }
 
 // Severity tells whether a diagnostic stops the run.

@@ -1,0 +1,213 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/schema"
+)
+
+// timeoutCode stands for a time-out wherever an exit status is asked for.
+const timeoutCode = 124
+
+func now() time.Time { return time.Now() }
+
+// deferred is a `defer` entry that was reached.
+type deferred struct {
+	index int
+	cmd   plan.Command
+}
+
+// body runs the step's commands in order, then what they deferred, last first.
+func (r *run) body(ctx context.Context) (err error) {
+	var defers []deferred
+	for i, c := range r.step.Commands() {
+		if c.Source.Defer {
+			defers = append(defers, deferred{i, c})
+			continue
+		}
+		if err = r.command(ctx, i, c); err == nil {
+			continue
+		}
+		if (c.Source.IgnoreError || r.step.Task.IgnoreError) && isExit(err) && ctx.Err() == nil {
+			r.notice(event.Notice{Kind: event.ErrorIgnored, Err: err})
+			err = nil
+			continue
+		}
+		break
+	}
+	if len(defers) > 0 {
+		r.runDeferred(ctx, defers, err)
+	}
+	return err
+}
+
+// runDeferred runs what was deferred whatever has happened to the step: its
+// context does not reach them, only the user's insistence does.
+func (r *run) runDeferred(ctx context.Context, defers []deferred, cause error) {
+	ctx = context.WithoutCancel(ctx)
+	code := ""
+	if n := ExitCode(cause); n != 0 {
+		code = strconv.Itoa(n)
+	}
+	for i := len(defers) - 1; i >= 0; i-- {
+		d := defers[i]
+		cmd, err := plan.BindDeferred(ctx, d.cmd, code)
+		if err == nil {
+			err = r.command(ctx, d.index, cmd)
+		}
+		if err != nil {
+			r.notice(event.Notice{Kind: event.DeferFailed, Err: err})
+		}
+	}
+}
+
+// command runs one bound command within its time limit.
+func (r *run) command(ctx context.Context, i int, c plan.Command) error {
+	limit := c.Source.Timeout
+	if limit <= 0 {
+		return r.limited(ctx, i, c)
+	}
+	exceeded := &sched.TimedOut{Name: r.step.Label, After: limit}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, exceeded)
+	defer cancel()
+	err := r.limited(ctx, i, c)
+	if err != nil && context.Cause(ctx) == exceeded {
+		return exceeded
+	}
+	return err
+}
+
+// limited runs one command: its condition, its platforms, its announcement,
+// then itself.
+func (r *run) limited(ctx context.Context, i int, c plan.Command) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if c.If != "" {
+		if err := r.condition(ctx, c.If); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			r.notice(event.Notice{Kind: event.CommandIfSkipped})
+			return nil
+		}
+	}
+	if c.Source.Kind == schema.Call {
+		return r.env.Call(ctx, plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent})
+	}
+	if !plan.MatchesPlatform(c.Source.Platforms) {
+		r.notice(event.Notice{Kind: event.PlatformSkipped})
+		return nil
+	}
+	return r.shellCommand(ctx, i, c)
+}
+
+// shellCommand announces and runs a script.
+func (r *run) shellCommand(ctx context.Context, i int, c plan.Command) error {
+	x := r.x
+	relayed := x.o.Relay && !r.step.Task.Interactive
+	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: c.Shown, Dir: r.dir,
+		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
+	if relayed {
+		if err := r.surround(ctx, started); err != nil {
+			return err
+		}
+	}
+	r.env.Emit(started)
+	if x.o.Dry {
+		return nil
+	}
+	if !relayed && (!started.Silent || x.o.Verbose) {
+		// The command writes to the same terminal itself: the announcement
+		// must be there first.
+		x.o.Flush()
+	}
+	err := r.script(ctx, i, c, relayed)
+	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time)})
+	return err
+}
+
+// surround renders the lines around a group's output.
+func (r *run) surround(ctx context.Context, ev *event.CommandStarted) (err error) {
+	if r.x.o.Begin.S != "" {
+		if ev.Begin, err = r.step.Scope.Expand(ctx, r.x.o.Begin); err != nil {
+			return err
+		}
+	}
+	if r.x.o.End.S != "" {
+		ev.End, err = r.step.Scope.Expand(ctx, r.x.o.End)
+	}
+	return err
+}
+
+// script runs the command's text with its streams.
+func (r *run) script(ctx context.Context, i int, c plan.Command, relayed bool) error {
+	x := r.x
+	sc := shell.Script{Text: c.Text, Dir: r.dir, Env: r.vars,
+		Set:   union(x.o.Workflow.Set, r.step.Task.Set, c.Source.Set),
+		Shopt: union(x.o.Workflow.Shopt, r.step.Task.Shopt, c.Source.Shopt)}
+	interactive := r.step.Task.Interactive
+	if r.env.Stdin || interactive {
+		sc.Stdin = x.o.Stdin
+	}
+	if interactive {
+		select {
+		case x.terminal <- struct{}{}:
+			defer func() { <-x.terminal }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if !relayed {
+		sc.Stdout, sc.Stderr = x.o.Stdout, x.o.Stderr
+		return r.start(ctx, &sc)
+	}
+	out, err := x.openRelay(r.env, i)
+	if err != nil {
+		return err
+	}
+	sc.Stdout, sc.Stderr = out.w, out.w
+	err = r.start(ctx, &sc)
+	out.finish()
+	return err
+}
+
+// union appends the options of three levels; most files have none.
+func union(a, b, c []string) []string {
+	switch {
+	case len(b) == 0 && len(c) == 0:
+		return a
+	case len(a) == 0 && len(c) == 0:
+		return b
+	}
+	return append(append(append([]string(nil), a...), b...), c...)
+}
+
+// isExit reports whether err is a command's non-zero exit or a time-out: what
+// ignore_error covers.
+func isExit(err error) bool {
+	var exit *shell.ExitError
+	var late *sched.TimedOut
+	return errors.As(err, &exit) || errors.As(err, &late)
+}
+
+// ExitCode returns the exit status behind err: that of the command that failed,
+// 124 for a time-out, else 0.
+func ExitCode(err error) int {
+	var exit *shell.ExitError
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	var late *sched.TimedOut
+	if errors.As(err, &late) {
+		return timeoutCode
+	}
+	return 0
+}

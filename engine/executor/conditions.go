@@ -1,0 +1,42 @@
+package executor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// ErrPrecondition is why a step whose precondition does not hold fails.
+var ErrPrecondition = errors.New("precondition not met")
+
+// preconditions checks what must hold before anything else of the step.
+func (r *run) preconditions(ctx context.Context) error {
+	for _, p := range r.step.Preconditions() {
+		if err := r.condition(ctx, p.Cmd); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			r.notice(event.Notice{Kind: event.PreconditionFailed, A: p.Msg})
+			return ErrPrecondition
+		}
+	}
+	return nil
+}
+
+// prompts asks the step's questions; each must be answered with yes.
+func (r *run) prompts(ctx context.Context) error {
+	if r.x.o.Dry {
+		return nil
+	}
+	for _, text := range r.step.Prompts() {
+		if r.x.o.AssumeYes {
+			r.notice(event.Notice{Kind: event.PromptAssumed, A: text})
+			continue
+		}
+		if err := r.x.o.Confirm(ctx, r.step.Name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package executor does one step here, on this machine: an Executor turns a
+// plan.Step into a sched.Outcome.
+//
+// The way through a step is a chain of layers, each in a file of its own, each
+// of which may end the step or hand it on:
+//
+//	skip ─▶ preconditions ─▶ fresh ─▶ prompt ─▶ body ─▶ command …
+//
+// The package owns how commands are started, announced, timed, stopped and
+// where their output goes. It knows nothing of order, slots or other steps.
+package executor
+
+import (
+	"context"
+	"os"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/schema"
+)
+
+// Options configure an Executor. Workflow, Shell, Processes, Store and Tree are
+// required.
+type Options struct {
+	Workflow  *schema.Workflow
+	Shell     *shell.Shell
+	Processes *proc.Table
+	Store     *cache.Store
+	Tree      *cache.Tree
+	Stops     *Stops
+
+	Stdin, Stdout, Stderr *os.File
+	Relay                 bool        // output is not inherited but sent as events
+	Begin, End            schema.Text // around a command's output; templates
+
+	Dry, Silent, Verbose bool
+	Force                func(*plan.Step) bool // run although up to date
+	AssumeYes            bool
+	Confirm              func(ctx context.Context, task, text string) error // asks a prompt; an error ends the step
+
+	// Flush returns when every event emitted so far has been reported.
+	Flush func()
+}
+
+// Executor executes steps. It is safe for concurrent use.
+type Executor struct {
+	o        Options
+	terminal chan struct{} // held by the one interactive command
+	buffers  buffers
+	digests  digests
+}
+
+// New returns an Executor.
+func New(o Options) *Executor {
+	return &Executor{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers()}
+}
+
+// run is one step on its way through the layers.
+type run struct {
+	x    *Executor
+	step *plan.Step
+	env  *sched.Env
+	dir  string
+	vars []string // the environment of its commands
+}
+
+// Execute implements sched.Executor.
+func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
+	r := &run{x: x, step: s, env: env}
+	if s.Skip != plan.NotSkipped {
+		return r.skip()
+	}
+	if err := r.bind(ctx); err != nil {
+		return failed(err)
+	}
+	forced := x.o.Force(s)
+	if !forced {
+		if err := r.preconditions(ctx); err != nil {
+			return r.ended(ctx, err)
+		}
+	}
+	check, fresh, err := r.checkFresh(ctx, forced)
+	if err != nil {
+		return r.ended(ctx, err)
+	}
+	if fresh {
+		return sched.Outcome{Result: event.Fresh}
+	}
+	defer check.release()
+	if err := r.prompts(ctx); err != nil {
+		return r.ended(ctx, err)
+	}
+	if err := r.makeDir(); err != nil {
+		return failed(err)
+	}
+	if err := r.body(ctx); err != nil {
+		check.discard()
+		return r.ended(ctx, err)
+	}
+	check.commit(ctx)
+	return sched.Outcome{Result: event.Succeeded}
+}
+
+// bind computes where and with what environment the commands run.
+func (r *run) bind(ctx context.Context) (err error) {
+	if r.dir, err = r.step.Scope.Dir(ctx); err != nil {
+		return err
+	}
+	r.vars, err = r.step.Scope.Environ(ctx)
+	return err
+}
+
+// skip ends a step that is not to run.
+func (r *run) skip() sched.Outcome {
+	kind := event.TaskIfSkipped
+	if r.step.Skip == plan.ByPlatform {
+		kind = event.PlatformSkipped
+	}
+	r.notice(event.Notice{Kind: kind})
+	return sched.Outcome{Result: event.Skipped}
+}
+
+// makeDir creates the step's directory where the task names one.
+func (r *run) makeDir() error {
+	if r.dir == r.x.o.Workflow.Dir {
+		return nil
+	}
+	if _, err := os.Stat(r.dir); err == nil {
+		return nil
+	}
+	return os.MkdirAll(r.dir, 0o755)
+}
+
+// ended is the outcome of a step that did not succeed.
+func (r *run) ended(ctx context.Context, err error) sched.Outcome {
+	out := failed(err)
+	if sched.IsCancelled(err) || ctx.Err() != nil && sched.IsCancelled(context.Cause(ctx)) {
+		out.Result = event.Cancelled
+	}
+	return out
+}
+
+func failed(err error) sched.Outcome {
+	return sched.Outcome{Result: event.Failed, Err: err, Code: ExitCode(err)}
+}
+
+// notice emits n for the step.
+func (r *run) notice(n event.Notice) {
+	n.Step, n.Task = r.env.ID, r.step.Label
+	n.Time = now()
+	r.env.Emit(&n)
+}

@@ -1,0 +1,259 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// digests remembers what the steps of this run were built from, for the steps
+// that read what they generate.
+type digests struct{ m sync.Map }
+
+// freshness is the verdict on one step; its zero value is "always runs".
+type freshness struct {
+	check   *cache.Check
+	forced  bool
+	dry     bool
+	unlock  func()
+	digests *digests
+	step    *plan.Step
+}
+
+func (f *freshness) release() {
+	if f.unlock != nil {
+		f.unlock()
+	}
+}
+
+// discard forgets that the step was ever up to date: it failed.
+func (f *freshness) discard() {
+	if f.check != nil && !f.dry {
+		f.check.Discard()
+	}
+}
+
+// commit records that the step is up to date: it succeeded.
+func (f *freshness) commit(ctx context.Context) {
+	if f.check == nil {
+		return
+	}
+	f.digests.m.Store(f.step, f.check.Digest)
+	if !f.dry && !f.forced {
+		f.check.Commit(ctx)
+	}
+}
+
+// checkFresh tells whether there is nothing to do for the step.
+func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, error) {
+	t := r.step.Task
+	f := &freshness{forced: forced, dry: r.x.o.Dry, step: r.step, digests: &r.x.digests}
+	status := len(t.Status) > 0
+	sources := len(t.Sources) > 0
+	if !status && !sources {
+		return f, false, nil
+	}
+	if !forced && status {
+		ok, err := r.statusHolds(ctx)
+		if err != nil {
+			return f, false, err
+		}
+		if ok && !sources {
+			return f, true, nil
+		}
+		status = !ok // from here on: whether it forbids freshness
+	} else {
+		status = false
+	}
+	if !sources {
+		return f, false, nil
+	}
+	in, err := r.Inputs(ctx)
+	if err != nil || in.Method == cache.None {
+		return f, false, err
+	}
+	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+		return f, false, err
+	}
+	if f.check.Fresh && !forced && !status {
+		r.x.digests.m.Store(r.step, f.check.Digest)
+		return f, true, nil
+	}
+	if r.x.o.Dry || forced || t.Interactive {
+		return f, false, nil
+	}
+	return r.lock(ctx, f, in, status)
+}
+
+// lock takes the entry's lock; who had to wait for it looks again, because the
+// other process may have done the work.
+func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun bool) (*freshness, bool, error) {
+	waited := false
+	unlock, err := f.check.Lock(ctx, func(holder string) {
+		waited = true
+		r.notice(event.Notice{Kind: event.WaitingForLock, A: holder})
+	})
+	if err != nil {
+		return f, false, err
+	}
+	f.unlock = unlock
+	if !waited || mustRun {
+		return f, false, nil
+	}
+	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+		return f, false, err
+	}
+	if f.check.Fresh {
+		f.release()
+		f.unlock = nil
+	}
+	return f, f.check.Fresh, nil
+}
+
+// statusHolds runs the status commands.
+func (r *run) statusHolds(ctx context.Context) (bool, error) {
+	for _, cmd := range r.step.Status() {
+		err := r.condition(ctx, cmd)
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		r.notice(event.Notice{Kind: event.StatusChecked, A: cmd, Err: err})
+		if err != nil {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// MethodError is an up-to-date method that does not exist.
+type MethodError struct{ Method string }
+
+func (e *MethodError) Error() string { return fmt.Sprintf("invalid method %q", e.Method) }
+
+// methodOf resolves the step's up-to-date method.
+func methodOf(s *plan.Step, byDefault string) (cache.Method, error) {
+	m := s.Method()
+	if m == "" {
+		m = byDefault
+	}
+	switch m {
+	case "", "checksum":
+		return cache.Checksum, nil
+	case "timestamp":
+		return cache.Timestamp, nil
+	case "none":
+		return cache.None, nil
+	}
+	return 0, &MethodError{m}
+}
+
+// Inputs is everything the step's fingerprint covers.
+func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
+	s, w := r.step, r.x.o.Workflow
+	method, err := methodOf(s, w.Method.S)
+	if err != nil {
+		return nil, err
+	}
+	env, err := s.Scope.DeclaredEnv(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in := &cache.Inputs{
+		Key: s.Task.File.Path + "\x00" + s.Name + "\x00" + s.Arguments(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
+		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
+		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+		HasStatus: len(s.Task.Status) > 0,
+	}
+	for i, c := range s.Commands() {
+		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: commandText(c)})
+	}
+	options := union(w.Set, s.Task.Set, nil)
+	options = union(options, w.Shopt, s.Task.Shopt)
+	if len(options) > 0 {
+		in.Fields = append(in.Fields, cache.Field{Name: "shell options", Value: strings.Join(options, " ")})
+	}
+	for _, e := range env {
+		in.Fields = append(in.Fields, cache.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
+	}
+	for _, u := range s.Scope.Uses() {
+		in.Fields = append(in.Fields, cache.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value)})
+	}
+	s.Needs(func(n *plan.Step) {
+		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, w.Dir) {
+			in.Needs = append(in.Needs, d.(cache.Digest))
+		}
+	})
+	return in, nil
+}
+
+// commandText is what makes a command another command.
+func commandText(c plan.Command) string {
+	text := c.Text
+	if len(c.Source.Set)+len(c.Source.Shopt) > 0 {
+		text += "\x00" + strings.Join(c.Source.Set, " ") + "\x00" + strings.Join(c.Source.Shopt, " ")
+	}
+	if c.If != "" {
+		text += "\x00if " + c.If
+	}
+	for _, v := range c.Vars {
+		text += fmt.Sprintf("\x00%s=%v%s", v.Name, v.Value, v.Text)
+	}
+	return text
+}
+
+// Patterns are globs as the cache knows them.
+func Patterns(gs []plan.Glob) []cache.Pattern {
+	if len(gs) == 0 {
+		return nil
+	}
+	ps := make([]cache.Pattern, len(gs))
+	for i, g := range gs {
+		ps[i] = cache.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
+	}
+	return ps
+}
+
+// reads reports whether sources may match what the need generates. It may say
+// yes where the answer is no: then the step runs once more than it had to.
+func reads(dir string, sources []cache.Pattern, need *plan.Step, root string) bool {
+	needDir, err := need.Scope.Dir(context.Background())
+	if err != nil {
+		return true
+	}
+	for _, g := range need.Generates() {
+		for _, s := range sources {
+			if !g.Exclude && !s.Exclude && overlap(join(needDir, g.Pattern), join(dir, s.Glob)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func join(dir, pattern string) string {
+	if filepath.IsAbs(pattern) {
+		return filepath.Clean(pattern)
+	}
+	return filepath.Join(dir, pattern)
+}
+
+// overlap compares two patterns by what stands before their first special
+// character.
+func overlap(a, b string) bool {
+	i, j := strings.IndexAny(a, `*?[{$~\`), strings.IndexAny(b, `*?[{$~\`)
+	switch {
+	case i < 0 && j < 0:
+		return a == b
+	case i < 0:
+		return strings.HasPrefix(a, b[:j])
+	case j < 0:
+		return strings.HasPrefix(b, a[:i])
+	}
+	return strings.HasPrefix(a[:i], b[:j]) || strings.HasPrefix(b[:j], a[:i])
+}

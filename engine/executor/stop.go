@@ -1,0 +1,87 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+)
+
+// grace is how long a command may take to end after it was told to, unless the
+// user told it.
+const grace = 5 * time.Second
+
+// LadderFor is how a command is stopped for a cause. An interrupt by the user
+// is waited for however long: a cut-off migration is worse than a wait.
+func LadderFor(cause error) proc.Ladder {
+	var i *sched.Interrupted
+	if errors.As(cause, &i) {
+		sig, _ := i.Signal.(syscall.Signal)
+		if sig == syscall.SIGINT {
+			return proc.Ladder{Signal: sig}
+		}
+		return proc.Ladder{Signal: sig, Grace: grace}
+	}
+	return proc.Ladder{Signal: syscall.SIGTERM, Grace: grace}
+}
+
+// Stops is what the user can insist with: Kill ends every command that runs,
+// deferred ones too; those that start later have one grace.
+// The zero value is ready to use. It is safe for concurrent use.
+type Stops struct {
+	mu       sync.Mutex // guards the fields below
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	insisted error
+}
+
+// Kill ends every running command at once.
+func (s *Stops) Kill(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.insisted = cause
+	if s.cancel != nil {
+		s.cancel(cause)
+		s.ctx, s.cancel = nil, nil
+	}
+}
+
+// current returns the context that the next Kill cancels.
+func (s *Stops) current() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancelCause(context.Background())
+		if s.insisted != nil {
+			insisted, cancel := s.insisted, s.cancel
+			time.AfterFunc(grace, func() { cancel(insisted) })
+		}
+	}
+	return s.ctx
+}
+
+// start runs sc as processes of their own group, stopped when ctx is done.
+func (r *run) start(ctx context.Context, sc *shell.Script) error {
+	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Label, Terminal: sc.Stdin != nil})
+	defer g.Close()
+	sc.Group = g
+	unstop := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		g.Stop(cause, LadderFor(cause))
+	})
+	defer unstop()
+	hard := r.x.o.Stops.current()
+	unkill := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
+	defer unkill()
+	return r.x.o.Shell.Run(ctx, sc)
+}
+
+// condition runs text without input or output; nil means it exited zero.
+func (r *run) condition(ctx context.Context, text string) error {
+	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars})
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+)
+
+// host answers what planning asks of the world: it implements plan.Host and
+// vars.Shell over the engine's shell and cache.
+type host struct{ e *Engine }
+
+// script runs sc in a group of its own, which ends with ctx.
+func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
+	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name})
+	stop := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		g.Stop(cause, executor.LadderFor(cause))
+	})
+	return g, func() { stop(); g.Close() }
+}
+
+// Output implements vars.Shell.
+func (h host) Output(ctx context.Context, text, dir string, env []string) (string, error) {
+	g, end := h.group(ctx, "sh")
+	defer end()
+	w := h.e.o.Workflow
+	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: h.e.o.Stderr, Group: g})
+}
+
+// Condition implements plan.Host.
+func (h host) Condition(ctx context.Context, text, dir string, env []string) (bool, error) {
+	g, end := h.group(ctx, "if")
+	defer end()
+	err := h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	return err == nil, nil
+}
+
+// Files implements plan.Host.
+func (h host) Files(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) ([]string, error) {
+	return h.e.tree.Glob(ctx, dir, executor.Patterns(globs), gitignore)
+}
+
+// Checksum implements plan.Host.
+func (h host) Checksum(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) (string, error) {
+	return h.e.store.Checksum(ctx, h.e.tree, dir, executor.Patterns(globs), gitignore)
+}
+
+// Timestamp implements plan.Host.
+func (h host) Timestamp(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) (time.Time, error) {
+	return h.e.store.Timestamp(ctx, h.e.tree, dir, executor.Patterns(globs), gitignore)
+}
+
+// Ask implements plan.Host.
+func (h host) Ask(ctx context.Context, v plan.MissingVar) (string, error) {
+	if !h.e.o.Interactive || h.e.o.Ask == nil {
+		return "", plan.ErrCannotAsk
+	}
+	h.e.asking.Lock()
+	defer h.e.asking.Unlock()
+	if h.e.queue != nil {
+		h.e.queue.Flush()
+	}
+	s, err := h.e.o.Ask.Value(ctx, v.Name, v.Enum)
+	if errors.Is(err, ErrNoTerminal) {
+		return "", plan.ErrCannotAsk
+	}
+	return s, err
+}
+
+var _ cache.Method
+var _ sched.Outcome

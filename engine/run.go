@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+)
+
+// Run executes the calls: one after the other, or at once with Parallel. It
+// returns when everything has ended and every event has been handed to the
+// sink. The error is that of the first call to fail, wrapped in a
+// plan.TaskError per level; problems of planning come as one multierror.
+func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
+	if err := e.resolve(calls); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.stopping.begin(cancel)
+	q := newQueue(e.count(e.o.Sink))
+	e.queue = q
+	started := time.Now()
+	q.Emit(&event.RunStarted{Time: started, Run: uuid.NewString(), Tasks: names(calls)})
+	err := e.execute(ctx, calls)
+	if cause := context.Cause(ctx); cause != nil && err == nil {
+		err = cause
+	}
+	q.Flush()
+	q.Emit(&event.RunFinished{Time: time.Now(), Counts: e.counts, Err: err, Duration: time.Since(started)})
+	q.Close()
+	return err
+}
+
+func names(calls []plan.Call) []string {
+	out := make([]string, len(calls))
+	for i, c := range calls {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// resolve finds the called tasks before anything runs.
+func (e *Engine) resolve(calls []plan.Call) error {
+	var watched []string
+	for _, c := range calls {
+		t, _, err := e.o.Workflow.Lookup(c.Name)
+		if err != nil {
+			return err
+		}
+		if t.Internal {
+			return &plan.InternalError{Task: c.Name}
+		}
+		if t.Watch {
+			watched = append(watched, c.Name)
+		}
+	}
+	if watched != nil {
+		return &NotYetError{What: "watching", Where: "task " + strings.Join(watched, ", ") + " has `watch: true`"}
+	}
+	return nil
+}
+
+// execute runs the calls on one scheduler.
+func (e *Engine) execute(ctx context.Context, calls []plan.Call) error {
+	x := plan.NewExpander(e.expanderOptions())
+	exec := executor.New(e.executorOptions(calls))
+	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Failfast: e.o.Failfast})
+	defer run.Close()
+	defer e.store.Close()
+	if e.o.Parallel {
+		return e.once(ctx, x, run, calls...)
+	}
+	var problems *multierror.Error
+	for _, c := range calls {
+		err := e.once(ctx, x, run, c)
+		if err == nil {
+			continue
+		}
+		if !e.o.KeepGoing || ctx.Err() != nil {
+			return err
+		}
+		problems = multierror.Append(problems, plan.Problems(err)...)
+	}
+	return problems.ErrorOrNil()
+}
+
+func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, calls ...plan.Call) error {
+	p, err := x.Expand(ctx, calls...)
+	if err != nil {
+		return err
+	}
+	return run.Do(ctx, p)
+}
+
+func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
+	o := &e.o
+	return executor.Options{
+		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops,
+		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
+		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,
+		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,
+		Force: func(s *plan.Step) bool {
+			return o.ForceAll || o.Force && (!o.GentleForce || s.From == nil)
+		},
+		Confirm: e.confirm,
+		Flush:   e.queue.Flush,
+	}
+}
+
+// count keeps the totals of a run beside handing its events on.
+func (e *Engine) count(sink func(event.Event)) func(event.Event) {
+	if sink == nil {
+		sink = release
+	}
+	return func(ev event.Event) {
+		if s, ok := ev.(*event.StepSettled); ok {
+			e.counts[s.Outcome]++
+		}
+		sink(ev)
+	}
+}
+
+// release is the sink of a run that nobody watches.
+func release(ev event.Event) {
+	if o, ok := ev.(*event.Output); ok {
+		o.Release()
+	}
+}
+
+// ErrNoTerminal tells that a question could not be put to anybody.
+var ErrNoTerminal = errors.New("not a terminal")
+
+// PromptError is a prompt that was not answered with yes.
+type PromptError struct {
+	Task       string
+	NoTerminal bool // there was nobody to answer
+}
+
+func (e *PromptError) Error() string {
+	if e.NoTerminal {
+		return "Task \"" + e.Task + "\" cancelled because it has a prompt and the environment is not a terminal. Use --yes (-y) to run anyway."
+	}
+	return "Task \"" + e.Task + "\" cancelled by user"
+}
+
+// confirm asks one question at a time.
+func (e *Engine) confirm(ctx context.Context, task, text string) error {
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	if e.o.Ask == nil {
+		return &PromptError{Task: task, NoTerminal: true}
+	}
+	e.queue.Flush()
+	yes, err := e.o.Ask.Confirm(ctx, text)
+	switch {
+	case errors.Is(err, ErrNoTerminal):
+		return &PromptError{Task: task, NoTerminal: true}
+	case err != nil:
+		return err
+	case !yes:
+		return &PromptError{Task: task}
+	}
+	return nil
+}
+
+// NotYetError is a part of the format that this version does not run.
+type NotYetError struct{ What, Where string }
+
+func (e *NotYetError) Error() string {
+	return e.What + " is not there yet (" + e.Where + ")"
+}
+
+// Signal tells the engine that weft got sig. The first one stops the run and is
+// passed on to every running step; a second interrupt kills.
+func (e *Engine) Signal(sig os.Signal) { e.stopping.signal(e, sig) }
+
+// Signalled returns the signal that stopped the run, or nil.
+func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
+
+var _ = syscall.SIGINT
+var _ cache.Method

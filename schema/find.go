@@ -1,0 +1,149 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// candidates are the names a Taskfile may have, in order of preference.
+var candidates = [...]string{
+	"Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml",
+	"Taskfile.dist.yml", "taskfile.dist.yml", "Taskfile.dist.yaml", "taskfile.dist.yaml",
+}
+
+// stdinPath is the location of a Taskfile read from standard input.
+const stdinPath = "__stdin__"
+
+// findRoot returns the path of the root file and the root directory.
+func findRoot(o LoadOptions, cwd string) (path, dir string, err error) {
+	start := cwd
+	if o.Dir != "" {
+		start = absolute(cwd, o.Dir)
+	}
+	switch {
+	case o.Entrypoint == "-":
+		return stdinPath, start, nil
+	case isRemote(o.Entrypoint):
+		return "", "", notYetRemote(o.Entrypoint, diag.Pos{})
+	case o.Entrypoint != "":
+		path, err := findFile(absolute(cwd, o.Entrypoint))
+		if err != nil {
+			return "", "", notFound(o.Entrypoint, err)
+		}
+		if o.Dir != "" {
+			return path, start, nil
+		}
+		return path, filepath.Dir(path), nil
+	}
+	path, err = findUpwards(start)
+	if err != nil {
+		return "", "", notFound("", err)
+	}
+	return path, filepath.Dir(path), nil
+}
+
+func absolute(cwd, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(cwd, path)
+}
+
+// findFile returns path itself, or the Taskfile in the directory path.
+func findFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	return findIn(path)
+}
+
+// findIn looks for a Taskfile in dir. Something of that name that is no file
+// is passed over, but remembered for the error.
+func findIn(dir string) (string, error) {
+	err := fs.ErrNotExist
+	for _, name := range candidates {
+		path := filepath.Join(dir, name)
+		info, statErr := os.Stat(path)
+		switch {
+		case statErr == nil && !info.IsDir():
+			return path, nil
+		case statErr == nil:
+			err = fmt.Errorf("%s is a directory", path)
+		case !errors.Is(statErr, fs.ErrNotExist) && !errors.Is(statErr, fs.ErrPermission):
+			err = statErr
+		}
+	}
+	return "", err
+}
+
+// findUpwards looks in dir and its parents, as long as they have one owner.
+func findUpwards(dir string) (string, error) {
+	owner, known := ownerOf(dir)
+	for {
+		path, err := findIn(dir)
+		if err == nil {
+			return path, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fs.ErrNotExist
+		}
+		if o, ok := ownerOf(parent); known && ok && o != owner {
+			return "", fs.ErrNotExist
+		}
+		dir = parent
+	}
+}
+
+func notFound(uri string, err error) error {
+	d := &diag.Diagnostic{Kind: diag.NotFound}
+	walk := ""
+	if uri == "" {
+		walk = " (or any of the parent directories)"
+	}
+	d.What = fmt.Sprintf("No Taskfile found at %q%s. Run `task --init` to create a new Taskfile.", uri, walk)
+	if !errors.Is(err, fs.ErrNotExist) {
+		d.Why = err.Error()
+	}
+	return d
+}
+
+// isRemote reports whether path names a place that is not on this machine.
+func isRemote(path string) bool {
+	for _, scheme := range [...]string{"http://", "https://", "git://", "ssh://", "git@"} {
+		if strings.HasPrefix(path, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func notYetRemote(path string, pos diag.Pos) error {
+	return &diag.Diagnostic{Pos: pos, Kind: diag.NotYet, What: fmt.Sprintf("remote Taskfiles are not there yet: %q", path),
+		Fix: "put a copy beside your Taskfile and include that"}
+}
+
+// read returns the content of the file at path.
+func read(path string, stdin io.Reader) ([]byte, error) {
+	if path == stdinPath {
+		if stdin == nil {
+			return nil, fmt.Errorf("there is no standard input to read it from")
+		}
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(path)
+}
