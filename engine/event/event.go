@@ -68,6 +68,7 @@ type StepStarted struct {
 	Step   StepID
 	Parent StepID // the step that needs or calls it, or 0
 	Task   string // display name: label or name
+	Name   string // full task name, as it can be called
 	Prefix string // for prefixed output
 	Pos    diag.Pos
 	Silent bool // neither its commands nor "up to date" are announced
@@ -116,10 +117,10 @@ const (
 	StatusChecked                            // A: command; Err: nil when it exited zero
 	TaskIfSkipped                            // a task's `if` said no
 	CommandIfSkipped                         // a command's `if` said no
-	PlatformSkipped                          // not for this platform
+	PlatformSkipped                          // not for this platform; A: the command, "" when it is the task
 	PreconditionFailed                       // A: message
 	DeferFailed                              // a deferred command failed; Err
-	ErrorIgnored                             // ignore_error covered Err
+	ErrorIgnored                             // ignore_error covered Err; A: whose it is: "" the command's, "call", "task"
 	Deduplicated                             // A: key; an equal call ran or runs already
 	PromptAssumed                            // A: text; --yes answered it
 	LeftRunning                              // A: description of what a command left behind
