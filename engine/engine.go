@@ -12,7 +12,6 @@ import (
 	"os"
 
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
 )
 

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
-	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 )
 
@@ -78,5 +76,3 @@ func (h host) Ask(ctx context.Context, v plan.MissingVar) (string, error) {
 	return s, err
 }
 
-var _ cache.Method
-var _ sched.Outcome

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-multierror"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
@@ -189,5 +187,3 @@ func (e *Engine) Signal(sig os.Signal) { e.stopping.signal(e, sig) }
 // Signalled returns the signal that stopped the run, or nil.
 func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
 
-var _ = syscall.SIGINT
-var _ cache.Method

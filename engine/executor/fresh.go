@@ -44,9 +44,9 @@ func (f *freshness) commit(ctx context.Context) {
 	if f.check == nil {
 		return
 	}
-	f.digests.m.Store(f.step, f.check.Digest)
 	if !f.dry && !f.forced {
 		f.check.Commit(ctx)
+		f.digests.m.Store(f.step, f.check.Digest)
 	}
 }
 
@@ -93,12 +93,17 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 
 // lock takes the entry's lock; who had to wait for it looks again, because the
 // other process may have done the work.
-func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun bool) (*freshness, bool, error) {
+func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun bool) (_ *freshness, fresh bool, err error) {
+	unlock, free := f.check.TryLock()
 	waited := false
-	unlock, err := f.check.Lock(ctx, func(holder string) {
-		waited = true
-		r.notice(event.Notice{Kind: event.WaitingForLock, A: holder})
-	})
+	if !free {
+		// Who waits for a lock holds no slot: its holder may need one.
+		r.env.Release(func() {
+			unlock, waited, err = f.check.Lock(ctx, func(holder string) {
+				r.notice(event.Notice{Kind: event.WaitingForLock, A: holder})
+			})
+		})
+	}
 	if err != nil {
 		return f, false, err
 	}

@@ -23,6 +23,7 @@ func (e *StepFailed) Error() string { return fmt.Sprintf("cancelled because %q f
 type TimedOut struct {
 	Name  string // how the task is shown
 	After time.Duration
+	Need  bool // it was a whole task that took too long, as a need
 }
 
 func (e *TimedOut) Error() string {

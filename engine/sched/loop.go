@@ -103,7 +103,11 @@ func (l *loop) handle(m message) {
 		l.adm.ended()
 		l.settle(m.done, m.outcome)
 	case m.timeout != nil:
-		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after})
+		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after, Need: true})
+	case m.release != nil:
+		l.suspend(m.release)
+	case m.resume != nil:
+		l.resumes = append(l.resumes, m.resume)
 	case m.drain:
 		l.drain()
 	}
@@ -167,10 +171,8 @@ func (l *loop) accept(b *batch) {
 	l.link(b)
 	l.r.o.Emit(&event.Planned{Time: time.Now(), Steps: len(p.Steps), Edges: p.Edges(), Parent: callerID(b.caller)})
 	if b.caller != nil {
-		b.caller.state = suspended
 		b.caller.awaits = b
-		l.active--
-		l.r.o.Emit(&event.Suspended{Time: time.Now(), Step: b.caller.env.ID})
+		l.suspend(b.caller)
 		if path := l.deadlock(b, joined); path != nil {
 			l.abandon(b, path)
 			return
@@ -184,6 +186,13 @@ func (l *loop) accept(b *batch) {
 	if b.roots == 0 {
 		l.finish(b)
 	}
+}
+
+// suspend takes n's slot away while it waits.
+func (l *loop) suspend(n *node) {
+	n.state = suspended
+	l.active--
+	l.r.o.Emit(&event.Suspended{Time: time.Now(), Step: n.env.ID})
 }
 
 func callerID(n *node) event.StepID {
@@ -302,6 +311,9 @@ func (l *loop) settle(n *node, out Outcome) {
 	}
 	if out.Err != nil {
 		n.err = &plan.TaskError{Task: n.step.Label, Err: out.Err}
+		if late, ok := out.Err.(*TimedOut); ok && late.Need {
+			n.err = late
+		}
 	}
 	l.r.o.Emit(l.settledEvent(n, out))
 	n.ctx, n.cancel = nil, nil

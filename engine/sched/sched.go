@@ -81,6 +81,16 @@ func (e *Env) Call(ctx context.Context, c plan.Call) error {
 	return r.submit(ctx, p, e.node)
 }
 
+// Release calls f while the step holds no slot.
+func (e *Env) Release(f func()) {
+	r := e.node.batch.run
+	r.mail <- message{release: e.node}
+	f()
+	b := &batch{run: r, caller: e.node, reply: make(chan error, 1)}
+	r.mail <- message{resume: b}
+	<-b.reply
+}
+
 // Run is the execution of one or more plans. Its methods are safe for
 // concurrent use.
 type Run struct {
@@ -95,7 +105,9 @@ type message struct {
 	submit  *batch
 	done    *node
 	outcome Outcome
-	drain   bool // some context is done: what only waits for a slot may end
+	release *node  // gives its slot back
+	resume  *batch // wants its caller's slot again
+	drain   bool   // some context is done: what only waits for a slot may end
 	timeout *node
 	after   time.Duration
 }

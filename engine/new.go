@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Engine runs the tasks of one workflow. Run may be called once; the methods
+// that only ask may be called any number of times.
+type Engine struct {
+	o         Options
+	shell     *shell.Shell
+	processes *proc.Table
+	tree      *cache.Tree
+	store     *cache.Store
+	resolver  *vars.Resolver
+	queue     *queue
+	stopping  stopping
+	asking    sync.Mutex // held while the user is asked
+	running   atomic.Int32
+	counts    [event.Cancelled + 1]int // by outcome; belongs to the queue's goroutine
+}
+
+// New returns an Engine. It reads the root dotenv files, and with them runs
+// the dynamic variables their paths refer to.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	e := &Engine{o: o}
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), OnInterrupt: e.interrupted})
+	e.shell = shell.New(shell.Options{Processes: e.processes})
+	e.tree = cache.NewTree(o.Environ)
+	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
+	e.resolver = vars.New(vars.Options{
+		Workflow: o.Workflow, Environ: o.Environ, CLI: o.CLIVars, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
+		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
+		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed,
+	})
+	if err := e.resolver.LoadDotenv(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// stateDir is .weft in the root directory unless another is named: below the
+// root directory, or one directory for several projects.
+func stateDir(o *Options) string {
+	root, dir := o.Workflow.Dir, o.TempDir
+	if dir == "" {
+		return filepath.Join(root, ".weft")
+	}
+	shared := filepath.IsAbs(dir) || strings.HasPrefix(dir, "~")
+	if strings.HasPrefix(dir, "~/") {
+		for _, kv := range o.Environ {
+			if home, ok := strings.CutPrefix(kv, "HOME="); ok {
+				dir = home + dir[1:]
+			}
+		}
+	}
+	if shared {
+		return filepath.Join(dir, filepath.Base(root))
+	}
+	return filepath.Join(root, dir)
+}
+
+// emit sends an event to the sink: through the queue of a run, or at once.
+func (e *Engine) emit(ev event.Event) {
+	switch {
+	case e.queue != nil:
+		e.queue.Emit(ev)
+	case e.o.Sink != nil:
+		e.asking.Lock()
+		defer e.asking.Unlock()
+		e.o.Sink(ev)
+	}
+}
+
+func (e *Engine) warn(d *diag.Diagnostic) {
+	e.emit(&event.DiagnosticFound{Time: time.Now(), Diagnostic: d})
+}
+
+func (e *Engine) computed(cmd, result string) {
+	e.emit(&event.Notice{Time: time.Now(), Kind: event.VarComputed, A: cmd, B: result})
+}
+
+func (e *Engine) expanderOptions() plan.Options {
+	return plan.Options{Workflow: e.o.Workflow, Resolver: e.resolver, Host: host{e}, Silent: e.o.Silent}
+}
+
+// Plan returns the plan of the calls without running it.
+func (e *Engine) Plan(ctx context.Context, calls []plan.Call) (*plan.Plan, error) {
+	return plan.NewExpander(e.expanderOptions()).Expand(ctx, calls...)
+}
