@@ -75,4 +75,3 @@ func (h host) Ask(ctx context.Context, v plan.MissingVar) (string, error) {
 	}
 	return s, err
 }
-

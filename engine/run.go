@@ -186,4 +186,3 @@ func (e *Engine) Signal(sig os.Signal) { e.stopping.signal(e, sig) }
 
 // Signalled returns the signal that stopped the run, or nil.
 func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
-

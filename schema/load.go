@@ -189,7 +189,9 @@ func checkVersion(doc *Document, broken bool) *diag.Diagnostic {
 }
 
 // fullVersion writes v with all three parts: 2 is 2.0.0.
-func fullVersion(v string) string { return strings.TrimPrefix(semver.Canonical("v"+strings.TrimPrefix(v, "v")), "v") }
+func fullVersion(v string) string {
+	return strings.TrimPrefix(semver.Canonical("v"+strings.TrimPrefix(v, "v")), "v")
+}
 
 func sameVersion(doc, sub *Document, inc *include) *diag.Diagnostic {
 	if fullVersion(doc.Version.S) == fullVersion(sub.Version.S) {
@@ -299,4 +301,3 @@ func (l *loader) getenv(name string) string {
 	}
 	return ""
 }
-

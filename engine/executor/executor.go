@@ -42,6 +42,8 @@ type Options struct {
 	AssumeYes            bool
 	Confirm              func(ctx context.Context, task, text string) error // asks a prompt; an error ends the step
 
+	Notify func(event.Event) // takes notices of steps that are only looked at
+
 	// Flush returns when every event emitted so far has been reported.
 	Flush func()
 }
@@ -150,7 +152,15 @@ func failed(err error) sched.Outcome {
 
 // notice emits n for the step.
 func (r *run) notice(n event.Notice) {
-	n.Step, n.Task = r.env.ID, r.step.Label
-	n.Time = now()
+	n.Task, n.Time = r.step.Label, now()
+	if r.env != nil {
+		n.Step = r.env.ID
+	}
+	if r.env == nil {
+		if r.x.o.Notify != nil {
+			r.x.o.Notify(&n)
+		}
+		return
+	}
 	r.env.Emit(&n)
 }

@@ -76,7 +76,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 	var roots []*Step
 	for _, c := range calls {
 		e.enterAncestors(c.From)
-		s, err := e.expand(ctx, c, 0)
+		s, err := e.expand(ctx, c)
 		if err != nil {
 			e.problem(err)
 			continue
@@ -121,7 +121,21 @@ func (e *expansion) enterAncestors(s *Step) {
 }
 
 // expand returns the step of c, new or shared, with all its needs.
-func (e *expansion) expand(ctx context.Context, c Call, timeout time.Duration) (*Step, error) {
+func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
+	s, err := e.bare(ctx, c)
+	if err != nil || s.Skip != NotSkipped || s.complete {
+		return s, err
+	}
+	if err := e.expandNeeds(ctx, s); err != nil {
+		return nil, err
+	}
+	s.complete = true
+	return e.x.share(s), nil
+}
+
+// bare returns the step of c without its needs, unless it is a shared one that
+// is complete already.
+func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -167,10 +181,7 @@ func (e *expansion) expand(ctx context.Context, c Call, timeout time.Duration) (
 			return known, nil
 		}
 	}
-	if err := e.expandNeeds(ctx, s); err != nil {
-		return nil, err
-	}
-	return e.x.share(s), nil
+	return s, nil
 }
 
 // identify finds the shared step of a `run: once` task before anything of it
@@ -215,7 +226,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 	for i := range s.Task.Deps {
 		d := &s.Task.Deps[i]
 		err := e.eachNeed(ctx, s, d, func(c Call) {
-			step, err := e.expand(ctx, c, d.Timeout)
+			step, err := e.expand(ctx, c)
 			if err != nil {
 				for _, p := range Problems(err) {
 					problems = multierror.Append(problems, &TaskError{Task: s.Label, Err: p})

@@ -69,6 +69,8 @@ type Step struct {
 	depth  int32  // needs and calls above it
 	nested int32  // calls from bodies above it
 	known  atomic.Bool
+	// complete steps have their needs; only such are shared.
+	complete bool
 }
 
 // need is one thing a step needs.

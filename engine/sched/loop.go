@@ -37,7 +37,7 @@ type node struct {
 	callers    []*batch // have this one as a root
 	awaits     *batch   // what a suspended step waits for
 
-	limits     []*time.Timer // of needs that may not take longer
+	limits []*time.Timer // of needs that may not take longer
 
 	fault   *node // the first need that failed
 	result  event.Outcome

@@ -68,19 +68,19 @@ const (
 type Kind uint8
 
 const (
-	Other             Kind = iota // anything without a code of its own
-	NotFound                      // no Taskfile at the place named
-	Decode                        // a value of the wrong type or form
-	Version                       // schema version missing or not supported
-	Syntax                        // not YAML, or a loop that cannot be expanded
-	IncludeCycle                  // a file includes itself, directly or not
-	ChecksumMismatch              // an include differs from its pinned checksum
-	Conflict                      // a flattened include brings a name that exists
-	NotYet                        // a part of the format this version does not run
-	UnknownKey                    // a key that means nothing (a warning)
-	MissingTask                   // a call of a task that is not there
-	Cycle                         // tasks that need each other
-	Suspicious                    // legal, but can never do what it says (a warning)
+	Other            Kind = iota // anything without a code of its own
+	NotFound                     // no Taskfile at the place named
+	Decode                       // a value of the wrong type or form
+	Version                      // schema version missing or not supported
+	Syntax                       // not YAML, or a loop that cannot be expanded
+	IncludeCycle                 // a file includes itself, directly or not
+	ChecksumMismatch             // an include differs from its pinned checksum
+	Conflict                     // a flattened include brings a name that exists
+	NotYet                       // a part of the format this version does not run
+	UnknownKey                   // a key that means nothing (a warning)
+	MissingTask                  // a call of a task that is not there
+	Cycle                        // tasks that need each other
+	Suspicious                   // legal, but can never do what it says (a warning)
 )
 
 // Diagnostic is one problem. What is always set; the others are "" when there

@@ -1,0 +1,40 @@
+package executor
+
+import (
+	"context"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// Fresh reports whether s would be up to date, without running or writing
+// anything but its status commands.
+func (x *Executor) Fresh(ctx context.Context, s *plan.Step) (bool, error) {
+	r := &run{x: x, step: s}
+	if err := r.bind(ctx); err != nil {
+		return false, err
+	}
+	_, fresh, err := r.checkFresh(ctx, false)
+	return fresh, err
+}
+
+// Why is Fresh with the reasons why not.
+func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []cache.Reason, error) {
+	r := &run{x: x, step: s}
+	if err := r.bind(ctx); err != nil {
+		return false, nil, err
+	}
+	f, fresh, err := r.checkFresh(ctx, false)
+	if err != nil || fresh {
+		return fresh, nil, err
+	}
+	switch {
+	case f.check != nil && !f.check.Fresh:
+		return false, f.check.Why(ctx), nil
+	case len(s.Task.Status) > 0:
+		return false, []cache.Reason{{Kind: "status"}}, nil
+	case f.check == nil && len(s.Task.Sources) > 0:
+		return false, []cache.Reason{{Kind: "never", Name: "method: none"}}, nil
+	}
+	return false, []cache.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil
+}
