@@ -59,7 +59,7 @@ type Options struct {
 type Shell struct {
 	o        Options
 	scripts  scripts
-	runners  sync.Pool
+	runners  runners
 	env      atomic.Pointer[environ]
 	enlarged atomic.Int32 // pipes that were made larger
 }
@@ -135,6 +135,39 @@ type runner struct {
 	group *proc.Group // of sc, or of its trap
 }
 
+// runners are interpreters that wait for their next script, by directory: it
+// is the one thing that an interpreter cannot change.
+type runners struct {
+	mu   sync.Mutex // guards the fields below
+	free map[string][]*runner
+	n    int
+}
+
+const maxRunners = 64
+
+func (p *runners) get(dir string) *runner {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.free[dir]
+	if len(list) == 0 {
+		return nil
+	}
+	r := list[len(list)-1]
+	p.free[dir] = list[:len(list)-1]
+	p.n--
+	return r
+}
+
+func (p *runners) put(dir string, r *runner) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.free == nil || p.n >= maxRunners {
+		p.free, p.n = map[string][]*runner{}, 0
+	}
+	p.free[dir] = append(p.free[dir], r)
+	p.n++
+}
+
 func (s *Shell) newRunner(opts ...interp.RunnerOption) (*runner, error) {
 	r := &runner{s: s}
 	opts = append([]interp.RunnerOption{
@@ -157,26 +190,28 @@ func (s *Shell) interpret(ctx context.Context, sc *Script, file *syntax.File) er
 	if err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", sc.Dir)
 	}
-	r, _ := s.runners.Get().(*runner)
 	pooled := len(sc.Set)+len(sc.Shopt) == 0
-	if r == nil || !pooled {
+	var r *runner
+	if pooled {
+		r = s.runners.get(sc.Dir)
+	}
+	if r == nil {
 		if r, err = s.newRunner(options(sc)...); err != nil {
 			return err
 		}
+		r.Runner.Dir = sc.Dir
 	}
 	r.sc, r.group = sc, sc.Group
 	interp.Env(s.environ(sc.Env))(r.Runner)
-	r.Runner.Dir = sc.Dir
-	stdio(sc)(r.Runner)
 	r.Reset()
-	r.Runner.Dir = sc.Dir
+	stdio(sc)(r.Runner)
 	err = r.Run(ctx, file)
 	stopped := sc.Group.Refused()
 	if stopped != nil && strings.Contains(sc.Text, "trap") && !sc.Group.Killed() {
 		r.trap(ctx)
 	}
 	if pooled && stopped == nil && !strings.Contains(sc.Text, "&") {
-		s.runners.Put(r)
+		s.runners.put(sc.Dir, r)
 	}
 	switch {
 	case stopped != nil:
