@@ -1,0 +1,89 @@
+package report
+
+import "bytes"
+
+const (
+	// keepLine is how much of an unterminated line is held back, so that
+	// lines come out whole; what is longer is shown in pieces.
+	keepLine = 64 << 10
+	// batch is how much is collected before it is written.
+	batch = 64 << 10
+)
+
+// lines writes the output of several commands to one stream, each line after
+// its command's prefix. No byte is dropped and none is added but prefixes and
+// the newline that ends an unterminated last line.
+type lines struct {
+	w   *Out
+	buf []byte
+}
+
+// write shows the whole lines in data and keeps the rest in t. Everything it
+// shows is on its way to the stream when it returns.
+func (l *lines) write(t *tail, data []byte) {
+	for len(data) > 0 {
+		i := bytes.IndexByte(data, '\n')
+		if i < 0 {
+			l.keep(t, data)
+			break
+		}
+		l.line(t, data[:i+1])
+		data = data[i+1:]
+	}
+	l.flush()
+}
+
+// line shows the end of a line that began in t.
+func (l *lines) line(t *tail, rest []byte) {
+	if !t.inLine {
+		l.add(t.prefix)
+	}
+	if len(t.partial) > 0 {
+		l.add(t.partial)
+		t.partial = t.partial[:0]
+	}
+	l.add(rest)
+	t.inLine = false
+}
+
+// keep holds back the beginning of a line, unless it is too long for that.
+func (l *lines) keep(t *tail, part []byte) {
+	if len(t.partial)+len(part) <= keepLine {
+		t.partial = append(t.partial, part...)
+		return
+	}
+	if !t.inLine {
+		l.add(t.prefix)
+		t.inLine = true
+	}
+	l.add(t.partial)
+	l.add(part)
+	t.partial = t.partial[:0]
+}
+
+// end terminates what is left of a command's output.
+func (l *lines) end(t *tail) {
+	if t.inLine || len(t.partial) > 0 {
+		l.line(t, []byte{'\n'})
+	}
+	l.flush()
+}
+
+// add collects p for the next write.
+func (l *lines) add(p []byte) {
+	if len(l.buf)+len(p) > batch {
+		l.flush()
+		if len(p) >= batch {
+			l.w.Write(p)
+			return
+		}
+	}
+	l.buf = append(l.buf, p...)
+}
+
+func (l *lines) flush() {
+	if len(l.buf) > 0 {
+		l.w.Write(l.buf)
+		l.buf = l.buf[:0]
+	}
+}

@@ -1,0 +1,145 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// messages shows everything but output: what every style has in common. Each
+// message is one write, so that lines of other writers do not fall into it.
+type messages struct {
+	o        Options
+	buf      []byte
+	steps    map[event.StepID]step // those that run
+	prefixed bool                  // "up to date" names the prefix
+}
+
+// step is what messages have to know of a running step.
+type step struct {
+	*event.StepStarted
+	said bool // verbose: its start was shown
+}
+
+func newMessages(o Options) messages {
+	return messages{o: o, steps: map[event.StepID]step{}}
+}
+
+// say writes one message to w.
+func (m *messages) say(w *Out, c Color, format string, args ...any) {
+	m.raw(w, c, m.o.Name+": "+fmt.Sprintf(format, args...)+"\n")
+}
+
+func (m *messages) raw(w *Out, c Color, text string) {
+	m.buf = m.o.Palette.Append(m.buf[:0], c, text)
+	w.Write(m.buf)
+}
+
+func (m *messages) handle(ev event.Event) {
+	switch ev := ev.(type) {
+	case *event.StepStarted:
+		m.steps[ev.Step] = step{StepStarted: ev}
+	case *event.CommandStarted:
+		m.begun(ev.Step)
+		if m.o.Verbose || !ev.Silent && !m.o.Silent {
+			m.announce(ev)
+		}
+	case *event.Notice:
+		m.notice(ev)
+	case *event.StepSettled:
+		m.settled(ev)
+	case *event.SignalReceived:
+		m.signal(ev)
+	case *event.StillRunning:
+		if !m.o.DropIn {
+			m.say(m.o.Stderr, Yellow, "still running: %s (Ctrl-C again to kill)", list(ev.Tasks, 5))
+		}
+	case *event.DiagnosticFound:
+		m.raw(m.o.Stderr, Yellow, "warning: "+ev.Diagnostic.Error()+"\n")
+	}
+}
+
+// announce shows a command before it runs. It is the hot path of a run with
+// many small commands, hence no formatting.
+func (m *messages) announce(ev *event.CommandStarted) {
+	b := m.buf[:0]
+	if m.o.Palette.On {
+		b = append(b, "\x1b["...)
+		b = append(b, m.o.Palette.code(Green)...)
+		b = append(b, 'm')
+	}
+	b = append(b, m.o.Name...)
+	b = append(b, ": ["...)
+	b = append(b, m.label(ev.Step)...)
+	b = append(b, "] "...)
+	b = append(b, ev.Text...)
+	b = append(b, '\n')
+	if m.o.Palette.On {
+		b = append(b, "\x1b[0m"...)
+	}
+	m.buf = b
+	m.o.Stderr.Write(b)
+}
+
+// begun shows in verbose mode that the step was started, once. It comes before
+// anything else of the step but a word of its condition or platform: a step
+// ended by these never started.
+func (m *messages) begun(id event.StepID) {
+	if !m.o.Verbose {
+		return
+	}
+	if s, ok := m.steps[id]; ok && !s.said {
+		m.steps[id] = step{s.StepStarted, true}
+		m.say(m.o.Stderr, Magenta, "%q started", s.Name)
+	}
+}
+
+func (m *messages) settled(ev *event.StepSettled) {
+	if ev.Outcome != event.Skipped && ev.Outcome != event.Cancelled {
+		m.begun(ev.Step)
+	}
+	delete(m.steps, ev.Step)
+	switch {
+	case ev.Outcome == event.Fresh || ev.Outcome == event.Restored:
+		if m.o.Verbose || !ev.Silent && !m.o.Silent {
+			m.say(m.o.Stderr, Magenta, "Task %q is up to date", m.name(ev))
+		}
+	case !m.o.Verbose:
+	case ev.Outcome == event.Succeeded:
+		m.say(m.o.Stderr, Magenta, "%q finished", ev.Name)
+	case ev.Outcome == event.Failed:
+		m.say(m.o.Stderr, Red, "%q failed: %s", ev.Name, m.o.errorText(ev.Err))
+	}
+}
+
+// name is what the "up to date" line calls the step.
+func (m *messages) name(ev *event.StepSettled) string {
+	if m.prefixed {
+		return ev.Prefix
+	}
+	return ev.Task
+}
+
+// label is how the running step id is shown.
+func (m *messages) label(id event.StepID) string {
+	if s, ok := m.steps[id]; ok {
+		return s.Task
+	}
+	return ""
+}
+
+// list joins names, the first most of them.
+func list(names []string, most int) string {
+	s := ""
+	for i, n := range names {
+		if i == most {
+			return s + " and " + strconv.Itoa(len(names)-most) + " more"
+		}
+		if i > 0 {
+			s += ", "
+		}
+		s += n
+	}
+	return s
+}

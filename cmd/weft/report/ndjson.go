@@ -1,0 +1,206 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// Version is that of the event files; see schema/events.schema.json.
+const Version = 1
+
+// NDJSON writes every event as one JSON object a line.
+type NDJSON struct {
+	w     *Out
+	close func() error
+	run   string
+	enc   *json.Encoder
+}
+
+// NewNDJSON returns a reporter that writes to w and closes it in the end,
+// unless close is nil.
+func NewNDJSON(w io.Writer, close func() error) *NDJSON {
+	n := &NDJSON{w: NewOut(w), close: close}
+	n.enc = json.NewEncoder(n.w)
+	n.enc.SetEscapeHTML(false)
+	return n
+}
+
+// record is one line. Fields that say nothing about an event are left out.
+type record struct {
+	Event    string     `json:"event"`
+	Version  int        `json:"version,omitempty"` // on the first line
+	Time     time.Time  `json:"time"`
+	Run      string     `json:"run,omitempty"`
+	Step     int32      `json:"step,omitempty"`
+	Parent   int32      `json:"parent,omitempty"`
+	Cause    int32      `json:"cause,omitempty"`
+	Task     string     `json:"task,omitempty"`
+	Label    string     `json:"label,omitempty"`
+	Prefix   string     `json:"prefix,omitempty"`
+	Position string     `json:"position,omitempty"`
+	Tasks    []string   `json:"tasks,omitempty"`
+	Steps    *int       `json:"steps,omitempty"`
+	Edges    *int       `json:"edges,omitempty"`
+	Command  *int       `json:"command,omitempty"`
+	Text     string     `json:"text,omitempty"`
+	Dir      string     `json:"dir,omitempty"`
+	Silent   bool       `json:"silent,omitempty"`
+	DryRun   bool       `json:"dry_run,omitempty"`
+	Relayed  bool       `json:"relayed,omitempty"`
+	Stream   string     `json:"stream,omitempty"`
+	Data     *string    `json:"data,omitempty"`   // output that is UTF-8
+	Base64   []byte     `json:"base64,omitempty"` // output that is not
+	Outcome  string     `json:"outcome,omitempty"`
+	Code     *int       `json:"code,omitempty"`
+	Error    string     `json:"error,omitempty"`
+	Seconds  *float64   `json:"seconds,omitempty"`
+	Kind     string     `json:"kind,omitempty"`
+	A        string     `json:"a,omitempty"`
+	B        string     `json:"b,omitempty"`
+	Signal   string     `json:"signal,omitempty"`
+	Count    int        `json:"count,omitempty"`
+	Running  *int       `json:"running,omitempty"`
+	Severity string     `json:"severity,omitempty"`
+	Counts   *countsMap `json:"counts,omitempty"`
+}
+
+// countsMap is how many steps had each outcome.
+type countsMap struct {
+	Succeeded int `json:"succeeded"`
+	Fresh     int `json:"fresh"`
+	Restored  int `json:"restored"`
+	Failed    int `json:"failed"`
+	Skipped   int `json:"skipped"`
+	Cancelled int `json:"cancelled"`
+}
+
+// Handle implements Reporter.
+func (n *NDJSON) Handle(ev event.Event) {
+	r := toRecord(ev)
+	if started, ok := ev.(*event.RunStarted); ok {
+		n.run = started.Run
+		r.Version = Version
+	}
+	r.Run = n.run
+	n.enc.Encode(r)
+	if out, ok := ev.(*event.Output); ok {
+		release(out)
+	}
+}
+
+func toRecord(ev event.Event) *record {
+	switch ev := ev.(type) {
+	case *event.RunStarted:
+		return &record{Event: "run_started", Time: ev.Time, Tasks: ev.Tasks}
+	case *event.Planned:
+		return &record{Event: "planned", Time: ev.Time, Parent: int32(ev.Parent), Steps: &ev.Steps, Edges: &ev.Edges}
+	case *event.StepStarted:
+		return &record{Event: "step_started", Time: ev.Time, Step: int32(ev.Step), Parent: int32(ev.Parent), Task: ev.Name,
+			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Position: ev.Pos.String(), Silent: ev.Silent}
+	case *event.CommandStarted:
+		return &record{Event: "command_started", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Text: ev.Text, Dir: ev.Dir,
+			Silent: ev.Silent, DryRun: ev.DryRun, Relayed: ev.Relayed}
+	case *event.Output:
+		return output(ev)
+	case *event.CommandEnded:
+		return &record{Event: "command_ended", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}
+	case *event.Notice:
+		return &record{Event: "notice", Time: ev.Time, Step: int32(ev.Step), Kind: kindName(ev.Kind), Task: ev.Task, A: ev.A, B: ev.B, Error: text(ev.Err)}
+	case *event.Suspended:
+		return &record{Event: "suspended", Time: ev.Time, Step: int32(ev.Step)}
+	case *event.Resumed:
+		return &record{Event: "resumed", Time: ev.Time, Step: int32(ev.Step)}
+	case *event.StepSettled:
+		return &record{Event: "step_settled", Time: ev.Time, Step: int32(ev.Step), Parent: int32(ev.Parent), Cause: int32(ev.Cause), Task: ev.Name,
+			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Silent: ev.Silent, Outcome: ev.Outcome.String(), Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}
+	case *event.DiagnosticFound:
+		d := ev.Diagnostic
+		sev := "error"
+		if d.Severity != 0 {
+			sev = "warning"
+		}
+		return &record{Event: "diagnostic", Time: ev.Time, Position: d.Pos.String(), Severity: sev, Text: d.Error()}
+	case *event.SignalReceived:
+		return &record{Event: "signal_received", Time: ev.Time, Signal: ev.Signal.String(), Count: ev.Count, Running: &ev.Running}
+	case *event.StillRunning:
+		return &record{Event: "still_running", Time: ev.Time, Tasks: ev.Tasks}
+	case *event.RunFinished:
+		c := ev.Counts
+		return &record{Event: "run_finished", Time: ev.Time, Error: text(ev.Err), Seconds: seconds(ev.Duration), Counts: &countsMap{
+			Succeeded: c[event.Succeeded], Fresh: c[event.Fresh], Restored: c[event.Restored],
+			Failed: c[event.Failed], Skipped: c[event.Skipped], Cancelled: c[event.Cancelled]}}
+	}
+	return &record{Event: "unknown"}
+}
+
+func output(ev *event.Output) *record {
+	r := &record{Event: "output", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Stream: streamName(ev.Stream)}
+	if utf8.Valid(ev.Data) {
+		s := string(ev.Data)
+		r.Data = &s
+	} else {
+		r.Base64 = ev.Data
+	}
+	return r
+}
+
+// label is the display name where it is not the name.
+func label(shown, name string) string {
+	if shown == name {
+		return ""
+	}
+	return shown
+}
+
+func seconds(d time.Duration) *float64 {
+	s := d.Seconds()
+	return &s
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func streamName(s event.Stream) string {
+	switch s {
+	case event.Stdout:
+		return "stdout"
+	case event.Stderr:
+		return "stderr"
+	}
+	return "merged"
+}
+
+func kindName(k event.NoticeKind) string {
+	names := [...]string{
+		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
+		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
+		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.ErrorIgnored: "error_ignored",
+		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.LeftRunning: "left_running", event.WaitingForLock: "waiting_for_lock",
+	}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
+// Err implements Reporter.
+func (n *NDJSON) Err() error { return n.w.Err() }
+
+// Close implements Reporter.
+func (n *NDJSON) Close() error {
+	if n.close != nil {
+		if err := n.close(); err != nil && n.w.err == nil {
+			n.w.err = err
+		}
+		n.close = nil
+	}
+	return n.w.Err()
+}

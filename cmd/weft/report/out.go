@@ -1,0 +1,57 @@
+package report
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// Out writes whole messages to one of weft's own streams and remembers the
+// first error: from then on it drops everything. A write that the stream takes
+// only in part, or not now (somebody else made the descriptor non-blocking), is
+// continued. It is not safe for concurrent use.
+type Out struct {
+	w   io.Writer
+	err error
+}
+
+// NewOut returns an Out on w, which stays the caller's.
+func NewOut(w io.Writer) *Out { return &Out{w: w} }
+
+// Err returns the first error, or nil.
+func (o *Out) Err() error { return o.err }
+
+// Write writes all of p. It implements io.Writer.
+func (o *Out) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) && o.err == nil {
+		n, err := o.w.Write(p[done:])
+		done += max(n, 0)
+		switch {
+		case err == nil && n <= 0:
+			o.err = io.ErrShortWrite
+		case err == nil, errors.Is(err, io.ErrShortWrite), errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
+			o.err = waitWritable(o.w)
+		default:
+			o.err = err
+		}
+	}
+	return done, o.err
+}
+
+// WriteString writes all of s.
+func (o *Out) WriteString(s string) { o.Write([]byte(s)) }
+
+// file returns the file behind o, or nil.
+func (o *Out) file() *os.File {
+	f, _ := o.w.(*os.File)
+	return f
+}
+
+// broken reports whether err means that nobody reads the stream any more.
+func broken(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// Broken reports whether o has ended because nobody reads it any more.
+func (o *Out) Broken() bool { return broken(o.err) }

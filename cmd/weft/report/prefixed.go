@@ -1,0 +1,87 @@
+package report
+
+import "github.com/weftrun/weft/engine/event"
+
+// prefixed is the style "prefixed": every line a command writes is shown at
+// once, on standard output, as "[PREFIX] line".
+type prefixed struct {
+	messages
+	lines  lines
+	open   map[command]*tail
+	colors map[string]Color // of the prefixes seen so far
+}
+
+// sequence are the colours prefixes get, in order of appearance.
+var sequence = [...]Color{
+	Yellow, Blue, Magenta, Cyan, Green, Red,
+	BrightYellow, BrightBlue, BrightMagenta, BrightCyan, BrightGreen, BrightRed,
+}
+
+// tail is how the output of one command stands.
+type tail struct {
+	prefix  []byte // "[PREFIX] ", coloured
+	partial []byte // an unterminated line not yet shown
+	inLine  bool   // the line shown last is not terminated: it was too long to keep
+}
+
+func newPrefixed(o Options) *prefixed {
+	p := &prefixed{messages: newMessages(o), open: map[command]*tail{}, colors: map[string]Color{}}
+	p.messages.prefixed = true
+	p.lines.w = o.Stdout
+	return p
+}
+
+func (p *prefixed) Handle(ev event.Event) {
+	switch ev := ev.(type) {
+	case *event.Output:
+		p.lines.write(p.tail(command{ev.Step, ev.Command}), ev.Data)
+		release(ev)
+		return
+	case *event.CommandEnded:
+		c := command{ev.Step, ev.Command}
+		if t := p.open[c]; t != nil {
+			delete(p.open, c)
+			p.lines.end(t)
+		}
+		return
+	}
+	p.handle(ev)
+}
+
+func (p *prefixed) tail(c command) *tail {
+	t := p.open[c]
+	if t == nil {
+		t = &tail{prefix: p.prefix(c.step)}
+		p.open[c] = t
+	}
+	return t
+}
+
+// prefix is what stands before the lines of a step.
+func (p *prefixed) prefix(id event.StepID) []byte {
+	name := ""
+	if s, ok := p.steps[id]; ok {
+		name = s.Prefix
+	}
+	b := []byte{'['}
+	if p.o.Palette.On {
+		c, seen := p.colors[name]
+		if !seen {
+			c = sequence[len(p.colors)%len(sequence)]
+			p.colors[name] = c
+		}
+		b = p.o.Palette.Append(b, c, name)
+	} else {
+		b = append(b, name...)
+	}
+	return append(b, "] "...)
+}
+
+// Close shows the unterminated lines of commands that never ended.
+func (p *prefixed) Close() error {
+	for c, t := range p.open {
+		delete(p.open, c)
+		p.lines.end(t)
+	}
+	return p.Err()
+}

@@ -1,0 +1,71 @@
+// Package report turns events into bytes: one file per way of showing a run.
+//
+// A [Reporter] is a function of the events it is handed and of its [Options],
+// so that a recorded run replays into any of them. The package sees events
+// only, never the engine: what an error looks like to the user it is told by
+// Options.ErrorText.
+package report
+
+import (
+	"io"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// Reporter shows a run. Its methods are called from one goroutine; it keeps no
+// locks.
+type Reporter interface {
+	// Handle shows ev. It takes over ev's Data, if it has any, and releases
+	// it. It does not fail: see Err.
+	Handle(ev event.Event)
+	// Err returns the first error of writing, or nil. After it nothing more is
+	// written, so a run that goes on is run for nobody.
+	Err() error
+	// Close shows what is still held back and gives back what the reporter
+	// opened itself. It returns Err.
+	Close() error
+}
+
+// Options say how a run is shown. Stdout and Stderr are required.
+type Options struct {
+	Stdout, Stderr *Out
+	Name           string  // the program's name, before messages: "weft"
+	DropIn         bool    // texts of the reference, none of weft's own
+	Palette        Palette // the zero value has no colours
+	Verbose        bool
+	Silent         bool // neither announcements nor "up to date"
+	ErrorOnly      bool // grouped: only the output of failed commands
+	// ErrorText is an error as the user sees it; nil means its Error method.
+	ErrorText func(error) string
+}
+
+func (o *Options) errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	if o.ErrorText == nil {
+		return err.Error()
+	}
+	return o.ErrorText(err)
+}
+
+// New returns the reporter of an output style: "interleaved", "group" or
+// "prefixed".
+func New(style string, o Options) Reporter {
+	switch style {
+	case "group":
+		return newGrouped(o)
+	case "prefixed":
+		return newPrefixed(o)
+	}
+	return newPlain(o)
+}
+
+// release gives the bytes of an Output event back to their owner.
+func release(ev *event.Output) {
+	if ev.Release != nil {
+		ev.Release()
+	}
+}
+
+var _ io.Writer = (*Out)(nil)

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package report
+
+import "os"
+
+func unnamed() (*os.File, error) { return unlinked() }

@@ -1,0 +1,13 @@
+package report
+
+import "os"
+
+// unlinked returns a new file whose name is removed at once where the system
+// lets a file outlive its name.
+func unlinked() (*os.File, error) {
+	f, err := os.CreateTemp("", "weft-output-")
+	if err == nil {
+		os.Remove(f.Name())
+	}
+	return f, err
+}
