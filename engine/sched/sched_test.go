@@ -1,0 +1,335 @@
+package sched_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// fake is an Executor whose steps sleep (in virtual time), call and fail as
+// their commands say: "sleep 2s", "fail", "call NAME", "wait" (for the end of
+// the context).
+type fake struct {
+	mu    sync.Mutex // guards order
+	order []string   // in which steps began
+	now   atomic.Int32
+	most  atomic.Int32
+}
+
+func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
+	f.mu.Lock()
+	f.order = append(f.order, s.Name)
+	f.mu.Unlock()
+	n := f.now.Add(1)
+	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
+	}
+	defer f.now.Add(-1)
+	for _, c := range s.Task.Cmds {
+		verb, arg, _ := strings.Cut(c.Text.S, " ")
+		switch verb {
+		case "sleep":
+			d, _ := time.ParseDuration(arg)
+			select {
+			case <-time.After(d):
+			case <-ctx.Done():
+				return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
+			}
+		case "wait":
+			<-ctx.Done()
+			return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
+		case "fail":
+			return sched.Outcome{Result: event.Failed, Err: errors.New("failed"), Code: 1}
+		case "call":
+			f.now.Add(-1)
+			err := env.Call(ctx, plan.Call{Name: arg, From: s})
+			f.now.Add(1)
+			if err != nil {
+				return sched.Outcome{Result: event.Failed, Err: err}
+			}
+		}
+	}
+	return sched.Outcome{Result: event.Succeeded}
+}
+
+// workflow reads lines "name: need need | command; command". A leading "!"
+// makes a task `failfast`, a leading "1" `run: once`.
+func workflow(lines string) *schema.Workflow {
+	file := &diag.File{Path: "/Taskfile.yml"}
+	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
+	for line := range strings.Lines(lines) {
+		name, rest, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if !ok {
+			continue
+		}
+		t := &schema.Task{File: file}
+		if t.Failfast = name[0] == '!'; t.Failfast {
+			name = name[1:]
+		}
+		if name[0] == '1' {
+			name = name[1:]
+			t.Run.S = "once"
+		}
+		t.Name, t.LocalName = name, name
+		needs, cmds, _ := strings.Cut(rest, "|")
+		for _, n := range strings.Fields(needs) {
+			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}})
+		}
+		for _, c := range strings.Split(cmds, ";") {
+			t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: strings.TrimSpace(c)}})
+		}
+		w.Tasks = append(w.Tasks, t)
+		w.ByName[name] = t
+	}
+	return w
+}
+
+type result struct {
+	f       *fake
+	err     error
+	took    time.Duration
+	settled map[string]event.Outcome
+}
+
+// run executes the task "all" in virtual time.
+func run(t *testing.T, lines string, o sched.Options, during func(cancel context.CancelCauseFunc)) result {
+	t.Helper()
+	var r result
+	synctest.Test(t, func(t *testing.T) {
+		w := workflow(lines)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
+		r = result{f: &fake{}, settled: map[string]event.Outcome{}}
+		var mu sync.Mutex
+		o.Executor, o.Expander = r.f, x
+		o.Emit = func(ev event.Event) {
+			if s, ok := ev.(*event.StepSettled); ok {
+				mu.Lock()
+				r.settled[s.Name] = s.Outcome
+				mu.Unlock()
+			}
+		}
+		if o.Idle == nil {
+			o.Idle = func() bool { return false }
+		}
+		s := sched.Start(o)
+		defer s.Close()
+		if during != nil {
+			go during(cancel)
+		}
+		begin := time.Now()
+		p, err := x.Expand(ctx, plan.Call{Name: "all"})
+		if err == nil {
+			err = s.Do(ctx, p)
+		}
+		r.err, r.took = err, time.Since(begin)
+	})
+	return r
+}
+
+func TestOrderAtOneSlot(t *testing.T) {
+	r := run(t, `
+		all: b a c |
+		a: a1 a2 |
+		b: b1 | call a1; call c
+		c: |
+		a1: |
+		a2: |
+		b1: |`, sched.Options{Limit: 1}, nil)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	want := []string{"b1", "b", "a1", "c", "a1", "a2", "a", "c", "all"}
+	if !slices.Equal(r.f.order, want) {
+		t.Errorf("order %v, want %v", r.f.order, want)
+	}
+}
+
+func TestHardLimit(t *testing.T) {
+	lines := "all: "
+	for i := range 20 {
+		lines += fmt.Sprintf("t%d ", i)
+	}
+	lines += "|\n"
+	for i := range 20 {
+		lines += fmt.Sprintf("t%d: | sleep 1s\n", i)
+	}
+	r := run(t, lines, sched.Options{Limit: 4, Idle: func() bool { return true }}, nil)
+	if r.err != nil || r.f.most.Load() != 4 || r.took != 5*time.Second {
+		t.Errorf("err %v, %d at once in %v; want 4 in 5s", r.err, r.f.most.Load(), r.took)
+	}
+}
+
+func TestSoftLimitAdmitsWhatWouldStarve(t *testing.T) {
+	const lines = `
+		all: s1 s2 s3 s4 s5 s6 |
+		s1: | sleep 1h
+		s2: | sleep 1h
+		s3: | sleep 1h
+		s4: | sleep 1h
+		s5: | sleep 1h
+		s6: | sleep 1h`
+	for _, idle := range []bool{true, false} {
+		r := run(t, lines, sched.Options{Soft: 2, Idle: func() bool { return idle }}, nil)
+		if r.err != nil || r.f.most.Load() != 6 {
+			t.Errorf("idle %v: err %v, %d at once; want all 6", idle, r.err, r.f.most.Load())
+		}
+		// Idle: 25+12.5+6.25+3.125 ms; busy: four times 250 ms.
+		if limit := time.Hour + map[bool]time.Duration{true: 50 * time.Millisecond, false: 1100 * time.Millisecond}[idle]; r.took > limit {
+			t.Errorf("idle %v: took %v, want at most %v", idle, r.took, limit)
+		}
+	}
+}
+
+func TestSoftLimitDoesNotThrash(t *testing.T) {
+	lines := "all: "
+	for i := range 500 {
+		lines += fmt.Sprintf("t%d ", i)
+	}
+	lines += "|\n"
+	for i := range 500 {
+		lines += fmt.Sprintf("t%d: | sleep 20ms\n", i)
+	}
+	r := run(t, lines, sched.Options{Soft: 3}, nil)
+	if r.err != nil || r.f.most.Load() > 4 {
+		t.Errorf("err %v, %d at once; want no more than 4", r.err, r.f.most.Load())
+	}
+}
+
+func TestFailureWithoutFailfastLetsSiblingsRun(t *testing.T) {
+	r := run(t, `
+		all: a b c |
+		a: | fail
+		b: | sleep 1s
+		c: | sleep 2s`, sched.Options{Limit: 1}, nil)
+	if r.err == nil || r.settled["b"] != event.Succeeded || r.settled["c"] != event.Succeeded || r.settled["all"] != event.Skipped {
+		t.Errorf("err %v, settled %v", r.err, r.settled)
+	}
+	if want := `Failed to run task "all": Failed to run task "a": failed`; r.err.Error() != want {
+		t.Errorf("error %q, want %q", r.err, want)
+	}
+}
+
+func TestFailfastCancelsSiblings(t *testing.T) {
+	for name, o := range map[string]sched.Options{"task": {}, "option": {Failfast: true}} {
+		mark := "!"
+		if o.Failfast {
+			mark = ""
+		}
+		o.Soft = 2
+		r := run(t, mark+`all: a b c |
+			a: | sleep 1s; fail
+			b: | wait
+			c: | sleep 1s`, o, nil)
+		if r.err == nil || r.settled["b"] != event.Cancelled || r.took > 2*time.Second {
+			t.Errorf("%s: err %v after %v, settled %v", name, r.err, r.took, r.settled)
+		}
+	}
+}
+
+func TestCallsNestToAnyDepthWithOneSlot(t *testing.T) {
+	lines := ""
+	for i := range 500 {
+		lines += fmt.Sprintf("t%d: | call t%d\n", i, i+1)
+	}
+	r := run(t, "all: | call t0\n"+lines+"t500: |", sched.Options{Limit: 1}, nil)
+	if r.err != nil || len(r.f.order) != 502 {
+		t.Errorf("err %v, %d steps", r.err, len(r.f.order))
+	}
+}
+
+func TestCallsThatNeverEnd(t *testing.T) {
+	for name, lines := range map[string]string{
+		"itself":   "all: | call all",
+		"needs":    "all: a |\na: b |\nb: a |",
+		"body":     "all: a |\na: | call b\nb: a |",
+		"deadlock": "all: x y |\nx: | call p\ny: | call q\n1p: | sleep 1s; call q\n1q: | sleep 1s; call p",
+	} {
+		r := run(t, lines, sched.Options{}, nil)
+		var cycle *plan.CycleError
+		if !errors.As(r.err, &cycle) {
+			t.Errorf("%s: error %v, want a cycle", name, r.err)
+		}
+	}
+}
+
+func TestSharedStepRunsOnce(t *testing.T) {
+	r := run(t, `
+		all: a b c | call once; call a
+		a: once |
+		b: once | call once
+		c: | call once
+		1once: | sleep 1s`, sched.Options{}, nil)
+	n := 0
+	for _, s := range r.f.order {
+		if s == "once" {
+			n++
+		}
+	}
+	if r.err != nil || n != 1 {
+		t.Errorf("err %v, ran %d times: %v", r.err, n, r.f.order)
+	}
+}
+
+func TestCancelledRunSettlesEverything(t *testing.T) {
+	cause := errors.New("enough")
+	r := run(t, `
+		all: a b c d |
+		a: | wait
+		b: | call e
+		c: f |
+		d: | sleep 1h
+		e: | wait
+		f: | sleep 1h`, sched.Options{Limit: 2}, func(cancel context.CancelCauseFunc) {
+		time.Sleep(time.Second)
+		cancel(cause)
+	})
+	if !errors.Is(r.err, cause) || r.took != time.Second {
+		t.Errorf("error %v after %v, want %v after 1s", r.err, r.took, cause)
+	}
+	for _, s := range []string{"a", "c", "d", "all"} {
+		if o := r.settled[s]; o != event.Cancelled && o != event.Skipped {
+			t.Errorf("%s settled as %v", s, o)
+		}
+	}
+}
+
+func BenchmarkScheduler(b *testing.B) {
+	lines := "all: "
+	for i := range 10_000 {
+		lines += fmt.Sprintf("t%d ", i)
+	}
+	lines += "|\n"
+	for i := range 10_000 {
+		lines += fmt.Sprintf("1t%d: | \n", i)
+	}
+	w := workflow(lines)
+	b.ReportAllocs()
+	for b.Loop() {
+		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
+		s := sched.Start(sched.Options{Executor: &fake{}, Expander: x})
+		p, err := x.Expand(context.Background(), plan.Call{Name: "all"})
+		if err == nil {
+			err = s.Do(context.Background(), p)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/step")
+}
