@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weftrun/weft/engine/cache"
@@ -29,8 +28,7 @@ type Engine struct {
 	queue     *queue
 	stopping  stopping
 	asking    sync.Mutex // held while the user is asked
-	running   atomic.Int32
-	counts    [event.Cancelled + 1]int // by outcome; belongs to the queue's goroutine
+	progress  progress
 }
 
 // New returns an Engine. It reads the root dotenv files, and with them runs

@@ -27,16 +27,17 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e.stopping.begin(cancel)
-	q := newQueue(e.count(e.o.Sink))
+	q := newQueue(e.observe(e.o.Sink))
 	e.queue = q
 	started := time.Now()
 	q.Emit(&event.RunStarted{Time: started, Run: uuid.NewString(), Tasks: names(calls)})
 	err := e.execute(ctx, calls)
+	e.stopping.end()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
 	}
 	q.Flush()
-	q.Emit(&event.RunFinished{Time: time.Now(), Counts: e.counts, Err: err, Duration: time.Since(started)})
+	q.Emit(&event.RunFinished{Time: time.Now(), Counts: e.progress.outcomes(), Err: err, Duration: time.Since(started)})
 	q.Close()
 	return err
 }
@@ -117,15 +118,13 @@ func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	}
 }
 
-// count keeps the totals of a run beside handing its events on.
-func (e *Engine) count(sink func(event.Event)) func(event.Event) {
+// observe keeps account of a run beside handing its events on.
+func (e *Engine) observe(sink func(event.Event)) func(event.Event) {
 	if sink == nil {
 		sink = release
 	}
 	return func(ev event.Event) {
-		if s, ok := ev.(*event.StepSettled); ok {
-			e.counts[s.Outcome]++
-		}
+		e.progress.note(ev)
 		sink(ev)
 	}
 }

@@ -27,7 +27,9 @@ type stopping struct {
 	mu     sync.Mutex // guards the fields below
 	cancel context.CancelCauseFunc
 	sig    os.Signal
-	count  int
+	counts map[os.Signal]int
+	remind *time.Ticker
+	over   chan struct{} // ends the reminders
 }
 
 func (s *stopping) begin(cancel context.CancelCauseFunc) {
@@ -48,19 +50,54 @@ func (s *stopping) first() os.Signal {
 func (s *stopping) signal(e *Engine, sig os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.count++
+	if s.counts == nil {
+		s.counts = map[os.Signal]int{}
+	}
+	s.counts[sig]++
 	cause := &sched.Interrupted{Signal: sig}
 	if e.queue != nil {
-		e.queue.Emit(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.count, Running: int(e.running.Load())})
+		e.queue.Emit(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
 	}
 	if s.sig == nil {
 		s.sig = sig
 		if s.cancel != nil {
 			s.cancel(cause)
 		}
+		s.startReminding(e)
 		return
 	}
 	if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
 		s.Kill(cause)
+	}
+}
+
+// startReminding says, while commands that were told to end take their time,
+// which they are. s.mu is held.
+func (s *stopping) startReminding(e *Engine) {
+	s.remind = time.NewTicker(remindEvery)
+	s.over = make(chan struct{})
+	go func(tick <-chan time.Time, over <-chan struct{}) {
+		for {
+			select {
+			case <-tick:
+				if names := e.progress.tasks(); e.queue != nil && len(names) > 0 {
+					e.queue.Emit(&event.StillRunning{Time: time.Now(), Tasks: names})
+				}
+			case <-over:
+				return
+			}
+		}
+	}(s.remind.C, s.over)
+}
+
+// end says that nothing runs any more.
+func (s *stopping) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = nil
+	if s.remind != nil {
+		s.remind.Stop()
+		close(s.over)
+		s.remind = nil
 	}
 }

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// progress is what a run has done so far and what it is doing, as its events
+// tell. It is safe for concurrent use.
+type progress struct {
+	mu      sync.Mutex // guards the fields below
+	running map[event.StepID]string
+	counts  [event.Cancelled + 1]int
+}
+
+func (p *progress) note(ev event.Event) {
+	switch ev := ev.(type) {
+	case *event.StepStarted:
+		p.mu.Lock()
+		if p.running == nil {
+			p.running = map[event.StepID]string{}
+		}
+		p.running[ev.Step] = ev.Task
+		p.mu.Unlock()
+	case *event.StepSettled:
+		p.mu.Lock()
+		delete(p.running, ev.Step)
+		p.counts[ev.Outcome]++
+		p.mu.Unlock()
+	}
+}
+
+// outcomes returns how many steps ended how.
+func (p *progress) outcomes() [event.Cancelled + 1]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+// tasks returns the steps that run, in the order of their start.
+func (p *progress) tasks() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for id := event.StepID(1); len(names) < len(p.running); id++ {
+		if name, ok := p.running[id]; ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
