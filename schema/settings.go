@@ -1,0 +1,83 @@
+package schema
+
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Settings are what a `.taskrc` file says; nil and empty mean that it says
+// nothing about that.
+type Settings struct {
+	Verbose      *bool          `yaml:"verbose"`
+	Silent       *bool          `yaml:"silent"`
+	Color        *bool          `yaml:"color"`
+	DisableFuzzy *bool          `yaml:"disable-fuzzy"`
+	Interactive  *bool          `yaml:"interactive"`
+	Failfast     *bool          `yaml:"failfast"`
+	Concurrency  *int           `yaml:"concurrency"`
+	TempDir      *string        `yaml:"temp-dir"`
+	Experiments  map[string]int `yaml:"experiments"`
+	Remote       RemoteSettings `yaml:"remote"`
+}
+
+// RemoteSettings are about Taskfiles that are fetched.
+type RemoteSettings struct {
+	Insecure     *bool          `yaml:"insecure"`
+	Offline      *bool          `yaml:"offline"`
+	Timeout      *time.Duration `yaml:"timeout"`
+	CacheExpiry  *time.Duration `yaml:"cache-expiry"`
+	CacheDir     *string        `yaml:"cache-dir"`
+	TrustedHosts []string       `yaml:"trusted-hosts"`
+	CACert       *string        `yaml:"cacert"`
+	Cert         *string        `yaml:"cert"`
+	CertKey      *string        `yaml:"cert-key"`
+}
+
+// DecodeSettings reads one `.taskrc` file. Keys it does not know are passed
+// over; a file that is no YAML, or has a value of the wrong type, is an error
+// as a whole.
+func DecodeSettings(src []byte) (*Settings, error) {
+	s := new(Settings)
+	if err := yaml.Unmarshal(src, s); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Over fills what s leaves open from a file that is farther away.
+func (s *Settings) Over(far *Settings) {
+	fill(&s.Verbose, far.Verbose)
+	fill(&s.Silent, far.Silent)
+	fill(&s.Color, far.Color)
+	fill(&s.DisableFuzzy, far.DisableFuzzy)
+	fill(&s.Interactive, far.Interactive)
+	fill(&s.Failfast, far.Failfast)
+	fill(&s.Concurrency, far.Concurrency)
+	fill(&s.TempDir, far.TempDir)
+	r, f := &s.Remote, &far.Remote
+	fill(&r.Insecure, f.Insecure)
+	fill(&r.Offline, f.Offline)
+	fill(&r.Timeout, f.Timeout)
+	fill(&r.CacheExpiry, f.CacheExpiry)
+	fill(&r.CacheDir, f.CacheDir)
+	fill(&r.CACert, f.CACert)
+	fill(&r.Cert, f.Cert)
+	fill(&r.CertKey, f.CertKey)
+	r.TrustedHosts = append(r.TrustedHosts, f.TrustedHosts...)
+	for name, v := range far.Experiments {
+		if _, set := s.Experiments[name]; set {
+			continue
+		}
+		if s.Experiments == nil {
+			s.Experiments = map[string]int{}
+		}
+		s.Experiments[name] = v
+	}
+}
+
+func fill[T any](to **T, from *T) {
+	if *to == nil {
+		*to = from
+	}
+}
