@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const examplesDir = "../../examples"
+
+// exampleTools are the programs an example needs beyond a POSIX system.
+var exampleTools = map[string][]string{
+	"c-library":        {"cc", "ar"},
+	"go-version-stamp": {"go"},
+}
+
+// isBuilt reports whether a directory of an example holds what running it
+// made; .gitignore lists the same names.
+func isBuilt(dir string) bool {
+	switch dir {
+	case ".weft", ".task", "build", "dist", "gen", "out":
+		return true
+	}
+	return false
+}
+
+// TestExamples plays expected.txt of every example in a fresh copy of it, with
+// weft and, where WEFT_REFERENCE names it, with the reference.
+func TestExamples(t *testing.T) {
+	entries, err := os.ReadDir(examplesDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := map[string]string{"weft": buildWeft(t)}
+	if dir := linkReference(t); dir != "" {
+		programs["reference"] = dir
+	}
+	count := 0
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		count++
+		name := e.Name()
+		t.Run(name, func(t *testing.T) {
+			for _, tool := range exampleTools[name] {
+				if _, err := exec.LookPath(tool); err != nil {
+					t.Skipf("needs %s: %v", tool, err)
+				}
+			}
+			from := filepath.Join(examplesDir, name)
+			expected := filepath.Join(from, "expected.txt")
+			text, err := os.ReadFile(expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := parseTranscript(string(text), 1)
+			if err != nil {
+				t.Fatalf("%s: %v", expected, err)
+			}
+			for program, bin := range programs {
+				t.Run(program, func(t *testing.T) {
+					t.Parallel()
+					s := &session{dir: filepath.Join(t.TempDir(), name), bin: bin, reference: program == "reference"}
+					copyTree(t, from, s.dir)
+					s.run(t, expected, list)
+				})
+			}
+		})
+	}
+	if count < 8 {
+		t.Errorf("%d examples in %s, want 8 or more", count, examplesDir)
+	}
+}
+
+// TestExamplesAreDescribed holds every example to its README and keeps the
+// list of them in examples/README.md complete.
+func TestExamplesAreDescribed(t *testing.T) {
+	entries, err := os.ReadDir(examplesDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(filepath.Join(examplesDir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(examplesDir, e.Name(), "README.md"))
+		if err != nil {
+			t.Error(err)
+		} else if !strings.HasPrefix(string(text), "# "+e.Name()+"\n\n") {
+			t.Errorf("%s/README.md does not open with its name", e.Name())
+		}
+		if !strings.Contains(string(index), "]("+e.Name()+")") {
+			t.Errorf("examples/README.md does not mention %s", e.Name())
+		}
+	}
+}
