@@ -1,0 +1,303 @@
+package proc
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv("PROC_TEST_ROLE"); role != "" {
+		os.Exit(roles(role))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// sh starts a script and returns the process and its standard output.
+func sh(t testing.TB, g *Group, script string) (*Process, *bufio.Reader) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	p, err := g.Start(&Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", script}, Env: os.Environ(), Stdout: w, Stderr: os.Stderr})
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, bufio.NewReader(r)
+}
+
+// line waits for the next line.
+func line(t testing.TB, r *bufio.Reader) string {
+	t.Helper()
+	s, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(s, "\n")
+}
+
+func TestStatus(t *testing.T) {
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	for script, want := range map[string]Status{
+		"exit 0":        {},
+		"exit 3":        {Code: 3},
+		"exit 255":      {Code: 255},
+		"kill -9 $$":    {Code: 137, Signal: syscall.SIGKILL},
+		"kill -PIPE $$": {Code: 141, Signal: syscall.SIGPIPE},
+		"kill -STOP $$ & wait; sleep 0 & wait; exit 4": {Code: 4},
+	} {
+		if strings.Contains(script, "STOP") {
+			continue // a stopped process is continued by nobody here
+		}
+		p, _ := sh(t, g, script)
+		got := p.Wait()
+		if got.Code != want.Code || got.Signal != want.Signal {
+			t.Errorf("%s: got %+v, want %+v", script, got, want)
+		}
+		if got.MaxRSS == 0 {
+			t.Errorf("%s: no resource usage", script)
+		}
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode fs.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	for _, tt := range []struct {
+		spec Spec
+		want error
+		text string
+	}{
+		{Spec{Path: dir + "/none"}, fs.ErrNotExist, "fork/exec " + dir + "/none: no such file or directory"},
+		{Spec{Path: write("plain", "echo\n", 0o644)}, fs.ErrPermission, "permission denied"},
+		{Spec{Path: write("noshebang", "echo\n", 0o755)}, syscall.ENOEXEC, "exec format error"},
+		{Spec{Path: "/bin/true", Dir: dir + "/gone"}, fs.ErrNotExist, "chdir " + dir + "/gone: no such file or directory"},
+	} {
+		_, err := g.Start(&tt.spec)
+		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+			t.Errorf("%s: got %v, want %v (%s)", tt.spec.Path, err, tt.want, tt.text)
+		}
+	}
+}
+
+// TestTextBusy: a program someone still writes is started once it is complete.
+func TestTextBusy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tool")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("#!/bin/sh\nexit 7\n")
+	busy := make(chan struct{})
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	go func() {
+		defer close(busy)
+		time.AfterFunc(5*time.Millisecond, func() { f.Close() })
+	}()
+	<-busy
+	p, err := g.Start(&Spec{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Wait(); s.Code != 7 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestStopIsSticky(t *testing.T) {
+	cause := errors.New("interrupted")
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	p, out := sh(t, g, "trap 'echo got; exit 5' INT; echo up; while :; do sleep 0.01; done")
+	line(t, out)
+	g.Stop(cause, Ladder{Signal: syscall.SIGINT})
+	if got := line(t, out); got != "got" {
+		t.Errorf("got %q", got)
+	}
+	if s := p.Wait(); s.Code != 5 {
+		t.Errorf("got %+v", s)
+	}
+	<-g.Done()
+	if _, err := g.Start(&Spec{Path: "/bin/true"}); err != cause {
+		t.Errorf("after Stop: got %v, want the cause", err)
+	}
+	g.Stop(errors.New("other"), Ladder{})
+	if g.Refused() != cause {
+		t.Errorf("the cause changed: %v", g.Refused())
+	}
+	c := g.Cleanup()
+	p, err := c.Start(&Spec{Path: "/bin/true"})
+	if err != nil {
+		t.Fatalf("cleanup: %v", err)
+	}
+	p.Wait()
+	g.Close()
+	if _, err := c.Start(&Spec{Path: "/bin/true"}); err == nil {
+		t.Error("a cleanup outlived its step")
+	}
+}
+
+// TestLadder: who ignores the signal is killed when the grace is over, not
+// before, and a softer stop changes nothing.
+func TestLadder(t *testing.T) {
+	clock := make(chan time.Time)
+	var asked atomic.Int64
+	tab := NewTable(Options{After: func(d time.Duration) <-chan time.Time { asked.Store(int64(d)); return clock }})
+	g := tab.NewGroup(GroupOptions{})
+	defer g.Close()
+	p, out := sh(t, g, "trap 'echo term' TERM; trap 'echo int' INT; echo up; while :; do sleep 0.01; done")
+	line(t, out)
+	g.Stop(errors.New("x"), Ladder{Signal: syscall.SIGTERM, Grace: 5 * time.Second})
+	if got := line(t, out); got != "term" {
+		t.Errorf("got %q", got)
+	}
+	g.Stop(errors.New("y"), Ladder{Signal: syscall.SIGINT})
+	clock <- time.Time{}
+	if s := p.Wait(); s.Signal != syscall.SIGKILL {
+		t.Errorf("got %+v, want killed", s)
+	}
+	if rest, _ := out.ReadString(0); rest != "" {
+		t.Errorf("a softer stop reached it: %q", rest)
+	}
+	if d := time.Duration(asked.Load()); d != 5*time.Second {
+		t.Errorf("grace was %v", d)
+	}
+}
+
+// TestCloseKillsWhatIsLeft: a grandchild in the process group of a program that
+// has ended goes with its step.
+func TestCloseKillsWhatIsLeft(t *testing.T) {
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	p, out := sh(t, g, "(echo up; exec sleep 1000) & exit 0")
+	p.Wait()
+	line(t, out)
+	g.Close()
+	if _, err := out.ReadByte(); err == nil {
+		t.Error("output after Close")
+	} // the pipe's end is the proof of death
+}
+
+// TestOneProcessGroup: programs running together share a process group, and a
+// new one is opened once all were reaped.
+func TestOneProcessGroup(t *testing.T) {
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	a, outA := sh(t, g, "echo up; exec sleep 1000")
+	b, outB := sh(t, g, "echo up; exec sleep 1000")
+	line(t, outA)
+	line(t, outB)
+	if a.pgid != a.pid || b.pgid != a.pid {
+		t.Errorf("groups %d and %d of %d", a.pgid, b.pgid, a.pid)
+	}
+	g.Kill(errors.New("x"))
+	a.Wait()
+	b.Wait()
+}
+
+// TestManyAtOnce: above a few children, no thread waits for each.
+func TestManyAtOnce(t *testing.T) {
+	tab := NewTable(Options{})
+	var groups []*Group
+	var wg sync.WaitGroup
+	for range 60 {
+		g := tab.NewGroup(GroupOptions{})
+		groups = append(groups, g)
+		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "1000"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			if s := p.Wait(); s.Signal != syscall.SIGKILL {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err == nil && len(threads) > 40 {
+		t.Errorf("%d threads for 60 children", len(threads))
+	}
+	for _, g := range groups {
+		g.Close()
+	}
+	wg.Wait()
+	if n := len(tab.groups()); n != 0 {
+		t.Errorf("%d groups still in the table", n)
+	}
+}
+
+func TestNewGroupIsCheap(t *testing.T) {
+	tab := NewTable(Options{})
+	if n := testing.AllocsPerRun(100, func() { tab.NewGroup(GroupOptions{Name: "x"}) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// trueProgram builds the smallest program there is, or returns /bin/true.
+var trueProgram = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "proc")
+	if err != nil {
+		return "/bin/true"
+	}
+	src, bin := filepath.Join(dir, "t.c"), filepath.Join(dir, "true")
+	os.WriteFile(src, []byte("#include <unistd.h>\nint main(){_exit(0);}\n"), 0o644)
+	if exec.Command("cc", "-O2", "-static", "-o", bin, src).Run() != nil {
+		return "/bin/true"
+	}
+	return bin
+})
+
+// BenchmarkStart runs programs from three goroutines, as a run of short steps does.
+func BenchmarkStart(b *testing.B) {
+	tab := NewTable(Options{})
+	env := os.Environ()
+	path := trueProgram()
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for n.Add(1) <= int64(b.N) {
+				g := tab.NewGroup(GroupOptions{})
+				p, err := g.Start(&Spec{Path: path, Env: env})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				p.Wait()
+				g.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkNewGroup(b *testing.B) {
+	tab := NewTable(Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		tab.NewGroup(GroupOptions{Name: "x"}).Close()
+	}
+}
