@@ -2,15 +2,12 @@ package cache
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,6 +32,8 @@ type Store struct {
 	err  error     // why it could not be created
 	told sync.Once // warns that nothing can be stored
 
+	entries entries
+
 	mu    sync.Mutex // guards locks
 	locks map[string]chan struct{}
 }
@@ -44,18 +43,13 @@ func Open(dir string, o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Store{dir: dir, o: o, locks: map[string]chan struct{}{}}
-}
-
-func (s *Store) path(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return filepath.Join(s.dir, "state", hex.EncodeToString(sum[:16]))
+	return &Store{dir: dir, o: o, entries: entries{dir: dir}, locks: map[string]chan struct{}{}}
 }
 
 // load returns the entry of key, or nil.
 func (s *Store) load(key string) *entry {
-	b, err := readFile(s.path(key))
-	if err != nil {
+	b := s.entries.get(idOf(key))
+	if len(b) == 0 {
 		return nil
 	}
 	e, err := decode(b)
@@ -77,7 +71,7 @@ func (s *Store) warn(what, why, fix string) {
 // prepare creates the directory.
 func (s *Store) prepare() error {
 	s.made.Do(func() {
-		if s.err = os.MkdirAll(filepath.Join(s.dir, "state"), 0o755); s.err != nil {
+		if s.err = os.MkdirAll(filepath.Join(s.dir, stateSubdir), 0o755); s.err != nil {
 			return
 		}
 		ignore := filepath.Join(s.dir, ".gitignore")
@@ -93,7 +87,7 @@ func (s *Store) prepare() error {
 func (s *Store) save(key string, e *entry) error {
 	err := s.prepare()
 	if err == nil {
-		err = writeFile(s.path(key), e.encode())
+		err = s.entries.put(idOf(key), e.encode())
 	}
 	if err != nil {
 		s.remove(key)
@@ -115,7 +109,7 @@ func writeFile(path string, b []byte) error {
 	return nil
 }
 
-func (s *Store) remove(key string) { os.Remove(s.path(key)) }
+func (s *Store) remove(key string) { s.entries.drop(idOf(key)) }
 
 // readFile reads a small file with as few system calls as it takes.
 func readFile(path string) ([]byte, error) {
@@ -164,7 +158,7 @@ func (c *Check) Lock(ctx context.Context, onWait func(holder string)) (release f
 	if s.prepare() != nil {
 		return unlock, waited, nil
 	}
-	f, waitedThere, err := lockFile(ctx, s.path(c.in.Key)+".lock")
+	f, waitedThere, err := lockFile(ctx, s.entries.path(idOf(c.in.Key))+".lock")
 	if err != nil {
 		if ctx.Err() != nil {
 			unlock()
@@ -252,24 +246,9 @@ func lockFile(ctx context.Context, path string) (f *os.File, waited bool, err er
 // unusedFor is how long an entry is kept that nothing has written.
 const unusedFor = 30 * 24 * time.Hour
 
-// Close ends the use of the store; once a day old entries are dropped.
+// Close ends the use of the store.
 func (s *Store) Close() {
-	if s.o.ReadOnly {
-		return
-	}
-	mark := filepath.Join(s.dir, "cleaned")
-	info, err := os.Stat(mark)
-	if err == nil && s.o.Now().Sub(info.ModTime()) < 24*time.Hour {
-		return
-	}
-	if _, err := os.Stat(s.dir); err != nil || os.WriteFile(mark, nil, 0o644) != nil {
-		return
-	}
-	names, _ := os.ReadDir(filepath.Join(s.dir, "state"))
-	for _, n := range names {
-		info, err := n.Info()
-		if err == nil && !strings.HasSuffix(n.Name(), ".lock") && s.o.Now().Sub(info.ModTime()) > unusedFor {
-			os.Remove(filepath.Join(s.dir, "state", n.Name()))
-		}
+	if !s.o.ReadOnly {
+		s.entries.close(s.o.Now())
 	}
 }
