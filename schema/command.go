@@ -1,230 +1,204 @@
 package schema
 
 import (
+	"time"
+
 	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
-// entry is a command as its map says it, before it is known what it is.
-type entry struct {
+// commandForm is a command while it is read: which of its keys were given
+// decides only at the end what it is.
+type commandForm struct {
 	Command
-	cmd, task, deferred *yaml.Node
-	vars                *yaml.Node
+	cmd, task Text
+	deferred  bool
+	given     [3]bool // cmd, task, defer were given and are not null
+	inner     deferForm
 }
 
-var commandKeys = newTable("a command", func() []key[entry] {
-	return []key[entry]{
-		{"cmd", "#string", "The script.", func(d *decoder, e *entry, n *yaml.Node) { e.cmd = n }},
-		{"task", "#string", "A task to call.", func(d *decoder, e *entry, n *yaml.Node) { e.task = n }},
-		{"defer", `{"anyOf":[{"type":"string"},{"type":"object"}]}`, "Runs when the task ends, however it ends.", func(d *decoder, e *entry, n *yaml.Node) { e.deferred = n }},
-		{"vars", "#vars", "Variables given to the called task.", func(d *decoder, e *entry, n *yaml.Node) { e.vars = n }},
-		{"if", "#string", "A command; this one is skipped when it fails.", func(d *decoder, e *entry, n *yaml.Node) { e.If = d.text(n, "if") }},
-		{"for", "#for", "Repeats the command.", func(d *decoder, e *entry, n *yaml.Node) { e.For = d.loop(n) }},
-		{"silent", "#bool", "Do not announce it.", func(d *decoder, e *entry, n *yaml.Node) { e.Silent = d.bool(n, "silent") }},
-		{"ignore_error", "#bool", "Go on when it fails.", func(d *decoder, e *entry, n *yaml.Node) { e.IgnoreError = d.bool(n, "ignore_error") }},
-		{"platforms", "#strings", "Where it runs at all.", func(d *decoder, e *entry, n *yaml.Node) { e.Platforms = d.platforms(n) }},
-		{"set", "#strings", "POSIX shell options.", func(d *decoder, e *entry, n *yaml.Node) { e.Set = d.strings(n, "set") }},
-		{"shopt", "#strings", "Bash shell options.", func(d *decoder, e *entry, n *yaml.Node) { e.Shopt = d.strings(n, "shopt") }},
-		{"timeout", "#duration", "How long it may take.", func(d *decoder, e *entry, n *yaml.Node) { e.Timeout = d.duration(n, "timeout", true) }},
-	}
-})
-
-// commands reads the list of a task's commands.
-func (d *decoder) commands(n *yaml.Node, what string) []Command {
-	n = d.follow(n)
-	if n.Kind != yaml.SequenceNode {
-		d.each(n, what, nil)
-		return nil
-	}
-	cs := make([]Command, 0, len(n.Content))
-	d.each(n, what, func(item *yaml.Node) {
-		if c, ok := d.command(item); ok {
-			cs = append(cs, c)
-		}
-	})
-	return cs
+// deferForm is the map form of defer.
+type deferForm struct {
+	task       Text
+	vars       Vars
+	silent     bool
+	timeoutPos diag.Pos
 }
 
-// single reads `cmd`.
-func (d *decoder) single(n *yaml.Node) []Command {
-	n = d.follow(n)
+const (
+	givenCmd = iota
+	givenTask
+	givenDefer
+)
+
+var commandKeys = []key[commandForm]{
+	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) { c.cmd, c.given[givenCmd] = d.text(n), n.Value != "" }},
+	{"task", textForm, "Task to call instead of a command.", func(d *decoder, n *yaml.Node, c *commandForm) {
+		c.task, c.given[givenTask] = d.text(n), n.Value != ""
+	}},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
+	{"silent", boolForm, "Do not show it before it runs.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
+	{"ignore_error", boolForm, "Go on when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.IgnoreError = d.flag(n) }},
+	{"for", `{"$ref":"#/$defs/for"}`, "Run it once for every item.", func(d *decoder, n *yaml.Node, c *commandForm) { c.For = d.loop(n) }},
+	{"if", textForm, "Command that must succeed, or this one is skipped.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
+	{"defer", `{"$ref":"#/$defs/defer"}`, "Command or task to run when the task ends.", (*decoder).readDefer},
+	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
+	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
+	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
+	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
+}
+
+var deferKeys = []key[deferForm]{
+	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, f *deferForm) { f.task = d.text(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, f *deferForm) { f.vars = d.vars(n) }},
+	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, f *deferForm) { f.silent = d.flag(n) }},
+	{"timeout", `false`, "Stands next to defer.", func(d *decoder, n *yaml.Node, f *deferForm) {
+		d.fail(n, "", "timeout must be set next to defer, not inside it")
+	}},
+}
+
+func (d *decoder) readDefer(n *yaml.Node, c *commandForm) {
 	if isNull(n) {
-		return nil
+		return
 	}
-	if c, ok := d.command(n); ok {
-		return []Command{c}
-	}
-	return nil
-}
-
-func (d *decoder) command(n *yaml.Node) (Command, bool) {
+	c.given[givenDefer] = true
 	switch n.Kind {
 	case yaml.ScalarNode:
-		return Command{Pos: d.pos(n), Text: d.text(n, "a command")}, true
+		c.cmd = d.text(n)
+		c.deferred = true
 	case yaml.MappingNode:
+		readMap(d, n, "defer", deferKeys, &c.inner)
 	default:
-		d.problem(n, "a command must be a string or a map, not "+kindOf(n), "")
-		return Command{}, false
+		d.wrongType(n, "a command or {task: …}")
 	}
-	e := entry{Command: Command{Pos: d.pos(n)}}
-	commandKeys.decode(d, n, &e)
+}
+
+// commandList reads cmds. Entries that are nothing are left out.
+func (d *decoder) commandList(n *yaml.Node) []Command {
+	items := d.items(n, "commands")
+	if items == nil {
+		return nil
+	}
+	cs := d.commands.take(len(items))
+	used := 0
+	for _, it := range items {
+		if d.command(d.deref(it), &cs[used]) {
+			used++
+		}
+		d.key = "cmds"
+	}
+	return cs[:used:used]
+}
+
+// command reads one command; it returns false, having left c alone, when there
+// is nothing to run.
+func (d *decoder) command(n *yaml.Node, c *Command) bool {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Tag == "!!null" || n.Value == "" {
+			return false
+		}
+		c.Pos, c.Text = d.pos(n), d.text(n)
+		return true
+	case yaml.MappingNode:
+		return d.commandMap(n, c)
+	}
+	d.fail(n, "", "expected a command, found %s", describe(n))
+	return false
+}
+
+func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
+	var f commandForm
+	readMap(d, n, "command", commandKeys, &f)
+	f.Pos = d.pos(n)
 	switch {
-	case e.deferred != nil:
-		return d.deferral(n, &e)
-	case e.task != nil:
-		e.Kind = Call
-		e.Text = d.text(e.task, "task")
-		if e.vars != nil {
-			e.Vars = d.vars(e.vars, "vars")
+	case f.given[givenDefer]:
+		d.ignoredBesideDefer(n)
+		*c = Command{Pos: f.Pos, Defer: true, Silent: f.Silent, Timeout: f.Timeout}
+		if f.deferred {
+			c.Text = f.cmd
+		} else {
+			c.Kind, c.Text, c.Vars, c.Silent = Call, f.inner.task, f.inner.vars, f.inner.silent
 		}
-	case e.cmd != nil:
-		e.Text = d.text(e.cmd, "cmd")
-	default:
-		d.problem(n, "invalid keys in command", "a command is a string or a map with one of cmd, task and defer")
-		return Command{}, false
+		return c.Text.S != ""
+	case f.given[givenTask]:
+		*c = f.Command
+		c.Kind, c.Text = Call, f.task
+		return true
+	case f.given[givenCmd]:
+		*c = f.Command
+		c.Text, c.Vars = f.cmd, nil
+		return true
 	}
-	return e.Command, true
+	fix := "give one of cmd, task and defer"
+	if len(n.Content) == 2 {
+		fix += `; a command that holds ": " needs quotes`
+	}
+	d.fail(n, fix, "invalid keys in command")
+	return false
 }
 
-// deferral reads a `defer`; what stands beside it and has no effect there is
-// said to have none.
-func (d *decoder) deferral(n *yaml.Node, e *entry) (Command, bool) {
-	c := Command{Pos: e.Pos, Defer: true, Silent: e.Silent, Timeout: e.Timeout}
-	d.pairs(n, func(k, _ *yaml.Node) {
-		switch k.Value {
-		case "if", "for", "ignore_error", "set", "shopt", "platforms":
-			d.warnIneffective(k)
+// ignoredBesideDefer warns of keys that mean nothing next to defer.
+func (d *decoder) ignoredBesideDefer(n *yaml.Node) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch k := n.Content[i]; k.Value {
+		case "if", "for", "ignore_error", "set", "shopt", "platforms", "cmd", "task", "vars":
+			d.list.Add(&diag.Diagnostic{
+				Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
+				What: d.about() + "key \"" + k.Value + "\" means nothing beside defer",
+				Fix:  "move the deferred work into a task of its own",
+			})
 		}
-	})
-	inner := d.follow(e.deferred)
-	switch inner.Kind {
-	case yaml.ScalarNode:
-		c.Text = d.text(inner, "defer")
-		return c, true
-	case yaml.MappingNode:
-	default:
-		d.problem(inner, "defer must be a command or {task: …}, not "+kindOf(inner), "")
-		return c, false
 	}
-	var call entry
-	deferKeys.decode(d, inner, &call)
-	if call.task == nil {
-		d.problem(inner, "invalid keys in command", "a deferred map must have the key \"task\"")
-		return c, false
-	}
-	c.Kind = Call
-	c.Text = d.text(call.task, "task")
-	c.Silent = c.Silent || call.Silent
-	if call.vars != nil {
-		c.Vars = d.vars(call.vars, "vars")
-	}
-	return c, true
 }
 
-var deferKeys = newTable("defer", func() []key[entry] {
-	return []key[entry]{
-		{"task", "#string", "", func(d *decoder, e *entry, n *yaml.Node) { e.task = n }},
-		{"vars", "#vars", "", func(d *decoder, e *entry, n *yaml.Node) { e.vars = n }},
-		{"silent", "#bool", "", func(d *decoder, e *entry, n *yaml.Node) { e.Silent = d.bool(n, "silent") }},
-		{"timeout", "", "", func(d *decoder, e *entry, n *yaml.Node) {
-			d.problem(n, "timeout cannot stand inside defer", "put it beside defer")
-		}},
-	}
-})
+var depKeys = []key[Command]{
+	{"task", textForm, "Name of the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to it.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
+	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
+	{"for", `{"$ref":"#/$defs/for"}`, "Need it once for every item.", func(d *decoder, n *yaml.Node, c *Command) { c.For = d.loop(n) }},
+	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *Command) { c.Timeout = d.timeout(n) }},
+}
 
-// deps reads the list of dependencies.
 func (d *decoder) deps(n *yaml.Node) []Command {
-	n = d.follow(n)
-	if n.Kind != yaml.SequenceNode {
-		d.each(n, "deps", nil)
+	items := d.items(n, "task names")
+	if items == nil {
 		return nil
 	}
-	deps := make([]Command, 0, len(n.Content))
-	d.each(n, "deps", func(item *yaml.Node) {
-		switch item.Kind {
-		case yaml.ScalarNode:
-			deps = append(deps, Command{Pos: d.pos(item), Kind: Call, Text: d.text(item, "a dependency")})
-		case yaml.MappingNode:
-			e := entry{Command: Command{Pos: d.pos(item), Kind: Call}}
-			depKeys.decode(d, item, &e)
-			if e.task == nil {
-				d.problem(item, "a dependency must name a task", "write `- task: NAME`")
-				return
-			}
-			e.Text = d.text(e.task, "task")
-			if e.vars != nil {
-				e.Vars = d.vars(e.vars, "vars")
-			}
-			deps = append(deps, e.Command)
+	cs := d.commands.take(len(items))
+	used := 0
+	for _, it := range items {
+		it = d.deref(it)
+		c := &cs[used]
+		switch {
+		case isNull(it):
+			continue
+		case it.Kind == yaml.ScalarNode:
+			c.Text = d.text(it)
+		case it.Kind == yaml.MappingNode:
+			readMap(d, it, "dependency", depKeys, c)
 		default:
-			d.problem(item, "a dependency must be a name or a map, not "+kindOf(item), "")
+			d.fail(it, "", "expected the name of a task, found %s", describe(it))
+			continue
 		}
-	})
-	return deps
+		c.Kind, c.Pos = Call, d.pos(it)
+		used++
+	}
+	return cs[:used:used]
 }
 
-var depKeys = newTable("a dependency", func() []key[entry] {
-	return []key[entry]{
-		{"task", "#string", "The task that must run before.", func(d *decoder, e *entry, n *yaml.Node) { e.task = n }},
-		{"vars", "#vars", "Variables given to it.", func(d *decoder, e *entry, n *yaml.Node) { e.vars = n }},
-		{"silent", "#bool", "Do not announce it.", func(d *decoder, e *entry, n *yaml.Node) { e.Silent = d.bool(n, "silent") }},
-		{"for", "#for", "Repeats the dependency.", func(d *decoder, e *entry, n *yaml.Node) { e.For = d.loop(n) }},
-		{"timeout", "#duration", "How long it may take.", func(d *decoder, e *entry, n *yaml.Node) { e.Timeout = d.duration(n, "timeout", true) }},
+func (d *decoder) timeout(n *yaml.Node) time.Duration {
+	t := d.text(n)
+	if t.IsZero() {
+		return 0
 	}
-})
-
-// loop reads a `for`.
-func (d *decoder) loop(n *yaml.Node) *For {
-	n = d.follow(n)
-	f := &For{Pos: d.pos(n)}
-	switch n.Kind {
-	case yaml.ScalarNode:
-		f.From = d.text(n, "for").S
-	case yaml.SequenceNode:
-		f.List = d.value(n).([]any)
-	case yaml.MappingNode:
-		forKeys.decode(d, n, f)
-		if (f.Var != "") == (f.Matrix != nil) {
-			d.problem(n, "for must have exactly one of var and matrix", "write `for: {var: NAME}`, `for: {matrix: {…}}` or a list")
-		}
+	v, err := time.ParseDuration(t.S)
+	switch {
+	case err != nil:
+		d.fail(n, `write a number and a unit, as in "30s" or "1m30s"`, "invalid timeout format: %q", t.S)
+	case v <= 0:
+		d.fail(n, "", "timeout must be greater than zero")
 	}
-	return f
+	return v
 }
-
-var forKeys = newTable("for", func() []key[For] {
-	return []key[For]{
-		{"var", "#string", "A variable to loop over.", func(d *decoder, f *For, n *yaml.Node) { f.Var = d.text(n, "var").S }},
-		{"split", "#string", "What separates the items of a string.", func(d *decoder, f *For, n *yaml.Node) { f.Split = d.text(n, "split").S }},
-		{"as", "#string", "The name of the item variable.", func(d *decoder, f *For, n *yaml.Node) { f.As = d.text(n, "as").S }},
-		{"matrix", `{"type":"object"}`, "Lists whose combinations are looped over.", func(d *decoder, f *For, n *yaml.Node) { f.Matrix = d.matrix(n) }},
-	}
-})
-
-func (d *decoder) matrix(n *yaml.Node) []MatrixRow {
-	n = d.follow(n)
-	rows := []MatrixRow{}
-	if n.Kind != yaml.MappingNode {
-		d.problem(n, "matrix must be a map of lists, not "+kindOf(n), "")
-		return rows
-	}
-	d.pairs(n, func(k, v *yaml.Node) {
-		row := MatrixRow{Name: d.follow(k).Value, Pos: d.pos(k)}
-		v = d.follow(v)
-		switch v.Kind {
-		case yaml.SequenceNode:
-			row.Items = d.value(v).([]any)
-		case yaml.MappingNode:
-			matrixKeys.decode(d, v, &row)
-			if row.Ref == "" {
-				d.problem(v, "a row of a matrix must be a list or {ref: …}", "")
-			}
-		default:
-			d.problem(v, "a row of a matrix must be a list or {ref: …}, not "+kindOf(v), "")
-		}
-		rows = append(rows, row)
-	})
-	return rows
-}
-
-var matrixKeys = newTable("matrix", func() []key[MatrixRow] {
-	return []key[MatrixRow]{{"ref", "#string", "", func(d *decoder, r *MatrixRow, n *yaml.Node) { r.Ref = d.text(n, "ref").S }}}
-})

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -9,273 +10,361 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Document is what one file says, before includes. Its names are those the
-// file itself uses.
-type Document struct {
-	Workflow
-	Version  Text
-	Includes []include
-	slab     []Task
+// How decoding works. Each type of the format has one table of keys; a key has
+// a name, the JSON Schema of its value, a line of documentation and the
+// function that reads it. [readMap] walks a YAML mapping once and hands each
+// value to its key's reader. Readers never stop at a problem: they report it
+// and go on, so one run shows everything that is wrong with a file.
+
+// key is one row of a key table of T.
+type key[T any] struct {
+	name string
+	form string // JSON Schema of the value
+	doc  string
+	read func(d *decoder, n *yaml.Node, t *T)
 }
 
-// include is one entry of `includes`.
-type include struct {
-	name     string
-	pos      diag.Pos
-	advanced bool
-
-	taskfile, dir Text // templates
-	optional      bool
-	internal      bool
-	flatten       bool
-	aliases       []string
-	excludes      []string
-	vars          Vars
-	checksum      Text
-}
-
-var rootKeys = newTable("", func() []key[Document] {
-	return []key[Document]{
-		{"version", `{"type":["string","number"]}`, "The version of the format: 3.", func(d *decoder, t *Document, n *yaml.Node) { t.Version = d.text(n, "version") }},
-		{"output", "#output", "How the output of commands is shown.", func(d *decoder, t *Document, n *yaml.Node) { t.Output = d.output(n) }},
-		{"method", "#method", "How tasks are found to be up to date.", func(d *decoder, t *Document, n *yaml.Node) { t.Method = d.text(n, "method") }},
-		{"includes", `{"type":"object","additionalProperties":{"$ref":"#/$defs/include"}}`, "Other files whose tasks are taken in under a namespace.", readIncludes},
-		{"vars", "#vars", "Variables of all tasks.", func(d *decoder, t *Document, n *yaml.Node) { t.Vars = d.vars(n, "vars") }},
-		{"env", "#vars", "Environment of all commands.", func(d *decoder, t *Document, n *yaml.Node) { t.Env = d.vars(n, "env") }},
-		{"tasks", `{"type":"object","additionalProperties":{"$ref":"#/$defs/task"}}`, "The tasks.", readTasks},
-		{"silent", "#bool", "Do not announce commands.", func(d *decoder, t *Document, n *yaml.Node) { t.Silent = d.bool(n, "silent") }},
-		{"dotenv", "#strings", "Files of NAME=value lines that add to the environment.", func(d *decoder, t *Document, n *yaml.Node) { t.Dotenv = d.texts(n, "dotenv", false) }},
-		{"run", "#run", "What becomes of equal calls.", func(d *decoder, t *Document, n *yaml.Node) { t.Run = d.text(n, "run") }},
-		{"interval", "#duration", "How long watching waits for further changes.", func(d *decoder, t *Document, n *yaml.Node) { t.Interval = d.duration(n, "interval", false) }},
-		{"set", "#strings", "POSIX shell options of all commands.", func(d *decoder, t *Document, n *yaml.Node) { t.Set = d.strings(n, "set") }},
-		{"shopt", "#strings", "Bash shell options of all commands.", func(d *decoder, t *Document, n *yaml.Node) { t.Shopt = d.strings(n, "shopt") }},
-		{"use_gitignore", "#bool", "Leave out of sources and generates what git ignores.", func(d *decoder, t *Document, n *yaml.Node) { t.UseGitignore = d.tristate(n, "use_gitignore") }},
-	}
-})
-
-var outputKeys = newTable("output", func() []key[Output] {
-	return []key[Output]{{"group", `{"type":["object","null"],"properties":{"begin":{"type":"string"},"end":{"type":"string"},"error_only":{"type":"boolean"}}}`,
-		"Output of a command stays together.", func(d *decoder, o *Output, n *yaml.Node) {
-			o.Style = "group"
-			groupKeys.decode(d, d.follow(n), o)
-		}}}
-})
-
-var groupKeys = newTable("output.group", func() []key[Output] {
-	return []key[Output]{
-		{"begin", "#string", "A line before the output.", func(d *decoder, o *Output, n *yaml.Node) { o.Begin = d.text(n, "begin") }},
-		{"end", "#string", "A line after the output.", func(d *decoder, o *Output, n *yaml.Node) { o.End = d.text(n, "end") }},
-		{"error_only", "#bool", "Show nothing of a command that succeeds.", func(d *decoder, o *Output, n *yaml.Node) { o.ErrorOnly = d.bool(n, "error_only") }},
-	}
-})
-
-func (d *decoder) output(n *yaml.Node) Output {
-	n = d.follow(n)
-	o := Output{Pos: d.pos(n)}
-	switch n.Kind {
-	case yaml.ScalarNode:
-		o.Style = d.text(n, "output").S
-	case yaml.MappingNode:
-		outputKeys.decode(d, n, &o)
-		if o.Style == "" {
-			d.problem(n, `output must name a style or have the key "group"`, "write `output: group` or `output: {group: {begin: …}}`")
-		}
-	default:
-		d.problem(n, "output must be a string or a map, not "+kindOf(n), "")
-	}
-	return o
-}
-
-// document reads the root node of a file.
-func (d *decoder) document(n *yaml.Node) *Document {
-	doc := &Document{}
-	doc.File = d.file
-	if n == nil {
-		return doc
-	}
-	n = d.follow(n)
-	doc.Pos = d.pos(n)
-	if isNull(n) {
-		return doc
-	}
-	if n.Kind != yaml.MappingNode {
-		d.problem(n, "a Taskfile must be a map, not "+kindOf(n), "start it with `version: '3'`")
-		return doc
-	}
-	rootKeys.decode(d, n, doc)
-	return doc
-}
-
-func readTasks(d *decoder, doc *Document, n *yaml.Node) {
-	n = d.follow(n)
-	if isNull(n) {
-		return
-	}
-	if n.Kind != yaml.MappingNode {
-		d.problem(n, "tasks must be a map, not "+kindOf(n), "write each task as `name:`")
-		return
-	}
-	doc.slab = make([]Task, 0, len(n.Content)/2)
-	byName := make(map[string]int, len(n.Content)/2)
-	d.pairs(n, func(k, v *yaml.Node) {
-		k = d.follow(k)
-		if k.Kind != yaml.ScalarNode {
-			d.problem(k, "the name of a task must be a string, not "+kindOf(k), "")
-			return
-		}
-		name := k.Value
-		i, again := byName[name]
-		if !again {
-			i = len(doc.slab)
-			byName[name] = i
-			doc.slab = append(doc.slab, Task{})
-		}
-		t := &doc.slab[i]
-		*t = Task{Name: name, LocalName: name, Pos: d.pos(k), File: d.file}
-		d.owner = name
-		d.task(v, t)
-		d.owner = ""
-		v.Content = nil // the nodes of a large file outweigh what they say
-	})
-	doc.Tasks = make([]*Task, len(doc.slab))
-	for i := range doc.slab {
-		doc.Tasks[i] = &doc.slab[i]
-	}
-}
-
-func readIncludes(d *decoder, doc *Document, n *yaml.Node) {
-	n = d.follow(n)
-	if isNull(n) {
-		return
-	}
-	if n.Kind != yaml.MappingNode {
-		d.problem(n, "includes must be a map, not "+kindOf(n), "write `namespace: path`")
-		return
-	}
-	d.pairs(n, func(k, v *yaml.Node) {
-		inc := include{name: d.text(k, "a namespace").S, pos: d.pos(k)}
-		v = d.follow(v)
-		switch {
-		case v.Kind == yaml.ScalarNode && !isNull(v):
-			inc.taskfile = d.text(v, "an include")
-		case v.Kind == yaml.MappingNode:
-			inc.advanced = true
-			includeKeys.decode(d, v, &inc)
-			if inc.taskfile.S == "" && inc.dir.S == "" {
-				d.problem(v, "include must specify taskfile or dir", fmt.Sprintf("add `taskfile: PATH` to include %q", inc.name))
-				return
-			}
-		default:
-			d.problem(v, "an include must be a path or a map, not "+kindOf(v), "")
-			return
-		}
-		for i := range doc.Includes {
-			if doc.Includes[i].name == inc.name {
-				doc.Includes[i] = inc
-				return
-			}
-		}
-		doc.Includes = append(doc.Includes, inc)
-	})
-}
-
-var includeKeys = newTable("includes", func() []key[include] {
-	return []key[include]{
-		{"taskfile", "#string", "The file, or a directory that holds it.", func(d *decoder, t *include, n *yaml.Node) { t.taskfile = d.text(n, "taskfile") }},
-		{"dir", "#string", "Where the included tasks run.", func(d *decoder, t *include, n *yaml.Node) { t.dir = d.text(n, "dir") }},
-		{"optional", "#bool", "No error when the file is not there.", func(d *decoder, t *include, n *yaml.Node) { t.optional = d.bool(n, "optional") }},
-		{"internal", "#bool", "The tasks can only be called by other tasks.", func(d *decoder, t *include, n *yaml.Node) { t.internal = d.bool(n, "internal") }},
-		{"flatten", "#bool", "The tasks keep their names.", func(d *decoder, t *include, n *yaml.Node) { t.flatten = d.bool(n, "flatten") }},
-		{"aliases", "#strings", "Other names of the namespace.", func(d *decoder, t *include, n *yaml.Node) { t.aliases = d.strings(n, "aliases") }},
-		{"excludes", "#strings", "Tasks that are left out.", func(d *decoder, t *include, n *yaml.Node) { t.excludes = d.strings(n, "excludes") }},
-		{"vars", "#vars", "Variables given to the included tasks.", func(d *decoder, t *include, n *yaml.Node) { t.vars = d.vars(n, "vars") }},
-		{"checksum", "#string", "SHA-256 of the file, in hexadecimal.", func(d *decoder, t *include, n *yaml.Node) { t.checksum = d.text(n, "checksum") }},
-	}
-})
-
-// vars reads a map of variables in order.
-func (d *decoder) vars(n *yaml.Node, what string) Vars {
-	n = d.follow(n)
-	if isNull(n) {
-		return nil
-	}
-	if n.Kind != yaml.MappingNode {
-		d.problem(n, what+" must be a map, not "+kindOf(n), "write `NAME: value`")
-		return nil
-	}
-	vs := make(Vars, 0, len(n.Content)/2)
-	d.pairs(n, func(k, v *yaml.Node) {
-		k = d.follow(k)
-		if k.Kind != yaml.ScalarNode {
-			d.problem(k, "the name of a variable must be a string, not "+kindOf(k), "")
-			return
-		}
-		vr := d.variable(k.Value, d.follow(v))
-		vr.Pos = d.pos(k)
-		if i := vs.Index(k.Value); i >= 0 {
-			vs[i] = vr
-			return
-		}
-		vs = append(vs, vr)
-	})
-	return vs
-}
-
-func (d *decoder) variable(name string, n *yaml.Node) Var {
-	v := Var{Name: name}
-	if n.Kind != yaml.MappingNode {
-		v.Value = d.value(n)
-		return v
-	}
-	kinds := 0
-	d.pairs(n, func(k, value *yaml.Node) {
-		switch k = d.follow(k); k.Value {
-		case "sh":
-			v.Kind, v.Text = Dynamic, d.text(value, "sh").S
-			kinds++
-		case "ref":
-			v.Kind, v.Text = Ref, d.text(value, "ref").S
-			kinds++
-		case "map", "value":
-			v.Value = d.value(value)
-			kinds++
-		case "secret":
-			v.Secret = d.bool(value, "secret")
-		default:
-			kinds = 99
-			d.problem(k, fmt.Sprintf("variable %q: %q is not a kind of variable", name, k.Value), `use "sh", "ref", "map" or "value"; a map of your own goes below "map:"`)
-		}
-	})
-	if kinds != 1 && kinds < 99 {
-		d.problem(n, fmt.Sprintf("variable %q must have exactly one of sh, ref, map and value", name), "a map of your own goes below `map:`")
-	}
-	return v
-}
-
-// platforms reads OS, ARCH and OS/ARCH names.
-func (d *decoder) platforms(n *yaml.Node) []Platform {
-	var ps []Platform
-	d.each(n, "platforms", func(item *yaml.Node) {
-		name := d.text(item, "a platform").S
-		os, arch, both := strings.Cut(name, "/")
-		switch {
-		case both && known(knownOS, os) && known(knownArch, arch):
-			ps = append(ps, Platform{os, arch})
-		case !both && known(knownOS, name):
-			ps = append(ps, Platform{OS: name})
-		case !both && known(knownArch, name):
-			ps = append(ps, Platform{Arch: name})
-		default:
-			d.problem(item, fmt.Sprintf("unknown platform %q", name), "use Go's names, like linux, arm64 or darwin/arm64")
-		}
-	})
-	return ps
-}
-
-// Go's names of operating systems and processors, each between spaces.
 const (
-	knownOS   = " aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris wasip1 windows zos "
-	knownArch = " 386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm "
+	// maxDepth bounds the nesting of what is decoded. It also catches anchors
+	// that hold an alias of themselves.
+	maxDepth = 1000
+	// freeVisits is how many nodes a file may make us visit through aliases
+	// beyond a small multiple of its size: aliases of aliases grow
+	// exponentially.
+	freeVisits = 500_000
 )
 
-func known(list, name string) bool { return name != "" && strings.Contains(list, " "+name+" ") }
+// decoder reads the nodes of one file, or of one piece of it. It is used by
+// one goroutine.
+type decoder struct {
+	file *diag.File
+	list diag.List
+
+	line    int32  // lines of the file before the piece
+	subject string // name of the task that is read, for messages
+	key     string // key that is read, for messages
+
+	depth   int
+	aliased bool
+	budget  int  // nodes that may still be visited once an alias was followed
+	stopped bool // an error makes going on pointless
+
+	tasks    slab[Task]
+	commands slab[Command]
+}
+
+func (d *decoder) pos(n *yaml.Node) diag.Pos {
+	return diag.Pos{File: d.file, Line: d.line + int32(n.Line), Column: int32(n.Column)}
+}
+
+func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
+	d.list.Add(&diag.Diagnostic{
+		Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix,
+	})
+}
+
+// about begins a message about something inside a task.
+func (d *decoder) about() string {
+	if d.subject == "" {
+		return ""
+	}
+	return fmt.Sprintf("task %q: ", d.subject)
+}
+
+func (d *decoder) wrongType(n *yaml.Node, want string) {
+	d.fail(n, "", "%s: expected %s, found %s", d.key, want, describe(n))
+}
+
+// describe names what a node holds.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a map"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	v := n.Value
+	if len(v) > 40 {
+		v = v[:37] + "..."
+	}
+	switch n.Tag {
+	case "!!null":
+		return "nothing"
+	case "!!int", "!!float":
+		return "the number " + v
+	case "!!bool":
+		return "the boolean " + v
+	}
+	return fmt.Sprintf("the text %q", v)
+}
+
+// enter counts a step down; it returns false, after reporting once, when the
+// file is nested too deeply or its aliases grow beyond all measure.
+func (d *decoder) enter(n *yaml.Node) bool {
+	if d.stopped {
+		return false
+	}
+	d.depth++
+	if d.depth > maxDepth {
+		d.stop(n, "nested too deeply, or an anchor that contains itself", "")
+	}
+	return !d.stopped
+}
+
+func (d *decoder) leave() { d.depth-- }
+
+func (d *decoder) stop(n *yaml.Node, what, fix string) {
+	d.stopped = true
+	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: what, Fix: fix})
+}
+
+// deref returns the node an alias stands for, and n itself when it is none.
+func (d *decoder) deref(n *yaml.Node) *yaml.Node {
+	if d.aliased {
+		if d.budget--; d.budget < 0 && !d.stopped {
+			d.stop(n, "the aliases of this file expand to too much", "use fewer aliases inside anchors")
+		}
+	}
+	for i := 0; n.Kind == yaml.AliasNode && i < maxDepth; i++ {
+		d.aliased = true
+		n = n.Alias
+	}
+	return n
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// eachPair calls f with every key and value of the mapping n, merge keys
+// resolved: a key of the mapping itself comes before one of a merged mapping.
+// Values are dereferenced. It reports when n is no mapping; null counts as an
+// empty one.
+func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.wrongType(n, want)
+		return
+	}
+	if !d.enter(n) {
+		return
+	}
+	defer d.leave()
+	merge := false
+	for i := 0; i+1 < len(n.Content) && !d.stopped; i += 2 {
+		if n.Content[i].Tag == "!!merge" {
+			merge = true
+			continue
+		}
+		f(d.deref(n.Content[i]), d.deref(n.Content[i+1]))
+	}
+	if merge {
+		d.eachMerged(n, f)
+	}
+}
+
+// eachMerged calls f for the keys that the merge keys of n add to it.
+func (d *decoder) eachMerged(n *yaml.Node, f func(k, v *yaml.Node)) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		seen[n.Content[i].Value] = true
+	}
+	var add func(m *yaml.Node)
+	add = func(m *yaml.Node) {
+		if !d.enter(m) {
+			return
+		}
+		defer d.leave()
+		for i := 0; i+1 < len(m.Content) && !d.stopped; i += 2 {
+			k, v := d.deref(m.Content[i]), d.deref(m.Content[i+1])
+			if k.Tag == "!!merge" || seen[k.Value] {
+				continue
+			}
+			seen[k.Value] = true
+			f(k, v)
+		}
+		d.eachMergeSource(m, add)
+	}
+	d.eachMergeSource(n, add)
+}
+
+// eachMergeSource calls f for the mappings that the merge keys of n name.
+func (d *decoder) eachMergeSource(n *yaml.Node, f func(m *yaml.Node)) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Tag != "!!merge" {
+			continue
+		}
+		v := d.deref(n.Content[i+1])
+		maps := []*yaml.Node{v}
+		if v.Kind == yaml.SequenceNode {
+			maps = v.Content
+		}
+		for _, m := range maps {
+			if m = d.deref(m); m.Kind != yaml.MappingNode {
+				d.fail(m, "", "<<: expected a map, a list of maps or an alias of one, found %s", describe(m))
+				continue
+			}
+			f(m)
+		}
+	}
+}
+
+// readMap reads the mapping n into out by a table of keys. thing names what
+// the mapping is: "include".
+func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *T) {
+	var seen uint64 // bit i: keys[i] was given
+	d.eachPair(n, "a map", func(k, v *yaml.Node) {
+		for i := range keys {
+			if keys[i].name != k.Value || k.Kind != yaml.ScalarNode {
+				continue
+			}
+			if seen&(1<<i) != 0 {
+				d.fail(k, "remove one of them", "%s: key %q is given twice", thing, k.Value)
+				return
+			}
+			seen |= 1 << i
+			d.key = k.Value
+			keys[i].read(d, v, out)
+			return
+		}
+		d.unknownKey(k, thing, func(yield func(string)) {
+			for i := range keys {
+				yield(keys[i].name)
+			}
+		})
+	})
+}
+
+// unknownKey warns of a key that means nothing. Keys that begin with "x-" are
+// for whoever writes the file: a place for anchors.
+func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
+	if strings.HasPrefix(k.Value, "x-") {
+		return
+	}
+	w := &diag.Diagnostic{Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey}
+	in := ""
+	if thing != "task" && thing != "Taskfile" {
+		in = " in " + thing
+	}
+	if k.Kind == yaml.ScalarNode {
+		w.What = fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in)
+	} else {
+		w.What = fmt.Sprintf("%sa key%s is %s", d.about(), in, describe(k))
+	}
+	if best := closest(k.Value, names); best != "" {
+		w.Fix = fmt.Sprintf("did you mean %q?", best)
+	}
+	d.list.Add(w)
+}
+
+// items returns the items of a list, dereferenced as they are visited by the
+// caller. It reports when n is no list; null counts as an empty one.
+func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
+	if isNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		fix := ""
+		if n.Kind == yaml.ScalarNode && len(n.Value) < 60 && !strings.ContainsAny(n.Value, "\n#:") {
+			fix = fmt.Sprintf("write %s: [%s]", d.key, n.Value)
+		}
+		d.fail(n, fix, "%s: expected a list of %s, found %s", d.key, of, describe(n))
+		return nil
+	}
+	return n.Content
+}
+
+// text reads a string; other scalars are taken as they are written.
+func (d *decoder) text(n *yaml.Node) Text {
+	if n.Kind != yaml.ScalarNode {
+		d.wrongType(n, "text")
+		return Text{}
+	}
+	switch n.Tag {
+	case "!!null":
+		return Text{}
+	case "!!binary":
+		return Text{S: d.binary(n), Pos: d.pos(n)}
+	}
+	return Text{S: n.Value, Pos: d.pos(n)}
+}
+
+func (d *decoder) binary(n *yaml.Node) string {
+	raw, err := base64.StdEncoding.DecodeString(n.Value)
+	if err != nil {
+		d.fail(n, "", "%s: invalid base64 in !!binary", d.key)
+	}
+	return string(raw)
+}
+
+func (d *decoder) texts(n *yaml.Node, of string) []Text {
+	items := d.items(n, of)
+	if items == nil {
+		return nil
+	}
+	ts := make([]Text, 0, len(items))
+	for _, it := range items {
+		if it = d.deref(it); !isNull(it) {
+			ts = append(ts, d.text(it))
+		}
+	}
+	return ts
+}
+
+func (d *decoder) strings(n *yaml.Node, of string) []string {
+	items := d.items(n, of)
+	if items == nil {
+		return nil
+	}
+	ss := make([]string, 0, len(items))
+	for _, it := range items {
+		if it = d.deref(it); !isNull(it) {
+			ss = append(ss, d.text(it).S)
+		}
+	}
+	return ss
+}
+
+// boolean reads a bool, also in the words of YAML 1.1. Null leaves it unset.
+func (d *decoder) boolean(n *yaml.Node) Tristate {
+	if n.Kind == yaml.ScalarNode {
+		switch n.Value {
+		case "true", "True", "TRUE":
+			if n.Tag == "!!bool" {
+				return True
+			}
+		case "false", "False", "FALSE":
+			if n.Tag == "!!bool" {
+				return False
+			}
+		case "y", "Y", "yes", "Yes", "YES", "on", "On", "ON":
+			return True
+		case "n", "N", "no", "No", "NO", "off", "Off", "OFF":
+			return False
+		}
+		if n.Tag == "!!null" {
+			return Unset
+		}
+	}
+	d.wrongType(n, "true or false")
+	return Unset
+}
+
+func (d *decoder) flag(n *yaml.Node) bool { return d.boolean(n) == True }
+
+// slab hands out values and short slices from larger blocks, since a file may
+// hold very many of them.
+type slab[T any] struct{ free []T }
+
+// take returns a zero slice of length n that nobody else holds.
+func (s *slab[T]) take(n int) []T {
+	if n > len(s.free) {
+		if n >= 64 {
+			return make([]T, n)
+		}
+		s.free = make([]T, 64)
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}

@@ -22,7 +22,7 @@ var candidates = [...]string{
 const stdinPath = "__stdin__"
 
 // findRoot returns the path of the root file and the root directory.
-func findRoot(o LoadOptions, cwd string) (path, dir string, err error) {
+func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagnostic) {
 	start := cwd
 	if o.Dir != "" {
 		start = absolute(cwd, o.Dir)
@@ -35,16 +35,16 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, err error) {
 	case o.Entrypoint != "":
 		path, err := findFile(absolute(cwd, o.Entrypoint))
 		if err != nil {
-			return "", "", notFound(o.Entrypoint, err)
+			return "", "", notFound(o.Entrypoint, " Run `"+o.Program+" --init` to create a new Taskfile.", err)
 		}
 		if o.Dir != "" {
 			return path, start, nil
 		}
 		return path, filepath.Dir(path), nil
 	}
-	path, err = findUpwards(start)
+	path, err := findUpwards(start)
 	if err != nil {
-		return "", "", notFound("", err)
+		return "", "", notFound("", " (or any of the parent directories). Run `"+o.Program+" --init` to create a new Taskfile.", err)
 	}
 	return path, filepath.Dir(path), nil
 }
@@ -68,19 +68,20 @@ func findFile(path string) (string, error) {
 	return findIn(path)
 }
 
-// findIn looks for a Taskfile in dir. Something of that name that is no file
-// is passed over, but remembered for the error.
+// findIn looks for a Taskfile in dir. The first name that exists counts, also
+// when it is no file: reading it says so.
 func findIn(dir string) (string, error) {
 	err := fs.ErrNotExist
 	for _, name := range candidates {
-		path := filepath.Join(dir, name)
-		info, statErr := os.Stat(path)
-		switch {
-		case statErr == nil && !info.IsDir():
+		path := dir + "/" + name
+		if dir == "/" {
+			path = dir + name
+		}
+		_, statErr := os.Stat(path)
+		if statErr == nil {
 			return path, nil
-		case statErr == nil:
-			err = fmt.Errorf("%s is a directory", path)
-		case !errors.Is(statErr, fs.ErrNotExist) && !errors.Is(statErr, fs.ErrPermission):
+		}
+		if !errors.Is(statErr, fs.ErrNotExist) {
 			err = statErr
 		}
 	}
@@ -95,9 +96,6 @@ func findUpwards(dir string) (string, error) {
 		if err == nil {
 			return path, nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
 			return "", fs.ErrNotExist
@@ -109,15 +107,10 @@ func findUpwards(dir string) (string, error) {
 	}
 }
 
-func notFound(uri string, err error) error {
-	d := &diag.Diagnostic{Kind: diag.NotFound}
-	walk := ""
-	if uri == "" {
-		walk = " (or any of the parent directories)"
-	}
-	d.What = fmt.Sprintf("No Taskfile found at %q%s. Run `task --init` to create a new Taskfile.", uri, walk)
+func notFound(uri, hint string, err error) *diag.Diagnostic {
+	d := &diag.Diagnostic{Kind: diag.NotFound, What: fmt.Sprintf("No Taskfile found at %q", uri) + hint}
 	if !errors.Is(err, fs.ErrNotExist) {
-		d.Why = err.Error()
+		d.Why = reason(err)
 	}
 	return d
 }
@@ -132,18 +125,18 @@ func isRemote(path string) bool {
 	return false
 }
 
-func notYetRemote(path string, pos diag.Pos) error {
+func notYetRemote(path string, pos diag.Pos) *diag.Diagnostic {
 	return &diag.Diagnostic{Pos: pos, Kind: diag.NotYet, What: fmt.Sprintf("remote Taskfiles are not there yet: %q", path),
 		Fix: "put a copy beside your Taskfile and include that"}
 }
 
-// read returns the content of the file at path.
-func read(path string, stdin io.Reader) ([]byte, error) {
-	if path == stdinPath {
-		if stdin == nil {
-			return nil, fmt.Errorf("there is no standard input to read it from")
-		}
-		return io.ReadAll(stdin)
+// readSource returns the content of the file at path.
+func readSource(path string, stdin io.Reader) ([]byte, error) {
+	if path != stdinPath {
+		return os.ReadFile(path)
 	}
-	return os.ReadFile(path)
+	if stdin == nil {
+		return nil, errors.New("there is no standard input to read it from")
+	}
+	return io.ReadAll(stdin)
 }

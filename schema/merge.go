@@ -2,77 +2,89 @@ package schema
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/weftrun/weft/schema/diag"
 )
 
-const defaultInterval = 100 * time.Millisecond
+// How merging works. Files are merged from the innermost outwards, so that a
+// file is complete before it is added to those that include it. A file that
+// includes two others takes the one first that the other one includes, and
+// else the one it names first. The reference reads files at the same time and
+// takes those that do not depend on each other in the order in which it
+// happened to finish them.
 
-// included applies what an included file's root keys mean for its tasks.
-func (doc *Document) included(list *diag.List) {
-	if len(doc.Dotenv) > 0 {
-		list.Add(&diag.Diagnostic{Pos: doc.Dotenv[0].Pos, What: "Included Taskfiles can't have dotenv declarations. Please, move the dotenv declaration to the main Taskfile",
-			Fix: "or give each task its own dotenv"})
+// maxTasks bounds what includes of includes can multiply to.
+const maxTasks = 1_000_000
+
+// mergeAll adds every file to those that include it.
+func (l *loader) mergeAll() {
+	at := make(map[*document]int, len(l.order))
+	for i, doc := range l.order {
+		at[doc] = i
 	}
-	for _, t := range doc.Tasks {
-		if doc.Silent && t.Silent == Unset {
-			t.Silent = True
-		}
-		if doc.UseGitignore != Unset && t.UseGitignore == Unset {
-			t.UseGitignore = doc.UseGitignore
+	for _, doc := range l.order {
+		entries := slices.DeleteFunc(slices.Clone(doc.includes), func(e *includeEntry) bool { return e.doc == nil })
+		slices.SortStableFunc(entries, func(a, b *includeEntry) int { return at[a.doc] - at[b.doc] })
+		for _, e := range entries {
+			if len(doc.tasks)+len(e.doc.tasks) > maxTasks {
+				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
+					Fix: "include fewer files that include each other several times"})
+				return
+			}
+			doc.add(e, &l.list)
 		}
 	}
 }
 
-// clone returns a copy that merging may change; tasks are shared until then.
-func (doc *Document) clone() *Document {
-	c := *doc
-	c.Vars, c.Env = slices.Clone(doc.Vars), slices.Clone(doc.Env)
-	c.Tasks = slices.Clone(doc.Tasks)
-	return &c
-}
-
-// merge takes the tasks and variables of sub into doc.
-func (doc *Document) merge(sub *Document, inc *include, at *place, list *diag.List) {
-	if sub.Output.Style != "" {
-		doc.Output = sub.Output
+// add merges the file of e into doc.
+func (doc *document) add(e *includeEntry, list *diag.List) {
+	sub := e.doc
+	if sub.output.Style != "" {
+		doc.output = sub.output
 	}
-	doc.Vars = mergeVars(doc.Vars, sub.Vars, inc, at)
-	doc.Env = mergeVars(doc.Env, sub.Env, inc, at)
-	m := merger{inc: inc, at: at, fileVars: doc.Vars, shared: map[*Include]*Include{}}
-	m.names = make(map[string]bool, len(doc.Tasks))
-	for _, t := range doc.Tasks {
-		m.names[t.Name] = true
+	doc.vars = e.mergeVars(doc.vars, sub.vars)
+	doc.env = e.mergeVars(doc.env, sub.env)
+	a := adder{e: e, doc: doc, gives: map[*Include]*Include{}}
+	if e.advanced {
+		a.fileVars = slices.Clone(doc.vars)
 	}
-	for _, t := range sub.Tasks {
-		if m.excluded(t.Name) {
+	_, taken := doc.byName[e.name]
+	for _, t := range sub.tasks {
+		if e.excluded(t.Name) {
 			continue
 		}
-		n := m.task(t)
-		if inc.flatten && m.names[n.Name] {
-			list.Add(&diag.Diagnostic{Pos: inc.pos, Kind: diag.Conflict,
-				What: fmt.Sprintf("Found multiple tasks (%s) included by %q\"", n.Name, inc.name),
-				Fix:  "rename one of them, or exclude it with `excludes`"})
-			continue
+		n := t
+		if sub.includers > 1 {
+			n = new(Task)
+			*n = *t
 		}
-		if t.Name == "default" && !inc.flatten && !m.names[inc.name] {
-			n.Aliases = append(append(n.Aliases, inc.name), inc.aliases...)
+		isDefault := t.Name == "default"
+		a.rename(n)
+		a.inherit(n)
+		if isDefault && !e.flatten && !taken {
+			n.Aliases = append(append(n.Aliases, e.name), e.aliases...)
 		}
-		doc.Tasks = append(doc.Tasks, n)
+		if first, clash := doc.byName[n.Name]; clash {
+			list.Add(&diag.Diagnostic{Pos: e.pos, Kind: diag.Conflict,
+				What: fmt.Sprintf("Found multiple tasks (%s) included by %q\"", n.Name, e.name),
+				Why:  "another one is at " + first.Pos.String(),
+				Fix:  "rename one of them, or leave one out with excludes"})
+			return
+		}
+		doc.byName[n.Name] = n
+		doc.tasks = append(doc.tasks, n)
 	}
 }
 
-// mergeVars puts vs into dst: an existing name keeps its place and takes the
-// new value. The commands of an advanced include run in its directory.
-func mergeVars(dst, vs Vars, inc *include, at *place) Vars {
+// mergeVars adds vs to dst: a name that is there keeps its place and takes the
+// new value. Commands of an advanced include run in its directory.
+func (e *includeEntry) mergeVars(dst, vs Vars) Vars {
 	for _, v := range vs {
-		if inc.advanced {
-			v.Dir = at.dir
+		if e.advanced {
+			v.Dir = e.tasks
 		}
 		if i := dst.Index(v.Name); i >= 0 {
 			dst[i] = v
@@ -83,100 +95,122 @@ func mergeVars(dst, vs Vars, inc *include, at *place) Vars {
 	return dst
 }
 
-// merger renames the tasks of one include.
-type merger struct {
-	inc      *include
-	at       *place
-	fileVars Vars
-	names    map[string]bool
-	shared   map[*Include]*Include // what the tasks of one inner include get
-}
-
-func (m *merger) excluded(name string) bool {
-	for _, x := range m.inc.excludes {
+// excluded reports whether the task of that name is left out: "name" leaves
+// out that task, "ns:*" all below ns.
+func (e *includeEntry) excluded(name string) bool {
+	for _, x := range e.excludes {
 		if ns, ok := strings.CutSuffix(x, ":*"); ok && ns != "" {
-			if strings.HasPrefix(name, ns+":") {
+			if rest, ok := strings.CutPrefix(name, ns); ok && strings.HasPrefix(rest, ":") {
 				return true
 			}
-			continue
-		}
-		if x == name {
+		} else if x == name {
 			return true
 		}
 	}
 	return false
 }
 
-// task returns t under its name in the including file.
-func (m *merger) task(t *Task) *Task {
-	n := *t
-	n.Internal = t.Internal || m.inc.internal
-	n.Include = m.include(t.Include)
-	if m.inc.advanced {
-		n.Dir = joinDir(m.at.dir, t.Dir)
-	}
-	if m.inc.flatten {
-		n.Aliases = slices.Clone(t.Aliases)
-		return &n
-	}
-	n.Name = m.inc.name + ":" + t.Name
-	n.Namespace = m.inc.name
-	if t.Namespace != "" {
-		n.Namespace += ":" + t.Namespace
-	}
-	n.Aliases = make([]string, 0, len(t.Aliases))
-	for _, a := range t.Aliases {
-		n.Aliases = append(n.Aliases, m.inc.name+":"+a)
-	}
-	for _, al := range m.inc.aliases {
-		n.Aliases = append(n.Aliases, al+":"+t.Name)
-		for _, a := range t.Aliases {
-			n.Aliases = append(n.Aliases, al+":"+a)
-		}
-	}
-	n.Deps, n.Cmds = m.calls(t.Deps), m.calls(t.Cmds)
-	return &n
+// adder turns the tasks of an included file into tasks of the includer.
+type adder struct {
+	e        *includeEntry
+	doc      *document
+	fileVars Vars
+	gives    map[*Include]*Include // what tasks had so far → what they have now
 }
 
-// include is what tasks that had inner get from this include as well.
-func (m *merger) include(inner *Include) *Include {
-	if known := m.shared[inner]; known != nil {
-		return known
+// rename puts t and all it names below the namespace.
+func (a *adder) rename(t *Task) {
+	if a.e.flatten {
+		return
 	}
-	n := &Include{Namespace: m.inc.name, Advanced: m.inc.advanced}
-	if inner != nil {
-		*n = *inner
-		n.Advanced = n.Advanced || m.inc.advanced
+	ns, local := a.e.name, t.Name
+	t.Name = below(ns, t.Name)
+	if t.Namespace == "" {
+		t.Namespace = ns
+	} else {
+		t.Namespace = ns + ":" + t.Namespace
 	}
-	if m.inc.advanced {
-		n.Dir = m.at.dir
-		n.Vars = mergeVars(slices.Clone(n.Vars), m.inc.vars, m.inc, m.at)
-		n.FileVars = slices.Clone(m.fileVars)
+	if len(t.Aliases) > 0 || len(a.e.aliases) > 0 {
+		names := make([]string, 0, len(t.Aliases)+len(a.e.aliases)*(1+len(t.Aliases)))
+		for _, al := range t.Aliases {
+			names = append(names, below(ns, al))
+		}
+		for _, other := range a.e.aliases {
+			names = append(names, below(other, local))
+			for _, al := range t.Aliases {
+				names = append(names, below(other, al))
+			}
+		}
+		t.Aliases = names
 	}
-	m.shared[inner] = n
-	return n
+	shared := a.e.doc.includers > 1
+	t.Deps, t.Cmds = callsBelow(ns, t.Deps, shared), callsBelow(ns, t.Cmds, shared)
 }
 
-// calls prefixes the names of called tasks; a leading colon is used up instead.
-func (m *merger) calls(cs []Command) []Command {
-	var out []Command
-	for i, c := range cs {
-		if c.Kind != Call {
-			continue
-		}
-		if out == nil {
-			out = slices.Clone(cs)
-		}
-		if name, ok := strings.CutPrefix(c.Text.S, ":"); ok {
-			out[i].Text.S = name
-		} else {
-			out[i].Text.S = m.inc.name + ":" + c.Text.S
-		}
+// below puts a name into a namespace; a leading colon is used up instead.
+func below(ns, name string) string {
+	if outer, ok := strings.CutPrefix(name, ":"); ok {
+		return outer
 	}
-	if out == nil {
+	return ns + ":" + name
+}
+
+// callsBelow puts the names of called tasks into a namespace, in a copy when
+// the commands are shared.
+func callsBelow(ns string, cs []Command, shared bool) []Command {
+	if !slices.ContainsFunc(cs, func(c Command) bool { return c.Kind == Call }) {
 		return cs
 	}
-	return out
+	if shared {
+		cs = slices.Clone(cs)
+	}
+	for i := range cs {
+		if c := &cs[i]; c.Kind == Call {
+			c.Text.S = below(ns, c.Text.S)
+		}
+	}
+	return cs
+}
+
+// inherit gives t what the include and the included file say for all tasks.
+func (a *adder) inherit(t *Task) {
+	sub := a.e.doc
+	t.Internal = t.Internal || a.e.internal
+	if t.Silent == Unset && sub.silent {
+		t.Silent = True
+	}
+	if t.UseGitignore == Unset {
+		t.UseGitignore = sub.useGitignore
+	}
+	if a.e.advanced {
+		t.Dir = joinDir(a.e.tasks, t.Dir)
+	}
+	if had := t.Include; a.gives[had] == nil {
+		a.gives[had] = a.include(had)
+	}
+	t.Include = a.gives[t.Include]
+}
+
+// include is what tasks have that had what inner includes gave them, if any.
+func (a *adder) include(had *Include) *Include {
+	n := &Include{}
+	if had != nil {
+		*n = *had
+	}
+	n.Advanced = n.Advanced || a.e.advanced
+	if a.e.advanced {
+		n.Dir = a.e.tasks
+		n.Vars = slices.Clone(n.Vars)
+		for _, v := range a.e.vars {
+			if i := n.Vars.Index(v.Name); i >= 0 {
+				n.Vars[i] = v
+			} else {
+				n.Vars = append(n.Vars, v)
+			}
+		}
+		n.FileVars = a.fileVars
+	}
+	return n
 }
 
 // joinDir is a task's directory below that of its include, unless it is
@@ -187,37 +221,8 @@ func joinDir(base string, dir Text) Text {
 			return dir
 		}
 	}
-	if filepath.IsAbs(dir.S) {
-		return dir
+	if !filepath.IsAbs(dir.S) {
+		dir.S = filepath.Join(base, dir.S)
 	}
-	dir.S = filepath.Join(base, dir.S)
 	return dir
-}
-
-// index builds the look-up tables.
-func (w *Workflow) index() {
-	w.ByName = make(map[string]*Task, len(w.Tasks))
-	w.ByAlias = map[string][]*Task{}
-	duplicates := false
-	for _, t := range w.Tasks {
-		_, again := w.ByName[t.Name]
-		duplicates = duplicates || again
-		w.ByName[t.Name] = t
-	}
-	if duplicates {
-		kept := maps.Clone(w.ByName)
-		w.Tasks = slices.DeleteFunc(w.Tasks, func(t *Task) bool { return kept[t.Name] != t })
-	}
-	for _, t := range w.Tasks {
-		wild := strings.Contains(t.Name, "*")
-		for _, a := range t.Aliases {
-			wild = wild || strings.Contains(a, "*")
-			if ts := w.ByAlias[a]; len(ts) == 0 || ts[len(ts)-1] != t {
-				w.ByAlias[a] = append(ts, t)
-			}
-		}
-		if wild {
-			w.Wildcards = append(w.Wildcards, t)
-		}
-	}
 }

@@ -4,157 +4,230 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
-// task reads one task in any of its forms.
+// taskKeys has the commonest keys first: they are looked up in order.
+var taskKeys = []key[Task]{
+	{"desc", textForm, "One line for the list of tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Desc = d.text(n) }},
+	{"cmds", `{"type":["array","null"],"items":{"$ref":"#/$defs/command"}}`, "Commands, run one after the other.", func(d *decoder, n *yaml.Node, t *Task) {
+		if t.Cmds != nil {
+			d.fail(n, "keep one of them", "task cannot have both cmd and cmds")
+			return
+		}
+		t.Cmds = d.commandList(n)
+	}},
+	{"cmd", `{"$ref":"#/$defs/command"}`, "The only command.", func(d *decoder, n *yaml.Node, t *Task) {
+		if t.Cmds != nil {
+			d.fail(n, "keep one of them", "task cannot have both cmd and cmds")
+			return
+		}
+		t.Cmds = d.commands.take(1)
+		if !d.command(n, &t.Cmds[0]) {
+			t.Cmds = t.Cmds[:0]
+		}
+	}},
+	{"deps", `{"type":["array","null"],"items":{"$ref":"#/$defs/dep"}}`, "Tasks that run before this one, in parallel.", func(d *decoder, n *yaml.Node, t *Task) { t.Deps = d.deps(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of this task.", func(d *decoder, n *yaml.Node, t *Task) { t.Vars = d.vars(n) }},
+	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Env = d.vars(n) }},
+	{"dir", textForm, "Directory its commands run in.", func(d *decoder, n *yaml.Node, t *Task) { t.Dir = d.text(n) }},
+	{"sources", globsForm, "Files it reads: it is up to date when they have not changed.", func(d *decoder, n *yaml.Node, t *Task) { t.Sources = d.globs(n) }},
+	{"generates", globsForm, "Files it writes.", func(d *decoder, n *yaml.Node, t *Task) { t.Generates = d.globs(n) }},
+	{"status", listOfText, "Commands that all succeed when it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Status = d.texts(n, "commands") }},
+	{"method", methodForm, "How to tell whether it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Method = d.text(n) }},
+	{"silent", boolForm, "Do not show its commands before they run.", func(d *decoder, n *yaml.Node, t *Task) { t.Silent = d.boolean(n) }},
+	{"internal", boolForm, "It can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Internal = d.flag(n) }},
+	{"summary", textForm, "Longer description, for --summary.", func(d *decoder, n *yaml.Node, t *Task) { t.Summary = d.text(n) }},
+	{"aliases", listOfText, "Other names.", func(d *decoder, n *yaml.Node, t *Task) { t.Aliases = d.strings(n, "names") }},
+	{"label", textForm, "Name shown in messages instead of its own.", func(d *decoder, n *yaml.Node, t *Task) { t.Label = d.text(n) }},
+	{"prefix", textForm, "Name shown before its output in prefixed mode.", func(d *decoder, n *yaml.Node, t *Task) { t.Prefix = d.text(n) }},
+	{"preconditions", `{"type":["array","null"],"items":{"$ref":"#/$defs/precondition"}}`, "Commands that must succeed before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Preconditions = d.preconditions(n) }},
+	{"requires", `{"$ref":"#/$defs/requires"}`, "Variables it must be given.", func(d *decoder, n *yaml.Node, t *Task) { readMap(d, n, "requires", requiresKeys, t) }},
+	{"if", textForm, "Command that must succeed, or the task is skipped.", func(d *decoder, n *yaml.Node, t *Task) { t.If = d.text(n) }},
+	{"prompt", `{"anyOf":[` + textForm + `,` + listOfText + `]}`, "Questions to answer with yes before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Prompt = d.prompt(n) }},
+	{"run", runForm, "How often it runs when several others need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Run = d.text(n) }},
+	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, t *Task) { t.Platforms = d.platforms(n) }},
+	{"dotenv", listOfText, "Files of NAME=value lines for its environment.", func(d *decoder, n *yaml.Node, t *Task) { t.Dotenv = d.texts(n, "file names") }},
+	{"interactive", boolForm, "Its commands talk to the terminal directly.", func(d *decoder, n *yaml.Node, t *Task) { t.Interactive = d.flag(n) }},
+	{"ignore_error", boolForm, "A failing command does not stop it.", func(d *decoder, n *yaml.Node, t *Task) { t.IgnoreError = d.flag(n) }},
+	{"set", listOfText, "POSIX shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Set = d.strings(n, "options") }},
+	{"shopt", listOfText, "Bash shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
+	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
+	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
+	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
+}
+
+// readTasks reads the root key tasks, or a piece of it.
+func (d *decoder) readTasks(n *yaml.Node, doc *document) {
+	if n.Kind == yaml.MappingNode {
+		doc.tasks = make([]*Task, 0, len(n.Content)/2)
+	}
+	d.eachPair(n, "a map of tasks", func(k, v *yaml.Node) {
+		if k.Kind != yaml.ScalarNode {
+			d.fail(k, "", "the name of a task is %s", describe(k))
+			return
+		}
+		t := &d.tasks.take(1)[0]
+		t.Name, t.LocalName, t.Pos, t.File = k.Value, k.Value, d.pos(k), d.file
+		d.subject = k.Value
+		d.task(v, t)
+		d.subject = ""
+		doc.tasks = append(doc.tasks, t)
+		// Nothing but an alias can need the nodes again.
+		if v.Anchor == "" && !d.aliased {
+			v.Content = nil
+		}
+	})
+}
+
+// task reads one task: a command, a list of commands, a map, or nothing.
 func (d *decoder) task(n *yaml.Node, t *Task) {
-	n = d.follow(n)
+	d.key = "tasks"
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if !isNull(n) {
-			t.Cmds = []Command{{Pos: d.pos(n), Text: d.text(n, "a command")}}
+			t.Cmds = d.commands.take(1)
+			if !d.command(n, &t.Cmds[0]) {
+				t.Cmds = nil
+			}
 		}
 	case yaml.SequenceNode:
-		t.Cmds = d.commands(n, "cmds")
+		t.Cmds = d.commandList(n)
 	case yaml.MappingNode:
-		taskKeys.decode(d, n, t)
+		readMap(d, n, "task", taskKeys, t)
 	}
 }
 
-var taskKeys = newTable("", func() []key[Task] {
-	return []key[Task]{
-		{"cmds", "#commands", "The commands, in order.", func(d *decoder, t *Task, n *yaml.Node) { t.addCommands(d, n, d.commands(n, "cmds")) }},
-		{"cmd", "#command", "The only command.", func(d *decoder, t *Task, n *yaml.Node) { t.addCommands(d, n, d.single(n)) }},
-		{"deps", "#deps", "Tasks that run before, side by side.", func(d *decoder, t *Task, n *yaml.Node) { t.Deps = d.deps(n) }},
-		{"desc", "#string", "One line for the list of tasks.", func(d *decoder, t *Task, n *yaml.Node) { t.Desc = d.text(n, "desc") }},
-		{"summary", "#string", "A longer text for --summary.", func(d *decoder, t *Task, n *yaml.Node) { t.Summary = d.text(n, "summary") }},
-		{"label", "#string", "Stands for the name in messages.", func(d *decoder, t *Task, n *yaml.Node) { t.Label = d.text(n, "label") }},
-		{"prefix", "#string", "Stands before each line of prefixed output.", func(d *decoder, t *Task, n *yaml.Node) { t.Prefix = d.text(n, "prefix") }},
-		{"aliases", "#strings", "Other names of the task.", func(d *decoder, t *Task, n *yaml.Node) { t.Aliases = d.strings(n, "aliases") }},
-		{"prompt", "#stringOrStrings", "Questions to be answered with yes.", func(d *decoder, t *Task, n *yaml.Node) { t.Prompt = d.texts(n, "prompt", true) }},
-		{"sources", "#globs", "Files the task reads.", func(d *decoder, t *Task, n *yaml.Node) { t.Sources = d.globs(n, "sources") }},
-		{"generates", "#globs", "Files the task writes.", func(d *decoder, t *Task, n *yaml.Node) { t.Generates = d.globs(n, "generates") }},
-		{"status", "#strings", "Commands that exit zero when there is nothing to do.", func(d *decoder, t *Task, n *yaml.Node) { t.Status = d.texts(n, "status", false) }},
-		{"method", "#method", "How the task is found to be up to date.", func(d *decoder, t *Task, n *yaml.Node) { t.Method = d.text(n, "method") }},
-		{"preconditions", `{"type":["array","null"],"items":{"anyOf":[{"type":["string","null"]},{"type":"object","properties":{"sh":{"type":"string"},"msg":{"type":"string"}},"required":["sh"]}]}}`, "What must hold before the commands.", func(d *decoder, t *Task, n *yaml.Node) { t.Preconditions = d.preconditions(n) }},
-		{"if", "#string", "A command; the task is skipped when it fails.", func(d *decoder, t *Task, n *yaml.Node) { t.If = d.text(n, "if") }},
-		{"requires", `{"type":["object","null"],"properties":{"vars":{"type":["array","null"],"items":{"anyOf":[{"type":"string"},{"type":"object","properties":{"name":{"type":"string"},"enum":{}},"required":["name"]}]}}}}`, "Variables that must be there.", func(d *decoder, t *Task, n *yaml.Node) { requiresKeys.decode(d, d.follow(n), t) }},
-		{"dir", "#string", "Where the commands run.", func(d *decoder, t *Task, n *yaml.Node) { t.Dir = d.text(n, "dir") }},
-		{"vars", "#vars", "Variables of the task.", func(d *decoder, t *Task, n *yaml.Node) { t.Vars = d.vars(n, "vars") }},
-		{"env", "#vars", "Environment of its commands.", func(d *decoder, t *Task, n *yaml.Node) { t.Env = d.vars(n, "env") }},
-		{"dotenv", "#strings", "Files of NAME=value lines that add to the environment.", func(d *decoder, t *Task, n *yaml.Node) { t.Dotenv = d.texts(n, "dotenv", false) }},
-		{"silent", "#bool", "Do not announce the commands.", func(d *decoder, t *Task, n *yaml.Node) { t.Silent = d.tristate(n, "silent") }},
-		{"interactive", "#bool", "The commands talk to the terminal.", func(d *decoder, t *Task, n *yaml.Node) { t.Interactive = d.bool(n, "interactive") }},
-		{"internal", "#bool", "The task can only be called by other tasks.", func(d *decoder, t *Task, n *yaml.Node) { t.Internal = d.bool(n, "internal") }},
-		{"ignore_error", "#bool", "Go on when a command fails.", func(d *decoder, t *Task, n *yaml.Node) { t.IgnoreError = d.bool(n, "ignore_error") }},
-		{"run", "#run", "What becomes of equal calls.", func(d *decoder, t *Task, n *yaml.Node) { t.Run = d.text(n, "run") }},
-		{"platforms", "#strings", "Where the task runs at all.", func(d *decoder, t *Task, n *yaml.Node) { t.Platforms = d.platforms(n) }},
-		{"set", "#strings", "POSIX shell options of the commands.", func(d *decoder, t *Task, n *yaml.Node) { t.Set = d.strings(n, "set") }},
-		{"shopt", "#strings", "Bash shell options of the commands.", func(d *decoder, t *Task, n *yaml.Node) { t.Shopt = d.strings(n, "shopt") }},
-		{"watch", "#bool", "Calling the task starts watching.", func(d *decoder, t *Task, n *yaml.Node) { t.Watch = d.bool(n, "watch") }},
-		{"failfast", "#bool", "The first dependency to fail cancels the others.", func(d *decoder, t *Task, n *yaml.Node) { t.Failfast = d.bool(n, "failfast") }},
-		{"use_gitignore", "#bool", "Leave out of sources and generates what git ignores.", func(d *decoder, t *Task, n *yaml.Node) { t.UseGitignore = d.tristate(n, "use_gitignore") }},
+// uniqueTasks drops tasks whose name is given again later: the later one wins,
+// in the place of the first. It fills byName.
+func (doc *document) uniqueTasks(list *diag.List) {
+	doc.byName = make(map[string]*Task, len(doc.tasks))
+	for _, t := range doc.tasks {
+		doc.byName[t.Name] = t
 	}
-})
-
-// addCommands refuses a task that has both cmd and cmds.
-func (t *Task) addCommands(d *decoder, n *yaml.Node, cs []Command) {
-	if t.Cmds != nil {
-		d.problem(n, "task cannot have both cmd and cmds", "put the command into cmds")
+	if len(doc.byName) == len(doc.tasks) {
 		return
 	}
-	t.Cmds = cs
+	at := make(map[string]int, len(doc.byName))
+	kept := doc.tasks[:0]
+	for _, t := range doc.tasks {
+		i, again := at[t.Name]
+		if !again {
+			at[t.Name] = len(kept)
+			kept = append(kept, t)
+			continue
+		}
+		list.Add(&diag.Diagnostic{
+			Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
+			What: fmt.Sprintf("task %q is defined again", t.Name),
+			Why:  fmt.Sprintf("the one in line %d is never used", kept[i].Pos.Line),
+			Fix:  "remove or rename one of them",
+		})
+		kept[i] = t
+	}
+	doc.tasks = kept
 }
 
-var requiresKeys = newTable("requires", func() []key[Task] {
-	return []key[Task]{{"vars", "", "", func(d *decoder, t *Task, n *yaml.Node) {
-		d.each(n, "requires.vars", func(item *yaml.Node) { t.Requires = append(t.Requires, d.required(item)) })
-	}}}
-})
-
-func (d *decoder) required(n *yaml.Node) Required {
-	r := Required{Pos: d.pos(n)}
-	switch n.Kind {
-	case yaml.ScalarNode:
-		r.Name = d.text(n, "a required variable").S
-	case yaml.MappingNode:
-		requiredKeys.decode(d, n, &r)
-		if r.Name == "" {
-			d.problem(n, "a required variable must have a name", "write `- name: NAME`")
-		}
-	default:
-		d.problem(n, "a required variable must be a name or a map, not "+kindOf(n), "")
-	}
-	return r
+var globKeys = []key[Glob]{
+	{"exclude", textForm, "Files to leave out.", func(d *decoder, n *yaml.Node, g *Glob) { g.Pattern = d.text(n) }},
 }
 
-var requiredKeys = newTable("requires.vars", func() []key[Required] {
-	return []key[Required]{
-		{"name", "#string", "", func(d *decoder, r *Required, n *yaml.Node) { r.Name = d.text(n, "name").S }},
-		{"enum", "", "", func(d *decoder, r *Required, n *yaml.Node) {
-			n = d.follow(n)
-			if n.Kind == yaml.MappingNode {
-				enumKeys.decode(d, n, r)
-				if r.Ref == "" {
-					d.problem(n, "enum must be a list or have the key \"ref\"", "")
-				}
-				return
-			}
-			r.Enum = d.strings(n, "enum")
-		}},
+func (d *decoder) globs(n *yaml.Node) []Glob {
+	items := d.items(n, "file patterns")
+	if items == nil {
+		return nil
 	}
-})
-
-var enumKeys = newTable("enum", func() []key[Required] {
-	return []key[Required]{{"ref", "#string", "", func(d *decoder, r *Required, n *yaml.Node) { r.Ref = d.text(n, "ref").S }}}
-})
-
-func (d *decoder) preconditions(n *yaml.Node) []Precondition {
-	var ps []Precondition
-	d.each(n, "preconditions", func(item *yaml.Node) {
-		var p Precondition
-		switch item.Kind {
-		case yaml.ScalarNode:
-			p = Precondition{Cmd: d.text(item, "a precondition"), Short: true}
-		case yaml.MappingNode:
-			preconditionKeys.decode(d, item, &p)
-		default:
-			d.problem(item, "a precondition must be a command or a map, not "+kindOf(item), "")
-			return
+	gs := make([]Glob, 0, len(items))
+	for _, it := range items {
+		if it = d.deref(it); isNull(it) {
+			continue
 		}
-		ps = append(ps, p)
-	})
-	return ps
-}
-
-var preconditionKeys = newTable("preconditions", func() []key[Precondition] {
-	return []key[Precondition]{
-		{"sh", "#string", "", func(d *decoder, p *Precondition, n *yaml.Node) { p.Cmd = d.text(n, "sh") }},
-		{"msg", "#string", "", func(d *decoder, p *Precondition, n *yaml.Node) { p.Msg = d.text(n, "msg") }},
+		var g Glob
+		if it.Kind == yaml.MappingNode {
+			g.Exclude = true
+			readMap(d, it, "glob", globKeys, &g)
+		} else {
+			g.Pattern = d.text(it)
+		}
+		gs = append(gs, g)
 	}
-})
-
-func (d *decoder) globs(n *yaml.Node, what string) []Glob {
-	var gs []Glob
-	d.each(n, what, func(item *yaml.Node) {
-		switch item.Kind {
-		case yaml.ScalarNode:
-			gs = append(gs, Glob{Pattern: d.text(item, "a pattern")})
-		case yaml.MappingNode:
-			g := Glob{Exclude: true}
-			globKeys.decode(d, item, &g)
-			if g.Pattern.S == "" {
-				d.problem(item, fmt.Sprintf("a map in %s must have the key \"exclude\"", what), "")
-				return
-			}
-			gs = append(gs, g)
-		default:
-			d.problem(item, "a pattern must be a string or {exclude: …}, not "+kindOf(item), "")
-		}
-	})
 	return gs
 }
 
-var globKeys = newTable("a pattern", func() []key[Glob] {
-	return []key[Glob]{{"exclude", "#string", "", func(d *decoder, g *Glob, n *yaml.Node) { g.Pattern = d.text(n, "exclude") }}}
-})
+var preconditionKeys = []key[Precondition]{
+	{"sh", textForm, "Command that must succeed.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Cmd = d.text(n) }},
+	{"msg", textForm, "What to say when it fails.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Msg = d.text(n) }},
+}
+
+func (d *decoder) preconditions(n *yaml.Node) []Precondition {
+	var ps []Precondition
+	for _, it := range d.items(n, "commands") {
+		it = d.deref(it)
+		var p Precondition
+		switch {
+		case isNull(it):
+			continue
+		case it.Kind == yaml.MappingNode:
+			readMap(d, it, "precondition", preconditionKeys, &p)
+		default:
+			p.Cmd, p.Short = d.text(it), true
+		}
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+var requiresKeys = []key[Task]{
+	{"vars", `{"type":["array","null"],"items":{"$ref":"#/$defs/required"}}`, "Names of the variables.", func(d *decoder, n *yaml.Node, t *Task) {
+		for _, it := range d.items(n, "variable names") {
+			it = d.deref(it)
+			r := Required{Pos: d.pos(it)}
+			switch {
+			case isNull(it):
+				continue
+			case it.Kind == yaml.MappingNode:
+				readMap(d, it, "requires.vars", requiredKeys, &r)
+			default:
+				r.Name = d.text(it).S
+			}
+			t.Requires = append(t.Requires, r)
+		}
+	}},
+}
+
+var requiredKeys = []key[Required]{
+	{"name", textForm, "Name of the variable.", func(d *decoder, n *yaml.Node, r *Required) { r.Name = d.text(n).S }},
+	{"enum", `{"anyOf":[` + listOfText + `,{"$ref":"#/$defs/enumRef"}]}`, "Values it may have.", func(d *decoder, n *yaml.Node, r *Required) {
+		switch n.Kind {
+		case yaml.SequenceNode:
+			r.Enum = d.strings(n, "values")
+		case yaml.MappingNode:
+			readMap(d, n, "enum", enumKeys, r)
+			if r.Ref == "" {
+				d.fail(n, `write a list of values, or {ref: ".NAME"}`, "enum: a map needs the key ref")
+			}
+		default:
+			if !isNull(n) {
+				d.wrongType(n, "a list of values or {ref: …}")
+			}
+		}
+	}},
+}
+
+var enumKeys = []key[Required]{
+	{"ref", textForm, "Template expression that gives the values.", func(d *decoder, n *yaml.Node, r *Required) { r.Ref = d.text(n).S }},
+}
+
+func (d *decoder) prompt(n *yaml.Node) []Text {
+	switch {
+	case isNull(n):
+		return nil
+	case n.Kind == yaml.SequenceNode:
+		return d.texts(n, "questions")
+	case n.Kind == yaml.ScalarNode:
+		return []Text{d.text(n)}
+	}
+	d.wrongType(n, "a question or a list of them")
+	return nil
+}

@@ -94,8 +94,9 @@ type Var struct {
 	Pos    diag.Pos
 	Kind   VarKind
 	Secret bool // shown as ***** wherever the text that names it is shown
-	// Value of a Static variable: nil, string, bool, int, float64, []any or
-	// map[string]any (keys that are not strings are formatted), nested freely.
+	// Value of a Static variable: nil, string, bool, int, uint64 (only above
+	// the range of int), float64, []any or map[string]any (keys that are not
+	// strings are formatted), nested freely.
 	Value any
 	// Text of a Dynamic variable's command or of a Ref's expression.
 	Text string
@@ -132,7 +133,11 @@ type Task struct {
 	Desc, Summary Text // templates (fast mode)
 	Label         Text // template
 	Prefix        Text // template
-	Dir           Text // template, then ~ and $VAR; joined with the include's dir where section 3 says so
+	// Dir is where the commands run: a template, then ~ and $VAR are expanded.
+	// A relative one is relative to Workflow.Dir; "" means Workflow.Dir itself.
+	// The directories of advanced includes are joined in already, so there it
+	// is absolute, unless it is a template that says itself where it is.
+	Dir           Text
 	Run           Text // template: "", always, once, when_changed
 	If            Text // template: shell command
 	Prompt        []Text
@@ -161,18 +166,21 @@ type Task struct {
 	Include *Include
 }
 
-// Include is what an include gives to every task of the included file. Tasks
-// of one include share it.
+// Include is what the includes around a task give to it. Tasks of one file
+// share it. All levels are in it already: an outer include wins over an inner
+// one, so nobody has to look further.
 type Include struct {
-	Namespace string
-	Advanced  bool   // written as a map
-	Dir       string // directory of an advanced include, absolute
-	Vars      Vars   // include.vars
-	// FileVars are the included file's global variables as merged when it was
-	// included ("included Taskfile vars"); advanced includes only.
+	Advanced bool // at least one of the includes is written as a map
+	// Dir is the directory of the outermost advanced include, absolute; ""
+	// when there is none. Task.Dir has it already.
+	Dir string
+	// Vars are the `vars` of the advanced includes. Dynamic ones run in the
+	// root directory.
+	Vars Vars
+	// FileVars are the global variables of the outermost includer that is
+	// reached by an advanced include, as they were when the file had just been
+	// merged ("included Taskfile vars").
 	FileVars Vars
-	// Parent is the include of the file that includes this one, or nil.
-	Parent *Include
 }
 
 // CommandKind tells what a Command does.

@@ -1,0 +1,47 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+func manyTasks(n int) []byte {
+	var b bytes.Buffer
+	b.WriteString("version: '3'\n\ntasks:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  task-%d:\n    desc: does the thing of number %d\n    cmds:\n      - echo %d >> out.txt\n", i, i, i)
+	}
+	return b.Bytes()
+}
+
+// BenchmarkDecode reads a file of 10,000 tasks; the yaml case is what the
+// parser alone takes.
+func BenchmarkDecode(b *testing.B) {
+	src := manyTasks(10_000)
+	b.Run("yaml", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(src)))
+		for b.Loop() {
+			var n yaml.Node
+			if err := yaml.Unmarshal(src, &n); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("weft", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(src)))
+		for b.Loop() {
+			doc, list := decodeFile(&diag.File{Path: "/w/Taskfile.yml", Source: src})
+			if len(doc.tasks) != 10_000 || len(list.All()) > 0 {
+				b.Fatal(list.Err())
+			}
+			doc.workflow("/w")
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package schema
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// resolve finds and reads the file of an include. e.doc stays nil when that
+// failed, which has been reported unless the include is optional.
+func (l *loader) resolve(doc *document, e *includeEntry) {
+	taskfile, err := l.expandPath(doc, e.taskfile.S)
+	dir := ""
+	if err == nil {
+		dir, err = l.expandPath(doc, e.dir.S)
+	}
+	if err != nil {
+		l.list.Add(&diag.Diagnostic{Pos: e.pos, What: err.Error(), Why: fmt.Sprintf("in the path of include %q", e.name)})
+		return
+	}
+	if isRemote(taskfile) {
+		l.list.Add(notYetRemote(taskfile, e.pos))
+		return
+	}
+	e.tasks = absolute(doc.dir, dir) // without dir: the directory of the including file
+	target := absolute(doc.dir, taskfile)
+	path, err := findFile(target)
+	if err != nil {
+		if e.optional && errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		d := notFound(target, "", err)
+		d.Pos, d.Fix = e.pos, "create it, or write optional: true if it may be missing"
+		l.list.Add(d)
+		return
+	}
+	sub := l.read(path, filepath.Dir(path), e.pos)
+	if sub == nil {
+		return
+	}
+	for _, problem := range []*diag.Diagnostic{e.verify(sub.file), sameVersion(doc, sub, e)} {
+		if problem != nil {
+			l.list.Add(problem)
+			return
+		}
+	}
+	e.doc = sub
+	sub.includers++
+}
+
+// verify compares an included file with its pinned checksum.
+func (e *includeEntry) verify(file *diag.File) *diag.Diagnostic {
+	if e.checksum.S == "" {
+		return nil
+	}
+	sum := sha256.Sum256(file.Source)
+	got := hex.EncodeToString(sum[:])
+	if got == e.checksum.S {
+		return nil
+	}
+	return &diag.Diagnostic{Pos: e.checksum.Pos, Kind: diag.ChecksumMismatch,
+		What: fmt.Sprintf("The checksum of the Taskfile at %q does not match!\ngot: %q\nwant: %q", file.Path, got, e.checksum.S),
+		Fix:  "look at what has changed, then write the new checksum"}
+}
+
+// expandPath expands the template of an include path, then ~ and $VAR.
+func (l *loader) expandPath(doc *document, text string) (string, error) {
+	if strings.Contains(text, "{{") && l.o.Expand != nil {
+		data := make(map[string]any, len(l.o.Environ)+len(doc.vars))
+		for _, kv := range l.o.Environ {
+			k, v, _ := strings.Cut(kv, "=")
+			data[k] = v
+		}
+		for _, v := range doc.vars {
+			if v.Kind == Static {
+				data[v.Name] = v.Value
+			} else {
+				delete(data, v.Name)
+			}
+		}
+		var err error
+		if text, err = l.o.Expand(text, data); err != nil {
+			return "", err
+		}
+	}
+	if text == "~" || strings.HasPrefix(text, "~/") {
+		if home := l.getenv("HOME"); home != "" {
+			text = home + text[1:]
+		} else if home, err := os.UserHomeDir(); err == nil {
+			text = home + text[1:]
+		}
+	}
+	if !strings.ContainsAny(text, "$`") {
+		return text, nil
+	}
+	// As in a here document: quotes are ordinary letters there.
+	word, err := syntax.NewParser().Document(strings.NewReader(text))
+	if err != nil {
+		return "", err
+	}
+	return expand.Document(&expand.Config{Env: expand.FuncEnviron(l.getenv)}, word)
+}
+
+func (l *loader) getenv(name string) string {
+	for i := len(l.o.Environ) - 1; i >= 0; i-- {
+		if k, v, _ := strings.Cut(l.o.Environ[i], "="); k == name {
+			return v
+		}
+	}
+	return ""
+}

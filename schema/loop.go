@@ -1,0 +1,73 @@
+package schema
+
+import (
+	"gopkg.in/yaml.v3"
+)
+
+// forForm is a loop while it is read.
+type forForm struct {
+	For
+	hasVar, hasMatrix bool
+}
+
+var forKeys = []key[forForm]{
+	{"var", textForm, "Variable to loop over.", func(d *decoder, n *yaml.Node, f *forForm) {
+		f.Var, f.hasVar = d.text(n).S, !isNull(n) && n.Value != ""
+	}},
+	{"split", textForm, "What separates the items of a text; white space if not given.", func(d *decoder, n *yaml.Node, f *forForm) { f.Split = d.text(n).S }},
+	{"as", textForm, "Name of the variable with the item; ITEM if not given.", func(d *decoder, n *yaml.Node, f *forForm) { f.As = d.text(n).S }},
+	{"matrix", `{"$ref":"#/$defs/matrix"}`, "Lists to loop over in all combinations.", func(d *decoder, n *yaml.Node, f *forForm) {
+		d.matrix(n, f)
+	}},
+}
+
+// loop reads for: a list, a word, or a map.
+func (d *decoder) loop(n *yaml.Node) *For {
+	var f forForm
+	f.Pos = d.pos(n)
+	switch n.Kind {
+	case yaml.SequenceNode:
+		f.List = make([]any, 0, len(n.Content))
+		for _, it := range n.Content {
+			f.List = append(f.List, d.value(d.deref(it)))
+		}
+	case yaml.MappingNode:
+		readMap(d, n, "for", forKeys, &f)
+		switch {
+		case f.hasVar && f.hasMatrix:
+			d.fail(n, "keep one of them", "cannot use both var and matrix in for")
+		case !f.hasVar && !f.hasMatrix:
+			d.fail(n, "give a list, sources, generates, var or matrix", "invalid keys in for")
+		}
+	default:
+		if isNull(n) {
+			return nil
+		}
+		f.From = d.text(n).S
+	}
+	return &f.For
+}
+
+func (d *decoder) matrix(n *yaml.Node, f *forForm) {
+	f.Matrix = make([]MatrixRow, 0, len(n.Content)/2)
+	d.eachPair(n, "a map of lists", func(k, v *yaml.Node) {
+		row := MatrixRow{Name: k.Value, Pos: d.pos(k)}
+		switch v.Kind {
+		case yaml.SequenceNode:
+			row.Items = make([]any, 0, len(v.Content))
+			for _, it := range v.Content {
+				row.Items = append(row.Items, d.value(d.deref(it)))
+			}
+		case yaml.MappingNode:
+			readMap(d, v, "matrix", matrixRowKeys, &row)
+		default:
+			d.fail(v, `write a list, or {ref: ".NAME"}`, "matrix values must be an array or a reference")
+		}
+		f.Matrix = append(f.Matrix, row)
+		f.hasMatrix = true
+	})
+}
+
+var matrixRowKeys = []key[MatrixRow]{
+	{"ref", textForm, "Template expression that gives a list.", func(d *decoder, n *yaml.Node, r *MatrixRow) { r.Ref = d.text(n).S }},
+}

@@ -1,0 +1,60 @@
+package schema
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+func (d *decoder) platforms(n *yaml.Node) []Platform {
+	items := d.items(n, "platforms")
+	if items == nil {
+		return nil
+	}
+	ps := make([]Platform, 0, len(items))
+	for _, it := range items {
+		if it = d.deref(it); isNull(it) {
+			continue
+		}
+		t := d.text(it)
+		p, ok := parsePlatform(t.S)
+		if !ok && t.Pos.IsValid() {
+			d.fail(it, "write an operating system, an architecture or both, as Go names them: linux, arm64, darwin/arm64", "invalid platform %q", t.S)
+		}
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// parsePlatform reads "os", "arch" or "os/arch".
+func parsePlatform(s string) (p Platform, ok bool) {
+	os, arch, both := strings.Cut(s, "/")
+	switch {
+	case both:
+		return Platform{os, arch}, isOS(os) && isArch(arch)
+	case isOS(s):
+		return Platform{OS: s}, true
+	case isArch(s):
+		return Platform{Arch: s}, true
+	}
+	return Platform{}, false
+}
+
+func isOS(s string) bool {
+	switch s {
+	case "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl",
+		"netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos":
+		return true
+	}
+	return false
+}
+
+func isArch(s string) bool {
+	switch s {
+	case "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mipsle", "mips64",
+		"mips64le", "mips64p32", "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x",
+		"sparc", "sparc64", "wasm":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,165 @@
+package schema
+
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// document is one file as written: nothing merged, nothing resolved.
+type document struct {
+	file    *diag.File
+	dir     string // absolute; what its relative paths start from
+	pos     diag.Pos
+	version Text
+
+	output       Output
+	method, run  Text
+	interval     time.Duration
+	silent       bool
+	set, shopt   []string
+	dotenv       []Text
+	dotenvPos    diag.Pos
+	vars, env    Vars
+	useGitignore Tristate
+
+	includes  []*includeEntry
+	includers int // how many includes add it
+	tasks     []*Task
+	byName    map[string]*Task
+}
+
+// includeEntry is one entry of `includes`.
+type includeEntry struct {
+	name     string
+	pos      diag.Pos
+	advanced bool // written as a map
+	taskfile Text // template, then ~ and $VAR
+	dir      Text // template, then ~ and $VAR
+	optional bool
+	internal bool
+	flatten  bool
+	aliases  []string
+	excludes []string
+	vars     Vars
+	checksum Text
+
+	// Found by the loader.
+	doc   *document // the file; nil when it is optional and not there
+	tasks string    // where its tasks run: absolute; advanced only
+}
+
+var rootKeys = []key[document]{
+	{"version", `{"type":["string","number"]}`, "Version of the format; '3' for this one.", func(d *decoder, n *yaml.Node, t *document) {
+		t.version = d.text(n)
+	}},
+	{"tasks", `{"$ref":"#/$defs/tasks"}`, "Tasks by name.", (*decoder).readTasks},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of every task.", func(d *decoder, n *yaml.Node, t *document) { t.vars = d.vars(n) }},
+	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of every command.", func(d *decoder, n *yaml.Node, t *document) { t.env = d.vars(n) }},
+	{"includes", `{"$ref":"#/$defs/includes"}`, "Other files whose tasks are added, by namespace.", (*decoder).readIncludes},
+	{"dotenv", listOfText, "Files of NAME=value lines for the environment; root file only.", func(d *decoder, n *yaml.Node, t *document) {
+		t.dotenv, t.dotenvPos = d.texts(n, "file names"), d.pos(n)
+	}},
+	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.output) }},
+	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.silent = d.flag(n) }},
+	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.method = d.text(n) }},
+	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.run = d.text(n) }},
+	{"interval", durationForm, "Time between two looks at the files in watch mode.", func(d *decoder, n *yaml.Node, t *document) {
+		t.interval = d.duration(n)
+	}},
+	{"set", listOfText, "POSIX shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.set = d.strings(n, "options") }},
+	{"shopt", listOfText, "Bash shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.shopt = d.strings(n, "options") }},
+	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *document) {
+		t.useGitignore = d.boolean(n)
+	}},
+}
+
+// readRoot reads a whole file from its root node.
+func (d *decoder) readRoot(n *yaml.Node, t *document) {
+	d.key = "Taskfile"
+	if n = d.deref(n); n.Kind != yaml.MappingNode {
+		d.fail(n, "begin the file with version: '3' and tasks:", "expected a map with version and tasks, found %s", describe(n))
+		return
+	}
+	readMap(d, n, "Taskfile", rootKeys, t)
+}
+
+var outputKeys = []key[Output]{
+	{"group", `{"$ref":"#/$defs/outputGroup"}`, "Show the output of each command in one piece when it ends.", func(d *decoder, n *yaml.Node, o *Output) {
+		if isNull(n) {
+			return
+		}
+		o.Style = "group"
+		readMap(d, n, "output.group", outputGroupKeys, o)
+	}},
+}
+
+var outputGroupKeys = []key[Output]{
+	{"begin", textForm, "Template shown before the output.", func(d *decoder, n *yaml.Node, o *Output) { o.Begin = d.text(n) }},
+	{"end", textForm, "Template shown after the output.", func(d *decoder, n *yaml.Node, o *Output) { o.End = d.text(n) }},
+	{"error_only", boolForm, "Show nothing when the command succeeded.", func(d *decoder, n *yaml.Node, o *Output) { o.ErrorOnly = d.flag(n) }},
+}
+
+func (d *decoder) output(n *yaml.Node, o *Output) {
+	o.Pos = d.pos(n)
+	if n.Kind != yaml.MappingNode {
+		o.Style = d.text(n).S
+		return
+	}
+	readMap(d, n, "output", outputKeys, o)
+	if o.Style == "" {
+		d.fail(n, "", `output style must have the "group" key when in mapping form`)
+	}
+}
+
+func (d *decoder) duration(n *yaml.Node) time.Duration {
+	t := d.text(n)
+	if t.IsZero() {
+		return 0
+	}
+	v, err := time.ParseDuration(t.S)
+	if err != nil {
+		d.fail(n, `write a number and a unit, as in "500ms" or "1m30s"`, "%s: %q is not a duration", d.key, t.S)
+	}
+	return v
+}
+
+var includeKeys = []key[includeEntry]{
+	{"taskfile", textForm, "File, or directory to look for one; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.taskfile = d.text(n) }},
+	{"dir", textForm, "Directory its tasks run in; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.dir = d.text(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to its tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.vars = d.vars(n) }},
+	{"optional", boolForm, "A missing file is no error.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.optional = d.flag(n) }},
+	{"internal", boolForm, "Its tasks can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.internal = d.flag(n) }},
+	{"flatten", boolForm, "Add its tasks without the namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.flatten = d.flag(n) }},
+	{"aliases", listOfText, "Other names of the namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.aliases = d.strings(n, "names") }},
+	{"excludes", listOfText, "Tasks to leave out.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.excludes = d.strings(n, "task names") }},
+	{"checksum", textForm, "SHA-256 the file must have.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.checksum = d.text(n) }},
+}
+
+func (d *decoder) readIncludes(n *yaml.Node, t *document) {
+	at := map[string]int{}
+	d.eachPair(n, "a map of namespaces to files", func(k, v *yaml.Node) {
+		e := &includeEntry{name: k.Value, pos: d.pos(k)}
+		d.key = "include " + k.Value
+		switch {
+		case v.Kind == yaml.ScalarNode:
+			e.taskfile = d.text(v)
+		case v.Kind == yaml.MappingNode:
+			e.advanced = true
+			readMap(d, v, "include "+k.Value, includeKeys, e)
+			if e.taskfile.S == "" && e.dir.S == "" {
+				d.fail(v, "", "include must specify taskfile or dir")
+			}
+		default:
+			d.wrongType(v, "a path or a map")
+		}
+		if i, ok := at[e.name]; ok {
+			t.includes[i] = e
+			return
+		}
+		at[e.name] = len(t.includes)
+		t.includes = append(t.includes, e)
+	})
+}

@@ -1,0 +1,157 @@
+package schema
+
+import (
+	"fmt"
+	"math"
+
+	"gopkg.in/yaml.v3"
+)
+
+// varForm is a variable while it is read.
+type varForm struct {
+	Var
+	hasSh, hasRef, hasValue bool
+}
+
+var varKeys = []key[varForm]{
+	{"sh", textForm, "Command whose output is the value.", func(d *decoder, n *yaml.Node, v *varForm) {
+		t := d.text(n)
+		if v.hasSh = true; t.Pos.IsValid() {
+			v.Kind, v.Text = Dynamic, t.S
+		}
+	}},
+	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) {
+		t := d.text(n)
+		if v.hasRef = true; t.Pos.IsValid() && v.Kind == Static {
+			v.Kind, v.Text = Ref, t.S
+		}
+	}},
+	{"map", anyForm, "The value, a map.", readVarValue},
+	{"value", anyForm, "The value, of any type.", readVarValue},
+	{"secret", boolForm, "Show it as ***** wherever it is named.", func(d *decoder, n *yaml.Node, v *varForm) { v.Secret = d.flag(n) }},
+}
+
+func readVarValue(d *decoder, n *yaml.Node, v *varForm) {
+	v.Value, v.hasValue = d.value(n), true
+}
+
+// vars reads vars or env. A name that is given twice keeps its first place and
+// its last value.
+func (d *decoder) vars(n *yaml.Node) Vars {
+	var vs Vars
+	if n.Kind == yaml.MappingNode {
+		vs = make(Vars, 0, len(n.Content)/2)
+	}
+	d.eachPair(n, "a map of variables", func(k, v *yaml.Node) {
+		x := d.variable(k, v)
+		if i := vs.Index(x.Name); i >= 0 && len(vs) < 100 {
+			vs[i] = x
+			return
+		}
+		vs = append(vs, x)
+	})
+	if len(vs) >= 100 {
+		vs = uniqueVars(vs)
+	}
+	return vs
+}
+
+// uniqueVars does what the loop of vars does, in linear time.
+func uniqueVars(vs Vars) Vars {
+	at := make(map[string]int, len(vs))
+	out := vs[:0]
+	for _, v := range vs {
+		if i, ok := at[v.Name]; ok {
+			out[i] = v
+			continue
+		}
+		at[v.Name] = len(out)
+		out = append(out, v)
+	}
+	return out
+}
+
+func (d *decoder) variable(k, n *yaml.Node) Var {
+	v := varForm{Var: Var{Name: k.Value, Pos: d.pos(k)}}
+	if n.Kind != yaml.MappingNode {
+		v.Value = d.value(n)
+		return v.Var
+	}
+	ok := true
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch name := n.Content[i].Value; name {
+		case "sh", "ref", "map", "value", "secret", "<<":
+		default:
+			d.fail(n.Content[i], "a map as a value is written {map: {…}}",
+				`%q is not a valid variable type. Try "sh", "ref", "map", "value" or using a scalar value`, name)
+			ok = false
+		}
+	}
+	if !ok {
+		return v.Var
+	}
+	readMap(d, n, "variable "+k.Value, varKeys, &v)
+	if !v.hasSh && !v.hasRef && !v.hasValue {
+		d.fail(n, "", `a variable must define one of "sh", "ref", "map", "value" or be a scalar value`)
+	}
+	return v.Var
+}
+
+// value reads any value: nil, string, bool, int, uint64 (above the range of
+// int), float64, []any or map[string]any. Dates are strings.
+func (d *decoder) value(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := make(map[string]any, len(n.Content)/2)
+		d.eachPair(n, "a map", func(k, v *yaml.Node) {
+			if k.Kind != yaml.ScalarNode {
+				d.fail(k, "", "a key of a map is %s", describe(k))
+				return
+			}
+			m[keyText(d.scalar(k))] = d.value(v)
+		})
+		return m
+	case yaml.SequenceNode:
+		if !d.enter(n) {
+			return nil
+		}
+		defer d.leave()
+		l := make([]any, 0, len(n.Content))
+		for _, it := range n.Content {
+			if d.stopped {
+				break
+			}
+			l = append(l, d.value(d.deref(it)))
+		}
+		return l
+	}
+	return d.scalar(n)
+}
+
+func keyText(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return fmt.Sprint(v)
+}
+
+func (d *decoder) scalar(n *yaml.Node) any {
+	switch n.Tag {
+	case "!!str", "!!timestamp":
+		return n.Value
+	case "!!null":
+		return nil
+	case "!!binary":
+		return d.binary(n)
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		_, text := splitYAMLError(err)
+		d.fail(n, "", "%s", text)
+		return nil
+	}
+	if u, ok := v.(int64); ok && u >= math.MinInt && u <= math.MaxInt {
+		return int(u)
+	}
+	return v
+}
