@@ -1,0 +1,180 @@
+package engine_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/weftrun/weft"
+
+// depsRules says who may import whom: for each package the ones of ours that
+// it may name. To break an arrow, change the rule in the same commit and say
+// why.
+var depsRules = map[string]string{
+	"schema/diag": "",
+	"schema":      "schema/diag",
+
+	"engine/event": "schema/diag",
+	"engine/vars":  "schema/diag schema",
+	"engine/plan":  "schema/diag schema engine/vars",
+	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event",
+
+	// Leaves: mechanisms without any idea of tasks.
+	"engine/proc":  "schema/diag",
+	"engine/cache": "schema/diag",
+	"engine/shell": "schema/diag engine/proc",
+
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell engine/executor",
+
+	// A report sees events, never the state of the engine.
+	"cmd/weft/report": "schema/diag engine/event",
+	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/executor engine cmd/weft/report",
+}
+
+// libraryRules says which packages may import a library; "*" stands for all.
+// What is not listed is not used outside tests.
+var libraryRules = map[string]string{
+	"gopkg.in/yaml.v3":                   "schema",
+	"github.com/sajari/fuzzy":            "schema",
+	"golang.org/x/mod":                   "schema",
+	"github.com/dominikbraun/graph":      "engine/plan",
+	"github.com/go-task/slim-sprig/v3":   "engine/vars",
+	"github.com/go-task/template":        "engine/vars",
+	"github.com/davecgh/go-spew":         "engine/vars",
+	"github.com/zeebo/xxh3":              "engine/cache",
+	"github.com/spf13/pflag":             "cmd/weft",
+	"mvdan.cc/sh/v3/interp":              "engine/shell",
+	"mvdan.cc/sh/v3":                     "*",
+	"github.com/google/uuid":             "*",
+	"github.com/hashicorp/go-multierror": "*",
+	"github.com/joho/godotenv":           "*",
+	"golang.org/x/sys":                   "*",
+	"golang.org/x/term":                  "*",
+	"os/exec":                            "", // loses output and knows no groups: ask engine/proc
+	"plugin":                             "",
+	"unsafe":                             "engine/proc engine/cache",
+}
+
+// nameRules says which files, or packages, may use a name of another package.
+var nameRules = map[string]string{
+	"os.Exit":                   "cmd/weft/main.go",
+	"syscall.Exit":              "",
+	"log.Fatal":                 "",
+	"log.Fatalf":                "",
+	"log.Fatalln":               "",
+	"os.StartProcess":           "",
+	"syscall.StartProcess":      "",
+	"syscall.ForkExec":          "engine/proc",
+	"syscall.Exec":              "",
+	"unix.Exec":                 "",
+	"interp.DefaultExecHandler": "", // loses output of programs that leave a child behind
+}
+
+// TestDependencies holds every source file, whatever its build constraints, to
+// the rules above.
+func TestDependencies(t *testing.T) {
+	seen := map[string]bool{}
+	for _, dir := range []string{"cmd", "engine", "schema"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(file string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && d.Name() == "testdata":
+				return filepath.SkipDir
+			case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+				return nil
+			}
+			name := strings.TrimPrefix(filepath.ToSlash(file), "../")
+			seen[path.Dir(name)] = true
+			checkFile(t, file, name)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pkg := range depsRules {
+		if !seen[pkg] {
+			t.Errorf("depsRules names %s, which does not exist", pkg)
+		}
+	}
+}
+
+// checkFile reports what the file, called name from the root of the module,
+// may not use.
+func checkFile(t *testing.T, file, name string) {
+	t.Helper()
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	pkg := path.Dir(name)
+	ours, ruled := depsRules[pkg]
+	if !ruled {
+		t.Errorf("%s: package %s has no rule in depsRules", name, pkg)
+	}
+	imported := map[string]string{} // local name -> name in nameRules
+	for _, spec := range f.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		where := fset.Position(spec.Pos()).Line
+		if own, ok := strings.CutPrefix(p, module+"/"); ok {
+			if !allows(ours, own) {
+				t.Errorf("%s:%d: %s may not import %s", name, where, pkg, own)
+			}
+		} else if who, known := library(p); known && !allows(who, pkg) {
+			t.Errorf("%s:%d: %s may not import %s", name, where, pkg, p)
+		} else if !known && strings.Contains(strings.Split(p, "/")[0], ".") {
+			t.Errorf("%s:%d: library %s has no rule in libraryRules", name, where, p)
+		}
+		local := path.Base(p)
+		if spec.Name != nil {
+			local = spec.Name.Name
+		}
+		imported[local] = path.Base(p)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		x, ok := sel.X.(*ast.Ident)
+		if !ok || imported[x.Name] == "" {
+			return true
+		}
+		used := imported[x.Name] + "." + sel.Sel.Name
+		if who, ruled := nameRules[used]; ruled && !allows(who, pkg) && !allows(who, name) {
+			t.Errorf("%s:%d: %s may not be used here", name, fset.Position(sel.Pos()).Line, used)
+		}
+		return true
+	})
+}
+
+// library returns who may import p: the rule of its longest listed prefix.
+func library(p string) (who string, known bool) {
+	for q := p; q != "."; q = path.Dir(q) {
+		if who, ok := libraryRules[q]; ok {
+			return who, true
+		}
+	}
+	return "", false
+}
+
+// allows reports whether list names want, or everything.
+func allows(list, want string) bool {
+	return list == "*" || slices.Contains(strings.Fields(list), want)
+}
