@@ -311,7 +311,7 @@ func (l *loop) settle(n *node, out Outcome) {
 	}
 	if out.Err != nil {
 		n.err = &plan.TaskError{Task: n.step.Label, Err: out.Err}
-		if late, ok := out.Err.(*TimedOut); ok && late.Need {
+		if late, ok := out.Err.(*TimedOut); ok && late.Need && n.fault == nil {
 			n.err = late
 		}
 	}
