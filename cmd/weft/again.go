@@ -1,0 +1,39 @@
+package main
+
+import "strings"
+
+// again is the command line that runs one task again, as this one was run.
+func (a *app) again(task string) string {
+	o := &a.opts
+	words := []string{a.name}
+	for _, f := range [...]struct{ flag, value string }{{"-d", o.dir}, {"-t", o.taskfile}} {
+		if f.value != "" {
+			words = append(words, f.flag, quote(f.value))
+		}
+	}
+	if o.global {
+		words = append(words, "-g")
+	}
+	words = append(words, quote(task))
+	for _, v := range o.vars {
+		words = append(words, quote(v.Name+"="+v.Value.(string)))
+	}
+	if len(o.cliArgs) > 0 {
+		words = append(words, "--")
+		for _, arg := range o.cliArgs {
+			words = append(words, quote(arg))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// quote writes s so that a shell reads it as one word.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+)
+
+// app is one run of the program.
+type app struct {
+	name    string // "weft", or "task" for the drop-in
+	exe     string // argv[0]
+	environ []string
+	opts    options
+	palette report.Palette
+	out     *report.Out
+	err     *report.Out
+}
+
+// Main runs the program and returns its exit code. args is as os.Args.
+func Main(args, environ []string) int {
+	a := &app{name: "weft", exe: args[0], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "task" {
+		a.name = "task"
+	}
+	return a.main(args[1:])
+}
+
+// dropIn reports whether the program stands in for the reference.
+func (a *app) dropIn() bool { return a.name == "task" }
+
+func (a *app) main(args []string) int {
+	flags, err := a.opts.parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		// Wins over nothing but a version asked for before it.
+		if a.opts.version {
+			return a.version()
+		}
+		return a.help(flags)
+	case err != nil:
+		a.err.WriteString(a.usage(flags) + err.Error() + "\n")
+		return exitUsage
+	}
+	if a.opts.version {
+		return a.version()
+	}
+	a.settings(flags)
+	switch {
+	case a.opts.help:
+		return a.help(flags)
+	case a.opts.experiments:
+		return a.listExperiments()
+	case a.opts.completion != "":
+		return a.completion()
+	case a.opts.complete:
+		return a.complete()
+	}
+	if err := a.opts.validate(); err != nil {
+		return a.fail(err)
+	}
+	if a.opts.init {
+		return a.initFile()
+	}
+	return a.withSignals(a.work)
+}
+
+// work is everything that needs a Taskfile.
+func (a *app) work(ctx context.Context, s *signals) int {
+	w, code := a.load(ctx)
+	if w == nil || a.opts.check {
+		return code
+	}
+	return a.ask(ctx, s, w)
+}
+
+// env returns the value of an environment variable, or "".
+func (a *app) env(name string) string {
+	for i := len(a.environ) - 1; i >= 0; i-- {
+		kv := a.environ[i]
+		if len(kv) > len(name) && kv[len(name)] == '=' && kv[:len(name)] == name {
+			return kv[len(name)+1:]
+		}
+	}
+	return ""
+}

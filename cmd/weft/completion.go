@@ -1,0 +1,28 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"strings"
+)
+
+//go:embed completion
+var completionScripts embed.FS
+
+// completion answers --completion: a script that asks `__complete`.
+func (a *app) completion() int {
+	shell := a.opts.completion
+	switch shell {
+	case "bash", "zsh", "fish", "powershell":
+	case "nu", "nushell":
+		return a.fail(errors.New("completion for nushell is not there yet; it can call `" + a.name + " __complete WORDS...` from an external completer"))
+	default:
+		return a.fail(errors.New("unknown shell: " + shell))
+	}
+	script, err := completionScripts.ReadFile("completion/" + shell)
+	if err != nil {
+		return a.fail(err)
+	}
+	a.out.WriteString(strings.ReplaceAll(string(script), "PROGRAM", a.name))
+	return 0
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"github.com/joho/godotenv"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/schema"
+)
+
+// experiments switches on the parts of the format that are still being tried,
+// by TASK_X_NAME in the start directory's .env or the environment, else by the
+// settings.
+func (a *app) experiments(rc *schema.Settings) {
+	file := a.dotenvExperiments()
+	value := func(name string) int {
+		for _, s := range [...]string{file["TASK_X_"+name], a.env("TASK_X_" + name)} {
+			if n, err := strconv.Atoi(s); err == nil && n != 0 {
+				return n
+			}
+		}
+		return rc.Experiments[name]
+	}
+	warn := func(format string, args ...any) {
+		a.say(a.err, report.Yellow, fmt.Sprintf(format, args...))
+	}
+	for _, x := range [...]struct {
+		name string
+		on   *bool
+	}{{"GENTLE_FORCE", &a.opts.gentleForce}, {"ENV_PRECEDENCE", &a.opts.envFirst}} {
+		switch v := value(x.name); v {
+		case 0:
+		case 1:
+			*x.on = true
+		default:
+			warn("Experiment %q has an invalid value %d (allowed values: 1)", x.name, v)
+		}
+	}
+	for _, name := range [...]string{"ANY_VARIABLES", "MAP_VARIABLES", "REMOTE_TASKFILES"} {
+		if value(name) != 0 {
+			warn("Experiment %q is released and no longer needs to be enabled", name)
+		}
+	}
+}
+
+// dotenvExperiments reads the .env file of the start directory, if there is one.
+func (a *app) dotenvExperiments() map[string]string {
+	path := filepath.Join(a.startDir(), ".env")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	vars, err := godotenv.Read(path)
+	if err != nil {
+		return nil
+	}
+	return vars
+}
+
+// listExperiments answers --experiments.
+func (a *app) listExperiments() int {
+	for _, x := range [...]struct {
+		name, pad string
+		on        bool
+	}{{"GENTLE_FORCE", ":   ", a.opts.gentleForce}, {"ENV_PRECEDENCE", ": ", a.opts.envFirst}} {
+		state := "off"
+		if x.on {
+			state = "on (1)"
+		}
+		p := &a.palette
+		a.out.WriteString(p.Text(report.Yellow, "* ") + p.Text(report.Green, x.name) + p.Text(report.Default, x.pad+state+"\n"))
+	}
+	return 0
+}
+
+// warnCoreUtils says that a setting has no effect here.
+func (a *app) warnCoreUtils() {
+	if on, _ := strconv.ParseBool(a.env("TASK_CORE_UTILS")); on && runtime.GOOS != "windows" {
+		a.say(a.err, report.Yellow, "TASK_CORE_UTILS is set, but built-in core utilities are there on Windows only; the programs of this system are used")
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// graph answers --graph: what would run before what. Tasks called by commands
+// are no part of it, they are found only when the command is reached.
+func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
+	draw := map[string]func(*plan.Plan) string{"tree": drawTree, "dot": dot, "mermaid": mermaid}[r.opts.graph]
+	if draw == nil && r.opts.graph != "json" {
+		if r.opts.graph == "html" {
+			return flagError("--graph=html is not there yet; use tree, dot, mermaid or json")
+		}
+		return flagError(fmt.Sprintf("--graph=%s: no such format; use tree, dot, mermaid or json", r.opts.graph))
+	}
+	p, err := r.engine.Plan(ctx, calls)
+	if err != nil {
+		return err
+	}
+	if draw != nil {
+		r.out.WriteString(draw(p))
+		return nil
+	}
+	r.writeJSON(graphJSON(p))
+	return nil
+}
+
+// drawTree draws needs below what needs them; what was drawn before is only named.
+func drawTree(p *plan.Plan) string {
+	var b strings.Builder
+	drawn := make([]bool, len(p.Steps))
+	var draw func(i int32, indent string)
+	draw = func(i int32, indent string) {
+		again := drawn[i] && len(p.Needs[i]) > 0
+		b.WriteString(p.Steps[i].Label)
+		if again {
+			b.WriteString(" (see above)")
+		}
+		b.WriteByte('\n')
+		drawn[i] = true
+		if again {
+			return
+		}
+		for j, n := range p.Needs[i] {
+			if j == len(p.Needs[i])-1 {
+				b.WriteString(indent + "└── ")
+				draw(n, indent+"    ")
+			} else {
+				b.WriteString(indent + "├── ")
+				draw(n, indent+"│   ")
+			}
+		}
+	}
+	for _, root := range p.Roots {
+		draw(root, "")
+	}
+	return b.String()
+}
+
+// dot is the plan for Graphviz; an arrow goes from a step to what it needs.
+func dot(p *plan.Plan) string {
+	var b strings.Builder
+	b.WriteString("digraph weft {\n\trankdir=LR;\n\tnode [shape=box];\n")
+	for i, s := range p.Steps {
+		fmt.Fprintf(&b, "\ts%d [label=\"%s\"];\n", i+1, escaper('"', `\"`).Replace(s.Label))
+	}
+	edges(p, func(from, to int) { fmt.Fprintf(&b, "\ts%d -> s%d;\n", from, to) })
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// mermaid is the plan as a Mermaid flow chart.
+func mermaid(p *plan.Plan) string {
+	var b strings.Builder
+	b.WriteString("graph LR\n")
+	for i, s := range p.Steps {
+		fmt.Fprintf(&b, "  s%d[\"%s\"]\n", i+1, strings.NewReplacer("\"", "#quot;", "#", "#35;", "\n", " ").Replace(s.Label))
+	}
+	edges(p, func(from, to int) { fmt.Fprintf(&b, "  s%d --> s%d\n", from, to) })
+	return b.String()
+}
+
+func escaper(char byte, by string) *strings.Replacer {
+	return strings.NewReplacer(`\`, `\\`, string(char), by, "\n", `\n`)
+}
+
+// edges calls f for every need, steps counting from 1.
+func edges(p *plan.Plan, f func(from, to int)) {
+	for i, needs := range p.Needs {
+		for _, n := range needs {
+			f(i+1, int(n)+1)
+		}
+	}
+}
+
+// jsonStep is one step of --graph=json, in order of execution at one slot.
+type jsonStep struct {
+	ID       int    `json:"id"`
+	Task     string `json:"task"`
+	Label    string `json:"label"`
+	Needs    []int  `json:"needs"`
+	Position string `json:"position,omitempty"` // of the task
+	Skipped  bool   `json:"skipped,omitempty"`
+}
+
+type jsonGraph struct {
+	Steps []jsonStep `json:"steps"`
+	Roots []int      `json:"roots"`
+}
+
+func graphJSON(p *plan.Plan) jsonGraph {
+	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: ids(p.Roots)}
+	for i, s := range p.Steps {
+		g.Steps[i] = jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: ids(p.Needs[i]), Position: s.Task.Pos.String(), Skipped: s.Skip != plan.NotSkipped}
+	}
+	return g
+}
+
+func ids(indexes []int32) []int {
+	out := make([]int, len(indexes))
+	for i, n := range indexes {
+		out[i] = int(n) + 1
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+)
+
+// help answers --help: on standard error as the drop-in, as it has always been.
+func (a *app) help(flags *pflag.FlagSet) int {
+	w := a.out
+	if a.dropIn() {
+		w = a.err
+	}
+	w.WriteString(a.usage(flags))
+	return 0
+}
+
+// usage is the text of --help and of a flag that cannot be read.
+func (a *app) usage(flags *pflag.FlagSet) string {
+	if !a.dropIn() {
+		return weftUsage
+	}
+	return taskUsage + flags.FlagUsages()
+}
+
+const taskUsage = `Usage: task [flags...] [task...]
+
+Runs the specified task(s). Falls back to the "default" task if no task name
+was specified, or lists all tasks if an unknown task name was specified.
+
+Example: 'task hello' with the following 'Taskfile.yml' file will generate an
+'output.txt' file with the content "hello".
+
+'''
+version: '3'
+tasks:
+  hello:
+    cmds:
+      - echo "I am going to write a file named 'output.txt' now."
+      - echo "hello" > output.txt
+    generates:
+      - output.txt
+'''
+
+Options:
+`
+
+const weftUsage = `Usage: weft [flags] [task | NAME=value]... [-- arguments]
+
+Runs tasks of the Taskfile.yml in this directory or the nearest one above it;
+without a name, the task "default". What follows -- is {{.CLI_ARGS}}.
+
+What to do
+  (nothing of these)          run the tasks
+  -l, --list                  list the tasks that have a description
+  -a, --list-all              list all tasks
+  -j, --json                  with --list, --list-all or --why: as JSON
+      --no-status, --nested   in JSON: leave out up_to_date; group by namespace
+      --sort ORDER            default, alphanumeric or none
+      --summary               describe tasks
+      --status                exit 1 if one of the tasks is not up to date
+      --why                   tell why tasks would run
+      --graph[=FORMAT]        show the plan as tree, dot, mermaid or json
+      --check                 find every mistake that shows without running
+  -i, --init [PATH]           write a first Taskfile.yml
+      --completion SHELL      print completions for bash, zsh, fish, powershell
+      --experiments           list experiments
+      --version, -h, --help
+
+Where
+  -d, --dir DIR               start there instead of here
+  -t, --taskfile PATH         a file, a directory, or - for standard input
+  -g, --global                the Taskfile of the home directory
+      --temp-dir DIR          keep state there instead of in .weft
+
+How
+  -p, --parallel              the tasks named at once
+  -C, --concurrency N         at most N tasks at a time
+  -F, --failfast              stop everything at the first failure
+  -k, --keep-going            go on with the next task named after a failure
+  -f, --force                 run although up to date
+      --force-all             with experiment GENTLE_FORCE: what is called too
+  -n, --dry                   only show the commands
+  -x, --exit-code             exit with the code of the command that failed
+  -y, --yes                   answer every prompt with yes
+      --interactive           ask for required variables that are missing
+  -w, --watch, -I, --interval D   not there yet
+
+What is shown
+  -o, --output STYLE          interleaved, group or prefixed
+      --output-group-begin T, --output-group-end T, --output-group-error-only
+  -s, --silent                do not show commands
+  -v, --verbose               show more
+  -c, --color[=false]         force colours, or none
+      --disable-fuzzy         no "did you mean"
+      --events FILE           write what happens as JSON lines; FILE, - or fd:N
+
+Not there yet: --insecure --download --offline --clear-cache --timeout D
+--expiry D --trusted-hosts LIST --remote-cache-dir DIR --cacert F --cert F
+--cert-key F
+`

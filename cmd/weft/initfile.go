@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+)
+
+// template is what --init writes.
+const template = `# Run "weft" for the task default, "weft --list" for all of them.
+version: '3'
+
+vars:
+  GREETING: Hello, world!
+
+tasks:
+  default:
+    desc: Say hello
+    silent: true
+    cmds:
+      - echo "{{.GREETING}}"
+
+  build:
+    desc: Make out.txt, unless it is newer than what it is made of
+    sources: ['*.md']
+    generates: [out.txt]
+    cmds:
+      - wc -l *.md > out.txt
+`
+
+// existsError is a file that --init would overwrite.
+type existsError struct{ path string }
+
+func (existsError) Error() string { return "A Taskfile already exists" }
+
+// init answers --init: the argument is a directory, a file, or the extension
+// of the usual name.
+func (a *app) initFile() int {
+	arg := ""
+	if len(a.opts.calls) > 0 {
+		arg = a.opts.calls[0]
+	}
+	name := filepath.Clean(arg)
+	if info, err := os.Stat(name); arg == "" || err == nil && info.IsDir() {
+		name = filepath.Join(name, "Taskfile.yml")
+	} else if ext := filepath.Ext(name); ext == name && (ext == ".yml" || ext == ".yaml") {
+		name = "Taskfile" + ext
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	switch {
+	case os.IsExist(err):
+		a.fail(existsError{name})
+		return exitExists
+	case err != nil:
+		return a.fail(absoluteError(err, name))
+	}
+	_, err = f.WriteString(template)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return a.fail(err)
+	}
+	if !a.opts.silent {
+		a.paint(a.out, report.Green, "Taskfile created: "+strings.TrimPrefix(name, "./")+"\n")
+	}
+	return 0
+}
+
+// absoluteError names the file of err with its whole path.
+func absoluteError(err error, name string) error {
+	if e, ok := err.(*os.PathError); ok {
+		if abs, err := filepath.Abs(name); err == nil {
+			e.Path = abs
+		}
+	}
+	return err
+}

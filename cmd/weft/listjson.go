@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/weftrun/weft/engine"
+)
+
+// namespace is what --list --json shows: the whole list, or with --nested one
+// level of it.
+type namespace struct {
+	Tasks      []jsonTask            `json:"tasks"`
+	Namespaces map[string]*namespace `json:"namespaces,omitempty"`
+	Location   string                `json:"location,omitempty"` // of the root file
+}
+
+// jsonTask is one task of the list.
+type jsonTask struct {
+	Name     string       `json:"name"`
+	Task     string       `json:"task"`
+	Desc     string       `json:"desc"`
+	Summary  string       `json:"summary"`
+	Aliases  []string     `json:"aliases"`
+	UpToDate *bool        `json:"up_to_date,omitempty"`
+	Location jsonLocation `json:"location"`
+}
+
+type jsonLocation struct {
+	Line     int32  `json:"line"`
+	Column   int32  `json:"column"`
+	Taskfile string `json:"taskfile"`
+}
+
+// listJSON shows the list as JSON.
+func (r *runner) listJSON(infos []engine.TaskInfo) error {
+	root := &namespace{Tasks: make([]jsonTask, 0, len(infos)), Location: r.workflow.File.Path}
+	for _, t := range infos {
+		to := root
+		if r.opts.nested {
+			to = root.of(t.Task.Name)
+		}
+		to.Tasks = append(to.Tasks, jsonTask{
+			Name: t.Name, Task: t.Task.Name, Desc: t.Desc, Summary: t.Summary, Aliases: append([]string{}, t.Task.Aliases...), UpToDate: t.UpToDate,
+			Location: jsonLocation{t.Task.Pos.Line, t.Task.Pos.Column, t.Task.Pos.Path()},
+		})
+	}
+	if r.writeJSON(root); len(infos) == 0 {
+		return errCode(exitOther)
+	}
+	return nil
+}
+
+// of returns the level that the task of that name stands in.
+func (n *namespace) of(name string) *namespace {
+	for {
+		first, rest, nested := strings.Cut(name, ":")
+		if !nested {
+			return n
+		}
+		if n.Namespaces == nil {
+			n.Namespaces = map[string]*namespace{}
+		}
+		next := n.Namespaces[first]
+		if next == nil {
+			next = new(namespace)
+			n.Namespaces[first] = next
+		}
+		n, name = next, rest
+	}
+}
+
+func (r *runner) writeJSON(v any) {
+	enc := json.NewEncoder(r.out)
+	enc.SetIndent("", "  ")
+	enc.Encode(v)
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// load reads the workflow, or shows all its problems and returns the exit code.
+func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
+	dir := a.opts.dir
+	if a.opts.global {
+		if dir = a.env("HOME"); dir == "" {
+			return nil, a.fail(flagError("--global needs HOME to be set"))
+		}
+	}
+	w, list := schema.Load(ctx, schema.LoadOptions{Dir: dir, Entrypoint: a.opts.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand})
+	if !a.opts.check {
+		a.warnings(list.Warnings())
+	}
+	if err := list.Err(); err != nil {
+		return nil, a.failFile(diag.FromError(err))
+	}
+	if a.opts.check {
+
+		return w, a.checked(list)
+	}
+	return w, 0
+}
+
+func (a *app) warnings(ds []*diag.Diagnostic) {
+	for _, d := range ds {
+		a.paint(a.err, report.Yellow, "warning: "+d.Error()+"\n")
+	}
+}
+
+// failFile shows the problems of a file and returns the exit code of the first.
+func (a *app) failFile(ds []*diag.Diagnostic) int {
+	for _, d := range ds[1:] {
+		a.problem(d)
+	}
+	a.problem(ds[0])
+	return kindCode(ds[0].Kind)
+}
+
+// problem shows one problem: where it is, what to do, and the lines around it.
+// As the drop-in, problems that the reference has a text for are shown by that.
+func (a *app) problem(d *diag.Diagnostic) {
+	what := strings.ReplaceAll(d.What, "`task --init`", "`"+a.name+" --init`")
+	text := a.name + ": " + what
+	ours := d.Kind == diag.Decode || d.Kind == diag.Syntax
+	if ours || !a.dropIn() && d.Pos.IsValid() {
+		shown := *d
+		shown.What = what
+		text = shown.Error()
+	} else if !a.dropIn() || d.Kind == diag.NotYet {
+		for _, s := range [...]string{d.Why, d.Fix} {
+			if s != "" {
+				text += "; " + s
+			}
+		}
+	}
+	if a.env("GITHUB_ACTIONS") == "true" {
+		a.out.WriteString("::error title=Task failed::" + text + "\n")
+	}
+	a.paint(a.err, report.Red, text+"\n")
+	if ours || !a.dropIn() {
+		a.err.WriteString(snippet(d.Pos))
+	}
+}
+
+const (
+	around   = 2   // lines shown before and after the one meant
+	maxShown = 120 // bytes shown of a line
+)
+
+// snippet shows the lines around p, with ">" at the one and "^" below the place.
+func snippet(p diag.Pos) string {
+	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
+		return ""
+	}
+	lines := bytes.Split(p.File.Source, []byte("\n"))
+	if int(p.Line) > len(lines) {
+		return ""
+	}
+	var b strings.Builder
+	last := min(len(lines), int(p.Line)+around)
+	for n := max(1, int(p.Line)-around); n <= last; n++ {
+		line := lines[n-1]
+		if n == last && len(line) == 0 && n > int(p.Line) {
+			break // what follows the last newline is no line
+		}
+		mark := " "
+		if n == int(p.Line) {
+			mark = ">"
+		}
+		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, printable(line))
+		if n == int(p.Line) && p.Column > 0 {
+			fmt.Fprintf(&b, "       | %s^\n", indent(line, int(p.Column)-1))
+		}
+	}
+	return b.String()
+}
+
+// printable is the beginning of line without what would upset a terminal.
+func printable(line []byte) string {
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	tail := ""
+	if len(line) > maxShown {
+		line, tail = line[:maxShown], "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(string(line), "?")) + tail
+}
+
+// indent is white space as wide as the first n bytes of line.
+func indent(line []byte, n int) string {
+	n = min(n, len(line), maxShown)
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(string(line[:n]), "?"))
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
+)
+
+// prompter asks the user on the terminal. It implements engine.Asker.
+type prompter struct{ *app }
+
+// asker returns nil when there is no terminal to ask on.
+func (a *app) asker() engine.Asker {
+	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
+		return nil
+	}
+	return prompter{a}
+}
+
+// Confirm implements engine.Asker.
+func (p prompter) Confirm(ctx context.Context, text string) (bool, error) {
+	p.paint(p.out, report.Yellow, text+" [y/N]: ")
+	line, err := readLine(ctx)
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", err
+}
+
+// Value implements engine.Asker.
+func (p prompter) Value(ctx context.Context, name string, choices []string) (string, error) {
+	for {
+		for i, c := range choices {
+			p.out.WriteString(fmt.Sprintf("  %d) %s\n", i+1, c))
+		}
+		p.paint(p.out, report.Yellow, fmt.Sprintf("Value of %s: ", name))
+		line, err := readLine(ctx)
+		if err != nil {
+			return "", err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if choices == nil {
+			return line, nil
+		}
+		for i, c := range choices {
+			if line == c || line == fmt.Sprint(i+1) {
+				return c, nil
+			}
+		}
+	}
+}
+
+// readLine reads one line and not a byte more: the rest is for the commands.
+// When ctx ends first the reading goroutine is left behind, with the terminal
+// it waits on, because nothing can interrupt it; the program is about to end.
+func readLine(ctx context.Context) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var line []byte
+		var b [1]byte
+		for {
+			n, err := os.Stdin.Read(b[:])
+			if n == 1 {
+				line = append(line, b[0])
+			}
+			if n == 1 && b[0] == '\n' || err != nil {
+				if len(line) > 0 {
+					err = nil
+				}
+				done <- result{string(line), err}
+				return
+			}
+		}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return "", engine.ErrNoTerminal
+		}
+		return r.line, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
+)
+
+// ask does what the command line asks of a workflow.
+func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
+	o := &a.opts
+	switch {
+	case o.watch:
+		return a.fail(&engine.NotYetError{What: "watching", Where: "--watch"})
+	case o.remote.download || o.remote.clearCache:
+		return a.fail(&engine.NotYetError{What: "remote Taskfiles", Where: "--download and --clear-cache"})
+	}
+	r, err := a.newRunner(ctx, w)
+	if err != nil {
+		return a.fail(err)
+	}
+	s.route(r.engine.Signal)
+	calls := a.calls()
+	switch {
+	case o.list || o.listAll:
+		err = r.list(ctx)
+	case o.summary:
+		err = r.summary(ctx, calls)
+	case o.status:
+		err = r.engine.UpToDate(ctx, calls)
+	case o.why:
+		err = r.why(ctx, calls)
+	case o.graph != "":
+		err = r.graph(ctx, calls)
+	default:
+		return r.run(ctx, s, calls)
+	}
+	return r.finish(ctx, err)
+}
+
+// calls are the tasks named on the command line.
+func (a *app) calls() []plan.Call {
+	if len(a.opts.calls) == 0 {
+		return []plan.Call{{Name: "default"}}
+	}
+	calls := make([]plan.Call, len(a.opts.calls))
+	for i, name := range a.opts.calls {
+		calls[i] = plan.Call{Name: name}
+	}
+	return calls
+}
+
+// runner is an engine with somebody who listens.
+type runner struct {
+	*app
+	workflow *schema.Workflow
+	engine   *engine.Engine
+	reporter report.Reporter
+	// broken is called when nobody reads our output any more.
+	broken func()
+	once   sync.Once
+}
+
+var errBrokenPipe = errors.New("nobody reads the output any more")
+
+// errCode is an answer that was shown in full; only the code is left.
+type errCode int
+
+func (e errCode) Error() string { return "exit code " + strconv.Itoa(int(e)) }
+
+func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error) {
+	o := &a.opts
+	style, err := a.outputStyle(w)
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{app: a, workflow: w}
+	if r.reporter, err = a.newReporter(style); err != nil {
+		return nil, err
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	r.engine, err = engine.New(ctx, engine.Options{
+		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), TempDir: o.tempDir,
+		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
+		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
+		Dry: o.dry, Silent: o.silent || w.Silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
+		Offline: o.remote.offline, EnvPrecedence: o.envFirst,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Sink: r.handle,
+	})
+	return r, err
+}
+
+// outputStyle is the one of the command line or settings, else the workflow's.
+func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
+	out := w.Output
+	if a.opts.output != "" {
+		out = schema.Output{Style: a.opts.output, Begin: schema.Text{S: a.opts.groupBegin}, End: schema.Text{S: a.opts.groupEnd}, ErrorOnly: a.opts.groupErrorOnly}
+	}
+	switch out.Style {
+	case "":
+		out.Style = "interleaved"
+	case "interleaved", "group", "prefixed":
+	default:
+		return out, flagError(fmt.Sprintf("output style %q not recognized", out.Style))
+	}
+	return out, nil
+}
+
+// newReporter is everything that listens to a run.
+func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
+	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
+		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, ErrorText: a.errorText}
+	all := []report.Reporter{report.New(style.Style, o)}
+	if !a.dropIn() {
+		all = append(all, report.NewSummary(o, a.again))
+	}
+	if a.opts.events != "" {
+		w, err := openEvents(a.opts.events)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, report.NewNDJSON(w, w.Close))
+	}
+	return report.Multi(all...), nil
+}
+
+// openEvents opens the place --events names: a file, "-" or "fd:N".
+func openEvents(to string) (io.WriteCloser, error) {
+	if to == "-" {
+		return nopCloser{os.Stdout}, nil
+	}
+	if n, ok := strings.CutPrefix(to, "fd:"); ok {
+		fd, err := strconv.Atoi(n)
+		if err != nil || fd < 0 {
+			return nil, flagError(fmt.Sprintf("--events=%s: %q is no number of a descriptor; write fd:3", to, n))
+		}
+		f := os.NewFile(uintptr(fd), to)
+		if _, err := f.Stat(); err != nil {
+			return nil, flagError(fmt.Sprintf("--events=%s: descriptor %d is not open; add `%d>FILE` to the command", to, fd, fd))
+		}
+		return f, nil
+	}
+	f, err := os.Create(to)
+	if err != nil {
+		return nil, flagError("--events: " + err.Error())
+	}
+	return f, nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// handle is the sink of the engine.
+func (r *runner) handle(ev event.Event) {
+	r.reporter.Handle(ev)
+	if r.broken != nil && (r.out.Broken() || r.err.Broken()) {
+		r.once.Do(r.broken)
+	}
+}
+
+// run runs the calls.
+func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.broken = func() { cancel(errBrokenPipe) }
+	done := make(chan error, 1)
+	go func() { done <- r.engine.Run(ctx, calls) }()
+	select {
+	case err := <-done:
+		return r.finish(ctx, err)
+	case <-s.force:
+		return exitOther
+	}
+}
+
+// finish closes the reporter and shows what went wrong.
+func (r *runner) finish(ctx context.Context, err error) int {
+	closed := r.reporter.Close()
+	var code errCode
+	switch {
+	case r.out.Broken() || r.err.Broken():
+		return exitPipe
+	case errors.As(err, &code):
+		return int(code)
+	case err == nil && closed != nil:
+		err = fmt.Errorf("%s: writing the output: %w", r.name, closed)
+	case err == nil:
+		return 0
+	}
+	if unknown, ok := err.(*schema.NotFoundError); ok && unknown != nil {
+		r.listKnown(ctx) // named on the command line: show what could have been
+	}
+	return r.fail(err)
+}

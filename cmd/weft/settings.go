@@ -1,0 +1,119 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// settings fills the options that no flag has set: from TASK_* variables, else
+// from the .taskrc files. What cannot be read counts as unset.
+func (a *app) settings(flags *pflag.FlagSet) {
+	o, rc := &a.opts, a.taskrc()
+	boolean := func(to *bool, flag, env string, fromFile *bool) {
+		if flags.Changed(flag) {
+			return
+		}
+		if v, err := strconv.ParseBool(a.env(env)); err == nil {
+			*to = v
+		} else if fromFile != nil {
+			*to = *fromFile
+		}
+	}
+	text := func(to *string, flag, env string, fromFile *string) {
+		if flags.Changed(flag) {
+			return
+		}
+		if v := a.env(env); v != "" {
+			*to = v
+		} else if fromFile != nil {
+			*to = *fromFile
+		}
+	}
+	boolean(&o.verbose, "verbose", "TASK_VERBOSE", rc.Verbose)
+	boolean(&o.silent, "silent", "TASK_SILENT", rc.Silent)
+	boolean(&o.color, "color", "TASK_COLOR", rc.Color)
+	boolean(&o.disableFuzzy, "disable-fuzzy", "TASK_DISABLE_FUZZY", rc.DisableFuzzy)
+	boolean(&o.failfast, "failfast", "TASK_FAILFAST", rc.Failfast)
+	boolean(&o.interactive, "interactive", "TASK_INTERACTIVE", rc.Interactive)
+	boolean(&o.dry, "dry", "TASK_DRY", nil)
+	boolean(&o.yes, "yes", "TASK_ASSUME_YES", nil)
+	boolean(&o.groupErrorOnly, "output-group-error-only", "TASK_OUTPUT_GROUP_ERROR_ONLY", nil)
+	boolean(&o.remote.offline, "offline", "TASK_REMOTE_OFFLINE", rc.Remote.Offline)
+	boolean(&o.remote.insecure, "insecure", "TASK_REMOTE_INSECURE", rc.Remote.Insecure)
+	text(&o.output, "output", "TASK_OUTPUT", nil)
+	text(&o.groupBegin, "output-group-begin", "TASK_OUTPUT_GROUP_BEGIN", nil)
+	text(&o.groupEnd, "output-group-end", "TASK_OUTPUT_GROUP_END", nil)
+	text(&o.tempDir, "temp-dir", "TASK_TEMP_DIR", rc.TempDir)
+	text(&o.remote.cert, "cert", "TASK_REMOTE_CERT", rc.Remote.Cert)
+	text(&o.remote.certKey, "cert-key", "TASK_REMOTE_CERT_KEY", rc.Remote.CertKey)
+	if !flags.Changed("concurrency") {
+		if n, err := strconv.Atoi(a.env("TASK_CONCURRENCY")); err == nil {
+			o.concurrency = n
+		} else if rc.Concurrency != nil {
+			o.concurrency = *rc.Concurrency
+		}
+	}
+	if _, err := strconv.ParseBool(a.env("TASK_COLOR")); err == nil || rc.Color != nil {
+		o.colorSet = true
+	}
+	a.palette = a.choosePalette()
+	a.experiments(rc)
+	a.warnCoreUtils()
+}
+
+// taskrc reads the .taskrc files: of the start directory and its parents, the
+// nearest first, then the user's. Where there is none it costs a look per
+// directory.
+func (a *app) taskrc() *schema.Settings {
+	all := new(schema.Settings)
+	add := func(path string) bool {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return false
+		}
+		if s, err := schema.DecodeSettings(src); err == nil {
+			all.Over(s)
+		}
+		return true
+	}
+	for dir := a.startDir(); ; {
+		if !add(filepath.Join(dir, ".taskrc.yml")) {
+			add(filepath.Join(dir, ".taskrc.yaml"))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			break
+		}
+		dir = parent
+	}
+	if config := a.env("XDG_CONFIG_HOME"); config != "" {
+		dir := filepath.Join(config, "task")
+		if !add(filepath.Join(dir, "taskrc.yml")) {
+			add(filepath.Join(dir, "taskrc.yaml"))
+		}
+	}
+	return all
+}
+
+// startDir is where .taskrc and .env files are looked for.
+func (a *app) startDir() string {
+	dir := a.opts.dir
+	switch {
+	case dir != "":
+	case a.opts.global:
+		dir = a.env("HOME")
+	case a.opts.taskfile != "" && a.opts.taskfile != "-" && !strings.Contains(a.opts.taskfile, "://"):
+		dir = filepath.Dir(a.opts.taskfile)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "/"
+	}
+	return abs
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
+)
+
+// summary answers --summary: what each task is and would do.
+func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
+	for _, c := range calls {
+		if _, _, err := r.workflow.Lookup(c.Name); err != nil {
+			return err
+		}
+	}
+	for i, c := range calls {
+		s, err := r.engine.Summary(ctx, c)
+		if s == nil {
+			return err
+		}
+		w := &summaryWriter{app: r.app}
+		if i > 0 {
+			w.line("")
+			w.line("")
+		}
+		w.all(s, err == nil)
+		if err != nil {
+			return nil // as the reference: what cannot be bound ends it without a word
+		}
+	}
+	return nil
+}
+
+// summaryWriter writes the parts of a summary.
+type summaryWriter struct{ *app }
+
+func (w *summaryWriter) put(c report.Color, text string) { w.paint(w.out, c, text) }
+
+func (w *summaryWriter) line(text string) { w.put(report.Default, text+"\n") }
+
+// section begins a part of the summary.
+func (w *summaryWriter) section(title string) {
+	w.line("")
+	w.line(title + ":")
+}
+
+func (w *summaryWriter) all(s *engine.Summary, complete bool) {
+	w.put(report.Default, w.name+": ")
+	w.put(report.Green, s.Name+"\n")
+	w.line("")
+	if s.Text == "" {
+		w.line("(task does not have description or summary)")
+	} else {
+		for _, l := range strings.Split(strings.TrimSuffix(s.Text, "\n"), "\n") {
+			w.line(l)
+		}
+	}
+	if !complete {
+		return
+	}
+	w.variables("vars", s.Vars)
+	w.variables("env", s.Env)
+	w.requires(s.Task.Requires)
+	w.items("dependencies", s.Deps)
+	w.items("aliases", s.Aliases)
+	w.commands(s.Commands)
+}
+
+func (w *summaryWriter) variables(title string, vs schema.Vars) {
+	if len(vs) == 0 {
+		return
+	}
+	w.section(title)
+	for _, v := range vs {
+		w.put(report.Yellow, "  "+v.Name+": "+shownValue(v)+"\n")
+	}
+}
+
+// shownValue is a variable as a summary shows it.
+func shownValue(v schema.Var) string {
+	switch v.Kind {
+	case schema.Dynamic:
+		return "sh: " + v.Text
+	case schema.Ref:
+		return "ref: " + v.Text
+	}
+	if m, ok := v.Value.(map[string]any); ok {
+		var b strings.Builder
+		b.WriteByte('\n')
+		for _, k := range sortedKeys(m) {
+			fmt.Fprintf(&b, "    %s: %v\n", k, m[k])
+		}
+		return b.String()
+	}
+	return fmt.Sprintf("\"%v\"", v.Value)
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (w *summaryWriter) requires(rs []schema.Required) {
+	if len(rs) == 0 {
+		return
+	}
+	w.section("requires")
+	w.line("  vars:")
+	for _, r := range rs {
+		if len(r.Enum) == 0 {
+			w.put(report.Yellow, "    - "+r.Name+"\n")
+			continue
+		}
+		w.put(report.Yellow, "    - "+r.Name+":\n")
+		w.put(report.Yellow, "        enum:\n")
+		for _, e := range r.Enum {
+			w.put(report.Yellow, "          - "+e+"\n")
+		}
+	}
+}
+
+func (w *summaryWriter) items(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	w.section(title)
+	for _, it := range items {
+		w.put(report.Default, " - ")
+		w.put(report.Cyan, it+"\n")
+	}
+}
+
+func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
+	if len(cs) == 0 {
+		return
+	}
+	w.section("commands")
+	for _, c := range cs {
+		w.put(report.Default, " - ")
+		if c.Call {
+			w.put(report.Green, "Task: "+c.Text+"\n")
+		} else {
+			w.put(report.Yellow, c.Text+"\n")
+		}
+	}
+}

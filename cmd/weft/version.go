@@ -1,0 +1,26 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// version answers --version: the format's as the drop-in, else weft's own.
+func (a *app) version() int {
+	if a.dropIn() {
+		a.out.WriteString(schema.FormatVersion + "\n")
+	} else {
+		a.out.WriteString(weftVersion() + "\n")
+	}
+	return 0
+}
+
+// weftVersion is the version of the module the program was built from.
+func weftVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return info.Main.Version
+}

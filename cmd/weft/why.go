@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// why answers --why: for each task and what it needs, needs first, so that the
+// first cause is on top, what made it run or lets it rest.
+func (r *runner) why(ctx context.Context, calls []plan.Call) error {
+	answers, err := r.engine.Why(ctx, calls)
+	if r.opts.json {
+		if err == nil {
+			r.writeJSON(whyJSON(answers))
+		}
+		return err
+	}
+	for _, x := range answers {
+		verdict, color := "would run", report.Yellow
+		switch {
+		case x.Fresh:
+			verdict, color = "is up to date", report.Green
+		case len(x.Reasons) == 1 && x.Reasons[0].Kind == "skipped":
+			verdict, color = "would be skipped: its condition or platform does not hold", report.Cyan
+		}
+		r.paint(r.out, color, fmt.Sprintf("%q %s\n", x.Task, verdict))
+		for _, reason := range x.Reasons {
+			if reason.Kind != "skipped" {
+				r.out.WriteString("  " + explain(reason) + "\n")
+			}
+		}
+	}
+	return err
+}
+
+// explain is one reason as a line.
+func explain(x engine.Reason) string {
+	what := strings.TrimSpace(x.Kind + " " + x.Name)
+	switch {
+	case x.Old != "" && x.New != "":
+		return what + ": " + x.Old + " -> " + x.New
+	case x.New != "":
+		return what + ": " + x.New
+	case x.Old != "":
+		return what + ": was " + x.Old
+	}
+	return what
+}
+
+// jsonWhy is one task of --why --json.
+type jsonWhy struct {
+	Task     string       `json:"task"`
+	UpToDate bool         `json:"up_to_date"`
+	Reasons  []jsonReason `json:"reasons"`
+}
+
+type jsonReason struct {
+	Kind string `json:"kind"`
+	Name string `json:"name,omitempty"`
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
+}
+
+func whyJSON(answers []engine.Explanation) []jsonWhy {
+	out := make([]jsonWhy, len(answers))
+	for i, x := range answers {
+		out[i] = jsonWhy{Task: x.Task, UpToDate: x.Fresh, Reasons: make([]jsonReason, len(x.Reasons))}
+		for j, reason := range x.Reasons {
+			out[i].Reasons[j] = jsonReason(reason)
+		}
+	}
+	return out
+}
