@@ -36,8 +36,8 @@ type Group struct {
 	cleanup *Group
 }
 
-// errClosed is why a closed group that was never stopped starts nothing.
-var errClosed = errors.New("the step is over")
+// ErrOver is why a closed group that was never stopped starts nothing.
+var ErrOver = errors.New("the command is over")
 
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
@@ -143,19 +143,26 @@ func (g *Group) Cleanup() *Group {
 	return g.cleanup
 }
 
-// Close ends the group: what is left behind is killed, the terminal is taken
-// back, and nothing starts any more. Waits that are under way end as the
-// processes do.
+// Killed reports whether the group's processes were killed.
+func (g *Group) Killed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rank >= rank(syscall.SIGKILL)
+}
+
+// Close ends the group: nothing starts any more and the terminal is taken back.
+// If it was stopped, what is left of it is killed; else what runs in the
+// background goes on, and Wait still works for it.
 func (g *Group) Close() {
 	g.mu.Lock()
 	c := g.cleanup
-	g.refuse(errClosed)
+	g.refuse(ErrOver)
 	g.closed = true
-	if len(g.procs)+len(g.left) > 0 {
+	if g.rank > 0 && len(g.procs)+len(g.left) > 0 {
 		g.rank = rank(syscall.SIGKILL)
 		g.signalAll(syscall.SIGKILL)
-		g.left = nil
 	}
+	g.left = nil
 	g.mu.Unlock()
 	g.t.term.closed(g)
 	if c != nil {

@@ -12,7 +12,7 @@
 //	                                  refused   (sticky: Start returns cause)
 //	                                     │ signal, then after Grace: SIGKILL
 //	                                     ▼
-//	                                   Close    what is left behind is killed
+//	                                   Close    then what is left is killed
 //
 // # How a process is waited for
 //
@@ -49,6 +49,11 @@ type Options struct {
 	Terminal *os.File
 	// After is the clock of the stop ladder; nil means time.After.
 	After func(d time.Duration) <-chan time.Time
+	// OnInterrupt is called when a program that had the terminal's foreground
+	// died of SIGINT (or exited 130): the kernel told only that program, so it
+	// counts as the user's Ctrl-C. It is called once for all programs running at
+	// that moment, from any goroutine, with no lock held. It may be nil.
+	OnInterrupt func()
 }
 
 // maxBlocked is how many children are waited for by a blocked thread.
@@ -75,16 +80,9 @@ func NewTable(o Options) *Table {
 		t.after = time.After
 	}
 	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
-	t.term.stdin = o.Terminal != nil
+	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt
 	return t
 }
-
-// OnTerminalInterrupt sets the function called when a program that had the
-// terminal's foreground died of SIGINT (or exited 130): the kernel told only
-// that program, so it counts as the user's Ctrl-C. It is called once for all
-// programs running at that moment, from any goroutine, with no lock held. Set it
-// before the first Start.
-func (t *Table) OnTerminalInterrupt(f func()) { t.term.interrupted = f }
 
 // Close ends what the table runs beside the processes. Groups are closed by
 // their owners, before.
