@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -155,7 +154,7 @@ func (a *app) fail(err error) int {
 	}
 	for i := len(problems) - 1; i >= 0; i-- {
 		a.annotate(problems[i])
-		a.paint(a.err, report.Red, strings.TrimSuffix(a.errorText(problems[i]), "\n")+"\n")
+		a.paint(a.err, report.Red, a.errorText(problems[i])+"\n")
 	}
 	return a.code(problems[0])
 }

@@ -202,7 +202,7 @@ func (r *runner) finish(ctx context.Context, err error) int {
 	case err == nil:
 		return 0
 	}
-	if unknown, ok := err.(*schema.NotFoundError); ok && unknown != nil {
+	if _, ok := err.(*schema.NotFoundError); ok && !r.opts.status {
 		r.listKnown(ctx) // named on the command line: show what could have been
 	}
 	return r.fail(err)

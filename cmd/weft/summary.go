@@ -15,8 +15,12 @@ import (
 // summary answers --summary: what each task is and would do.
 func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 	for _, c := range calls {
-		if _, _, err := r.workflow.Lookup(c.Name); err != nil {
+		t, _, err := r.workflow.Lookup(c.Name)
+		switch {
+		case err != nil:
 			return err
+		case t.Internal:
+			return &plan.InternalError{Task: c.Name}
 		}
 	}
 	for i, c := range calls {
@@ -57,7 +61,7 @@ func (w *summaryWriter) all(s *engine.Summary, complete bool) {
 	if s.Text == "" {
 		w.line("(task does not have description or summary)")
 	} else {
-		for _, l := range strings.Split(strings.TrimSuffix(s.Text, "\n"), "\n") {
+		for _, l := range strings.Split(s.Text, "\n") {
 			w.line(l)
 		}
 	}
@@ -67,8 +71,8 @@ func (w *summaryWriter) all(s *engine.Summary, complete bool) {
 	w.variables("vars", s.Vars)
 	w.variables("env", s.Env)
 	w.requires(s.Task.Requires)
-	w.items("dependencies", s.Deps)
-	w.items("aliases", s.Aliases)
+	w.items("dependencies", report.Default, s.Deps)
+	w.items("aliases", report.Cyan, s.Aliases)
 	w.commands(s.Commands)
 }
 
@@ -84,13 +88,20 @@ func (w *summaryWriter) variables(title string, vs schema.Vars) {
 
 // shownValue is a variable as a summary shows it.
 func shownValue(v schema.Var) string {
-	switch v.Kind {
-	case schema.Dynamic:
+	switch {
+	case v.Secret:
+		return fmt.Sprint(v.Value)
+	case v.Kind == schema.Dynamic:
 		return "sh: " + v.Text
-	case schema.Ref:
+	case v.Kind == schema.Ref:
 		return "ref: " + v.Text
+	case v.Value == nil:
+		return `""`
 	}
 	if m, ok := v.Value.(map[string]any); ok {
+		if len(m) == 0 {
+			return "{}"
+		}
 		var b strings.Builder
 		b.WriteByte('\n')
 		for _, k := range sortedKeys(m) {
@@ -117,26 +128,33 @@ func (w *summaryWriter) requires(rs []schema.Required) {
 	w.section("requires")
 	w.line("  vars:")
 	for _, r := range rs {
-		if len(r.Enum) == 0 {
+		if len(r.Enum) == 0 && r.Ref == "" {
 			w.put(report.Yellow, "    - "+r.Name+"\n")
 			continue
 		}
 		w.put(report.Yellow, "    - "+r.Name+":\n")
 		w.put(report.Yellow, "        enum:\n")
+		if r.Ref != "" {
+			w.put(report.Yellow, "          ref: "+r.Ref+"\n")
+		}
 		for _, e := range r.Enum {
 			w.put(report.Yellow, "          - "+e+"\n")
 		}
 	}
 }
 
-func (w *summaryWriter) items(title string, items []string) {
+func (w *summaryWriter) items(title string, c report.Color, items []string) {
 	if len(items) == 0 {
 		return
 	}
 	w.section(title)
 	for _, it := range items {
-		w.put(report.Default, " - ")
-		w.put(report.Cyan, it+"\n")
+		if c != report.Default {
+			w.put(report.Default, " - ")
+			w.put(c, it+"\n")
+			continue
+		}
+		w.line(" - " + it)
 	}
 }
 
