@@ -29,7 +29,7 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 			}
 		}
 		if o.Status {
-			fresh, err := e.fresh(ctx, plan.Call{Name: t.Name})
+			_, fresh, err := e.fresh(ctx, plan.Call{Name: t.Name})
 			if err != nil {
 				return nil, err
 			}
@@ -138,25 +138,26 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 		return err
 	}
 	for _, c := range calls {
-		fresh, err := e.fresh(ctx, c)
+		label, fresh, err := e.fresh(ctx, c)
 		if err != nil {
 			return err
 		}
 		if !fresh {
-			return &NotUpToDateError{Task: c.Name}
+			return &NotUpToDateError{Task: label}
 		}
 	}
 	return nil
 }
 
 // fresh computes the freshness of one task on its own.
-func (e *Engine) fresh(ctx context.Context, c plan.Call) (bool, error) {
+func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bool, err error) {
 	x := plan.NewExpander(e.expanderOptions())
 	s, err := x.Single(ctx, c)
 	if err != nil {
-		return false, err
+		return "", false, err
 	}
-	return e.inspector().Fresh(ctx, s)
+	fresh, err = e.inspector().Fresh(ctx, s)
+	return s.Label, fresh, err
 }
 
 // inspector is an executor that only looks: it writes no state.

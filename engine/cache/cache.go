@@ -76,6 +76,8 @@ type Inputs struct {
 type Check struct {
 	Fresh  bool
 	Digest Digest // set when Fresh, and by Commit
+	// Unmatched are the patterns of sources that match no file.
+	Unmatched []Pattern
 
 	s      *Store
 	in     *Inputs
@@ -97,7 +99,7 @@ type Reason struct {
 func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) {
 	c := &Check{s: s, in: in, at: s.o.Now()}
 	var err error
-	if c.files, err = t.files(ctx, in.Dir, in.Sources, in.Gitignore); err != nil {
+	if c.files, c.Unmatched, err = t.files(ctx, in.Dir, in.Sources, in.Gitignore); err != nil {
 		return nil, err
 	}
 	c.texts = in.digest()
@@ -215,6 +217,13 @@ func (c *Check) Commit(ctx context.Context) error {
 	e.digest = c.in.whole(c.texts, c.files)
 	c.Digest = e.digest
 	return c.s.save(c.in.Key, e)
+}
+
+// Forget drops what is recorded for a key.
+func (s *Store) Forget(key string) {
+	if !s.o.ReadOnly {
+		s.remove(key)
+	}
 }
 
 // Discard forgets that it was ever up to date.

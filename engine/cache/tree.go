@@ -51,7 +51,7 @@ func (t *Tree) Dirty() { t.age.Add(1) }
 
 // Glob returns the files that the patterns match, sorted, relative to dir.
 func (t *Tree) Glob(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
-	files, err := t.files(ctx, dir, ps, gitignore)
+	files, _, err := t.files(ctx, dir, ps, gitignore)
 	if err != nil {
 		return nil, err
 	}
@@ -62,18 +62,21 @@ func (t *Tree) Glob(ctx context.Context, dir string, ps []Pattern, gitignore boo
 	return out, nil
 }
 
-// files is Glob with what is known of each file.
-func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]file, error) {
-	var out []file
+// files is Glob with what is known of each file, and the patterns that match
+// nothing.
+func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bool) (out []file, unmatched []Pattern, err error) {
 	for _, p := range ps {
 		var found []file
 		for _, g := range t.alternatives(p.Glob) {
 			w := walk{t: t, ctx: ctx, dir: dir, found: &found}
 			if err := w.glob(g); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		if !p.Exclude {
+			if len(found) == 0 {
+				unmatched = append(unmatched, p)
+			}
 			out = append(out, found...)
 			continue
 		}
@@ -91,7 +94,7 @@ func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bo
 	if gitignore {
 		out = t.withoutIgnored(dir, out)
 	}
-	return out, nil
+	return out, unmatched, nil
 }
 
 // generated returns the newest time of what in generates, and the first
@@ -101,7 +104,7 @@ func (t *Tree) generated(ctx context.Context, in *Inputs) (newest int64, missing
 		if p.Exclude {
 			continue
 		}
-		files, err := t.files(ctx, in.Dir, in.Generates[i:i+1], in.Gitignore)
+		files, _, err := t.files(ctx, in.Dir, in.Generates[i:i+1], in.Gitignore)
 		if err != nil {
 			return 0, "", err
 		}

@@ -105,7 +105,7 @@ func (c *Check) fileReasons(ctx context.Context) []Reason {
 
 // Timestamp is the variable TIMESTAMP: the time of the newest source.
 func (s *Store) Timestamp(ctx context.Context, t *Tree, dir string, ps []Pattern, gitignore bool) (time.Time, error) {
-	files, err := t.files(ctx, dir, ps, gitignore)
+	files, _, err := t.files(ctx, dir, ps, gitignore)
 	if err != nil {
 		return time.Time{}, err
 	}

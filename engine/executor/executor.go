@@ -156,11 +156,15 @@ func (r *run) notice(n event.Notice) {
 	if r.env != nil {
 		n.Step = r.env.ID
 	}
-	if r.env == nil {
-		if r.x.o.Notify != nil {
-			r.x.o.Notify(&n)
-		}
-		return
+	r.emit(&n)
+}
+
+// emit emits ev: to the run, or where the step is only looked at.
+func (r *run) emit(ev event.Event) {
+	switch {
+	case r.env != nil:
+		r.env.Emit(ev)
+	case r.x.o.Notify != nil:
+		r.x.o.Notify(ev)
 	}
-	r.env.Emit(&n)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // digests remembers what the steps of this run were built from, for the steps
@@ -19,7 +20,7 @@ type digests struct{ m sync.Map }
 // freshness is the verdict on one step; its zero value is "always runs".
 type freshness struct {
 	check   *cache.Check
-	forced  bool
+	forget  func() // what is recorded of a step that is forced
 	dry     bool
 	unlock  func()
 	digests *digests
@@ -34,7 +35,11 @@ func (f *freshness) release() {
 
 // discard forgets that the step was ever up to date: it failed.
 func (f *freshness) discard() {
-	if f.check != nil && !f.dry {
+	switch {
+	case f.dry:
+	case f.forget != nil:
+		f.forget()
+	case f.check != nil:
 		f.check.Discard()
 	}
 }
@@ -44,7 +49,7 @@ func (f *freshness) commit(ctx context.Context) {
 	if f.check == nil {
 		return
 	}
-	if !f.dry && !f.forced {
+	if !f.dry {
 		f.check.Commit(ctx)
 		f.digests.m.Store(f.step, f.check.Digest)
 	}
@@ -53,13 +58,18 @@ func (f *freshness) commit(ctx context.Context) {
 // checkFresh tells whether there is nothing to do for the step.
 func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, error) {
 	t := r.step.Task
-	f := &freshness{forced: forced, dry: r.x.o.Dry, step: r.step, digests: &r.x.digests}
+	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests}
 	status := len(t.Status) > 0
 	sources := len(t.Sources) > 0
 	if !status && !sources {
 		return f, false, nil
 	}
-	if !forced && status {
+	if forced {
+		// A forced run is not recorded: it was never asked what it depends on.
+		f.forget = func() { r.x.o.Store.Forget(r.key()) }
+		return f, false, nil
+	}
+	if status {
 		ok, err := r.statusHolds(ctx)
 		if err != nil {
 			return f, false, err
@@ -68,8 +78,6 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 			return f, true, nil
 		}
 		status = !ok // from here on: whether it forbids freshness
-	} else {
-		status = false
 	}
 	if !sources {
 		return f, false, nil
@@ -81,11 +89,12 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
 		return f, false, err
 	}
-	if f.check.Fresh && !forced && !status {
+	r.warnUnmatched(f.check)
+	if f.check.Fresh && !status {
 		r.x.digests.m.Store(r.step, f.check.Digest)
 		return f, true, nil
 	}
-	if r.x.o.Dry || forced || t.Interactive {
+	if r.x.o.Dry || t.Interactive {
 		return f, false, nil
 	}
 	return r.lock(ctx, f, in, status)
@@ -158,6 +167,19 @@ func methodOf(s *plan.Step, byDefault string) (cache.Method, error) {
 	return 0, &MethodError{m}
 }
 
+// key names the step's state: one per task and arguments.
+func (r *run) key() string {
+	return r.step.Task.File.Path + "\x00" + r.step.Name + "\x00" + r.step.Arguments()
+}
+
+// warnUnmatched tells of patterns that are probably misspelt.
+func (r *run) warnUnmatched(c *cache.Check) {
+	for _, p := range c.Unmatched {
+		r.emit(&event.DiagnosticFound{Time: now(), Diagnostic: &diag.Diagnostic{Pos: p.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
+			What: fmt.Sprintf("task %q: %q matches no file", r.step.Name, p.Glob)}})
+	}
+}
+
 // Inputs is everything the step's fingerprint covers.
 func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 	s, w := r.step, r.x.o.Workflow
@@ -170,7 +192,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		return nil, err
 	}
 	in := &cache.Inputs{
-		Key: s.Task.File.Path + "\x00" + s.Name + "\x00" + s.Arguments(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
+		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
 		HasStatus: len(s.Task.Status) > 0,

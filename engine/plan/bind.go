@@ -12,7 +12,7 @@ import (
 // the order the format says: files and commands first, then the task's `if`.
 func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 	if f.mode == modeUnknown {
-		return &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}
+		return &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}}
 	}
 	if err := e.bindEnvironment(ctx, s); err != nil {
 		return err
@@ -241,7 +241,7 @@ func (b *binder) globs(gs []schema.Glob) []Glob {
 }
 
 // changeKey is the identity of a `run: when_changed` step: everything it was
-// bound to.
+// bound to. An argument that nothing refers to makes no difference.
 func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
 	local := s.Task.LocalName
 	if match != nil {
@@ -255,7 +255,7 @@ func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := fmt.Sprintf("%s\x00%s\x00%s\x00%#v\x00%#v\x00%#v", s.Task.File.Path, local, dir, values(s.args), env, s.Scope.Uses())
+	key := fmt.Sprintf("%s\x00%s\x00%s\x00%#v\x00%#v", s.Task.File.Path, local, dir, env, s.Scope.Uses())
 	if s.bound == nil {
 		return key, nil
 	}

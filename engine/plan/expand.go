@@ -91,14 +91,26 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 
 // Problems takes the error of [Expander.Expand] apart, in order of expansion.
 func Problems(err error) []error {
-	var many *multierror.Error
-	if errors.As(err, &many) {
+	if many, ok := err.(*multierror.Error); ok {
 		return many.Errors
 	}
 	if err == nil {
 		return nil
 	}
 	return []error{err}
+}
+
+// Wrap says that err, or each problem in it, made a task fail.
+func Wrap(task string, err error) error {
+	problems := Problems(err)
+	if len(problems) == 1 {
+		return &TaskError{Task: task, Err: problems[0]}
+	}
+	var wrapped *multierror.Error
+	for _, p := range problems {
+		wrapped = multierror.Append(wrapped, &TaskError{Task: task, Err: p})
+	}
+	return wrapped
 }
 
 // expansion is the state of one Expand; it belongs to one goroutine.
@@ -228,9 +240,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 		err := e.eachNeed(ctx, s, d, func(c Call) {
 			step, err := e.expand(ctx, c)
 			if err != nil {
-				for _, p := range Problems(err) {
-					problems = multierror.Append(problems, &TaskError{Task: s.Label, Err: p})
-				}
+				problems = multierror.Append(problems, Problems(Wrap(s.Label, err))...)
 				return
 			}
 			s.needs = append(s.needs, need{step, d.Timeout})

@@ -310,7 +310,7 @@ func (l *loop) settle(n *node, out Outcome) {
 		t.Stop()
 	}
 	if out.Err != nil {
-		n.err = &plan.TaskError{Task: n.step.Label, Err: out.Err}
+		n.err = plan.Wrap(n.step.Label, out.Err)
 		if late, ok := out.Err.(*TimedOut); ok && late.Need && n.fault == nil {
 			n.err = late
 		}
