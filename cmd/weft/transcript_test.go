@@ -18,8 +18,9 @@ import (
 //
 // A transcript is text as a terminal would show it: a line that begins with
 // "$ " is a command for sh, the lines after it are its output, and a last line
-// "[exit N]" is its exit code when that is not 0. "$ # …" is a comment. A
-// command that ends in "# weft only" is not tried on the reference.
+// "[exit N]" is its exit code when that is not 0; "…" stands for any text.
+// "$ # …" is a comment. A command that ends in "# weft only" is not tried on the
+// reference.
 type exchange struct {
 	line     int // of the command, counted from 1
 	command  string
@@ -68,10 +69,28 @@ func (s *session) run(t *testing.T, file string, list []exchange) {
 		if err != nil {
 			t.Fatalf("%s:%d: $ %s: %v\n%s", file, x.line, x.command, err, log)
 		}
-		if got != x.want {
+		if !matches(x.want, got) {
 			t.Errorf("%s:%d: $ %s\ngot:\n%s\nwant:\n%s\nstderr:\n%s", file, x.line, x.command, got, x.want, log)
 		}
 	}
+}
+
+// matches reports whether got is want, where each "…" of want stands for any
+// text.
+func matches(want, got string) bool {
+	first, rest, open := strings.Cut(want, "…")
+	if !open {
+		return got == want
+	}
+	got, ok := strings.CutPrefix(got, first)
+	parts := strings.Split(rest, "…")
+	for _, part := range parts[:len(parts)-1] {
+		if !ok {
+			return false
+		}
+		_, got, ok = strings.Cut(got, part)
+	}
+	return ok && strings.HasSuffix(got, parts[len(parts)-1])
 }
 
 // answer runs one command and returns what a transcript would show of it, and
