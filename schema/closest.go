@@ -10,14 +10,11 @@ func closest(word string, names func(yield func(string))) string {
 			best, bestAt = name, n
 		}
 	})
-	if best == "" {
-		// A longer form of a key: depends for deps, command for cmd.
-		best = synonym(word)
-	}
 	return best
 }
 
-// synonym knows words of other tools that people write out of habit.
+// synonym knows words of other tools that people write out of habit, and
+// returns the key that says the same here, or "".
 func synonym(word string) string {
 	switch word {
 	case "depends", "depends_on", "dependencies", "needs", "requires_tasks":

@@ -251,7 +251,17 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 	} else {
 		w.What = fmt.Sprintf("%sa key%s is %s", d.about(), in, describe(k))
 	}
-	if best := closest(k.Value, names); best != "" {
+	best := closest(k.Value, names)
+	if best == "" {
+		// Only where it is a key: dir is none of a dependency.
+		meant := synonym(k.Value)
+		names(func(name string) {
+			if name == meant {
+				best = meant
+			}
+		})
+	}
+	if best != "" {
 		w.Fix = fmt.Sprintf("did you mean %q?", best)
 	}
 	d.list.Add(w)

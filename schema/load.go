@@ -194,7 +194,7 @@ func reason(err error) string {
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
 	d := &decoder{file: file, budget: freeVisits + 4*len(file.Source)}
-	if !d.readPieces(doc) {
+	if len(file.Source) < piecesFrom || !d.readPieces(doc, pieceSize) {
 		root, problem := parseYAML(file, 0, file.Source)
 		switch {
 		case problem != nil:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/sajari/fuzzy"
 )
@@ -25,17 +26,44 @@ func (e *NotFoundError) Error() string {
 // AmbiguousError is a call by an alias that several tasks have.
 type AmbiguousError struct {
 	Name  string
-	Tasks []string
+	Tasks []string // full names, in order of definition
 }
 
 func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("Found multiple tasks (%s) that match %q", strings.Join(e.Tasks, ", "), e.Name)
 }
 
+// lookup is what Lookup and Suggest build when they are first needed.
+type lookup struct {
+	wildcards sync.Once
+	patterns  []pattern // of Workflow.Wildcards
+
+	suggest sync.Once
+	model   *fuzzy.Model
+	words   []string // instead of a model, when there are too many
+}
+
+// pattern is a name or an alias with stars.
+type pattern struct {
+	task *Task
+	name string
+	re   *regexp.Regexp
+}
+
 // Lookup finds the task that a call by name means: the task of that name, else
 // the one with that alias, else the first whose wildcard matches. match is
-// what the stars stand for, nil unless it was a wildcard that matched.
+// what the stars stand for, nil unless it was a wildcard that matched. err is a
+// *NotFoundError or an *AmbiguousError. It may be called concurrently.
 func (w *Workflow) Lookup(name string) (t *Task, match []string, err error) {
+	t, match, err = w.find(name)
+	if t == nil && err == nil {
+		err = &NotFoundError{Name: name, Suggestion: w.Suggest(name)}
+	}
+	return t, match, err
+}
+
+// find is Lookup, but finding nothing is no error.
+func (w *Workflow) find(name string) (t *Task, match []string, err error) {
 	if t := w.ByName[name]; t != nil {
 		return t, nil, nil
 	}
@@ -50,63 +78,71 @@ func (w *Workflow) Lookup(name string) (t *Task, match []string, err error) {
 		}
 		return nil, nil, e
 	}
-	for _, t := range w.Wildcards {
-		if match := t.matches(name); match != nil {
-			return t, match, nil
+	for _, p := range w.patterns() {
+		if m := p.re.FindStringSubmatch(name); m != nil {
+			return p.task, m[1:], nil
 		}
 	}
-	return nil, nil, &NotFoundError{Name: name, Suggestion: w.Suggest(name)}
+	return nil, nil, nil
 }
 
-// matches returns what the stars of t's name or of an alias match in name.
-func (t *Task) matches(name string) []string {
-	if m := matchStars(t.Name, name); m != nil {
-		return m
+// patterns returns all names and aliases with stars, in order of definition.
+func (w *Workflow) patterns() []pattern {
+	if len(w.Wildcards) == 0 {
+		return nil
 	}
-	for _, a := range t.Aliases {
-		if m := matchStars(a, name); m != nil {
-			return m
+	w.lookup.wildcards.Do(func() {
+		for _, t := range w.Wildcards {
+			w.lookup.add(t, t.Name)
+			for _, a := range t.Aliases {
+				w.lookup.add(t, a)
+			}
 		}
-	}
-	return nil
+	})
+	return w.lookup.patterns
 }
 
-// matchStars reads pattern as a regular expression in which each star stands
-// for any text. That the rest is not quoted is how the format has always been.
-func matchStars(pattern, name string) []string {
-	if !strings.Contains(pattern, "*") {
-		return nil
+// add reads name as a regular expression in which each star stands for any
+// text. That the rest of it is not quoted is how the format has always been;
+// it is where the name would be no regular expression.
+func (l *lookup) add(t *Task, name string) {
+	if !strings.Contains(name, "*") {
+		return
 	}
-	re, err := regexp.Compile("^" + strings.ReplaceAll(pattern, "*", "(.*)") + "$")
-	if err != nil {
-		return nil
+	re, err := regexp.Compile("^" + strings.ReplaceAll(name, "*", "(.*)") + "$")
+	if err != nil || re.NumSubexp() != strings.Count(name, "*") {
+		re = regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, "(.*)") + "$")
 	}
-	m := re.FindStringSubmatch(name)
-	if len(m) < 2 {
-		return nil
-	}
-	return m[1:]
+	l.patterns = append(l.patterns, pattern{t, name, re})
 }
+
+// maxModel is how many names a suggestion is found among by the model: it
+// takes a millisecond for every ten.
+const maxModel = 1_000
 
 // Suggest returns the name or alias nearest to name among the tasks that can
-// be called, or "".
+// be called from outside, or "". It may be called concurrently.
 func (w *Workflow) Suggest(name string) string {
-	model := fuzzy.NewModel()
-	model.SetThreshold(1)
-	var words []string
-	for _, t := range w.Tasks {
-		if t.Internal {
-			continue
+	l := &w.lookup
+	l.suggest.Do(func() {
+		for _, t := range w.Tasks {
+			if !t.Internal {
+				l.words = append(append(l.words, t.Name), t.Aliases...)
+			}
 		}
-		words = append(append(words, t.Name), t.Aliases...)
+		if len(l.words) > maxModel {
+			return
+		}
+		l.model = fuzzy.NewModel()
+		l.model.SetThreshold(1) // a name that is there once counts
+		l.model.Train(l.words)
+	})
+	if l.model != nil {
+		return l.model.SpellCheck(name)
 	}
-	if len(words) > maxSuggest {
-		return ""
-	}
-	model.Train(words)
-	return model.SpellCheck(name)
+	return closest(name, func(yield func(string)) {
+		for _, word := range l.words {
+			yield(word)
+		}
+	})
 }
-
-// maxSuggest bounds the work of a suggestion: the model grows with the square
-// of the lengths of all names.
-const maxSuggest = 5_000

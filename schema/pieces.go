@@ -3,7 +3,6 @@ package schema
 import (
 	"bytes"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -14,14 +13,14 @@ import (
 
 // Why pieces. The YAML library turns a whole file into a tree before anyone can
 // look at it: 1.3 KB a task, on one processor. The value of tasks in block
-// style can be cut in front of any line that begins a task, and each piece is
-// then a document of its own with the same tasks. Pieces are read side by side
-// and their trees dropped at once.
+// style can be cut in front of any line that begins a task. Pieces are read
+// side by side and their trees dropped at once.
 //
-// A cut is safe because the parts are parsed by the library, too: wherever a
-// cut would change the meaning (inside quotes or brackets, between an anchor
-// and its alias) the part before or after it is not valid by itself. Then, or
-// if anything else is unusual, the file is read as a whole.
+// A cut is safe because each part is parsed by the library below a first line
+// that puts it into the state it has in the file: in the map of tasks, after a
+// task. Wherever a cut would change the meaning (inside quotes or brackets,
+// between an anchor and its alias) the part before or after it is not valid by
+// itself. Then, or if anything else is unusual, the file is read as a whole.
 
 const (
 	piecesFrom = 64 << 10 // size from which a file is read in pieces
@@ -30,27 +29,29 @@ const (
 
 // piece is a part of the value of tasks.
 type piece struct {
-	src   []byte
-	lines int32 // lines before it
-	tasks []*Task
-	list  diag.List
+	src    []byte
+	lines  int32  // lines before it
+	indent []byte // of its tasks
+	first  bool
+	tasks  []*Task
+	list   diag.List
 }
 
-// readPieces reads the file into doc in pieces. It returns false, having left
-// doc and d alone, when the file must be read as a whole.
-func (d *decoder) readPieces(doc *document) bool {
+// readPieces reads the file into doc in pieces of at least size bytes. It
+// returns false, having left doc and d alone, when the file must be read as a
+// whole.
+func (d *decoder) readPieces(doc *document, size int) bool {
 	src := d.file.Source
-	if len(src) < piecesFrom || strangeLines(src) {
+	if strangeLines(src) {
 		return false
 	}
 	head, body, tail := splitTasks(src)
-	pieces := cut(body, int32(bytes.Count(src[:len(src)-len(body)-len(tail)], newline)))
+	pieces := cut(body, int32(bytes.Count(src[:len(src)-len(body)-len(tail)], newline)), size)
 	if len(pieces) < 2 {
 		return false
 	}
 	root := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
-	tailLine := int32(bytes.Count(src[:len(src)-len(tail)], newline))
-	if !addPart(root, d.file, head, 0) || !addPart(root, d.file, tail, tailLine) || !d.readAll(pieces) {
+	if !addHead(root, d.file, head) || !addTail(root, d.file, tail) || !d.readAll(pieces) {
 		return false
 	}
 	doc.pos = d.pos(root)
@@ -116,7 +117,7 @@ func lineEnd(src []byte, i int) int {
 }
 
 // cut divides body in front of lines that begin a task.
-func cut(body []byte, lines int32) []piece {
+func cut(body []byte, lines int32, size int) []piece {
 	indent := -1
 	var pieces []piece
 	start, startLine := 0, lines
@@ -130,7 +131,7 @@ func cut(body []byte, lines int32) []piece {
 			if indent < 0 {
 				indent = n - i
 			}
-			if n-i == indent && i-start >= pieceSize && beginsKey(c) {
+			if n-i == indent && i-start >= size && beginsKey(c) {
 				pieces = append(pieces, piece{src: body[start:i], lines: startLine})
 				start, startLine = i, lines
 			}
@@ -140,31 +141,53 @@ func cut(body []byte, lines int32) []piece {
 	if indent < 1 {
 		return nil
 	}
-	return append(pieces, piece{src: body[start:], lines: startLine})
+	pieces = append(pieces, piece{src: body[start:], lines: startLine})
+	for i := range pieces {
+		pieces[i].first = i == 0
+		pieces[i].indent = bytes.Repeat([]byte{' '}, indent)
+	}
+	return pieces
 }
 
 func beginsKey(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '"' || c == '\''
 }
 
-// addPart parses the part of a file before or after tasks and adds its keys to
-// root.
-func addPart(root *yaml.Node, file *diag.File, src []byte, lines int32) bool {
-	n, problem := parseYAML(file, lines, src)
-	if problem != nil || n == nil {
-		return problem == nil
-	}
-	if n.Kind != yaml.MappingNode || n.Column != 1 || n.Style&yaml.FlowStyle != 0 {
+// addHead adds the keys before tasks to root.
+func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
+	n, _ := parseYAML(file, 0, append(bytes.Clone(src), "tasks:\n"...))
+	if n == nil || !plainMap(n) || n.Column != 1 {
 		return false
 	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if k := n.Content[i]; k.Value == "tasks" || k.Tag == "!!merge" {
+	root.Line = n.Line
+	return addKeys(root, n.Content[:len(n.Content)-2])
+}
+
+// addTail adds the keys after tasks to root.
+func addTail(root *yaml.Node, file *diag.File, src []byte) bool {
+	const before = "tasks:\n  x: y\n"
+	n, _ := parseYAML(file, 0, append([]byte(before), src...))
+	if n == nil || !plainMap(n) {
+		return false
+	}
+	shift(n, bytes.Count(file.Source[:len(file.Source)-len(src)], newline)-2)
+	return addKeys(root, n.Content[2:])
+}
+
+func addKeys(root *yaml.Node, content []*yaml.Node) bool {
+	for i := 0; i < len(content); i += 2 {
+		if k := content[i]; k.Value == "tasks" || k.Tag == "!!merge" {
 			return false
 		}
 	}
-	shift(n, int(lines))
-	root.Content = append(root.Content, n.Content...)
+	root.Content = append(root.Content, content...)
 	return true
+}
+
+// plainMap reports whether n is a mapping in block style without a tag or an
+// anchor.
+func plainMap(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode && n.Style == 0 && n.Anchor == "" && n.Tag == "!!map"
 }
 
 func shift(n *yaml.Node, lines int) {
@@ -185,12 +208,13 @@ func (d *decoder) readAll(pieces []piece) bool {
 	var done sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
 		done.Go(func() {
+			var buf []byte
 			for !failed.Load() {
 				i := int(next.Add(1)) - 1
 				if i >= len(pieces) {
 					return
 				}
-				if !pieces[i].read(d.file) {
+				if !pieces[i].read(d.file, &buf) {
 					failed.Store(true)
 				}
 			}
@@ -200,15 +224,25 @@ func (d *decoder) readAll(pieces []piece) bool {
 	return !failed.Load()
 }
 
-func (p *piece) read(file *diag.File) bool {
-	root, problem := parseYAML(file, p.lines, p.src)
-	if problem != nil || root == nil || root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 ||
-		strings.HasPrefix(root.Tag, "!") && root.Tag != "!!map" {
+func (p *piece) read(file *diag.File, buf *[]byte) bool {
+	src, lines := append((*buf)[:0], "tasks:\n"...), p.lines-1
+	if !p.first {
+		src = append(append(src, p.indent...), "x: y\n"...)
+		lines--
+	}
+	src = append(src, p.src...)
+	*buf = src
+	n, _ := parseYAML(file, lines, src)
+	if n == nil || len(n.Content) != 2 || !plainMap(n.Content[1]) {
 		return false
 	}
-	d := decoder{file: file, line: p.lines, budget: freeVisits + 4*len(p.src)}
+	n = n.Content[1]
+	if !p.first {
+		n.Content = n.Content[2:]
+	}
+	d := decoder{file: file, line: lines, budget: freeVisits + 4*len(p.src)}
 	var doc document
-	d.readTasks(root, &doc)
+	d.readTasks(n, &doc)
 	p.tasks, p.list, p.src = doc.tasks, d.list, nil
 	return true
 }

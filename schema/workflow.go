@@ -68,6 +68,8 @@ type Workflow struct {
 	ByAlias map[string][]*Task
 	// Wildcards are the tasks whose name or an alias holds a "*", in order.
 	Wildcards []*Task
+
+	lookup lookup
 }
 
 // Output is the root key `output`.

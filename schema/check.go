@@ -1,0 +1,148 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Check reports what can be known to be wrong without running anything, beyond
+// what [Load] has reported: calls of tasks that are not there, needs that form
+// a cycle, settings that no task could run with, scripts that are no shell
+// language, and, as warnings, what can never do what it says. Names and texts
+// that are templates are passed over.
+func Check(w *Workflow) diag.List {
+	c := checker{w: w, parser: syntax.NewParser()}
+	c.settings(w.Pos, "", w.Run, w.Method)
+	if s := w.Output.Style; s != "" && s != "interleaved" && s != "group" && s != "prefixed" {
+		c.add(diag.Error, diag.Other, w.Output.Pos, fmt.Sprintf("output style %q not recognized", s), "", "use interleaved, group or prefixed")
+	}
+	for _, t := range w.Tasks {
+		c.task(t)
+	}
+	c.cycles()
+	c.wildcards()
+	return c.list
+}
+
+type checker struct {
+	w      *Workflow
+	list   diag.List
+	parser *syntax.Parser
+}
+
+func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix string) {
+	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") }
+
+func (c *checker) task(t *Task) {
+	c.settings(t.Pos, fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
+	for _, cs := range [2][]Command{t.Deps, t.Cmds} {
+		for i := range cs {
+			if cs[i].Kind == Call {
+				c.call(t, &cs[i])
+			} else {
+				c.script(t, "command", cs[i].Text)
+			}
+			c.script(t, "if", cs[i].If)
+		}
+	}
+	c.script(t, "if", t.If)
+	for _, s := range t.Status {
+		c.script(t, "status", s)
+	}
+	for _, p := range t.Preconditions {
+		c.script(t, "precondition", p.Cmd)
+	}
+	if t.Sources != nil && !slices.ContainsFunc(t.Sources, func(g Glob) bool { return !g.Exclude }) {
+		c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
+			"so its files never decide whether it runs", "list the files it reads, or remove sources")
+	}
+	for _, a := range t.Aliases {
+		switch other := c.w.ByName[a]; {
+		case other == t:
+		case other != nil:
+			c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: its alias %q is never used", t.Name, a),
+				fmt.Sprintf("it is the name of the task at %s", other.Pos), "choose another alias")
+		case len(c.w.ByAlias[a]) > 1 && c.w.ByAlias[a][0] != t:
+			c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: its alias %q cannot be called", t.Name, a),
+				fmt.Sprintf("task %q has it, too", c.w.ByAlias[a][0].Name), "choose another alias")
+		}
+	}
+}
+
+func (c *checker) settings(pos diag.Pos, about string, run, method Text) {
+	switch run.S {
+	case "", "always", "once", "when_changed":
+	default:
+		if !isTemplate(run.S) {
+			c.add(diag.Error, diag.Other, run.Pos, fmt.Sprintf("%sinvalid run %q", about, run.S), "", "use always, once or when_changed")
+		}
+	}
+	switch method.S {
+	case "", "checksum", "timestamp", "none":
+	default:
+		if !isTemplate(method.S) {
+			c.add(diag.Error, diag.Other, method.Pos, fmt.Sprintf("%sinvalid method %q", about, method.S), "", "use checksum, timestamp or none")
+		}
+	}
+}
+
+func (c *checker) call(t *Task, call *Command) {
+	if isTemplate(call.Text.S) {
+		return
+	}
+	found, _, err := c.w.find(call.Text.S)
+	pos := call.Text.Pos
+	if !pos.IsValid() {
+		pos = call.Pos
+	}
+	why := fmt.Sprintf("called by %q (line %d)", t.Name, t.Pos.Line)
+	switch {
+	case err != nil:
+		c.add(diag.Error, diag.Conflict, pos, err.Error(), why, "call it by its name")
+	case found == nil:
+		fix := ""
+		if s := c.w.Suggest(call.Text.S); s != "" {
+			fix = fmt.Sprintf("did you mean %q?", s)
+		}
+		c.add(diag.Error, diag.MissingTask, pos, fmt.Sprintf("no task %q", call.Text.S), why, fix)
+	}
+}
+
+// script reports a text that is no shell language.
+func (c *checker) script(t *Task, what string, text Text) {
+	if text.S == "" || isTemplate(text.S) {
+		return
+	}
+	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "",
+			"the numbers are line and column inside the script")
+	}
+}
+
+// wildcards reports tasks that no call can reach, since an earlier wildcard
+// matches all that theirs does.
+func (c *checker) wildcards() {
+	ps := c.w.patterns()
+	for i, p := range ps {
+		if p.name != p.task.Name {
+			continue
+		}
+		for _, earlier := range ps[:i] {
+			// Letters stand for themselves only, so an earlier pattern that
+			// matches the stars as such matches whatever they stand for.
+			if earlier.task != p.task && !strings.ContainsAny(earlier.name, `.+?()|[]{}^$\`) && earlier.re.MatchString(strings.ReplaceAll(p.name, "*", "\x01")) {
+				c.add(diag.Warning, diag.Suspicious, p.task.Pos, fmt.Sprintf("task %q is never reached", p.name),
+					fmt.Sprintf("%q (%s) matches every name that it does", earlier.name, earlier.task.Pos), "define it before that one")
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// need is one dependency whose target is known.
+type need struct {
+	to  *Task
+	dep *Command
+}
+
+// cycles reports dependencies that lead back to their own task. One cycle is
+// shown for each knot of tasks.
+func (c *checker) cycles() {
+	const (
+		unseen = iota
+		open   // on the path that is followed
+		done
+	)
+	type frame struct {
+		task  *Task
+		needs []need
+		next  int
+	}
+	state := make(map[*Task]uint8, len(c.w.Tasks))
+	shown := map[*Task]bool{}
+	var path []frame
+	push := func(t *Task) {
+		state[t] = open
+		path = append(path, frame{task: t, needs: c.needs(t)})
+	}
+	for _, root := range c.w.Tasks {
+		if state[root] != unseen || len(root.Deps) == 0 {
+			continue
+		}
+		push(root)
+		for len(path) > 0 {
+			top := &path[len(path)-1]
+			if top.next == len(top.needs) {
+				state[top.task] = done
+				path = path[:len(path)-1]
+				continue
+			}
+			n := top.needs[top.next]
+			top.next++
+			switch state[n.to] {
+			case unseen:
+				push(n.to)
+			case open:
+				if shown[n.to] && shown[top.task] {
+					continue
+				}
+				start := len(path) - 1
+				for path[start].task != n.to {
+					start--
+				}
+				var ring []need
+				for _, f := range path[start:] {
+					ring = append(ring, f.needs[f.next-1])
+					shown[f.task] = true
+				}
+				c.cycle(n.to, ring)
+			}
+		}
+	}
+}
+
+// needs returns the dependencies of t whose names are not templates.
+func (c *checker) needs(t *Task) []need {
+	ns := make([]need, 0, len(t.Deps))
+	for i := range t.Deps {
+		dep := &t.Deps[i]
+		if isTemplate(dep.Text.S) {
+			continue
+		}
+		if to, _, err := c.w.find(dep.Text.S); err == nil && to != nil {
+			ns = append(ns, need{to, dep})
+		}
+	}
+	return ns
+}
+
+// cycle reports one cycle: ring are the needs from first back to first.
+func (c *checker) cycle(first *Task, ring []need) {
+	severity, from := diag.Error, first
+	names := []string{first.Name}
+	var steps []string
+	for _, n := range ring {
+		names = append(names, n.to.Name)
+		steps = append(steps, fmt.Sprintf("%q needs %q (%s)", from.Name, n.to.Name, n.dep.Pos))
+		// A condition may end what looks endless.
+		if n.to.If.S != "" || len(n.to.Platforms) > 0 || n.dep.For != nil && len(n.dep.For.List) == 0 {
+			severity = diag.Warning
+		}
+		from = n.to
+	}
+	c.add(severity, diag.Cycle, ring[0].dep.Pos, "tasks need each other: "+strings.Join(names, " → "), strings.Join(steps, ", "), "remove one of these dependencies")
+}
