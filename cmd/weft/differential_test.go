@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -179,7 +180,10 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 		t.Fatal(err)
 	}
 	field := func(s string) string {
-		s = strings.ReplaceAll(escapes().ReplaceAllString(s, ""), work, "$WORK")
+		s = snippet().ReplaceAllStringFunc(s, func(line string) string {
+			return escape().ReplaceAllString(line, "")
+		})
+		s = strings.ReplaceAll(strings.ReplaceAll(s, work, "$WORK"), root, "$ROOT")
 		if d.unordered {
 			s = sortedLines(s)
 		}
@@ -193,9 +197,12 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 	}
 }
 
-// escapes matches colours: the reference highlights the snippets of decode
-// errors even under NO_COLOR.
-func escapes() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") }
+// snippet matches a line of source in a decode error, which the reference
+// highlights even under NO_COLOR; escape matches one colour in it.
+var (
+	snippet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[> ] +[0-9]+ \| .*$`) })
+	escape  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") })
+)
 
 // tree renders the files below dir, apart from the state both programs keep.
 func tree(t *testing.T, dir string) string {
