@@ -14,8 +14,9 @@ const (
 // its command's prefix. No byte is dropped and none is added but prefixes and
 // the newline that ends an unterminated last line.
 type lines struct {
-	w   *Out
-	buf []byte
+	w    *Out
+	buf  []byte
+	hold int // how much of an unterminated line is held back; 0 means keepLine
 }
 
 // write shows the whole lines in data and keeps the rest in t. Everything it
@@ -48,7 +49,11 @@ func (l *lines) line(t *tail, rest []byte) {
 
 // keep holds back the beginning of a line, unless it is too long for that.
 func (l *lines) keep(t *tail, part []byte) {
-	if len(t.partial)+len(part) <= keepLine {
+	hold := l.hold
+	if hold == 0 {
+		hold = keepLine
+	}
+	if len(t.partial)+len(part) <= hold {
 		t.partial = append(t.partial, part...)
 		return
 	}

@@ -1,0 +1,96 @@
+package report
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// unprefixed takes prefixes away again: what is left is what went in.
+func unprefixed(t *testing.T, out []byte, prefix string) []byte {
+	var in []byte
+	for len(out) > 0 {
+		rest, ok := bytes.CutPrefix(out, []byte(prefix))
+		if !ok {
+			t.Fatalf("a line without prefix: %q", out[:min(len(out), 40)])
+		}
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			t.Fatal("the last line is not terminated")
+		}
+		in = append(in, rest[:i+1]...)
+		out = rest[i+1:]
+	}
+	return in
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("a\nb"), uint16(1))
+	f.Add([]byte("\r\n\n\x00\xff"), uint16(3))
+	f.Add([]byte("longer than what is held\nshort\n"), uint16(0xffff))
+	f.Fuzz(func(t *testing.T, data []byte, cut uint16) {
+		if len(data) == 0 {
+			return
+		}
+		var r recorder
+		p := newPrefixed(r.options())
+		p.lines.hold = 8
+		p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
+		n := int(cut) + 1
+		for i := 0; i < len(data); i += n {
+			p.Handle(outputEvent(1, string(data[i:min(len(data), i+n)])))
+		}
+		p.Handle(&event.CommandEnded{Step: 1})
+		want := data
+		if data[len(data)-1] != '\n' {
+			want = append(bytes.Clone(data), '\n')
+		}
+		if got := unprefixed(t, r.out.Bytes(), "[p] "); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes in, %d out", len(want), len(got))
+		}
+	})
+}
+
+// A line without end does not grow memory.
+func TestEndlessLine(t *testing.T) {
+	o := Options{Stdout: NewOut(io.Discard), Stderr: NewOut(io.Discard)}
+	p := newPrefixed(o)
+	p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
+	chunk := bytes.Repeat([]byte("x"), 10_000)
+	for range 10_000 {
+		p.Handle(&event.Output{Step: 1, Data: chunk})
+	}
+	if held := cap(p.open[command{1, 0}].partial) + cap(p.lines.buf); held > 2*(keepLine+batch) {
+		t.Errorf("%d bytes held", held)
+	}
+}
+
+func BenchmarkPrefixed(b *testing.B) { benchmarkOutput(b, "prefixed") }
+func BenchmarkGroup(b *testing.B)    { benchmarkOutput(b, "group") }
+
+func benchmarkOutput(b *testing.B, style string) {
+	line := append(bytes.Repeat([]byte("x"), 99), '\n')
+	chunk := bytes.Repeat(line, 655)
+	r := New(style, Options{Stdout: NewOut(io.Discard), Stderr: NewOut(io.Discard)})
+	r.Handle(&event.StepStarted{Step: 1, Prefix: "task"})
+	b.SetBytes(int64(len(chunk)))
+	for range b.N {
+		r.Handle(&event.Output{Step: 1, Data: chunk})
+	}
+	r.Handle(&event.CommandEnded{Step: 1})
+}
+
+// BenchmarkAnnounce is one step of one small command, as a run of many has it.
+func BenchmarkAnnounce(b *testing.B) {
+	r := New("interleaved", Options{Stdout: NewOut(io.Discard), Stderr: NewOut(io.Discard), Name: "weft"})
+	started, command := &event.StepStarted{Step: 1, Task: "t"}, &event.CommandStarted{Step: 1, Text: "echo hi"}
+	settled := &event.StepSettled{Step: 1, Task: "t", Outcome: event.Succeeded}
+	b.ReportAllocs()
+	for range b.N {
+		r.Handle(started)
+		r.Handle(command)
+		r.Handle(settled)
+	}
+}

@@ -1,0 +1,134 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// everyEvent is one event of each type.
+func everyEvent() []event.Event {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	file := &diag.File{Path: "/w/Taskfile.yml", Name: "Taskfile.yml"}
+	pos := diag.Pos{File: file, Line: 3, Column: 5}
+	return []event.Event{
+		&event.RunStarted{Time: now, Run: "r1", Tasks: []string{"a"}},
+		&event.Planned{Time: now, Steps: 2, Edges: 1, Parent: 1},
+		&event.StepStarted{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Pos: pos, Silent: true},
+		&event.CommandStarted{Time: now, Step: 1, Text: "echo", Dir: "/w", Silent: true, DryRun: true, Relayed: true},
+		&event.Output{Time: now, Step: 1, Stream: event.Stdout, Data: []byte("text\n")},
+		&event.Output{Time: now, Step: 1, Stream: event.Stderr, Data: []byte{0xff, 0}},
+		&event.Output{Time: now, Step: 1, Stream: event.Merged, Data: []byte("both")},
+		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second},
+		&event.Notice{Time: now, Kind: event.VarComputed, Step: 1, Task: "a", A: "ls", B: "x", Err: errStatus1},
+		&event.Suspended{Time: now, Step: 1},
+		&event.Resumed{Time: now, Step: 1},
+		&event.StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Outcome: event.Failed, Err: errStatus1, Code: 3, Cause: 2, Duration: time.Second},
+		&event.DiagnosticFound{Time: now, Diagnostic: &diag.Diagnostic{Pos: pos, Severity: diag.Warning, What: "odd"}},
+		&event.SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
+		&event.StillRunning{Time: now, Tasks: []string{"a"}},
+		&event.RunFinished{Time: now, Counts: [event.Cancelled + 1]int{event.Failed: 1}, Err: errStatus1, Duration: time.Minute},
+	}
+}
+
+func eventSchema(t *testing.T) *jsonschema.Schema {
+	f, err := os.Open("../../../schema/events.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("events.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("events.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestNDJSONKeepsItsSchema(t *testing.T) {
+	schema := eventSchema(t)
+	var b bytes.Buffer
+	replay(NewNDJSON(&b, nil), everyEvent()...)
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != len(everyEvent()) {
+		t.Fatalf("%d lines for %d events", len(lines), len(everyEvent()))
+	}
+	for _, line := range lines {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
+		if err == nil {
+			err = schema.Validate(v)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	for _, wrong := range []string{`{}`, `{"event":"output","time":"2026-01-01T00:00:00Z"}`, `{"event":"suspended","time":"2026-01-01T00:00:00Z","step":1,"odd":1}`} {
+		v, _ := jsonschema.UnmarshalJSON(strings.NewReader(wrong))
+		if schema.Validate(v) == nil {
+			t.Errorf("the schema accepts %s", wrong)
+		}
+	}
+}
+
+// The list of everyEvent must be complete, or the schema is not tested.
+func TestNDJSONKnowsEveryEvent(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	for _, ev := range everyEvent() {
+		seen[reflect.TypeOf(ev)] = true
+		if toRecord(ev).Event == "unknown" {
+			t.Errorf("%T has no record", ev)
+		}
+	}
+	src, err := os.ReadFile("../../../engine/event/event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(src), ") event() "); n != len(seen) {
+		t.Errorf("%d types of events, %d of them tested", n, len(seen))
+	}
+}
+
+func TestNDJSONFields(t *testing.T) {
+	var b bytes.Buffer
+	replay(NewNDJSON(&b, nil), everyEvent()...)
+	dec := json.NewDecoder(&b)
+	var got []map[string]any
+	for dec.More() {
+		var m map[string]any
+		if err := dec.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m)
+	}
+	for i, want := range map[int]map[string]any{
+		0:  {"event": "run_started", "version": 1.0, "run": "r1"},
+		2:  {"run": "r1", "step": 1.0, "parent": 2.0, "task": "a", "label": "label", "position": "Taskfile.yml:3:5"},
+		4:  {"data": "text\n", "stream": "stdout", "command": 0.0},
+		5:  {"base64": "/wA=", "stream": "stderr"},
+		11: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
+		15: {"event": "run_finished", "seconds": 60.0},
+	} {
+		for k, v := range want {
+			if got[i][k] != v {
+				t.Errorf("line %d: %s is %v, want %v", i+1, k, got[i][k], v)
+			}
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// recorder is a reporter's surroundings: what it wrote where.
+type recorder struct{ out, err bytes.Buffer }
+
+func (r *recorder) options(change ...func(*Options)) Options {
+	o := Options{Stdout: NewOut(&r.out), Stderr: NewOut(&r.err), Name: "weft"}
+	for _, f := range change {
+		f(&o)
+	}
+	return o
+}
+
+// step returns the events of one step named name that runs one command with
+// the given output and error.
+func stepEvents(id event.StepID, name, output string, err error) []event.Event {
+	evs := []event.Event{
+		&event.StepStarted{Step: id, Task: name, Name: name, Prefix: name},
+		&event.CommandStarted{Step: id, Text: "run " + name, Relayed: true},
+	}
+	if output != "" {
+		evs = append(evs, outputEvent(id, output))
+	}
+	ended := &event.CommandEnded{Step: id, Err: err}
+	settled := &event.StepSettled{Step: id, Task: name, Name: name, Prefix: name, Outcome: event.Succeeded, Err: err}
+	if err != nil {
+		ended.Code, settled.Code, settled.Outcome = 1, 1, event.Failed
+	}
+	return append(evs, ended, settled)
+}
+
+func outputEvent(id event.StepID, data string) *event.Output {
+	return &event.Output{Step: id, Stream: event.Merged, Data: []byte(data)}
+}
+
+func replay(r Reporter, evs ...event.Event) {
+	for _, ev := range evs {
+		r.Handle(ev)
+	}
+	r.Close()
+}
+
+var errStatus1 = errors.New("exit status 1")
+
+func TestStyles(t *testing.T) {
+	verbose := func(o *Options) { o.Verbose = true }
+	colored := func(o *Options) { o.Palette.On = true }
+	begin := func(evs []event.Event) []event.Event {
+		c := evs[1].(*event.CommandStarted)
+		c.Begin, c.End = "B", "E"
+		return evs
+	}
+	fresh := &event.StepSettled{Step: 1, Task: "label", Name: "a", Prefix: "pre", Outcome: event.Fresh}
+	tests := []struct {
+		name, style string
+		options     func(*Options)
+		events      []event.Event
+		out, err    string
+	}{
+		{"announce", "interleaved", nil, stepEvents(1, "a", "", nil), "", "weft: [a] run a\n"},
+		{"announce in colour", "interleaved", colored, stepEvents(1, "a", "", nil), "", "\x1b[32mweft: [a] run a\n\x1b[0m"},
+		{"verbose", "interleaved", verbose, stepEvents(1, "a", "", errStatus1), "",
+			"weft: \"a\" started\nweft: [a] run a\nweft: \"a\" failed: exit status 1\n"},
+		{"relayed all the same", "interleaved", nil, stepEvents(1, "a", "x", nil), "x", "weft: [a] run a\n"},
+		{"fresh", "interleaved", nil, []event.Event{fresh}, "", "weft: Task \"label\" is up to date\n"},
+		{"fresh by prefix", "prefixed", nil, []event.Event{fresh}, "", "weft: Task \"pre\" is up to date\n"},
+		{"fresh and silent", "interleaved", func(o *Options) { o.Silent = true }, []event.Event{fresh}, "", ""},
+		{"group", "group", nil, stepEvents(1, "a", "x\ny", nil), "x\ny", "weft: [a] run a\n"},
+		{"group between lines", "group", nil, begin(stepEvents(1, "a", "x", nil)), "B\nxE\n", "weft: [a] run a\n"},
+		{"group without output", "group", nil, begin(stepEvents(1, "a", "", nil)), "", "weft: [a] run a\n"},
+		{"group of errors, none", "group", func(o *Options) { o.ErrorOnly = true }, stepEvents(1, "a", "x\n", nil), "", "weft: [a] run a\n"},
+		{"group of errors", "group", func(o *Options) { o.ErrorOnly = true }, stepEvents(1, "a", "x\n", errStatus1), "x\n", "weft: [a] run a\n"},
+		{"group never ended", "group", nil, stepEvents(1, "a", "x\n", nil)[:3], "x\n", "weft: [a] run a\n"},
+		{"prefixed", "prefixed", nil, stepEvents(1, "a", "x\r\n\ny", nil), "[a] x\r\n[a] \n[a] y\n", "weft: [a] run a\n"},
+		{"prefixed in colour", "prefixed", colored,
+			append(stepEvents(1, "a", "x\n", nil), stepEvents(2, "b", "y\n", nil)...),
+			"[\x1b[33ma\x1b[0m] x\n[\x1b[34mb\x1b[0m] y\n", "\x1b[32mweft: [a] run a\n\x1b[0m\x1b[32mweft: [b] run b\n\x1b[0m"},
+		{"prefixed never ended", "prefixed", nil, stepEvents(1, "a", "x", nil)[:3], "[a] x\n", "weft: [a] run a\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r recorder
+			o := r.options()
+			if tt.options != nil {
+				tt.options(&o)
+			}
+			replay(New(tt.style, o), tt.events...)
+			if r.out.String() != tt.out {
+				t.Errorf("stdout %q, want %q", r.out.String(), tt.out)
+			}
+			if r.err.String() != tt.err {
+				t.Errorf("stderr %q, want %q", r.err.String(), tt.err)
+			}
+		})
+	}
+}
+
+// Commands that write at the same time keep their lines apart in every style.
+func TestInterleavedChunks(t *testing.T) {
+	evs := func() []event.Event {
+		return []event.Event{
+			&event.StepStarted{Step: 1, Prefix: "a"}, &event.StepStarted{Step: 2, Prefix: "b"},
+			outputEvent(1, "one "), outputEvent(2, "two\nthree"), outputEvent(1, "more\n"), outputEvent(2, "!\n"),
+			&event.CommandEnded{Step: 2}, &event.CommandEnded{Step: 1},
+		}
+	}
+	for style, want := range map[string]string{
+		"group":    "two\nthree!\none more\n",
+		"prefixed": "[b] two\n[a] one more\n[b] three!\n",
+	} {
+		var r recorder
+		replay(New(style, r.options()), evs()...)
+		if r.out.String() != want {
+			t.Errorf("%s: %q, want %q", style, r.out.String(), want)
+		}
+	}
+}
+
+func TestNotices(t *testing.T) {
+	const silentUnlessVerbose = ""
+	tests := []struct {
+		notice     event.Notice
+		out, err   string // verbose
+		always     bool   // shown without verbose too
+		withoutRun bool   // the step has not begun: no "started" line
+	}{
+		{notice: event.Notice{Kind: event.VarComputed, A: "ls", B: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
+		{notice: event.Notice{Kind: event.TaskIfSkipped}, out: `weft: if condition not met - skipped: "full"` + "\n", withoutRun: true},
+		{notice: event.Notice{Kind: event.PlatformSkipped}, out: `weft: "full" not for current platform - ignored\n`, withoutRun: true},
+		{notice: event.Notice{Kind: event.PlatformSkipped, A: "dir"}, out: "weft: [shown] dir not for current platform - ignored\n"},
+		{notice: event.Notice{Kind: event.CommandIfSkipped}, out: "weft: [shown] if condition not met - skipped\n"},
+		{notice: event.Notice{Kind: event.StatusChecked, A: "true"}, out: "weft: status command true exited zero\n"},
+		{notice: event.Notice{Kind: event.StatusChecked, A: "false", Err: errStatus1}, out: "weft: status command false exited non-zero: exit status 1\n"},
+		{notice: event.Notice{Kind: event.ErrorIgnored, Err: errStatus1}, err: "weft: [shown] command error ignored: exit status 1\n"},
+		{notice: event.Notice{Kind: event.ErrorIgnored, A: "call", Err: errStatus1}, err: "weft: [shown] task error ignored: exit status 1\n"},
+		{notice: event.Notice{Kind: event.ErrorIgnored, A: "task", Err: errStatus1}, err: "weft: task error ignored: exit status 1\n"},
+		{notice: event.Notice{Kind: event.DeferFailed, Err: errStatus1}, err: "weft: ignored error in deferred cmd: exit status 1\n"},
+		{notice: event.Notice{Kind: event.Deduplicated, A: "k"}, err: "weft: skipping execution of task: k\n"},
+		{notice: event.Notice{Kind: event.PreconditionFailed, A: "no"}, err: "weft: no\n", always: true},
+		{notice: event.Notice{Kind: event.PromptAssumed, A: "Sure?"}, out: "Sure? [assuming yes]\n", always: true, withoutRun: true},
+	}
+	for _, tt := range tests {
+		tt.notice.Step, tt.notice.Task = 1, "shown"
+		for _, verbose := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%d %s %v", tt.notice.Kind, tt.notice.A, verbose), func(t *testing.T) {
+				var r recorder
+				p := New("interleaved", r.options(func(o *Options) { o.Verbose = verbose }))
+				replay(p, &event.StepStarted{Step: 1, Task: "shown", Name: "full"}, &tt.notice)
+				out, err := tt.out, tt.err
+				switch {
+				case verbose && !tt.withoutRun:
+					err = "weft: \"full\" started\n" + err
+				case !verbose && !tt.always:
+					out, err = silentUnlessVerbose, silentUnlessVerbose
+				}
+				if r.out.String() != out || r.err.String() != err {
+					t.Errorf("got %q %q, want %q %q", r.out.String(), r.err.String(), out, err)
+				}
+			})
+		}
+	}
+}
+
+func TestSignal(t *testing.T) {
+	first := &event.SignalReceived{Signal: syscall.SIGINT, Count: 1, Running: 3}
+	for _, tt := range []struct {
+		dropIn   bool
+		ev       *event.SignalReceived
+		out, err string
+	}{
+		{false, first, "", "weft: interrupt: stopping 3 steps, Ctrl-C again to kill\n"},
+		{false, &event.SignalReceived{Signal: syscall.SIGINT, Count: 2, Running: 1}, "", "weft: interrupt: killing 1 step\n"},
+		{false, &event.SignalReceived{Signal: syscall.SIGTERM, Count: 2, Running: 1}, "", ""},
+		{true, first, "weft: Signal received: \"interrupt\"\n", ""},
+	} {
+		var r recorder
+		replay(New("interleaved", r.options(func(o *Options) { o.DropIn = tt.dropIn })), tt.ev)
+		if r.out.String() != tt.out || r.err.String() != tt.err {
+			t.Errorf("%+v: got %q %q", tt, r.out.String(), r.err.String())
+		}
+	}
+}
+
+func TestSummary(t *testing.T) {
+	inner, outer := errors.New("exit status 3"), error(nil)
+	outer = fmt.Errorf("callee: %w", inner)
+	evs := []event.Event{
+		&event.StepStarted{Step: 1, Task: "all", Name: "all"},
+		&event.StepStarted{Step: 2, Task: "unit", Name: "test:unit", Parent: 1},
+		outputEvent(2, strings.Repeat("early\n", 1000)+"FAIL x\nwant 1\n"),
+		&event.CommandEnded{Step: 2, Code: 3, Err: inner},
+		&event.StepSettled{Step: 2, Parent: 1, Task: "unit", Name: "test:unit", Outcome: event.Failed, Err: inner, Duration: 1260 * time.Millisecond},
+		&event.StepSettled{Step: 3, Task: "lint", Name: "lint", Outcome: event.Failed, Err: errStatus1},
+		&event.StepSettled{Step: 4, Task: "deploy", Name: "deploy", Outcome: event.Cancelled, Cause: 2},
+		&event.StepSettled{Step: 1, Task: "all", Name: "all", Outcome: event.Failed, Err: outer},
+		&event.RunFinished{Err: outer, Counts: [event.Cancelled + 1]int{event.Cancelled: 1}},
+	}
+	var r recorder
+	replay(NewSummary(r.options(), func(task string) string { return "weft " + task }), evs...)
+	want := "weft: 1 step cancelled\n" +
+		"weft: \"lint\" failed: exit status 1; run it again with: weft lint\n" +
+		"weft: \"test:unit\" failed: exit status 3 after 1.3s; run it again with: weft test:unit\n" +
+		strings.Repeat("  | early\n", 8) + "  | FAIL x\n  | want 1\n"
+	if got := r.err.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// Whatever the size, a command's output comes out as it went in.
+func TestSpill(t *testing.T) {
+	for _, size := range []int{0, 1, spillAt - 1, spillAt, spillAt + 1, 3*spillAt + 17} {
+		data := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
+		var r recorder
+		g := New("group", r.options())
+		for i := 0; i < size; i += 60_000 {
+			g.Handle(outputEvent(1, string(data[i:min(size, i+60_000)])))
+		}
+		g.Handle(&event.CommandEnded{Step: 1})
+		if !bytes.Equal(r.out.Bytes(), data) {
+			t.Errorf("size %d: output differs", size)
+		}
+	}
+}
+
+// A command that writes much is not held in memory.
+func TestSpillMemory(t *testing.T) {
+	var s spill
+	chunk := bytes.Repeat([]byte("x"), 64<<10)
+	for range 10 * spillAt / len(chunk) {
+		s.write(chunk)
+	}
+	defer s.reset()
+	if cap(s.mem) > 2*spillAt {
+		t.Errorf("%d bytes held for %d written", cap(s.mem), s.size)
+	}
+	if s.file == nil {
+		t.Fatal("nothing was spilled")
+	}
+}
+
+// stubborn takes what it is given bit by bit.
+type stubborn struct {
+	bytes.Buffer
+	turn int
+}
+
+func (s *stubborn) Write(p []byte) (int, error) {
+	s.turn++
+	switch s.turn % 3 {
+	case 0:
+		return 0, syscall.EAGAIN
+	case 1:
+		return s.Buffer.Write(p[:1])
+	}
+	return s.Buffer.Write(p[:(len(p)+1)/2])
+}
+
+func TestOutKeepsTrying(t *testing.T) {
+	var w stubborn
+	o := NewOut(&w)
+	const text = "all of it, in the end"
+	if n, err := o.Write([]byte(text)); n != len(text) || err != nil || w.String() != text {
+		t.Errorf("wrote %d (%v): %q", n, err, w.String())
+	}
+}
+
+func TestOutBrokenPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	o := Options{Stdout: NewOut(w), Stderr: NewOut(&bytes.Buffer{}), Name: "weft"}
+	p := New("prefixed", o)
+	p.Handle(outputEvent(1, "x\n"))
+	if p.Err() == nil || !o.Stdout.Broken() {
+		t.Errorf("error %v, broken %v", p.Err(), o.Stdout.Broken())
+	}
+}
+
+// Output is given back exactly once, however many look at it.
+func TestMultiReleasesOnce(t *testing.T) {
+	var r recorder
+	var released int
+	m := Multi(New("group", r.options()), NewSummary(r.options(), nil), NewNDJSON(&r.err, nil))
+	out := outputEvent(1, "x")
+	out.Release = func() { released++ }
+	replay(m, out)
+	if released != 1 {
+		t.Errorf("released %d times", released)
+	}
+}
+
+func TestDiagnostic(t *testing.T) {
+	var r recorder
+	replay(New("interleaved", r.options()), &event.DiagnosticFound{Diagnostic: &diag.Diagnostic{What: "odd", Fix: "even"}})
+	if got := r.err.String(); got != "warning: odd; even\n" {
+		t.Errorf("got %q", got)
+	}
+}
