@@ -65,12 +65,7 @@ func drawTree(p *plan.Plan) string {
 // dot is the plan for Graphviz; an arrow goes from a step to what it needs.
 func dot(p *plan.Plan) string {
 	var b strings.Builder
-	b.WriteString("digraph weft {\n\trankdir=LR;\n\tnode [shape=box];\n")
-	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "\ts%d [label=\"%s\"];\n", i+1, escaper('"', `\"`).Replace(s.Label))
-	}
-	edges(p, func(from, to int) { fmt.Fprintf(&b, "\ts%d -> s%d;\n", from, to) })
-	b.WriteString("}\n")
+	p.WriteDOT(&b) // a Builder takes everything
 	return b.String()
 }
 
@@ -83,10 +78,6 @@ func mermaid(p *plan.Plan) string {
 	}
 	edges(p, func(from, to int) { fmt.Fprintf(&b, "  s%d --> s%d\n", from, to) })
 	return b.String()
-}
-
-func escaper(char byte, by string) *strings.Replacer {
-	return strings.NewReplacer(`\`, `\\`, string(char), by, "\n", `\n`)
 }
 
 // edges calls f for every need, steps counting from 1.

@@ -65,7 +65,7 @@ type Expander struct {
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
-	return &Expander{o: o, shared: map[string]*Step{}, facts: map[*schema.Task]*facts{}}
+	return &Expander{o: o, shared: map[string]*Step{}, facts: make(map[*schema.Task]*facts, len(o.Workflow.Tasks))}
 }
 
 // Expand returns the plan of the calls and everything they need. The error
@@ -142,7 +142,11 @@ func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 		return nil, err
 	}
 	s.complete = true
-	return e.x.share(s), nil
+	s = e.x.share(s)
+	if f := e.x.factsOf(s.Task); f.mode == modeOnce && len(s.Task.Requires) == 0 && s.Name == s.Task.Name {
+		f.once.Store(s)
+	}
+	return s, nil
 }
 
 // bare returns the step of c without its needs, unless it is a shared one that
@@ -157,6 +161,10 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	}
 	if t.Internal && c.CommandLine() {
 		return nil, &InternalError{Task: c.Name}
+	}
+	f := e.x.factsOf(t)
+	if known := f.once.Load(); known != nil && match == nil {
+		return known, nil
 	}
 	name := t.Name
 	if match != nil {
@@ -178,7 +186,6 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 		return nil, &CycleError{Name: name, Why: StepLimit}
 	}
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
-	f := e.x.factsOf(t)
 	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
 		return known, err
 	}
@@ -266,10 +273,28 @@ func (e *expansion) closesCycle(s *Step) error {
 	}
 	for a := s.From; a != nil; a = a.From {
 		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
-			return &CycleError{Path: pathFrom(a, s), Name: s.Name, Pos: s.Pos}
+			return &CycleError{Path: e.x.shorter(pathFrom(a, s), s.Name), Name: s.Name, Pos: s.Pos}
 		}
 	}
 	return nil
+}
+
+// shorter drops the steps of a cycle that it can do without.
+func (x *Expander) shorter(path []*Step, name string) []*Step {
+	way := shortestCycle(x.o.Workflow, path, name)
+	if way == nil {
+		return path
+	}
+	var kept []*Step
+	for _, n := range way {
+		for _, s := range path {
+			if s.Name == n {
+				kept = append(kept, s)
+				break
+			}
+		}
+	}
+	return kept
 }
 
 // values are the arguments of a call without their positions.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/weftrun/weft/schema"
 )
@@ -41,6 +42,9 @@ type facts struct {
 	staticDeps bool
 	checksum   bool // mentions CHECKSUM where it is defined
 	timestamp  bool // mentions TIMESTAMP where it is defined
+	// once is the step that all calls of a `run: once` task are, unless what
+	// it requires must be looked at for each.
+	once atomic.Pointer[Step]
 }
 
 // factsOf returns the facts of t.

@@ -1,0 +1,201 @@
+package plan_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// host answers expansion without a world.
+type host struct{ holds bool }
+
+func (h host) Condition(context.Context, string, string, []string) (bool, error) { return h.holds, nil }
+func (host) Files(context.Context, string, []plan.Glob, bool) ([]string, error) {
+	return []string{"a.c", "b.c"}, nil
+}
+func (host) Checksum(context.Context, string, []plan.Glob, bool) (string, error) { return "sum", nil }
+func (host) Timestamp(context.Context, string, []plan.Glob, bool) (time.Time, error) {
+	return time.Unix(7, 0), nil
+}
+func (host) Ask(context.Context, plan.MissingVar) (string, error) { return "", plan.ErrCannotAsk }
+
+// workflow makes tasks that need each other: "a: b c".
+func workflow(run string, lines ...string) *schema.Workflow {
+	file := &diag.File{Path: "/Taskfile.yml"}
+	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
+	w.Run.S = run
+	for _, line := range lines {
+		name, needs, _ := strings.Cut(line, ":")
+		t := &schema.Task{Name: name, LocalName: name, File: file}
+		for _, n := range strings.Fields(needs) {
+			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}})
+		}
+		w.Tasks = append(w.Tasks, t)
+		w.ByName[name] = t
+	}
+	return w
+}
+
+func expander(w *schema.Workflow) *plan.Expander {
+	return plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w}), Host: host{holds: true}})
+}
+
+func names(p *plan.Plan) string {
+	var ns []string
+	for _, s := range p.Steps {
+		ns = append(ns, s.Name)
+	}
+	return strings.Join(ns, " ")
+}
+
+func TestExpandOrderAndSharing(t *testing.T) {
+	lines := []string{"all: b c", "b: d", "c: d e", "d:", "e:"}
+	for run, want := range map[string]string{"once": "d b e c all", "always": "d b d e c all", "when_changed": "d b e c all"} {
+		p, err := expander(workflow(run, lines...)).Expand(t.Context(), plan.Call{Name: "all"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := names(p); got != want {
+			t.Errorf("run: %s: %s, want %s", run, got, want)
+		}
+	}
+}
+
+func TestExpandReportsEveryProblem(t *testing.T) {
+	_, err := expander(workflow("", "all: x b y", "b: z")).Expand(t.Context(), plan.Call{Name: "all"})
+	var texts []string
+	for _, p := range plan.Problems(err) {
+		texts = append(texts, p.Error())
+	}
+	want := []string{
+		`Failed to run task "all": Task "x" does not exist`,
+		`Failed to run task "all": Failed to run task "b": Task "z" does not exist`,
+		`Failed to run task "all": Task "y" does not exist`,
+	}
+	for i, w := range want {
+		if i >= len(texts) || !strings.HasPrefix(texts[i], w) {
+			t.Fatalf("problems %q, want %q", texts, want)
+		}
+	}
+}
+
+func TestCycleIsTheShortest(t *testing.T) {
+	for _, run := range []string{"always", "once"} {
+		_, err := expander(workflow(run, "a: b", "b: c", "c: d a", "d: a")).Expand(t.Context(), plan.Call{Name: "a"})
+		var cycle *plan.CycleError
+		if !errors.As(err, &cycle) {
+			t.Fatalf("run: %s: error %v, want a cycle", run, err)
+		}
+		if got, want := cycle.Error(), `cycle: "a" -> "b" -> "c" -> "a"`; got != want {
+			t.Errorf("run: %s: %s, want %s", run, got, want)
+		}
+	}
+}
+
+func TestExplosionEnds(t *testing.T) {
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, fmt.Sprintf("t%d: t%d t%d", i, i+1, i+1))
+	}
+	lines = append(lines, "t40:")
+	_, err := expander(workflow("always", lines...)).Expand(t.Context(), plan.Call{Name: "t0"})
+	var cycle *plan.CycleError
+	if !errors.As(err, &cycle) || !strings.Contains(err.Error(), "run: once") {
+		t.Errorf("error %.300v, want one that names `run: once`", err)
+	}
+}
+
+// TestAlone compares the linear algorithm with the definition, on random plans.
+func TestAlone(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		n := 1 + rng.IntN(8)
+		p := &plan.Plan{Steps: make([]*plan.Step, n), Needs: make([][]int32, n)}
+		reach := make([][]bool, n) // reach[i][j]: i needs j, directly or not
+		for i := range n {
+			reach[i] = make([]bool, n)
+			for j := range i {
+				if rng.IntN(3) == 0 {
+					p.Needs[i] = append(p.Needs[i], int32(j))
+					reach[i][j] = true
+					for k := range j {
+						reach[i][k] = reach[i][k] || reach[j][k]
+					}
+				}
+			}
+		}
+		for i, got := range p.Alone() {
+			want := true
+			for j := range n {
+				want = want && (i == j || reach[i][j] || reach[j][i])
+			}
+			if got != want {
+				t.Fatalf("needs %v: step %d: alone %v, want %v", p.Needs, i, got, want)
+			}
+		}
+	}
+}
+
+func TestWriteDOTIsDeterministic(t *testing.T) {
+	w := workflow("once", "all: b c", "b: d", "c: d", `d:`)
+	var first string
+	for range 5 {
+		p, err := expander(w).Expand(t.Context(), plan.Call{Name: "all"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := p.WriteDOT(&b); err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = b.String()
+		}
+		if b.String() != first {
+			t.Fatalf("two texts of one plan:\n%s\n%s", first, b.String())
+		}
+	}
+	for _, want := range []string{`label="all"`, `"4" -> "2"`, `"3" -> "1"`} {
+		if !strings.Contains(first, want) {
+			t.Errorf("no %s in\n%s", want, first)
+		}
+	}
+}
+
+// BenchmarkExpand10000 plans 10,000 vertices in layers with three needs each.
+func BenchmarkExpand10000(b *testing.B) {
+	var lines []string
+	last := "all:"
+	for l := range 100 {
+		for k := range 100 {
+			line := fmt.Sprintf("l%dw%d:", l, k)
+			if l > 0 {
+				for j := range 3 {
+					line += fmt.Sprintf(" l%dw%d", l-1, (k*7+j*13)%100)
+				}
+			}
+			lines = append(lines, line)
+			if l == 99 {
+				last += fmt.Sprintf(" l%dw%d", l, k)
+			}
+		}
+	}
+	w := workflow("once", append(lines, last)...)
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := expander(w).Expand(context.Background(), plan.Call{Name: "all"})
+		if err != nil || len(p.Steps) != 10_001 {
+			b.Fatal(err, len(p.Steps))
+		}
+		p.Alone()
+	}
+}
