@@ -15,19 +15,17 @@ import (
 // vars.Shell over the engine's shell and cache.
 type host struct{ e *Engine }
 
-// script runs sc in a group of its own, which ends with ctx.
-func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
+// group returns the process group of one script, and how to end it.
+func (h host) group(name string) (*proc.Group, func()) {
 	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name})
-	stop := context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		g.Stop(cause, executor.LadderFor(cause))
-	})
+	hard := h.e.stopping.Current()
+	stop := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
 	return g, func() { stop(); g.Close() }
 }
 
 // Output implements vars.Shell.
 func (h host) Output(ctx context.Context, text, dir string, env []string) (string, error) {
-	g, end := h.group(ctx, "sh")
+	g, end := h.group("sh")
 	defer end()
 	w := h.e.o.Workflow
 	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: h.e.o.Stderr, Group: g})
@@ -35,7 +33,7 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 
 // Condition implements plan.Host.
 func (h host) Condition(ctx context.Context, text, dir string, env []string) (bool, error) {
-	g, end := h.group(ctx, "if")
+	g, end := h.group("if")
 	defer end()
 	err := h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})
 	if ctx.Err() != nil {

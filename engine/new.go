@@ -36,7 +36,7 @@ type Engine struct {
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), OnInterrupt: e.interrupted})
-	e.shell = shell.New(shell.Options{Processes: e.processes})
+	e.shell = shell.New(shell.Options{})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
 	e.resolver = vars.New(vars.Options{

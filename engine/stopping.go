@@ -9,7 +9,6 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
-	"github.com/weftrun/weft/engine/sched"
 )
 
 // remindEvery is how often a run that was interrupted says what it waits for.
@@ -37,7 +36,7 @@ func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	defer s.mu.Unlock()
 	s.cancel = cancel
 	if s.sig != nil {
-		cancel(&sched.Interrupted{Signal: s.sig})
+		cancel(executor.Interrupt(s.sig))
 	}
 }
 
@@ -54,7 +53,7 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 		s.counts = map[os.Signal]int{}
 	}
 	s.counts[sig]++
-	cause := &sched.Interrupted{Signal: sig}
+	cause := executor.Interrupt(sig)
 	if e.queue != nil {
 		e.queue.Emit(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
 	}

@@ -2,7 +2,7 @@ package executor
 
 import (
 	"context"
-	"errors"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -12,22 +12,26 @@ import (
 	"github.com/weftrun/weft/engine/shell"
 )
 
-// grace is how long a command may take to end after it was told to, unless the
-// user told it.
+// grace is how long commands may take to end after they were told to.
 const grace = 5 * time.Second
 
-// LadderFor is how a command is stopped for a cause. An interrupt by the user
-// is waited for however long: a cut-off migration is worse than a wait.
-func LadderFor(cause error) proc.Ladder {
-	var i *sched.Interrupted
-	if errors.As(cause, &i) {
-		sig, _ := i.Signal.(syscall.Signal)
-		if sig == syscall.SIGINT {
-			return proc.Ladder{Signal: sig}
-		}
-		return proc.Ladder{Signal: sig, Grace: grace}
+// Interrupt returns the cause of everything that ends because weft got sig: a
+// sched.Interrupted that says how processes are stopped for it. An interrupt by
+// the user is waited for however long: a cut-off migration is worse than a wait.
+func Interrupt(sig os.Signal) error { return interrupt{&sched.Interrupted{Signal: sig}} }
+
+type interrupt struct{ *sched.Interrupted }
+
+// Unwrap returns the cause itself.
+func (i interrupt) Unwrap() error { return i.Interrupted }
+
+// StopLadder implements proc.Stopper.
+func (i interrupt) StopLadder() proc.Ladder {
+	sig, _ := i.Signal.(syscall.Signal)
+	if sig == syscall.SIGINT {
+		return proc.Ladder{Signal: sig}
 	}
-	return proc.Ladder{Signal: syscall.SIGTERM, Grace: grace}
+	return proc.Ladder{Signal: sig, Grace: grace}
 }
 
 // Stops is what the user can insist with: Kill ends every command that runs,
@@ -51,8 +55,8 @@ func (s *Stops) Kill(cause error) {
 	}
 }
 
-// current returns the context that the next Kill cancels.
-func (s *Stops) current() context.Context {
+// Current returns the context that the next Kill cancels.
+func (s *Stops) Current() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx == nil {
@@ -70,12 +74,7 @@ func (r *run) start(ctx context.Context, sc *shell.Script) error {
 	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Label, Terminal: sc.Stdin != nil})
 	defer g.Close()
 	sc.Group = g
-	unstop := context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		g.Stop(cause, LadderFor(cause))
-	})
-	defer unstop()
-	hard := r.x.o.Stops.current()
+	hard := r.x.o.Stops.Current()
 	unkill := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
 	defer unkill()
 	return r.x.o.Shell.Run(ctx, sc)
