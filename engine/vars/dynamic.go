@@ -2,18 +2,21 @@ package vars
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // CommandError is a dynamic variable whose command failed.
 type CommandError struct {
+	Pos     diag.Pos // of the variable; not valid when unknown
 	Command string
-	Err     error
+	Err     error // how it failed
 }
 
 func (e *CommandError) Error() string {
@@ -23,86 +26,92 @@ func (e *CommandError) Error() string {
 // Unwrap returns how the command failed.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// dynamic runs the command of v, which stands at p.
-func (s *Scope) dynamic(ctx context.Context, v *schema.Var, p place) (any, error) {
-	if s.mode == Fast {
-		return "", nil
-	}
-	text, err := s.expand(ctx, v.Text, p)
+// dynamic runs the command of v, which stands at pos.
+func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, error) {
+	text, err := f.text(ctx, v.Text, view{before: pos})
 	if err != nil || text == "" {
 		return "", err
 	}
-	env, err := s.shellEnv(ctx, p)
+	env, key, err := f.dynamicEnv(ctx, text, pos)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	dir, err := s.dynamicDir(ctx, v, p)
+	dir, err := f.dynamicDir(ctx, v, pos)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return s.r.run(ctx, text, dir, env)
+	return f.r.run(ctx, command{v: v, text: text, dir: dir, env: env, key: append(key, text, dir)})
 }
 
 // dynamicDir is where a dynamic variable runs.
-func (s *Scope) dynamicDir(ctx context.Context, v *schema.Var, p place) (string, error) {
+func (f *frame) dynamicDir(ctx context.Context, v *schema.Var, pos int) (string, error) {
+	w := f.w
 	switch {
 	case v.Dir != "":
-		return v.Dir, nil
-	case p.block == taskBlock || p.block == fileBlock:
-		return s.varDir(ctx)
+		dir, err := f.text(ctx, v.Dir, view{before: pos})
+		return f.r.below(dir), err
+	case pos >= w.atTask && f.call.Task != nil,
+		w.include != nil && pos >= w.atInclude+w.include.taskDir && pos < w.atCall:
+		return f.variablesDir(ctx)
 	}
-	return s.r.o.Workflow.Dir, nil
+	return f.r.o.Workflow.Dir, nil
 }
 
-// shellEnv is the environment of a command of a dynamic variable at p: the
-// process environment, then every scalar defined before p it does not define.
-func (s *Scope) shellEnv(ctx context.Context, p place) ([]string, error) {
-	env := s.r.o.Environ[:len(s.r.o.Environ):len(s.r.o.Environ)]
-	s.r.getenv("")
-	for b := 0; b <= min(p.block, blocks-1); b++ {
-		for i := range s.block(b) {
-			if b == p.block && i >= p.index {
-				break
-			}
-			v := &s.block(b)[i]
-			value, err := s.compute(ctx, v, place{b, i})
-			if err != nil {
-				return nil, err
-			}
-			env = s.r.export(env, v.Name, value)
+// dynamicEnv is the environment of a command at pos: the process environment,
+// then every scalar that is known there and not set by the process. key is what
+// the command's result is remembered by: without the special variables that
+// text does not name, since they differ from task to task.
+func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key []string, err error) {
+	w := f.w
+	for p := range pos {
+		if _, err := f.eval(ctx, p); err != nil {
+			return nil, nil, err
 		}
 	}
-	for _, n := range specialNames {
-		if value, ok, err := s.lookup(ctx, n, p); ok && err == nil {
-			if _, _, taken := s.find(n, p); !taken {
-				env = s.r.export(env, n, value)
-			}
+	var add []Binding
+	for _, name := range specialNames {
+		if f.find(name, pos) >= 0 {
+			continue
+		}
+		before := w.dep
+		value, _ := f.special(name)
+		add = append(add, Binding{name, value})
+		if !strings.Contains(text, name) {
+			w.dep = before
+			continue
+		}
+		key = append(key, name+"="+value)
+	}
+	for p := range pos {
+		name := "MATCH"
+		if p != w.atMatch || f.call.Task == nil {
+			v, _, _ := f.at(p)
+			name = v.Name
+		}
+		if f.find(name, pos) != p {
+			continue
+		}
+		c, err := f.eval(ctx, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		if value, ok := exported(c.v); ok && !c.absent {
+			add = append(add, Binding{name, value})
+			key = append(key, name+"="+value)
 		}
 	}
-	return env, nil
+	slices.Sort(key)
+	return f.r.environment(add), key, nil
 }
 
-// export appends NAME=value for scalars; the process environment wins.
-func (r *Resolver) export(env []string, name string, v any) []string {
-	text, ok := exported(v)
-	if !ok {
-		return env
-	}
-	if _, taken := r.environ[name]; taken && !r.o.EnvPrecedence {
-		return env
-	}
-	return append(env, name+"="+text)
-}
-
-// exported is how a value stands in an environment; only scalars do.
-func exported(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool, int, int64, uint64, float64, float32:
-		return fmt.Sprint(v), true
-	}
-	return "", false
+// command is a command of a dynamic variable, ready to run. Commands with the
+// same key have the same result.
+type command struct {
+	v    *schema.Var
+	text string
+	dir  string
+	env  []string
+	key  []string
 }
 
 // results are the outputs of dynamic variables. Equal commands in equal
@@ -112,6 +121,7 @@ type results struct {
 	m  map[string]*result
 }
 
+// result is one output; text and err are set when done is closed.
 type result struct {
 	done chan struct{}
 	text string
@@ -124,72 +134,89 @@ func (c *results) clear() {
 	c.mu.Unlock()
 }
 
-// run returns the output of text, without one final newline.
-func (r *Resolver) run(ctx context.Context, text, dir string, env []string) (string, error) {
-	key := resultKey(text, dir, env)
+// claim returns the result of key; mine tells that the caller has to get it.
+func (c *results) claim(key string) (res *result, mine bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if res := c.m[key]; res != nil {
+		return res, false
+	}
+	if c.m == nil {
+		c.m = map[string]*result{}
+	}
+	res = &result{done: make(chan struct{})}
+	c.m[key] = res
+	return res, true
+}
+
+func (c *results) drop(key string, res *result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m[key] == res {
+		delete(c.m, key)
+	}
+}
+
+// errAbandoned is the result of a command that was cancelled with the one that
+// ran it, which says nothing about the others.
+var errAbandoned = errors.New("abandoned")
+
+// run returns the output of a command without one final newline. Failures are
+// told to all who wait, and not remembered.
+func (r *Resolver) run(ctx context.Context, c command) (string, error) {
+	key := strings.Join(c.key, "\x00")
 	for {
-		r.results.mu.Lock()
-		known := r.results.m[key]
-		if known == nil {
-			break
-		}
-		r.results.mu.Unlock()
-		select {
-		case <-known.done:
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		}
-		if known.err == nil {
-			return known.text, nil
-		}
-		if _, failed := known.err.(*CommandError); failed {
-			return "", known.err
-		}
-		// The one that ran it was cancelled, which says nothing about us.
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
+		res, mine := r.results.claim(key)
+		if mine {
+			return r.get(ctx, c, key, res)
+		}
+		select {
+		case <-res.done:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+		if res.err != errAbandoned {
+			return res.text, res.err
+		}
 	}
-	res := &result{done: make(chan struct{})}
-	if r.results.m == nil {
-		r.results.m = map[string]*result{}
-	}
-	r.results.m[key] = res
-	r.results.mu.Unlock()
-	defer close(res.done)
-	res.text, res.err = r.output(ctx, text, dir, env)
-	if res.err != nil && ctx.Err() != nil {
-		res.err = context.Cause(ctx)
-		r.results.mu.Lock()
-		delete(r.results.m, key)
-		r.results.mu.Unlock()
-	}
-	return res.text, res.err
 }
 
-func (r *Resolver) output(ctx context.Context, text, dir string, env []string) (string, error) {
-	out, err := r.o.Shell.Output(ctx, text, dir, env)
-	if err != nil {
-		return "", &CommandError{Command: text, Err: err}
+// get runs a command for all who wait for res.
+func (r *Resolver) get(ctx context.Context, c command, key string, res *result) (text string, err error) {
+	res.err = errAbandoned // stands if Output panics
+	defer func() {
+		if res.err != nil {
+			r.results.drop(key, res)
+		}
+		close(res.done)
+	}()
+	out, err := r.o.Shell.Output(ctx, c.text, c.dir, c.env)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		res.err = &CommandError{Pos: c.v.Pos, Command: c.text, Err: err}
+		return "", res.err
 	}
-	out = strings.TrimSuffix(out, "\n")
-	out = strings.TrimSuffix(out, "\r")
+	out = trimNewline(out)
+	res.text, res.err = out, nil
 	if r.o.OnDynamic != nil {
-		r.o.OnDynamic(text, out)
+		shown := out
+		if c.v.Secret {
+			shown = mask
+		}
+		r.o.OnDynamic(c.text, shown)
 	}
 	return out, nil
 }
 
-// resultKey leaves out the special variables that text does not name: they
-// differ from task to task.
-func resultKey(text, dir string, env []string) string {
-	kept := make([]string, 0, len(env))
-	for _, kv := range env {
-		name, _, _ := strings.Cut(kv, "=")
-		if !isSpecial(name) || strings.Contains(text, name) {
-			kept = append(kept, kv)
-		}
+// trimNewline removes one final newline.
+func trimNewline(s string) string {
+	if t, ok := strings.CutSuffix(s, "\r\n"); ok {
+		return t
 	}
-	sort.Strings(kept)
-	return text + "\x00" + dir + "\x00" + strings.Join(kept, "\x00")
+	return strings.TrimSuffix(s, "\n")
 }

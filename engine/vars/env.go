@@ -2,298 +2,291 @@ package vars
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"sort"
+	"strconv"
 	"strings"
-
-	"github.com/joho/godotenv"
-	"mvdan.cc/sh/v3/shell"
 
 	"github.com/weftrun/weft/schema"
 )
 
-// Dir returns the directory of the task's commands, absolute.
-func (s *Scope) Dir(ctx context.Context) (string, error) {
-	if s.m.dir == "" {
-		dir, err := s.dirAt(ctx, end)
-		if err != nil {
-			return "", err
-		}
-		s.m.dir = dir
-	}
-	return s.m.dir, nil
+// environment is what commands get. It is immutable.
+type environment struct {
+	all      []string  // complete
+	declared []Binding // what the workflow declares, sorted; values are strings
+	// names are the variables it was computed from: where the same mean other
+	// definitions it is not valid.
+	names []string
 }
 
-// varDir is the directory that dynamic variables of the task run in: the
-// task's own variables cannot be part of it.
-func (s *Scope) varDir(ctx context.Context) (string, error) {
-	if s.m.varDir == "" {
-		if s.m.inDir {
-			return s.r.o.Workflow.Dir, nil
-		}
-		s.m.inDir = true
-		dir, err := s.dirAt(ctx, place{taskBlock, 0})
-		s.m.inDir = false
-		if err != nil {
-			return "", err
-		}
-		s.m.varDir = dir
-	}
-	return s.m.varDir, nil
-}
-
-func (s *Scope) dirAt(ctx context.Context, p place) (string, error) {
-	root := s.r.o.Workflow.Dir
-	if s.call.Task == nil || s.call.Task.Dir.S == "" {
-		return root, nil
-	}
-	dir, err := s.expand(ctx, s.call.Task.Dir.S, p)
-	if err != nil {
-		return "", err
-	}
-	if dir, err = s.r.expandPath(dir); err != nil {
-		return "", fmt.Errorf("dir %q: %w", s.call.Task.Dir.S, err)
-	}
-	if filepath.IsAbs(dir) {
-		return filepath.Clean(dir), nil
-	}
-	return filepath.Join(root, dir), nil
-}
-
-// expandPath expands ~ and $VAR in a path.
-func (r *Resolver) expandPath(path string) (string, error) {
-	if path == "~" || strings.HasPrefix(path, "~/") {
-		if home, ok := r.getenv("HOME"); ok {
-			path = home + path[1:]
-		}
-	}
-	if !strings.Contains(path, "$") {
-		return path, nil
-	}
-	return shell.Expand(path, func(name string) string {
-		v, _ := r.getenv(name)
-		return v
-	})
-}
-
-// declared is one variable that a workflow puts into the environment.
-type declared struct {
-	v    *schema.Var
-	at   place
-	text string // of dotenv files
-	file bool   // text is the value
-}
-
-// Environ returns the complete environment of the task's commands. Tasks that
-// add nothing of their own share one slice, which must not be changed.
+// Environ returns the complete environment of the task's commands. It must not
+// be modified: tasks that declare nothing of their own share it.
 func (s *Scope) Environ(ctx context.Context) ([]string, error) {
-	if s.m.environ != nil {
-		return s.m.environ, nil
-	}
-	t := s.call.Task
-	if len(s.r.env) == 0 && (t == nil || len(t.Env) == 0 && len(t.Dotenv) == 0) {
+	if !s.declares() {
 		return s.r.o.Environ, nil
 	}
-	decl, err := s.DeclaredEnv(ctx)
+	e, err := s.environment(ctx)
 	if err != nil {
 		return nil, err
 	}
-	env := s.r.o.Environ
-	if s.r.o.EnvPrecedence {
-		names := map[string]bool{}
-		for _, b := range decl {
-			names[b.Name] = true
-		}
-		env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
-			name, _, _ := strings.Cut(kv, "=")
-			return names[name]
-		})
-	}
-	env = env[:len(env):len(env)]
-	for _, b := range decl {
-		if _, taken := s.r.getenv(b.Name); taken && !s.r.o.EnvPrecedence {
-			continue
-		}
-		env = append(env, b.Name+"="+b.Value.(string))
-	}
-	s.m.environ = env
-	return env, nil
+	return e.all, nil
 }
 
 // DeclaredEnv returns the environment that the workflow declares for the task,
-// with the values its commands see, sorted by name. All values are strings.
+// as its commands see it, sorted by name; all values are strings. It must not
+// be modified.
 func (s *Scope) DeclaredEnv(ctx context.Context) ([]Binding, error) {
-	var list []declared
-	index := map[string]int{}
-	put := func(d declared, name string) {
-		if i, ok := index[name]; ok {
-			list[i] = d
-			return
-		}
-		index[name] = len(list)
-		list = append(list, d)
-	}
-	for i := range s.r.env {
-		put(declared{v: &s.r.env[i], at: place{envBlock, i}}, s.r.env[i].Name)
-	}
-	if t := s.call.Task; t != nil {
-		file, err := s.taskDotenv(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for i := range file {
-			put(declared{v: &file[i], text: file[i].Value.(string), file: true}, file[i].Name)
-		}
-		for i := range t.Env {
-			put(declared{v: &t.Env[i], at: end}, t.Env[i].Name)
-		}
-	}
-	var out []Binding
-	for _, d := range list {
-		text, ok, err := s.exportedValue(ctx, d, out)
-		if err != nil {
-			return nil, err
-		}
-		if v, taken := s.r.getenv(d.v.Name); taken && !s.r.o.EnvPrecedence {
-			text, ok = v, true
-		}
-		if ok {
-			out = append(out, Binding{d.v.Name, text})
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
-	return out, nil
-}
-
-// exportedValue is the value of d in the environment of commands; before are
-// those that come before it.
-func (s *Scope) exportedValue(ctx context.Context, d declared, before []Binding) (string, bool, error) {
-	if d.file {
-		return d.text, true, nil
-	}
-	var value any
-	var err error
-	switch {
-	case d.v.Kind == schema.Dynamic && d.at.block == envBlock:
-		value, err = s.compute(ctx, d.v, d.at)
-	case d.v.Kind == schema.Dynamic:
-		value, err = s.envCommand(ctx, d.v, before)
-	case d.v.Kind == schema.Ref:
-		value, err = s.ref(ctx, d.v.Text, end)
-	default:
-		value, err = s.value(ctx, d.v.Value, end)
-	}
-	if err != nil {
-		return "", false, err
-	}
-	text, ok := exported(value)
-	return text, ok, nil
-}
-
-// envCommand runs the command of a task's env: in the task's directory, with
-// the environment so far.
-func (s *Scope) envCommand(ctx context.Context, v *schema.Var, before []Binding) (any, error) {
-	if s.mode == Fast {
-		return "", nil
-	}
-	text, err := s.expand(ctx, v.Text, end)
-	if err != nil {
-		return nil, err
-	}
-	dir := v.Dir
-	if dir == "" {
-		if dir, err = s.Dir(ctx); err != nil {
-			return nil, err
-		}
-	}
-	env := s.r.o.Environ[:len(s.r.o.Environ):len(s.r.o.Environ)]
-	s.r.getenv("")
-	for _, b := range before {
-		env = s.r.export(env, b.Name, b.Value)
-	}
-	return s.r.run(ctx, text, dir, env)
-}
-
-// taskDotenv reads the task's dotenv files; the first to define a name wins.
-func (s *Scope) taskDotenv(ctx context.Context) (schema.Vars, error) {
-	if len(s.call.Task.Dotenv) == 0 {
+	if !s.declares() {
 		return nil, nil
 	}
-	dir, err := s.Dir(ctx)
+	e, err := s.environment(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.dotenv(ctx, s.call.Task.Dotenv, dir)
+	return e.declared, nil
 }
 
-// LoadDotenv reads the root dotenv files: their values join the global env for
-// names that it does not set. It must return before anything else is asked.
-func (r *Resolver) LoadDotenv(ctx context.Context) error {
-	files := r.o.Workflow.Dotenv
-	if len(files) == 0 {
-		return nil
+func (f *frame) declares() bool {
+	t := f.call.Task
+	return len(f.r.o.Workflow.Env)+len(f.r.dotenv) > 0 || t != nil && len(t.Env)+len(t.Dotenv) > 0
+}
+
+// environment computes the environment, or finds the one of another task to
+// which the same was declared.
+func (f *frame) environment(ctx context.Context) (*environment, error) {
+	w := f.work()
+	if w.environ != nil {
+		return w.environ, nil
 	}
-	vs, err := r.Global(Full).dotenv(ctx, files, r.o.Workflow.Dir)
+	t := f.call.Task
+	own := t != nil && len(t.Env)+len(t.Dotenv) > 0
+	if plain := f.r.plain.Load(); !own && f.mode == Full && plain != nil && f.r.globals.Load() == w.globals && !f.defines(plain.names) {
+		w.environ = plain
+		return plain, nil
+	}
+	before := w.dep
+	w.dep = 0
+	e, err := f.declare(ctx)
+	dep := w.dep
+	w.dep |= before
 	if err != nil {
-		return err
+		return nil, err
 	}
-	env := slices.Clone(r.env)
-	for _, v := range vs {
-		if env.Index(v.Name) < 0 {
-			env = append(env, v)
-		}
+	w.environ = e
+	if !own && f.mode == Full && dep == 0 && f.r.globals.Load() == w.globals {
+		f.r.plain.Store(e)
 	}
-	r.env = env
-	return nil
+	return e, nil
 }
 
-func (s *Scope) dotenv(ctx context.Context, files []schema.Text, dir string) (schema.Vars, error) {
-	var vs schema.Vars
-	for _, f := range files {
-		path, err := s.expand(ctx, f.S, end)
-		if err != nil {
-			return nil, err
+// defines reports whether anything above the global variables defines one of
+// names.
+func (f *frame) defines(names []string) bool {
+	w := f.w
+	if w.top <= w.atInclude+1 {
+		return false
+	}
+	for _, name := range names {
+		if f.find(name, w.top) >= w.atInclude {
+			return true
 		}
-		if path == "" {
+	}
+	return false
+}
+
+// declaration is one variable that the workflow puts into the environment.
+type declaration struct {
+	v      *schema.Var
+	global int // its position in the list, or -1
+	value  any
+	ready  bool
+}
+
+// declarations are the task's in order; one that comes later takes the place of
+// one with the same name.
+func (f *frame) declarations(ctx context.Context) ([]declaration, error) {
+	n := len(f.r.o.Workflow.Env) + len(f.r.dotenv)
+	list := make([]declaration, 0, n+4)
+	at := make(map[string]int, n+4)
+	put := func(v *schema.Var, global int) {
+		if i, ok := at[v.Name]; ok {
+			list[i] = declaration{v: v, global: global}
+			return
+		}
+		at[v.Name] = len(list)
+		list = append(list, declaration{v: v, global: global})
+	}
+	for i := range n {
+		put(f.w.globals.defs[i], i)
+	}
+	t := f.call.Task
+	if t == nil {
+		return list, nil
+	}
+	files, err := f.taskDotenv(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range files {
+		put(&files[i], -1)
+	}
+	for i := range t.Env {
+		put(&t.Env[i], -1)
+	}
+	return list, nil
+}
+
+// declare computes the environment: first what is no command, then the
+// commands, in order, each seeing all that is known then.
+func (f *frame) declare(ctx context.Context) (*environment, error) {
+	list, err := f.declarations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &environment{}
+	from := view{before: f.w.top}
+	for i := range list {
+		d := &list[i]
+		e.refer(f.r, d.v)
+		switch {
+		case d.v.Kind == schema.Dynamic:
+			continue
+		case d.v.Kind == schema.Ref:
+			d.value, err = f.ref(ctx, d.v.Text, from)
+		default:
+			d.value, err = f.value(ctx, d.v.Value, from)
+		}
+		if err != nil {
+			if f.mode != Fast {
+				return nil, located(err, d.v.Pos)
+			}
+			d.value = d.v.Value
+		}
+		d.ready = true
+	}
+	for i := range list {
+		d := &list[i]
+		if d.ready || f.mode == Fast {
 			continue
 		}
-		if path, err = s.r.expandPath(path); err != nil {
-			return nil, err
+		if d.value, err = f.declaredCommand(ctx, d, list); err != nil {
+			return nil, located(err, d.v.Pos)
 		}
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
-		values, err := readDotenv(path)
-		if err != nil {
-			return nil, fmt.Errorf("error reading env file %s: %w", path, err)
-		}
-		names := make([]string, 0, len(values))
-		for n := range values {
-			names = append(names, n)
-		}
-		sort.Strings(names)
-		for _, n := range names {
-			if vs.Index(n) < 0 {
-				vs = append(vs, schema.Var{Name: n, Value: values[n], Pos: f.Pos})
+		d.ready = true
+	}
+	e.declared = known(list)
+	e.all = f.r.environment(e.declared)
+	if !f.r.o.EnvPrecedence {
+		os := f.r.osEnv()
+		for i, b := range e.declared {
+			if v, taken := os[b.Name]; taken {
+				e.declared[i].Value = v
 			}
 		}
 	}
-	return vs, nil
+	slices.SortFunc(e.declared, func(a, b Binding) int { return strings.Compare(a.Name, b.Name) })
+	return e, nil
 }
 
-// readDotenv parses one file; one that is not there says nothing. The parser
-// may panic on what is no dotenv file: that is an error like any other.
-func readDotenv(path string) (values map[string]string, err error) {
-	if _, err := os.Stat(path); os.IsNotExist(err) {
-		return nil, nil
+// refer notes what the declaration of v refers to.
+func (e *environment) refer(r *Resolver, v *schema.Var) {
+	var text string
+	switch x := v.Value.(type) {
+	case string:
+		text = x
+	default:
+		// Lists and maps are not exported.
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("not NAME=value lines: %v", p)
+	reference := v.Kind == schema.Ref
+	switch {
+	case reference:
+		text = "{{" + v.Text + "}}"
+	case v.Kind == schema.Dynamic:
+		text = v.Text
+	}
+	if isTemplate(text) {
+		e.names = append(e.names, r.templates.get(text, reference).names...)
+	}
+}
+
+// declaredCommand runs a command of env: in the task's directory, with the
+// environment known so far. A global one has run already, as a variable, unless
+// the task's variables make another command of it.
+func (f *frame) declaredCommand(ctx context.Context, d *declaration, list []declaration) (any, error) {
+	text, err := f.text(ctx, d.v.Text, view{before: f.w.top})
+	if err != nil || text == "" {
+		return "", err
+	}
+	if d.global >= 0 {
+		first, err := f.text(ctx, d.v.Text, view{before: d.global})
+		if err == nil && first == text {
+			c, err := f.eval(ctx, d.global)
+			return c.v, err
 		}
-	}()
-	return godotenv.Read(path)
+	}
+	f.w.dep |= ofTask
+	dir := f.r.below(d.v.Dir)
+	if d.v.Dir == "" {
+		if dir, err = (&Scope{frame: f}).Dir(ctx); err != nil {
+			return nil, err
+		}
+	}
+	add := known(list)
+	key := make([]string, 0, len(add)+2)
+	for _, b := range add {
+		key = append(key, b.Name+"="+b.Value.(string))
+	}
+	slices.Sort(key)
+	return f.r.run(ctx, command{v: d.v, text: text, dir: dir, env: f.r.environment(add), key: append(key, text, dir)})
+}
+
+// known are the declarations that have a value an environment can hold.
+func known(list []declaration) []Binding {
+	out := make([]Binding, 0, len(list))
+	for i := range list {
+		if text, ok := exported(list[i].value); ok && list[i].ready {
+			out = append(out, Binding{list[i].v.Name, text})
+		}
+	}
+	return out
+}
+
+// environment puts declared variables, whose values are strings, into the
+// process environment, which wins unless the experiment says otherwise.
+func (r *Resolver) environment(declared []Binding) []string {
+	os := r.osEnv()
+	all := make([]string, len(r.o.Environ), len(r.o.Environ)+len(declared))
+	copy(all, r.o.Environ)
+	for _, b := range declared {
+		entry := b.Name + "=" + b.Value.(string)
+		if _, taken := os[b.Name]; !taken {
+			all = append(all, entry)
+			continue
+		}
+		if !r.o.EnvPrecedence {
+			continue
+		}
+		for i := range all {
+			if strings.HasPrefix(all[i], b.Name+"=") {
+				all[i] = entry
+			}
+		}
+	}
+	return all
+}
+
+// exported is how a value stands in an environment; only scalars do.
+func exported(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case bool:
+		return strconv.FormatBool(v), true
+	case int:
+		return strconv.Itoa(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64), true
+	case float32:
+		return strconv.FormatFloat(float64(v), 'g', -1, 32), true
+	}
+	return "", false
 }

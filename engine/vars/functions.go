@@ -1,7 +1,6 @@
 package vars
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/url"
@@ -42,14 +41,14 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"joinEnv":      func(elem ...string) string { return strings.Join(elem, string(os.PathListSeparator)) },
 		"joinUrl":      url.JoinPath,
 		"relPath":      filepath.Rel,
-		"absPath":      func(elem ...string) (string, error) { return filepath.Abs(filepath.Join(elem...)) },
+		"absPath":      filepath.Abs,
 		"merge":        mergeMaps,
-		"spew":         func(v any) string { return spew.Sdump(v) },
+		"spew":         spew.Sdump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": schema.DecodeYAML,
 		"toYaml":       toYaml,
-		"mustToYaml":   toYamlOrError,
-		"uuid":         uuid.NewString,
+		"mustToYaml":   schema.EncodeYAML,
+		"uuid":         uuid.New,
 		"randIntN":     rand.IntN,
 		"FromSlash":    filepath.FromSlash, // deprecated
 		"ToSlash":      filepath.ToSlash,   // deprecated
@@ -95,14 +94,17 @@ func fromYaml(s string) any {
 }
 
 func toYaml(v any) string {
-	s, _ := toYamlOrError(v)
+	s, _ := schema.EncodeYAML(v)
 	return s
 }
 
-func toYamlOrError(v any) (string, error) {
-	s, err := schema.EncodeYAML(v)
-	if err != nil {
-		return "", fmt.Errorf("toYaml: %w", err)
+// builtins are the names of the engine's own functions, for the parser, which
+// only asks whether there is one.
+var builtins = sync.OnceValue(func() map[string]any {
+	m := map[string]any{}
+	for _, name := range [...]string{"and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne",
+		"not", "or", "print", "printf", "println", "slice", "urlquery"} {
+		m[name] = true
 	}
-	return strings.TrimSuffix(s, "\n"), nil
-}
+	return m
+})

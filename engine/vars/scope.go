@@ -7,292 +7,189 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// The blocks of definitions of a scope, in order of increasing priority.
-const (
-	envBlock = iota
-	globalBlock
-	includeBlock
-	fileBlock
-	callBlock
-	taskBlock
-	blocks
-)
-
-// place is a position in the list of definitions: what stands before it can be
-// seen from it.
-type place struct{ block, index int }
-
-// end sees everything.
-var end = place{block: blocks}
-
-// Binding is a name with its value.
-type Binding struct {
-	Name  string
-	Value any
+// view is where a text stands: it sees the definitions before a position and,
+// if bound is set, what loops bind.
+type view struct {
+	before int
+	bound  *Scope
 }
 
-// Scope is what one call of a task can see. It is for one goroutine at a time;
-// scopes made from one another by With count as one.
-type Scope struct {
-	r        *Resolver
-	call     Call
-	mode     Mode
-	bindings []Binding // of loops and the like; the last of a name wins
-	m        *memo
-}
+// end is the view of the task's texts.
+func (s *Scope) end() view { return view{before: s.work().top, bound: s} }
 
-// memo is what a scope and those made from it have computed.
-type memo struct {
-	values  map[*schema.Var]any
-	secret  map[string]bool
-	uses    map[string]any
-	dir     string
-	varDir  string
-	inDir   bool
-	environ []string
-}
-
-// Scope returns the scope of a call. Nothing is computed.
-func (r *Resolver) Scope(c Call, m Mode) *Scope {
-	s := &struct {
-		Scope
-		memo
-	}{}
-	s.Scope = Scope{r: r, call: c, mode: m, m: &s.memo}
-	return &s.Scope
-}
-
-// Global returns the scope outside of any task.
-func (r *Resolver) Global(m Mode) *Scope { return r.Scope(Call{}, m) }
-
-// With returns a scope in which vs are bound as well.
-func (s *Scope) With(vs ...Binding) *Scope {
-	c := *s
-	c.bindings = append(append([]Binding(nil), s.bindings...), vs...)
-	return &c
-}
-
-// block returns the definitions of a block.
-func (s *Scope) block(b int) schema.Vars {
-	t := s.call.Task
-	switch {
-	case b == envBlock:
-		return s.r.env
-	case b == globalBlock:
-		return s.r.globals
-	case t == nil:
-		return nil
-	case b == callBlock:
-		return s.call.Vars
-	case b == taskBlock:
-		return t.Vars
-	case t.Include == nil:
-		return nil
-	case b == includeBlock:
-		return t.Include.Vars
-	case b == fileBlock:
-		return t.Include.FileVars
-	}
-	return nil
-}
-
-// find returns the last definition of name before p.
-func (s *Scope) find(name string, p place) (*schema.Var, place, bool) {
-	for b := min(p.block, blocks-1); b >= 0; b-- {
-		vs := s.block(b)
-		n := len(vs)
-		if b == p.block {
-			n = min(n, p.index)
-		}
-		for i := n - 1; i >= 0; i-- {
-			if vs[i].Name == name {
-				return &vs[i], place{b, i}, true
+// binding returns what With bound to name.
+func (s *Scope) binding(name string) (any, bool) {
+	for ; s != nil; s = s.outer {
+		for i := len(s.bound) - 1; i >= 0; i-- {
+			if s.bound[i].Name == name {
+				return s.bound[i].Value, true
 			}
 		}
 	}
-	return nil, place{}, false
+	return nil, false
 }
 
-// lookup returns the value that name has at p.
-func (s *Scope) lookup(ctx context.Context, name string, p place) (any, bool, error) {
-	if p == end {
-		for i := len(s.bindings) - 1; i >= 0; i-- {
-			if s.bindings[i].Name == name {
-				return s.bindings[i].Value, true, nil
-			}
-		}
+// lookup returns the value of name as seen from a view; ok is false when there
+// is none.
+func (f *frame) lookup(ctx context.Context, name string, from view) (v any, ok bool, err error) {
+	if v, ok := from.bound.binding(name); ok {
+		f.work().dep |= ofTask | ofHigh
+		return v, true, nil
 	}
-	v, at, ok := s.find(name, p)
-	if name == "MATCH" && s.call.Task != nil && p.block > callBlock && (!ok || at.block < callBlock) {
-		return append([]string{}, s.call.Match...), true, nil
+	if pos := f.find(name, from.before); pos >= 0 {
+		c, err := f.eval(ctx, pos)
+		return c.v, !c.absent && err == nil, err
 	}
-	if ok && at.block > envBlock {
-		value, err := s.compute(ctx, v, at)
-		return value, true, err
+	if v, ok := f.special(name); ok {
+		return v, true, nil
 	}
-	if p.block >= globalBlock {
-		if value, ok := s.r.commandLine(name); ok {
-			return value, true, nil
-		}
-	}
-	if ok {
-		value, err := s.compute(ctx, v, at)
-		return value, true, err
-	}
-	if value, ok := s.special(name); ok {
-		return value, true, nil
-	}
-	if value, ok := s.r.getenv(name); ok {
-		return value, true, nil
+	if v, ok := f.r.osEnv()[name]; ok {
+		return v, true, nil
 	}
 	return nil, false, nil
 }
 
-// compute returns the value of the definition v, which stands at p.
-func (s *Scope) compute(ctx context.Context, v *schema.Var, p place) (any, error) {
-	if v.Kind == schema.Static {
-		if text, ok := v.Value.(string); !ok || !isTemplate(text) {
-			if !ok && hasTemplate(v.Value) {
-				return s.memoized(ctx, v, p)
-			}
-			return v.Value, nil
-		}
-	}
-	return s.memoized(ctx, v, p)
-}
-
-func (s *Scope) memoized(ctx context.Context, v *schema.Var, p place) (any, error) {
-	if value, ok := s.m.values[v]; ok {
-		return value, nil
-	}
-	value, err := s.evaluate(ctx, v, p)
-	if err != nil {
-		return nil, err
-	}
-	if s.m.values == nil {
-		s.m.values = map[*schema.Var]any{}
-	}
-	s.m.values[v] = value
-	return value, nil
-}
-
-func (s *Scope) evaluate(ctx context.Context, v *schema.Var, p place) (any, error) {
-	switch v.Kind {
-	case schema.Ref:
-		return s.ref(ctx, v.Text, p)
-	case schema.Dynamic:
-		return s.dynamic(ctx, v, p)
-	}
-	return s.value(ctx, v.Value, p)
-}
-
-// Get returns the value of name; ok tells whether anything defines it.
+// Get returns the value of name; ok tells whether it has one.
 func (s *Scope) Get(ctx context.Context, name string) (v any, ok bool, err error) {
-	v, ok, err = s.lookup(ctx, name, end)
-	if ok && err == nil {
-		s.use(name, v)
-	}
-	return v, ok, err
+	s.note(&tmpl{refs: refs{names: []string{name}}}, s.end())
+	return s.lookup(ctx, name, s.end())
 }
 
-// Defined reports whether anything defines name, without computing it.
+// Defined reports whether any level defines name, be it as null, without
+// computing it.
 func (s *Scope) Defined(name string) bool {
-	for _, b := range s.bindings {
-		if b.Name == name {
-			return true
-		}
-	}
-	if v, _, ok := s.find(name, end); ok {
-		return v.Kind != schema.Static || v.Value != nil
-	}
-	if isSpecial(name) {
+	if _, ok := s.binding(name); ok || s.find(name, s.work().top) >= 0 || isSpecial(name) {
 		return true
 	}
-	_, ok := s.r.getenv(name)
+	_, ok := s.r.osEnv()[name]
 	return ok
 }
 
-// names returns every name that can be seen from p.
-func (s *Scope) names(p place) []string {
+// Secret reports whether the definition that name means is a secret one.
+func (s *Scope) Secret(name string) bool { return s.secret(name, s.end()) }
+
+func (f *frame) secret(name string, from view) bool {
+	if _, ok := from.bound.binding(name); ok {
+		return false
+	}
+	pos := f.find(name, from.before)
+	if pos < 0 || pos == f.w.atMatch && f.call.Task != nil {
+		return false
+	}
+	v, _, _ := f.at(pos)
+	return v.Secret
+}
+
+// everything returns the names of all definitions before a view, and with all
+// set those of the process and the special variables as well.
+func (f *frame) everything(from view, all bool) []string {
+	w := f.work()
+	var names []string
 	seen := map[string]bool{}
-	add := func(n string) { seen[n] = true }
-	s.r.getenv("")
-	for n := range s.r.environ {
-		add(n)
-	}
-	for _, n := range specialNames {
-		add(n)
-	}
-	for b := 0; b <= min(p.block, blocks-1); b++ {
-		for i, v := range s.block(b) {
-			if b < p.block || i < p.index {
-				add(v.Name)
-			}
+	add := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			names = append(names, name)
 		}
 	}
-	if p == end {
-		if len(s.call.Match) > 0 {
+	for pos := range min(from.before, w.top) {
+		if pos == w.atMatch && f.call.Task != nil {
 			add("MATCH")
+			continue
 		}
-		for _, b := range s.bindings {
-			add(b.Name)
+		v, _, _ := f.at(pos)
+		add(v.Name)
+	}
+	for s := from.bound; s != nil; s = s.outer {
+		for i := range s.bound {
+			add(s.bound[i].Name)
 		}
 	}
-	names := make([]string, 0, len(seen))
-	for n := range seen {
-		names = append(names, n)
+	if !all {
+		return names
 	}
-	sort.Strings(names)
+	for _, name := range specialNames {
+		add(name)
+	}
+	add("WEFT_VERSION")
+	for name := range f.r.osEnv() {
+		add(name)
+	}
 	return names
 }
 
-// use remembers that a text referred to name.
-func (s *Scope) use(name string, v any) {
-	if isSpecial(name) {
+// note remembers that t was expanded for the task.
+func (f *frame) note(t *tmpl, from view) {
+	w := f.work()
+	if from.bound == nil || from.before != w.top || len(t.names) == 0 && !t.all {
 		return
 	}
-	if s.m.uses == nil {
-		s.m.uses = map[string]any{}
+	for i := len(w.texts) - 1; i >= max(0, len(w.texts)-16); i-- {
+		if w.texts[i] == t {
+			return
+		}
 	}
-	s.m.uses[name] = v
+	w.texts = append(w.texts, t)
 }
 
-// Uses returns the variables that the texts expanded so far referred to, but
-// for the special ones, sorted by name.
+// Uses returns the variables that the texts expanded so far referred to, with
+// their values, sorted by name; without those of the process and the special
+// ones when a text referred to all. What With bound is not among them, nor what
+// has no value.
 func (s *Scope) Uses() []Binding {
-	if len(s.m.uses) == 0 {
+	if s.w == nil || len(s.w.texts) == 0 {
 		return nil
 	}
-	out := make([]Binding, 0, len(s.m.uses))
-	for n, v := range s.m.uses {
-		out = append(out, Binding{n, v})
+	from := view{before: s.w.top}
+	seen := map[string]bool{}
+	var out []Binding
+	for _, t := range s.w.texts {
+		names := t.names
+		if t.all {
+			names = s.everything(from, false)
+		}
+		for _, name := range names {
+			if seen[name] || isSpecial(name) {
+				continue
+			}
+			seen[name] = true
+			if _, bound := s.binding(name); bound {
+				continue
+			}
+			// It has been computed already, or failed to be.
+			if v, ok, err := s.lookup(context.Background(), name, from); ok && err == nil {
+				out = append(out, Binding{name, v})
+			}
+		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
 }
 
 // BindCall returns what a call passes on: values and references are computed
-// here, in the caller's scope; a dynamic variable's command is expanded here
-// and run in the callee's.
+// here, in the caller's scope; the command of a dynamic variable is expanded
+// here and runs in the callee's. References do not see what With bound, as in
+// the format's own runner.
 func (s *Scope) BindCall(ctx context.Context, vs schema.Vars) (schema.Vars, error) {
 	if len(vs) == 0 {
 		return nil, nil
 	}
 	out := make(schema.Vars, len(vs))
-	for i, v := range vs {
-		out[i] = v
+	for i := range vs {
+		out[i] = vs[i]
+		v := &out[i]
 		var err error
 		switch v.Kind {
 		case schema.Static:
-			out[i].Value, err = s.value(ctx, v.Value, end)
+			v.Value, err = s.Value(ctx, v.Value)
 		case schema.Ref:
-			out[i].Kind, out[i].Text = schema.Static, ""
-			out[i].Value, err = s.ref(ctx, v.Text, end)
+			v.Kind, v.Text = schema.Static, ""
+			v.Value, err = s.Ref(ctx, vs[i].Text)
 		case schema.Dynamic:
-			out[i].Text, err = s.expand(ctx, v.Text, end)
+			v.Text, err = s.Expand(ctx, schema.Text{S: v.Text, Pos: v.Pos})
 		}
 		if err != nil {
-			return nil, err
+			return nil, located(err, v.Pos)
 		}
 	}
 	return out, nil

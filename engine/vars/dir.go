@@ -1,0 +1,74 @@
+package vars
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Dir returns the directory of the task's commands, absolute; the root
+// directory outside of any task.
+func (s *Scope) Dir(ctx context.Context) (string, error) {
+	t := s.call.Task
+	if t == nil || t.Dir.S == "" {
+		return s.r.o.Workflow.Dir, nil
+	}
+	w := s.work()
+	if w.dir != "" {
+		return w.dir, nil
+	}
+	dir, err := s.text(ctx, t.Dir.S, view{before: w.top})
+	if err != nil {
+		if s.mode != Fast {
+			return "", located(err, t.Dir.Pos)
+		}
+		dir = t.Dir.S
+	}
+	if dir, err = s.r.expandPath(dir); err != nil {
+		return "", err
+	}
+	w.dir = filepath.Clean(s.r.below(dir))
+	return w.dir, nil
+}
+
+// variablesDir is the directory that commands of the task's variables run in.
+// It is needed before any of them is known, so only the process environment and
+// the special variables count, and neither ~ nor $VAR is expanded.
+func (f *frame) variablesDir(ctx context.Context) (string, error) {
+	w := f.work()
+	w.dep |= ofTask
+	if w.varDir == "" {
+		dir := f.call.Task.Dir
+		text, err := f.text(ctx, dir.S, view{})
+		if err != nil {
+			return "", located(err, dir.Pos)
+		}
+		w.varDir = filepath.Clean(f.r.below(text))
+	}
+	return w.varDir, nil
+}
+
+// below returns path, seen from the root directory.
+func (r *Resolver) below(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.o.Workflow.Dir, path)
+}
+
+// expandPath expands ~ and $VAR of the process environment, and what else a
+// shell expands in a here-document; quotes and globs mean nothing.
+func (r *Resolver) expandPath(path string) (string, error) {
+	if !strings.ContainsAny(path, "$`~\\") {
+		return path, nil
+	}
+	word, err := syntax.NewParser().Document(strings.NewReader(path))
+	if err != nil {
+		return "", err
+	}
+	env := r.osEnv()
+	return expand.Literal(&expand.Config{Env: expand.FuncEnviron(func(name string) string { return env[name] })}, word)
+}

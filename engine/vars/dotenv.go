@@ -1,0 +1,127 @@
+package vars
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/joho/godotenv"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// LoadDotenv reads the root dotenv files: their values join the global env for
+// names that it does not set; the first file to define a name wins. Paths may
+// refer to global env and vars. It must return before anything else is asked.
+func (r *Resolver) LoadDotenv(ctx context.Context) error {
+	files := r.o.Workflow.Dotenv
+	if len(files) == 0 {
+		return nil
+	}
+	s := r.Global(Full)
+	var vs schema.Vars
+	var bad *TemplateError
+	for _, f := range files {
+		path := f.S
+		if bad == nil { // the format's own runner expands no path after one that fails
+			text, err := s.Expand(ctx, f)
+			if err == nil {
+				path = text
+			} else if !errors.As(err, &bad) {
+				return err
+			}
+		}
+		if path == "" {
+			continue
+		}
+		path = r.below(path)
+		values, err := readDotenv(path)
+		if err != nil {
+			return fmt.Errorf("error reading env file %s: %w", path, err)
+		}
+		vs = addMissing(vs, r.o.Workflow.Env, values, f)
+	}
+	r.mu.Lock()
+	r.dotenv = vs
+	r.mu.Unlock()
+	r.forget()
+	return nil
+}
+
+// addMissing appends the values of one file, sorted, that neither vs nor env
+// has. Values are templates.
+func addMissing(vs, env schema.Vars, values map[string]string, file schema.Text) schema.Vars {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		if vs.Index(name) < 0 && env.Index(name) < 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		vs = append(vs, schema.Var{Name: name, Value: values[name], Pos: file.Pos})
+	}
+	return vs
+}
+
+// taskDotenv reads the task's dotenv files.
+func (f *frame) taskDotenv(ctx context.Context) (schema.Vars, error) {
+	files := f.call.Task.Dotenv
+	if len(files) == 0 {
+		return nil, nil
+	}
+	f.w.dep |= ofTask
+	dir, err := (&Scope{frame: f}).Dir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var vs schema.Vars
+	for _, file := range files {
+		path, err := f.text(ctx, file.S, view{before: f.w.top})
+		if err != nil {
+			if f.mode == Fast {
+				continue
+			}
+			return nil, located(err, file.Pos)
+		}
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		values, err := readDotenv(path)
+		if err != nil {
+			return nil, &DotenvError{File: file, Path: path, Err: err}
+		}
+		vs = addMissing(vs, nil, values, file)
+	}
+	return vs, nil
+}
+
+// DotenvError is a dotenv file of a task that cannot be read.
+type DotenvError struct {
+	File schema.Text // as written
+	Path string      // absolute
+	Err  error
+}
+
+// Error says only what is wrong, as the format's own runner does.
+func (e *DotenvError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the file.
+func (e *DotenvError) Unwrap() error { return e.Err }
+
+// readDotenv parses one file; one that is not there says nothing. The parser
+// may panic on what is no dotenv file: that is an error like any other.
+func readDotenv(path string) (values map[string]string, err error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not NAME=value lines: %v", p)
+		}
+	}()
+	return godotenv.Read(path)
+}

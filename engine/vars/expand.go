@@ -1,0 +1,273 @@
+package vars
+
+import (
+	"context"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// Expand expands a text of the task. In fast mode what fails is returned as it
+// is written. Errors are [*TemplateError], [*CommandError], or the context's.
+func (s *Scope) Expand(ctx context.Context, t schema.Text) (string, error) {
+	if !isTemplate(t.S) {
+		return t.S, nil
+	}
+	out, err := s.text(ctx, t.S, s.end())
+	if err != nil {
+		if s.mode == Fast {
+			return t.S, nil
+		}
+		return "", located(err, t.Pos)
+	}
+	return out, nil
+}
+
+// mask stands for the value of a secret variable where it is shown.
+const mask = "*****"
+
+// Show expands a text for showing: as Expand, with the values of the secret
+// variables that the text itself names masked. A text that cannot be expanded
+// with the masks is shown as it is written.
+func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
+	if !isTemplate(t.S) {
+		return t.S, nil
+	}
+	from := s.end()
+	parsed := s.r.templates.get(t.S, false)
+	names := parsed.names
+	if parsed.all {
+		names = s.everything(from, false)
+	}
+	masked := map[string]any(nil)
+	for _, name := range names {
+		if s.secret(name, from) {
+			if masked == nil {
+				masked = map[string]any{}
+			}
+			masked[name] = mask
+		}
+	}
+	if masked == nil {
+		return s.Expand(ctx, t)
+	}
+	parsed.compile()
+	data, err := s.data(ctx, parsed, from)
+	if err != nil {
+		return t.S, nil
+	}
+	for name, m := range masked {
+		data[name] = m
+	}
+	out, err := parsed.execute(data)
+	if err != nil {
+		return t.S, nil
+	}
+	return out, nil
+}
+
+// Value expands the strings anywhere inside v: of lists the items, of maps the
+// values. What holds no template is returned as it is, not copied.
+func (s *Scope) Value(ctx context.Context, v any) (any, error) {
+	out, err := s.value(ctx, v, s.end())
+	if err != nil && s.mode == Fast {
+		return v, nil
+	}
+	return out, err
+}
+
+// Ref evaluates a template expression and keeps the type of its value. It does
+// not see what With bound. In fast mode what fails is nil.
+func (s *Scope) Ref(ctx context.Context, expr string) (any, error) {
+	from := view{before: s.work().top}
+	s.note(s.r.templates.get("{{"+expr+"}}", true), s.end())
+	v, err := s.ref(ctx, expr, from)
+	if err != nil && s.mode == Fast {
+		return nil, nil
+	}
+	return v, err
+}
+
+// text expands a text that stands at from.
+func (f *frame) text(ctx context.Context, text string, from view) (string, error) {
+	if !isTemplate(text) {
+		return text, nil
+	}
+	t := f.r.templates.get(text, false)
+	if from.bound != nil {
+		from.bound.note(t, from)
+	}
+	if t.pieces != nil {
+		var err error
+		out, ok := join(t.pieces, func(name string) (v any, has bool) {
+			if err == nil {
+				v, has, err = f.lookup(ctx, name, from)
+			}
+			return v, has
+		})
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			return out, nil
+		}
+		t.compile()
+	}
+	if t.err != nil {
+		return "", clone(t.err)
+	}
+	data, err := f.data(ctx, t, from)
+	if err != nil {
+		return "", err
+	}
+	return t.execute(data)
+}
+
+// ref evaluates the expression of a reference that stands at from.
+func (f *frame) ref(ctx context.Context, expr string, from view) (any, error) {
+	if expr == "" {
+		return nil, nil
+	}
+	t := f.r.templates.get("{{"+expr+"}}", true)
+	if t.err != nil {
+		return nil, clone(t.err)
+	}
+	data, err := f.data(ctx, t, from)
+	if err != nil {
+		return nil, err
+	}
+	return t.resolve(data)
+}
+
+// data returns the variables that t refers to.
+func (f *frame) data(ctx context.Context, t *tmpl, from view) (map[string]any, error) {
+	names := t.names
+	if t.all {
+		names = f.everything(from, true)
+	}
+	if t.chance {
+		f.work().dep |= ofTask | ofHigh
+	}
+	data := make(map[string]any, len(names))
+	for _, name := range names {
+		v, ok, err := f.lookup(ctx, name, from)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		if t.mutates {
+			v = f.own(name, v, from)
+		}
+		data[name] = v
+	}
+	return data, nil
+}
+
+// own makes v, the value of name, this scope's alone: a template is about to
+// change it in place. Later texts of the scope see the change, as in the
+// format's own runner; other scopes do not.
+func (f *frame) own(name string, v any, from view) any {
+	switch v.(type) {
+	case map[string]any, []any:
+	default:
+		return v
+	}
+	if _, bound := from.bound.binding(name); bound {
+		return deepCopy(v)
+	}
+	pos := f.find(name, from.before)
+	if pos < 0 || f.w.owned[pos] {
+		return v
+	}
+	v = deepCopy(v)
+	if f.w.owned == nil {
+		f.w.owned = map[int]bool{}
+	}
+	f.w.owned[pos] = true
+	f.keep(pos, cell{v: v, dep: ofTask})
+	return v
+}
+
+func deepCopy(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, x := range v {
+			m[k] = deepCopy(x)
+		}
+		return m
+	case []any:
+		l := make([]any, len(v))
+		for i, x := range v {
+			l[i] = deepCopy(x)
+		}
+		return l
+	}
+	return v
+}
+
+// value expands the strings inside v.
+func (f *frame) value(ctx context.Context, v any, from view) (any, error) {
+	if s, ok := v.(string); ok {
+		return f.text(ctx, s, from)
+	}
+	if !hasTemplate(v) {
+		return v, nil
+	}
+	var err error
+	switch v := v.(type) {
+	case []string:
+		out := make([]string, len(v))
+		for i, x := range v {
+			if out[i], err = f.text(ctx, x, from); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			if out[i], err = f.value(ctx, x, from); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v { // keys are no templates
+			if out[k], err = f.value(ctx, x, from); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
+// hasTemplate reports whether a string anywhere in v is a template.
+func hasTemplate(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return isTemplate(v)
+	case []string:
+		for _, x := range v {
+			if isTemplate(x) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range v {
+			if hasTemplate(x) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, x := range v {
+			if hasTemplate(x) {
+				return true
+			}
+		}
+	}
+	return false
+}

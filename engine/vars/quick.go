@@ -1,0 +1,100 @@
+package vars
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Most templates are text with plain references in it, such as
+// `cc -o {{.OUT}} {{.SRC}}`. They are taken apart here, without the template
+// engine and its table of functions; what holds anything else, or refers to a
+// value whose formatting is not plain, goes to the engine.
+
+// piece is literal text, and the reference that follows it; path is nil at the
+// end.
+type piece struct {
+	text string
+	path []string // of `.A.b`: A, b
+}
+
+// cut takes a template apart; ok is false when it needs the engine.
+func cut(text string) (pieces []piece, names []string, ok bool) {
+	for {
+		i := strings.Index(text, "{{")
+		if i < 0 {
+			return append(pieces, piece{text: text}), names, true
+		}
+		path, rest, ok := cutReference(text[i+2:])
+		if !ok {
+			return nil, nil, false
+		}
+		pieces = append(pieces, piece{text[:i], path})
+		known := false
+		for _, n := range names {
+			known = known || n == path[0]
+		}
+		if !known {
+			names = append(names, path[0])
+		}
+		text = rest
+	}
+}
+
+// cutReference parses what follows the opening braces of `{{ .A.b }}`.
+func cutReference(s string) (path []string, rest string, ok bool) {
+	s = strings.TrimLeft(s, " \t")
+	for len(s) > 1 && s[0] == '.' && isLetter(s[1]) {
+		n := 2
+		for n < len(s) && (isLetter(s[n]) || '0' <= s[n] && s[n] <= '9') {
+			n++
+		}
+		path = append(path, s[1:n])
+		s = s[n:]
+	}
+	s = strings.TrimLeft(s, " \t")
+	rest, ok = strings.CutPrefix(s, "}}")
+	return path, rest, ok && path != nil
+}
+
+func isLetter(c byte) bool {
+	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// join puts the pieces together; ok is false when a value needs the engine.
+// value returns what a name stands for, and whether it has a value.
+func join(pieces []piece, value func(name string) (any, bool)) (out string, ok bool) {
+	var b strings.Builder
+	for _, p := range pieces {
+		b.WriteString(p.text)
+		if p.path == nil {
+			break
+		}
+		v, has := value(p.path[0])
+		for _, key := range p.path[1:] {
+			m, ok := v.(map[string]any)
+			if !ok {
+				return "", false
+			}
+			if v, has = m[key]; !has {
+				return "", false
+			}
+		}
+		switch v := v.(type) {
+		case string:
+			b.WriteString(v)
+		case bool:
+			b.WriteString(strconv.FormatBool(v))
+		case int:
+			b.WriteString(strconv.Itoa(v))
+		case nil:
+			// Not there, or null: the engine's "<no value>", which is removed.
+		default:
+			return "", false
+		}
+	}
+	return dropNoValue(b.String()), true
+}
+
+// dropNoValue removes what the engine writes for a name without value. It is
+// removed wherever it stands, also in values: the format's own runner does so.
+func dropNoValue(s string) string { return strings.ReplaceAll(s, "<no value>", "") }

@@ -1,0 +1,131 @@
+package vars
+
+import "text/template/parse"
+
+// refs collects what a template refers to. A name too many costs time, one
+// missing would be a wrong result.
+type refs struct {
+	names []string
+	all   bool // any name: the map of all variables is used as a value
+	// chance tells that two executions may differ though the variables are the
+	// same, or that one changes a variable's value in place (mutates).
+	chance, mutates bool
+}
+
+func (r *refs) add(name string) {
+	for _, n := range r.names {
+		if n == name {
+			return
+		}
+	}
+	r.names = append(r.names, name)
+}
+
+// list visits nodes; root tells whether the dot is the map of all variables.
+func (r *refs) list(l *parse.ListNode, root bool) {
+	if l == nil {
+		return
+	}
+	for _, n := range l.Nodes {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			r.pipe(n.Pipe, root)
+		case *parse.IfNode:
+			r.branch(&n.BranchNode, root, root)
+		case *parse.RangeNode:
+			r.branch(&n.BranchNode, root, false)
+		case *parse.WithNode:
+			r.branch(&n.BranchNode, root, false)
+		case *parse.TemplateNode:
+			r.all = true
+			r.pipe(n.Pipe, root)
+		}
+	}
+}
+
+func (r *refs) branch(b *parse.BranchNode, root, inside bool) {
+	r.pipe(b.Pipe, root)
+	r.list(b.List, inside)
+	r.list(b.ElseList, root)
+}
+
+func (r *refs) pipe(p *parse.PipeNode, root bool) {
+	if p == nil {
+		return
+	}
+	for _, c := range p.Cmds {
+		if !r.entry(c, root) {
+			for _, a := range c.Args {
+				r.arg(a, root)
+			}
+		}
+	}
+}
+
+// entry recognises `index . "X"` and the like: they refer to X only.
+func (r *refs) entry(c *parse.CommandNode, root bool) bool {
+	if len(c.Args) < 3 {
+		return false
+	}
+	f, ok := c.Args[0].(*parse.IdentifierNode)
+	if !ok || f.Ident != "index" && f.Ident != "get" && f.Ident != "hasKey" {
+		return false
+	}
+	switch n := c.Args[1].(type) {
+	case *parse.DotNode:
+		if !root {
+			return false
+		}
+	case *parse.VariableNode:
+		if len(n.Ident) != 1 || n.Ident[0] != "$" {
+			return false
+		}
+	default:
+		return false
+	}
+	name, ok := c.Args[2].(*parse.StringNode)
+	if !ok {
+		return false
+	}
+	r.add(name.Text)
+	for _, a := range c.Args[3:] {
+		r.arg(a, root)
+	}
+	return true
+}
+
+func (r *refs) arg(n parse.Node, root bool) {
+	switch n := n.(type) {
+	case *parse.FieldNode:
+		if root {
+			r.add(n.Ident[0])
+		}
+	case *parse.VariableNode:
+		if n.Ident[0] != "$" {
+			break
+		}
+		if len(n.Ident) == 1 {
+			r.all = true
+		} else {
+			r.add(n.Ident[1])
+		}
+	case *parse.DotNode:
+		r.all = r.all || root
+	case *parse.ChainNode:
+		r.arg(n.Node, root)
+	case *parse.PipeNode:
+		r.pipe(n, root)
+	case *parse.IdentifierNode:
+		r.function(n.Ident)
+	}
+}
+
+// function notes functions that are not functions of their arguments.
+func (r *refs) function(name string) {
+	switch name {
+	case "set", "unset":
+		r.mutates, r.chance = true, true
+	case "now", "ago", "date", "date_in_zone", "dateInZone", "htmlDate", "htmlDateInZone", "uuid", "randInt", "randIntN", "getHostByName":
+		r.chance = true
+	}
+}

@@ -1,0 +1,120 @@
+package vars
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// specialNames are the special variables that commands of dynamic variables see
+// as $NAME. Those of the command line are not among them: they are definitions
+// at the head of the global vars.
+var specialNames = [...]string{"TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR", "TASK_EXE", "ROOT_TASKFILE", "ROOT_DIR",
+	"USER_WORKING_DIR", "TASK_VERSION", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR"}
+
+// isSpecial reports whether name is a special variable.
+func isSpecial(name string) bool {
+	switch name {
+	case "TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR", "TASK_EXE", "ROOT_TASKFILE", "ROOT_DIR",
+		"USER_WORKING_DIR", "TASK_VERSION", "WEFT_VERSION", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR":
+		return true
+	}
+	return false
+}
+
+// special returns the value of a special variable.
+func (f *frame) special(name string) (string, bool) {
+	o := &f.r.o
+	switch name {
+	case "TASK_EXE":
+		return filepath.ToSlash(o.Exe), true
+	case "ROOT_TASKFILE":
+		if o.Workflow.File == nil {
+			return "", true
+		}
+		return filepath.ToSlash(o.Workflow.File.Path), true
+	case "ROOT_DIR":
+		return filepath.ToSlash(o.Workflow.Dir), true
+	case "USER_WORKING_DIR":
+		return filepath.ToSlash(o.UserDir), true
+	case "TASK_VERSION":
+		return schema.FormatVersion, true
+	case "WEFT_VERSION":
+		return o.Version, true
+	case "PATH_LIST_SEPARATOR":
+		return string(os.PathListSeparator), true
+	case "FILE_PATH_SEPARATOR":
+		return string(os.PathSeparator), true
+	}
+	if !isSpecial(name) {
+		return "", false
+	}
+	f.work().dep |= ofTask
+	t := f.call.Task
+	if t == nil {
+		return "", true
+	}
+	switch name {
+	case "TASK":
+		return t.Name, true
+	case "ALIAS":
+		return f.call.Alias, true
+	case "TASK_DIR": // as written: it is known before any variable is
+		for _, name := range [...]string{".ROOT_DIR", ".TASKFILE_DIR", ".USER_WORKING_DIR"} {
+			if strings.Contains(t.Dir.S, name) {
+				return filepath.ToSlash(t.Dir.S), true // absolute, once it is expanded
+			}
+		}
+		return filepath.ToSlash(f.r.below(t.Dir.S)), true
+	}
+	if t.File == nil {
+		return "", true
+	}
+	if name == "TASKFILE_DIR" {
+		return filepath.ToSlash(filepath.Dir(t.File.Path)), true
+	}
+	return filepath.ToSlash(t.File.Path), true
+}
+
+// commandLine returns the variables about the command line.
+func (r *Resolver) commandLine() []schema.Var {
+	args := append([]string{}, r.o.CLIArgs...)
+	fl := r.o.Flags
+	return []schema.Var{
+		{Name: "CLI_ARGS", Value: quoteAll(args)},
+		{Name: "CLI_ARGS_LIST", Value: args},
+		{Name: "CLI_FORCE", Value: fl.Force},
+		{Name: "CLI_SILENT", Value: fl.Silent},
+		{Name: "CLI_VERBOSE", Value: fl.Verbose},
+		{Name: "CLI_OFFLINE", Value: fl.Offline},
+		{Name: "CLI_ASSUME_YES", Value: fl.AssumeYes},
+	}
+}
+
+func quoteAll(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		q, err := syntax.Quote(a, syntax.LangBash)
+		if err != nil { // a NUL: no argument of a process holds one
+			q = fmt.Sprintf("%q", a)
+		}
+		quoted[i] = q
+	}
+	return strings.Join(quoted, " ")
+}
+
+// byName indexes NAME=value entries; the last of a name counts.
+func byName(environ []string) map[string]string {
+	m := make(map[string]string, len(environ))
+	for _, kv := range environ {
+		if name, value, ok := strings.Cut(kv, "="); ok {
+			m[name] = value
+		}
+	}
+	return m
+}
