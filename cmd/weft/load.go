@@ -29,7 +29,7 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 		return nil, a.failFile(diag.FromError(err))
 	}
 	if a.opts.check {
-
+		list.Append(schema.Check(w))
 		return w, a.checked(list)
 	}
 	return w, 0

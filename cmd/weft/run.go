@@ -97,7 +97,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), TempDir: o.tempDir,
 		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
-		Dry: o.dry, Silent: o.silent || w.Silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
+		Dry: o.dry, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Sink: r.handle,
 	})

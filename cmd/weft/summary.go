@@ -58,10 +58,13 @@ func (w *summaryWriter) all(s *engine.Summary, complete bool) {
 	w.put(report.Default, w.name+": ")
 	w.put(report.Green, s.Name+"\n")
 	w.line("")
-	if s.Text == "" {
+	switch {
+	case s.Text == "":
 		w.line("(task does not have description or summary)")
-	} else {
-		for _, l := range strings.Split(s.Text, "\n") {
+	case s.Task.Summary.S == "":
+		w.line(s.Text)
+	default:
+		for _, l := range strings.Split(strings.TrimSuffix(s.Text, "\n"), "\n") {
 			w.line(l)
 		}
 	}
