@@ -21,7 +21,7 @@ func (a *app) checked(list diag.List) int {
 			first = d
 		}
 		a.paint(a.err, report.Red, d.Error()+"\n")
-		a.err.WriteString(snippet(d.Pos))
+		a.err.WriteString(excerpt(d.Pos))
 	}
 	if first == nil {
 		return 0

@@ -72,7 +72,7 @@ func (a *app) problem(d *diag.Diagnostic) {
 	}
 	a.paint(a.err, report.Red, text+"\n")
 	if ours || !a.dropIn() {
-		a.err.WriteString(snippet(d.Pos))
+		a.err.WriteString(excerpt(d.Pos))
 	}
 }
 
@@ -81,8 +81,8 @@ const (
 	maxShown = 120 // bytes shown of a line
 )
 
-// snippet shows the lines around p, with ">" at the one and "^" below the place.
-func snippet(p diag.Pos) string {
+// excerpt shows the lines around p, with ">" at the one and "^" below the place.
+func excerpt(p diag.Pos) string {
 	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
 		return ""
 	}
