@@ -22,18 +22,22 @@ const maxTasks = 1_000_000
 // mergeAll adds every file to those that include it.
 func (l *loader) mergeAll() {
 	at := make(map[*document]int, len(l.order))
+	total := make(map[*document]int, len(l.order)) // tasks once it is merged
 	for i, doc := range l.order {
-		at[doc] = i
-	}
-	for _, doc := range l.order {
-		entries := slices.DeleteFunc(slices.Clone(doc.includes), func(e *includeEntry) bool { return e.doc == nil })
-		slices.SortStableFunc(entries, func(a, b *includeEntry) int { return at[a.doc] - at[b.doc] })
-		for _, e := range entries {
-			if len(doc.tasks)+len(e.doc.tasks) > maxTasks {
+		doc.includes = slices.DeleteFunc(doc.includes, func(e *includeEntry) bool { return e.doc == nil })
+		at[doc], total[doc] = i, len(doc.tasks)
+		for _, e := range doc.includes {
+			if total[doc] += total[e.doc]; total[doc] > maxTasks {
 				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
 					Fix: "include fewer files that include each other several times"})
 				return
 			}
+		}
+	}
+	for _, doc := range l.order {
+		entries := slices.Clone(doc.includes)
+		slices.SortStableFunc(entries, func(a, b *includeEntry) int { return at[a.doc] - at[b.doc] })
+		for _, e := range entries {
 			doc.add(e, &l.list)
 		}
 	}
