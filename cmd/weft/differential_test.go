@@ -180,7 +180,7 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 		t.Fatal(err)
 	}
 	field := func(s string) string {
-		s = snippet().ReplaceAllStringFunc(s, func(line string) string {
+		s = sourceLine().ReplaceAllStringFunc(s, func(line string) string {
 			return escape().ReplaceAllString(line, "")
 		})
 		s = strings.ReplaceAll(strings.ReplaceAll(s, work, "$WORK"), root, "$ROOT")
@@ -197,10 +197,10 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 	}
 }
 
-// snippet matches a line of source in a decode error, which the reference
+// sourceLine matches a line of source in a decode error, which the reference
 // highlights even under NO_COLOR; escape matches one colour in it.
 var (
-	snippet = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[> ] +[0-9]+ \| .*$`) })
+	sourceLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[> ] +[0-9]+ \| .*$`) })
 	escape  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") })
 )
 

@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,6 +23,8 @@ type Group struct {
 	t        *Table
 	name     string
 	terminal bool
+
+	refused atomic.Bool // cause is set; it changes once
 
 	mu      sync.Mutex // guards the fields below
 	index   int32      // place in Table.live
@@ -49,6 +52,9 @@ func (g *Group) Name() string { return g.name }
 
 // Refused returns why the group starts no process any more, or nil.
 func (g *Group) Refused() error {
+	if !g.refused.Load() {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.cause
@@ -73,6 +79,7 @@ func (g *Group) refuse(cause error) {
 		return
 	}
 	g.cause = cause
+	g.refused.Store(true)
 	if g.done != nil {
 		close(g.done)
 	}
@@ -137,7 +144,8 @@ func (g *Group) Cleanup() *Group {
 	if g.cleanup == nil {
 		g.cleanup = &Group{t: g.t, name: g.name, terminal: g.terminal}
 		if g.closed {
-			g.cleanup.closed, g.cleanup.cause = true, g.cause
+			g.cleanup.closed = true
+			g.cleanup.refuse(g.cause)
 		}
 	}
 	return g.cleanup

@@ -1,224 +1,211 @@
 package shell
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"strings"
-	"sync"
 	"syscall"
 
 	"mvdan.cc/sh/v3/interp"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// parsed is a script after the parser: exactly one of the fields says what to
-// do with it, file being always there unless err is set.
-type parsed struct {
-	err      error
-	file     *syntax.File
-	argv     []string // the words of an external program's simple command
-	constant *int     // the exit status of a command that does nothing else
-}
-
-// scripts remembers parsed scripts, as many as it is useful to.
-type scripts struct {
-	mu      sync.Mutex // guards the fields below
-	m       map[string]*parsed
-	parsers sync.Pool
-}
-
-const maxScripts = 1024
-
-var (
-	doesNothing = &parsed{constant: new(int)}
-	fails       = &parsed{constant: func() *int { one := 1; return &one }()}
-)
-
-func (c *scripts) parse(text string) *parsed {
-	switch text {
-	case ":", "true":
-		return doesNothing
-	case "false":
-		return fails
-	}
-	c.mu.Lock()
-	p := c.m[text]
-	c.mu.Unlock()
-	if p != nil {
-		return p
-	}
-	parser := c.parser()
-	p = &parsed{}
-	p.file, p.err = parser.Parse(strings.NewReader(text), "")
-	c.parsers.Put(parser)
-	if p.err == nil {
-		p.argv = simpleCommand(p.file)
-	}
-	c.mu.Lock()
-	if c.m == nil || len(c.m) >= maxScripts {
-		c.m = map[string]*parsed{}
-	}
-	c.m[text] = p
-	c.mu.Unlock()
-	return p
-}
-
-// parser returns a parser, to be put back into parsers.
-func (c *scripts) parser() *syntax.Parser {
-	if p, ok := c.parsers.Get().(*syntax.Parser); ok {
-		return p
-	}
-	return syntax.NewParser()
-}
-
-// simpleCommand returns the words of a script that is one simple command of an
-// external program with nothing to expand, or nil.
-func simpleCommand(f *syntax.File) []string {
-	if len(f.Stmts) != 1 {
-		return nil
-	}
-	s := f.Stmts[0]
-	call, ok := s.Cmd.(*syntax.CallExpr)
-	if !ok || s.Negated || s.Background || s.Coprocess || s.Disown || len(s.Redirs) > 0 || len(call.Assigns) > 0 || len(call.Args) == 0 {
-		return nil
-	}
-	argv := make([]string, len(call.Args))
-	for i, w := range call.Args {
-		if argv[i], ok = literal(w); !ok {
-			return nil
-		}
-	}
-	if argv[0] == "" || interp.IsBuiltin(argv[0]) {
-		return nil
-	}
-	return argv
-}
-
-// literal returns the text of a word that stands for itself.
-func literal(w *syntax.Word) (string, bool) {
-	if len(w.Parts) == 1 {
-		return literalPart(w.Parts[0], true)
-	}
-	var b strings.Builder
-	for i, part := range w.Parts {
-		text, ok := literalPart(part, i == 0)
-		if !ok {
-			return "", false
-		}
-		b.WriteString(text)
-	}
-	return b.String(), true
-}
-
-func literalPart(part syntax.WordPart, first bool) (string, bool) {
-	switch part := part.(type) {
-	case *syntax.Lit:
-		if strings.ContainsAny(part.Value, "\\*?[{") || first && strings.HasPrefix(part.Value, "~") {
-			return "", false
-		}
-		return part.Value, true
-	case *syntax.SglQuoted:
-		return part.Value, !part.Dollar
-	case *syntax.DblQuoted:
-		if part.Dollar {
-			return "", false
-		}
-		var b strings.Builder
-		for _, p := range part.Parts {
-			lit, ok := p.(*syntax.Lit)
-			if !ok || strings.Contains(lit.Value, "\\") {
-				return "", false
-			}
-			b.WriteString(lit.Value)
-		}
-		return b.String(), true
-	}
-	return "", false
-}
-
-// direct runs a simple command without an interpreter. It reports false when
-// only an interpreter can do it after all.
-func (s *Shell) direct(ctx context.Context, sc *Script, argv []string) (bool, error) {
-	env := s.environ(sc.Env)
+// direct runs a script that is one program, without an interpreter.
+func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
+	env := s.environs.get(sc.Env)
 	path, err := interp.LookPathDir(sc.Dir, env, argv[0])
 	if err != nil {
-		if _, err := os.Stat(sc.Dir); err != nil {
-			return false, nil
+		if sc.Stderr != nil {
+			fmt.Fprintln(sc.Stderr, err)
 		}
-		complain(sc.Stderr, err)
-		return true, &ExitError{Code: 127}
+		return exitError(notFound)
 	}
-	p, err := sc.Group.Start(&proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: withDir(sc.Env, sc.Dir), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr})
+	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr}
+	var d *drain
+	if out != nil {
+		if d, err = newDrain(out); err != nil {
+			return err
+		}
+		spec.Stdout = d.w
+	}
+	p, err := sc.Group.Start(&spec)
+	if d != nil {
+		d.w.Close()
+	}
 	if err != nil {
-		if stopped := sc.Group.Refused(); stopped != nil {
-			return true, stopped
+		if d != nil {
+			d.finish()
 		}
-		if errors.Is(err, syscall.ENOEXEC) {
-			return false, nil
+		if errors.Is(err, syscall.ENOEXEC) && sc.Group.Refused() == nil {
+			return s.interpret(sc, s.scripts.analyse(sc.Text, ""), out)
 		}
-		err = startError(err, sc.Dir, path)
-		if status, ok := asStatus(err); ok {
-			complain(sc.Stderr, err)
-			return true, &ExitError{Code: status}
-		}
-		return true, err
+		return err
 	}
 	status := p.Wait()
-	if stopped := sc.Group.Refused(); stopped != nil {
-		return true, stopped
+	if d != nil {
+		d.finish()
 	}
-	return true, exitError(status.Code)
+	if err := sc.Group.Refused(); err != nil {
+		return err
+	}
+	return exitError(status.Code)
 }
 
-func complain(stderr *os.File, err error) {
-	if stderr != nil {
-		fmt.Fprintln(stderr, err)
-	}
-}
+// Statuses of programs that did not run.
+const (
+	notExecutable = 126
+	notFound      = 127
+)
 
-// withDir is env with PWD naming dir, as a shell leaves it.
-func withDir(env []string, dir string) []string {
-	for i, kv := range env {
-		if strings.HasPrefix(kv, "PWD=") {
-			if kv[4:] == dir {
-				return env
-			}
-			out := append([]string(nil), env...)
-			out[i] = "PWD=" + dir
-			return out
+// exec starts a program for the interpreter and waits for it.
+func (r *run) exec(hc *interp.HandlerContext, args []string) error {
+	if err := r.group.Refused(); err != nil {
+		return r.stopped()
+	}
+	if r.p.background {
+		defer openUnused(args)
+	}
+	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+	if err != nil {
+		fmt.Fprintln(hc.Stderr, err)
+		return interp.ExitStatus(notFound)
+	}
+	job := ""
+	if r.p.kills {
+		if job = hc.Env.Get(jobPath).Str; r.jobs.killed(job) {
+			return interp.ExitStatus(128 + uint8(syscall.SIGTERM))
 		}
 	}
-	return append(env[:len(env):len(env)], "PWD="+dir)
+	st, err := r.streams(hc)
+	if err != nil {
+		return err
+	}
+	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Env: programEnv(hc.Env), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job}
+	p, err := r.group.Start(&spec)
+	st.started(err == nil)
+	if err != nil {
+		st.finish()
+		switch {
+		case r.group.Refused() != nil:
+			return r.stopped()
+		case errors.Is(err, syscall.ENOEXEC):
+			return r.file(hc, path, args)
+		}
+		return err
+	}
+	status := p.Wait()
+	st.finish()
+	if r.group.Refused() != nil {
+		return r.stopped()
+	}
+	if status.Code != 0 {
+		return interp.ExitStatus(status.Code)
+	}
+	return nil
 }
 
-// execError is a program that was found but could not be started.
-type execError struct {
-	status int
-	err    error
+// streams are the descriptors of one program, and what to do with them.
+type streams struct {
+	in, out, err *os.File
+	ends         [2]*os.File // of pipes; closed once the program has them
+	drains       [2]*drain
+	own          *os.File // opened for this program alone
+	large        *Shell   // whose count of large pipes this one is in
 }
 
-func (e *execError) Error() string { return e.err.Error() }
-
-func asStatus(err error) (int, bool) {
-	var e *execError
-	if errors.As(err, &e) {
-		return e.status, true
+// streams finds descriptors for what the interpreter hands over: files as they
+// are, anything else through a pipe.
+func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
+	st := &streams{}
+	e := r.p.edges[hc.Pos.Offset()]
+	if !r.positions() {
+		e = 0
 	}
-	return 0, false
+	if in, ok := hc.Stdin.(*os.File); ok && in != nil {
+		st.in = in
+		switch {
+		case in == r.in:
+			st.in = r.sc.Stdin
+		case e&readsPipe != 0:
+			st.ends[0] = in
+		case r.p.reads:
+			// A program and the interpreter read this in turns: each gets
+			// the mode it needs.
+			if f := reopen(in, false); f != nil {
+				st.in, st.own = f, f
+			}
+		}
+	}
+	var err error
+	if st.out, err = st.writer(hc.Stdout, &st.drains[0]); err == nil {
+		if hc.Stderr == hc.Stdout {
+			st.err = st.out
+		} else {
+			st.err, err = st.writer(hc.Stderr, &st.drains[1])
+		}
+	}
+	if err != nil {
+		st.started(false)
+		st.finish()
+		return nil, err
+	}
+	if f, ok := hc.Stdout.(*os.File); ok && e&writesPipe != 0 {
+		st.ends[1] = f
+		if r.s.enlarge(f) {
+			st.large = r.s
+		}
+	}
+	return st, nil
 }
 
-// startError says why a program could not be started: because of its
-// directory, which ends the script, or because of itself.
-func startError(err error, dir, path string) error {
-	if _, statErr := os.Stat(dir); statErr != nil {
-		return fmt.Errorf("chdir %s: %w", dir, errors.Unwrap(statErr))
+// writer returns the file that a program gets for w.
+func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
+	switch w := w.(type) {
+	case nil:
+		return nil, nil
+	case *os.File:
+		return w, nil
+	case *stream:
+		return w.f, nil
 	}
-	if errors.Is(err, syscall.ENOENT) {
-		return &execError{127, fmt.Errorf("fork/exec %s: %w", path, err)}
+	if w == io.Discard {
+		return nil, nil
 	}
-	return &execError{126, fmt.Errorf("fork/exec %s: %w", path, err)}
+	if *d, err = newDrain(w); err != nil {
+		return nil, err
+	}
+	return (*d).w, nil
+}
+
+// started closes our ends of what the program now has.
+func (st *streams) started(ok bool) {
+	for _, d := range st.drains {
+		if d != nil {
+			d.w.Close()
+		}
+	}
+	if st.own != nil {
+		st.own.Close()
+	}
+	if ok {
+		for _, f := range st.ends {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}
+}
+
+// finish returns when all output has arrived.
+func (st *streams) finish() {
+	for _, d := range st.drains {
+		if d != nil {
+			d.finish()
+		}
+	}
+	if st.large != nil {
+		st.large.enlarged.Add(-1)
+	}
 }

@@ -7,201 +7,207 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
-	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
-
-	"github.com/weftrun/weft/engine/proc"
 )
 
-// call refuses every command once the script is stopped.
-func (r *runner) call(_ context.Context, args []string) ([]string, error) {
-	return args, r.group.Refused()
+// Commands that only handlers know; no program is called so.
+const (
+	beginTrap = "_weft_trap" // the EXIT trap has begun; keeps $?
+	reading   = "\x00read" // a builtin that reads the terminal
+)
+
+var (
+	colon     = []string{":"}
+	endOfPipe = []string{"exit", "141"}
+)
+
+// callHandler sees every simple command before it runs.
+func callHandler(ctx context.Context, args []string) ([]string, error) {
+	r, hc := of(ctx)
+	switch args[0] {
+	case "echo":
+		if r.p.redefines || len(args) > 1 && strings.HasPrefix(args[1], "-") {
+			return args, nil
+		}
+		// In one write, so that lines of commands side by side stay whole; and
+		// who writes into a pipe that nobody reads ends, as of SIGPIPE.
+		line := strings.Join(args[1:], " ") + "\n"
+		if _, err := io.WriteString(hc.Stdout, line); errors.Is(err, syscall.EPIPE) {
+			return endOfPipe, nil
+		}
+		return colon, nil
+	case "read", "mapfile", "readarray":
+		if r.tty && hc.Stdin == io.Reader(r.in) {
+			return slices.Concat([]string{reading}, args), nil
+		}
+	case "trap":
+		if len(args) > 2 && args[1] != "-" && args[1] != "" && slices.Contains(args[2:], "EXIT") {
+			args = slices.Clone(args)
+			args[1] = beginTrap + "\n" + args[1]
+		}
+	case "kill":
+		if !r.p.redefines {
+			return r.kill(&hc, args)
+		}
+	case "eval", "source", ".":
+		r.loose.Store(true)
+	}
+	return args, nil
 }
 
-// exec starts an external program for the interpreter and waits for it.
-func (r *runner) exec(ctx context.Context, args []string) error {
-	if err := r.group.Refused(); err != nil {
-		return err
+// execHandler runs what is neither a function nor a builtin.
+func execHandler(ctx context.Context, args []string) error {
+	r, hc := of(ctx)
+	switch args[0] {
+	case reading:
+	case beginTrap:
+		r.trapped.Store(true)
+		if hc.LastExitStatus != 0 {
+			return interp.ExitStatus(hc.LastExitStatus)
+		}
+		return nil
+	default:
+		return r.exec(&hc, args)
 	}
-	hc := interp.HandlerCtx(ctx)
-	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+	release, err := r.group.Read()
 	if err != nil {
-		fmt.Fprintln(hc.Stderr, err)
-		return interp.ExitStatus(127)
+		return r.stopped()
 	}
-	st, err := r.streams(&hc)
-	if err != nil {
-		return err
+	defer release()
+	if slices.Contains(args, "-s") {
+		restore := r.hush()
+		defer restore()
 	}
-	p, err := r.group.Start(&proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Env: execEnv(hc.Env), Stdin: st.in, Stdout: st.out, Stderr: st.err})
-	if err != nil {
-		st.close()
-		return r.notStarted(ctx, &hc, path, args, err)
-	}
-	status := p.Wait()
-	st.close()
-	if stopped := r.group.Refused(); stopped != nil {
-		return stopped
-	}
-	if status.Code != 0 {
-		return interp.ExitStatus(status.Code)
-	}
-	return nil
+	return hc.Builtin(ctx, args[1:])
 }
 
-// notStarted deals with a program that could not be started.
-func (r *runner) notStarted(ctx context.Context, hc *interp.HandlerContext, path string, args []string, err error) error {
-	if stopped := r.group.Refused(); stopped != nil {
-		return stopped
+// hush turns the terminal's echo off and waits for a line: `read -s` itself
+// cannot be made to give up waiting.
+func (r *run) hush() (restore func()) {
+	c, err := r.in.SyscallConn()
+	if err != nil {
+		return func() {}
 	}
-	if errors.Is(err, syscall.ENOEXEC) {
-		return r.runFile(ctx, hc, path, args)
+	var was *unix.Termios
+	c.Control(func(fd uintptr) {
+		if was, err = unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
+			quiet := *was
+			quiet.Lflag &^= unix.ECHO
+			unix.IoctlSetTermios(int(fd), unix.TCSETS, &quiet)
+		}
+	})
+	stop := context.AfterFunc(r, func() { r.in.SetReadDeadline(time.Now()) })
+	c.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, 0)
+		return n > 0 || err != nil && err != unix.EINTR
+	})
+	stop()
+	c.Control(func(fd uintptr) { unix.SetNonblock(int(fd), r.group.Refused() != nil) })
+	return func() {
+		c.Control(func(fd uintptr) {
+			unix.SetNonblock(int(fd), true)
+			if was != nil {
+				unix.IoctlSetTermios(int(fd), unix.TCSETS, was)
+			}
+		})
 	}
-	err = startError(err, hc.Dir, path)
-	if status, ok := asStatus(err); ok {
+}
+
+// positions reports whether a command's position says where in the script it is:
+// not while text from elsewhere (eval, source, a trap) may be running.
+func (r *run) positions() bool { return !r.loose.Load() && !r.trapped.Load() }
+
+// file interprets a program without an interpreter line, as shells do.
+func (r *run) file(hc *interp.HandlerContext, path string, args []string) error {
+	src, err := os.ReadFile(path)
+	if err != nil {
 		fmt.Fprintln(hc.Stderr, err)
-		return interp.ExitStatus(status)
+		return interp.ExitStatus(notExecutable)
+	}
+	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 {
+		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", args[0])
+		return interp.ExitStatus(notExecutable)
+	}
+	p := r.s.scripts.analyse(string(src), args[0])
+	if p.err != nil {
+		fmt.Fprintln(hc.Stderr, p.err)
+		return interp.ExitStatus(2)
+	}
+	if p.kind != script {
+		p.facts.find(p.file)
+	}
+	in, err := interp.New(
+		interp.Env(newEnviron(programEnv(hc.Env))), interp.Dir("/"), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr),
+		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
+		interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
+	if err != nil {
+		return err
+	}
+	in.Dir, in.Params = hc.Dir, args[1:]
+	inner := &run{s: r.s, sc: r.sc, p: p, group: r.group, in: r.in, tty: r.tty}
+	err = in.Run(inner, p.file)
+	if inner.noted.Load() {
+		return r.stopped()
 	}
 	return err
 }
 
-// runFile interprets a script without an interpreter line, as shells do.
-func (r *runner) runFile(ctx context.Context, hc *interp.HandlerContext, path string, args []string) error {
-	src, err := os.ReadFile(path)
-	if err != nil {
-		fmt.Fprintln(hc.Stderr, err)
-		return interp.ExitStatus(126)
+// openHandler opens a file for a redirection.
+func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	r, hc := of(ctx)
+	if r.group.Refused() != nil {
+		return nil, r.stopped()
 	}
-	parser := r.s.scripts.parser()
-	defer r.s.scripts.parsers.Put(parser)
-	file, err := parser.Parse(bytes.NewReader(src), path)
-	if err != nil {
-		fmt.Fprintln(hc.Stderr, err)
-		return interp.ExitStatus(2)
+	if path != "" && !filepath.IsAbs(path) {
+		path = filepath.Join(hc.Dir, path)
 	}
-	child, err := r.s.newRunner(interp.Env(expand.ListEnviron(execEnv(hc.Env)...)), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr),
-		interp.Params(append([]string{"+e", "--"}, args[1:]...)...))
-	if err != nil {
-		return err
+	var st unix.Stat_t
+	if path != os.DevNull && unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+		return r.openFIFO(path, flag, perm)
 	}
-	child.sc, child.group = r.sc, r.group
-	child.Runner.Dir = hc.Dir
-	file.Name = args[0]
-	return child.Run(ctx, file)
+	// Not f, err: a nil *os.File would be a file.
+	f, err := os.OpenFile(path, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
-// execEnv is the environment that a program gets: what is exported.
-func execEnv(env expand.Environ) []string {
-	list := make([]string, 0, 64)
-	env.Each(func(name string, v expand.Variable) bool {
-		if v.Exported && v.Kind == expand.String {
-			list = append(list, name+"="+v.Str)
+// openFIFO opens a named pipe, which waits for someone to open the other end,
+// until the script is stopped.
+func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(path, flag, perm)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, o.err
 		}
-		return true
-	})
-	return list
-}
-
-// streams are the descriptors of one program.
-type streams struct {
-	in, out, err *os.File
-	drains       []*drain
-	feed         *os.File // our end of a pipe that feeds in
-}
-
-// streams finds descriptors for what the interpreter hands over: files as they
-// are, anything else through a pipe.
-func (r *runner) streams(hc *interp.HandlerContext) (*streams, error) {
-	st := &streams{}
-	var err error
-	switch in := hc.Stdin.(type) {
-	case nil:
-	case *os.File:
-		st.in = in
-		r.s.enlarge(in, r.sc)
-	default:
-		if st.in, st.feed, err = feed(in); err != nil {
-			return nil, err
+		return o.f, nil
+	case <-r.Done():
+	}
+	// We are the other end, for a moment.
+	other, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err == nil {
+		if o := <-done; o.f != nil {
+			o.f.Close()
 		}
+		other.Close()
 	}
-	if st.out, err = st.writer(hc.Stdout); err != nil {
-		st.close()
-		return nil, err
-	}
-	if hc.Stderr == hc.Stdout {
-		st.err = st.out
-	} else if st.err, err = st.writer(hc.Stderr); err != nil {
-		st.close()
-		return nil, err
-	}
-	return st, nil
-}
-
-func (st *streams) writer(w io.Writer) (*os.File, error) {
-	switch w := w.(type) {
-	case nil:
-		return nil, nil
-	case *os.File:
-		return w, nil
-	}
-	if w == io.Discard {
-		return nil, nil
-	}
-	d, err := newDrain(w)
-	if err != nil {
-		return nil, err
-	}
-	st.drains = append(st.drains, d)
-	return d.w, nil
-}
-
-// close ends our part of the streams, after what they carry has arrived.
-func (st *streams) close() {
-	if st.feed != nil {
-		st.in.Close()
-		st.feed.Close()
-	}
-	for _, d := range st.drains {
-		d.finish()
-	}
-}
-
-// pipeSize is what pipes between the programs of a script are enlarged to, and
-// maxEnlarged how many: an unprivileged user may have only so much of it.
-const (
-	pipeSize    = 1 << 20
-	maxEnlarged = 16
-)
-
-// enlarge makes a pipe between two programs larger.
-func (s *Shell) enlarge(f *os.File, sc *Script) {
-	if f == sc.Stdin || s.enlarged.Load() >= maxEnlarged {
-		return
-	}
-	fd := f.Fd()
-	if n, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0); err != nil || n >= pipeSize {
-		return
-	}
-	if _, err := unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize); err == nil {
-		s.enlarged.Add(1)
-	}
-}
-
-// open opens a file for a redirection.
-func (r *runner) open(ctx context.Context, path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	if err := r.group.Refused(); err != nil {
-		return nil, err
-	}
-	return interp.DefaultOpenHandler()(ctx, path, flag, perm)
-}
-
-// writer is f as a writer; nil stays nil.
-func writer(f *os.File) io.Writer {
-	if f == nil {
-		return nil
-	}
-	return f
+	return nil, r.stopped()
 }

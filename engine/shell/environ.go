@@ -1,0 +1,179 @@
+package shell
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"mvdan.cc/sh/v3/expand"
+)
+
+// environ is an environment as the interpreter reads it: of several entries for
+// a name the last holds, entries without a name do not count. It is immutable.
+type environ struct {
+	of      []string // what it was made from
+	index   envIndex
+	program []string // what a program started directly gets
+}
+
+// newEnviron converts env.
+func newEnviron(env []string) *environ {
+	e := &environ{of: env}
+	e.index.init(len(env))
+	for _, kv := range env {
+		if i := strings.IndexByte(kv, '='); i > 0 {
+			e.index.put(kv, i)
+		}
+	}
+	e.program = make([]string, 0, len(e.index.list))
+	for _, kv := range e.index.list {
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case "PWD", "IFS", "OPTIND":
+			// The interpreter has variables of its own by these names, which
+			// are not exported.
+		default:
+			e.program = append(e.program, kv)
+		}
+	}
+	return e
+}
+
+// Get returns the variable of that name.
+func (e *environ) Get(name string) expand.Variable {
+	kv := e.index.get(name)
+	if kv == "" {
+		return expand.Variable{}
+	}
+	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: kv[len(name)+1:]}
+}
+
+// Each calls f for every variable, until it returns false.
+func (e *environ) Each(f func(name string, v expand.Variable) bool) {
+	for _, kv := range e.index.list {
+		name, value, _ := strings.Cut(kv, "=")
+		if !f(name, expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}) {
+			return
+		}
+	}
+}
+
+// programEnv is the environment that a program gets from the interpreter: what
+// is exported in the end.
+func programEnv(env expand.Environ) []string {
+	var x envIndex
+	x.init(96)
+	var gone []string // exported at first, and not in the end
+	env.Each(func(name string, v expand.Variable) bool {
+		switch {
+		case v.Exported && v.Kind == expand.String && v.IsSet() && !strings.HasPrefix(name, jobPrefix):
+			x.put(name+"="+v.Str, len(name))
+			if i := slices.Index(gone, name); i >= 0 {
+				gone = slices.Delete(gone, i, i+1)
+			}
+		case x.get(name) != "":
+			gone = append(gone, name)
+		}
+		return true
+	})
+	if len(gone) == 0 {
+		return x.list
+	}
+	return slices.DeleteFunc(x.list, func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(gone, name)
+	})
+}
+
+// envIndex is a list of "name=value" with a hash table of open addressing.
+type envIndex struct {
+	list  []string
+	slots []uint32 // index into list + 1; 0: free
+}
+
+func (x *envIndex) init(n int) {
+	size := 64
+	for size < 2*n {
+		size *= 2
+	}
+	x.list = make([]string, 0, n)
+	x.slots = make([]uint32, size)
+}
+
+// slot finds the place of a name.
+func (x *envIndex) slot(name string) *uint32 {
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	for i := int(h) & (len(x.slots) - 1); ; i = (i + 1) & (len(x.slots) - 1) {
+		s := x.slots[i]
+		if s == 0 {
+			return &x.slots[i]
+		}
+		if kv := x.list[s-1]; len(kv) > len(name) && kv[len(name)] == '=' && kv[:len(name)] == name {
+			return &x.slots[i]
+		}
+	}
+}
+
+// put adds or replaces an entry whose name is n bytes long.
+func (x *envIndex) put(kv string, n int) {
+	if 2*len(x.list) >= len(x.slots) {
+		x.grow()
+	}
+	s := x.slot(kv[:n])
+	if *s != 0 {
+		x.list[*s-1] = kv
+		return
+	}
+	x.list = append(x.list, kv)
+	*s = uint32(len(x.list))
+}
+
+func (x *envIndex) grow() {
+	old := x.list
+	x.slots = make([]uint32, 2*len(x.slots))
+	x.list = make([]string, 0, 2*len(old))
+	for _, kv := range old {
+		if i := strings.IndexByte(kv, '='); i > 0 {
+			x.put(kv, i)
+		}
+	}
+}
+
+func (x *envIndex) get(name string) string {
+	if s := x.slot(name); *s != 0 {
+		return x.list[*s-1]
+	}
+	return ""
+}
+
+// environs remembers conversions by identity: most scripts of a run share a few
+// environments.
+type environs struct {
+	mu sync.Mutex // guards m
+	m  map[*string]*environ
+}
+
+const maxEnvirons = 256
+
+func (c *environs) get(env []string) *environ {
+	if len(env) == 0 {
+		return newEnviron(nil)
+	}
+	c.mu.Lock()
+	e := c.m[&env[0]]
+	c.mu.Unlock()
+	// The entry keeps the slice alive, so its address means nothing else.
+	if e != nil && len(e.of) == len(env) {
+		return e
+	}
+	e = newEnviron(env)
+	c.mu.Lock()
+	if c.m == nil || len(c.m) >= maxEnvirons {
+		c.m = make(map[*string]*environ)
+	}
+	c.m[&env[0]] = e
+	c.mu.Unlock()
+	return e
+}

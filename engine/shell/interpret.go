@@ -1,0 +1,208 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"mvdan.cc/sh/v3/interp"
+
+	"github.com/weftrun/weft/engine/proc"
+)
+
+// run is one script in an interpreter. It is the context that the interpreter
+// asks whether to go on: ended as soon as the group refuses.
+type run struct {
+	s       *Shell
+	sc      *Script
+	p       *parsed
+	group   *proc.Group // of sc, or its cleanup
+	in      *os.File    // what the interpreter reads in place of sc.Stdin, if not that
+	tty     bool        // in is a terminal
+	trapped atomic.Bool // the EXIT trap has begun
+	noted   atomic.Bool // see refuses
+	loose   atomic.Bool // text from elsewhere runs: positions say nothing
+	jobs    jobs
+}
+
+type runKey struct{}
+
+// Deadline returns no deadline.
+func (r *run) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done returns a channel closed when the group refuses.
+func (r *run) Done() <-chan struct{} { return r.group.Done() }
+
+// Err tells the interpreter to stop.
+func (r *run) Err() error {
+	if r.group.Refused() != nil {
+		return r.stopped()
+	}
+	return nil
+}
+
+// Value makes r known to handlers.
+func (r *run) Value(key any) any {
+	if _, ok := key.(runKey); ok {
+		return r
+	}
+	return nil
+}
+
+// errStopped is what the interpreter is told. It may print it on the way, which
+// stream keeps from the user; the cause is the group's.
+var errStopped = errors.New("weft: stopped")
+
+// stopped notes that the script did not get to its end.
+func (r *run) stopped() error {
+	r.noted.Store(true)
+	return errStopped
+}
+
+// stream is a file that the interpreter itself writes to.
+type stream struct {
+	f *os.File
+	r *run
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	if len(b) == len("weft: stopped\n") && string(b) == "weft: stopped\n" && s.r.group.Refused() != nil {
+		return len(b), nil
+	}
+	return s.f.Write(b)
+}
+
+// WriteString is what the interpreter uses most.
+func (s *stream) WriteString(b string) (int, error) { return s.f.WriteString(b) }
+
+// runner is a pooled interpreter: r is made from the pristine new before each
+// script, since an interpreter that has run cannot change its directory.
+type runner struct{ new, r interp.Runner }
+
+// interpret runs a parsed script in an interpreter.
+func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
+	env := s.environs.get(sc.Env)
+	rn, _ := s.runners.Get().(*runner)
+	if rn == nil {
+		r, err := interp.New(
+			interp.Env(env), interp.Dir("/"), interp.Params("-e"),
+			interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
+			interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
+		if err != nil {
+			return err
+		}
+		rn = &runner{new: *r}
+	}
+	vars := rn.r.Vars
+	rn.r = rn.new
+	rn.r.Vars, rn.r.Env, rn.r.Dir = vars, env, sc.Dir
+	if err := setOptions(sc, &rn.r); err != nil {
+		return err
+	}
+	r := &run{s: s, sc: sc, p: p, group: sc.Group}
+	var d *drain
+	stdout := sc.Stdout
+	if out != nil {
+		var err error
+		if d, err = newDrain(out); err != nil {
+			return err
+		}
+		stdout = d.w
+	}
+	if err := r.stdio(stdout)(&rn.r); err != nil {
+		return err
+	}
+	err := rn.r.Run(r, p.file)
+	cause := sc.Group.Refused()
+	if cause != nil && r.noted.Load() {
+		err = cause
+		if p.traps && !r.trapped.Load() {
+			r.trap(&rn.r)
+		}
+	} else {
+		err = result(err)
+	}
+	if r.in != nil && r.in != sc.Stdin {
+		r.in.Close()
+	}
+	if d != nil {
+		d.finish()
+	}
+	// What goes on in the background still uses parts of the interpreter.
+	if !p.background && !p.redefines {
+		rn.r.Funcs = nil
+		s.runners.Put(rn)
+	}
+	return err
+}
+
+// trap runs the EXIT trap of a script that was stopped: an interpreter that
+// exits does that. The script's group refuses for good, so the trap has the
+// group's cleanup, and what is left in the background does not.
+func (r *run) trap(in *interp.Runner) {
+	g := r.group.Cleanup()
+	t := &run{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty}
+	t.loose.Store(true)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ended:
+		case <-r.s.o.After(r.s.o.TrapLimit):
+			g.Kill(errTrapLimit)
+		}
+	}()
+	in.Run(t, r.s.scripts.parse("exit 130").file)
+}
+
+var errTrapLimit = errors.New("the EXIT trap took too long")
+
+// stdio gives the interpreter its streams. A nil *os.File must not become a
+// reader or writer that is not nil.
+func (r *run) stdio(stdout *os.File) interp.RunnerOption {
+	var in io.Reader
+	out, err := io.Discard, io.Discard
+	if f := r.sc.Stdin; f != nil {
+		r.in = f
+		if r.p.reads {
+			if again := reopen(f, true); again != nil {
+				r.in, r.tty = again, isTerminal(again)
+			}
+		}
+		in = r.in
+	}
+	if stdout != nil {
+		out = &stream{stdout, r}
+	}
+	if r.sc.Stderr != nil {
+		err = &stream{r.sc.Stderr, r}
+	}
+	return interp.StdIO(in, out, err)
+}
+
+// setOptions sets what `set` and `shopt` list.
+func setOptions(sc *Script, r *interp.Runner) error {
+	for _, name := range sc.Set {
+		args := []string{"-o", name}
+		if len(name) == 1 {
+			args = []string{"-" + name}
+		}
+		if err := interp.Params(args...)(r); err != nil {
+			return err
+		}
+	}
+	for _, name := range sc.Shopt {
+		if err := interp.BashOpts("-s", name)(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of returns the run that a handler is called for, and its surroundings.
+func of(ctx context.Context) (*run, interp.HandlerContext) {
+	return ctx.Value(runKey{}).(*run), interp.HandlerCtx(ctx)
+}

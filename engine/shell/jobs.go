@@ -1,0 +1,187 @@
+package shell
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// The interpreter numbers its background lists g1, g2 … for `$!` and has no
+// kill. So a script that uses both gets two variables: jobCount counts the
+// background lists a shell has started, as the interpreter does, and jobPath
+// names the one that is running, "/2/1" being the first one started by the
+// second. A process is known by the path it was started under.
+const (
+	jobPrefix = "_weft_job_"
+	jobPath   = jobPrefix + "path"
+	jobCount  = jobPrefix + "count"
+)
+
+// numberJobs changes every `X &` to `count=$((count+1)); { path=…; count=0; X; } &`.
+func numberJobs(f *syntax.File) {
+	parse := func(text string) []*syntax.Stmt {
+		f, err := syntax.NewParser().Parse(strings.NewReader(text), "")
+		if err != nil {
+			return nil // a constant text; it parses
+		}
+		return f.Stmts
+	}
+	number := func(list []*syntax.Stmt) []*syntax.Stmt {
+		var out []*syntax.Stmt
+		for _, s := range list {
+			if s.Background {
+				out = append(out, parse(jobCount+"=$((${"+jobCount+":-0}+1))")...)
+				inner := *s
+				inner.Background = false
+				block := append(parse(jobPath+"=${"+jobPath+":-}/$"+jobCount+"; "+jobCount+"=0"), &inner)
+				*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: block}}
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	syntax.Walk(f, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.File:
+			n.Stmts = number(n.Stmts)
+		case *syntax.Block:
+			n.Stmts = number(n.Stmts)
+		case *syntax.Subshell:
+			n.Stmts = number(n.Stmts)
+		case *syntax.CmdSubst:
+			n.Stmts = number(n.Stmts)
+		case *syntax.IfClause:
+			n.Cond, n.Then = number(n.Cond), number(n.Then)
+		case *syntax.WhileClause:
+			n.Cond, n.Do = number(n.Cond), number(n.Do)
+		case *syntax.ForClause:
+			n.Do = number(n.Do)
+		case *syntax.CaseItem:
+			n.Stmts = number(n.Stmts)
+		}
+		return true
+	})
+}
+
+// jobs are the background lists that were killed: they start nothing more.
+type jobs struct {
+	mu   sync.Mutex // guards dead
+	dead []string
+}
+
+// killed reports whether the job, or one it was started by, was killed.
+func (j *jobs) killed(path string) bool {
+	if path == "" {
+		return false
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, d := range j.dead {
+		if path == d || strings.HasPrefix(path, d+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *jobs) kill(path string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.dead = append(j.dead, path)
+}
+
+// kill is the builtin: it returns the command that has its exit status.
+func (r *run) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
+	sig, targets, err := killArgs(args[1:])
+	if err != nil {
+		fmt.Fprintf(hc.Stderr, "kill: %v\n", err)
+		return []string{"false"}, nil
+	}
+	status := colon
+	for _, t := range targets {
+		if err := r.signal(hc, t, sig); err != nil {
+			fmt.Fprintf(hc.Stderr, "kill: (%s) - %v\n", t, err)
+			status = []string{"false"}
+		}
+	}
+	return status, nil
+}
+
+// signal sends sig to a process, or to a job of the shell that hc is of.
+func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signal) error {
+	number, isJob := strings.CutPrefix(target, "g")
+	if !isJob {
+		number, isJob = strings.CutPrefix(target, "%")
+	}
+	n, err := strconv.Atoi(number)
+	switch {
+	case err != nil:
+		return fmt.Errorf("arguments must be process or job IDs")
+	case !isJob && n == os.Getpid():
+		// `$$` is weft itself, which must not be ended by its scripts.
+		return fmt.Errorf("is weft itself; use exit")
+	case !isJob:
+		return syscall.Kill(n, sig)
+	}
+	path := hc.Env.Get(jobPath).Str + "/" + number
+	if sig == 0 {
+		if !r.group.Signal(path, sig) {
+			return syscall.ESRCH
+		}
+		return nil
+	}
+	switch sig {
+	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
+	default:
+		// It may not have got to starting anything.
+		r.jobs.kill(path)
+	}
+	r.group.Signal(path, sig)
+	return nil
+}
+
+// killArgs understands -9, -KILL, -SIGKILL, -s KILL, -n 9 and --.
+func killArgs(args []string) (sig syscall.Signal, targets []string, err error) {
+	sig = syscall.SIGTERM
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "--" {
+		name := args[0][1:]
+		args = args[1:]
+		if name == "s" || name == "n" {
+			if len(args) == 0 {
+				return 0, nil, fmt.Errorf("-%s: option requires an argument", name)
+			}
+			name, args = args[0], args[1:]
+		}
+		if sig, err = signalNamed(name); err != nil {
+			return 0, nil, err
+		}
+	}
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return 0, nil, fmt.Errorf("usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ...")
+	}
+	return sig, args, nil
+}
+
+func signalNamed(name string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n <= 64 {
+		return syscall.Signal(n), nil
+	}
+	full := strings.ToUpper(name)
+	if !strings.HasPrefix(full, "SIG") {
+		full = "SIG" + full
+	}
+	if s := unix.SignalNum(full); s != 0 {
+		return s, nil
+	}
+	return 0, fmt.Errorf("%s: invalid signal specification", name)
+}

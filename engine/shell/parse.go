@@ -1,0 +1,264 @@
+package shell
+
+import (
+	"strings"
+	"sync"
+
+	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// kind is how little a script needs.
+type kind uint8
+
+const (
+	script   kind = iota // an interpreter
+	program              // one program, started directly
+	message              // one write
+	constant             // nothing: its status is known
+)
+
+// parsed is what the parser says of a script. It is immutable.
+type parsed struct {
+	err    error
+	file   *syntax.File
+	kind   kind
+	argv   []string // of a program
+	text   string   // of a message
+	status int      // of a constant
+	facts
+}
+
+// facts are what is true of a script wherever it gets to.
+type facts struct {
+	background bool // something may outlive it, and its interpreter
+	traps      bool // it may have an EXIT trap
+	reads      bool // the interpreter itself may read standard input
+	redefines  bool // echo and kill may be functions or aliases
+	kills      bool // it uses kill
+	// edges are the commands that are an end of a pipe all by themselves, by
+	// the offset of their first word.
+	edges map[uint]edge
+}
+
+// edge says which streams of a command are ends of pipes that nobody else uses.
+type edge uint8
+
+const (
+	readsPipe edge = 1 << iota
+	writesPipe
+)
+
+// scripts remembers parsed scripts, as many as is useful.
+type scripts struct {
+	mu      sync.Mutex // guards m
+	m       map[string]*parsed
+	parsers sync.Pool // of *syntax.Parser
+}
+
+const (
+	maxScripts = 4096
+	maxText    = 64 << 10 // longer ones are not remembered
+)
+
+var (
+	succeeds = &parsed{kind: constant}
+	fails    = &parsed{kind: constant, status: 1}
+)
+
+func (c *scripts) parse(text string) *parsed {
+	switch text {
+	case ":", "true":
+		return succeeds
+	case "false":
+		return fails
+	}
+	c.mu.Lock()
+	p := c.m[text]
+	c.mu.Unlock()
+	if p != nil {
+		return p
+	}
+	p = c.analyse(text, "")
+	if len(text) > maxText {
+		return p
+	}
+	c.mu.Lock()
+	if c.m == nil || len(c.m) >= maxScripts {
+		c.m = make(map[string]*parsed)
+	}
+	c.m[text] = p
+	c.mu.Unlock()
+	return p
+}
+
+// analyse parses text and finds out what it needs.
+func (c *scripts) analyse(text, name string) *parsed {
+	parser, _ := c.parsers.Get().(*syntax.Parser)
+	if parser == nil {
+		parser = syntax.NewParser()
+	}
+	p := &parsed{}
+	p.file, p.err = parser.Parse(strings.NewReader(text), name)
+	c.parsers.Put(parser)
+	if p.err != nil {
+		return p
+	}
+	p.simple()
+	if p.kind == script {
+		p.find(p.file)
+		if p.kills && p.background {
+			numberJobs(p.file)
+		}
+	}
+	return p
+}
+
+// simple recognises a script that is one simple command with nothing to expand.
+func (p *parsed) simple() {
+	if len(p.file.Stmts) == 0 {
+		p.kind = constant // empty, or comments
+		return
+	}
+	if len(p.file.Stmts) > 1 {
+		return
+	}
+	s := p.file.Stmts[0]
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	if !ok || s.Negated || s.Background || s.Coprocess || s.Disown || len(s.Redirs) > 0 || len(call.Assigns) > 0 || len(call.Args) == 0 {
+		return
+	}
+	argv := make([]string, len(call.Args))
+	for i, w := range call.Args {
+		if argv[i], ok = literal(w); !ok {
+			return
+		}
+	}
+	switch name := argv[0]; {
+	case name == ":" || name == "true":
+		p.kind = constant
+	case name == "false":
+		p.kind, p.status = constant, 1
+	case name == "echo":
+		if len(argv) < 2 || !strings.HasPrefix(argv[1], "-") {
+			p.kind, p.text = message, strings.Join(argv[1:], " ")+"\n"
+		}
+	case name != "" && !interp.IsBuiltin(name):
+		p.kind, p.argv = program, argv
+	}
+}
+
+// literal returns the text of a word that stands for itself.
+func literal(w *syntax.Word) (string, bool) {
+	if len(w.Parts) == 1 {
+		return literalPart(w.Parts[0], true)
+	}
+	var b strings.Builder
+	for i, part := range w.Parts {
+		text, ok := literalPart(part, i == 0)
+		if !ok {
+			return "", false
+		}
+		b.WriteString(text)
+	}
+	return b.String(), true
+}
+
+func literalPart(part syntax.WordPart, first bool) (string, bool) {
+	switch part := part.(type) {
+	case *syntax.Lit:
+		// A backslash quotes, the others expand; ~ does at the start only.
+		return part.Value, !strings.ContainsAny(part.Value, "\\*?[{") && !(first && strings.HasPrefix(part.Value, "~"))
+	case *syntax.SglQuoted:
+		return part.Value, !part.Dollar
+	case *syntax.DblQuoted:
+		if part.Dollar || len(part.Parts) > 1 {
+			return "", false
+		}
+		if len(part.Parts) == 0 {
+			return "", true
+		}
+		lit, ok := part.Parts[0].(*syntax.Lit)
+		if !ok || strings.Contains(lit.Value, "\\") {
+			return "", false
+		}
+		return lit.Value, true
+	}
+	return "", false
+}
+
+// find collects the facts of what n contains.
+func (f *facts) find(n syntax.Node) {
+	syntax.Walk(n, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.Stmt:
+			f.background = f.background || n.Background || n.Coprocess || n.Disown
+			if b, ok := n.Cmd.(*syntax.BinaryCmd); ok {
+				f.pipeline(b)
+			}
+		case *syntax.ProcSubst:
+			f.background = true
+		case *syntax.FuncDecl:
+			f.redefines = true
+		case *syntax.ForClause:
+			f.reads = f.reads || n.Select
+		case *syntax.CallExpr:
+			if len(n.Args) > 0 {
+				f.command(n.Args[0].Lit())
+			}
+		}
+		return true
+	})
+}
+
+// command notes what a command of that name may do; "" is any.
+func (f *facts) command(name string) {
+	switch name {
+	case "read", "mapfile", "readarray":
+		f.reads = true
+	case "trap":
+		f.traps = true
+	case "kill":
+		f.kills = true
+	case "alias":
+		f.redefines = true
+	case "", "eval", "source", ".", "command", "builtin":
+		f.background, f.traps, f.reads, f.redefines = true, true, true, true
+	}
+}
+
+// pipeline notes the simple commands that are ends of b's pipes. What is shared
+// (|& gives stderr to everyone on the left) is left alone.
+func (f *facts) pipeline(b *syntax.BinaryCmd) {
+	if b.Op != syntax.Pipe {
+		return
+	}
+	for x := b.X; ; {
+		left, ok := x.Cmd.(*syntax.BinaryCmd)
+		if !ok || len(x.Redirs) > 0 {
+			break
+		}
+		if left.Op != syntax.Pipe {
+			return
+		}
+		x = left.X
+	}
+	f.mark(b.Y, readsPipe)
+	writer := b.X
+	if left, ok := writer.Cmd.(*syntax.BinaryCmd); ok && len(writer.Redirs) == 0 {
+		writer = left.Y
+	}
+	f.mark(writer, writesPipe)
+}
+
+// mark notes an end of a pipe, unless the command has redirections.
+func (f *facts) mark(s *syntax.Stmt, e edge) {
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	if !ok || len(s.Redirs) > 0 || len(call.Args) == 0 {
+		return
+	}
+	if f.edges == nil {
+		f.edges = make(map[uint]edge)
+	}
+	f.edges[call.Args[0].Pos().Offset()] |= e
+}

@@ -1,0 +1,147 @@
+package shell
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// linger is how long an empty pipe is still read after its program has ended,
+// when something the program left behind holds it open.
+const linger = 250 * time.Millisecond
+
+// drain copies what programs write into w, to the end.
+type drain struct {
+	r, w  *os.File
+	over  atomic.Bool
+	ended chan struct{}
+}
+
+func newDrain(to io.Writer) (*drain, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	d := &drain{r: r, w: w, ended: make(chan struct{})}
+	go d.copy(to)
+	return d, nil
+}
+
+func (d *drain) copy(to io.Writer) {
+	defer close(d.ended)
+	defer d.r.Close()
+	size := 4 << 10 // most output is short
+	buf := make([]byte, size)
+	for {
+		if d.over.Load() {
+			// What is in the pipe is read however long it takes; only
+			// waiting for more has an end.
+			d.r.SetReadDeadline(time.Now().Add(linger))
+		}
+		n, err := d.r.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+		if n == size && size < 256<<10 {
+			size *= 4
+			buf = make([]byte, size)
+		}
+	}
+}
+
+// finish closes the writing end and returns when everything was copied.
+func (d *drain) finish() {
+	d.w.Close()
+	select {
+	case <-d.ended:
+		return
+	default:
+	}
+	d.over.Store(true)
+	d.r.SetReadDeadline(time.Now().Add(linger))
+	<-d.ended
+}
+
+const (
+	pipeSize    = 1 << 20 // of a pipe between two programs
+	maxEnlarged = 16      // a user may have few; above, new pipes become tiny
+)
+
+// enlarge makes the pipe that f is an end of larger, and reports whether it
+// counts as one of the large ones now.
+func (s *Shell) enlarge(f *os.File) bool {
+	if s.enlarged.Add(1) > maxEnlarged {
+		s.enlarged.Add(-1)
+		return false
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, pipeSize); err != nil {
+		s.enlarged.Add(-1)
+		return false
+	}
+	return true
+}
+
+// reopen opens a pipe or terminal again, so that it has a mode of its own: the
+// interpreter must be able to give up reading, and programs expect to block. It
+// returns nil for other files, which have a position to share and never block.
+func reopen(f *os.File, nonblock bool) *os.File {
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	if m := info.Mode(); m&os.ModeNamedPipe == 0 && (m&os.ModeCharDevice == 0 || !isTerminal(f)) {
+		return nil
+	}
+	c, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	fd := -1
+	c.Control(func(old uintptr) {
+		// Without O_NONBLOCK, opening a pipe waits for a writer.
+		fd, err = unix.Open("/proc/self/fd/"+strconv.Itoa(int(old)), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	})
+	if err != nil || fd < 0 {
+		return nil
+	}
+	if !nonblock {
+		unix.SetNonblock(fd, false)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
+}
+
+// isTerminal reports whether f is a terminal, leaving its mode alone.
+func isTerminal(f *os.File) (is bool) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.Control(func(fd uintptr) {
+		_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		is = err == nil
+	})
+	return is
+}
+
+// openUnused opens, for a moment, the pipes of process substitutions among a
+// program's arguments that the program did not open: the other side waits in
+// open(2) for that, and nothing else could end it.
+func openUnused(args []string) {
+	for _, a := range args {
+		if strings.Contains(a, "/sh-interp-") {
+			if f, err := os.OpenFile(a, os.O_RDWR|unix.O_NONBLOCK, 0); err == nil {
+				f.Close()
+			}
+		}
+	}
+}
