@@ -281,6 +281,9 @@ func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
 		d.fail(n, fix, "%s: expected a list of %s, found %s", d.key, of, describe(n))
 		return nil
 	}
+	if n.Content == nil {
+		return []*yaml.Node{} // given, but empty
+	}
 	return n.Content
 }
 
