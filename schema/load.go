@@ -117,7 +117,7 @@ func (l *loader) show(path string) string {
 func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	if slices.Contains(l.stack, path) {
 		l.list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.IncludeCycle,
-			What: fmt.Sprintf("include cycle detected between %s <--> %s", l.stack[len(l.stack)-1], path), Fix: "remove one of the includes"})
+			What: fmt.Sprintf("include cycle detected between %s <--> %s", path, l.stack[len(l.stack)-1]), Fix: "remove one of the includes"})
 		return nil
 	}
 	if doc, known := l.docs[path]; known {

@@ -286,7 +286,7 @@ func TestLoadErrors(t *testing.T) {
 		{"a text", "-- Taskfile.yml --\nfoo\n", LoadOptions{}, diag.Decode, `Taskfile.yml:1:1: expected a map with version and tasks, found the text "foo"; begin the file with version: '3' and tasks:`},
 		{"not yaml", long + "tasks:\n  a: [\n", LoadOptions{}, diag.Syntax, `Taskfile.yml:3:1: not valid YAML: did not find expected node content`},
 		{"cycle", long + "includes: {a: b.yml}\n-- b.yml --\nversion: 3\nincludes: {a: Taskfile.yml}\n", LoadOptions{}, diag.IncludeCycle,
-			"b.yml:2:12: include cycle detected between D/b.yml <--> D/Taskfile.yml; remove one of the includes"},
+			"b.yml:2:12: include cycle detected between D/Taskfile.yml <--> D/b.yml; remove one of the includes"},
 		{"itself", long + "includes: {a: {dir: x}}\n", LoadOptions{}, diag.IncludeCycle,
 			"Taskfile.yml:2:12: include cycle detected between D/Taskfile.yml <--> D/Taskfile.yml; remove one of the includes"},
 		{"other version", long + "includes: {a: b.yml}\n-- b.yml --\nversion: 3.1\n", LoadOptions{}, diag.Other,

@@ -30,6 +30,9 @@ func (r *run) prompts(ctx context.Context) error {
 		return nil
 	}
 	for _, text := range r.step.Prompts() {
+		if text == "" {
+			continue
+		}
 		if r.x.o.AssumeYes {
 			r.notice(event.Notice{Kind: event.PromptAssumed, A: text})
 			continue
