@@ -20,7 +20,7 @@ import (
 // Commands that only handlers know; no program is called so.
 const (
 	beginTrap = "_weft_trap" // the EXIT trap has begun; keeps $?
-	reading   = "\x00read" // a builtin that reads the terminal
+	reading   = "\x00read"   // a builtin that reads the terminal
 )
 
 var (

@@ -133,15 +133,27 @@ func isTerminal(f *os.File) (is bool) {
 	return is
 }
 
-// openUnused opens, for a moment, the pipes of process substitutions among a
-// program's arguments that the program did not open: the other side waits in
-// open(2) for that, and nothing else could end it.
+// openUnused opens, for a moment, the pipes of process substitutions among the
+// arguments of a program that did not open them: the other side waits for that
+// in open(2), where nothing else could end it. It may not have got there yet, so
+// it is given a second.
 func openUnused(args []string) {
 	for _, a := range args {
-		if strings.Contains(a, "/sh-interp-") {
-			if f, err := os.OpenFile(a, os.O_RDWR|unix.O_NONBLOCK, 0); err == nil {
-				f.Close()
-			}
+		if !strings.Contains(a, "/sh-interp-") {
+			continue
 		}
+		if _, err := os.Lstat(a); err != nil {
+			continue // opened, used and removed: the rule
+		}
+		go func() {
+			for wait := time.Millisecond; wait < time.Second; wait *= 2 {
+				f, err := os.OpenFile(a, os.O_RDWR|unix.O_NONBLOCK, 0)
+				if err != nil {
+					return
+				}
+				f.Close()
+				time.Sleep(wait)
+			}
+		}()
 	}
 }
