@@ -65,6 +65,9 @@ func TestExamples(t *testing.T) {
 					t.Parallel()
 					s := &session{dir: filepath.Join(t.TempDir(), name), bin: bin, reference: program == "reference"}
 					copyTree(t, from, s.dir)
+					if got, log, err := check(s); got != "" || err != nil {
+						t.Errorf("weft --check: %v\n%s%s", err, got, log)
+					}
 					s.run(t, expected, list)
 				})
 			}
@@ -100,4 +103,12 @@ func TestExamplesAreDescribed(t *testing.T) {
 			t.Errorf("examples/README.md does not mention %s", e.Name())
 		}
 	}
+}
+
+// check validates the example, which only weft can do.
+func check(s *session) (got, log string, err error) {
+	if s.reference {
+		return "", "", nil
+	}
+	return s.answer("weft --check")
 }

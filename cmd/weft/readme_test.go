@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -115,5 +116,21 @@ func TestReadmeSetUp(t *testing.T) {
 	module, _, _ := strings.Cut(strings.TrimPrefix(string(mod), "module "), "\n")
 	if want := "go install " + module + "/cmd/weft@latest"; commands[2] != want {
 		t.Errorf("README.md says %q, want %q", commands[2], want)
+	}
+}
+
+// TestLinks finds links between our documents that lead nowhere.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]+)[^):]*\)`)
+	for _, name := range []string{"README.md", "CHANGELOG.md", "docs/differences.md", "examples/README.md"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), string(m[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
 	}
 }
