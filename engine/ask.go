@@ -13,23 +13,25 @@ import (
 )
 
 // Tasks returns the tasks a listing shows, in the order of definition; their
-// texts are expanded without running dynamic variables.
+// texts are expanded without running dynamic variables, and without those of
+// the command line.
 func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 	var infos []TaskInfo
+	resolver := vars.New(e.varOptions(nil))
 	for _, t := range e.o.Workflow.Tasks {
 		if t.Internal || t.Desc.S == "" && !o.All {
 			continue
 		}
 		info := TaskInfo{Task: t, Name: t.Name, Desc: t.Desc.S, Summary: t.Summary.S}
 		if t.Label.S != "" || isTemplate(t.Desc.S) || isTemplate(t.Summary.S) {
-			s := e.resolver.Scope(vars.Call{Task: t, Name: t.Name, Alias: t.Name}, vars.Fast)
+			s := resolver.Scope(vars.Call{Task: t, Name: t.Name, Alias: t.Name}, vars.Fast)
 			info.Desc, info.Summary = fast(ctx, s, t.Desc), fast(ctx, s, t.Summary)
 			if label := fast(ctx, s, t.Label); label != "" {
 				info.Name = label
 			}
 		}
 		if o.Status {
-			_, fresh, err := e.fresh(ctx, plan.Call{Name: t.Name})
+			_, fresh, err := e.fresh(ctx, plan.Call{Name: t.Name}, true)
 			if err != nil {
 				return nil, err
 			}
@@ -138,7 +140,7 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 		return err
 	}
 	for _, c := range calls {
-		label, fresh, err := e.fresh(ctx, c)
+		label, fresh, err := e.fresh(ctx, c, false)
 		if err != nil {
 			return err
 		}
@@ -149,21 +151,22 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 	return nil
 }
 
-// fresh computes the freshness of one task on its own.
-func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bool, err error) {
+// fresh computes the freshness of one task on its own. Listings look at files
+// only: a status command may do anything.
+func (e *Engine) fresh(ctx context.Context, c plan.Call, filesOnly bool) (label string, fresh bool, err error) {
 	x := plan.NewExpander(e.expanderOptions())
 	s, err := x.Single(ctx, c)
 	if err != nil {
 		return "", false, err
 	}
-	fresh, err = e.inspector().Fresh(ctx, s)
+	fresh, err = e.inspector(filesOnly).Fresh(ctx, s)
 	return s.Label, fresh, err
 }
 
 // inspector is an executor that only looks: it writes no state.
-func (e *Engine) inspector() *executor.Executor {
+func (e *Engine) inspector(filesOnly bool) *executor.Executor {
 	o := e.executorOptions(nil)
-	o.Dry = true
+	o.Dry, o.FilesOnly = true, filesOnly
 	o.Store = cache.Open(stateDir(&e.o), cache.Options{ReadOnly: true, Warn: e.warn})
 	o.Notify = e.emit
 	return executor.New(o)
@@ -179,7 +182,7 @@ func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	look := e.inspector()
+	look := e.inspector(false)
 	out := make([]Explanation, 0, len(p.Steps))
 	for _, s := range p.Steps {
 		x := Explanation{Task: s.Label}

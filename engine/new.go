@@ -13,6 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -39,15 +40,22 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e.shell = shell.New(shell.Options{})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
-	e.resolver = vars.New(vars.Options{
-		Workflow: o.Workflow, Environ: o.Environ, CLI: o.CLIVars, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
-		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
-		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed,
-	})
+	e.resolver = vars.New(e.varOptions(o.CLIVars))
 	if err := e.resolver.LoadDotenv(ctx); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// varOptions are the options of the engine's variables, with or without those
+// of the command line.
+func (e *Engine) varOptions(cli schema.Vars) vars.Options {
+	o := &e.o
+	return vars.Options{
+		Workflow: o.Workflow, Environ: o.Environ, CLI: cli, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
+		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
+		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed,
+	}
 }
 
 // stateDir is .weft in the root directory unless another is named: below the

@@ -106,7 +106,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
 	return executor.Options{
-		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops,
+		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,
 		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,
@@ -176,7 +176,7 @@ func (e *Engine) confirm(ctx context.Context, task, text string) error {
 type NotYetError struct{ What, Where string }
 
 func (e *NotYetError) Error() string {
-	return e.What + " is not there yet (" + e.Where + ")"
+	return e.What + " is not yet available (" + e.Where + ")"
 }
 
 // Signal tells the engine that weft got sig. The first one stops the run and is

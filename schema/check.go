@@ -13,10 +13,14 @@ import (
 // Check reports what can be known to be wrong without running anything, beyond
 // what [Load] has reported: calls of tasks that are not there, needs that form
 // a cycle, settings that no task could run with, scripts that are no shell
-// language, and, as warnings, what can never do what it says. Names and texts
-// that are templates are passed over.
+// language, wildcards that are never reached and sources without a file; and,
+// as warnings, what only may be wrong. Names and texts that are templates are
+// passed over.
 func Check(w *Workflow) diag.List {
 	c := checker{w: w, parser: syntax.NewParser()}
+	for _, d := range w.shadowed {
+		c.list.Add(d)
+	}
 	c.settings(w.Pos, "", w.Run, w.Method)
 	if s := w.Output.Style; s != "" && s != "interleaved" && s != "group" && s != "prefixed" {
 		c.add(diag.Error, diag.Other, w.Output.Pos, fmt.Sprintf("output style %q not recognized", s), "", "use interleaved, group or prefixed")
@@ -61,7 +65,7 @@ func (c *checker) task(t *Task) {
 		c.script(t, "precondition", p.Cmd)
 	}
 	if t.Sources != nil && !slices.ContainsFunc(t.Sources, func(g Glob) bool { return !g.Exclude }) {
-		c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
+		c.add(diag.Error, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
 			"so its files never decide whether it runs", "list the files it reads, or remove sources")
 	}
 	for _, a := range t.Aliases {
@@ -139,7 +143,7 @@ func (c *checker) wildcards() {
 			// Letters stand for themselves only, so an earlier pattern that
 			// matches the stars as such matches whatever they stand for.
 			if earlier.task != p.task && !strings.ContainsAny(earlier.name, `.+?()|[]{}^$\`) && earlier.re.MatchString(strings.ReplaceAll(p.name, "*", "\x01")) {
-				c.add(diag.Warning, diag.Suspicious, p.task.Pos, fmt.Sprintf("task %q is never reached", p.name),
+				c.add(diag.Error, diag.Suspicious, p.task.Pos, fmt.Sprintf("task %q is never reached", p.name),
 					fmt.Sprintf("%q (%s) matches every name that it does", earlier.name, earlier.task.Pos), "define it before that one")
 				break
 			}

@@ -13,7 +13,9 @@ func workflow(t *testing.T, src string) *Workflow {
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return doc.workflow("/w")
+	w := doc.workflow("/w")
+	w.shadowed = doc.shadowed
+	return w
 }
 
 func TestCheck(t *testing.T) {
@@ -28,11 +30,11 @@ func TestCheck(t *testing.T) {
 		{"tasks: {a: {deps: [{task: a, vars: {N: 1}}]}}", `T:1:20: tasks need each other: a → a; "a" needs "a" (T:1:20); remove one of these dependencies`},
 		{"tasks: {a: {deps: [b]}, b: {if: test, deps: [a]}}", `warning: T:1:20: tasks need each other: a → b → a; "a" needs "b" (T:1:20), "b" needs "a" (T:1:46); remove one of these dependencies`},
 		{"tasks: {'x-*': {deps: [x-1]}}", `T:1:24: tasks need each other: x-* → x-*; "x-*" needs "x-*" (T:1:24); remove one of these dependencies`},
-		{"tasks: {'*': x, 'a-*': x, 'a-*-b': x, a-lit: x}", "warning: T:1:17: task \"a-*\" is never reached; \"*\" (T:1:9) matches every name that it does; define it before that one\n" +
-			`warning: T:1:27: task "a-*-b" is never reached; "*" (T:1:9) matches every name that it does; define it before that one`},
+		{"tasks: {'*': x, 'a-*': x, 'a-*-b': x, a-lit: x}", "T:1:17: task \"a-*\" is never reached; \"*\" (T:1:9) matches every name that it does; define it before that one\n" +
+			`T:1:27: task "a-*-b" is never reached; "*" (T:1:9) matches every name that it does; define it before that one`},
 		{"tasks: {'a-*-b': x, 'a-*': x, 'b-*': y}", ``},
-		{"tasks: {a: {sources: []}, b: {sources: [{exclude: x}]}, c: {sources: [x]}, d: {sources: }}", "warning: T:1:9: task \"a\": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources\n" +
-			`warning: T:1:27: task "b": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources`},
+		{"tasks: {a: {sources: []}, b: {sources: [{exclude: x}]}, c: {sources: [x]}, d: {sources: }}", "T:1:9: task \"a\": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources\n" +
+			`T:1:27: task "b": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources`},
 		{"run: never\ntasks: {a: {run: sometimes, method: guess}, b: {run: '{{.R}}'}}\noutput: pretty", "T:1:6: invalid run \"never\"; use always, once or when_changed\n" +
 			"T:3:9: output style \"pretty\" not recognized; use interleaved, group or prefixed\n" +
 			"T:2:18: task \"a\": invalid run \"sometimes\"; use always, once or when_changed\n" +
@@ -40,6 +42,7 @@ func TestCheck(t *testing.T) {
 		{"tasks: {a: {cmds: ['echo {{.A}} |', 'if true'], status: ['(']}}", "T:1:37: task \"a\": command is no valid shell script: 1:1: `if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
 			"T:1:58: task \"a\": status is no valid shell script: 1:1: `(` must be followed by a statement list; the numbers are line and column inside the script"},
 		{"tasks: {a: {aliases: [b, a]}, b: }", `warning: T:1:9: task "a": its alias "b" is never used; it is the name of the task at T:1:31; choose another alias`},
+		{"tasks: {a: x, b: y, a: z}", `warning: T:1:21: task "a" is defined again; the one in line 1 is never used; remove or rename one of them`},
 	} {
 		list := Check(workflow(t, tt.src))
 		var got []string

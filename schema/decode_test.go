@@ -45,7 +45,6 @@ func TestProblems(t *testing.T) {
 		{"silent: 1", `T:1:9: silent: expected true or false, found the number 1`},
 		{"tasks: {a: {vars: [b]}}", `T:1:19: task "a": vars: expected a map of variables, found a list`},
 		{"tasks: {a: {desc: x, desc: y}}", `T:1:22: task "a": task: key "desc" is given twice; remove one of them`},
-		{"tasks: {a: x, b: y, a: z}", `warning: T:1:21: task "a" is defined again; the one in line 1 is never used; remove or rename one of them`},
 		// Forms.
 		{"tasks: {a: {cmd: x, cmds: [y]}}", `T:1:27: task "a": task cannot have both cmd and cmds; keep one of them`},
 		{"tasks: {a: [echo foo: bar]}", "warning: T:1:13: task \"a\": unknown key \"echo foo\" in command\n" +
@@ -65,6 +64,10 @@ func TestProblems(t *testing.T) {
 		{"includes: {a: [b]}", `T:1:15: include a: expected a path or a map, found a list`},
 		{"output: {foo: 1}", "T:1:9: output style must have the \"group\" key when in mapping form\n" + `warning: T:1:10: unknown key "foo" in output`},
 		// Not YAML.
+		{"version: 3\ntasks:\n  a: [x\n  b: y\n", `T:3:6: not valid YAML: did not find expected ',' or ']'; close what is opened here`},
+		{"version: 3\ntasks:\n  a:\n    cmds: [x]\n    desc: x\n   b: y\n", `T:6:1: not valid YAML: did not find expected key; check the indentation of this line`},
+		{"version: 3\ntasks:\n  a:\n    cmds:\n    - x\n    desc: x\n    - y\n", `T:7:1: not valid YAML: did not find expected key; check the indentation of this line`},
+		{"version: 3\ntasks:\n  a:\n    cmds: \"x\n    desc: y\n", `T:4:11: not valid YAML: found unexpected end of stream; close what is opened here`},
 		{"a: b: c", `T:1:1: not valid YAML: mapping values are not allowed in this context; put quotes around a text that holds ": "`},
 		{"a: *b", `T:1:1: not valid YAML: unknown anchor 'b' referenced; define the anchor with "&" before it is used, or quote the text that begins with "*"`},
 		{"a:\n\tb: c", `T:2:1: not valid YAML: found character that cannot start any token; indent with spaces; YAML allows no tabs there`},

@@ -35,7 +35,7 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 	case o.Entrypoint != "":
 		path, err := findFile(absolute(cwd, o.Entrypoint))
 		if err != nil {
-			return "", "", notFound(o.Entrypoint, " Run `"+o.Program+" --init` to create a new Taskfile.", err)
+			return "", "", notFound(o.Entrypoint, " Run `task --init` to create a new Taskfile.", err)
 		}
 		if o.Dir != "" {
 			return path, start, nil
@@ -44,7 +44,7 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 	}
 	path, err := findUpwards(start)
 	if err != nil {
-		return "", "", notFound("", " (or any of the parent directories). Run `"+o.Program+" --init` to create a new Taskfile.", err)
+		return "", "", notFound("", " (or any of the parent directories). Run `task --init` to create a new Taskfile.", err)
 	}
 	return path, filepath.Dir(path), nil
 }
@@ -126,7 +126,7 @@ func isRemote(path string) bool {
 }
 
 func notYetRemote(path string, pos diag.Pos) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: pos, Kind: diag.NotYet, What: fmt.Sprintf("remote Taskfiles are not there yet: %q", path),
+	return &diag.Diagnostic{Pos: pos, Kind: diag.NotYet, What: fmt.Sprintf("remote Taskfiles are not yet available: %q", path),
 		Fix: "put a copy beside your Taskfile and include that"}
 }
 

@@ -27,8 +27,6 @@ type LoadOptions struct {
 	// Expand expands a template of an include path; it is only called for
 	// texts with "{{". nil leaves them as they are.
 	Expand func(text string, data map[string]any) (string, error)
-	// Program is the name in the hint to run --init; "" means task.
-	Program string
 }
 
 // Load finds, reads, decodes and merges the root file and everything it
@@ -37,9 +35,6 @@ type LoadOptions struct {
 // is shared.
 func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
-	if o.Program == "" {
-		l.o.Program = "task"
-	}
 	var err error
 	if l.cwd, err = os.Getwd(); err != nil {
 		l.list.Add(&diag.Diagnostic{Kind: diag.NotFound, What: "the working directory cannot be found", Why: reason(err), Fix: "change to a directory that exists"})
@@ -61,7 +56,11 @@ func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	if root == nil || l.failed() {
 		return nil, l.list
 	}
-	return root.workflow(dir), l.list
+	w := root.workflow(dir)
+	for _, doc := range l.order {
+		w.shadowed = append(w.shadowed, doc.shadowed...)
+	}
+	return w, l.list
 }
 
 // workflow is the merged root file as the rest of the program sees it.
@@ -204,7 +203,7 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 			d.readRoot(root, doc)
 		}
 	}
-	doc.uniqueTasks(&d.list)
+	doc.uniqueTasks()
 	return doc, inOrder(d.list)
 }
 

@@ -23,8 +23,8 @@ import (
 // itself. Then, or if anything else is unusual, the file is read as a whole.
 
 const (
-	piecesFrom = 64 << 10 // size from which a file is read in pieces
-	pieceSize  = 48 << 10 // about how large a piece is
+	piecesFrom = 16 << 10 // size from which a file is read in pieces
+	pieceSize  = 16 << 10 // about how large a piece is
 )
 
 // piece is a part of the value of tasks.

@@ -30,7 +30,7 @@ func inPieces(src string) (whole, pieces string, cut bool) {
 	if !d.readPieces(doc, 1) {
 		return whole, "", false
 	}
-	doc.uniqueTasks(&d.list)
+	doc.uniqueTasks()
 	return whole, dump(doc, inOrder(d.list)), true
 }
 

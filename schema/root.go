@@ -29,6 +29,7 @@ type document struct {
 	includers int // how many includes add it
 	tasks     []*Task
 	byName    map[string]*Task
+	shadowed  []*diag.Diagnostic // tasks that a later one of the same name replaces
 }
 
 // includeEntry is one entry of `includes`.

@@ -101,7 +101,7 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 
 // uniqueTasks drops tasks whose name is given again later: the later one wins,
 // in the place of the first. It fills byName.
-func (doc *document) uniqueTasks(list *diag.List) {
+func (doc *document) uniqueTasks() {
 	doc.byName = make(map[string]*Task, len(doc.tasks))
 	for _, t := range doc.tasks {
 		doc.byName[t.Name] = t
@@ -118,7 +118,7 @@ func (doc *document) uniqueTasks(list *diag.List) {
 			kept = append(kept, t)
 			continue
 		}
-		list.Add(&diag.Diagnostic{
+		doc.shadowed = append(doc.shadowed, &diag.Diagnostic{
 			Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
 			What: fmt.Sprintf("task %q is defined again", t.Name),
 			Why:  fmt.Sprintf("the one in line %d is never used", kept[i].Pos.Line),

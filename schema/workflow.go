@@ -69,7 +69,8 @@ type Workflow struct {
 	// Wildcards are the tasks whose name or an alias holds a "*", in order.
 	Wildcards []*Task
 
-	lookup lookup
+	lookup   lookup
+	shadowed []*diag.Diagnostic // for Check
 }
 
 // Output is the root key `output`.

@@ -8,15 +8,11 @@ import (
 )
 
 // checked answers --check: every problem that can be known without running
-// anything, unknown keys among them. Only "suspicious" ones are no errors.
+// anything. Here unknown keys and what can never do what it says are errors.
 func (a *app) checked(list diag.List) int {
 	var first *diag.Diagnostic
 	n := 0
 	for _, d := range list.All() {
-		if d.Severity == diag.Warning && d.Kind != diag.UnknownKey {
-			a.paint(a.err, report.Yellow, "warning: "+d.Error()+"\n")
-			continue
-		}
 		if n++; first == nil {
 			first = d
 		}

@@ -15,7 +15,7 @@ func (a *app) completion() int {
 	switch shell {
 	case "bash", "zsh", "fish", "powershell":
 	case "nu", "nushell":
-		return a.fail(errors.New("completion for nushell is not there yet; it can call `" + a.name + " __complete WORDS...` from an external completer"))
+		return a.fail(errors.New("completion for nushell is not yet available; it can call `" + a.name + " __complete WORDS...` from an external completer"))
 	default:
 		return a.fail(errors.New("unknown shell: " + shell))
 	}

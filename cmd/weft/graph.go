@@ -14,7 +14,7 @@ func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 	draw := map[string]func(*plan.Plan) string{"tree": drawTree, "dot": dot, "mermaid": mermaid}[r.opts.graph]
 	if draw == nil && r.opts.graph != "json" {
 		if r.opts.graph == "html" {
-			return flagError("--graph=html is not there yet; use tree, dot, mermaid or json")
+			return flagError("--graph=html is not yet available; use tree, dot, mermaid or json")
 		}
 		return flagError(fmt.Sprintf("--graph=%s: no such format; use tree, dot, mermaid or json", r.opts.graph))
 	}

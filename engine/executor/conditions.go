@@ -35,6 +35,7 @@ func (r *run) prompts(ctx context.Context) error {
 		}
 		if r.x.o.AssumeYes {
 			r.notice(event.Notice{Kind: event.PromptAssumed, A: text})
+			r.x.o.Flush() // before the commands write to the same terminal
 			continue
 		}
 		if err := r.x.o.Confirm(ctx, r.step.Name, text); err != nil {

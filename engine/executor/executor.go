@@ -32,12 +32,14 @@ type Options struct {
 	Store     *cache.Store
 	Tree      *cache.Tree
 	Stops     *Stops
+	CLI       schema.Vars // NAME=value from the command line
 
 	Stdin, Stdout, Stderr *os.File
 	Relay                 bool        // output is not inherited but sent as events
 	Begin, End            schema.Text // around a command's output; templates
 
 	Dry, Silent, Verbose bool
+	FilesOnly            bool // status commands are not asked
 	Force                func(*plan.Step) bool // run although up to date
 	AssumeYes            bool
 	Confirm              func(ctx context.Context, task, text string) error // asks a prompt; an error ends the step

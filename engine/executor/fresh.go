@@ -59,7 +59,7 @@ func (f *freshness) commit(ctx context.Context) {
 func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, error) {
 	t := r.step.Task
 	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests}
-	status := len(t.Status) > 0
+	status := len(t.Status) > 0 && !r.x.o.FilesOnly
 	sources := len(t.Sources) > 0
 	if !status && !sources {
 		return f, false, nil
@@ -167,9 +167,19 @@ func methodOf(s *plan.Step, byDefault string) (cache.Method, error) {
 	return 0, &MethodError{m}
 }
 
-// key names the step's state: one per task and arguments.
+// key names the step's state: one per task and what it is called with, from
+// the command line too where it makes a difference.
 func (r *run) key() string {
-	return r.step.Task.File.Path + "\x00" + r.step.Name + "\x00" + r.step.Arguments()
+	key := r.step.Task.File.Path + "\x00" + r.step.Name + "\x00" + r.step.Arguments()
+	if len(r.x.o.CLI) == 0 {
+		return key
+	}
+	for _, u := range r.step.Scope.Uses() {
+		if r.x.o.CLI.Index(u.Name) >= 0 {
+			key += fmt.Sprintf("\x00%s=%v", u.Name, u.Value)
+		}
+	}
+	return key
 }
 
 // warnUnmatched tells of patterns that are probably misspelt.

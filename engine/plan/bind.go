@@ -18,12 +18,12 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 		return err
 	}
 	if f.static {
-		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Name)
+		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Task.Name)
 		return nil
 	}
 	b := binder{ctx: ctx, scope: s.Scope}
 	s.Label = orName(b.text(s.Task.Label), s.Name)
-	s.Prefix = orName(b.text(s.Task.Prefix), s.Name)
+	s.Prefix = orName(b.text(s.Task.Prefix), s.Task.Name)
 	s.bound = &bound{
 		method:    b.text(s.Task.Method),
 		sources:   b.globs(s.Task.Sources),

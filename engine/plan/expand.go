@@ -170,7 +170,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if match != nil {
 		name = resolveStars(name, match)
 	}
-	s := &Step{Task: t, Name: name, Label: name, Prefix: name, Pos: c.Pos, From: c.From, args: c.Vars}
+	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, args: c.Vars}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
 	if c.From != nil {
 		s.depth, s.nested = c.From.depth+1, c.From.nested

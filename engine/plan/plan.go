@@ -56,7 +56,7 @@ type Step struct {
 
 	Name   string   // full name, stars of a wildcard replaced by what they matched
 	Label  string   // how it is shown: the label, else Name
-	Prefix string   // for prefixed output: the prefix, else Name
+	Prefix string   // for prefixed output: the prefix, else the task's name, stars and all
 	Key    string   // identity of a shared step; "" for `run: always`
 	Pos    diag.Pos // of the call
 	From   *Step    // the step that needs or calls it first; nil for the command line

@@ -1,4 +1,115 @@
 package proc
 
-// roles are the programs this test binary can be, by PROC_TEST_ROLE.
-func roles(string) int { return 125 }
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// roles are the programs this test binary can be, by PROC_TEST_ROLE: small
+// runners, started on a terminal of their own. They say "over" at the end.
+func roles(role string) int {
+	interrupts := make(chan struct{}, 9)
+	t := NewTable(Options{Terminal: os.Stdin, OnInterrupt: func() { interrupts <- struct{}{} }})
+	run := func(o GroupOptions, stdin *os.File, script string) Status {
+		g := t.NewGroup(o)
+		defer g.Close()
+		return in(g, stdin, script)
+	}
+	switch role {
+	case "owner": // gets the foreground at once, and again for the next program
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		in(g, os.Stdin, "echo ask; read x; echo got:$x")
+		in(g, os.Stdin, "echo ask; read x; echo got:$x")
+		g.Close()
+	case "two": // neither has the right to the terminal; both get it
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { run(GroupOptions{}, nil, "read x </dev/tty; echo got:$x >/dev/tty") })
+		}
+		fmt.Println("ask")
+		wg.Wait()
+	case "many": // most are waited for by pidfd
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { run(GroupOptions{}, nil, "read x </dev/tty; echo got:$x >/dev/tty") })
+		}
+		fmt.Println("ask")
+		wg.Wait()
+	case "raw": // sets the terminal from the background, and is killed in raw mode
+		before, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		run(GroupOptions{}, nil, "stty raw -echo </dev/tty; echo ask; dd bs=1 count=1 </dev/tty >/dev/null 2>&1; kill -9 $$")
+		after, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		fmt.Println("restored:", *before == *after)
+	case "stty": // a change meant for the rest of the step, undone after it
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		in(g, os.Stdin, "stty -echo")
+		during, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		g.Close()
+		after, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		fmt.Println("echo:", during.Lflag&unix.ECHO != 0, after.Lflag&unix.ECHO != 0)
+	case "interrupt": // only the owner is told of Ctrl-C; weft hears it once
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		var wg sync.WaitGroup
+		wg.Go(func() { in(g, os.Stdin, "sleep 1000") })
+		s := in(g, os.Stdin, "echo ask; exec sleep 1000")
+		wg.Wait()
+		<-interrupts
+		fmt.Println("signal:", s.Signal == syscall.SIGINT, len(interrupts))
+		g.Close()
+	case "caught": // who handles Ctrl-C carries on
+		s := run(GroupOptions{Terminal: true}, os.Stdin, "trap 'echo mine; exit 0' INT; echo ask; while :; do sleep 0.01; done")
+		fmt.Println("code:", s.Code, len(interrupts))
+	case "suspend": // nobody could continue weft itself here, so all goes on
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		other := t.NewGroup(GroupOptions{})
+		var wg sync.WaitGroup
+		wg.Go(func() { in(other, nil, "sleep 1000") })
+		in(g, os.Stdin, "echo ask; read x; echo got:$x")
+		g.Close()
+		other.Kill(errors.New("over"))
+		wg.Wait()
+	case "stopped": // when the owner is being stopped, Ctrl-C is weft's again
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		p, err := g.Start(&Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", "trap '' INT; sleep 1000"}, Env: os.Environ(), Stdin: os.Stdin})
+		if err != nil {
+			return 1
+		}
+		g.Stop(errors.New("x"), Ladder{Signal: syscall.SIGINT})
+		fg, _ := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+		fmt.Println("ours:", fg == syscall.Getpgrp())
+		g.Kill(errors.New("y"))
+		p.Wait()
+	case "read": // weft itself reads while a program of the same step runs
+		g := t.NewGroup(GroupOptions{Terminal: true})
+		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "1000"}, Stdin: os.Stdin})
+		if err != nil {
+			return 1
+		}
+		release, _ := g.Read()
+		fmt.Println("ask")
+		var x string
+		fmt.Scan(&x)
+		release()
+		fmt.Println("got:" + x)
+		g.Kill(errors.New("over"))
+		p.Wait()
+	}
+	t.Close()
+	fmt.Println("over")
+	return 0
+}
+
+// in runs a script in g.
+func in(g *Group, stdin *os.File, script string) Status {
+	p, err := g.Start(&Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", script}, Env: os.Environ(), Stdin: stdin, Stdout: os.Stdout, Stderr: os.Stderr})
+	if err != nil {
+		fmt.Println(err)
+		return Status{Code: -1}
+	}
+	return p.Wait()
+}

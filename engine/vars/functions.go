@@ -1,11 +1,13 @@
 package vars
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -43,6 +45,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"relPath":      filepath.Rel,
 		"absPath":      filepath.Abs,
 		"merge":        mergeMaps,
+		"set":          set,
 		"spew":         spew.Sdump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": schema.DecodeYAML,
@@ -86,6 +89,46 @@ func mergeMaps(base map[string]any, others ...map[string]any) map[string]any {
 		maps.Copy(out, m)
 	}
 	return out
+}
+
+// set changes a map in place. One that would hold itself cannot be printed: the
+// stack would overflow, which no program survives.
+func set(m map[string]any, key string, v any) (map[string]any, error) {
+	if holds(reflect.ValueOf(v), reflect.ValueOf(m).Pointer(), map[uintptr]bool{}) {
+		return nil, fmt.Errorf("set %q: a map cannot hold itself", key)
+	}
+	m[key] = v
+	return m, nil
+}
+
+// holds reports whether the map at address p is v or somewhere inside it.
+func holds(v reflect.Value, p uintptr, seen map[uintptr]bool) bool {
+	switch v.Kind() {
+	case reflect.Interface:
+		return holds(v.Elem(), p, seen)
+	case reflect.Map:
+		if v.Pointer() == p || seen[v.Pointer()] {
+			return v.Pointer() == p
+		}
+		seen[v.Pointer()] = true
+		for it := v.MapRange(); it.Next(); {
+			if holds(it.Value(), p, seen) {
+				return true
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		switch v.Type().Elem().Kind() {
+		case reflect.Interface, reflect.Map, reflect.Slice:
+		default:
+			return false
+		}
+		for i := range v.Len() {
+			if holds(v.Index(i), p, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func fromYaml(s string) any {

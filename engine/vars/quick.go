@@ -87,7 +87,7 @@ func join(pieces []piece, value func(name string) (any, bool)) (out string, ok b
 		case int:
 			b.WriteString(strconv.Itoa(v))
 		case nil:
-			// Not there, or null: the engine's "<no value>", which is removed.
+			b.WriteString(noValue)
 		default:
 			return "", false
 		}
@@ -95,6 +95,9 @@ func join(pieces []piece, value func(name string) (any, bool)) (out string, ok b
 	return dropNoValue(b.String()), true
 }
 
-// dropNoValue removes what the engine writes for a name without value. It is
-// removed wherever it stands, also in values: the format's own runner does so.
-func dropNoValue(s string) string { return strings.ReplaceAll(s, "<no value>", "") }
+// noValue is what the engine writes for null or a name that nothing defines.
+const noValue = "<no value>"
+
+// dropNoValue removes it wherever it stands, also in values, as the format's own
+// runner does.
+func dropNoValue(s string) string { return strings.ReplaceAll(s, noValue, "") }

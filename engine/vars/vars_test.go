@@ -22,6 +22,7 @@ type fake struct {
 	ran  []string
 	env  map[string][]string
 	wait chan struct{} // if set, commands end when it is closed or ctx is done
+	got  chan string   // if set, told of every command
 	fail error
 }
 
@@ -34,6 +35,9 @@ func (f *fake) Output(ctx context.Context, text, dir string, env []string) (stri
 	f.env[text] = env
 	wait, fail := f.wait, f.fail
 	f.mu.Unlock()
+	if f.got != nil {
+		f.got <- text
+	}
 	if wait != nil {
 		select {
 		case <-wait:
@@ -86,7 +90,7 @@ func TestOnlyWhatIsReferredToRuns(t *testing.T) {
 		{"{{range list 1}}{{.A}}{{end}}", "", ""}, // not a variable there
 		{"{{with 1}}{{$.A}}{{end}}", "<a>", "a"},
 		{"{{if false}}{{.A}}{{end}}", "", "a"},
-		{"{{.C}}", "<c>", "a c"},    // it sees $A
+		{"{{.C}}", "<c>", "a c"},        // it sees $A
 		{"{{len .}}", "*", "a c db<a>"}, // all of them
 		{"{{with $x := .}}{{$x.C}}{{end}}", "<c>", "a c db<a>"},
 		{`{{define "x"}}{{.A}}{{end}}{{template "x" .}}`, "<a>", "a c db<a>"},
@@ -124,7 +128,7 @@ func TestCommandsRunOnce(t *testing.T) {
 }
 
 func TestEqualCommandsWaitForOne(t *testing.T) {
-	sh := &fake{wait: make(chan struct{})}
+	sh := &fake{wait: make(chan struct{}), got: make(chan string, 9)}
 	r := vars.New(vars.Options{Workflow: &schema.Workflow{Dir: "/root", Vars: schema.Vars{dyn("A", "a")}}, Shell: sh})
 	cancelled, cancel := context.WithCancelCause(ctx)
 	stop := errors.New("stop")
@@ -137,8 +141,7 @@ func TestEqualCommandsWaitForOne(t *testing.T) {
 		out <- s
 	}
 	go get(cancelled)
-	for len(sh.commands()) == 0 { // it has the command
-	}
+	<-sh.got
 	for range 4 {
 		go get(ctx)
 	}
