@@ -8,7 +8,11 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-var sink any
+var (
+	sinkScope *vars.Scope
+	sinkText  string
+	sinkEnv   []string
+)
 
 func manyVars(n int) *schema.Workflow {
 	w := &schema.Workflow{Dir: "/root"}
@@ -27,10 +31,10 @@ func BenchmarkScope(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s := r.Scope(vars.Call{Task: task, Name: "t", Alias: "t"}, vars.Full)
-		sink, _ = s.Expand(ctx, text)
-		sink, _ = s.Environ(ctx)
-		sink, _ = s.Dir(ctx)
-		sink = s
+		sinkText, _ = s.Expand(ctx, text)
+		sinkEnv, _ = s.Environ(ctx)
+		sinkText, _ = s.Dir(ctx)
+		sinkScope = s
 	}
 }
 
@@ -42,7 +46,7 @@ func BenchmarkExpand(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s := r.Scope(vars.Call{Task: task}, vars.Full)
-				sink, _ = s.Expand(ctx, schema.Text{S: text})
+				sinkText, _ = s.Expand(ctx, schema.Text{S: text})
 			}
 		})
 	}
@@ -61,7 +65,7 @@ func BenchmarkEnviron(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				sink, _ = r.Scope(vars.Call{Task: task}, vars.Full).Environ(ctx)
+				sinkEnv, _ = r.Scope(vars.Call{Task: task}, vars.Full).Environ(ctx)
 			}
 		})
 	}
@@ -76,7 +80,7 @@ func BenchmarkFirst(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := vars.New(vars.Options{Workflow: w, Environ: environ})
-				sink, _ = r.Global(vars.Full).Expand(ctx, schema.Text{S: text})
+				sinkText, _ = r.Global(vars.Full).Expand(ctx, schema.Text{S: text})
 			}
 		})
 	}
