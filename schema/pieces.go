@@ -155,7 +155,7 @@ func beginsKey(c byte) bool {
 
 // addHead adds the keys before tasks to root.
 func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
-	n, _ := parseYAML(file, 0, append(bytes.Clone(src), "tasks:\n"...))
+	n := parsePart(append(bytes.Clone(src), "tasks:\n"...))
 	if n == nil || !plainMap(n) || n.Column != 1 {
 		return false
 	}
@@ -166,7 +166,7 @@ func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
 // addTail adds the keys after tasks to root.
 func addTail(root *yaml.Node, file *diag.File, src []byte) bool {
 	const before = "tasks:\n  x: y\n"
-	n, _ := parseYAML(file, 0, append([]byte(before), src...))
+	n := parsePart(append([]byte(before), src...))
 	if n == nil || !plainMap(n) {
 		return false
 	}
@@ -182,6 +182,15 @@ func addKeys(root *yaml.Node, content []*yaml.Node) bool {
 	}
 	root.Content = append(root.Content, content...)
 	return true
+}
+
+// parsePart returns the root of src, or nil.
+func parsePart(src []byte) *yaml.Node {
+	doc, err := unmarshal(src)
+	if err != nil || len(doc.Content) == 0 {
+		return nil
+	}
+	return doc.Content[0]
 }
 
 // plainMap reports whether n is a mapping in block style without a tag or an
@@ -232,7 +241,7 @@ func (p *piece) read(file *diag.File, buf *[]byte) bool {
 	}
 	src = append(src, p.src...)
 	*buf = src
-	n, _ := parseYAML(file, lines, src)
+	n := parsePart(src)
 	if n == nil || len(n.Content) != 2 || !plainMap(n.Content[1]) {
 		return false
 	}
