@@ -125,6 +125,7 @@ const (
 	PromptAssumed                            // A: text; --yes answered it
 	LeftRunning                              // A: description of what a command left behind
 	WaitingForLock                           // A: who holds it
+	BodyEnded                                // the commands have ended, with Err; deferred ones follow
 )
 
 // Notice is a fact that only some reports show.

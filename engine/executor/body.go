@@ -43,6 +43,7 @@ func (r *run) body(ctx context.Context) (err error) {
 		break
 	}
 	if len(defers) > 0 {
+		r.notice(event.Notice{Kind: event.BodyEnded, Err: err})
 		r.runDeferred(ctx, defers, err)
 	}
 	return err

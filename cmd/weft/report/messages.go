@@ -20,6 +20,7 @@ type messages struct {
 type step struct {
 	*event.StepStarted
 	said bool // verbose: its start was shown
+	over bool // verbose: its end was shown
 }
 
 func newMessages(o Options) messages {
@@ -90,7 +91,8 @@ func (m *messages) begun(id event.StepID) {
 		return
 	}
 	if s, ok := m.steps[id]; ok && !s.said {
-		m.steps[id] = step{s.StepStarted, true}
+		s.said = true
+		m.steps[id] = s
 		m.say(m.o.Stderr, Magenta, "%q started", s.Name)
 	}
 }
@@ -99,18 +101,26 @@ func (m *messages) settled(ev *event.StepSettled) {
 	if ev.Outcome != event.Skipped && ev.Outcome != event.Cancelled {
 		m.begun(ev.Step)
 	}
+	over := m.steps[ev.Step].over
 	delete(m.steps, ev.Step)
 	switch {
 	case ev.Outcome == event.Fresh || ev.Outcome == event.Restored:
 		if m.o.Verbose || !ev.Silent && !m.o.Silent {
 			m.say(m.o.Stderr, Magenta, "Task %q is up to date", m.name(ev))
 		}
-	case !m.o.Verbose:
-	case ev.Outcome == event.Succeeded:
-		m.say(m.o.Stderr, Magenta, "%q finished", ev.Name)
-	case ev.Outcome == event.Failed:
-		m.say(m.o.Stderr, Red, "%q failed: %s", ev.Name, m.o.errorText(ev.Err))
+	case !m.o.Verbose || over:
+	case ev.Outcome == event.Succeeded || ev.Outcome == event.Failed:
+		m.ended(ev.Name, ev.Err)
 	}
+}
+
+// ended is the verbose line of a step that ran.
+func (m *messages) ended(name string, err error) {
+	if err != nil {
+		m.say(m.o.Stderr, Red, "%q failed: %s", name, m.o.errorText(err))
+		return
+	}
+	m.say(m.o.Stderr, Magenta, "%q finished", name)
 }
 
 // name is what the "up to date" line calls the step.

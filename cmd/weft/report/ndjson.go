@@ -183,7 +183,7 @@ func kindName(k event.NoticeKind) string {
 		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
 		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
 		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.ErrorIgnored: "error_ignored",
-		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.LeftRunning: "left_running", event.WaitingForLock: "waiting_for_lock",
+		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.LeftRunning: "left_running", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
 	}
 	if int(k) < len(names) {
 		return names[k]

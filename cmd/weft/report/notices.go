@@ -60,6 +60,12 @@ func (m *messages) notice(ev *event.Notice) {
 		m.ignored(ev)
 	case event.DeferFailed:
 		m.say(errs, Yellow, "ignored error in deferred cmd: %s", m.o.errorText(ev.Err))
+	case event.BodyEnded:
+		if s, ok := m.steps[ev.Step]; ok {
+			s.over = true
+			m.steps[ev.Step] = s
+			m.ended(s.Name, ev.Err)
+		}
 	case event.Deduplicated:
 		m.say(errs, Magenta, "skipping execution of task: %s", ev.A)
 	}

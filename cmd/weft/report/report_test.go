@@ -149,6 +149,8 @@ func TestNotices(t *testing.T) {
 		{notice: event.Notice{Kind: event.ErrorIgnored, A: "call", Err: errStatus1}, err: "weft: [shown] task error ignored: exit status 1\n"},
 		{notice: event.Notice{Kind: event.ErrorIgnored, A: "task", Err: errStatus1}, err: "weft: task error ignored: exit status 1\n"},
 		{notice: event.Notice{Kind: event.DeferFailed, Err: errStatus1}, err: "weft: ignored error in deferred cmd: exit status 1\n"},
+		{notice: event.Notice{Kind: event.BodyEnded}, err: "weft: \"full\" finished\n"},
+		{notice: event.Notice{Kind: event.BodyEnded, Err: errStatus1}, err: "weft: \"full\" failed: exit status 1\n"},
 		{notice: event.Notice{Kind: event.Deduplicated, A: "k"}, err: "weft: skipping execution of task: k\n"},
 		{notice: event.Notice{Kind: event.PreconditionFailed, A: "no"}, err: "weft: no\n", always: true},
 		{notice: event.Notice{Kind: event.PromptAssumed, A: "Sure?"}, out: "Sure? [assuming yes]\n", always: true, withoutRun: true},
