@@ -25,10 +25,10 @@ func (r *runner) list(ctx context.Context) error {
 		r.listNames(infos)
 		return nil
 	case len(infos) == 0 && o.listAll:
-		r.say(r.out, report.Default, "No tasks available")
+		r.say(r.out, report.Yellow, "No tasks available")
 		return errCode(exitOther)
 	case len(infos) == 0:
-		r.say(r.out, report.Default, "No tasks with description available. Try --list-all to list all tasks")
+		r.say(r.out, report.Yellow, "No tasks with description available. Try --list-all to list all tasks")
 		return errCode(exitOther)
 	}
 	r.table(infos)
@@ -41,7 +41,7 @@ func (r *runner) listKnown(ctx context.Context) {
 	switch {
 	case err != nil:
 	case len(infos) == 0:
-		r.say(r.out, report.Default, "No tasks with description available. Try --list-all to list all tasks")
+		r.say(r.out, report.Yellow, "No tasks with description available. Try --list-all to list all tasks")
 	default:
 		r.table(infos)
 	}
