@@ -201,7 +201,7 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 // highlights even under NO_COLOR; escape matches one colour in it.
 var (
 	sourceLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^[> ] +[0-9]+ \| .*$`) })
-	escape  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") })
+	escape     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("\x1b\\[[0-9;]*m") })
 )
 
 // tree renders the files below dir, apart from the state both programs keep.
