@@ -98,6 +98,9 @@ func (r *Resolver) globalBlock() *block {
 // globalVars are the variables of the command line and the files: those about
 // the command line come first, NAME=value takes the place of the file's NAME.
 func (r *Resolver) globalVars() schema.Vars {
+	if r.early {
+		return r.o.Workflow.Vars
+	}
 	vars := append(r.commandLine(), r.o.Workflow.Vars...)
 	at := make(map[string]int, len(vars))
 	merged := vars[:0]

@@ -15,12 +15,33 @@ import (
 
 // LoadDotenv reads the root dotenv files: their values join the global env for
 // names that it does not set; the first file to define a name wins. Paths may
-// refer to global env and vars. It must return before anything else is asked.
+// refer to global env and vars as the files have them, without the command
+// line's. It must return before anything else is asked.
 func (r *Resolver) LoadDotenv(ctx context.Context) error {
 	files := r.o.Workflow.Dotenv
 	if len(files) == 0 {
 		return nil
 	}
+	r.setEarly(true)
+	vs, err := r.rootDotenv(ctx, files)
+	r.setEarly(false)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.dotenv = vs
+	r.mu.Unlock()
+	return nil
+}
+
+func (r *Resolver) setEarly(early bool) {
+	r.mu.Lock()
+	r.early = early
+	r.mu.Unlock()
+	r.forget()
+}
+
+func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.Vars, error) {
 	s := r.Global(Full)
 	var vs schema.Vars
 	var bad *TemplateError
@@ -31,7 +52,7 @@ func (r *Resolver) LoadDotenv(ctx context.Context) error {
 			if err == nil {
 				path = text
 			} else if !errors.As(err, &bad) {
-				return err
+				return nil, err
 			}
 		}
 		if path == "" {
@@ -40,15 +61,11 @@ func (r *Resolver) LoadDotenv(ctx context.Context) error {
 		path = r.below(path)
 		values, err := readDotenv(path)
 		if err != nil {
-			return fmt.Errorf("error reading env file %s: %w", path, err)
+			return nil, fmt.Errorf("error reading env file %s: %w", path, err)
 		}
 		vs = addMissing(vs, r.o.Workflow.Env, values, f)
 	}
-	r.mu.Lock()
-	r.dotenv = vs
-	r.mu.Unlock()
-	r.forget()
-	return nil
+	return vs, nil
 }
 
 // addMissing appends the values of one file, sorted, that neither vs nor env

@@ -97,7 +97,9 @@ func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key 
 		}
 		if value, ok := exported(c.v); ok && !c.absent {
 			add = append(add, Binding{name, value})
-			key = append(key, name+"="+value)
+			if !strings.HasPrefix(name, "CLI_") || strings.Contains(text, name) {
+				key = append(key, name+"="+value)
+			}
 		}
 	}
 	slices.Sort(key)

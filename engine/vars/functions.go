@@ -46,7 +46,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"absPath":      filepath.Abs,
 		"merge":        mergeMaps,
 		"set":          set,
-		"spew":         spew.Sdump,
+		"spew":         (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": schema.DecodeYAML,
 		"toYaml":       toYaml,

@@ -37,9 +37,12 @@ func (f *frame) special(name string) (string, bool) {
 		if o.Workflow.File == nil {
 			return "", true
 		}
-		return filepath.ToSlash(o.Workflow.File.Path), true
+		if path := o.Workflow.File.Path; path != stdin {
+			return filepath.ToSlash(path), true
+		}
+		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), stdin)), true
 	case "ROOT_DIR":
-		return filepath.ToSlash(o.Workflow.Dir), true
+		return filepath.ToSlash(f.r.namedRoot()), true
 	case "USER_WORKING_DIR":
 		return filepath.ToSlash(o.UserDir), true
 	case "TASK_VERSION":
@@ -70,7 +73,10 @@ func (f *frame) special(name string) (string, bool) {
 				return filepath.ToSlash(t.Dir.S), true // absolute, once it is expanded
 			}
 		}
-		return filepath.ToSlash(f.r.below(t.Dir.S)), true
+		if filepath.IsAbs(t.Dir.S) {
+			return filepath.ToSlash(t.Dir.S), true
+		}
+		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), t.Dir.S)), true
 	}
 	if t.File == nil {
 		return "", true
@@ -79,6 +85,19 @@ func (f *frame) special(name string) (string, bool) {
 		return filepath.ToSlash(filepath.Dir(t.File.Path)), true
 	}
 	return filepath.ToSlash(t.File.Path), true
+}
+
+// stdin is the path of a file that was read from standard input.
+const stdin = "__stdin__"
+
+// namedRoot is the root directory as variables show it: nothing, where a file
+// from standard input is run in the working directory.
+func (r *Resolver) namedRoot() string {
+	w := r.o.Workflow
+	if w.File != nil && w.File.Path == stdin && w.Dir == r.o.UserDir {
+		return ""
+	}
+	return w.Dir
 }
 
 // commandLine returns the variables about the command line.

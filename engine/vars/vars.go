@@ -66,8 +66,9 @@ type Resolver struct {
 	templates templates
 	osEnv     func() map[string]string // Environ by name
 
-	mu       sync.Mutex // guards dotenv, and the building of the two below
+	mu       sync.Mutex // guards dotenv and early, and the building of the two below
 	dotenv   schema.Vars
+	early    bool // root dotenv files are being found: nothing of the command line counts
 	globals  atomic.Pointer[block]
 	includes sync.Map // *schema.Include → *block
 
