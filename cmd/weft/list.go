@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
@@ -54,17 +52,33 @@ func (r *runner) tasks(ctx context.Context, o engine.ListOptions) ([]engine.Task
 		return infos, err
 	}
 	grouped := r.opts.sort != "alphanumeric"
-	slices.SortStableFunc(infos, func(a, b engine.TaskInfo) int {
-		x, y := a.Task.Name, b.Task.Name
-		if in, out := strings.Contains(x, ":"), strings.Contains(y, ":"); grouped && in != out {
-			if in {
-				return 1
-			}
-			return -1
+	keys := make([]sortKey, len(infos))
+	for i, t := range infos {
+		keys[i] = sortKey{name: t.Task.Name, later: grouped && strings.Contains(t.Task.Name, ":"), index: i}
+	}
+	slices.SortFunc(keys, sortKey.compare) // names are unique
+	sorted := make([]engine.TaskInfo, len(infos))
+	for i, k := range keys {
+		sorted[i] = infos[k.index]
+	}
+	return sorted, nil
+}
+
+// sortKey is a task's place in the list.
+type sortKey struct {
+	name  string
+	later bool // after all that are not
+	index int
+}
+
+func (a sortKey) compare(b sortKey) int {
+	if a.later != b.later {
+		if a.later {
+			return 1
 		}
-		return strings.Compare(x, y)
-	})
-	return infos, nil
+		return -1
+	}
+	return strings.Compare(a.name, b.name)
 }
 
 // listNames shows bare names and aliases, for scripts.
@@ -81,20 +95,6 @@ func (r *runner) listNames(infos []engine.TaskInfo) {
 
 // table shows names, descriptions and aliases in columns.
 func (r *runner) table(infos []engine.TaskInfo) {
-	p := &r.palette
-	var b bytes.Buffer
-	b.WriteString(p.Text(report.Default, r.name+": Available tasks for this project:\n"))
-	w := tabwriter.NewWriter(&b, 0, 8, 6, ' ', 0)
-	var line []byte
-	for _, t := range infos {
-		line = p.Append(line[:0], report.Yellow, "* ")
-		line = p.Append(line, report.Green, t.Task.Name)
-		line = p.Append(line, report.Default, ": \t"+strings.ReplaceAll(t.Desc, "\n", " "))
-		if len(t.Task.Aliases) > 0 {
-			line = p.Append(line, report.Cyan, "\t(aliases: "+strings.Join(t.Task.Aliases, ", ")+")")
-		}
-		w.Write(append(line, '\n'))
-	}
-	w.Flush()
-	r.out.Write(b.Bytes())
+	b := []byte(r.palette.Text(report.Default, r.name+": Available tasks for this project:\n"))
+	r.out.Write(appendTable(b, &r.palette, infos))
 }

@@ -167,6 +167,9 @@ func (nopCloser) Close() error { return nil }
 
 // handle is the sink of the engine.
 func (r *runner) handle(ev event.Event) {
+	if e, ok := ev.(*event.CommandEnded); ok && e.Code == exitPipe {
+		r.out.Probe()
+	}
 	r.reporter.Handle(ev)
 	if r.broken != nil && (r.out.Broken() || r.err.Broken()) {
 		r.once.Do(r.broken)

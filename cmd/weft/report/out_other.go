@@ -12,3 +12,6 @@ func waitWritable(io.Writer) error {
 	time.Sleep(time.Millisecond)
 	return nil
 }
+
+// Probe does nothing: there is no way to ask.
+func (o *Out) Probe() {}

@@ -5,6 +5,7 @@ package report
 import (
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,4 +24,17 @@ func waitWritable(w io.Writer) error {
 		return nil
 	}
 	return err
+}
+
+// Probe looks whether anybody still reads o, of which only commands that
+// inherited the stream may know.
+func (o *Out) Probe() {
+	f := o.file()
+	if f == nil || o.err != nil {
+		return
+	}
+	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(fds, 0); err == nil && n > 0 && fds[0].Revents&unix.POLLERR != 0 {
+		o.err = syscall.EPIPE
+	}
 }

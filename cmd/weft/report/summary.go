@@ -100,7 +100,7 @@ func (s *Summary) dragged(ev *event.StepSettled) bool {
 }
 
 func (s *Summary) finished(ev *event.RunFinished) {
-	if ev.Err == nil || len(s.failed) == 0 {
+	if ev.Err == nil || len(s.failed) == 0 || s.o.Stdout.Broken() {
 		return
 	}
 	var b strings.Builder
