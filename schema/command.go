@@ -99,7 +99,7 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 		if n.Tag == "!!null" || n.Value == "" {
 			return false
 		}
-		c.Pos, c.Text = d.pos(n), d.text(n)
+		c.Pos, c.Text, c.CommandOptions = d.pos(n), d.text(n), &noCommandOptions
 		return true
 	case yaml.MappingNode:
 		return d.commandMap(n, c)
@@ -110,12 +110,13 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 
 func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 	var f commandForm
+	f.CommandOptions = &CommandOptions{}
 	readMap(d, n, "command", commandKeys, &f)
 	f.Pos = d.pos(n)
 	switch {
 	case f.given[givenDefer]:
 		d.ignoredBesideDefer(n)
-		*c = Command{Pos: f.Pos, Defer: true, Silent: f.Silent, Timeout: f.Timeout}
+		*c = Command{Pos: f.Pos, Defer: true, Silent: f.Silent, CommandOptions: &CommandOptions{Timeout: f.Timeout}}
 		if f.deferred {
 			c.Text = f.cmd
 		} else {
@@ -175,8 +176,9 @@ func (d *decoder) deps(n *yaml.Node) []Command {
 		case isNull(it):
 			continue
 		case it.Kind == yaml.ScalarNode:
-			c.Text = d.text(it)
+			c.Text, c.CommandOptions = d.text(it), &noCommandOptions
 		case it.Kind == yaml.MappingNode:
+			c.CommandOptions = &CommandOptions{}
 			readMap(d, it, "dependency", depKeys, c)
 		default:
 			d.fail(it, "", "expected the name of a task, found %s", describe(it))

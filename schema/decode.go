@@ -51,6 +51,7 @@ type decoder struct {
 
 	tasks    slab[Task]
 	commands slab[Command]
+	options  TaskOptions // of the task that is being read
 }
 
 func (d *decoder) pos(n *yaml.Node) diag.Pos {

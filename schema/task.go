@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"reflect"
 
 	"gopkg.in/yaml.v3"
 
@@ -84,6 +85,7 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 // task reads one task: a command, a list of commands, a map, or nothing.
 func (d *decoder) task(n *yaml.Node, t *Task) {
 	d.key = "tasks"
+	t.TaskOptions = &noTaskOptions
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if !isNull(n) {
@@ -95,9 +97,22 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	case yaml.SequenceNode:
 		t.Cmds = d.commandList(n)
 	case yaml.MappingNode:
+		d.options = TaskOptions{}
+		t.TaskOptions = &d.options
 		readMap(d, n, "task", taskKeys, t)
+		t.TaskOptions = &noTaskOptions
+		if !reflect.ValueOf(&d.options).Elem().IsZero() {
+			own := d.options
+			t.TaskOptions = &own
+		}
 	}
 }
+
+// noTaskOptions and noCommandOptions are those of all who have none.
+var (
+	noTaskOptions    TaskOptions
+	noCommandOptions CommandOptions
+)
 
 // uniqueTasks drops tasks whose name is given again later: the later one wins,
 // in the place of the first. It fills byName.

@@ -133,40 +133,49 @@ type Task struct {
 
 	Aliases []string // full names
 
-	Desc, Summary Text // templates (fast mode)
-	Label         Text // template
-	Prefix        Text // template
+	Desc Text // template (fast mode)
 	// Dir is where the commands run: a template, then ~ and $VAR are expanded.
 	// A relative one is relative to Workflow.Dir; "" means Workflow.Dir itself.
 	// The directories of advanced includes are joined in already, so there it
 	// is absolute, unless it is a template that says itself where it is.
-	Dir           Text
+	Dir        Text
+	Dotenv     []Text // templates; relative to the task's directory
+	Vars, Env  Vars
+	Deps, Cmds []Command
+
+	UseGitignore Tristate
+	Silent       Tristate
+	Interactive  bool
+	Internal     bool
+	IgnoreError  bool
+	Watch        bool
+	Failfast     bool
+
+	// What including the file adds (nil for tasks of the root file).
+	Include *Include
+
+	*TaskOptions
+}
+
+// TaskOptions are what most tasks leave out. A file may have 100,000 tasks:
+// those that have none of these share one value, which must not be changed.
+// It is never nil in a Workflow.
+type TaskOptions struct {
+	Summary       Text // template (fast mode)
+	Label         Text // template
+	Prefix        Text // template
 	Run           Text // template: "", always, once, when_changed
 	If            Text // template: shell command
 	Prompt        []Text
-	Dotenv        []Text // templates; relative to the task's directory
-	Vars, Env     Vars
 	Requires      []Required
 	Preconditions []Precondition
 	Platforms     []Platform
 	Set, Shopt    []string
-	Deps, Cmds    []Command
 
 	// Up to date: see engine/cache.
 	Sources, Generates []Glob
 	Status             []Text
 	Method             Text // template: "", checksum, timestamp, none
-	UseGitignore       Tristate
-
-	Silent      Tristate
-	Interactive bool
-	Internal    bool
-	IgnoreError bool
-	Watch       bool
-	Failfast    bool
-
-	// What including the file adds (nil for tasks of the root file).
-	Include *Include
 }
 
 // Include is what the includes around a task give to it. Tasks of one file
@@ -202,13 +211,21 @@ type Command struct {
 	Text  Text // template: the script, or the name of the task (with its namespace prefix)
 	Vars  Vars // of a Call
 
-	If          Text // template
-	For         *For
-	Platforms   []Platform
-	Set, Shopt  []string
 	Silent      bool
 	IgnoreError bool
-	Timeout     time.Duration // 0: none
+
+	*CommandOptions
+}
+
+// CommandOptions are what most commands leave out. Those that have none of
+// these share one value, which must not be changed. It is never nil in a
+// Workflow.
+type CommandOptions struct {
+	If         Text // template
+	For        *For
+	Platforms  []Platform
+	Set, Shopt []string
+	Timeout    time.Duration // 0: none
 }
 
 // For is a loop over a command or a dependency. Exactly one of List, From, Var

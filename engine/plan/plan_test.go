@@ -35,9 +35,9 @@ func workflow(run string, lines ...string) *schema.Workflow {
 	w.Run.S = run
 	for _, line := range lines {
 		name, needs, _ := strings.Cut(line, ":")
-		t := &schema.Task{Name: name, LocalName: name, File: file}
+		t := &schema.Task{Name: name, LocalName: name, File: file, TaskOptions: &schema.TaskOptions{}}
 		for _, n := range strings.Fields(needs) {
-			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}})
+			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
 		w.Tasks = append(w.Tasks, t)
 		w.ByName[name] = t

@@ -75,7 +75,7 @@ func workflow(lines string) *schema.Workflow {
 		if !ok {
 			continue
 		}
-		t := &schema.Task{File: file}
+		t := &schema.Task{File: file, TaskOptions: &schema.TaskOptions{}}
 		if t.Failfast = name[0] == '!'; t.Failfast {
 			name = name[1:]
 		}
@@ -86,10 +86,10 @@ func workflow(lines string) *schema.Workflow {
 		t.Name, t.LocalName = name, name
 		needs, cmds, _ := strings.Cut(rest, "|")
 		for _, n := range strings.Fields(needs) {
-			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}})
+			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
 		for _, c := range strings.Split(cmds, ";") {
-			t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: strings.TrimSpace(c)}})
+			t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: strings.TrimSpace(c)}, CommandOptions: &schema.CommandOptions{}})
 		}
 		w.Tasks = append(w.Tasks, t)
 		w.ByName[name] = t
