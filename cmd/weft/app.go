@@ -25,6 +25,7 @@ type app struct {
 
 // Main runs the program and returns its exit code. args is as os.Args.
 func Main(args, environ []string) int {
+	tuneGC()
 	a := &app{name: "weft", exe: args[0], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "task" {
 		a.name = "task"
