@@ -159,7 +159,21 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call, filesOnly bool) (label 
 	if err != nil {
 		return "", false, err
 	}
-	fresh, err = e.inspector(filesOnly).Fresh(ctx, s)
+	look := e.inspector(filesOnly)
+	if len(s.Task.Deps) > 0 && len(s.Task.Sources) > 0 {
+		// What it needs is part of what it was made from.
+		p, err := e.Plan(ctx, []plan.Call{c})
+		if err != nil {
+			return s.Label, false, err
+		}
+		for _, n := range p.Steps[:len(p.Steps)-1] {
+			if n.Skip == plan.NotSkipped {
+				look.Fresh(ctx, n)
+			}
+		}
+		s = p.Steps[len(p.Steps)-1]
+	}
+	fresh, err = look.Fresh(ctx, s)
 	return s.Label, fresh, err
 }
 

@@ -68,7 +68,6 @@ type Inputs struct {
 	Generates []Pattern
 	Gitignore bool
 	Method    Method
-	Needs     []Digest // of what makes files that are read here
 	HasStatus bool
 }
 
@@ -79,13 +78,15 @@ type Check struct {
 	// Unmatched are the patterns of sources that match no file.
 	Unmatched []Pattern
 
-	s      *Store
-	in     *Inputs
-	texts  Digest
-	files  []file
-	entry  *entry // of the last success, or nil
-	at     time.Time
-	reason Reason // the first one found
+	s       *Store
+	tree    *Tree
+	in      *Inputs
+	texts   Digest
+	files   []file
+	outputs []file // what generates match, where that was looked at
+	entry   *entry // of the last success, or nil
+	at      time.Time
+	reason  Reason // the first one found
 }
 
 // Reason is one difference between now and the last success.
@@ -97,7 +98,7 @@ type Reason struct {
 
 // Check compares in with what was recorded for its key.
 func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) {
-	c := &Check{s: s, in: in, at: s.o.Now()}
+	c := &Check{s: s, tree: t, in: in, at: s.o.Now()}
 	var err error
 	if c.files, c.Unmatched, err = t.files(ctx, in.Dir, in.Sources, in.Gitignore); err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 	if in.Method == None {
 		return c, nil
 	}
-	newest, missing, err := t.generated(ctx, in)
+	outputs, missing, err := t.generated(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +128,14 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 		c.reason = Reason{Kind: "generates", Name: missing, New: "gone"}
 		return c, nil
 	}
-	if in.Method == Timestamp && c.newerThan(newest) {
+	if in.Method == Timestamp && c.newerThan(outputs) {
 		return c, nil
 	}
+	intact, learned := c.compareOutputs(ctx, outputs)
+	if !intact {
+		return c, nil
+	}
+	refresh = refresh || learned
 	c.Fresh, c.Digest = true, c.entry.digest
 	if refresh && !s.o.ReadOnly {
 		c.refresh()
@@ -138,8 +144,11 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 }
 
 // newerThan finds a source that is newer than what was made of it.
-func (c *Check) newerThan(newest int64) bool {
-	newest = max(newest, c.entry.saved)
+func (c *Check) newerThan(outputs []file) bool {
+	newest := c.entry.saved
+	for i := range outputs {
+		newest = max(newest, outputs[i].mtime)
+	}
 	for i := range c.files {
 		if c.files[i].mtime > newest {
 			c.reason = Reason{Kind: "file", Name: c.files[i].path, New: "newer"}
@@ -185,11 +194,81 @@ func (c *Check) compareFiles(ctx context.Context) (same, refresh bool, err error
 	return true, refresh, nil
 }
 
+// compareOutputs compares what generates match now with what they matched after
+// the last success. A file that was changed since, by hand or by the same task
+// with other arguments, is not what would be made now.
+func (c *Check) compareOutputs(ctx context.Context, now []file) (intact, learned bool) {
+	c.outputs = now
+	i := 0
+	for j := range c.entry.outputs {
+		o := &c.entry.outputs[j]
+		for i < len(now) && now[i].path < o.path {
+			i++
+		}
+		if i == len(now) || now[i].path != o.path {
+			c.reason = Reason{Kind: "generates", Name: o.path, New: "gone"}
+			return false, false
+		}
+		f := &now[i]
+		f.digest = o.digest
+		switch {
+		case f.sameStat(o):
+			continue
+		case o.digest == (Digest{}):
+			// Too much to read: size and time must do.
+			if f.size == o.size && f.mtime == o.mtime {
+				continue
+			}
+		case f.size == o.size && f.hash(ctx, c.in.Dir) == nil && f.digest == o.digest:
+			learned = true
+			continue
+		}
+		c.reason = Reason{Kind: "generates", Name: o.path, New: "changed"}
+		return false, false
+	}
+	return true, learned
+}
+
 // refresh writes the entry again with the files' new times.
 func (c *Check) refresh() {
 	e := *c.entry
 	e.files = settled(c.files, c.s.o.Now())
+	if e.outputs = c.outputs; readable(c.outputs) {
+		e.outputs = settled(c.outputs, c.s.o.Now())
+	}
 	c.s.save(c.in.Key, &e)
+}
+
+// Of more or larger outputs than these only size and time are recorded.
+const (
+	maxOutputs     = 2_000
+	maxOutputBytes = 64 << 20
+)
+
+// readable reports whether outputs are few and small enough to be read.
+func readable(outputs []file) bool {
+	if len(outputs) > maxOutputs {
+		return false
+	}
+	total := int64(0)
+	for i := range outputs {
+		total += outputs[i].size
+	}
+	return total <= maxOutputBytes
+}
+
+// recordOutputs returns what generates match after a success.
+func (c *Check) recordOutputs(ctx context.Context) []file {
+	outputs, _, err := c.tree.generated(ctx, c.in)
+	if err != nil || !readable(outputs) {
+		return outputs
+	}
+	for i := range outputs {
+		if outputs[i].hash(ctx, c.in.Dir) != nil {
+			return outputs[:i]
+		}
+	}
+	return settled(outputs, c.s.o.Now())
 }
 
 // Commit records the success of what c was checked for. Inputs that changed
@@ -213,7 +292,8 @@ func (c *Check) Commit(ctx context.Context) error {
 			return nil
 		}
 	}
-	e := &entry{texts: c.texts, fields: stored(c.in), files: settled(c.files, c.at), saved: c.s.o.Now().UnixNano()}
+	c.tree.Dirty()
+	e := &entry{texts: c.texts, fields: stored(c.in), outputs: c.recordOutputs(ctx), files: settled(c.files, c.at), saved: c.s.o.Now().UnixNano()}
 	e.digest = c.in.whole(c.texts, c.files)
 	c.Digest = e.digest
 	return c.s.save(c.in.Key, e)

@@ -8,15 +8,16 @@ import (
 
 // entry is what is recorded of a success.
 type entry struct {
-	texts  Digest
-	digest Digest
-	saved  int64 // nanoseconds
-	fields []Field
-	files  []file
+	texts   Digest
+	digest  Digest
+	saved   int64 // nanoseconds
+	fields  []Field
+	files   []file // the sources
+	outputs []file // what generates matched
 }
 
 // magic opens every entry; its number changes with the encoding.
-const magic = "weft state 1\n"
+const magic = "weft state 2\n"
 
 var errEntry = errors.New("not an entry of this version")
 
@@ -40,9 +41,16 @@ func (e *entry) encode() []byte {
 		}
 		b = append(b, secret)
 	}
-	b = binary.AppendUvarint(b, uint64(len(e.files)))
-	for i := range e.files {
-		f := &e.files[i]
+	b = appendFiles(b, e.files)
+	b = appendFiles(b, e.outputs)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+func appendFiles(b []byte, files []file) []byte {
+	b = binary.AppendUvarint(b, uint64(len(files)))
+	for i := range files {
+		f := &files[i]
 		b = appendText(b, f.path)
 		b = binary.AppendUvarint(b, uint64(f.size))
 		b = binary.LittleEndian.AppendUint64(b, uint64(f.mtime))
@@ -51,8 +59,7 @@ func (e *entry) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(f.mode))
 		b = append(b, f.digest[:]...)
 	}
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return b
 }
 
 func appendText(b []byte, s string) []byte {
@@ -78,16 +85,8 @@ func decode(b []byte) (*entry, error) {
 	for i := range e.fields {
 		e.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.bytes(1)[0] == 1}
 	}
-	e.files = make([]file, d.count(50))
-	for i := range e.files {
-		f := &e.files[i]
-		f.path = d.text()
-		f.size = int64(d.varint())
-		f.mtime, f.ctime = int64(d.fixed()), int64(d.fixed())
-		f.ino = d.varint()
-		f.mode = uint32(d.varint())
-		copy(f.digest[:], d.bytes(sha256.Size))
-	}
+	e.files = d.files()
+	e.outputs = d.files()
 	if d.broken || d.i != len(d.b) {
 		return nil, errEntry
 	}
@@ -131,6 +130,20 @@ func (d *reader) count(size int) int {
 		return 0
 	}
 	return int(n)
+}
+
+func (d *reader) files() []file {
+	files := make([]file, d.count(50))
+	for i := range files {
+		f := &files[i]
+		f.path = d.text()
+		f.size = int64(d.varint())
+		f.mtime, f.ctime = int64(d.fixed()), int64(d.fixed())
+		f.ino = d.varint()
+		f.mode = uint32(d.varint())
+		copy(f.digest[:], d.bytes(sha256.Size))
+	}
+	return files
 }
 
 func (d *reader) text() string {

@@ -86,9 +86,8 @@ func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bo
 		}
 		out = slices.DeleteFunc(out, func(f file) bool { return gone[f.path] })
 	}
-	compare := func(a, b file) int { return strings.Compare(a.path, b.path) }
-	if !slices.IsSortedFunc(out, compare) {
-		slices.SortFunc(out, compare)
+	if !slices.IsSortedFunc(out, comparePaths) {
+		slices.SortFunc(out, comparePaths)
 	}
 	out = slices.CompactFunc(out, func(a, b file) bool { return a.path == b.path })
 	if gitignore {
@@ -97,26 +96,33 @@ func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bo
 	return out, unmatched, nil
 }
 
-// generated returns the newest time of what in generates, and the first
-// pattern that matches nothing.
-func (t *Tree) generated(ctx context.Context, in *Inputs) (newest int64, missing string, err error) {
+// generated returns the files that in generates, and the first pattern that
+// matches nothing.
+func (t *Tree) generated(ctx context.Context, in *Inputs) (out []file, missing string, err error) {
+	if len(in.Generates) == 0 {
+		return nil, "", nil
+	}
 	for i, p := range in.Generates {
 		if p.Exclude {
 			continue
 		}
 		files, _, err := t.files(ctx, in.Dir, in.Generates[i:i+1], in.Gitignore)
 		if err != nil {
-			return 0, "", err
+			return nil, "", err
 		}
 		if len(files) == 0 {
-			return 0, p.Glob, nil
+			return nil, p.Glob, nil
 		}
-		for j := range files {
-			newest = max(newest, files[j].mtime)
-		}
+		out = append(out, files...)
 	}
-	return newest, "", nil
+	if len(in.Generates) > 1 {
+		slices.SortFunc(out, comparePaths)
+		out = slices.CompactFunc(out, func(a, b file) bool { return a.path == b.path })
+	}
+	return out, "", nil
 }
+
+func comparePaths(a, b file) int { return strings.Compare(a.path, b.path) }
 
 // alternatives expands variables, a leading tilde and braces.
 func (t *Tree) alternatives(glob string) []string {

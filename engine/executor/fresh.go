@@ -221,9 +221,10 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 	for _, u := range s.Scope.Uses() {
 		in.Fields = append(in.Fields, cache.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value)})
 	}
+	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
 		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, w.Dir) {
-			in.Needs = append(in.Needs, d.(cache.Digest))
+			in.Fields = append(in.Fields, cache.Field{Name: "need " + n.Label, Value: d.(cache.Digest).String()[:16]})
 		}
 	})
 	return in, nil

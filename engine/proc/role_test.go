@@ -54,28 +54,30 @@ func roles(role string) int {
 		fmt.Println("echo:", during.Lflag&unix.ECHO != 0, after.Lflag&unix.ECHO != 0)
 	case "interrupt": // only the owner is told of Ctrl-C; weft hears it once
 		g := t.NewGroup(GroupOptions{Terminal: true})
-		var wg sync.WaitGroup
-		wg.Go(func() { in(g, os.Stdin, "sleep 1000") })
-		s := in(g, os.Stdin, "echo ask; exec sleep 1000")
-		wg.Wait()
+		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "60"}, Stdin: os.Stdin})
+		if err != nil {
+			return 1
+		}
+		s := in(g, os.Stdin, "echo ask; exec sleep 60")
+		p.Wait()
 		<-interrupts
 		fmt.Println("signal:", s.Signal == syscall.SIGINT, len(interrupts))
 		g.Close()
 	case "caught": // who handles Ctrl-C carries on
-		s := run(GroupOptions{Terminal: true}, os.Stdin, "trap 'echo mine; exit 0' INT; echo ask; while :; do sleep 0.01; done")
+		s := run(GroupOptions{Terminal: true}, os.Stdin, "trap 'echo mine; exit 0' INT; echo ask; i=0; while [ $i -lt 2000 ]; do sleep 0.01; i=$((i+1)); done; exit 9")
 		fmt.Println("code:", s.Code, len(interrupts))
 	case "suspend": // nobody could continue weft itself here, so all goes on
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		other := t.NewGroup(GroupOptions{})
 		var wg sync.WaitGroup
-		wg.Go(func() { in(other, nil, "sleep 1000") })
+		wg.Go(func() { in(other, nil, "sleep 60") })
 		in(g, os.Stdin, "echo ask; read x; echo got:$x")
 		g.Close()
 		other.Kill(errors.New("over"))
 		wg.Wait()
 	case "stopped": // when the owner is being stopped, Ctrl-C is weft's again
 		g := t.NewGroup(GroupOptions{Terminal: true})
-		p, err := g.Start(&Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", "trap '' INT; sleep 1000"}, Env: os.Environ(), Stdin: os.Stdin})
+		p, err := g.Start(&Spec{Path: "/bin/sh", Argv: []string{"sh", "-c", "trap '' INT; sleep 60"}, Env: os.Environ(), Stdin: os.Stdin})
 		if err != nil {
 			return 1
 		}

@@ -72,8 +72,8 @@ func (t *Table) files(s *Spec) ([3]uintptr, error) {
 func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error) {
 	t := g.t
 	t.term.open(t)
-	lend := g.terminal && t.term.stdin && t.term.file.Load() != nil
-	if lend {
+	terminal := g.terminal && t.term.stdin && t.term.file.Load() != nil
+	if terminal {
 		t.term.mu.Lock()
 		defer t.term.mu.Unlock()
 	}
@@ -89,11 +89,21 @@ func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error
 		t.blocked.Add(-1)
 		sys.PidFD = &p.pidfd
 	}
+	lend := terminal && t.term.may(g) && (t.term.owner == nil || t.term.pgid != p.pgid)
+	if lend {
+		// The child itself moves to the foreground, before it is anything that
+		// could read, and while it has signals blocked.
+		t.term.remember(g)
+		sys.Foreground, sys.Ctty = true, t.term.fd
+	}
 	attr := syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files[:], Sys: &sys}
 	pid, err := syscall.ForkExec(s.Path, argv, &attr)
 	if err != nil {
 		if p.blocking {
 			t.blocked.Add(-1)
+		}
+		if lend {
+			t.term.takeBack(false)
 		}
 		return nil, startError(s, err)
 	}
@@ -106,7 +116,7 @@ func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error
 	}
 	g.procs = append(g.procs, p)
 	if lend {
-		t.term.lend(g, p.pgid)
+		t.term.owner, t.term.pgid = g, p.pgid
 	}
 	if !p.blocking && t.term.file.Load() != nil {
 		t.poll(p)

@@ -22,8 +22,7 @@ import (
 //
 // A program outside the foreground that reads the terminal is stopped by the
 // kernel. It is lent the terminal if that is free, else it waits in queue: it
-// never hangs silently. The foreground is handed over right after the start, not
-// before: a child that is quicker is stopped and gets it the other way.
+// never hangs silently.
 type terminal struct {
 	stdin       bool   // weft's standard input is a terminal
 	interrupted func() // the user pressed Ctrl-C and only the owner was told
@@ -92,21 +91,30 @@ func (m *terminal) set(pgid int, mode *unix.Termios) {
 	unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 }
 
-// lend gives the foreground to a process group of g and reports whether it is
-// there now; m.mu is held.
-func (m *terminal) lend(g *Group, pgid int) bool {
-	if m.owner != nil && (m.owner != g || m.pgid == m.own) || !m.foreground() {
-		return false
-	}
-	if m.owner == g && m.pgid == pgid {
-		return true
-	}
+// may reports whether the foreground can be lent to g now; m.mu is held.
+func (m *terminal) may(g *Group) bool {
+	return (m.owner == nil || m.owner == g && m.pgid != m.own) && m.foreground()
+}
+
+// remember notes what the terminal was like before g had it; m.mu is held.
+func (m *terminal) remember(g *Group) {
 	if m.savedBy != g {
 		m.saved, _ = unix.IoctlGetTermios(m.fd, unix.TCGETS)
 		m.savedBy = g
 	}
-	m.set(pgid, nil)
-	m.owner, m.pgid = g, pgid
+}
+
+// lend gives the foreground to a process group of g and reports whether it is
+// there now; m.mu is held.
+func (m *terminal) lend(g *Group, pgid int) bool {
+	if !m.may(g) {
+		return false
+	}
+	if m.owner != g || m.pgid != pgid {
+		m.remember(g)
+		m.set(pgid, nil)
+		m.owner, m.pgid = g, pgid
+	}
 	return true
 }
 

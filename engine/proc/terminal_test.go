@@ -35,12 +35,18 @@ func TestTerminal(t *testing.T) {
 				t.Skip(err)
 			}
 			defer tty.Close()
-			hang := time.AfterFunc(20*time.Second, func() {
-				cmd.Process.Kill()
-				tty.Close()
-			})
-			defer hang.Stop()
-			out := bufio.NewReader(tty)
+			lines := make(chan string, 100)
+			go func() {
+				defer close(lines)
+				for out := bufio.NewReader(tty); ; {
+					line, err := out.ReadString('\n')
+					lines <- line
+					if err != nil {
+						return
+					}
+				}
+			}()
+			deadline := time.After(20 * time.Second)
 			var seen strings.Builder
 			for _, step := range append(dialogue, "over") {
 				if text, ok := strings.CutPrefix(step, "> "); ok {
@@ -49,17 +55,18 @@ func TestTerminal(t *testing.T) {
 					}
 					continue
 				}
-				for {
-					line, err := out.ReadString('\n')
-					seen.WriteString(line)
-					if err != nil {
-						cmd.Process.Kill()
-						cmd.Wait()
-						t.Fatalf("waiting for %q: %v; seen:\n%s", step, err, seen.String())
+				for found := false; !found; {
+					select {
+					case line, ok := <-lines:
+						seen.WriteString(line)
+						if found = strings.Contains(line, step); found || ok {
+							continue
+						}
+					case <-deadline:
 					}
-					if strings.Contains(line, step) {
-						break
-					}
+					cmd.Process.Kill()
+					cmd.Wait()
+					t.Fatalf("waiting for %q; seen:\n%s", step, seen.String())
 				}
 			}
 			if err := cmd.Wait(); err != nil {

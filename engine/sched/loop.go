@@ -281,7 +281,7 @@ func (l *loop) start(n *node) {
 	n.started = time.Now()
 	l.active++
 	s := n.step
-	l.r.o.Emit(&event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.Pos, Silent: s.Silent})
+	l.r.o.Emit(&event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.Task.Pos, Silent: s.Silent})
 	if l.idle > 0 {
 		l.idle--
 		l.work <- n
