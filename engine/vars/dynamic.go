@@ -12,7 +12,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// CommandError is a dynamic variable whose command failed.
+// CommandError is a dynamic variable whose command failed. It does not unwrap:
+// the command's exit status is not that of a task's command.
 type CommandError struct {
 	Pos     diag.Pos // of the variable; not valid when unknown
 	Command string
@@ -22,9 +23,6 @@ type CommandError struct {
 func (e *CommandError) Error() string {
 	return fmt.Sprintf("Command %q failed: %v", e.Command, e.Err)
 }
-
-// Unwrap returns how the command failed.
-func (e *CommandError) Unwrap() error { return e.Err }
 
 // dynamic runs the command of v, which stands at pos.
 func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, error) {
