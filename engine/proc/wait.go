@@ -84,7 +84,16 @@ func (p *Process) waitPolling() {
 	f := os.NewFile(uintptr(p.pidfd), "pidfd")
 	defer f.Close()
 	if c, err := f.SyscallConn(); err == nil {
-		if c.Read(func(uintptr) bool { return p.reap() }) == nil {
+		over := func(uintptr) bool {
+			if p.reap() {
+				return true
+			}
+			// The first look, before waiting, may find a stop from before the
+			// watch knew the process.
+			p.g.t.term.stopped(p.g.t, p)
+			return false
+		}
+		if c.Read(over) == nil {
 			return
 		}
 	}
