@@ -101,6 +101,9 @@ func kindCode(k diag.Kind) int {
 
 // code is exitCode, or with --exit-code that of the command which failed.
 func (a *app) code(err error) int {
+	if many, ok := err.(*multierror.Error); ok && len(many.Errors) > 0 {
+		return a.code(many.Errors[0])
+	}
 	var task *plan.TaskError
 	if a.opts.exitCode && errors.As(err, &task) {
 		if n := executor.ExitCode(err); n != 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -25,16 +26,18 @@ type row struct {
 // appendTable appends the tasks in three columns: name, description, aliases.
 func appendTable(b []byte, p *report.Palette, infos []engine.TaskInfo) []byte {
 	rows := make([]row, len(infos))
-	names, simple := 0, true
+	names, size, simple := 0, 0, true
 	for i, t := range infos {
 		rows[i] = row{name: t.Task.Name, desc: strings.ReplaceAll(t.Desc, "\n", " "), aliases: t.Task.Aliases}
 		names = max(names, utf8.RuneCountInString(rows[i].name))
+		size += len(rows[i].desc)
 		simple = simple && !strings.ContainsAny(rows[i].name+rows[i].desc, "\t\v\f")
 	}
 	if !simple {
 		return appendTabbed(b, p, rows)
 	}
 	alignAliases(rows)
+	b = slices.Grow(b, size+len(rows)*(names+gap+8))
 	for _, r := range rows {
 		b = p.Append(b, report.Yellow, "* ")
 		b = p.Append(b, report.Green, r.name)

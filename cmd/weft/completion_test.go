@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+)
+
+func TestComplete(t *testing.T) {
+	dir := t.TempDir()
+	taskfile := "version: '3'\ntasks:\n  build: {desc: Make it, aliases: [b]}\n  'ns:x': {}\n  hidden: {internal: true}\n"
+	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte(taskfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]string{
+		"":                 "build\tMake it\nb\tMake it\nns:x\n:4\n",
+		"-s ":              "build\tMake it\nb\tMake it\nns:x\n:4\n",
+		"--sort ":          "default\nalphanumeric\nnone\n:4\n",
+		"-o ":              "interleaved\ngroup\nprefixed\n:4\n",
+		"--output=":        "--output=interleaved\n--output=group\n--output=prefixed\n:4\n",
+		"-t ":              "yml\nyaml\n:8\n",
+		"--temp-dir ":      ":16\n",
+		"build -- ":        ":0\n",
+		"--dir /nowhere ":  ":4\n",
+		"--concurrency ":   ":4\n",
+		"--graph dummy -s": "", // flags: looked at below
+	} {
+		var b bytes.Buffer
+		a := &app{name: "weft", out: report.NewOut(&b), err: report.NewOut(&b)}
+		args := strings.Split("__complete -d "+dir+" "+words, " ")
+		if _, err := a.opts.parse(args); err != nil {
+			t.Fatal(err)
+		}
+		a.complete()
+		got := b.String()
+		if want == "" {
+			if !strings.Contains(got, "\n--graph\n") || !strings.HasSuffix(got, ":4\n") {
+				t.Errorf("flags: %q", got)
+			}
+			continue
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", words, got, want)
+		}
+	}
+}
+
+// The bash script completes in a real bash, colons in names included.
+func TestBashCompletion(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash here")
+	}
+	dir := t.TempDir()
+	// A stand-in answers the protocol: what is tested is the script.
+	stand := "#!/bin/sh\nprintf 'ns:one\\tfirst\\nns:two\\nother\\n:4\\n'\n"
+	if err := os.WriteFile(filepath.Join(dir, "weft"), []byte(stand), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var script bytes.Buffer
+	a := &app{name: "weft", out: report.NewOut(&script), err: report.NewOut(&script)}
+	a.opts.completion = "bash"
+	if code := a.completion(); code != 0 {
+		t.Fatal(script.String())
+	}
+	for line, want := range map[string]string{
+		"weft ":      "ns:one ns:two other",
+		"weft o":     "other",
+		"weft ns:":   "one two",
+		"weft ns:tw": "two",
+		"weft zzz":   "",
+	} {
+		cmd := exec.Command(bash, "--norc", "-c", script.String()+"\nCOMP_LINE=$1; COMP_POINT=${#1}; _weft_complete; echo \"${COMPREPLY[*]}\"", "bash", line)
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%q: %q (%v), want %q", line, got, err, want)
+		}
+	}
+}
+
+func TestCompletionShells(t *testing.T) {
+	for shell, want := range map[string]int{"bash": 0, "zsh": 0, "fish": 0, "powershell": 0, "nu": 1, "nushell": 1, "tcsh": 1} {
+		var b bytes.Buffer
+		a := &app{name: "task", out: report.NewOut(&b), err: report.NewOut(&b)}
+		a.opts.completion = shell
+		if code := a.completion(); code != want || strings.Contains(b.String(), "PROGRAM") || b.Len() == 0 {
+			t.Errorf("%s: code %d, %q", shell, code, b.String())
+		}
+	}
+}
