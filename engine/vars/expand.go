@@ -98,11 +98,11 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	}
 	if t.pieces != nil {
 		var err error
-		out, ok := join(t.pieces, func(name string) (v any, has bool) {
+		out, ok := join(t.pieces, func(name string) (v any) {
 			if err == nil {
-				v, has, err = f.lookup(ctx, name, from)
+				v, _, err = f.lookup(ctx, name, from)
 			}
-			return v, has
+			return v
 		})
 		if err != nil {
 			return "", err

@@ -61,21 +61,21 @@ func isLetter(c byte) bool {
 }
 
 // join puts the pieces together; ok is false when a value needs the engine.
-// value returns what a name stands for, and whether it has a value.
-func join(pieces []piece, value func(name string) (any, bool)) (out string, ok bool) {
+// value returns what a name stands for, nil for nothing.
+func join(pieces []piece, value func(name string) any) (out string, ok bool) {
 	var b strings.Builder
 	for _, p := range pieces {
 		b.WriteString(p.text)
 		if p.path == nil {
 			break
 		}
-		v, has := value(p.path[0])
+		v := value(p.path[0])
 		for _, key := range p.path[1:] {
 			m, ok := v.(map[string]any)
 			if !ok {
 				return "", false
 			}
-			if v, has = m[key]; !has {
+			if v, ok = m[key]; !ok {
 				return "", false
 			}
 		}
