@@ -33,9 +33,9 @@ const (
 )
 
 var commandKeys = []key[commandForm]{
-	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) { c.cmd, c.given[givenCmd] = d.text(n), n.Value != "" }},
+	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) { c.cmd, c.given[givenCmd] = d.text(n), isGiven(n) }},
 	{"task", textForm, "Task to call instead of a command.", func(d *decoder, n *yaml.Node, c *commandForm) {
-		c.task, c.given[givenTask] = d.text(n), n.Value != ""
+		c.task, c.given[givenTask] = d.text(n), isGiven(n)
 	}},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
 	{"silent", boolForm, "Do not show it before it runs.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
@@ -58,6 +58,8 @@ var deferKeys = []key[deferForm]{
 	}},
 }
 
+func isGiven(n *yaml.Node) bool { return !isNull(n) && n.Value != "" }
+
 func (d *decoder) readDefer(n *yaml.Node, c *commandForm) {
 	if isNull(n) {
 		return
@@ -77,7 +79,10 @@ func (d *decoder) readDefer(n *yaml.Node, c *commandForm) {
 // commandList reads cmds. Entries that are nothing are left out.
 func (d *decoder) commandList(n *yaml.Node) []Command {
 	items := d.items(n, "commands")
-	if items == nil {
+	if len(items) == 0 {
+		if items != nil {
+			return []Command{} // so that cmd beside it is refused
+		}
 		return nil
 	}
 	cs := d.commands.take(len(items))
@@ -192,7 +197,7 @@ func (d *decoder) deps(n *yaml.Node) []Command {
 
 func (d *decoder) timeout(n *yaml.Node) time.Duration {
 	t := d.text(n)
-	if t.IsZero() {
+	if t.S == "" {
 		return 0
 	}
 	v, err := time.ParseDuration(t.S)

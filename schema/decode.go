@@ -242,15 +242,17 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 	if strings.HasPrefix(k.Value, "x-") {
 		return
 	}
-	w := &diag.Diagnostic{Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey}
 	in := ""
 	if thing != "task" && thing != "Taskfile" {
 		in = " in " + thing
 	}
-	if k.Kind == yaml.ScalarNode {
-		w.What = fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in)
-	} else {
-		w.What = fmt.Sprintf("%sa key%s is %s", d.about(), in, describe(k))
+	if k.Kind != yaml.ScalarNode {
+		d.fail(k, "", "a key%s is %s", in, describe(k))
+		return
+	}
+	w := &diag.Diagnostic{
+		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
+		What: fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in),
 	}
 	best := closest(k.Value, names)
 	if best == "" {

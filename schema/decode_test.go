@@ -32,7 +32,7 @@ func TestProblems(t *testing.T) {
 		{"tasks: {a: {cmds: [{cmd: x, ignore_errors: true}]}}", `warning: T:1:29: task "a": unknown key "ignore_errors" in command; did you mean "ignore_error"?`},
 		{"tasks: {a: {deps: [{task: x, workdir: y}]}}", `warning: T:1:30: task "a": unknown key "workdir" in dependency`},
 		{"includes: {a: {taskfile: b, flaten: true}}", `warning: T:1:29: unknown key "flaten" in include a; did you mean "flatten"?`},
-		{"[a]: b", `warning: T:1:1: a key is a list`},
+		{"[a]: b", `T:1:1: a key is a list`},
 		{"tasks: {a: {cmds: [{defer: x, if: y}]}}", `warning: T:1:31: task "a": key "if" means nothing beside defer; move the deferred work into a task of its own`},
 		// Types.
 		{"tasks: [a]", `T:1:8: tasks: expected a map of tasks, found a list`},
@@ -99,7 +99,10 @@ vars:
   S: again
   C: {sh: echo, secret: true}
   R: {ref: .L}
-  BOTH: {ref: .L, sh: echo}
+  V1: {sh: echo, ref: .L, value: 1}
+  V2: {value: 1, sh: echo, map: {a: b}}
+  V3: {sh: echo, value: 1}
+  V4: {sh: "", value: null}
 `)
 	if len(problems) > 0 {
 		t.Fatal(problems)
@@ -123,7 +126,10 @@ G uint64 18446744073709551615 0  false
 Q string 3 0  false
 C <nil> <nil> 1 echo true
 R <nil> <nil> 2 .L false
-BOTH <nil> <nil> 1 echo false`
+V1 <nil> <nil> 2 .L false
+V2 map[string]interface {} map[a:b] 0  false
+V3 int 1 0  false
+V4 <nil> <nil> 1  false`
 	if s := strings.Join(got, "\n"); s != want {
 		t.Errorf("got\n%s\nwant\n%s", s, want)
 	}

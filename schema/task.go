@@ -13,13 +13,16 @@ import (
 var taskKeys = []key[Task]{
 	{"desc", textForm, "One line for the list of tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Desc = d.text(n) }},
 	{"cmds", `{"type":["array","null"],"items":{"$ref":"#/$defs/command"}}`, "Commands, run one after the other.", func(d *decoder, n *yaml.Node, t *Task) {
-		if t.Cmds != nil {
+		if t.Cmds != nil && !isNull(n) {
 			d.fail(n, "keep one of them", "task cannot have both cmd and cmds")
 			return
 		}
 		t.Cmds = d.commandList(n)
 	}},
 	{"cmd", `{"$ref":"#/$defs/command"}`, "The only command.", func(d *decoder, n *yaml.Node, t *Task) {
+		if isNull(n) {
+			return
+		}
 		if t.Cmds != nil {
 			d.fail(n, "keep one of them", "task cannot have both cmd and cmds")
 			return

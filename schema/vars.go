@@ -10,29 +10,34 @@ import (
 // varForm is a variable while it is read.
 type varForm struct {
 	Var
-	hasSh, hasRef, hasValue bool
+	given          bool // one of the keys that give a value
+	sh             Text
+	ref            string
+	value, mapping any
 }
 
 var varKeys = []key[varForm]{
-	{"sh", textForm, "Command whose output is the value.", func(d *decoder, n *yaml.Node, v *varForm) {
-		t := d.text(n)
-		if v.hasSh = true; t.Pos.IsValid() {
-			v.Kind, v.Text = Dynamic, t.S
-		}
-	}},
-	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) {
-		t := d.text(n)
-		if v.hasRef = true; t.Pos.IsValid() && v.Kind == Static {
-			v.Kind, v.Text = Ref, t.S
-		}
-	}},
-	{"map", anyForm, "The value, a map.", readVarValue},
-	{"value", anyForm, "The value, of any type.", readVarValue},
+	{"sh", textForm, "Command whose output is the value.", func(d *decoder, n *yaml.Node, v *varForm) { v.sh, v.given = d.text(n), true }},
+	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
+	{"map", anyForm, "The value, a map.", func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
+	{"value", anyForm, "The value, of any type.", func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
 	{"secret", boolForm, "Show it as ***** wherever it is named.", func(d *decoder, n *yaml.Node, v *varForm) { v.Secret = d.flag(n) }},
 }
 
-func readVarValue(d *decoder, n *yaml.Node, v *varForm) {
-	v.Value, v.hasValue = d.value(n), true
+// settle decides what the variable is. Of several keys the first of ref, map,
+// value and sh that says something counts, as it does in the reference.
+func (v *varForm) settle() Var {
+	switch {
+	case v.ref != "":
+		v.Kind, v.Text = Ref, v.ref
+	case v.mapping != nil:
+		v.Value = v.mapping
+	case v.value != nil:
+		v.Value = v.value
+	case v.sh.Pos.IsValid(): // an empty command, too
+		v.Kind, v.Text = Dynamic, v.sh.S
+	}
+	return v.Var
 }
 
 // vars reads vars or env. A name that is given twice keeps its first place and
@@ -91,10 +96,10 @@ func (d *decoder) variable(k, n *yaml.Node) Var {
 		return v.Var
 	}
 	readMap(d, n, "variable "+k.Value, varKeys, &v)
-	if !v.hasSh && !v.hasRef && !v.hasValue {
+	if !v.given {
 		d.fail(n, "", `a variable must define one of "sh", "ref", "map", "value" or be a scalar value`)
 	}
-	return v.Var
+	return v.settle()
 }
 
 // value reads any value: nil, string, bool, int, uint64 (above the range of
