@@ -4,96 +4,180 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+
+	"github.com/zeebo/xxh3"
 )
 
-// entry is what is recorded of a success.
+// entry is what is recorded of a success. The head is all that a run with
+// nothing to do looks at; the body says what the head is made of, for files
+// whose stat changed, and for people.
 type entry struct {
-	texts   Digest
-	digest  Digest
-	saved   int64 // nanoseconds
-	fields  []Field
-	files   []file // the sources
-	outputs []file // what generates matched
+	texts  Digest  // Inputs.digest
+	files  Digest  // filesDigest
+	stats  statSum // of the sources
+	made   statSum // of the files generated
+	at     int64   // when it was checked, nanoseconds: before the commands ran
+	young  bool    // some stat proves nothing: look closer
+	body   []byte  // nil when it is in a file of its own
+	bodyAt bodyRef
 }
 
-// magic opens every entry; its number changes with the encoding.
-const magic = "weft state 2\n"
+// bodyRef names a body in a file of its own.
+type bodyRef struct {
+	sum  [16]byte
+	size uint64
+}
+
+const (
+	headSize   = 2*sha256.Size + 2*16 + 8 + 1 + 16 + 8
+	inlineBody = 16 << 10 // bytes; a larger body stands in a file of its own
+)
+
+const (
+	flagYoung = 1 << iota
+	flagApart
+)
 
 var errEntry = errors.New("not an entry of this version")
 
-// encode writes e: magic, body, and a digest of both.
-func (e *entry) encode() []byte {
-	n := len(magic) + 256
-	for i := range e.files {
-		n += 80 + len(e.files[i].path)
-	}
-	b := append(make([]byte, 0, n), magic...)
+// encode appends the head, and the body when it is to stand with it.
+func (e *entry) encode(b []byte) []byte {
 	b = append(b, e.texts[:]...)
-	b = append(b, e.digest[:]...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(e.saved))
-	b = binary.AppendUvarint(b, uint64(len(e.fields)))
-	for _, f := range e.fields {
-		b = appendText(b, f.Name)
-		b = appendText(b, f.Value)
+	b = append(b, e.files[:]...)
+	b = append(b, e.stats[:]...)
+	b = append(b, e.made[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.at))
+	var flags byte
+	if e.young {
+		flags |= flagYoung
+	}
+	if len(e.body) > inlineBody {
+		flags |= flagApart
+	}
+	b = append(b, flags)
+	sum := xxh3.Hash128(e.body).Bytes()
+	b = append(b, sum[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(e.body)))
+	if flags&flagApart == 0 {
+		b = append(b, e.body...)
+	}
+	return b
+}
+
+// decodeEntry reads what encode wrote. The body is part of b.
+func decodeEntry(b []byte) (*entry, error) {
+	if len(b) < headSize {
+		return nil, errEntry
+	}
+	e := &entry{}
+	b = b[copy(e.texts[:], b):]
+	b = b[copy(e.files[:], b):]
+	b = b[copy(e.stats[:], b):]
+	b = b[copy(e.made[:], b):]
+	e.at = int64(binary.LittleEndian.Uint64(b))
+	flags := b[8]
+	e.young = flags&flagYoung != 0
+	b = b[9:]
+	b = b[copy(e.bodyAt.sum[:], b):]
+	e.bodyAt.size = binary.LittleEndian.Uint64(b)
+	b = b[8:]
+	if flags&^(flagYoung|flagApart) != 0 {
+		return nil, errEntry
+	}
+	if flags&flagApart == 0 {
+		if uint64(len(b)) != e.bodyAt.size || xxh3.Hash128(b).Bytes() != e.bodyAt.sum {
+			return nil, errEntry
+		}
+		e.body = b
+	}
+	return e, nil
+}
+
+// body is what stands behind an entry's digests.
+type body struct {
+	fields []Field // of a secret only a part of its digest
+	files  []record
+	made   []record
+}
+
+// record is one file as it was.
+type record struct {
+	prefix, name string // relative to the root
+	target       string // of a link
+	st           stat   // without device
+	hashed       bool
+	digest       Digest
+	young        bool
+}
+
+// side is one kind of files of a check: sources, or what was generated.
+type side struct {
+	items  []item
+	hashes []hashed // nil where content does not count
+}
+
+func (s side) append(b []byte, root string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s.items)))
+	b = appendItems(b, root, s.items)
+	if s.hashes == nil {
+		return append(b, 0)
+	}
+	b = append(b, 1)
+	for i := range s.hashes {
+		young := byte(0)
+		if s.hashes[i].young {
+			young = 1
+		}
+		b = append(append(b, young), s.hashes[i].digest[:]...)
+	}
+	return b
+}
+
+func (s side) young() bool {
+	for i := range s.hashes {
+		if s.hashes[i].young {
+			return true
+		}
+	}
+	return false
+}
+
+// encodeBody is the other way round from decodeBody.
+func encodeBody(in *Inputs, files, made side) []byte {
+	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items)))
+	fields := in.explained()
+	b = binary.AppendUvarint(b, uint64(len(fields)))
+	for _, f := range fields {
+		b = framed(b, f.Name)
+		b = framed(b, f.Value)
 		secret := byte(0)
 		if f.Secret {
 			secret = 1
 		}
 		b = append(b, secret)
 	}
-	b = appendFiles(b, e.files)
-	b = appendFiles(b, e.outputs)
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	b = files.append(b, in.Root)
+	return made.append(b, in.Root)
 }
 
-func appendFiles(b []byte, files []file) []byte {
-	b = binary.AppendUvarint(b, uint64(len(files)))
-	for i := range files {
-		f := &files[i]
-		b = appendText(b, f.path)
-		b = binary.AppendUvarint(b, uint64(f.size))
-		b = binary.LittleEndian.AppendUint64(b, uint64(f.mtime))
-		b = binary.LittleEndian.AppendUint64(b, uint64(f.ctime))
-		b = binary.AppendUvarint(b, f.ino)
-		b = binary.AppendUvarint(b, uint64(f.mode))
-		b = append(b, f.digest[:]...)
+// decodeBody takes a body apart; anything encodeBody cannot have written is an
+// error.
+func decodeBody(b []byte) (*body, error) {
+	d := reader{b: b, s: string(b)}
+	out := &body{fields: make([]Field, d.count(3))}
+	for i := range out.fields {
+		out.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.byte() == 1}
 	}
-	return b
-}
-
-func appendText(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// decode reads what encode wrote; anything else is an error.
-func decode(b []byte) (*entry, error) {
-	if len(b) < len(magic)+sha256.Size || string(b[:len(magic)]) != magic {
-		return nil, errEntry
-	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if sha256.Sum256(body) != Digest(sum) {
-		return nil, errEntry
-	}
-	// One string for all texts: they are substrings of it.
-	d := reader{b: body[len(magic):], s: string(body[len(magic):])}
-	e := &entry{}
-	copy(e.texts[:], d.bytes(sha256.Size))
-	copy(e.digest[:], d.bytes(sha256.Size))
-	e.saved = int64(d.fixed())
-	e.fields = make([]Field, d.count(3))
-	for i := range e.fields {
-		e.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.bytes(1)[0] == 1}
-	}
-	e.files = d.files()
-	e.outputs = d.files()
+	out.files = d.records()
+	out.made = d.records()
 	if d.broken || d.i != len(d.b) {
 		return nil, errEntry
 	}
-	return e, nil
+	return out, nil
 }
 
-// reader takes an entry's body apart. After an error it gives zeros.
+// reader takes a body apart. After an error it gives zeros. Texts are parts of
+// one string.
 type reader struct {
 	b      []byte
 	s      string
@@ -101,20 +185,23 @@ type reader struct {
 	broken bool
 }
 
+var zeros [sha256.Size]byte
+
 func (d *reader) bytes(n int) []byte {
-	if n < 0 || d.broken || len(d.b)-d.i < n {
+	if d.broken || len(d.b)-d.i < n {
 		d.broken = true
-		return make([]byte, min(max(n, 1), sha256.Size))
+		return zeros[:n]
 	}
 	d.i += n
 	return d.b[d.i-n : d.i]
 }
 
+func (d *reader) byte() byte    { return d.bytes(1)[0] }
 func (d *reader) fixed() uint64 { return binary.LittleEndian.Uint64(d.bytes(8)) }
 
 func (d *reader) varint() uint64 {
 	v, n := binary.Uvarint(d.b[d.i:])
-	if n <= 0 {
+	if n <= 0 || d.broken {
 		d.broken = true
 		return 0
 	}
@@ -132,20 +219,6 @@ func (d *reader) count(size int) int {
 	return int(n)
 }
 
-func (d *reader) files() []file {
-	files := make([]file, d.count(50))
-	for i := range files {
-		f := &files[i]
-		f.path = d.text()
-		f.size = int64(d.varint())
-		f.mtime, f.ctime = int64(d.fixed()), int64(d.fixed())
-		f.ino = d.varint()
-		f.mode = uint32(d.varint())
-		copy(f.digest[:], d.bytes(sha256.Size))
-	}
-	return files
-}
-
 func (d *reader) text() string {
 	n := d.varint()
 	if d.broken || n > uint64(len(d.b)-d.i) {
@@ -154,4 +227,30 @@ func (d *reader) text() string {
 	}
 	d.i += int(n)
 	return d.s[d.i-int(n) : d.i]
+}
+
+func (d *reader) records() []record {
+	out := make([]record, d.count(38))
+	prefix := ""
+	for i := range out {
+		r := &out[i]
+		flags := d.byte()
+		if flags&1 != 0 {
+			prefix = d.text()
+		}
+		r.prefix, r.name = prefix, d.text()
+		if flags&2 != 0 {
+			r.target = d.text()
+		}
+		r.st.size, r.st.mtime, r.st.ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
+		r.st.ino = d.fixed()
+		r.st.mode = binary.LittleEndian.Uint32(d.bytes(4))
+	}
+	if d.byte() == 1 {
+		for i := range out {
+			out[i].hashed, out[i].young = true, d.byte() == 1
+			copy(out[i].digest[:], d.bytes(sha256.Size))
+		}
+	}
+	return out
 }

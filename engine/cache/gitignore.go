@@ -1,163 +1,233 @@
 package cache
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
+	"path"
 	"slices"
 	"strings"
 )
 
-// withoutIgnored removes the files that git would ignore: by the .gitignore of
-// every directory from the repository's root down to the file's own. Without a
-// repository nothing is ignored. The rules are those of gitignore(5).
-func (t *Tree) withoutIgnored(dir string, files []file) []file {
-	root := repository(dir)
-	if root == "" {
-		return files
+// ignores is what is known of .gitignore files, as of an age.
+type ignores struct {
+	age    uint64
+	scopes map[string]*scope // by prefix of the directory
+	files  map[string]ignoreFile
+	roots  map[string]string
+}
+
+// scope is what git ignores in one directory.
+type scope struct {
+	all   bool   // the directory itself is ignored
+	rules []rule // of the .gitignore files from the repository's root to here
+}
+
+type ignoreFile struct {
+	st    stat
+	rules []rule
+}
+
+// rule is one line of a .gitignore.
+type rule struct {
+	prefix  string   // of the directory the file stands in
+	parts   []string // between slashes; one that stands alone matches any name
+	alone   bool
+	keep    bool // `!`
+	dirOnly bool
+}
+
+// withoutIgnored removes the files that git would ignore: by every .gitignore
+// from the root of the repository that dir is in down to the file's own
+// directory. Without a repository nothing is ignored; .git/info/exclude and
+// the user's own file do not count.
+func (t *Tree) withoutIgnored(dir string, items []item) []item {
+	if len(items) == 0 {
+		return items
 	}
-	return slices.DeleteFunc(files, func(f file) bool {
-		path := f.path
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := &t.ignores
+	if age := t.age.Load(); g.age != age || g.scopes == nil {
+		if g.files == nil {
+			g.files = map[string]ignoreFile{}
 		}
-		return t.ignored(root, path)
+		g.age, g.scopes, g.roots = age, map[string]*scope{}, map[string]string{}
+	}
+	root := g.repository(dir)
+	if root == "" {
+		return items
+	}
+	var last *scope
+	lastPrefix := ""
+	return slices.DeleteFunc(items, func(it item) bool {
+		p := it.path()
+		if !strings.HasPrefix(p, root) {
+			return false
+		}
+		prefix := p[:strings.LastIndexByte(p, '/')+1]
+		if last == nil || prefix != lastPrefix {
+			last, lastPrefix = g.scope(root, prefix), prefix
+		}
+		return last.all || verdict(last.rules, p, false)
 	})
 }
 
-// repository is the nearest directory above that has a .git.
-func repository(dir string) string {
-	for {
-		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
+// repository is the nearest directory from dir upwards that has a .git, with
+// a slash.
+func (g *ignores) repository(dir string) string {
+	if root, ok := g.roots[dir]; ok {
+		return root
 	}
+	root := ""
+	for at := dir; ; at = path.Dir(at) {
+		if _, err := os.Lstat(path.Join(at, ".git")); err == nil {
+			root = strings.TrimSuffix(at, "/") + "/"
+			break
+		}
+		if at == path.Dir(at) {
+			break
+		}
+	}
+	g.roots[dir] = root
+	return root
 }
 
-// ignored asks, for the file and each directory above it, the files that have
-// a say; a directory that is ignored takes everything below it along.
-func (t *Tree) ignored(root, path string) bool {
-	rel, err := filepath.Rel(root, path)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return false
+// scope returns what holds in the directory with that prefix, below root.
+func (g *ignores) scope(root, prefix string) *scope {
+	if s := g.scopes[prefix]; s != nil {
+		return s
 	}
-	parts := strings.Split(filepath.ToSlash(rel), "/")
-	for n := 1; n <= len(parts); n++ {
-		verdict := false
-		dir := root
-		for i := range n {
-			if f := t.ignoreFile(dir); f != nil {
-				verdict = f.verdict(strings.Join(parts[i:n], "/"), n < len(parts), verdict)
-			}
-			dir = filepath.Join(dir, parts[i])
+	s := &scope{}
+	if prefix != root {
+		dir := prefix[:len(prefix)-1]
+		up := g.scope(root, dir[:strings.LastIndexByte(dir, '/')+1])
+		s.rules = up.rules
+		s.all = up.all || verdict(up.rules, dir, true)
+	}
+	if !s.all {
+		if own := g.file(prefix); len(own) > 0 {
+			s.rules = append(slices.Clip(s.rules), own...)
 		}
-		if verdict {
-			return true
+	}
+	g.scopes[prefix] = s
+	return s
+}
+
+// file returns the rules of the .gitignore in a directory, read again only
+// when it changed.
+func (g *ignores) file(prefix string) []rule {
+	name := prefix + ".gitignore"
+	st, err := statPath(name, true)
+	if err != nil {
+		return nil
+	}
+	f, ok := g.files[prefix]
+	if !ok || f.st != st || st.younger(clock()) {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return nil
+		}
+		f = ignoreFile{st: st, rules: parseIgnore(prefix, string(src))}
+		g.files[prefix] = f
+	}
+	return f.rules
+}
+
+// verdict is what the last rule that matches says.
+func verdict(rules []rule, p string, dir bool) bool {
+	for i := len(rules) - 1; i >= 0; i-- {
+		if r := &rules[i]; strings.HasPrefix(p, r.prefix) && r.matches(p[len(r.prefix):], dir) {
+			return !r.keep
 		}
 	}
 	return false
 }
 
-// ignoreFile is a parsed .gitignore.
-type ignoreFile struct{ rules []ignoreRule }
-
-type ignoreRule struct {
-	re      *regexp.Regexp
-	keep    bool // `!`
-	dirOnly bool
-}
-
-func (t *Tree) ignoreFile(dir string) *ignoreFile {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f, ok := t.ignores[dir]
-	if !ok {
-		if src, err := os.ReadFile(filepath.Join(dir, ".gitignore")); err == nil {
-			f = parseIgnore(string(src))
+// matches reports whether r applies to the path, which is relative to r's
+// directory. A rule that matches a directory matches all below it. These are
+// the reference's rules, which differ from git's for `[!…]` (no negation, `[^…]`
+// is), `**` inside a name (never matches), and a trailing `/**` (matches the
+// directory too).
+func (r *rule) matches(p string, dir bool) bool {
+	if r.alone {
+		for more := true; more; {
+			var name string
+			name, p, more = strings.Cut(p, "/")
+			if match(r.parts[0], name) {
+				return !r.dirOnly || dir || more
+			}
 		}
-		t.ignores[dir] = f
+		return false
 	}
-	return f
-}
-
-// verdict is what the last rule that matches says, or before.
-func (f *ignoreFile) verdict(path string, isDir, before bool) bool {
-	for i := len(f.rules) - 1; i >= 0; i-- {
-		r := &f.rules[i]
-		if (!r.dirOnly || isDir) && r.re.MatchString(path) {
-			return !r.keep
+	rest, more := p, true // more: rest has a name
+	matched, anywhere := false, false
+	for i, part := range r.parts {
+		switch {
+		case part == "**":
+			if i == len(r.parts)-1 {
+				return matched && (!r.dirOnly || dir || more)
+			}
+			anywhere = true
+			continue
+		case strings.Contains(part, "**") || !more:
+			return false
 		}
+		matched = false
+		for more && !matched {
+			var name string
+			name, rest, more = strings.Cut(rest, "/")
+			matched = match(part, name)
+			if !anywhere {
+				break
+			}
+		}
+		if !matched {
+			return false
+		}
+		anywhere = false
 	}
-	return before
+	return matched && (!r.dirOnly || dir || more)
 }
 
-func parseIgnore(src string) *ignoreFile {
-	f := &ignoreFile{}
+func match(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}
+
+func parseIgnore(prefix, src string) []rule {
+	var rules []rule
 	for line := range strings.Lines(src) {
-		line = strings.TrimRight(line, "\r\n")
-		if !strings.HasSuffix(line, `\ `) {
-			line = strings.TrimRight(line, " ")
-		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		var r ignoreRule
+		r := rule{prefix: prefix}
 		if line[0] == '!' {
 			r.keep, line = true, line[1:]
 		}
+		if !strings.HasSuffix(line, `\ `) {
+			line = strings.TrimRight(line, " ")
+		}
 		if strings.HasSuffix(line, "/") {
-			r.dirOnly, line = true, strings.TrimSuffix(line, "/")
+			r.dirOnly, line = true, line[:len(line)-1]
 		}
-		if re, err := regexp.Compile(ignoreExpr(line)); err == nil && line != "" {
-			r.re = re
-			f.rules = append(f.rules, r)
+		if line == "" {
+			continue
 		}
+		r.alone = !strings.Contains(line, "/")
+		r.parts = slices.DeleteFunc(strings.Split(line, "/"), func(s string) bool { return s == "" })
+		if len(r.parts) == 0 {
+			continue
+		}
+		rules = append(rules, r)
 	}
-	return f
+	return rules
 }
 
-// ignoreExpr turns a pattern into a regular expression over the path relative
-// to the .gitignore.
-func ignoreExpr(p string) string {
-	var b strings.Builder
-	b.WriteString("^")
-	if strings.Contains(p, "/") {
-		p = strings.TrimPrefix(p, "/")
-	} else {
-		b.WriteString("(?:.*/)?")
+func readlink(p string) (string, error) {
+	target, err := os.Readlink(p)
+	if err != nil {
+		return "", &fs.PathError{Op: "readlink", Path: p, Err: err}
 	}
-	for i := 0; i < len(p); i++ {
-		switch c := p[i]; {
-		case strings.HasPrefix(p[i:], "**/") && (i == 0 || p[i-1] == '/'):
-			b.WriteString("(?:.*/)?")
-			i += 2
-		case p[i:] == "**" && i > 0 && p[i-1] == '/':
-			b.WriteString(".*")
-			i++
-		case c == '*':
-			b.WriteString("[^/]*")
-		case c == '?':
-			b.WriteString("[^/]")
-		case c == '[' && strings.Contains(p[i+1:], "]"):
-			end := i + 1 + strings.Index(p[i+1:], "]")
-			class := p[i+1 : end]
-			if strings.HasPrefix(class, "!") {
-				class = "^" + class[1:]
-			}
-			b.WriteString("[" + strings.ReplaceAll(class, `\`, `\\`) + "]")
-			i = end
-		case c == '\\' && i+1 < len(p):
-			i++
-			b.WriteString(regexp.QuoteMeta(p[i : i+1]))
-		default:
-			b.WriteString(regexp.QuoteMeta(string(c)))
-		}
-	}
-	b.WriteString("$")
-	return b.String()
+	return target, nil
 }

@@ -1,63 +1,231 @@
 package cache
 
 import (
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/zeebo/xxh3"
 )
 
-// Options configure a Store.
+// What stands in the state directory.
+const (
+	stateName  = ".weft" // of the directory itself, where it stands in the root
+	logName    = "state"
+	bodiesName = "files" // bodies of large entries
+	locksName  = "locks"
+	idSize     = 16
+)
+
+// unusedFor is how many days an entry is kept that nobody asks for.
+const unusedFor = 30
+
+// id is the name of a key's entry.
+type id [idSize]byte
+
+func idOf(key string) (k id) {
+	sum := sha256.Sum256([]byte(key))
+	copy(k[:], sum[:])
+	return k
+}
+
+func (k id) String() string { return hex.EncodeToString(k[:]) }
+
+// Options configure a Store. The zero value is the usual one.
 type Options struct {
 	Now      func() time.Time // nil means time.Now
-	ReadOnly bool             // nothing is written
-	// Warn is told, once each, what the store had to do without. It may be nil.
+	ReadOnly bool             // nothing is written, nothing is locked
+	// Warn is told, once, what the store has to do without. It may be nil, and
+	// is called from whatever goroutine finds out.
 	Warn func(*diag.Diagnostic)
 }
 
-// Store is a state directory. Nothing is created before something is stored.
-// It is safe for concurrent use, by several processes too.
+// Store is a state directory. Nothing is read or made before it is needed. It
+// is safe for concurrent use, by several processes too.
 type Store struct {
-	dir  string
-	o    Options
-	made sync.Once // creates dir
-	err  error     // why it could not be created
-	told sync.Once // warns that nothing can be stored
+	dir   string
+	o     Options
+	log   log
+	locks locks
 
-	entries entries
+	once    sync.Once // reads the state
+	useless bool      // it can be read but not be kept true
+	made    sync.Once // makes the directory
+	err     error     // why it could not be made
+	told    sync.Once
 
-	mu    sync.Mutex // guards locks
-	locks map[string]chan struct{}
+	mu   sync.Mutex    // guards the fields below
+	late map[id]stored // to be written at the end
 }
 
-// Open returns the store in dir.
+// Open returns the store in dir, an absolute path.
 func Open(dir string, o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Store{dir: dir, o: o, entries: entries{dir: dir}, locks: map[string]chan struct{}{}}
+	return &Store{dir: dir, o: o, log: log{path: filepath.Join(dir, logName)}}
 }
 
-// load returns the entry of key, or nil.
-func (s *Store) load(key string) *entry {
-	b := s.entries.get(idOf(key))
-	if len(b) == 0 {
+func (s *Store) today() uint32 { return uint32(s.o.Now().Unix() / (24 * 60 * 60)) }
+
+// open reads the state.
+func (s *Store) open() {
+	s.once.Do(func() {
+		s.log.load()
+		if s.log.bad {
+			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.dir), "it is damaged, or of another version", "what it was about runs again")
+		}
+		// State that cannot be made untrue when something runs must not be
+		// believed either.
+		if !s.o.ReadOnly && !writable(s.dir) {
+			s.useless = true
+			s.warnUnwritable(fs.ErrPermission)
+		}
+	})
+}
+
+// again makes the next load see what other processes have written.
+func (s *Store) again() {
+	s.open()
+	if !s.o.ReadOnly {
+		s.log.locked(func() error { return nil })
+	}
+}
+
+// load returns the entry of k, or nil.
+func (s *Store) load(k id) *entry {
+	s.open()
+	if s.useless {
 		return nil
 	}
-	e, err := decode(b)
+	s.mu.Lock()
+	r, ok := s.late[k]
+	s.mu.Unlock()
+	if !ok {
+		if r, ok = s.log.get(k); !ok {
+			return nil
+		}
+	}
+	e, err := decodeEntry(r.payload)
 	if err != nil {
-		s.warn(fmt.Sprintf("the state in %s cannot be read", s.dir), "it is damaged, or of another version", "the tasks it belongs to run again")
 		return nil
+	}
+	if today := s.today(); r.day+7 < today {
+		s.later(k, stored{day: today, payload: r.payload})
 	}
 	return e
+}
+
+// later has a record written at the end of the run: losing it costs work, not
+// truth.
+func (s *Store) later(k id, r stored) {
+	if s.o.ReadOnly {
+		return
+	}
+	s.mu.Lock()
+	if s.late == nil {
+		s.late = map[id]stored{}
+	}
+	s.late[k] = r
+	s.mu.Unlock()
+}
+
+// save stores e: at once, or with late at the end of the run.
+func (s *Store) save(k id, e *entry, late bool) {
+	if s.o.ReadOnly {
+		return
+	}
+	err := s.prepare()
+	if err == nil && len(e.body) > inlineBody {
+		err = s.writeBody(k, e)
+	}
+	if err == nil {
+		r := stored{day: s.today(), payload: e.encode(nil)}
+		if late {
+			s.later(k, r)
+			return
+		}
+		s.forgetLate(k)
+		err = s.log.put(map[id]stored{k: r})
+	}
+	if err != nil {
+		s.warnUnwritable(err)
+	}
+}
+
+func (s *Store) forgetLate(k id) {
+	s.mu.Lock()
+	delete(s.late, k)
+	s.mu.Unlock()
+}
+
+// remove makes sure that k has no entry.
+func (s *Store) remove(k id) {
+	if s.o.ReadOnly {
+		return
+	}
+	s.open()
+	s.forgetLate(k)
+	if s.useless || s.prepare() != nil {
+		return
+	}
+	if err := s.log.kill(k); err != nil && os.Remove(s.log.path) != nil {
+		s.warnUnwritable(err)
+	}
+}
+
+// Forget drops what is recorded for a key.
+func (s *Store) Forget(key string) { s.remove(idOf(key)) }
+
+// prepare makes the directory.
+func (s *Store) prepare() error {
+	s.made.Do(func() {
+		for _, d := range [...]string{"", bodiesName, locksName} {
+			if s.err = os.MkdirAll(filepath.Join(s.dir, d), 0o755); s.err != nil {
+				return
+			}
+		}
+		ignore := filepath.Join(s.dir, ".gitignore")
+		if _, err := os.Lstat(ignore); errors.Is(err, fs.ErrNotExist) {
+			s.err = os.WriteFile(ignore, []byte("*\n"), 0o644)
+		}
+	})
+	return s.err
+}
+
+func (s *Store) bodyPath(k id, sum [16]byte) string {
+	return filepath.Join(s.dir, bodiesName, k.String()+"-"+hex.EncodeToString(sum[:4]))
+}
+
+func (s *Store) writeBody(k id, e *entry) error {
+	return writeFile(s.bodyPath(k, xxh3.Hash128(e.body).Bytes()), e.body)
+}
+
+// body returns an entry's body, or nil when it is lost.
+func (s *Store) body(k id, e *entry) *body {
+	b := e.body
+	if b == nil {
+		var err error
+		if b, err = os.ReadFile(s.bodyPath(k, e.bodyAt.sum)); err != nil || xxh3.Hash128(b).Bytes() != e.bodyAt.sum {
+			return nil
+		}
+	}
+	out, err := decodeBody(b)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+func (s *Store) warnUnwritable(err error) {
+	s.warn(fmt.Sprintf("the state directory %s cannot be written", s.dir), err.Error()+": everything runs every time", "make it writable, or name another with --temp-dir")
 }
 
 func (s *Store) warn(what, why, fix string) {
@@ -68,187 +236,19 @@ func (s *Store) warn(what, why, fix string) {
 	}
 }
 
-// prepare creates the directory.
-func (s *Store) prepare() error {
-	s.made.Do(func() {
-		if s.err = os.MkdirAll(filepath.Join(s.dir, stateSubdir), 0o755); s.err != nil {
-			return
-		}
-		ignore := filepath.Join(s.dir, ".gitignore")
-		if _, err := os.Stat(ignore); errors.Is(err, fs.ErrNotExist) {
-			s.err = os.WriteFile(ignore, []byte("*\n"), 0o644)
-		}
-	})
-	return s.err
-}
-
-// save stores e by temporary file and rename. What cannot be stored is a
-// warning: the task will run again.
-func (s *Store) save(key string, e *entry) error {
-	err := s.prepare()
-	if err == nil {
-		err = s.entries.put(idOf(key), e.encode())
-	}
-	if err != nil {
-		s.remove(key)
-		s.warn("the state directory cannot be written: everything runs every time", err.Error(), "make it writable, or name another with --temp-dir")
-	}
-	return nil
-}
-
-func writeFile(path string, b []byte) error {
-	tmp := path + "." + strconv.Itoa(os.Getpid()) + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	return nil
-}
-
-func (s *Store) remove(key string) { s.entries.drop(idOf(key)) }
-
-// readFile reads a small file with as few system calls as it takes.
-func readFile(path string) ([]byte, error) {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer syscall.Close(fd)
-	buf := make([]byte, 4096)
-	n := 0
-	for {
-		m, err := syscall.Read(fd, buf[n:])
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		n += m
-		if m == 0 || n < len(buf) && n < 4096 {
-			return buf[:n], nil
-		}
-		if n == len(buf) {
-			var st syscall.Stat_t
-			size := 2 * len(buf)
-			if syscall.Fstat(fd, &st) == nil {
-				size = max(size, int(st.Size)+1)
-			}
-			buf = append(make([]byte, 0, size), buf...)[:size]
-		}
-	}
-}
-
-// Lock makes sure that nobody else does the work of c at the same time: neither
-// another process nor another step of this one. When it has to wait, it calls
-// onWait once, after a second, with who holds the lock. waited tells that
-// somebody else had it before, so that the work may be done already.
-func (c *Check) Lock(ctx context.Context, onWait func(holder string)) (release func(), waited bool, err error) {
-	s := c.s
-	timer := time.AfterFunc(time.Second, func() { onWait("another process") })
-	defer timer.Stop()
-	unlock, waited, err := s.lockHere(ctx, c.in.Key)
-	if err != nil {
-		return nil, false, err
-	}
-	if s.prepare() != nil {
-		return unlock, waited, nil
-	}
-	f, waitedThere, err := lockFile(ctx, s.entries.path(idOf(c.in.Key))+".lock")
-	if err != nil {
-		if ctx.Err() != nil {
-			unlock()
-			return nil, false, context.Cause(ctx)
-		}
-		return unlock, waited, nil // where files cannot be locked, nothing is
-	}
-	return func() {
-		os.Remove(f.Name())
-		f.Close()
-		unlock()
-	}, waited || waitedThere, nil
-}
-
-// TryLock is Lock where nobody holds the lock; ok is false when somebody does.
-func (c *Check) TryLock() (release func(), ok bool) {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	c.s.mu.Lock()
-	_, held := c.s.locks[c.in.Key]
-	c.s.mu.Unlock()
-	if held {
-		return nil, false
-	}
-	release, _, err := c.Lock(ctx, func(string) {})
-	return release, err == nil
-}
-
-// lockHere locks key among the steps of this process.
-func (s *Store) lockHere(ctx context.Context, key string) (release func(), waited bool, err error) {
-	for {
-		s.mu.Lock()
-		held := s.locks[key]
-		if held == nil {
-			mine := make(chan struct{})
-			s.locks[key] = mine
-			s.mu.Unlock()
-			return func() {
-				s.mu.Lock()
-				delete(s.locks, key)
-				s.mu.Unlock()
-				close(mine)
-			}, waited, nil
-		}
-		s.mu.Unlock()
-		waited = true
-		select {
-		case <-held:
-		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
-		}
-	}
-}
-
-// lockFile locks the file at path among processes. The holder removes it, so
-// whoever gets a lock makes sure that the file is still the one of that name.
-func lockFile(ctx context.Context, path string) (f *os.File, waited bool, err error) {
-	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, false, err
-		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			var mine, there syscall.Stat_t
-			if syscall.Fstat(int(f.Fd()), &mine) == nil && syscall.Stat(path, &there) == nil && mine.Ino == there.Ino {
-				return f, waited, nil
-			}
-			f.Close()
-			continue
-		}
-		f.Close()
-		if err != syscall.EWOULDBLOCK {
-			return nil, false, err
-		}
-		waited = true
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
-		}
-	}
-}
-
-// unusedFor is how long an entry is kept that nothing has written.
-const unusedFor = 30 * 24 * time.Hour
-
-// Close ends the use of the store.
+// Close ends the use of the store: what could wait is written, and what has
+// not been used for long is dropped.
 func (s *Store) Close() {
-	if !s.o.ReadOnly {
-		s.entries.close(s.o.Now())
+	if s.o.ReadOnly {
+		return
 	}
+	s.mu.Lock()
+	late := s.late
+	s.late = nil
+	s.mu.Unlock()
+	if len(late) > 0 && s.prepare() == nil {
+		s.log.put(late)
+	}
+	s.tidy()
+	s.log.close()
 }

@@ -4,364 +4,311 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/pattern"
-	"mvdan.cc/sh/v3/syntax"
 )
 
-// Tree answers globs. Walks share one listing per directory until Dirty says
-// that a command may have changed something. It is safe for concurrent use.
-//
-// Patterns are those of a shell with globstar: `*` and `?` do not match a
-// leading dot, `**` matches directories at any depth but no hidden ones and
-// follows no links, braces and environment variables are expanded first.
-// Directories never match.
+// Tree answers globs. All who ask share one listing per directory and one look
+// at each file until [Tree.Dirty] says that a command may have changed
+// something. It is safe for concurrent use.
 type Tree struct {
 	environ []string
-	age     atomic.Int64
+	age     atomic.Uint64
+	helpers chan struct{} // tokens: goroutines that may help a walk
 
-	mu       sync.Mutex // guards the maps
-	listings map[string]*listing
-	ignores  map[string]*ignoreFile
-	env      expand.Environ
+	mu      sync.Mutex // guards the fields below
+	slots   map[string]*slot
+	env     expand.Environ
+	hidden  string // the state directory, with a slash: never a source
+	ignores ignores
+	hashes  map[string]hashed // of files that stand in no listing
 }
 
-// listing is the content of a directory as it was at an age.
-type listing struct {
-	age   int64
-	names []string
-	types []fs.FileMode
+// slot is the place of one directory; its lock makes sure that the directory
+// is read once.
+type slot struct {
+	mu sync.Mutex // guards d
+	d  *directory
+}
+
+// directory is the content of a directory as it was at an age.
+type directory struct {
+	prefix string // absolute path and a slash
+	age    uint64
+	self   stat
+	young  bool // changed so lately that its time proves nothing
+	ents   []dent
+	err    error
+
+	mu sync.Mutex // guards the looks at ents
+}
+
+// kind is what a name in a directory stands for.
+type kind uint8
+
+const (
+	unknown kind = iota
+	isFile       // or anything else that is neither directory nor link
+	isDir
+	isLink     // to a file, once looked at
+	isLinkDir  // a link to a directory
+	isDangling // a link to nothing
+	isLoop     // a link to a directory that it stands in
+)
+
+// dent is one name. What is known of the file behind it is filled in when
+// somebody asks for it, under the directory's lock, and then stays.
+type dent struct {
+	name   string
+	kind   kind
+	looked bool
+	err    error   // of the look
+	st     stat    // of the file a link leads to
+	target string  // of a link
+	hash   *hashed // under the directory's lock
+}
+
+// stat is what tells that a file is the same without reading it.
+type stat struct {
+	size         int64
+	mtime, ctime int64 // nanoseconds
+	ino, dev     uint64
+	mode         uint32 // type and executable bits
 }
 
 // NewTree returns a Tree; environ is for variables in patterns.
 func NewTree(environ []string) *Tree {
-	return &Tree{environ: environ, listings: map[string]*listing{}, ignores: map[string]*ignoreFile{}}
+	t := &Tree{environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
+	t.age.Store(1)
+	return t
 }
 
-// Dirty says that files may have been made or removed.
+// Dirty says that files may have been made, changed or removed. It costs
+// nothing; who asks next looks again at what it asks for.
 func (t *Tree) Dirty() { t.age.Add(1) }
 
-// Glob returns the files that the patterns match, sorted, relative to dir.
+// hide makes dir, the state directory, invisible to globs: a task whose sources
+// are everything is not to be run because it has been run.
+func (t *Tree) hide(dir string) {
+	t.mu.Lock()
+	t.hidden = dir + "/"
+	t.mu.Unlock()
+}
+
+// Glob returns the files that the patterns match, relative to dir (with "../"
+// where they stand outside), sorted by absolute path. A pattern that is wrong
+// matches nothing. The only error is that of ctx.
 func (t *Tree) Glob(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
-	files, _, err := t.files(ctx, dir, ps, gitignore)
+	s, err := t.find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]string, len(files))
-	for i := range files {
-		out[i] = files[i].path
+	out := make([]string, len(s.items))
+	for i, it := range s.items {
+		prefix, name := it.place(dir)
+		out[i] = prefix + name
 	}
 	return out, nil
 }
 
-// files is Glob with what is known of each file, and the patterns that match
-// nothing.
-func (t *Tree) files(ctx context.Context, dir string, ps []Pattern, gitignore bool) (out []file, unmatched []Pattern, err error) {
-	for _, p := range ps {
-		var found []file
-		for _, g := range t.alternatives(p.Glob) {
-			w := walk{t: t, ctx: ctx, dir: dir, found: &found}
-			if err := w.glob(g); err != nil {
-				return nil, nil, err
-			}
-		}
-		if !p.Exclude {
-			if len(found) == 0 {
-				unmatched = append(unmatched, p)
-			}
-			out = append(out, found...)
-			continue
-		}
-		gone := make(map[string]bool, len(found))
-		for i := range found {
-			gone[found[i].path] = true
-		}
-		out = slices.DeleteFunc(out, func(f file) bool { return gone[f.path] })
-	}
-	if !slices.IsSortedFunc(out, comparePaths) {
-		slices.SortFunc(out, comparePaths)
-	}
-	out = slices.CompactFunc(out, func(a, b file) bool { return a.path == b.path })
-	if gitignore {
-		out = t.withoutIgnored(dir, out)
-	}
-	return out, unmatched, nil
-}
-
-// generated returns the files that in generates, and the first pattern that
-// matches nothing.
-func (t *Tree) generated(ctx context.Context, in *Inputs) (out []file, missing string, err error) {
-	if len(in.Generates) == 0 {
-		return nil, "", nil
-	}
-	for i, p := range in.Generates {
-		if p.Exclude {
-			continue
-		}
-		files, _, err := t.files(ctx, in.Dir, in.Generates[i:i+1], in.Gitignore)
-		if err != nil {
-			return nil, "", err
-		}
-		if len(files) == 0 {
-			return nil, p.Glob, nil
-		}
-		out = append(out, files...)
-	}
-	if len(in.Generates) > 1 {
-		slices.SortFunc(out, comparePaths)
-		out = slices.CompactFunc(out, func(a, b file) bool { return a.path == b.path })
-	}
-	return out, "", nil
-}
-
-func comparePaths(a, b file) int { return strings.Compare(a.path, b.path) }
-
-// alternatives expands variables, a leading tilde and braces.
-func (t *Tree) alternatives(glob string) []string {
-	if strings.HasPrefix(glob, "~") || strings.Contains(glob, "$") {
-		glob = t.expand(glob)
-	}
-	if !strings.Contains(glob, "{") {
-		return []string{glob}
-	}
-	var words []string
-	word, err := syntax.NewParser().Document(strings.NewReader(glob))
-	if err != nil {
-		return []string{glob}
-	}
-	if !syntax.SplitBraces(word) {
-		return []string{glob}
-	}
-	for _, w := range expand.Braces(word) {
-		var b strings.Builder
-		syntax.NewPrinter().Print(&b, w)
-		words = append(words, b.String())
-	}
-	return words
-}
-
-func (t *Tree) expand(glob string) string {
+// list returns the directory with that prefix (a path that ends with a slash).
+// It looks at the entries that want says, at all with nil; those that are links
+// it always looks at.
+func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	t.mu.Lock()
-	if t.env == nil {
-		t.env = expand.ListEnviron(t.environ...)
+	s := t.slots[prefix]
+	if s == nil {
+		s = &slot{}
+		t.slots[prefix] = s
 	}
-	env := t.env
+	hidden := t.hidden
 	t.mu.Unlock()
-	if glob == "~" || strings.HasPrefix(glob, "~/") {
-		glob = env.Get("HOME").String() + glob[1:]
-	}
-	return os.Expand(glob, func(name string) string { return env.Get(name).String() })
-}
 
-// list returns the content of the directory, sorted by name.
-func (t *Tree) list(dir string) (*listing, error) {
+	s.mu.Lock()
 	age := t.age.Load()
-	t.mu.Lock()
-	l := t.listings[dir]
-	t.mu.Unlock()
-	if l != nil && l.age == age {
-		return l, nil
+	d, fd := s.d, -1
+	if d == nil || d.age != age {
+		d, fd = refresh(prefix, d, age, hidden)
+		s.d = d
 	}
-	f, err := os.Open(dir)
+	s.mu.Unlock()
+	d.look(fd, want)
+	return d
+}
+
+// refresh lists a directory, or takes over the names of an earlier listing
+// when nothing was made or removed there since. The descriptor it returns is
+// for look, which closes it.
+func refresh(prefix string, old *directory, age uint64, hidden string) (*directory, int) {
+	d := &directory{prefix: prefix, age: age}
+	now := clock()
+	fd, err := openDir(prefix)
 	if err != nil {
-		return nil, err
+		d.err = err
+		return d, -1
 	}
-	entries, err := f.ReadDir(-1)
-	f.Close()
-	if err != nil && len(entries) == 0 {
-		return nil, err
+	if d.self, d.err = statPath(prefix, true); d.err != nil {
+		return d, fd
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	l = &listing{age: age, names: make([]string, len(entries)), types: make([]fs.FileMode, len(entries))}
-	for i, e := range entries {
-		l.names[i], l.types[i] = e.Name(), e.Type()
+	d.young = d.self.younger(now)
+	if old != nil && old.err == nil && !old.young && old.self == d.self {
+		old.mu.Lock()
+		defer old.mu.Unlock()
+		d.ents = make([]dent, len(old.ents))
+		for i := range old.ents {
+			o, n := &old.ents[i], &d.ents[i]
+			n.name, n.kind = o.name, o.kind
+			if o.kind > isDir {
+				n.kind = isLink
+			}
+			n.hash = o.hash
+		}
+		return d, fd
 	}
-	t.mu.Lock()
-	t.listings[dir] = l
-	t.mu.Unlock()
-	return l, nil
+	if d.ents, d.err = readDir(fd, prefix); d.err != nil {
+		return d, fd
+	}
+	if hidden != "" && strings.HasPrefix(hidden, prefix) {
+		base := hidden[len(prefix) : len(hidden)-1]
+		d.drop(base)
+	}
+	d.drop(stateName)
+	for i := range d.ents {
+		if d.ents[i].kind == unknown {
+			d.ents[i].resolve(fd, prefix)
+		}
+	}
+	// Sorted as the paths below them are: a directory counts with its slash.
+	slices.SortFunc(d.ents, func(a, b dent) int { return compareNames(&a, &b) })
+	return d, fd
 }
 
-// walk is one glob on its way through the directories.
-type walk struct {
-	t     *Tree
-	ctx   context.Context
-	dir   string // what found paths are relative to
-	found *[]file
+func (d *directory) drop(name string) {
+	for i := range d.ents {
+		if d.ents[i].name == name {
+			d.ents = append(d.ents[:i:i], d.ents[i+1:]...)
+			return
+		}
+	}
 }
 
-// glob finds the files of one pattern.
-func (w *walk) glob(glob string) error {
-	if glob == "" {
-		return nil
+// look fills in what the entries that want names are. It closes fd.
+func (d *directory) look(fd int, want func(string) bool) {
+	if d.err != nil {
+		if fd >= 0 {
+			closeDir(fd)
+		}
+		return
 	}
-	if !strings.ContainsAny(glob, `*?[\`) {
-		w.literal(filepath.Clean(glob))
-		return nil
-	}
-	var segs []segment
-	for _, s := range strings.Split(glob, "/") {
-		if s == "" || s == "." {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.ents {
+		e := &d.ents[i]
+		if e.looked || e.kind == isDir || e.kind == isFile && want != nil && !want(e.name) {
 			continue
 		}
-		segs = append(segs, newSegment(s))
-	}
-	base := ""
-	if filepath.IsAbs(glob) {
-		base = "/"
-	}
-	return w.match(base, segs)
-}
-
-// literal adds path if it is a file.
-func (w *walk) literal(path string) {
-	if f, err := statFile(w.dir, path); err == nil && !f.isDir() {
-		*w.found = append(*w.found, f)
-	}
-}
-
-// match adds what segs match below the directory rel.
-func (w *walk) match(rel string, segs []segment) error {
-	if w.ctx.Err() != nil {
-		return context.Cause(w.ctx)
-	}
-	s, rest := segs[0], segs[1:]
-	if s.text != "" {
-		path := below(rel, s.text)
-		if len(rest) == 0 {
-			w.literal(path)
-			return nil
-		}
-		return w.match(path, rest)
-	}
-	l, err := w.t.list(w.absolute(rel))
-	if errors.Is(err, fs.ErrNotExist) || err != nil && isNotDir(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if s.deep {
-		return w.deep(rel, l, rest)
-	}
-	for i, name := range l.names {
-		if !s.matches(name) {
-			continue
-		}
-		path := below(rel, name)
-		switch {
-		case len(rest) == 0 && !l.types[i].IsDir():
-			w.literal(path)
-		case len(rest) > 0 && (l.types[i].IsDir() || l.types[i]&fs.ModeSymlink != 0):
-			if err := w.match(path, rest); err != nil {
-				return err
+		if fd < 0 {
+			if fd, e.err = openDir(d.prefix); e.err != nil {
+				e.looked = true
+				continue
 			}
 		}
+		e.resolve(fd, d.prefix)
 	}
-	return nil
+	if fd >= 0 {
+		closeDir(fd)
+	}
 }
 
-// deep matches `**`: rest here and in every directory below.
-func (w *walk) deep(rel string, l *listing, rest []segment) error {
-	for len(rest) > 0 && rest[0].deep {
-		rest = rest[1:]
-	}
-	if len(rest) > 0 {
-		if err := w.match(rel, rest); err != nil {
-			return err
+// resolve looks at one entry, through links.
+func (e *dent) resolve(fd int, prefix string) {
+	e.looked = true
+	if e.kind == isFile {
+		if e.st, e.err = statAt(fd, prefix, e.name, false); e.err == nil && e.st.mode&typeMask == typeDir {
+			e.kind = isDir // replaced meanwhile
 		}
+		return
 	}
-	for i, name := range l.names {
-		if name[0] == '.' {
-			continue
-		}
-		path := below(rel, name)
-		switch typ := l.types[i]; {
-		case typ.IsDir():
-			sub, err := w.t.list(w.absolute(path))
-			if err != nil {
-				continue // it went away, or may not be read: nothing matches
-			}
-			if err := w.deep(path, sub, rest); err != nil {
-				return err
-			}
-		case len(rest) == 0:
-			w.literal(path)
-		case typ&fs.ModeSymlink != 0:
-			if err := w.match(path, rest); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func isNotDir(err error) bool {
-	var p *fs.PathError
-	return errors.As(err, &p) && (p.Err.Error() == "not a directory" || errors.Is(err, fs.ErrPermission))
-}
-
-func (w *walk) absolute(rel string) string {
-	if filepath.IsAbs(rel) {
-		return rel
-	}
-	return filepath.Join(w.dir, rel)
-}
-
-func below(rel, name string) string {
-	switch rel {
-	case "":
-		return name
-	case "/":
-		return "/" + name
-	}
-	return rel + "/" + name
-}
-
-// segment is what stands between two slashes of a pattern.
-type segment struct {
-	text   string // stands for itself
-	deep   bool   // `**`
-	suffix string // `*` and this
-	star   bool   // suffix is meant
-	hidden bool   // matches names with a leading dot
-	re     *regexp.Regexp
-}
-
-func newSegment(s string) segment {
+	st, err := statAt(fd, prefix, e.name, false)
 	switch {
-	case s == "**":
-		return segment{deep: true}
-	case !strings.ContainsAny(s, `*?[\`):
-		return segment{text: s}
-	case s[0] == '*' && !strings.ContainsAny(s[1:], `*?[\`):
-		return segment{star: true, suffix: s[1:]}
+	case err != nil:
+		e.err, e.kind = err, isFile
+		return
+	case st.mode&typeMask == typeDir:
+		e.kind = isDir
+		return
+	case st.mode&typeMask != typeLink:
+		e.kind, e.st = isFile, st
+		return
 	}
-	expr, err := pattern.Regexp(s, pattern.Filenames|pattern.EntireString)
-	if err != nil {
-		return segment{text: s}
+	e.target, _ = readlink(prefix + e.name)
+	if e.st, err = statAt(fd, prefix, e.name, true); err != nil {
+		e.kind = isDangling
+		return
 	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return segment{text: s}
+	e.kind = isLink
+	if e.st.mode&typeMask == typeDir {
+		e.kind = isLinkDir
+		if standsIn(prefix, &e.st) {
+			e.kind = isLoop
+		}
 	}
-	return segment{re: re, hidden: s[0] == '.'}
 }
 
-func (s *segment) matches(name string) bool {
-	if name[0] == '.' && !s.hidden {
-		return false
+// standsIn reports whether dir is one of the directories of prefix: a walk
+// through a link to it would not end.
+func standsIn(prefix string, dir *stat) bool {
+	for i := len(prefix); i > 0; i = strings.LastIndexByte(prefix[:i], '/') {
+		if st, err := statPath(prefix[:i], true); err == nil && st.ino == dir.ino && st.dev == dir.dev {
+			return true
+		}
 	}
-	if s.star {
-		return strings.HasSuffix(name, s.suffix)
+	return false
+}
+
+// file looks at one path. The result is nil when there is no file: nothing, or
+// a directory. Another trouble is an error.
+func (t *Tree) file(path string) (*dent, error) {
+	st, err := statPath(path, false)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || isNotDir(err) {
+			return nil, nil
+		}
+		return nil, err
 	}
-	return s.re.MatchString(name)
+	e := &dent{name: path, kind: isFile, looked: true, st: st}
+	if st.mode&typeMask == typeLink {
+		e.kind = isLink
+		e.target, _ = readlink(path)
+		if e.st, err = statPath(path, true); err != nil {
+			return nil, err
+		}
+	}
+	if e.st.mode&typeMask == typeDir {
+		return nil, nil
+	}
+	return e, nil
+}
+
+// compareNames orders entries as the paths of the files below them.
+func compareNames(a, b *dent) int {
+	n := min(len(a.name), len(b.name))
+	if c := strings.Compare(a.name[:n], b.name[:n]); c != 0 {
+		return c
+	}
+	return int(byteAt(a, n)) - int(byteAt(b, n))
+}
+
+func byteAt(e *dent, i int) byte {
+	switch {
+	case i < len(e.name):
+		return e.name[i]
+	case e.kind == isDir:
+		return '/'
+	}
+	return 0
 }

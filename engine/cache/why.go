@@ -3,58 +3,71 @@ package cache
 import (
 	"context"
 	"strings"
-	"time"
 )
 
-// Why returns every difference between now and the last success, in the order
-// of the fingerprint; none when it is fresh.
+// Why returns every difference between now and the last success: texts first,
+// in their order, then files by path, then what was generated. There are none
+// when it is fresh. It may read files.
 func (c *Check) Why(ctx context.Context) []Reason {
 	switch {
 	case c.Fresh:
 		return nil
-	case c.entry == nil:
-		return []Reason{{Kind: "first"}}
+	case c.entry == nil || c.in.Method == None || !c.body():
+		return []Reason{c.reason}
 	}
-	reasons := append(c.fieldReasons(), c.fileReasons(ctx)...)
-	if len(reasons) == 0 && c.reason.Kind != "" {
-		r := c.reason
-		if r.Kind == "field" {
-			r = Reason{Kind: "unknown", Name: "patterns, method or what it needs"}
+	reasons := c.fieldReasons()
+	reasons = append(reasons, c.fileReasons(ctx)...)
+	if c.reason.Kind != "unknown" && !named(reasons, c.reason) {
+		reasons = append(reasons, c.reason)
+	}
+	if c.reason.Kind != "generates" {
+		c.reason = Reason{}
+		if same, _, err := c.compareMade(ctx); !same && err == nil && c.reason.Kind != "" {
+			reasons = append(reasons, c.reason)
 		}
-		reasons = append(reasons, r)
 	}
-	if c.in.Method == None {
-		reasons = append(reasons, Reason{Kind: "never", Name: "method: none"})
+	if len(reasons) == 0 {
+		return []Reason{{Kind: "unknown"}}
 	}
 	return reasons
+}
+
+func named(reasons []Reason, r Reason) bool {
+	for i := range reasons {
+		if reasons[i].Kind == r.Kind && reasons[i].Name == r.Name {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Check) fieldReasons() []Reason {
 	var reasons []Reason
-	now := stored(c.in)
-	old := map[string]Field{}
-	for _, f := range c.entry.fields {
+	old := make(map[string]Field, len(c.old.fields))
+	for _, f := range c.old.fields {
 		old[f.Name] = f
 	}
-	for _, f := range now {
+	for _, f := range c.in.explained() {
 		o, known := old[f.Name]
 		delete(old, f.Name)
 		switch {
 		case !known:
-			reasons = append(reasons, fieldReason(f.Name, "", show(f), "new"))
-		case o.Value != f.Value:
-			reasons = append(reasons, fieldReason(f.Name, show(o), show(f), "changed"))
+			reasons = append(reasons, fieldReason(f.Name, "", f, "new"))
+		case o.Value != f.Value || o.Secret != f.Secret:
+			reasons = append(reasons, fieldReason(f.Name, show(o), f, "changed"))
 		}
 	}
-	for _, f := range c.entry.fields {
-		if _, gone := old[f.Name]; gone {
-			reasons = append(reasons, fieldReason(f.Name, show(f), "", "gone"))
+	for _, f := range c.old.fields {
+		if _, left := old[f.Name]; left {
+			delete(old, f.Name)
+			r := fieldReason(f.Name, show(f), Field{}, "gone")
+			reasons = append(reasons, r)
 		}
 	}
 	return reasons
 }
 
-// show is a field's value for people: not at all when it is secret.
+// show is a field's value for people: none when it is secret.
 func show(f Field) string {
 	if f.Secret {
 		return ""
@@ -62,10 +75,10 @@ func show(f Field) string {
 	return f.Value
 }
 
-func fieldReason(name, old, now, change string) Reason {
+func fieldReason(name, old string, now Field, change string) Reason {
 	kind, rest, _ := strings.Cut(name, " ")
-	r := Reason{Kind: kind, Name: rest, Old: old, New: now}
-	if old == "" && now == "" {
+	r := Reason{Kind: kind, Name: rest, Old: old, New: show(now)}
+	if r.Old == "" && r.New == "" {
 		r.New = change
 	}
 	return r
@@ -73,45 +86,22 @@ func fieldReason(name, old, now, change string) Reason {
 
 func (c *Check) fileReasons(ctx context.Context) []Reason {
 	var reasons []Reason
-	old := map[string]*file{}
-	for i := range c.entry.files {
-		old[c.entry.files[i].path] = &c.entry.files[i]
+	d := c.files.diff(c.in.Root, c.old.files)
+	for _, r := range d.reasons {
+		reasons = append(reasons, r.of("file"))
 	}
-	for i := range c.files {
-		f := &c.files[i]
-		o := old[f.path]
-		delete(old, f.path)
+	if c.in.Method != Checksum || c.t.read(ctx, c.files.items, d.todo, d.hashes) != nil {
+		return reasons
+	}
+	for _, i := range d.todo {
+		o, now := &c.old.files[d.at[i]], d.hashes[i].digest
 		switch {
-		case o == nil:
-			reasons = append(reasons, Reason{Kind: "file", Name: f.path, New: "new"})
-		case o.mode != f.mode:
-			reasons = append(reasons, Reason{Kind: "file", Name: f.path, New: "mode"})
-		case f.sameStat(o) || c.in.Method == Timestamp:
+		case now == o.digest:
+		case now == (Digest{}):
+			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, New: "cannot be read"})
 		default:
-			if f.digest == (Digest{}) && f.hash(ctx, c.in.Dir) != nil {
-				reasons = append(reasons, Reason{Kind: "file", Name: f.path, New: "cannot be read"})
-			} else if f.digest != o.digest {
-				reasons = append(reasons, Reason{Kind: "file", Name: f.path, Old: o.digest.String()[:12], New: f.digest.String()[:12]})
-			}
-		}
-	}
-	for i := range c.entry.files {
-		if p := c.entry.files[i].path; old[p] != nil {
-			reasons = append(reasons, Reason{Kind: "file", Name: p, New: "gone"})
+			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(now)})
 		}
 	}
 	return reasons
-}
-
-// Timestamp is the variable TIMESTAMP: the time of the newest source.
-func (s *Store) Timestamp(ctx context.Context, t *Tree, dir string, ps []Pattern, gitignore bool) (time.Time, error) {
-	files, _, err := t.files(ctx, dir, ps, gitignore)
-	if err != nil {
-		return time.Time{}, err
-	}
-	var newest int64
-	for i := range files {
-		newest = max(newest, files[i].mtime)
-	}
-	return time.Unix(0, newest), nil
 }

@@ -1,0 +1,287 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A pattern is a path below a directory; it takes one of four ways.
+//
+//   - Without special characters: one look at that path.
+//   - PREFIX/**/NAME, with nothing special before and one more segment after:
+//     a walk that NAME is matched against as path.Match does. It sees hidden
+//     names, which shells do not. A link to a directory anywhere below sends
+//     the pattern the third way.
+//   - With `*`, `?` and `**` only, or these inside braces: shell rules, walked
+//     here. Names with a leading dot match only a segment that begins with one.
+//   - With anything else: the shell's own expansion, over our listings.
+//
+// The format's runner has these ways too, and its results depend on them: so
+// do those here. In all of them a pattern that meets what it cannot look at (a
+// dangling link among the matches, a directory that must not be read) matches
+// nothing at all.
+
+// errPattern ends the work on a pattern that matches nothing at all.
+var errPattern = errors.New("pattern cannot be answered")
+
+// find answers patterns in order.
+func (t *Tree) find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (s set, err error) {
+	for _, p := range ps {
+		found, err := t.match(ctx, dir, p.Glob)
+		if err != nil {
+			return set{}, err
+		}
+		if p.Exclude {
+			s.items = without(s.items, found)
+			continue
+		}
+		if gitignore {
+			found = t.withoutIgnored(dir, found)
+		}
+		if len(found) == 0 {
+			s.unmatched = append(s.unmatched, p)
+		}
+		s.items = union(s.items, found)
+	}
+	return s, nil
+}
+
+// match answers one pattern. The only error is that of ctx.
+func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	base, rest := anchor(dir, glob)
+	if plain(rest, "") {
+		e, err := t.file(base + rest)
+		if e == nil || err != nil {
+			return nil, nil
+		}
+		return []item{{nowhere, e}}, nil
+	}
+	w := &walk{t: t, ctx: ctx}
+	err := w.recursive(base, rest)
+	if err == errNotRecursive {
+		w.found = w.found[:0]
+		switch {
+		case simple(rest):
+			err = w.segments(base, rest)
+		default:
+			err = w.shell(base, rest)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return sorted(w.found), nil
+}
+
+// anchor splits a pattern into an absolute directory with a slash, in which
+// nothing is special, and the rest. It is cleaned as a path.
+func anchor(dir, glob string) (base, rest string) {
+	if path.IsAbs(glob) {
+		return "/", strings.TrimPrefix(path.Clean(glob), "/")
+	}
+	rest = path.Clean(glob)
+	for rest == ".." || strings.HasPrefix(rest, "../") {
+		dir, rest = path.Dir(dir), strings.TrimPrefix(rest[2:], "/")
+	}
+	if rest == "." {
+		rest = ""
+	}
+	return strings.TrimSuffix(dir, "/") + "/", rest
+}
+
+// plain reports whether everything in s stands for itself, but for what
+// special allows.
+func plain(s, special string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= 0x80:
+		case strings.IndexByte("/._-+@%=:,~^!#&() ]}", c) >= 0:
+		case strings.IndexByte(special, c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// simple reports whether s is for walk.segments.
+func simple(s string) bool {
+	if !plain(s, "*?") {
+		return false
+	}
+	for rest, seg, more := s, "", true; more; {
+		seg, rest, more = strings.Cut(rest, "/")
+		if seg != "**" && strings.Contains(seg, "**") {
+			return false
+		}
+	}
+	return true
+}
+
+// walk is one pattern on its way through the directories.
+type walk struct {
+	t     *Tree
+	ctx   context.Context
+	found []item
+	wg    sync.WaitGroup
+	stop  atomic.Pointer[error] // why a recursive walk is given up
+}
+
+// errNotRecursive sends a pattern to the shell's rules.
+var errNotRecursive = errors.New("not for the recursive walk")
+
+// recursive answers PREFIX/**/NAME.
+func (w *walk) recursive(base, rest string) error {
+	var prefix, name string
+	if n, ok := strings.CutPrefix(rest, "**/"); ok {
+		name = n
+	} else if prefix, name, ok = strings.Cut(rest, "/**/"); ok {
+		prefix += "/"
+	} else {
+		return errNotRecursive
+	}
+	if strings.ContainsAny(name, "/{}") || strings.ContainsAny(prefix, "*?[{}") {
+		return errNotRecursive
+	}
+	top := base + prefix
+	st, err := statPath(path.Clean(top), false)
+	switch {
+	case err != nil, st.mode&typeMask != typeDir && st.mode&typeMask != typeLink:
+		return errPattern
+	case st.mode&typeMask == typeLink:
+		return errNotRecursive
+	}
+	b := w.visit(top, nameMatcher(name))
+	w.wg.Wait()
+	if e := w.stop.Load(); e != nil {
+		return *e
+	}
+	if w.ctx.Err() != nil {
+		return w.ctx.Err()
+	}
+	n := b.count()
+	w.found = b.collect(make([]item, 0, n))
+	return nil
+}
+
+// branch is a directory of a recursive walk with those below it, in order.
+type branch struct {
+	d    *directory
+	want func(string) bool
+	subs []*branch
+}
+
+// visit lists a directory and those below. Where a helper is free, it takes
+// part of the work.
+func (w *walk) visit(prefix string, want func(string) bool) *branch {
+	d := w.t.list(prefix, want)
+	b := &branch{d: d, want: want}
+	if d.err != nil {
+		w.giveUp(errPattern)
+		return b
+	}
+	n := 0
+	for i := range d.ents {
+		switch d.ents[i].kind {
+		case isDir:
+			n++
+		case isDangling:
+			w.giveUp(errPattern)
+			return b
+		case isLinkDir, isLoop:
+			w.giveUp(errNotRecursive)
+			return b
+		}
+	}
+	b.subs = make([]*branch, n)
+	at := -1
+	for i := range d.ents {
+		if d.ents[i].kind != isDir {
+			continue
+		}
+		if w.stop.Load() != nil || w.ctx.Err() != nil {
+			return b
+		}
+		at++
+		slot := &b.subs[at]
+		sub := prefix + d.ents[i].name + "/"
+		select {
+		case w.t.helpers <- struct{}{}:
+			w.wg.Add(1)
+			go func() {
+				*slot = w.visit(sub, want)
+				<-w.t.helpers
+				w.wg.Done()
+			}()
+		default:
+			*slot = w.visit(sub, want)
+		}
+	}
+	return b
+}
+
+// giveUp ends the walk. That the pattern cannot be answered outranks that it
+// is not for this walk, whatever is met first.
+func (w *walk) giveUp(why error) {
+	if why == errPattern || w.stop.Load() == nil {
+		w.stop.Store(&why)
+	}
+}
+
+// count is the most files that collect can return.
+func (b *branch) count() int {
+	n := len(b.d.ents)
+	for _, s := range b.subs {
+		n += s.count()
+	}
+	return n
+}
+
+// collect appends the files in the order of their paths.
+func (b *branch) collect(out []item) []item {
+	subs := b.subs
+	for i := range b.d.ents {
+		e := &b.d.ents[i]
+		switch {
+		case e.kind == isDir:
+			out = subs[0].collect(out)
+			subs = subs[1:]
+		case e.looked && e.err == nil && b.want(e.name):
+			out = append(out, item{b.d, e})
+		}
+	}
+	return out
+}
+
+// nameMatcher matches names as path.Match does.
+func nameMatcher(name string) func(string) bool {
+	if name == "*" || name == "**" {
+		return func(string) bool { return true }
+	}
+	if suffix := name[min(1, len(name)):]; name != "" && name[0] == '*' && !strings.ContainsAny(suffix, `*?[\`) {
+		return func(s string) bool { return strings.HasSuffix(s, suffix) }
+	}
+	return func(s string) bool {
+		ok, err := path.Match(name, s)
+		return ok && err == nil
+	}
+}
+
+// helperCount is how many goroutines may help walks: the one that asks is
+// there already.
+func helperCount() int { return max(0, min(runtime.GOMAXPROCS(0), 8)-1) }
+
+// isNotDir reports whether a path goes through something that is no directory.
+func isNotDir(err error) bool { return errors.Is(err, errNotDir) || errors.Is(err, fs.ErrNotExist) }

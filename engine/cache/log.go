@@ -1,0 +1,284 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+)
+
+// log is the state file: one record per success, the last of a key counts.
+//
+// Context: a run of a thousand tasks with nothing to do must learn what is
+// recorded of each; a first run must record each as it succeeds, so that a
+// crash loses nothing that is done. A file per entry makes the one a thousand
+// opens and the other a thousand renames, each of which is a hundred times
+// dearer than looking at the two files of a task.
+//
+// Decision: one file that is read at once and appended to, each record with its
+// own sum. What must never be read as it was is made so by one byte, written in
+// place: that needs no space on the disk. A record that was not written to its
+// end does not have its sum; the next writer cuts it off.
+//
+// Consequences: all writing is under the file's lock, which is held for
+// microseconds. Writers first read what others appended. Who finds that the
+// file has been replaced (by a compact one: temporary file and rename) reads
+// it again.
+type log struct {
+	path string
+	mu   sync.Mutex // guards the fields below
+	f    *os.File   // open for writing; nil until something is written
+	ino  uint64     // of the file that was read
+	end  int64      // up to where it was read, or written by us
+	live map[id]stored
+	size int64 // bytes of the records in live
+	bad  bool  // something could not be read
+}
+
+// stored is one record of the log.
+type stored struct {
+	off     int64 // of the record in the file
+	day     uint32
+	payload []byte
+}
+
+// A record: alive, length, sum, id, day, payload. The sum covers what follows
+// it.
+const (
+	logMagic   = "weft state 2\n"
+	recordHead = 1 + 4 + 8
+	keyHead    = idSize + 4
+	maxRecord  = 1 << 28
+)
+
+// read reads the file, or what was appended to it. The file is the open one or
+// that of the path.
+func (l *log) read(f *os.File, size int64) error {
+	from := l.end
+	if from == 0 {
+		l.live = map[id]stored{}
+		l.size = 0
+	}
+	if size <= from {
+		return nil
+	}
+	b := make([]byte, size-from)
+	n, err := f.ReadAt(b, from)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	b = b[:n]
+	if from == 0 {
+		if len(b) < len(logMagic) || string(b[:len(logMagic)]) != logMagic {
+			l.bad = len(b) > 0
+			return nil
+		}
+		l.end = int64(len(logMagic))
+		if n := len(b) / 400; len(l.live) == 0 && n > 8 {
+			l.live = make(map[id]stored, n)
+		}
+	}
+	l.scan(b, from)
+	return nil
+}
+
+// scan takes the records in b, which stands at from in the file.
+func (l *log) scan(b []byte, from int64) {
+	for {
+		at := l.end - from
+		rest := b[at:]
+		if len(rest) < recordHead {
+			return
+		}
+		n := binary.LittleEndian.Uint32(rest[1:])
+		if n < keyHead || n > maxRecord || int64(n) > int64(len(rest)-recordHead) {
+			return // cut off, or damaged: nothing can be said of what follows
+		}
+		content := rest[recordHead : recordHead+n]
+		if xxh3.Hash(content) != binary.LittleEndian.Uint64(rest[5:]) {
+			l.bad = true
+		} else if k := id(content[:idSize]); rest[0] == 1 {
+			l.set(k, stored{off: l.end, day: binary.LittleEndian.Uint32(content[idSize:]), payload: content[keyHead:]})
+		} else {
+			l.unset(k)
+		}
+		l.end += recordHead + int64(n)
+	}
+}
+
+func (l *log) set(k id, s stored) {
+	l.unset(k)
+	l.live[k] = s
+	l.size += recordHead + keyHead + int64(len(s.payload))
+}
+
+func (l *log) unset(k id) {
+	if s, ok := l.live[k]; ok {
+		delete(l.live, k)
+		l.size -= recordHead + keyHead + int64(len(s.payload))
+	}
+}
+
+// load reads the file for the first time.
+func (l *log) load() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.live = map[id]stored{}
+	f, err := os.Open(l.path)
+	if err != nil {
+		l.bad = !errors.Is(err, fs.ErrNotExist)
+		return
+	}
+	defer f.Close()
+	if ino, size, err := inode(f); err == nil {
+		l.ino = ino
+		l.bad = l.read(f, size) != nil || l.bad
+	}
+}
+
+// get returns the last record of k.
+func (l *log) get(k id) (stored, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.live[k]
+	return s, ok
+}
+
+// locked calls do with the file open, locked, and read to its end.
+func (l *log) locked(do func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		if l.f == nil {
+			f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+			if err != nil {
+				return err
+			}
+			l.f = f
+		}
+		if err := flock(l.f, true); err != nil && !unlockable(err) {
+			return err
+		}
+		ino, size, err := inode(l.f)
+		if err != nil {
+			return err
+		}
+		if there, err := statPath(l.path, true); err != nil || there.ino != ino {
+			l.f.Close()
+			l.f = nil // replaced: try the new one
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		if ino != l.ino || size < l.end {
+			l.ino, l.end = ino, 0
+		}
+		defer unlock(l.f)
+		if err := l.read(l.f, size); err != nil {
+			return err
+		}
+		if err := l.begin(size); err != nil {
+			return err
+		}
+		return do()
+	}
+}
+
+// begin makes the file end where it was read to: after its head, or after the
+// last whole record.
+func (l *log) begin(size int64) error {
+	if l.end == 0 {
+		if err := l.f.Truncate(0); err != nil {
+			return err
+		}
+		if _, err := l.f.WriteAt([]byte(logMagic), 0); err != nil {
+			return err
+		}
+		l.end = int64(len(logMagic))
+		return nil
+	}
+	if size > l.end {
+		return l.f.Truncate(l.end)
+	}
+	return nil
+}
+
+// appendRecord encodes one record.
+func appendRecord(b []byte, k id, day uint32, payload []byte) []byte {
+	b = append(b, 1)
+	b = binary.LittleEndian.AppendUint32(b, uint32(keyHead+len(payload)))
+	at := len(b)
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = append(b, k[:]...)
+	b = binary.LittleEndian.AppendUint32(b, day)
+	b = append(b, payload...)
+	binary.LittleEndian.PutUint64(b[at:], xxh3.Hash(b[at+8:]))
+	return b
+}
+
+// put appends records. Either all are there afterwards or none that counts.
+func (l *log) put(records map[id]stored) error {
+	return l.locked(func() error {
+		var b []byte
+		offs := make(map[id]int64, len(records))
+		for k, s := range records {
+			offs[k] = l.end + int64(len(b))
+			b = appendRecord(b, k, s.day, s.payload)
+		}
+		if _, err := l.f.WriteAt(b, l.end); err != nil {
+			l.f.Truncate(l.end)
+			return err
+		}
+		l.end += int64(len(b))
+		for k, s := range records {
+			s.off = offs[k]
+			l.set(k, s)
+		}
+		return nil
+	})
+}
+
+// kill makes sure that k has no record, here and on the disk.
+func (l *log) kill(k id) error {
+	return l.locked(func() error {
+		s, ok := l.live[k]
+		if !ok {
+			return nil
+		}
+		l.unset(k)
+		_, err := l.f.WriteAt([]byte{0}, s.off)
+		return err
+	})
+}
+
+// compact writes the file anew with the records that keep says.
+func (l *log) compact(keep func(id, stored) bool) error {
+	return l.locked(func() error {
+		b := append(make([]byte, 0, l.size+64), logMagic...)
+		for k, s := range l.live {
+			if keep(k, s) {
+				b = appendRecord(b, k, s.day, s.payload)
+			}
+		}
+		return writeFile(l.path, b)
+	})
+}
+
+// writeFile replaces a file by temporary file and rename.
+func writeFile(path string, b []byte) error {
+	tmp := path + "." + strconv.Itoa(os.Getpid()) + ".new"
+	err := os.WriteFile(tmp, b, 0o644)
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
