@@ -101,7 +101,10 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 	if err := r.makeDir(); err != nil {
 		return failed(err)
 	}
-	if err := r.body(ctx); err != nil {
+	check.begin()
+	err = r.body(ctx)
+	x.o.Tree.Dirty()
+	if err != nil {
 		check.discard()
 		return r.ended(ctx, err)
 	}

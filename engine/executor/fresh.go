@@ -20,8 +20,8 @@ type digests struct{ m sync.Map }
 // freshness is the verdict on one step; its zero value is "always runs".
 type freshness struct {
 	check   *cache.Check
-	forget  func() // what is recorded of a step that is forced
 	dry     bool
+	silent  bool // success is not recorded
 	unlock  func()
 	digests *digests
 	step    *plan.Step
@@ -33,13 +33,16 @@ func (f *freshness) release() {
 	}
 }
 
+// begin says that the commands are about to run: a crash leaves "unknown".
+func (f *freshness) begin() {
+	if f.check != nil && !f.dry {
+		f.check.Begin()
+	}
+}
+
 // discard forgets that the step was ever up to date: it failed.
 func (f *freshness) discard() {
-	switch {
-	case f.dry:
-	case f.forget != nil:
-		f.forget()
-	case f.check != nil:
+	if f.check != nil && !f.dry {
 		f.check.Discard()
 	}
 }
@@ -49,7 +52,7 @@ func (f *freshness) commit(ctx context.Context) {
 	if f.check == nil {
 		return
 	}
-	if !f.dry {
+	if !f.dry && !f.silent {
 		f.check.Commit(ctx)
 		f.digests.m.Store(f.step, f.check.Digest)
 	}
@@ -65,9 +68,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 		return f, false, nil
 	}
 	if forced {
-		// A forced run is not recorded: it was never asked what it depends on.
-		f.forget = func() { r.x.o.Store.Forget(r.key()) }
-		return f, false, nil
+		return f, false, r.checkForced(ctx, f)
 	}
 	if status {
 		ok, err := r.statusHolds(ctx)
@@ -98,6 +99,24 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 		return f, false, nil
 	}
 	return r.lock(ctx, f, in, status)
+}
+
+// checkForced prepares a run that is not asked for. It changes nothing about
+// what is recorded: what was up to date still is when it succeeds, and what
+// was not is still to be run.
+func (r *run) checkForced(ctx context.Context, f *freshness) error {
+	if len(r.step.Task.Sources) == 0 {
+		return nil
+	}
+	in, err := r.Inputs(ctx)
+	if err != nil || in.Method == cache.None {
+		return nil // an error of what it is not asked about
+	}
+	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+		return err
+	}
+	f.silent = !f.check.Fresh
+	return nil
 }
 
 // lock takes the entry's lock; who had to wait for it looks again, because the
