@@ -44,7 +44,7 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		}
 		return colon, nil
 	case "read", "mapfile", "readarray":
-		if r.tty && hc.Stdin == io.Reader(r.in) {
+		if f, ok := hc.Stdin.(*os.File); ok && f != nil && (f == r.in && r.tty || f != r.in && isTerminal(f)) {
 			return slices.Concat([]string{reading}, args), nil
 		}
 	case "trap":
@@ -82,16 +82,18 @@ func execHandler(ctx context.Context, args []string) error {
 	}
 	defer release()
 	if slices.Contains(args, "-s") {
-		restore := r.hush()
-		defer restore()
+		if f, ok := hc.Stdin.(*os.File); ok {
+			restore := r.hush(f)
+			defer restore()
+		}
 	}
 	return hc.Builtin(ctx, args[1:])
 }
 
 // hush turns the terminal's echo off and waits for a line: `read -s` itself
 // cannot be made to give up waiting.
-func (r *run) hush() (restore func()) {
-	c, err := r.in.SyscallConn()
+func (r *run) hush(in *os.File) (restore func()) {
+	c, err := in.SyscallConn()
 	if err != nil {
 		return func() {}
 	}
@@ -103,7 +105,7 @@ func (r *run) hush() (restore func()) {
 			unix.IoctlSetTermios(int(fd), unix.TCSETS, &quiet)
 		}
 	})
-	stop := context.AfterFunc(r, func() { r.in.SetReadDeadline(time.Now()) })
+	stop := context.AfterFunc(r, func() { in.SetReadDeadline(time.Now()) })
 	c.Read(func(fd uintptr) bool {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(p, 0)

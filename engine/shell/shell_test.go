@@ -18,9 +18,14 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if script := os.Getenv("SHELL_TEST_SCRIPT"); script != "" {
+		os.Exit(onTerminal(script))
+	}
+	goleak.VerifyTestMain(m)
+}
 
-// bench is a shell with a group, as a step has them.
+// rig is a shell with a group, as a step has them.
 type rig struct {
 	t     testing.TB
 	s     *Shell
@@ -39,7 +44,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// result is what a script did.
+// outcome is what a script did.
 type outcome struct {
 	out, err string
 	fail     error
@@ -498,8 +503,7 @@ func sortLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestInterpreterName: scripts learn no more of the interpreter than they should.
-func TestLookPathAgrees(t *testing.T) {
+func TestEnviron(t *testing.T) {
 	e := newEnviron([]string{"PATH=/bin:/usr/bin", "X=1", "X=2", "bad", "=y"})
 	if v := e.Get("X"); v.Str != "2" || !v.Exported || !v.IsSet() {
 		t.Errorf("X is %+v", v)
