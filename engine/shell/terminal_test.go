@@ -61,7 +61,7 @@ func TestTerminal(t *testing.T) {
 		{"STOP read -s x; echo no", nil},
 		{"STOP sh -c 'read x'; echo no", nil},
 		{"seq 200 | less", []string{"1", "> q"}},
-		{"vim -u NONE -c 'q!'", []stringnil},
+		{"vim -u NONE -c 'q!'", nil},
 	} {
 		t.Run(tt.script, func(t *testing.T) {
 			script, stop := strings.CutPrefix(tt.script, "STOP ")
