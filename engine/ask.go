@@ -118,6 +118,10 @@ func (e *Engine) shownVarsOf(ctx context.Context, s *vars.Scope, vs schema.Vars)
 			if value, err := s.Value(ctx, v.Value); err == nil {
 				v.Value = value
 			}
+		case v.Kind == schema.Dynamic:
+			if text, err := s.Expand(ctx, schema.Text{S: v.Text, Pos: v.Pos}); err == nil {
+				v.Text = text
+			}
 		case v.Kind == schema.Ref:
 			if value, err := s.Ref(ctx, v.Text); err == nil {
 				v.Kind, v.Value = schema.Static, value

@@ -185,6 +185,9 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	go func() { done <- r.engine.Run(ctx, calls) }()
 	select {
 	case err := <-done:
+		if sig := r.engine.Signalled(); sig != nil {
+			s.stopped(sig)
+		}
 		return r.finish(ctx, err)
 	case <-s.force:
 		return exitOther

@@ -87,6 +87,16 @@ func (s *signals) route(deliver func(os.Signal)) {
 	}
 }
 
+// stopped tells of the signal that stopped a run though it was sent to one of
+// its commands only: the terminal's Ctrl-C reaches who has the foreground.
+func (s *signals) stopped(sig os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == nil {
+		s.first = sig
+	}
+}
+
 // raise ends the process by sig. The first process of a container cannot be
 // ended that way: it returns the code a shell would show.
 func raise(sig os.Signal) int {

@@ -104,7 +104,7 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command) error {
 		return r.env.Call(ctx, plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent})
 	}
 	if !plan.MatchesPlatform(c.Source.Platforms) {
-		r.notice(event.Notice{Kind: event.PlatformSkipped})
+		r.notice(event.Notice{Kind: event.PlatformSkipped, A: c.Shown})
 		return nil
 	}
 	return r.shellCommand(ctx, i, c)

@@ -227,7 +227,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		HasStatus: len(s.Task.Status) > 0,
 	}
 	for i, c := range s.Commands() {
-		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: commandText(c)})
+		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: commandText(c), Secret: c.Shown != c.Text})
 	}
 	options := union(w.Set, s.Task.Set, nil)
 	options = union(options, w.Shopt, s.Task.Shopt)
@@ -238,7 +238,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		in.Fields = append(in.Fields, cache.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
 	}
 	for _, u := range s.Scope.Uses() {
-		in.Fields = append(in.Fields, cache.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value)})
+		in.Fields = append(in.Fields, cache.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
 	}
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {

@@ -77,7 +77,12 @@ func (r *run) start(ctx context.Context, sc *shell.Script) error {
 	hard := r.x.o.Stops.Current()
 	unkill := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
 	defer unkill()
-	return r.x.o.Shell.Run(ctx, sc)
+	err := r.x.o.Shell.Run(ctx, sc)
+	if ctx.Err() != nil && err != nil {
+		// Whatever it made of being stopped, that is why it ended.
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // condition runs text without input or output; nil means it exited zero.

@@ -392,17 +392,15 @@ func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
 		}
 		missing = append(missing, MissingVar{Name: r.Name, Enum: enum})
 	}
-	if missing != nil {
-		for _, m := range missing {
-			v, err := e.x.o.Host.Ask(ctx, m)
-			if errors.Is(err, ErrCannotAsk) {
-				return &MissingVarsError{Task: s.Name, Vars: missing}
-			}
-			if err != nil {
-				return err
-			}
-			s.Scope = s.Scope.With(vars.Binding{Name: m.Name, Value: v})
+	for _, m := range missing {
+		v, err := e.x.o.Host.Ask(ctx, m)
+		if errors.Is(err, ErrCannotAsk) {
+			return &MissingVarsError{Task: s.Name, Vars: missing}
 		}
+		if err != nil {
+			return err
+		}
+		s.Scope = s.Scope.WithCallVar(m.Name, v)
 	}
 	var invalid []InvalidVar
 	for i := range s.Task.Requires {

@@ -125,7 +125,7 @@ func matrixItems(ctx context.Context, s *Step, f *schema.For) ([]item, error) {
 		if row.Ref != "" {
 			v, err := s.Scope.Ref(ctx, row.Ref)
 			if err != nil {
-				return nil, err
+				return nil, &LoopError{Task: s.Name, Pos: row.Pos, What: err.Error()}
 			}
 			list, ok := asList(v)
 			if !ok {
