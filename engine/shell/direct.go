@@ -74,8 +74,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	job := ""
 	if r.p.kills {
-		if job = hc.Env.Get(jobPath).Str; r.jobs.killed(job) {
-			return interp.ExitStatus(128 + uint8(syscall.SIGTERM))
+		job = hc.Env.Get(jobPath).Str
+		if by := r.jobs.killed(job); by != 0 {
+			return interp.ExitStatus(128 + uint8(by))
 		}
 	}
 	st, err := r.streams(hc)
@@ -94,6 +95,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 			return r.file(hc, path, args)
 		}
 		return err
+	}
+	if by := r.jobs.killed(job); by != 0 {
+		r.group.Signal(job, by) // kill looked while it was being started
 	}
 	status := p.Wait()
 	st.finish()

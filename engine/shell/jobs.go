@@ -73,28 +73,34 @@ func numberJobs(f *syntax.File) {
 // jobs are the background lists that were killed: they start nothing more.
 type jobs struct {
 	mu   sync.Mutex // guards dead
-	dead []string
+	dead []deadJob
 }
 
-// killed reports whether the job, or one it was started by, was killed.
-func (j *jobs) killed(path string) bool {
+type deadJob struct {
+	path string
+	by   syscall.Signal
+}
+
+// killed returns the signal that the job, or one it was started by, was killed
+// with; 0: it was not.
+func (j *jobs) killed(path string) syscall.Signal {
 	if path == "" {
-		return false
+		return 0
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, d := range j.dead {
-		if path == d || strings.HasPrefix(path, d+"/") {
-			return true
+		if path == d.path || strings.HasPrefix(path, d.path+"/") {
+			return d.by
 		}
 	}
-	return false
+	return 0
 }
 
-func (j *jobs) kill(path string) {
+func (j *jobs) kill(path string, by syscall.Signal) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.dead = append(j.dead, path)
+	j.dead = append(j.dead, deadJob{path, by})
 }
 
 // kill is the builtin: it returns the command that has its exit status.
@@ -140,8 +146,8 @@ func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signa
 	switch sig {
 	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
 	default:
-		// It may not have got to starting anything.
-		r.jobs.kill(path)
+		// It may be about to start something.
+		r.jobs.kill(path, sig)
 	}
 	r.group.Signal(path, sig)
 	return nil

@@ -56,7 +56,7 @@ func TestTerminal(t *testing.T) {
 		{"read x </dev/tty; echo got:$x", []string{"> a\n", "got:a"}},
 		{"for i in 1 2; do read x; echo shell:$x; sh -c 'read y; echo prog:$y'; done", []string{"> a\n", "shell:a", "> b\n", "prog:b", "> c\n", "shell:c", "> d\n", "prog:d"}},
 		{"select x in one two; do echo got:$x; break; done", []string{"2) two", "> 2\n", "got:two"}},
-		{"sh -c 'read x </dev/tty; echo one:$x' & sh -c 'read x </dev/tty; echo two:$x' & wait", []string{"> a\n", ":a", "> b\n", ":b"}},
+		{"sh -c 'read x </dev/tty; echo one:$x' & sh -c 'read x </dev/tty; echo two:$x' & wait", []string{"> \n", ":", "> \n", ":"}},
 		{"STOP read x; echo no", nil},
 		{"STOP read -s x; echo no", nil},
 		{"STOP sh -c 'read x'; echo no", nil},
