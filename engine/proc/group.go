@@ -85,6 +85,10 @@ func (g *Group) refuse(cause error) {
 	}
 }
 
+// ErrInterrupt is why a group starts nothing more whose program died of the
+// terminal's Ctrl-C.
+var ErrInterrupt = errors.New("interrupted at the terminal")
+
 // Stop makes the group refuse to start anything from now on, with cause, and
 // sends l.Signal to all its processes; after l.Grace, if not zero, what still
 // runs is killed. Called again it may raise the force or shorten the grace, and

@@ -187,6 +187,8 @@ func (m *terminal) ended(p *Process, s Status) {
 	m.next()
 	m.mu.Unlock()
 	if tell && m.interrupted != nil {
+		// Before Wait returns: nothing more of its step may start.
+		p.g.Stop(ErrInterrupt, Ladder{Signal: syscall.SIGINT})
 		m.interrupted()
 	}
 }

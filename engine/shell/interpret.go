@@ -78,6 +78,9 @@ func (s *stream) Write(b []byte) (int, error) {
 // WriteString is what the interpreter uses most.
 func (s *stream) WriteString(b string) (int, error) { return s.f.WriteString(b) }
 
+// Fd lets `test -t` see the terminal behind the stream.
+func (s *stream) Fd() uintptr { return s.f.Fd() }
+
 // runner is a pooled interpreter: r is made from the pristine new before each
 // script, since an interpreter that has run cannot change its directory.
 type runner struct{ new, r interp.Runner }
