@@ -28,9 +28,10 @@ var depsRules = map[string]string{
 	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event",
 
 	// Leaves: mechanisms without any idea of tasks.
-	"engine/proc":  "schema/diag",
-	"engine/cache": "schema/diag",
-	"engine/shell": "schema/diag engine/proc",
+	"engine/proc":       "schema/diag",
+	"engine/cache/xxh3": "",
+	"engine/cache":      "schema/diag engine/cache/xxh3",
+	"engine/shell":      "schema/diag engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell engine/executor",
@@ -50,7 +51,7 @@ var libraryRules = map[string]string{
 	"github.com/go-task/slim-sprig/v3":   "engine/vars",
 	"github.com/go-task/template":        "engine/vars",
 	"github.com/davecgh/go-spew":         "engine/vars",
-	"github.com/zeebo/xxh3":              "engine/cache",
+	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",
 	"mvdan.cc/sh/v3":                     "*",

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/zeebo/xxh3"
+	"github.com/weftrun/weft/engine/cache/xxh3"
 )
 
 // formatVersion is part of every fingerprint: a changed encoding must never

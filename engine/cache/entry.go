@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/zeebo/xxh3"
+	"github.com/weftrun/weft/engine/cache/xxh3"
 )
 
 // entry is what is recorded of a success. The head is all that a run with

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/zeebo/xxh3"
+	"github.com/weftrun/weft/engine/cache/xxh3"
 )
 
 // log is the state file: one record per success, the last of a key counts.
@@ -100,7 +100,7 @@ func (l *log) scan(b []byte, from int64) {
 			return // cut off, or damaged: nothing can be said of what follows
 		}
 		content := rest[recordHead : recordHead+n]
-		if xxh3.Hash(content) != binary.LittleEndian.Uint64(rest[5:]) {
+		if xxh3.Hash128(content).Lo != binary.LittleEndian.Uint64(rest[5:]) {
 			l.bad = true
 		} else if k := id(content[:idSize]); rest[0] == 1 {
 			l.set(k, stored{off: l.end, day: binary.LittleEndian.Uint32(content[idSize:]), payload: content[keyHead:]})
@@ -218,7 +218,7 @@ func appendRecord(b []byte, k id, day uint32, payload []byte) []byte {
 	b = append(b, k[:]...)
 	b = binary.LittleEndian.AppendUint32(b, day)
 	b = append(b, payload...)
-	binary.LittleEndian.PutUint64(b[at:], xxh3.Hash(b[at+8:]))
+	binary.LittleEndian.PutUint64(b[at:], xxh3.Hash128(b[at+8:]).Lo)
 	return b
 }
 

@@ -8,7 +8,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/zeebo/xxh3"
+	"github.com/weftrun/weft/engine/cache/xxh3"
 )
 
 // Checksum is the variable CHECKSUM as the format defines it: XXH3-128 over
@@ -27,7 +27,7 @@ func (s *Store) Checksum(ctx context.Context, t *Tree, dir string, ps []Pattern,
 		return text(e.made), nil
 	}
 	now := clock()
-	h := xxh3.New128()
+	h := new(xxh3.Hasher)
 	buf := buffers.Get().(*[128 << 10]byte)
 	defer buffers.Put(buf)
 	young := false

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weftrun/weft/engine/cache/xxh3"
 	"github.com/weftrun/weft/schema/diag"
-	"github.com/zeebo/xxh3"
 )
 
 // What stands in the state directory.
