@@ -83,7 +83,7 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Env: programEnv(hc.Env), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job}
+	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Env: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job}
 	p, err := r.group.Start(&spec)
 	st.started(err == nil)
 	if err != nil {
@@ -108,6 +108,13 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 		return interp.ExitStatus(status.Code)
 	}
 	return nil
+}
+
+// exported is the environment of a program that the interpreter starts.
+func (r *run) exported(hc *interp.HandlerContext) []string {
+	r.env.loud.Add(1)
+	defer r.env.loud.Add(-1)
+	return programEnv(hc.Env)
 }
 
 // streams are the descriptors of one program, and what to do with them.
@@ -173,6 +180,8 @@ func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
 		return w, nil
 	case *stream:
 		return w.f, nil
+	case nullFile:
+		return nil, nil
 	}
 	if w == io.Discard {
 		return nil, nil

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
 )
@@ -54,6 +55,21 @@ func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 		if !f(name, expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}) {
 			return
 		}
+	}
+}
+
+// quiet is an environ that lists nothing unless asked to be loud. After every
+// script the interpreter copies its variables for callers that might look at
+// them; that is a good part of the cost of a short one.
+type quiet struct {
+	*environ
+	loud atomic.Int32
+}
+
+// Each is environ's, while q is loud.
+func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
+	if q.loud.Load() > 0 {
+		q.environ.Each(f)
 	}
 }
 

@@ -147,7 +147,7 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 		p.facts.find(p.file)
 	}
 	in, err := interp.New(
-		interp.Env(newEnviron(programEnv(hc.Env))), interp.Dir("/"), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr),
+		interp.Env(newEnviron(r.exported(hc))), interp.Dir("/"), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
 		interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
 	if err != nil {
@@ -171,17 +171,43 @@ func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (
 	if path != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(hc.Dir, path)
 	}
+	if path == os.DevNull && flag&os.O_WRONLY != 0 {
+		return nullFile{}, nil
+	}
 	var st unix.Stat_t
-	if path != os.DevNull && unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
-		return r.openFIFO(path, flag, perm)
+	if unix.Stat(path, &st) == nil {
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFIFO:
+			return r.openFIFO(path, flag, perm)
+		case unix.S_IFCHR:
+			// A terminal: reading it can be given up this way.
+			f, err := os.OpenFile(path, flag, perm)
+			if err != nil {
+				return nil, err
+			}
+			return f, nil
+		}
 	}
-	// Not f, err: a nil *os.File would be a file.
-	f, err := os.OpenFile(path, flag, perm)
-	if err != nil {
-		return nil, err
+	// os.OpenFile would try to poll it, which is half of the cost and in vain.
+	for {
+		fd, err := unix.Open(path, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		default:
+			return os.NewFile(uintptr(fd), path), nil
+		}
 	}
-	return f, nil
 }
+
+// nullFile is /dev/null, for writing, without opening it.
+type nullFile struct{}
+
+func (nullFile) Read([]byte) (int, error)          { return 0, io.EOF }
+func (nullFile) Write(b []byte) (int, error)       { return len(b), nil }
+func (nullFile) WriteString(s string) (int, error) { return len(s), nil }
+func (nullFile) Close() error                      { return nil }
 
 // openFIFO opens a named pipe, which waits for someone to open the other end,
 // until the script is stopped.

@@ -26,6 +26,7 @@ type run struct {
 	noted   atomic.Bool // see refuses
 	loose   atomic.Bool // text from elsewhere runs: positions say nothing
 	jobs    jobs
+	env     quiet
 }
 
 type runKey struct{}
@@ -87,25 +88,28 @@ type runner struct{ new, r interp.Runner }
 
 // interpret runs a parsed script in an interpreter.
 func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
-	env := s.environs.get(sc.Env)
+	r := &run{s: s, sc: sc, p: p, group: sc.Group}
+	r.env.environ = s.environs.get(sc.Env)
+	if p.lists || p.kind != script {
+		r.env.loud.Add(1)
+	}
 	rn, _ := s.runners.Get().(*runner)
 	if rn == nil {
-		r, err := interp.New(
-			interp.Env(env), interp.Dir("/"), interp.Params("-e"),
+		in, err := interp.New(
+			interp.Env(&r.env), interp.Dir("/"), interp.Params("-e"),
 			interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
 			interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
 		if err != nil {
 			return err
 		}
-		rn = &runner{new: *r}
+		rn = &runner{new: *in}
 	}
 	vars := rn.r.Vars
 	rn.r = rn.new
-	rn.r.Vars, rn.r.Env, rn.r.Dir = vars, env, sc.Dir
+	rn.r.Vars, rn.r.Env, rn.r.Dir = vars, &r.env, sc.Dir
 	if err := setOptions(sc, &rn.r); err != nil {
 		return err
 	}
-	r := &run{s: s, sc: sc, p: p, group: sc.Group}
 	var d *drain
 	stdout := sc.Stdout
 	if out != nil {
@@ -136,7 +140,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	}
 	// What goes on in the background still uses parts of the interpreter.
 	if !p.background && !p.redefines {
-		rn.r.Funcs = nil
+		rn.r.Funcs, rn.r.Env, rn.new.Env = nil, nil, nil
 		s.runners.Put(rn)
 	}
 	return err

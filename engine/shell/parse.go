@@ -36,6 +36,7 @@ type facts struct {
 	reads      bool // the interpreter itself may read standard input
 	redefines  bool // echo and kill may be functions or aliases
 	kills      bool // it uses kill
+	lists      bool // a subshell, or an expansion, goes through all variables
 	// edges are the commands that are an end of a pipe all by themselves, by
 	// the offset of their first word.
 	edges map[uint]edge
@@ -192,12 +193,17 @@ func (f *facts) find(n syntax.Node) {
 	syntax.Walk(n, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.Stmt:
-			f.background = f.background || n.Background || n.Coprocess || n.Disown
-			if b, ok := n.Cmd.(*syntax.BinaryCmd); ok {
+			if n.Background || n.Coprocess || n.Disown {
+				f.background, f.lists = true, true
+			}
+			if b, ok := n.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.Pipe || b.Op == syntax.PipeAll) {
+				f.lists = true
 				f.pipeline(b)
 			}
 		case *syntax.ProcSubst:
-			f.background = true
+			f.background, f.lists = true, true
+		case *syntax.ParamExp:
+			f.lists = f.lists || n.Names != 0
 		case *syntax.FuncDecl:
 			f.redefines = true
 		case *syntax.ForClause:
@@ -217,13 +223,13 @@ func (f *facts) command(name string) {
 	case "read", "mapfile", "readarray":
 		f.reads = true
 	case "trap":
-		f.traps = true
+		f.traps, f.lists = true, true
 	case "kill":
 		f.kills = true
 	case "alias":
 		f.redefines = true
 	case "", "eval", "source", ".", "command", "builtin":
-		f.background, f.traps, f.reads, f.redefines = true, true, true, true
+		f.background, f.traps, f.reads, f.redefines, f.lists = true, true, true, true, true
 	}
 }
 
