@@ -15,14 +15,14 @@ import (
 // project is a directory with sources in src, and inputs that read them and
 // make out/a.
 type project struct {
-	t    *testing.T
+	t    testing.TB
 	root string
 	in   Inputs
 	o    Options
 	warn []string
 }
 
-func newProject(t *testing.T) *project {
+func newProject(t testing.TB) *project {
 	p := &project{t: t, root: t.TempDir()}
 	p.in = Inputs{
 		Key: "build", Name: "build", Root: p.root, Dir: p.root,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // A pattern is a path below a directory; it takes one of four ways.
@@ -118,7 +119,7 @@ func plain(s, special string) bool {
 
 // simple reports whether s is for walk.segments.
 func simple(s string) bool {
-	if !plain(s, "*?") {
+	if !plain(s, "*?") || !utf8.ValidString(s) {
 		return false
 	}
 	for rest, seg, more := s, "", true; more; {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -23,7 +24,7 @@ func (w *walk) shell(base, rest string) error {
 		}
 		words = append(words, word)
 	}
-	if plain(rest, "*?{") && len(words) == 1 && !strings.Contains(strings.ReplaceAll("/"+rest+"/", "/**/", "/"), "**") {
+	if plain(rest, "*?{") && utf8.ValidString(rest) && len(words) == 1 && !strings.Contains(strings.ReplaceAll("/"+rest+"/", "/**/", "/"), "**") {
 		return w.braces(base, words[0])
 	}
 	cfg := &expand.Config{Env: w.t.environment(base), ReadDir2: w.readDir, GlobStar: true, NullGlob: true}
