@@ -15,7 +15,7 @@ import (
 // direct runs a script that is one program, without an interpreter.
 func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 	env := s.environs.get(sc.Env)
-	path, err := interp.LookPathDir(sc.Dir, env, argv[0])
+	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
 		if sc.Stderr != nil {
 			fmt.Fprintln(sc.Stderr, err)
@@ -67,7 +67,7 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if r.p.background {
 		defer openUnused(args)
 	}
-	path, err := interp.LookPathDir(hc.Dir, hc.Env, args[0])
+	path, err := lookPath(hc.Dir, searchPath(hc), args[0])
 	if err != nil {
 		fmt.Fprintln(hc.Stderr, err)
 		return interp.ExitStatus(notFound)
