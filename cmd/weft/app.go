@@ -44,9 +44,9 @@ func (a *app) main(args []string) int {
 		if a.opts.version {
 			return a.version()
 		}
-		return a.help(flags)
+		return a.help()
 	case err != nil:
-		a.err.WriteString(a.usage(flags) + err.Error() + "\n")
+		a.err.WriteString(a.usage() + err.Error() + "\n")
 		return exitUsage
 	}
 	if a.opts.version {
@@ -55,7 +55,7 @@ func (a *app) main(args []string) int {
 	a.settings(flags)
 	switch {
 	case a.opts.help:
-		return a.help(flags)
+		return a.help()
 	case a.opts.experiments:
 		return a.listExperiments()
 	case a.opts.completion != "":

@@ -39,7 +39,7 @@ func TestComplete(t *testing.T) {
 		a.complete()
 		got := b.String()
 		if want == "" {
-			if !strings.Contains(got, "\n--graph\n") || !strings.HasSuffix(got, ":4\n") {
+			if !strings.Contains(got, "\n--graph\t") || !strings.HasSuffix(got, ":4\n") {
 				t.Errorf("flags: %q", got)
 			}
 			continue

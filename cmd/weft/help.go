@@ -1,48 +1,21 @@
 package main
 
 import (
-	"github.com/spf13/pflag"
+	"strings"
 )
 
 // help answers --help: on standard error as the drop-in, as it has always been.
-func (a *app) help(flags *pflag.FlagSet) int {
+func (a *app) help() int {
 	w := a.out
 	if a.dropIn() {
 		w = a.err
 	}
-	w.WriteString(a.usage(flags))
+	w.WriteString(a.usage())
 	return 0
 }
 
 // usage is the text of --help and of a flag that cannot be read.
-func (a *app) usage(flags *pflag.FlagSet) string {
-	if !a.dropIn() {
-		return weftUsage
-	}
-	return taskUsage + flags.FlagUsages()
-}
-
-const taskUsage = `Usage: task [flags...] [task...]
-
-Runs the specified task(s). Falls back to the "default" task if no task name
-was specified, or lists all tasks if an unknown task name was specified.
-
-Example: 'task hello' with the following 'Taskfile.yml' file will generate an
-'output.txt' file with the content "hello".
-
-'''
-version: '3'
-tasks:
-  hello:
-    cmds:
-      - echo "I am going to write a file named 'output.txt' now."
-      - echo "hello" > output.txt
-    generates:
-      - output.txt
-'''
-
-Options:
-`
+func (a *app) usage() string { return strings.ReplaceAll(weftUsage, "weft", a.name) }
 
 const weftUsage = `Usage: weft [flags] [task | NAME=value]... [-- arguments]
 
@@ -83,7 +56,7 @@ How
   -x, --exit-code             exit with the code of the command that failed
   -y, --yes                   answer every prompt with yes
       --interactive           ask for required variables that are missing
-  -w, --watch, -I, --interval D   not there yet
+  -w, --watch, -I, --interval D   not yet
 
 What is shown
   -o, --output STYLE          interleaved, group or prefixed
@@ -94,7 +67,7 @@ What is shown
       --disable-fuzzy         no "did you mean"
       --events FILE           write what happens as JSON lines; FILE, - or fd:N
 
-Not there yet: --insecure --download --offline --clear-cache --timeout D
+Not yet: --insecure --download --offline --clear-cache --timeout D
 --expiry D --trusted-hosts LIST --remote-cache-dir DIR --cacert F --cert F
 --cert-key F
 `

@@ -25,18 +25,18 @@ func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 	}
 	for i, c := range calls {
 		s, err := r.engine.Summary(ctx, c)
-		if s == nil {
+		switch {
+		case s == nil:
 			return err
+		case err != nil:
+			return nil // as the reference: what cannot be bound ends it without a word
 		}
 		w := &summaryWriter{app: r.app}
 		if i > 0 {
 			w.line("")
 			w.line("")
 		}
-		w.all(s, err == nil)
-		if err != nil {
-			return nil // as the reference: what cannot be bound ends it without a word
-		}
+		w.all(s)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (w *summaryWriter) section(title string) {
 	w.line(title + ":")
 }
 
-func (w *summaryWriter) all(s *engine.Summary, complete bool) {
+func (w *summaryWriter) all(s *engine.Summary) {
 	w.put(report.Default, w.name+": ")
 	w.put(report.Green, s.Name+"\n")
 	w.line("")
@@ -68,9 +68,6 @@ func (w *summaryWriter) all(s *engine.Summary, complete bool) {
 			w.line(l)
 		}
 	}
-	if !complete {
-		return
-	}
 	w.variables("vars", s.Vars)
 	w.variables("env", s.Env)
 	w.requires(s.Task.Requires)
@@ -79,7 +76,10 @@ func (w *summaryWriter) all(s *engine.Summary, complete bool) {
 	w.commands(s.Commands)
 }
 
+// variables shows those that are not the user's own: names of the process
+// environment are left out.
 func (w *summaryWriter) variables(title string, vs schema.Vars) {
+	vs = slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool { return w.isSet(v.Name) })
 	if len(vs) == 0 {
 		return
 	}
@@ -174,4 +174,9 @@ func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
 			w.put(report.Yellow, c.Text+"\n")
 		}
 	}
+}
+
+// isSet reports whether the process environment has a variable of that name.
+func (w *summaryWriter) isSet(name string) bool {
+	return slices.ContainsFunc(w.environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
 }
