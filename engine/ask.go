@@ -32,9 +32,10 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 		}
 		if o.Status {
 			_, fresh, err := e.fresh(ctx, plan.Call{Name: t.Name}, true)
-			if err != nil {
-				return nil, err
+			if err != nil && ctx.Err() != nil {
+				return nil, context.Cause(ctx)
 			}
+			fresh = fresh && err == nil // a task that cannot be bound would not rest
 			info.UpToDate = &fresh
 		}
 		infos = append(infos, info)
@@ -67,7 +68,14 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 	if out.Text == "" {
 		out.Text = fast(ctx, s, t.Desc)
 	}
-	env := append(append(schema.Vars(nil), e.o.Workflow.Env...), t.Env...)
+	env := append(schema.Vars(nil), e.o.Workflow.Env...)
+	for _, v := range t.Env {
+		if i := env.Index(v.Name); i >= 0 {
+			env[i] = v
+			continue
+		}
+		env = append(env, v)
+	}
 	out.Env = e.shownVarsOf(ctx, s, env)
 	for _, r := range t.Requires {
 		out.Requires = append(out.Requires, r.Name)

@@ -42,7 +42,10 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 		}
 		return path, filepath.Dir(path), nil
 	}
-	path, err := findUpwards(start)
+	_, err := os.Stat(start)
+	if err == nil {
+		path, err = findUpwards(start)
+	}
 	if err != nil {
 		return "", "", notFound("", " (or any of the parent directories). Run `task --init` to create a new Taskfile.", err)
 	}
