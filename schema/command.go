@@ -20,10 +20,9 @@ type commandForm struct {
 
 // deferForm is the map form of defer.
 type deferForm struct {
-	task       Text
-	vars       Vars
-	silent     bool
-	timeoutPos diag.Pos
+	task   Text
+	vars   Vars
+	silent bool
 }
 
 const (

@@ -321,12 +321,12 @@ func TestMethods(t *testing.T) {
 		t.Error("timestamp: an older source runs it")
 	}
 	p.in.Generates = patterns("none")
-	if !p.run() || !p.run() {
+	if first, second := p.run(), p.run(); !first || !second {
 		t.Error("timestamp: fresh without what it generates")
 	}
 	p.in.Method = None
 	p.in.Generates = nil
-	if !p.run() || !p.run() {
+	if first, second := p.run(), p.run(); !first || !second {
 		t.Error("none: fresh")
 	}
 	if p.why() != "never method: none >" {

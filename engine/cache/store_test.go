@@ -122,7 +122,7 @@ func TestUnwritable(t *testing.T) {
 		// Root may write everywhere, so only the other half can be seen.
 		p := newProject(t)
 		p.write(".weft", "a file where the directory should be")
-		if !p.run() || !p.run() {
+		if first, second := p.run(), p.run(); !first || !second {
 			t.Error("fresh without state")
 		}
 		if len(p.warn) != 2 { // one for each process
@@ -134,7 +134,7 @@ func TestUnwritable(t *testing.T) {
 	p.settle()
 	p.must(os.Chmod(p.path(".weft"), 0o555))
 	defer os.Chmod(p.path(".weft"), 0o755)
-	if !p.run() || !p.run() {
+	if first, second := p.run(), p.run(); !first || !second {
 		t.Error("fresh, though nothing could make it void")
 	}
 	if len(p.warn) != 2 {

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -173,7 +174,7 @@ func killArgs(args []string) (sig syscall.Signal, targets []string, err error) {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return 0, nil, fmt.Errorf("usage: kill [-s sigspec | -n signum | -sigspec] pid | jobspec ...")
+		return 0, nil, errors.New("usage: kill [-s sigspec | -n signum | -sigspec] (pid | jobspec)")
 	}
 	return sig, args, nil
 }
