@@ -3,7 +3,6 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 )
 
 // headroom is how much a small heap may grow before it is collected. Most runs
@@ -24,9 +23,10 @@ type gcSentinel struct{ _ [16]byte }
 
 func watchGC(s *gcSentinel) {
 	runtime.SetFinalizer(s, func(s *gcSentinel) {
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		if n := live[0].Value.Uint64(); n > 0 {
+		// Right after a collection, what is allocated is what is live.
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if n := m.HeapAlloc; n > 0 {
 			debug.SetGCPercent(int(max(headroom, n/2) * 100 / n))
 		}
 		watchGC(s)
