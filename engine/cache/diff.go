@@ -38,7 +38,7 @@ func (s side) diff(root string, old []record) diff {
 		d.at[i] = int32(j)
 		j++
 		switch st := &it.e.st; {
-		case o.target != it.e.target:
+		case o.target != it.e.target():
 			d.reasons = append(d.reasons, change{prefix + name, "link"})
 		case executable(o.st.mode) != executable(st.mode) || o.st.mode&typeMask != st.mode&typeMask:
 			d.reasons = append(d.reasons, change{prefix + name, "mode"})
@@ -62,9 +62,9 @@ func before(o *record, prefix, name string) bool {
 	return o.prefix+o.name < prefix+name
 }
 
-// same compares stats but for the device, which differs from boot to boot.
+// same compares stats.
 func (st *stat) same(o *stat) bool {
-	return st.size == o.size && st.mtime == o.mtime && st.ctime == o.ctime && st.ino == o.ino && st.mode == o.mode
+	return *st == *o
 }
 
 // restat looks at the sources again after the commands ran. One whose stat
@@ -101,7 +101,7 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 		case c.in.Method == Timestamp || executable(st.mode) != executable(it.e.st.mode) || st.size != it.e.st.size:
 			return false, nil
 		}
-		c.files.items[i] = item{it.d, &dent{name: it.e.name, kind: it.e.kind, looked: true, st: st, target: it.e.target}}
+		c.files.items[i] = item{it.d, &dent{name: it.e.name, kind: it.e.kind, looked: true, st: st, more: it.e.more}}
 		todo = append(todo, int32(i))
 	}
 	if len(todo) == 0 {

@@ -77,7 +77,7 @@ func appendItems(b []byte, root string, items []item) []byte {
 		}
 		b = framed(b, name)
 		if e.kind == isLink {
-			b = framed(b, e.target)
+			b = framed(b, e.target())
 		}
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.st.size))
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.st.mtime))
@@ -139,7 +139,7 @@ func filesDigest(root string, items []item, hashes []hashed) Digest {
 		b = framed(b, name)
 		b = binary.LittleEndian.AppendUint32(b, it.e.st.mode&typeMask) // a file that becomes a pipe
 		b = append(b, executable(it.e.st.mode))                        // a script that cannot be run any more
-		b = framed(b, it.e.target)                                     // a link that leads elsewhere
+		b = framed(b, it.e.target())                                   // a link that leads elsewhere
 		if hashes != nil {
 			b = append(b, hashes[i].digest[:]...)
 		}

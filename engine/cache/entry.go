@@ -104,7 +104,7 @@ type body struct {
 type record struct {
 	prefix, name string // relative to the root
 	target       string // of a link
-	st           stat   // without device
+	st           stat
 	hashed       bool
 	digest       Digest
 	young        bool

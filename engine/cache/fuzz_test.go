@@ -16,7 +16,7 @@ func FuzzDecode(f *testing.F) {
 	files := side{
 		items: []item{
 			{d, &dent{name: "a.c", kind: isFile, st: stat{size: 1, mtime: 2, ctime: 3, ino: 4, mode: typeReg}}},
-			{d, &dent{name: "l", kind: isLink, target: "a.c", st: stat{size: 1, mode: typeReg | 0o111}}},
+			{d, &dent{name: "l", kind: isLink, more: &more{target: "a.c"}, st: stat{size: 1, mode: typeReg | 0o111}}},
 			{nowhere, &dent{name: "/x/y", kind: isFile}},
 		},
 		hashes: []hashed{{digest: Digest{1}}, {digest: Digest{2}, young: true}, {}},

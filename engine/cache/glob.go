@@ -259,7 +259,7 @@ func (b *branch) collect(out []item) []item {
 		case e.kind == isDir:
 			out = subs[0].collect(out)
 			subs = subs[1:]
-		case e.looked && e.err == nil && b.want(e.name):
+		case e.looked && e.err() == nil && b.want(e.name):
 			out = append(out, item{b.d, e})
 		}
 	}

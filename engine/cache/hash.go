@@ -31,6 +31,17 @@ func (st *stat) younger(now int64) bool {
 // would not end.
 func (st *stat) regular() bool { return st.mode&typeMask == typeReg }
 
+// kind is what a name with this stat, not followed, stands for.
+func (st *stat) kind() kind {
+	switch st.mode & typeMask {
+	case typeDir:
+		return isDir
+	case typeLink:
+		return isLink
+	}
+	return isFile
+}
+
 // hashed is the content of a file as it was when its stat was st.
 type hashed struct {
 	st     stat

@@ -59,8 +59,8 @@ func (w *walk) take(d *directory, e *dent, last bool, segs []string) error {
 	switch {
 	case last && e.kind == isDangling:
 		return errPattern
-	case last && e.err != nil:
-		if errors.Is(e.err, fs.ErrNotExist) {
+	case last && e.err() != nil:
+		if errors.Is(e.err(), fs.ErrNotExist) {
 			return nil // went away meanwhile
 		}
 		return errPattern

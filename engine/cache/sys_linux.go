@@ -37,7 +37,7 @@ func openDir(path string) (int, error) {
 func closeDir(fd int) { unix.Close(fd) }
 
 // readDir returns the names in fd. Each name is followed by a zero byte.
-func readDir(fd int, _ string) ([]dent, error) {
+func readDir(fd int, _ string) ([]listed, error) {
 	block := blocks.Get().(*[32 << 10]byte)
 	defer blocks.Put(block)
 	var names []byte
@@ -65,10 +65,16 @@ func readDir(fd int, _ string) ([]dent, error) {
 				continue
 			}
 			names = append(names, name[:end+1]...)
-			kinds = append(kinds, kindOf[d.Type&15])
+			k := kindOf[d.Type&15]
+			if k == unknown {
+				if st, err := statAt(fd, "", string(name[:end+1]), false); err == nil {
+					k = st.kind()
+				}
+			}
+			kinds = append(kinds, k)
 		}
 	}
-	ents := make([]dent, len(kinds))
+	ents := make([]listed, len(kinds))
 	all := string(names)
 	for i, at := 0, 0; i < len(ents); i++ {
 		end := at
@@ -126,7 +132,16 @@ func statPath(path string, follow bool) (st stat, err error) {
 
 func (st *stat) set(raw *unix.Stat_t) {
 	st.size, st.mtime, st.ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
-	st.ino, st.dev, st.mode = raw.Ino, raw.Dev, raw.Mode&(typeMask|0o111)
+	st.ino, st.mode = raw.Ino, raw.Mode&(typeMask|0o111)
+}
+
+// identity is what two names of one directory have in common.
+type identity struct{ dev, ino uint64 }
+
+func identify(path string) (identity, error) {
+	var raw unix.Stat_t
+	err := unix.Stat(path, &raw)
+	return identity{uint64(raw.Dev), raw.Ino}, err
 }
 
 // writable reports whether files can be made in dir.

@@ -26,12 +26,12 @@ func openDir(path string) (int, error) {
 
 func closeDir(int) {}
 
-func readDir(_ int, path string) ([]dent, error) {
+func readDir(_ int, path string) ([]listed, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
 	}
-	ents := make([]dent, len(entries))
+	ents := make([]listed, len(entries))
 	for i, e := range entries {
 		ents[i].name, ents[i].kind = e.Name(), isFile
 		switch {
@@ -57,7 +57,7 @@ func statPath(path string, follow bool) (st stat, err error) {
 	}
 	st.size, st.mtime, st.mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
 	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
-		st.ino, st.dev = uint64(raw.Ino), uint64(raw.Dev)
+		st.ino = uint64(raw.Ino)
 	}
 	switch {
 	case info.IsDir():
@@ -70,6 +70,19 @@ func statPath(path string, follow bool) (st stat, err error) {
 	// Without a time of change, a file that was written lately stays suspect.
 	st.ctime = st.mtime
 	return st, nil
+}
+
+type identity struct{ dev, ino uint64 }
+
+func identify(path string) (id identity, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return id, err
+	}
+	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
+		id = identity{uint64(raw.Dev), uint64(raw.Ino)}
+	}
+	return id, nil
 }
 
 func writable(dir string) bool {

@@ -59,7 +59,7 @@ func (s *Store) sweep(dir string, remove func(string, os.FileInfo) bool) {
 func (l *log) untidy(old func(stored) bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.end-l.size > l.size+64<<10 {
+	if l.end-l.size > l.size/2+32<<10 {
 		return true
 	}
 	for _, s := range l.live {

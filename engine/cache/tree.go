@@ -66,17 +66,43 @@ type dent struct {
 	name   string
 	kind   kind
 	looked bool
-	err    error   // of the look
 	st     stat    // of the file a link leads to
-	target string  // of a link
-	hash   *hashed // under the directory's lock
+	hash   *hashed // under the directory's lock, even afterwards
+	more   *more   // nil for most: a hundred thousand entries are alive at once
+}
+
+// more is what few entries have.
+type more struct {
+	err    error  // of the look
+	target string // of a link
+}
+
+func (e *dent) err() error {
+	if e.more == nil {
+		return nil
+	}
+	return e.more.err
+}
+
+func (e *dent) target() string {
+	if e.more == nil {
+		return ""
+	}
+	return e.more.target
+}
+
+func (e *dent) extra() *more {
+	if e.more == nil {
+		e.more = &more{}
+	}
+	return e.more
 }
 
 // stat is what tells that a file is the same without reading it.
 type stat struct {
 	size         int64
 	mtime, ctime int64 // nanoseconds
-	ino, dev     uint64
+	ino          uint64
 	mode         uint32 // type and executable bits
 }
 
@@ -169,31 +195,25 @@ func refresh(prefix string, old *directory, age uint64, hidden string) (*directo
 		}
 		return d, fd
 	}
-	if d.ents, d.err = readDir(fd, prefix); d.err != nil {
+	names, err := readDir(fd, prefix)
+	if err != nil {
+		d.err = err
 		return d, fd
 	}
-	if hidden != "" && strings.HasPrefix(hidden, prefix) {
-		base := hidden[len(prefix) : len(hidden)-1]
-		d.drop(base)
-	}
-	d.drop(stateName)
-	for i := range d.ents {
-		if d.ents[i].kind == unknown {
-			d.ents[i].resolve(fd, prefix)
-		}
+	skip := ""
+	if strings.HasPrefix(hidden, prefix) {
+		skip = hidden[len(prefix) : len(hidden)-1]
 	}
 	// Sorted as the paths below them are: a directory counts with its slash.
-	slices.SortFunc(d.ents, func(a, b dent) int { return compareNames(&a, &b) })
-	return d, fd
-}
-
-func (d *directory) drop(name string) {
-	for i := range d.ents {
-		if d.ents[i].name == name {
-			d.ents = append(d.ents[:i:i], d.ents[i+1:]...)
-			return
+	slices.SortFunc(names, func(a, b listed) int { return compareNames(a, b) })
+	d.ents = make([]dent, 0, len(names))
+	for _, n := range names {
+		if n.name == stateName || n.name == skip {
+			continue
 		}
+		d.ents = append(d.ents, dent{name: n.name, kind: n.kind})
 	}
+	return d, fd
 }
 
 // look fills in what the entries that want names are. It closes fd.
@@ -212,8 +232,9 @@ func (d *directory) look(fd int, want func(string) bool) {
 			continue
 		}
 		if fd < 0 {
-			if fd, e.err = openDir(d.prefix); e.err != nil {
-				e.looked = true
+			var err error
+			if fd, err = openDir(d.prefix); err != nil {
+				e.looked, e.extra().err = true, err
 				continue
 			}
 		}
@@ -228,7 +249,10 @@ func (d *directory) look(fd int, want func(string) bool) {
 func (e *dent) resolve(fd int, prefix string) {
 	e.looked = true
 	if e.kind == isFile {
-		if e.st, e.err = statAt(fd, prefix, e.name, false); e.err == nil && e.st.mode&typeMask == typeDir {
+		var err error
+		if e.st, err = statAt(fd, prefix, e.name, false); err != nil {
+			e.extra().err = err
+		} else if e.st.mode&typeMask == typeDir {
 			e.kind = isDir // replaced meanwhile
 		}
 		return
@@ -236,7 +260,7 @@ func (e *dent) resolve(fd int, prefix string) {
 	st, err := statAt(fd, prefix, e.name, false)
 	switch {
 	case err != nil:
-		e.err, e.kind = err, isFile
+		e.extra().err, e.kind = err, isFile
 		return
 	case st.mode&typeMask == typeDir:
 		e.kind = isDir
@@ -245,7 +269,7 @@ func (e *dent) resolve(fd int, prefix string) {
 		e.kind, e.st = isFile, st
 		return
 	}
-	e.target, _ = readlink(prefix + e.name)
+	e.extra().target, _ = readlink(prefix + e.name)
 	if e.st, err = statAt(fd, prefix, e.name, true); err != nil {
 		e.kind = isDangling
 		return
@@ -253,17 +277,21 @@ func (e *dent) resolve(fd int, prefix string) {
 	e.kind = isLink
 	if e.st.mode&typeMask == typeDir {
 		e.kind = isLinkDir
-		if standsIn(prefix, &e.st) {
+		if standsIn(prefix, prefix+e.name) {
 			e.kind = isLoop
 		}
 	}
 }
 
-// standsIn reports whether dir is one of the directories of prefix: a walk
-// through a link to it would not end.
-func standsIn(prefix string, dir *stat) bool {
+// standsIn reports whether the directory that link leads to is one of those of
+// prefix: a walk through it would not end.
+func standsIn(prefix, link string) bool {
+	to, err := identify(link)
+	if err != nil {
+		return false
+	}
 	for i := len(prefix); i > 0; i = strings.LastIndexByte(prefix[:i], '/') {
-		if st, err := statPath(prefix[:i], true); err == nil && st.ino == dir.ino && st.dev == dir.dev {
+		if at, err := identify(prefix[:i]); err == nil && at == to {
 			return true
 		}
 	}
@@ -283,7 +311,7 @@ func (t *Tree) file(path string) (*dent, error) {
 	e := &dent{name: path, kind: isFile, looked: true, st: st}
 	if st.mode&typeMask == typeLink {
 		e.kind = isLink
-		e.target, _ = readlink(path)
+		e.extra().target, _ = readlink(path)
 		if e.st, err = statPath(path, true); err != nil {
 			return nil, err
 		}
@@ -294,20 +322,26 @@ func (t *Tree) file(path string) (*dent, error) {
 	return e, nil
 }
 
-// compareNames orders entries as the paths of the files below them.
-func compareNames(a, b *dent) int {
+// listed is one name as it stands in a directory.
+type listed struct {
+	name string
+	kind kind
+}
+
+// compareNames orders names as the paths of the files below them.
+func compareNames(a, b listed) int {
 	n := min(len(a.name), len(b.name))
 	if c := strings.Compare(a.name[:n], b.name[:n]); c != 0 {
 		return c
 	}
-	return int(byteAt(a, n)) - int(byteAt(b, n))
+	return int(a.after(n)) - int(b.after(n))
 }
 
-func byteAt(e *dent, i int) byte {
+func (l listed) after(i int) byte {
 	switch {
-	case i < len(e.name):
-		return e.name[i]
-	case e.kind == isDir:
+	case i < len(l.name):
+		return l.name[i]
+	case l.kind == isDir:
 		return '/'
 	}
 	return 0
