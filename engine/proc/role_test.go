@@ -11,7 +11,7 @@ import (
 )
 
 // roles are the programs this test binary can be, by PROC_TEST_ROLE: small
-// runners, started on a terminal of their own. They say "over" at the end.
+// runners, started on a terminal of their own. They say "over" at the end, and wait for a line.
 func roles(role string) int {
 	interrupts := make(chan struct{}, 9)
 	t := NewTable(Options{Terminal: os.Stdin, OnInterrupt: func() { interrupts <- struct{}{} }})
@@ -103,6 +103,8 @@ func roles(role string) int {
 	}
 	t.Close()
 	fmt.Println("over")
+	// A terminal may forget what was written right before its last user left.
+	os.Stdin.Read(make([]byte, 1))
 	return 0
 }
 

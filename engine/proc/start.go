@@ -97,7 +97,9 @@ func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error
 		sys.Foreground, sys.Ctty = true, t.term.fd
 	}
 	attr := syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files[:], Sys: &sys}
+	t.term.forking.RLock()
 	pid, err := syscall.ForkExec(s.Path, argv, &attr)
+	t.term.forking.RUnlock()
 	if err != nil {
 		if p.blocking {
 			t.blocked.Add(-1)

@@ -1,8 +1,12 @@
 package proc
 
 import (
+	"bytes"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +45,7 @@ func (t *Table) scan() {
 	if err != nil || info.Signo == 0 {
 		return // the usual case: something ended, nothing stopped
 	}
+	continueStrays()
 	t.mu.Lock()
 	polled := append([]*Process(nil), t.polled...)
 	t.mu.Unlock()
@@ -49,6 +54,31 @@ func (t *Table) scan() {
 	}
 	for _, p := range polled {
 		t.term.stopped(t, p)
+	}
+}
+
+// continueStrays continues children that were stopped before they became a
+// program. A child between its fork and its exec still belongs to weft's own
+// process group or has just left it: a Ctrl-Z for weft stops it too, nobody
+// would continue it, and the thread that forked waits for it.
+func continueStrays() {
+	self, err := os.ReadFile("/proc/self/cmdline")
+	if err != nil {
+		return
+	}
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(children)) {
+			// It shares weft's memory until then.
+			if line, err := os.ReadFile("/proc/" + child + "/cmdline"); err != nil || !bytes.Equal(line, self) {
+				continue
+			}
+			if stat, _ := os.ReadFile("/proc/" + child + "/stat"); bytes.Contains(stat, []byte(") T ")) {
+				pid, _ := strconv.Atoi(child)
+				syscall.Kill(pid, syscall.SIGCONT)
+			}
+		}
 	}
 }
 
@@ -104,7 +134,9 @@ func (m *terminal) stopSelf(s syscall.Signal) bool {
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
 	defer signal.Stop(cont)
+	m.forking.Lock() // not while a child is between fork and exec
 	syscall.Kill(0, s)
+	m.forking.Unlock()
 	// The signal may reach another thread a little later. Time passes while
 	// stopped, so a second look follows the first.
 	for range 2 {

@@ -32,6 +32,8 @@ type terminal struct {
 	fd   int
 	own  int // weft's process group
 
+	forking sync.RWMutex // read by those who fork, written by who stops weft
+
 	mu      sync.Mutex // guards the fields below
 	owner   *Group     // who the foreground is lent to; nil: nobody
 	pgid    int        // its process group; own: weft reads for it

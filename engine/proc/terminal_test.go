@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,9 +10,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// TestTerminal types into runners that have a terminal of their own. Each line
-// of the dialogue is either expected (in this order, others may come between) or,
-// after "> ", typed. Nothing may hang.
+// TestTerminal types into runners that have a terminal of their own.
 func TestTerminal(t *testing.T) {
 	for role, dialogue := range map[string][]string{
 		"owner":     {"ask", "> a\n", "got:a", "ask", "> b\n", "got:b"},
@@ -30,48 +27,88 @@ func TestTerminal(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), "PROC_TEST_ROLE="+role)
-			tty, err := pty.Start(cmd)
-			if err != nil {
-				t.Skip(err)
-			}
-			defer tty.Close()
-			lines := make(chan string, 100)
-			go func() {
-				defer close(lines)
-				for out := bufio.NewReader(tty); ; {
-					line, err := out.ReadString('\n')
-					lines <- line
-					if err != nil {
-						return
-					}
-				}
-			}()
-			deadline := time.After(20 * time.Second)
-			var seen strings.Builder
-			for _, step := range append(dialogue, "over") {
-				if text, ok := strings.CutPrefix(step, "> "); ok {
-					if _, err := tty.WriteString(text); err != nil {
-						t.Fatal(err)
-					}
-					continue
-				}
-				for found := false; !found; {
-					select {
-					case line, ok := <-lines:
-						seen.WriteString(line)
-						if found = strings.Contains(line, step); found || ok {
-							continue
-						}
-					case <-deadline:
-					}
-					cmd.Process.Kill()
-					cmd.Wait()
-					t.Fatalf("waiting for %q; seen:\n%s", step, seen.String())
-				}
-			}
-			if err := cmd.Wait(); err != nil {
-				t.Error(err)
-			}
+			talk(t, cmd, append(dialogue, "over", "> \n"))
 		})
+	}
+}
+
+// TestJobControl types into a shell that runs a runner as its job.
+func TestJobControl(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, dialogue := range map[string][]string{
+		"stop and continue":           {"> $R\n", "ask", "> \x1a", "Stopped", "> echo at 'the shell'\n", "at the shell", "> fg\n", "> a\n", "got:a", "ask", "> \x1a", "Stopped", "> fg\n", "> b\n", "got:b", "over"},
+		"reads in the background":     {"> $R &\n", "ask", "? Stopped", "> fg\n", "> a\n", "got:a", "ask", "> b\n", "got:b", "over"},
+		"continued in the background": {"> $R\n", "ask", "> \x1a", "Stopped", "> bg\n", "? Stopped", "> fg\n", "> a\n", "got:a", "ask", "> b\n", "got:b", "over"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(bash, "--norc", "--noprofile", "-i")
+			cmd.Env = append(os.Environ(), "PS1=$ ", "R=env PROC_TEST_ROLE=owner "+os.Args[0], "HISTFILE=")
+			talk(t, cmd, append(dialogue, "> \n", "> exit\n"))
+		})
+	}
+}
+
+// talk starts a program on a terminal and has a dialogue with it: a line is
+// expected, or after "> " typed; "? " asks the shell for its jobs until the text
+// comes. Nothing may hang.
+func talk(t *testing.T, cmd *exec.Cmd, dialogue []string) {
+	t.Helper()
+	tty, err := pty.Start(cmd)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer tty.Close()
+	text := make(chan string, 100)
+	go func() {
+		defer close(text)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			text <- string(buf[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	write := func(s string) {
+		if _, err := tty.WriteString(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.After(30 * time.Second)
+	seen, rest := "", ""
+	for _, step := range dialogue {
+		if typed, ok := strings.CutPrefix(step, "> "); ok {
+			write(typed)
+			continue
+		}
+		step, asking := strings.CutPrefix(step, "? ")
+		for !strings.Contains(rest, step) {
+			var again <-chan time.Time
+			if asking {
+				again = time.After(50 * time.Millisecond)
+			}
+			s, ok := "", false
+			select {
+			case s, ok = <-text:
+			case <-again:
+				write("jobs\n")
+				continue
+			case <-deadline:
+			}
+			if !ok {
+				cmd.Process.Kill()
+				cmd.Wait()
+				t.Fatalf("waiting for %q; %v; seen:\n%s", step, cmd.ProcessState, seen)
+			}
+			seen, rest = seen+s, rest+s
+		}
+		_, rest, _ = strings.Cut(rest, step)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

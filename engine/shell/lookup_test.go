@@ -3,10 +3,13 @@ package shell
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/v3/syntax"
 )
 
 // TestLookPath compares with the interpreter's own search.
@@ -39,4 +42,38 @@ func BenchmarkLookPath(b *testing.B) {
 	for b.Loop() {
 		lookPath("/", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "env")
 	}
+}
+
+// FuzzSimple compares what the parser says of simple commands with what the
+// interpreter makes of their words.
+func FuzzSimple(f *testing.F) {
+	for _, s := range []string{"a 'b' \"c\"", "a b\\ c", "echo a{b,c}", "~ x", "a ~", "$x", "x*", "'a'b\"c\"", "a [b", "a \"$b\"", "a 'x\ny'", "echo -e x", "a \"\"", "a\tb # c", "a=b c", "a \\\nb", "a b=~/c", "a {1..3}", "a @(x)", "a !x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var c scripts
+		p := c.analyse(text, "")
+		if p.err != nil || p.kind == script || len(p.file.Stmts) == 0 {
+			return
+		}
+		call := p.file.Stmts[0].Cmd.(*syntax.CallExpr)
+		want, err := expand.Fields(&expand.Config{Env: expand.ListEnviron("HOME=/home/x"), GlobStar: true}, call.Args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch p.kind {
+		case message:
+			if p.text != strings.Join(want[1:], " ")+"\n" {
+				t.Errorf("%q: says %q, want %q", text, p.text, want)
+			}
+		case constant:
+			if want[0] != ":" && want[0] != "true" && want[0] != "false" {
+				t.Errorf("%q: %q does more", text, want[0])
+			}
+		case program:
+			if !slices.Equal(p.argv, want) {
+				t.Errorf("%q: got %q, want %q", text, p.argv, want)
+			}
+		}
+	})
 }
