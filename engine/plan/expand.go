@@ -3,8 +3,6 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
-	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -259,77 +257,6 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 	return problems.ErrorOrNil()
 }
 
-// closesCycle reports the call of s when it stands among its own ancestors
-// with equal arguments, or too deep for any sensible workflow.
-func (e *expansion) closesCycle(s *Step) error {
-	if s.depth > maxDepth {
-		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
-	}
-	if s.nested > maxNested {
-		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
-	}
-	if e.path[s.Task] == 0 {
-		return nil
-	}
-	for a := s.From; a != nil; a = a.From {
-		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
-			return &CycleError{Path: e.x.shorter(pathFrom(a, s), s.Name), Name: s.Name, Pos: s.Pos}
-		}
-	}
-	return nil
-}
-
-// shorter drops the steps of a cycle that it can do without.
-func (x *Expander) shorter(path []*Step, name string) []*Step {
-	way := shortestCycle(x.o.Workflow, path, name)
-	if way == nil {
-		return path
-	}
-	var kept []*Step
-	for _, n := range way {
-		for _, s := range path {
-			if s.Name == n {
-				kept = append(kept, s)
-				break
-			}
-		}
-	}
-	return kept
-}
-
-// values are the arguments of a call without their positions.
-func values(vs schema.Vars) map[string]any {
-	if len(vs) == 0 {
-		return nil
-	}
-	m := make(map[string]any, len(vs))
-	for _, v := range vs {
-		m[v.Name] = [3]any{v.Kind, v.Value, v.Text}
-	}
-	return m
-}
-
-// pathFrom returns the steps from a down to the caller of s.
-func pathFrom(a, s *Step) []*Step {
-	var path []*Step
-	for p := s.From; p != nil; p = p.From {
-		path = append([]*Step{p}, path...)
-		if p == a {
-			break
-		}
-	}
-	return path
-}
-
-// ancestors returns the n nearest callers of s, the outermost first.
-func ancestors(s *Step, n int) []*Step {
-	var path []*Step
-	for p := s.From; p != nil && len(path) < n; p = p.From {
-		path = append([]*Step{p}, path...)
-	}
-	return path
-}
-
 func (x *Expander) lookup(key string) *Step {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -373,88 +300,3 @@ func matchesPlatform(ps []schema.Platform) bool {
 
 // MatchesPlatform reports whether a command with these platforms runs here.
 func MatchesPlatform(ps []schema.Platform) bool { return matchesPlatform(ps) }
-
-// requires checks that the variables a task requires are there and have
-// allowed values.
-func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
-	if len(s.Task.Requires) == 0 {
-		return nil
-	}
-	var missing []MissingVar
-	for i := range s.Task.Requires {
-		r := &s.Task.Requires[i]
-		if s.Scope.Defined(r.Name) {
-			continue
-		}
-		enum, err := allowed(ctx, s, r)
-		if err != nil {
-			return err
-		}
-		missing = append(missing, MissingVar{Name: r.Name, Enum: enum})
-	}
-	for _, m := range missing {
-		v, err := e.x.o.Host.Ask(ctx, m)
-		if errors.Is(err, ErrCannotAsk) {
-			return &MissingVarsError{Task: s.Name, Vars: missing}
-		}
-		if err != nil {
-			return err
-		}
-		s.Scope = s.Scope.WithCallVar(m.Name, v)
-	}
-	var invalid []InvalidVar
-	for i := range s.Task.Requires {
-		r := &s.Task.Requires[i]
-		enum, err := allowed(ctx, s, r)
-		if err != nil {
-			return err
-		}
-		if enum == nil {
-			continue
-		}
-		v, _, err := s.Scope.Get(ctx, r.Name)
-		if err != nil {
-			return err
-		}
-		if text, ok := v.(string); ok && !contains(enum, text) {
-			invalid = append(invalid, InvalidVar{Name: r.Name, Value: text, Enum: enum})
-		}
-	}
-	if invalid != nil {
-		return &InvalidVarsError{Task: s.Name, Vars: invalid}
-	}
-	return nil
-}
-
-// allowed returns the values a required variable may have; nil means any.
-func allowed(ctx context.Context, s *Step, r *schema.Required) ([]string, error) {
-	if r.Ref == "" {
-		return r.Enum, nil
-	}
-	v, err := s.Scope.Ref(ctx, r.Ref)
-	if err != nil {
-		return nil, err
-	}
-	list, ok := asList(v)
-	if !ok {
-		return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must resolve to a list", r.Ref)}
-	}
-	enum := make([]string, len(list))
-	for i, item := range list {
-		text, ok := item.(string)
-		if !ok {
-			return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must contain only strings", r.Ref)}
-		}
-		enum[i] = text
-	}
-	return enum, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}

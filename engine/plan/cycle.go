@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"reflect"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// closesCycle reports the call of s when it stands among its own ancestors
+// with equal arguments, or too deep for any sensible workflow.
+func (e *expansion) closesCycle(s *Step) error {
+	if s.depth > maxDepth {
+		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+	}
+	if s.nested > maxNested {
+		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+	}
+	if e.path[s.Task] == 0 {
+		return nil
+	}
+	for a := s.From; a != nil; a = a.From {
+		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
+			return &CycleError{Path: e.x.shorter(pathFrom(a, s), s.Name), Name: s.Name, Pos: s.Pos}
+		}
+	}
+	return nil
+}
+
+// shorter drops the steps of a cycle that it can do without.
+func (x *Expander) shorter(path []*Step, name string) []*Step {
+	way := shortestCycle(x.o.Workflow, path, name)
+	if way == nil {
+		return path
+	}
+	var kept []*Step
+	for _, n := range way {
+		for _, s := range path {
+			if s.Name == n {
+				kept = append(kept, s)
+				break
+			}
+		}
+	}
+	return kept
+}
+
+// values are the arguments of a call without their positions.
+func values(vs schema.Vars) map[string]any {
+	if len(vs) == 0 {
+		return nil
+	}
+	m := make(map[string]any, len(vs))
+	for _, v := range vs {
+		m[v.Name] = [3]any{v.Kind, v.Value, v.Text}
+	}
+	return m
+}
+
+// pathFrom returns the steps from a down to the caller of s.
+func pathFrom(a, s *Step) []*Step {
+	var path []*Step
+	for p := s.From; p != nil; p = p.From {
+		path = append([]*Step{p}, path...)
+		if p == a {
+			break
+		}
+	}
+	return path
+}
+
+// ancestors returns the n nearest callers of s, the outermost first.
+func ancestors(s *Step, n int) []*Step {
+	var path []*Step
+	for p := s.From; p != nil && len(path) < n; p = p.From {
+		path = append([]*Step{p}, path...)
+	}
+	return path
+}

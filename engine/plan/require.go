@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// requires checks that the variables a task requires are there and have
+// allowed values.
+func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
+	if len(s.Task.Requires) == 0 {
+		return nil
+	}
+	var missing []MissingVar
+	for i := range s.Task.Requires {
+		r := &s.Task.Requires[i]
+		if s.Scope.Defined(r.Name) {
+			continue
+		}
+		enum, err := allowed(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		missing = append(missing, MissingVar{Name: r.Name, Enum: enum})
+	}
+	for _, m := range missing {
+		v, err := e.x.o.Host.Ask(ctx, m)
+		if errors.Is(err, ErrCannotAsk) {
+			return &MissingVarsError{Task: s.Name, Vars: missing}
+		}
+		if err != nil {
+			return err
+		}
+		s.Scope = s.Scope.WithCallVar(m.Name, v)
+	}
+	var invalid []InvalidVar
+	for i := range s.Task.Requires {
+		r := &s.Task.Requires[i]
+		enum, err := allowed(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		if enum == nil {
+			continue
+		}
+		v, _, err := s.Scope.Get(ctx, r.Name)
+		if err != nil {
+			return err
+		}
+		if text, ok := v.(string); ok && !contains(enum, text) {
+			invalid = append(invalid, InvalidVar{Name: r.Name, Value: text, Enum: enum})
+		}
+	}
+	if invalid != nil {
+		return &InvalidVarsError{Task: s.Name, Vars: invalid}
+	}
+	return nil
+}
+
+// allowed returns the values a required variable may have; nil means any.
+func allowed(ctx context.Context, s *Step, r *schema.Required) ([]string, error) {
+	if r.Ref == "" {
+		return r.Enum, nil
+	}
+	v, err := s.Scope.Ref(ctx, r.Ref)
+	if err != nil {
+		return nil, err
+	}
+	list, ok := asList(v)
+	if !ok {
+		return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must resolve to a list", r.Ref)}
+	}
+	enum := make([]string, len(list))
+	for i, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			return nil, &LoopError{Task: s.Name, What: fmt.Sprintf("enum reference %q must contain only strings", r.Ref)}
+		}
+		enum[i] = text
+	}
+	return enum, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}

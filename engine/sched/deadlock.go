@@ -1,0 +1,72 @@
+package sched
+
+import (
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// deadlock looks for a step that the caller of b would wait for and that waits
+// for the caller: two bodies that call each other's shared step. It returns
+// the steps on the way, or nil.
+func (l *loop) deadlock(b *batch, joined []*node) []*node {
+	if len(joined) == 0 {
+		return nil
+	}
+	seen := map[*node]bool{}
+	var visit func(n *node) []*node
+	visit = func(n *node) []*node {
+		if n == b.caller {
+			return []*node{n}
+		}
+		if n.state == settled || seen[n] {
+			return nil
+		}
+		seen[n] = true
+		if n.awaits != nil {
+			for _, i := range n.awaits.plan.Roots {
+				if path := visit(n.awaits.nodes[i]); path != nil {
+					return append(path, n)
+				}
+			}
+		}
+		for _, i := range n.batch.plan.Needs[n.index] {
+			if path := visit(n.batch.nodes[i]); path != nil {
+				return append(path, n)
+			}
+		}
+		return nil
+	}
+	for _, n := range joined {
+		if path := visit(n); path != nil {
+			return path
+		}
+	}
+	return nil
+}
+
+// abandon gives b up before anything of it has started.
+func (l *loop) abandon(b *batch, path []*node) {
+	steps := make([]*plan.Step, len(path))
+	for i, n := range path {
+		steps[len(path)-1-i] = n.step
+	}
+	err := &plan.CycleError{Path: steps, Name: steps[0].Name}
+	for _, n := range b.nodes {
+		n.callers = without(n.callers, b)
+		if n.batch == b && n.state != settled {
+			n.fault, n.dependents = nil, nil
+			l.settle(n, Outcome{Result: event.Cancelled, Err: err})
+		}
+	}
+	b.err = err
+	l.finish(b)
+}
+
+func without(bs []*batch, b *batch) []*batch {
+	for i, x := range bs {
+		if x == b {
+			return append(bs[:i], bs[i+1:]...)
+		}
+	}
+	return bs
+}
