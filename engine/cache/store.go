@@ -153,11 +153,41 @@ func (s *Store) save(k id, e *entry, late bool) {
 			return
 		}
 		s.forgetLate(k)
-		err = s.log.put(map[id]stored{k: r})
+		err = s.put(map[id]stored{k: r})
 	}
 	if err != nil {
 		s.warnUnwritable(err)
 	}
+}
+
+// put writes records, and drops the bodies of those they replace.
+func (s *Store) put(records map[id]stored) error {
+	old := make(map[id]stored, 1)
+	for k := range records {
+		if r, ok := s.log.get(k); ok && len(r.payload) == headSize {
+			old[k] = r
+		}
+	}
+	err := s.log.put(records)
+	if err == nil {
+		for k, r := range old {
+			s.dropBody(k, r, records[k])
+		}
+	}
+	return err
+}
+
+// dropBody removes the body of old, where it stands in a file that is not also
+// that of r.
+func (s *Store) dropBody(k id, old, r stored) {
+	e, err := decodeEntry(old.payload)
+	if err != nil || e.body != nil {
+		return
+	}
+	if now, err := decodeEntry(r.payload); err == nil && now.bodyAt == e.bodyAt {
+		return
+	}
+	os.Remove(s.bodyPath(k, e.bodyAt.sum))
 }
 
 func (s *Store) forgetLate(k id) {
@@ -176,9 +206,11 @@ func (s *Store) remove(k id) {
 	if s.useless || s.prepare() != nil {
 		return
 	}
+	old, _ := s.log.get(k)
 	if err := s.log.kill(k); err != nil && os.Remove(s.log.path) != nil {
 		s.warnUnwritable(err)
 	}
+	s.dropBody(k, old, stored{})
 }
 
 // Forget drops what is recorded for a key.
@@ -247,7 +279,7 @@ func (s *Store) Close() {
 	s.late = nil
 	s.mu.Unlock()
 	if len(late) > 0 && s.prepare() == nil {
-		s.log.put(late)
+		s.put(late)
 	}
 	s.tidy()
 	s.log.close()
