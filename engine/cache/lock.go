@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,10 +40,11 @@ func (l *locks) take(k id) (release func(), busy <-chan struct{}) {
 
 // Lock makes sure that nobody else does the work of c at the same time,
 // neither another process nor another step of this one. When another process
-// has had the lock for a second of waiting, onWait is called once with its
-// process id, or with "" if that is not known. waited tells that somebody else had the lock: check again,
-// the work may be done. Who waits should hold nothing that the holder may need.
-// The only error is that of ctx: where nothing can be locked, nothing is.
+// has had the lock for a second of waiting, onWait is called once with who that
+// is ("process 123"). waited tells that somebody else had the lock: check
+// again, the work may be done. Who waits should hold nothing that the holder
+// may need. The only error is that of ctx: where nothing can be locked, nothing
+// is.
 func (c *Check) Lock(ctx context.Context, onWait func(holder string)) (release func(), waited bool, err error) {
 	var here func()
 	for here == nil {
@@ -149,13 +149,12 @@ func (s *Store) tryFile(k id) (*os.File, error) {
 
 func (s *Store) lockPath(k id) string { return filepath.Join(s.dir, locksName, k.String()) }
 
-// holder returns the process id in k's lock file, or "".
+// holder names who has k's lock.
 func (s *Store) holder(k id) string {
-	b, err := os.ReadFile(s.lockPath(k))
-	if err != nil {
-		return ""
+	if b, err := os.ReadFile(s.lockPath(k)); err == nil && len(b) > 0 {
+		return "process " + string(b)
 	}
-	return strings.TrimSpace(string(b))
+	return "another process"
 }
 
 // flock takes the lock of an open file; with wait false it fails with

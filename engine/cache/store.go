@@ -203,12 +203,16 @@ func (s *Store) remove(k id) {
 	}
 	s.open()
 	s.forgetLate(k)
-	if s.useless || s.prepare() != nil {
+	if s.useless {
 		return
 	}
+	s.prepare() // where it fails, there may be a state file nevertheless
 	old, _ := s.log.get(k)
-	if err := s.log.kill(k); err != nil && os.Remove(s.log.path) != nil {
-		s.warnUnwritable(err)
+	if err := s.log.kill(k); err != nil {
+		// Better to lose all that is recorded than to leave this.
+		if e := os.Remove(s.log.path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			s.warnUnwritable(err)
+		}
 	}
 	s.dropBody(k, old, stored{})
 }
