@@ -173,6 +173,8 @@ func (g *Group) Close() {
 	if g.rank > 0 && len(g.procs)+len(g.left) > 0 {
 		g.rank = rank(syscall.SIGKILL)
 		g.signalAll(syscall.SIGKILL)
+	} else if len(g.left) > 0 {
+		g.t.leaveBehind(g.left...)
 	}
 	g.left = nil
 	g.mu.Unlock()

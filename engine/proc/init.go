@@ -1,21 +1,23 @@
 package proc
 
 import (
+	"os"
 	"os/signal"
-	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Init prepares the program for having children; call it once, early in main.
-// Descriptors above 2 that weft was started with are not passed on, except
-// those in keep (a make jobserver, say). Signals ignored at the start stay
-// ignored in children: Go keeps SIGINT and SIGHUP so by itself; a shell's & sets
-// SIGQUIT together with SIGINT, and Go hides it.
-func Init(keep ...int) {
+// prepare makes this program ready for having children, before the first one.
+// Descriptors above 2 that weft was started with are not passed on, except those
+// of a make that weft runs under. Signals ignored at the start stay ignored in
+// children: Go keeps SIGINT and SIGHUP so by itself; a shell's & sets SIGQUIT
+// together with SIGINT, and Go hides that.
+func prepare() {
 	next := 3
-	for _, fd := range slices.Sorted(slices.Values(keep)) {
+	for _, fd := range jobserver(os.Getenv("MAKEFLAGS")) {
 		closeOnExec(next, fd-1)
 		next = max(next, fd+1)
 	}
@@ -23,6 +25,23 @@ func Init(keep ...int) {
 	if signal.Ignored(syscall.SIGINT) {
 		signal.Ignore(syscall.SIGQUIT)
 	}
+}
+
+// jobserver returns the descriptors of make's jobserver, in ascending order.
+func jobserver(flags string) []int {
+	for f := range strings.FieldsSeq(flags) {
+		name, value, _ := strings.Cut(f, "=")
+		if name != "--jobserver-auth" && name != "--jobserver-fds" {
+			continue
+		}
+		r, w, _ := strings.Cut(value, ",")
+		a, errA := strconv.Atoi(r)
+		b, errB := strconv.Atoi(w)
+		if errA == nil && errB == nil && a > 2 && b > 2 { // else it is a named pipe, or off
+			return []int{min(a, b), max(a, b)}
+		}
+	}
+	return nil
 }
 
 // closeOnExec marks the descriptors from first to last; -1 means all above.

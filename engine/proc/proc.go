@@ -36,10 +36,13 @@ package proc
 
 import (
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Options configure a Table. The zero value is usable: no terminal, real time.
@@ -69,6 +72,7 @@ type Table struct {
 	mu     sync.Mutex // guards the fields below
 	live   []*Group   // groups with processes; Group.index is the place
 	polled []*Process // waited for by pidfd; Process.index is the place
+	left   []int      // process groups that closed groups left behind
 	quit   chan struct{}
 	closed bool
 }
@@ -95,6 +99,66 @@ func (t *Table) Close() {
 		close(quit)
 	}
 	t.term.close()
+}
+
+// StopLeft sends l.Signal to what commands that are over left running in the
+// background: a Ctrl-C for the run is for them too. Those that weft started
+// itself are also killed after l.Grace, if it is not zero.
+func (t *Table) StopLeft(cause error, l Ladder) {
+	for _, g := range t.groups() {
+		g.mu.Lock()
+		over := g.closed
+		g.mu.Unlock()
+		if over {
+			g.Stop(cause, l)
+		}
+	}
+	t.mu.Lock()
+	left := t.left
+	t.left = nil
+	t.mu.Unlock()
+	if len(left) == 0 {
+		return
+	}
+	if l.Signal == 0 {
+		l.Signal = syscall.SIGTERM
+	}
+	ours := ourGroups()
+	for _, pgid := range left {
+		if ours[pgid] {
+			signalGroup(pgid, l.Signal)
+		}
+	}
+}
+
+// ourGroups returns the process groups of weft's session: a number from a while
+// ago may be another's by now.
+func ourGroups() map[int]bool {
+	session, err := unix.Getsid(0)
+	if err != nil {
+		return nil
+	}
+	groups := make(map[int]bool)
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if sid, err := unix.Getsid(pid); err == nil && sid == session {
+			if pgid, err := unix.Getpgid(pid); err == nil {
+				groups[pgid] = true
+			}
+		}
+	}
+	return groups
+}
+
+// leaveBehind remembers process groups that were left behind.
+func (t *Table) leaveBehind(pgids ...int) {
+	t.mu.Lock()
+	t.left = append(t.left, pgids...)
+	t.mu.Unlock()
 }
 
 // enter notes that g has processes; t.mu is taken, g.mu is held.

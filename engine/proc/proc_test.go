@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) {
@@ -186,25 +187,27 @@ func TestLadder(t *testing.T) {
 }
 
 // TestWhatIsLeft: a grandchild in the process group of a program that has ended
-// goes on after Close, unless the group was stopped.
+// goes on after Close, unless the group was stopped, and can be stopped later.
 func TestWhatIsLeft(t *testing.T) {
 	tab := NewTable(Options{})
 	start := func() (*Group, *bufio.Reader) {
 		g := tab.NewGroup(GroupOptions{})
-		p, out := sh(t, g, "(echo $$; read x </dev/null; exec sleep 1000) & exit 0")
+		p, out := sh(t, g, "(echo up; exec sleep 1000) & exit 0")
 		p.Wait()
 		return g, out
 	}
 	g, out := start()
-	pgid, err := strconv.Atoi(line(t, out))
-	if err != nil {
-		t.Fatal(err)
-	}
+	line(t, out)
 	g.Close()
-	if err := syscall.Kill(-pgid, syscall.SIGKILL); err != nil {
-		t.Errorf("nothing was left after Close: %v", err)
+	b := tab.NewGroup(GroupOptions{})
+	p, bOut := sh(t, b, "echo up; exec sleep 1000")
+	line(t, bOut)
+	b.Close()
+	tab.StopLeft(errors.New("interrupted"), Ladder{}) // a grandchild and a child
+	out.ReadByte()                                    // the pipe's end is the proof of death
+	if s := p.Wait(); s.Signal != syscall.SIGTERM {
+		t.Errorf("got %+v", s)
 	}
-	out.ReadByte() // the pipe's end is the proof of death
 
 	g, out = start()
 	line(t, out)
@@ -313,5 +316,39 @@ func BenchmarkNewGroup(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		tab.NewGroup(GroupOptions{Name: "x"}).Close()
+	}
+}
+
+func TestJobserver(t *testing.T) {
+	for flags, want := range map[string][]int{
+		"": nil, "-j4": nil, " -j4 --jobserver-auth=3,4": {3, 4}, "--jobserver-fds=7,5 -j": {5, 7},
+		"--jobserver-auth=fifo:/tmp/x": nil, "--jobserver-auth=-2,-2": nil,
+	} {
+		if got := jobserver(flags); !slices.Equal(got, want) {
+			t.Errorf("%q: got %v, want %v", flags, got, want)
+		}
+	}
+}
+
+// TestDescriptors: a child has 0, 1 and 2, and nothing weft was started with.
+func TestDescriptors(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil { // as if inherited
+		t.Fatal(err)
+	}
+	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	p, out := sh(t, g, "for f in /proc/$$/fd/*; do echo ${f##*/}; done; echo end")
+	var fds []string
+	for l := line(t, out); l != "end"; l = line(t, out) {
+		fds = append(fds, l)
+	}
+	p.Wait()
+	if got := strings.Join(fds, " "); got != "0 1 2" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -52,6 +52,7 @@ type waiter struct {
 // open finds the controlling terminal, once, and watches for stops if there is one.
 func (m *terminal) open(t *Table) {
 	m.once.Do(func() {
+		prepare()
 		f, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
 		if err != nil {
 			return

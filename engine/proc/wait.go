@@ -137,9 +137,12 @@ func (g *Group) remove(p *Process) {
 	if !g.has(p.pgid) && syscall.Kill(-p.pgid, 0) == nil {
 		// It left children behind. Their process group keeps its id as long
 		// as one of them lives.
-		if g.closed && g.rank > 0 {
+		switch {
+		case g.closed && g.rank > 0:
 			syscall.Kill(-p.pgid, syscall.SIGKILL)
-		} else if !g.closed && !slices.Contains(g.left, p.pgid) {
+		case g.closed:
+			g.t.leaveBehind(p.pgid)
+		case !slices.Contains(g.left, p.pgid):
 			g.left = append(g.left, p.pgid)
 		}
 	}
