@@ -78,6 +78,7 @@ func (e *Engine) execute(ctx context.Context, calls []plan.Call) error {
 	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Failfast: e.o.Failfast})
 	defer run.Close()
 	defer e.store.Close()
+	defer e.processes.Close()
 	if e.o.Parallel {
 		return e.once(ctx, x, run, calls...)
 	}

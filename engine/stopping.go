@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // remindEvery is how often a run that was interrupted says what it waits for.
@@ -61,6 +63,11 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 		s.sig = sig
 		if s.cancel != nil {
 			s.cancel(cause)
+		}
+		// What earlier commands left in the background is told, too.
+		var how proc.Stopper
+		if errors.As(cause, &how) {
+			e.processes.StopLeft(cause, how.StopLadder())
 		}
 		s.startReminding(e)
 		return
