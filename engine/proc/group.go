@@ -39,9 +39,6 @@ type Group struct {
 	cleanup *Group
 }
 
-// ErrOver is why a closed group that was never stopped starts nothing.
-var ErrOver = errors.New("the command is over")
-
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
 	return &Group{t: t, name: o.Name, terminal: o.Terminal}
@@ -162,13 +159,12 @@ func (g *Group) Killed() bool {
 	return g.rank >= rank(syscall.SIGKILL)
 }
 
-// Close ends the group: nothing starts any more and the terminal is taken back.
-// If it was stopped, what is left of it is killed; else what runs in the
-// background goes on, and Wait still works for it.
+// Close says that the step is over and takes the terminal back. If the group was
+// stopped, what is left of it is killed; else what it left in the background
+// goes on, may start further programs, and Wait still works for them.
 func (g *Group) Close() {
 	g.mu.Lock()
 	c := g.cleanup
-	g.refuse(ErrOver)
 	g.closed = true
 	if g.rank > 0 && len(g.procs)+len(g.left) > 0 {
 		g.rank = rank(syscall.SIGKILL)
@@ -180,9 +176,15 @@ func (g *Group) Close() {
 	g.mu.Unlock()
 	g.t.term.closed(g)
 	if c != nil {
+		c.mu.Lock()
+		c.refuse(errCleanedUp)
+		c.mu.Unlock()
 		c.Close()
 	}
 }
+
+// errCleanedUp is why nothing starts any more to clean up after a step.
+var errCleanedUp = errors.New("the step was cleaned up")
 
 // signalAll sends s, and SIGCONT so that stopped processes notice, to every
 // process group of g; g.mu is held.

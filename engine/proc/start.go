@@ -72,7 +72,7 @@ func (t *Table) files(s *Spec) ([3]uintptr, error) {
 func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error) {
 	t := g.t
 	t.term.open(t)
-	terminal := g.terminal && t.term.stdin && t.term.file.Load() != nil
+	terminal := g.terminal && !g.closed && t.term.stdin && t.term.file.Load() != nil
 	if terminal {
 		t.term.mu.Lock()
 		defer t.term.mu.Unlock()
