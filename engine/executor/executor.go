@@ -54,7 +54,7 @@ type Options struct {
 type Executor struct {
 	o        Options
 	terminal chan struct{} // held by the one interactive command
-	buffers  buffers
+	buffers  *buffers
 	digests  digests
 }
 

@@ -12,12 +12,16 @@ import (
 )
 
 const (
-	chunk = 64 << 10 // bytes read at once
+	chunk = 256 << 10 // bytes read at once
+	// pipeSize is what the pipes of the first maxLarge relays are enlarged to:
+	// more bytes a switch. An unprivileged user may have only so many of them.
+	pipeSize = 1 << 20
+	maxLarge = 8
 	// linger is how long an empty pipe is still read after its command has
 	// ended, when something the command left behind holds it open.
 	linger = 250 * time.Millisecond
 	// maxChunks bounds the memory of output that was read but not reported.
-	maxChunks = 64
+	maxChunks = 24
 )
 
 // buffers is a bounded pool: who wants one while all are out waits, so a slow
@@ -25,10 +29,11 @@ const (
 type buffers struct {
 	free  chan []byte
 	spare chan struct{} // permits to allocate
+	large atomic.Int32  // relays with an enlarged pipe
 }
 
-func newBuffers() buffers {
-	b := buffers{free: make(chan []byte, maxChunks), spare: make(chan struct{}, maxChunks)}
+func newBuffers() *buffers {
+	b := &buffers{free: make(chan []byte, maxChunks), spare: make(chan struct{}, maxChunks)}
 	for range maxChunks {
 		b.spare <- struct{}{}
 	}
@@ -69,8 +74,11 @@ func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
 		unix.Close(p[1])
 		return nil, os.NewSyscallError("fcntl", err)
 	}
+	if x.buffers.large.Add(1) <= maxLarge {
+		unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, pipeSize) // an optimisation: it may be refused
+	}
 	y := &relay{r: os.NewFile(uintptr(p[0]), "relay"), w: os.NewFile(uintptr(p[1]), "relay"), ended: make(chan struct{})}
-	go y.read(&x.buffers, env, command)
+	go y.read(x.buffers, env, command)
 	return y, nil
 }
 
@@ -78,6 +86,7 @@ func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
 // and the pipe has been empty for linger.
 func (y *relay) read(pool *buffers, env *sched.Env, command int) {
 	defer close(y.ended)
+	defer pool.large.Add(-1)
 	defer y.r.Close()
 	for {
 		buf := pool.get()
