@@ -13,10 +13,10 @@ import (
 // signals routes what the program is sent: to the engine once it runs
 // something, before that to the context.
 type signals struct {
-	ch     chan os.Signal
-	cancel context.CancelFunc
-	force  chan struct{} // closed at the third interrupt
-	ended  chan struct{}
+	ch        chan os.Signal
+	cancel    context.CancelFunc
+	force     chan struct{} // closed at the third interrupt
+	listening chan struct{} // closed once ch gets the signals
 
 	mu      sync.Mutex // guards the fields below
 	deliver func(os.Signal)
@@ -30,7 +30,21 @@ type signals struct {
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s := &signals{ch: make(chan os.Signal, 8), cancel: cancel, force: make(chan struct{}), ended: make(chan struct{})}
+	s := &signals{ch: make(chan os.Signal, 8), cancel: cancel, force: make(chan struct{}), listening: make(chan struct{})}
+	go s.listen()
+	go s.serve(a)
+	code := f(ctx, s)
+	// The handlers stay: taking them away takes longer than the rest of the
+	// way out.
+	if sig := s.stoppedBy(); sig != nil {
+		return raise(sig)
+	}
+	return code
+}
+
+// listen has the signals sent to s. Go needs threads of its own for that, so it
+// is done beside reading the file; see [signals.route].
+func (s *signals) listen() {
 	for _, sig := range [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(sig) {
 			signal.Notify(s.ch, sig)
@@ -38,23 +52,12 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	}
 	// A reader of our output that goes away is an error of writing, not an end
 	// without a word: the children are still to be stopped.
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, syscall.SIGPIPE)
-	defer signal.Stop(pipe)
-
-	go s.serve(a)
-	code := f(ctx, s)
-	signal.Stop(s.ch)
-	close(s.ch)
-	<-s.ended
-	if s.first != nil {
-		return raise(s.first)
-	}
-	return code
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	close(s.listening)
 }
 
+// serve passes signals on, for as long as the program runs.
 func (s *signals) serve(a *app) {
-	defer close(s.ended)
 	for sig := range s.ch {
 		s.mu.Lock()
 		s.count++
@@ -77,7 +80,10 @@ func (s *signals) serve(a *app) {
 }
 
 // route hands all further signals to deliver; those that came before it too.
+// From its return on no signal ends the program unheard: only then may
+// something be started.
 func (s *signals) route(deliver func(os.Signal)) {
+	<-s.listening
 	s.mu.Lock()
 	s.deliver = deliver
 	first := s.first
@@ -95,6 +101,13 @@ func (s *signals) stopped(sig os.Signal) {
 	if s.first == nil {
 		s.first = sig
 	}
+}
+
+// stoppedBy returns the signal that stopped the run, or nil.
+func (s *signals) stoppedBy() os.Signal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first
 }
 
 // raise ends the process by sig. The first process of a container cannot be
