@@ -74,7 +74,8 @@ func (doc *document) workflow(dir string) *Workflow {
 	if w.Interval == 0 {
 		w.Interval = defaultInterval
 	}
-	for _, t := range w.Tasks {
+	for i, t := range w.Tasks {
+		t.Index = int32(i)
 		wild := strings.Contains(t.Name, "*")
 		for _, a := range t.Aliases {
 			wild = wild || strings.Contains(a, "*")

@@ -3,6 +3,7 @@ package schema
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -209,9 +210,15 @@ func shift(n *yaml.Node, lines int) {
 	}
 }
 
-// readAll decodes the pieces side by side. It returns false when one of them
-// cannot be read by itself.
+// readAll decodes the pieces side by side, the largest first, so that none is
+// left to be waited for. It returns false when one of them cannot be read by
+// itself.
 func (d *decoder) readAll(pieces []piece) bool {
+	order := make([]*piece, len(pieces))
+	for i := range pieces {
+		order[i] = &pieces[i]
+	}
+	slices.SortStableFunc(order, func(a, b *piece) int { return len(b.src) - len(a.src) })
 	var next atomic.Int32
 	var failed atomic.Bool
 	var done sync.WaitGroup
@@ -220,10 +227,10 @@ func (d *decoder) readAll(pieces []piece) bool {
 			var buf []byte
 			for !failed.Load() {
 				i := int(next.Add(1)) - 1
-				if i >= len(pieces) {
+				if i >= len(order) {
 					return
 				}
-				if !pieces[i].read(d.file, &buf) {
+				if !order[i].read(d.file, &buf) {
 					failed.Store(true)
 				}
 			}

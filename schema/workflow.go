@@ -130,6 +130,7 @@ type Task struct {
 	Namespace string // "" in the root file, else "ns" or "outer:inner"
 	Pos       diag.Pos
 	File      *diag.File // the file that defines it
+	Index     int32      // place in Workflow.Tasks
 
 	Aliases []string // full names
 
