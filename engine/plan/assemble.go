@@ -4,9 +4,9 @@ import "time"
 
 // assemble numbers the steps below roots: depth first, as written, needs before
 // what needs them. A shared step stands once; one that the run knows already
-// stands without its needs.
-func assemble(roots []*Step) *Plan {
-	a := assembler{p: &Plan{}, shared: map[*Step]int32{}}
+// stands without its needs. keyed is about how many of the steps are shared.
+func assemble(roots []*Step, keyed int) *Plan {
+	a := assembler{p: &Plan{}, shared: make(map[*Step]int32, keyed)}
 	for _, r := range roots {
 		a.p.Roots = append(a.p.Roots, a.add(r))
 	}
@@ -19,7 +19,7 @@ type assembler struct {
 }
 
 func (a *assembler) add(s *Step) int32 {
-	if s.Key != "" {
+	if s.Shared() {
 		if i, ok := a.shared[s]; ok {
 			return i
 		}
@@ -42,7 +42,7 @@ func (a *assembler) add(s *Step) int32 {
 	a.p.Steps = append(a.p.Steps, s)
 	a.p.Needs = append(a.p.Needs, needs)
 	a.p.Timeouts = append(a.p.Timeouts, timeouts)
-	if s.Key != "" {
+	if s.Shared() {
 		a.shared[s] = i
 	}
 	return i

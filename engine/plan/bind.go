@@ -255,7 +255,7 @@ func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := fmt.Sprintf("%s\x00%s\x00%s\x00%#v\x00%#v", s.Task.File.Path, local, dir, env, s.Scope.Uses())
+	key := fmt.Sprintf("%s\x00%s\x00%#v\x00%#v", local, dir, env, s.Scope.Uses())
 	if s.bound == nil {
 		return key, nil
 	}

@@ -56,14 +56,15 @@ type Expander struct {
 	o     Options
 	steps atomic.Int64
 
-	mu     sync.Mutex // guards the two maps
-	shared map[string]*Step
-	facts  map[*schema.Task]*facts
+	facts []atomic.Pointer[facts] // by schema.Task.Index
+
+	mu     sync.Mutex // guards shared
+	shared map[Key]*Step
 }
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
-	return &Expander{o: o, shared: map[string]*Step{}, facts: make(map[*schema.Task]*facts, len(o.Workflow.Tasks))}
+	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks))}
 }
 
 // Expand returns the plan of the calls and everything they need. The error
@@ -84,7 +85,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 	if e.problems != nil {
 		return nil, e.problems
 	}
-	return assemble(roots), nil
+	return assemble(roots, e.keyed), nil
 }
 
 // Problems takes the error of [Expander.Expand] apart, in order of expansion.
@@ -117,6 +118,7 @@ type expansion struct {
 	// path counts the tasks that are being expanded or called above: only when
 	// a task is among them are its ancestors compared one by one.
 	path     map[*schema.Task]int
+	keyed    int // steps with a key that were expanded
 	problems *multierror.Error
 }
 
@@ -140,7 +142,10 @@ func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 		return nil, err
 	}
 	s.complete = true
-	s = e.x.share(s)
+	if s.Shared() {
+		e.keyed++
+		s = e.x.share(s)
+	}
 	if f := e.x.factsOf(s.Task); f.mode == modeOnce && len(s.Task.Requires) == 0 && s.Name == s.Task.Name {
 		f.once.Store(s)
 	}
@@ -191,9 +196,11 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 		return s, err
 	}
 	if f.mode == modeWhenChanged {
-		if s.Key, err = changeKey(ctx, s, match); err != nil {
+		key, err := changeKey(ctx, s, match)
+		if err != nil {
 			return nil, err
 		}
+		s.Key = Key{file: s.Task.File, name: key}
 		if known := e.x.lookup(s.Key); known != nil {
 			return known, nil
 		}
@@ -226,7 +233,7 @@ func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []str
 	if match != nil {
 		local = resolveStars(local, match)
 	}
-	s.Key = s.Task.File.Path + "\x00" + local
+	s.Key = Key{file: s.Task.File, name: local}
 	return e.x.lookup(s.Key), nil
 }
 
@@ -257,7 +264,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 	return problems.ErrorOrNil()
 }
 
-func (x *Expander) lookup(key string) *Step {
+func (x *Expander) lookup(key Key) *Step {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.shared[key]
@@ -266,9 +273,6 @@ func (x *Expander) lookup(key string) *Step {
 // share publishes s, complete with its needs, under its key. If another
 // goroutine was faster its step is returned and s is dropped.
 func (x *Expander) share(s *Step) *Step {
-	if s.Key == "" {
-		return s
-	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if known := x.shared[s.Key]; known != nil {

@@ -49,9 +49,8 @@ type facts struct {
 
 // factsOf returns the facts of t.
 func (x *Expander) factsOf(t *schema.Task) *facts {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if f := x.facts[t]; f != nil {
+	known := &x.facts[t.Index]
+	if f := known.Load(); f != nil {
 		return f
 	}
 	run := t.Run.S
@@ -63,7 +62,9 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 		f.checksum = mentions(t, "CHECKSUM")
 		f.timestamp = mentions(t, "TIMESTAMP")
 	}
-	x.facts[t] = f
+	if !known.CompareAndSwap(nil, f) {
+		return known.Load()
+	}
 	return f
 }
 

@@ -57,7 +57,7 @@ type Step struct {
 	Name   string   // full name, stars of a wildcard replaced by what they matched
 	Label  string   // how it is shown: the label, else Name
 	Prefix string   // for prefixed output: the prefix, else the task's name, stars and all
-	Key    string   // identity of a shared step; "" for `run: always`
+	Key    Key      // identity of a shared step; zero for `run: always`
 	Pos    diag.Pos // of the call
 	From   *Step    // the step that needs or calls it first; nil for the command line
 	Silent bool     // of the call, the task or the run
@@ -72,6 +72,16 @@ type Step struct {
 	// complete steps have their needs; only such are shared.
 	complete bool
 }
+
+// Key is the identity of steps that are shared: those with equal keys are one
+// within a run. It is comparable.
+type Key struct {
+	file *diag.File
+	name string // of the task in its file, and all else that makes a difference
+}
+
+// Shared reports whether calls of the step's task may mean this same step.
+func (s *Step) Shared() bool { return s.Key != Key{} }
 
 // need is one thing a step needs.
 type need struct {

@@ -39,6 +39,7 @@ func workflow(run string, lines ...string) *schema.Workflow {
 		for _, n := range strings.Fields(needs) {
 			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
+		t.Index = int32(len(w.Tasks))
 		w.Tasks = append(w.Tasks, t)
 		w.ByName[name] = t
 	}

@@ -25,15 +25,14 @@ const (
 
 // admission decides how many steps may run. It belongs to the loop.
 type admission struct {
-	limit    int  // without the extra ones
-	hard     bool // limit is never exceeded
-	extra    int  // admitted over the limit
-	wait     time.Duration
-	last     time.Time // the last end or admission over the limit
-	idle     func() bool
-	tick     *time.Timer
-	armed    bool
-	sampling bool
+	limit int  // without the extra ones
+	hard  bool // limit is never exceeded
+	extra int  // admitted over the limit
+	wait  time.Duration
+	since time.Time // when the wait began: the last end, or admission over the limit
+	idle  func() bool
+	tick  *time.Timer
+	armed bool // tick is running; it may fire before the wait is over
 }
 
 func newAdmission(o *Options) admission {
@@ -53,33 +52,29 @@ func newAdmission(o *Options) admission {
 // admits reports whether one more step may run beside active ones.
 func (a *admission) admits(active int) bool { return active < a.limit+a.extra }
 
-// ended notes the end of a step.
-func (a *admission) ended() {
+// ended notes the end of a step. The timer is not touched, since steps may end
+// by the thousand while it runs.
+func (a *admission) ended(now time.Time) {
 	if a.hard {
 		return
 	}
 	if a.extra > 0 {
 		a.extra--
 	}
-	a.wait = patience
-	a.last = time.Time{}
+	a.wait, a.since = patience, now
 }
 
 // arm starts or stops the timer: it runs while somebody waits for a slot.
 func (a *admission) arm(wanted bool) {
-	if a.hard || !wanted {
-		if a.armed {
-			a.tick.Stop()
-			a.armed = false
-		}
-		return
+	switch {
+	case a.hard || wanted == a.armed:
+	case wanted:
+		a.since = time.Now()
+		a.restart(a.wait)
+	default:
+		a.tick.Stop()
+		a.armed = false
 	}
-	if a.armed && !a.last.IsZero() {
-		return
-	}
-	a.sampling = false
-	a.last = time.Now()
-	a.restart(a.wait)
 }
 
 func (a *admission) restart(d time.Duration) {
@@ -102,9 +97,11 @@ func (a *admission) timer() <-chan time.Time {
 // expired admits one more step if the machine has room for it, or if nothing
 // was admitted for long.
 func (a *admission) expired() {
-	a.armed = false
-	waited := time.Since(a.last)
+	waited := time.Since(a.since)
 	switch {
+	case waited < a.wait:
+		a.restart(a.wait - waited)
+		return
 	case a.idle():
 		a.wait = max(a.wait/2, minPatience)
 	case waited >= regardless:
@@ -113,6 +110,6 @@ func (a *admission) expired() {
 		return
 	}
 	a.extra++
-	a.last = time.Now()
+	a.since = time.Now()
 	a.restart(a.wait)
 }

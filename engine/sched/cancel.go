@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"container/heap"
 	"errors"
 
 	"github.com/weftrun/weft/engine/event"
@@ -58,8 +57,8 @@ func (l *loop) cancelRoots(b *batch, cause error) {
 // wait for a slot to learn it.
 func (l *loop) drain() {
 	var over []*node
-	for _, n := range l.ready {
-		if n.state == ready && n.batch.ctx.Err() != nil {
+	for _, e := range l.ready {
+		if n := e.node; n.state == ready && n.batch.ctx.Err() != nil {
 			over = append(over, n)
 		}
 	}
@@ -68,14 +67,7 @@ func (l *loop) drain() {
 			l.settle(n, l.withoutRunning(n))
 		}
 	}
-	kept := l.ready[:0]
-	for _, n := range l.ready {
-		if n.state == ready {
-			kept = append(kept, n)
-		}
-	}
-	l.ready = kept
-	heap.Init(&l.ready)
+	l.ready.keep()
 }
 
 // IsCancelled reports whether err only says that something else ended the step.

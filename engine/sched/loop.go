@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"container/heap"
 	"context"
 	"time"
 
@@ -61,8 +60,8 @@ type batch struct {
 type loop struct {
 	r       *Run
 	ready   queue
-	resumes []*batch // finished batches whose callers wait for a slot
-	shared  map[*plan.Step]*node
+	resumes []*batch             // finished batches whose callers wait for a slot
+	shared  map[*plan.Step]*node // nil until there is one
 	work    chan *node
 	idle    int // workers that wait for work
 	active  int // slots taken
@@ -72,7 +71,7 @@ type loop struct {
 }
 
 func newLoop(r *Run) *loop {
-	return &loop{r: r, shared: map[*plan.Step]*node{}, work: make(chan *node), adm: newAdmission(&r.o)}
+	return &loop{r: r, work: make(chan *node), adm: newAdmission(&r.o)}
 }
 
 // serve is the loop.
@@ -99,8 +98,9 @@ func (l *loop) handle(m message) {
 	case m.done != nil:
 		l.active--
 		l.idle++
-		l.adm.ended()
-		l.settle(m.done, m.outcome)
+		now := time.Now()
+		l.adm.ended(now)
+		l.settleAt(now, m.done, m.outcome)
 	case m.timeout != nil:
 		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after, Need: true})
 	case m.release != nil:
@@ -121,7 +121,7 @@ func (l *loop) dispatch() {
 		l.resume(b)
 	}
 	for len(l.ready) > 0 && l.adm.admits(l.active) {
-		n := heap.Pop(&l.ready).(*node)
+		n := l.ready.pop()
 		if n.state == ready {
 			l.start(n)
 		}
@@ -149,12 +149,14 @@ func (l *loop) accept(b *batch) {
 	}
 	var joined []*node
 	for i, s := range p.Steps {
-		if known := l.shared[s]; s.Key != "" && known != nil {
-			b.nodes[i] = known
-			if known.state != settled {
-				joined = append(joined, known)
+		if s.Shared() {
+			if known := l.shared[s]; known != nil {
+				b.nodes[i] = known
+				if known.state != settled {
+					joined = append(joined, known)
+				}
+				continue
 			}
-			continue
 		}
 		n := &slab[i]
 		l.lastID++
@@ -162,8 +164,11 @@ func (l *loop) accept(b *batch) {
 		n.env = Env{ID: l.lastID, node: n, Stdin: l.r.o.Limit == 1 || alone != nil && alone[i]}
 		b.nodes[i] = n
 		b.individual = b.individual || s.Task.Failfast || p.Timeouts[i] != nil
-		if s.Key != "" {
+		if s.Shared() {
 			s.Adopt()
+			if l.shared == nil {
+				l.shared = make(map[*plan.Step]*node, len(p.Steps))
+			}
 			l.shared[s] = n
 		}
 	}
@@ -252,7 +257,7 @@ func (l *loop) becomeReady(n *node) {
 		l.settle(n, l.withoutRunning(n))
 		return
 	}
-	heap.Push(&l.ready, n)
+	l.ready.push(n)
 }
 
 // withoutRunning is the outcome of a step that cannot start any more.
@@ -298,8 +303,11 @@ func (l *loop) worker(n *node) {
 	}
 }
 
-// settle gives n its outcome and tells everyone who waits for it.
-func (l *loop) settle(n *node, out Outcome) {
+// settle gives n its outcome now.
+func (l *loop) settle(n *node, out Outcome) { l.settleAt(time.Now(), n, out) }
+
+// settleAt gives n its outcome and tells everyone who waits for it.
+func (l *loop) settleAt(now time.Time, n *node, out Outcome) {
 	n.state = settled
 	n.result = out.Result
 	if n.cancel != nil {
@@ -314,7 +322,7 @@ func (l *loop) settle(n *node, out Outcome) {
 			n.err = late
 		}
 	}
-	l.r.o.Emit(l.settledEvent(n, out))
+	l.r.o.Emit(l.settledEvent(now, n, out))
 	n.ctx, n.cancel = nil, nil
 	dependents, callers := n.dependents, n.callers
 	n.dependents, n.callers = nil, nil
@@ -345,9 +353,8 @@ func (l *loop) settle(n *node, out Outcome) {
 	}
 }
 
-func (l *loop) settledEvent(n *node, out Outcome) event.Event {
+func (l *loop) settledEvent(now time.Time, n *node, out Outcome) event.Event {
 	s := n.step
-	now := time.Now()
 	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
 		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code}
 	if !n.started.IsZero() {

@@ -1,20 +1,73 @@
 package sched
 
-// queue is a heap of ready nodes: the newest plan first, then in plan order.
-type queue []*node
+// queue is a binary heap of ready nodes: the newest plan first, then in plan
+// order. A step costs a push and a pop, so the order stands beside the node
+// and nothing is reached through an interface, as in container/heap.
+type queue []entry
 
-func (q queue) Len() int { return len(q) }
+type entry struct {
+	order uint64
+	node  *node
+}
 
-func (q queue) Less(i, j int) bool { return q[i].order < q[j].order }
+func (q *queue) push(n *node) {
+	h := append(*q, entry{n.order, n})
+	*q = h
+	i := len(h) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if h[parent].order <= n.order {
+			break
+		}
+		h[i] = h[parent]
+		i = parent
+	}
+	h[i] = entry{n.order, n}
+}
 
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+// pop removes the first node. The queue must not be empty.
+func (q *queue) pop() *node {
+	h := *q
+	first, last := h[0].node, h[len(h)-1]
+	h[len(h)-1] = entry{}
+	h = h[:len(h)-1]
+	*q = h
+	if len(h) > 0 {
+		h.sink(0, last)
+	}
+	return first
+}
 
-func (q *queue) Push(x any) { *q = append(*q, x.(*node)) }
+// sink puts e into the heap below the free place i.
+func (q queue) sink(i int, e entry) {
+	for {
+		child := 2*i + 1
+		if child >= len(q) {
+			break
+		}
+		if right := child + 1; right < len(q) && q[right].order < q[child].order {
+			child = right
+		}
+		if e.order <= q[child].order {
+			break
+		}
+		q[i] = q[child]
+		i = child
+	}
+	q[i] = e
+}
 
-func (q *queue) Pop() any {
-	old := *q
-	n := old[len(old)-1]
-	old[len(old)-1] = nil
-	*q = old[:len(old)-1]
-	return n
+// keep drops the nodes that are not ready any more.
+func (q *queue) keep() {
+	kept := (*q)[:0]
+	for _, e := range *q {
+		if e.node.state == ready {
+			kept = append(kept, e)
+		}
+	}
+	clear((*q)[len(kept):])
+	for i := len(kept)/2 - 1; i >= 0; i-- {
+		kept.sink(i, kept[i])
+	}
+	*q = kept
 }

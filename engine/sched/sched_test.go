@@ -91,6 +91,7 @@ func workflow(lines string) *schema.Workflow {
 		for _, c := range strings.Split(cmds, ";") {
 			t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: strings.TrimSpace(c)}, CommandOptions: &schema.CommandOptions{}})
 		}
+		t.Index = int32(len(w.Tasks))
 		w.Tasks = append(w.Tasks, t)
 		w.ByName[name] = t
 	}
