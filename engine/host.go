@@ -18,9 +18,8 @@ type host struct{ e *Engine }
 // group returns the process group of one script, and how to end it.
 func (h host) group(name string) (*proc.Group, func()) {
 	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name})
-	hard := h.e.stopping.Current()
-	stop := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
-	return g, func() { stop(); g.Close() }
+	h.e.stopping.Enter(g)
+	return g, func() { h.e.stopping.Leave(g); g.Close() }
 }
 
 // Output implements vars.Shell.

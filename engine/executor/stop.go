@@ -39,8 +39,7 @@ func (i interrupt) StopLadder() proc.Ladder {
 // The zero value is ready to use. It is safe for concurrent use.
 type Stops struct {
 	mu       sync.Mutex // guards the fields below
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	running  map[*proc.Group]*time.Timer
 	insisted error
 }
 
@@ -49,24 +48,33 @@ func (s *Stops) Kill(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.insisted = cause
-	if s.cancel != nil {
-		s.cancel(cause)
-		s.ctx, s.cancel = nil, nil
+	for g := range s.running {
+		g.Kill(cause)
 	}
 }
 
-// Current returns the context that the next Kill cancels.
-func (s *Stops) Current() context.Context {
+// Enter makes g one of the running commands, until Leave.
+func (s *Stops) Enter(g *proc.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancelCause(context.Background())
-		if s.insisted != nil {
-			insisted, cancel := s.insisted, s.cancel
-			time.AfterFunc(grace, func() { cancel(insisted) })
-		}
+	if s.running == nil {
+		s.running = map[*proc.Group]*time.Timer{}
 	}
-	return s.ctx
+	var last *time.Timer
+	if cause := s.insisted; cause != nil {
+		last = time.AfterFunc(grace, func() { g.Kill(cause) })
+	}
+	s.running[g] = last
+}
+
+// Leave is called when the command of g has ended.
+func (s *Stops) Leave(g *proc.Group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := s.running[g]; last != nil {
+		last.Stop()
+	}
+	delete(s.running, g)
 }
 
 // start runs sc as processes of their own group, stopped when ctx is done.
@@ -74,9 +82,8 @@ func (r *run) start(ctx context.Context, sc *shell.Script) error {
 	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Label, Terminal: sc.Stdin != nil})
 	defer g.Close()
 	sc.Group = g
-	hard := r.x.o.Stops.Current()
-	unkill := context.AfterFunc(hard, func() { g.Kill(context.Cause(hard)) })
-	defer unkill()
+	r.x.o.Stops.Enter(g)
+	defer r.x.o.Stops.Leave(g)
 	err := r.x.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.
