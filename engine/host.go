@@ -17,7 +17,7 @@ type host struct{ e *Engine }
 
 // group returns the process group of one script, and how to end it.
 func (h host) group(name string) (*proc.Group, func()) {
-	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name})
+	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.run}})
 	h.e.stopping.Enter(g)
 	return g, func() { h.e.stopping.Leave(g); g.Close() }
 }

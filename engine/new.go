@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
@@ -21,6 +23,7 @@ import (
 // that only ask may be called any number of times.
 type Engine struct {
 	o         Options
+	run       string // identity
 	shell     *shell.Shell
 	processes *proc.Table
 	tree      *cache.Tree
@@ -35,8 +38,8 @@ type Engine struct {
 // New returns an Engine. It reads the root dotenv files, and with them runs
 // the dynamic variables their paths refer to.
 func New(ctx context.Context, o Options) (*Engine, error) {
-	e := &Engine{o: o}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), OnInterrupt: e.interrupted})
+	e := &Engine{o: o, run: uuid.NewString()}
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), OnInterrupt: e.interrupted, Environ: o.Environ, OnLost: e.lost})
 	e.shell = shell.New(shell.Options{})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})

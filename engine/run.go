@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/engine/event"
@@ -15,6 +14,10 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
 )
+
+// Close ends what dynamic variables, conditions and status checks left behind.
+// After Run it does nothing.
+func (e *Engine) Close() { e.processes.Close(false) }
 
 // Run executes the calls: one after the other, or at once with Parallel. It
 // returns when everything has ended and every event has been handed to the
@@ -30,8 +33,11 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	q := newQueue(e.observe(e.o.Sink))
 	e.queue = q
 	started := time.Now()
-	q.Emit(&event.RunStarted{Time: started, Run: uuid.NewString(), Tasks: names(calls)})
+	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
 	err := e.execute(ctx, calls)
+	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
+		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: left.Name, Kept: left.Kept})
+	}
 	e.stopping.end()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
@@ -78,7 +84,6 @@ func (e *Engine) execute(ctx context.Context, calls []plan.Call) error {
 	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Failfast: e.o.Failfast})
 	defer run.Close()
 	defer e.store.Close()
-	defer e.processes.Close()
 	if e.o.Parallel {
 		return e.once(ctx, x, run, calls...)
 	}
@@ -107,7 +112,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
 	return executor.Options{
-		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars,
+		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,
 		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,

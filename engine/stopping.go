@@ -77,6 +77,17 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 	}
 }
 
+// lost is called when the process that keeps all others is gone, and all others
+// with it: the run cannot go on.
+func (e *Engine) lost() {
+	s := &e.stopping
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel(proc.ErrKeeperLost)
+	}
+}
+
 // startReminding says, while commands that were told to end take their time,
 // which they are. s.mu is held.
 func (s *stopping) startReminding(e *Engine) {

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -21,6 +22,7 @@ const (
 	exitOther    = 1
 	exitUsage    = 2
 	exitPipe     = 141 // as a program that died of SIGPIPE
+	exitInternal = 125 // weft itself cannot go on
 	exitExists   = 101
 	exitTask     = 201
 	exitNotFound = 200
@@ -48,6 +50,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, proc.ErrKeeperLost):
+		return exitInternal
 	case errors.As(err, &notFound):
 		return exitNotFound
 	case errors.As(err, &internal):

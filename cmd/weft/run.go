@@ -30,6 +30,7 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	if err != nil {
 		return a.fail(err)
 	}
+	defer r.engine.Close()
 	s.route(r.engine.Signal)
 	calls := a.calls()
 	switch {

@@ -123,7 +123,6 @@ const (
 	ErrorIgnored                             // ignore_error covered Err; A: whose it is: "" the command's, "call", "task"
 	Deduplicated                             // A: key; an equal call ran or runs already
 	PromptAssumed                            // A: text; --yes answered it
-	LeftRunning                              // A: description of what a command left behind
 	WaitingForLock                           // A: who holds it
 	BodyEnded                                // the commands have ended, with Err; deferred ones follow
 )
@@ -186,6 +185,15 @@ type StillRunning struct {
 	Tasks []string
 }
 
+// LeftBehind tells of a process that outlived the command which started it,
+// when the run is over: it was stopped, or goes on if it is meant to stay.
+type LeftBehind struct {
+	Time time.Time
+	Pid  int
+	Name string // the kernel's, at most 15 bytes
+	Kept bool
+}
+
 // RunFinished closes every run.
 type RunFinished struct {
 	Time     time.Time
@@ -207,4 +215,5 @@ func (*StepSettled) event()     {}
 func (*DiagnosticFound) event() {}
 func (*SignalReceived) event()  {}
 func (*StillRunning) event()    {}
+func (*LeftBehind) event()      {}
 func (*RunFinished) event()     {}

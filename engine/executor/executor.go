@@ -33,6 +33,7 @@ type Options struct {
 	Tree      *cache.Tree
 	Stops     *Stops
 	CLI       schema.Vars // NAME=value from the command line
+	Run       string      // identity of the run, for the cookies of its processes
 
 	Stdin, Stdout, Stderr *os.File
 	Relay                 bool        // output is not inherited but sent as events

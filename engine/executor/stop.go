@@ -79,7 +79,7 @@ func (s *Stops) Leave(g *proc.Group) {
 
 // start runs sc as processes of their own group, stopped when ctx is done.
 func (r *run) start(ctx context.Context, sc *shell.Script) error {
-	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Label, Terminal: sc.Stdin != nil})
+	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil})
 	defer g.Close()
 	sc.Group = g
 	r.x.o.Stops.Enter(g)
@@ -90,6 +90,16 @@ func (r *run) start(ctx context.Context, sc *shell.Script) error {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// cookie is what the step's processes are known by; a step that is only looked
+// at has none of its own.
+func (r *run) cookie() proc.Cookie {
+	c := proc.Cookie{Run: r.x.o.Run}
+	if r.env != nil {
+		c.Step = int(r.env.ID)
+	}
+	return c
 }
 
 // condition runs text without input or output; nil means it exited zero.

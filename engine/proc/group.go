@@ -6,12 +6,17 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/weftrun/weft/engine/keeper"
 )
 
 // GroupOptions describe a Group.
 type GroupOptions struct {
-	// Name is for messages.
+	// Name is that of the task.
 	Name string
+	// Cookie is what the group's processes are known by once their parents are
+	// gone; the zero value leaves these out of what is killed.
+	Cookie Cookie
 	// Terminal: the group's programs get the terminal's foreground while they
 	// run, if weft's standard input is one.
 	Terminal bool
@@ -22,11 +27,13 @@ type GroupOptions struct {
 type Group struct {
 	t        *Table
 	name     string
+	cookie   Cookie
 	terminal bool
 
 	refused atomic.Bool // cause is set; it changes once
 
 	mu      sync.Mutex // guards the fields below
+	id      uint32     // in requests; 0 until something is started
 	index   int32      // place in Table.live
 	rank    uint8      // how hard the group was stopped; 0: not
 	closed  bool
@@ -34,14 +41,14 @@ type Group struct {
 	cause   error         // why nothing starts any more
 	done    chan struct{} // closed with cause; made on demand
 	idle    chan struct{} // closed when a stopped group has no process left
-	procs   []*Process    // not yet reaped
-	left    []int         // process groups with members we did not start
+	procs   []*Process    // not yet ended
+	left    bool          // it has processes that were not started on request
 	cleanup *Group
 }
 
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, terminal: o.Terminal}
+	return &Group{t: t, name: o.Name, cookie: o.Cookie, terminal: o.Terminal}
 }
 
 // Name returns the name the group was made with.
@@ -143,7 +150,7 @@ func (g *Group) Cleanup() *Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cleanup == nil {
-		g.cleanup = &Group{t: g.t, name: g.name, terminal: g.terminal}
+		g.cleanup = &Group{t: g.t, name: g.name, cookie: g.cookie, terminal: g.terminal}
 		if g.closed {
 			g.cleanup.closed = true
 			g.cleanup.refuse(g.cause)
@@ -160,20 +167,21 @@ func (g *Group) Killed() bool {
 }
 
 // Close says that the step is over and takes the terminal back. If the group was
-// stopped, what is left of it is killed; else what it left in the background
-// goes on, may start further programs, and Wait still works for them.
+// stopped, it returns when nothing is left of it: see [Group.clear]. Else what
+// it left in the background goes on, may start further programs, and Wait still
+// works for them.
 func (g *Group) Close() {
 	g.mu.Lock()
 	c := g.cleanup
 	g.closed = true
-	if g.rank > 0 && len(g.procs)+len(g.left) > 0 {
-		g.rank = rank(syscall.SIGKILL)
-		g.signalAll(syscall.SIGKILL)
-	} else if len(g.left) > 0 {
-		g.t.leaveBehind(g.left...)
+	stopped := g.rank > 0 && g.id != 0
+	if g.left && !stopped {
+		g.t.leaveBehind(g.id)
 	}
-	g.left = nil
 	g.mu.Unlock()
+	if stopped {
+		g.clear()
+	}
 	g.t.term.closed(g)
 	if c != nil {
 		c.mu.Lock()
@@ -187,26 +195,24 @@ func (g *Group) Close() {
 var errCleanedUp = errors.New("the step was cleaned up")
 
 // signalAll sends s, and SIGCONT so that stopped processes notice, to every
-// process group of g; g.mu is held.
+// process group of g; g.mu is held. One Ctrl-C is one SIGINT: a process group
+// that the terminal's reached already is left out.
 func (g *Group) signalAll(s syscall.Signal) {
-	for i, p := range g.procs {
-		if g.firstOf(i) && !(s == syscall.SIGINT && g.allTold(p.pgid)) {
-			signalGroup(p.pgid, s)
+	if g.id == 0 {
+		return
+	}
+	r := keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Cont: s != syscall.SIGKILL}
+	if s == syscall.SIGINT {
+		for _, p := range g.procs {
+			if p.pgid != 0 && g.allTold(p.pgid) {
+				r.Skip = int32(p.pgid)
+			}
 		}
 	}
-	for _, pgid := range g.left {
-		signalGroup(pgid, s)
+	if s == syscall.SIGKILL {
+		r.Scope, r.Cookie = keeper.TreeScope, g.cookie.String()
 	}
-}
-
-// firstOf reports whether g.procs[i] is the first of its process group.
-func (g *Group) firstOf(i int) bool {
-	for _, p := range g.procs[:i] {
-		if p.pgid == g.procs[i].pgid {
-			return false
-		}
-	}
-	return true
+	g.t.host.signal(r)
 }
 
 // allTold reports whether the terminal's Ctrl-C reached all of a process group
@@ -235,14 +241,14 @@ func (g *Group) has(pgid int) bool {
 func (g *Group) each(s syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, p := range g.procs {
-		if g.firstOf(i) {
-			syscall.Kill(-p.pgid, s)
-		}
+	if g.id != 0 {
+		g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s)})
 	}
-	for _, pgid := range g.left {
-		syscall.Kill(-pgid, s)
-	}
+}
+
+// signalGroup sends s to one process group of g; g.mu is held.
+func (g *Group) signalGroup(pgid int, s syscall.Signal, cont bool) {
+	g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Only: int32(pgid), Cont: cont})
 }
 
 // Signal sends s to the processes that were started with a Job that is job or
@@ -254,17 +260,33 @@ func (g *Group) Signal(job string, s syscall.Signal) bool {
 	for _, p := range g.procs {
 		if p.job == job || len(p.job) > len(job) && p.job[:len(job)] == job && p.job[len(job)] == '/' {
 			// One process, not its group, which the rest of the step shares.
-			found = syscall.Kill(p.pid, s) == nil || found
+			g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
+			found = true
 		}
 	}
 	return found
 }
 
-// signalGroup sends s to a process group. The errors possible here (gone, or
-// changed its user) leave nothing to do.
-func signalGroup(pgid int, s syscall.Signal) {
-	syscall.Kill(-pgid, s)
-	if s != syscall.SIGKILL {
-		syscall.Kill(-pgid, syscall.SIGCONT)
+// remove takes a process that has ended out of the group; g.mu is held. left
+// tells that its process group still has others.
+func (g *Group) remove(p *Process, left bool) {
+	for i, q := range g.procs {
+		if q == p {
+			g.procs = append(g.procs[:i], g.procs[i+1:]...)
+			break
+		}
+	}
+	if left && !g.left {
+		g.left = true
+		if g.closed && g.rank == 0 {
+			g.t.leaveBehind(g.id)
+		}
+	}
+	if len(g.procs) == 0 {
+		g.t.leave(g)
+		if g.idle != nil {
+			close(g.idle)
+			g.idle, g.grace = nil, 0
+		}
 	}
 }

@@ -14,35 +14,31 @@
 //	                                     ▼
 //	                                   Close    then what is left is killed
 //
-// # How a process is waited for
+// # Who starts, signals and reaps
 //
-// Three ways were measured with 1,000 tiny programs from three goroutines on
-// two CPUs, against a C loop of posix_spawn with two in flight: a blocking wait
-// per child (1.17 of C's wall time, 1.12 of its CPU time), a pidfd in Go's
-// poller (1.20, 1.21) and a wait without blocking after every SIGCHLD (1.18,
-// 1.21). Blocking is cheapest but costs a thread per child; a pidfd costs no
-// thread. So the first few children are waited for by blocking, and those above
-// by pidfd: short programs, which run few at a time, get the cheap way, and a
-// thousand services do not make a thousand threads. BenchmarkStart keeps the
-// figure.
+// On Linux a process of its own does, KEEPER (package keeper): it is the parent
+// of everything, and ends everything should weft be killed. A Table asks it by
+// messages, which it handles in order, and one goroutine takes up what it
+// reports; there is no thread or goroutine per child. A process id means
+// something only until its process is reaped, so only KEEPER signals: requests
+// name groups and processes by numbers of ours. Elsewhere weft starts programs
+// itself and signals their process groups; see local.go.
 //
-// # Who may be signalled
+// # What a step leaves behind
 //
-// A process id means something only until its process is reaped. Reaping and
-// signalling therefore happen under the group's lock, and a process group is
-// signalled only while it has a member that was not reaped, or was seen to have
-// members left right after its last known one was.
+// Processes whose parents are gone belong to KEEPER. They are found again by
+// their parents, their process group, or the cookie in their environment. What a
+// stopped group left is killed when it is closed, all else by [Table.Close].
 package proc
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/weftrun/weft/engine/keeper"
 )
 
 // Options configure a Table. The zero value is usable: no terminal, real time.
@@ -57,108 +53,67 @@ type Options struct {
 	// counts as the user's Ctrl-C. It is called once for all programs running at
 	// that moment, from any goroutine, with no lock held. It may be nil.
 	OnInterrupt func()
+	// Environ is weft's own environment, for the identities of an outer weft.
+	Environ []string
+	// OnLost is called when the process that keeps all others was killed. What
+	// it kept is dead by then. It may be nil.
+	OnLost func()
 }
-
-// maxBlocked is how many children are waited for by a blocked thread.
-const maxBlocked = 4
 
 // Table is all processes of a run. It may be used concurrently.
 type Table struct {
-	after   func(d time.Duration) <-chan time.Time
-	null    func() (*os.File, error)
-	blocked atomic.Int32 // children with a thread of their own
-	term    terminal
+	after     func(d time.Duration) <-chan time.Time
+	null      func() (*os.File, error)
+	onLost    func()
+	groupIDs  atomic.Uint32
+	outerRun  string // ends with a colon, or is empty
+	outerStep string
+	term      terminal
+	strangers []int // children weft had before it started anything
+
+	connecting sync.Once
+	host       host  // nil until something is started
+	hostErr    error // why nothing can be
 
 	mu     sync.Mutex // guards the fields below
 	live   []*Group   // groups with processes; Group.index is the place
-	polled []*Process // waited for by pidfd; Process.index is the place
-	left   []int      // process groups that closed groups left behind
-	quit   chan struct{}
+	left   []uint32   // closed groups that left something behind
 	closed bool
+}
+
+// host starts and signals programs and tells their Process what becomes of
+// them. There are two: KEEPER's, and where there is no KEEPER weft itself.
+type host interface {
+	// start asks for a program; what becomes of it is reported to p.
+	start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error
+	signal(s keeper.Signal)
+	// members returns what is alive of a group, or of everything if it is zero.
+	members(group uint32, cookie string) []keeper.Member
+	// signalPids signals members.
+	signalPids(s syscall.Signal, ms []keeper.Member)
+	// nextOrphan returns a channel that is closed when something has ended
+	// that was not started on request.
+	nextOrphan() <-chan struct{}
+	// end kills everything but keep and returns when it is gone.
+	end(keep []keeper.Member)
+}
+
+// connect returns the table's host. The first call makes it.
+func (t *Table) connect() (host, error) {
+	t.connecting.Do(func() { t.host, t.hostErr = newHost(t) })
+	return t.host, t.hostErr
 }
 
 // NewTable returns an empty table. It makes no system call.
 func NewTable(o Options) *Table {
-	t := &Table{after: o.After}
+	t := &Table{after: o.After, onLost: o.OnLost}
 	if t.after == nil {
 		t.after = time.After
 	}
 	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
+	t.outerRun, t.outerStep = outer(o.Environ, runVariable), outer(o.Environ, stepVariable)
 	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt
 	return t
-}
-
-// Close ends what the table runs beside the processes. Groups are closed by
-// their owners, before.
-func (t *Table) Close() {
-	t.mu.Lock()
-	quit := t.quit
-	t.quit, t.closed = nil, true
-	t.mu.Unlock()
-	if quit != nil {
-		close(quit)
-	}
-	t.term.close()
-}
-
-// StopLeft sends l.Signal to what commands that are over left running in the
-// background: a Ctrl-C for the run is for them too. Those that weft started
-// itself are also killed after l.Grace, if it is not zero.
-func (t *Table) StopLeft(cause error, l Ladder) {
-	for _, g := range t.groups() {
-		g.mu.Lock()
-		over := g.closed
-		g.mu.Unlock()
-		if over {
-			g.Stop(cause, l)
-		}
-	}
-	t.mu.Lock()
-	left := t.left
-	t.left = nil
-	t.mu.Unlock()
-	if len(left) == 0 {
-		return
-	}
-	if l.Signal == 0 {
-		l.Signal = syscall.SIGTERM
-	}
-	ours := ourGroups()
-	for _, pgid := range left {
-		if ours[pgid] {
-			signalGroup(pgid, l.Signal)
-		}
-	}
-}
-
-// ourGroups returns the process groups of weft's session: a number from a while
-// ago may be another's by now.
-func ourGroups() map[int]bool {
-	session, err := unix.Getsid(0)
-	if err != nil {
-		return nil
-	}
-	groups := make(map[int]bool)
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if sid, err := unix.Getsid(pid); err == nil && sid == session {
-			if pgid, err := unix.Getpgid(pid); err == nil {
-				groups[pgid] = true
-			}
-		}
-	}
-	return groups
-}
-
-// leaveBehind remembers process groups that were left behind.
-func (t *Table) leaveBehind(pgids ...int) {
-	t.mu.Lock()
-	t.left = append(t.left, pgids...)
-	t.mu.Unlock()
 }
 
 // enter notes that g has processes; t.mu is taken, g.mu is held.
@@ -176,24 +131,6 @@ func (t *Table) leave(g *Group) {
 	t.live[g.index], last.index = last, g.index
 	t.live[len(t.live)-1] = nil
 	t.live = t.live[:len(t.live)-1]
-	t.mu.Unlock()
-}
-
-// poll adds p to those whose stops are found by SIGCHLD.
-func (t *Table) poll(p *Process) {
-	t.mu.Lock()
-	p.index = len(t.polled)
-	t.polled = append(t.polled, p)
-	t.mu.Unlock()
-}
-
-// unpoll removes p again.
-func (t *Table) unpoll(p *Process) {
-	t.mu.Lock()
-	last := t.polled[len(t.polled)-1]
-	t.polled[p.index], last.index = last, p.index
-	t.polled[len(t.polled)-1] = nil
-	t.polled = t.polled[:len(t.polled)-1]
 	t.mu.Unlock()
 }
 

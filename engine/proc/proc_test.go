@@ -27,6 +27,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// newTable returns a table that is closed, with everything it started, when the
+// test is over.
+func newTable(t testing.TB, o Options) *Table {
+	tab := NewTable(o)
+	t.Cleanup(func() { tab.Close(false) })
+	return tab
+}
+
 // sh starts a script and returns the process and its standard output.
 func sh(t testing.TB, g *Group, script string) (*Process, *bufio.Reader) {
 	t.Helper()
@@ -54,7 +62,7 @@ func line(t testing.TB, r *bufio.Reader) string {
 }
 
 func TestStatus(t *testing.T) {
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	for script, want := range map[string]Status{
 		"exit 0":        {},
@@ -64,7 +72,7 @@ func TestStatus(t *testing.T) {
 		"kill -PIPE $$": {Code: 141, Signal: syscall.SIGPIPE},
 	} {
 		p, _ := sh(t, g, script)
-		got := p.Wait()
+		got, _ := p.Wait()
 		if got.Code != want.Code || got.Signal != want.Signal {
 			t.Errorf("%s: got %+v, want %+v", script, got, want)
 		}
@@ -83,7 +91,7 @@ func TestStartErrors(t *testing.T) {
 		}
 		return path
 	}
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	for _, tt := range []struct {
 		spec Spec
@@ -95,7 +103,7 @@ func TestStartErrors(t *testing.T) {
 		{Spec{Path: write("noshebang", "echo\n", 0o755)}, syscall.ENOEXEC, "exec format error"},
 		{Spec{Path: "/bin/true", Dir: dir + "/gone"}, fs.ErrNotExist, "chdir " + dir + "/gone: no such file or directory"},
 	} {
-		_, err := g.Start(&tt.spec)
+		_, err := g.Run(&tt.spec)
 		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: got %v, want %v (%s)", tt.spec.Path, err, tt.want, tt.text)
 		}
@@ -111,25 +119,21 @@ func TestTextBusy(t *testing.T) {
 	}
 	f.WriteString("#!/bin/sh\nexit 7\n")
 	busy := make(chan struct{})
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	go func() {
 		defer close(busy)
 		time.AfterFunc(5*time.Millisecond, func() { f.Close() })
 	}()
 	<-busy
-	p, err := g.Start(&Spec{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := p.Wait(); s.Code != 7 {
-		t.Errorf("got %+v", s)
+	if s, err := g.Run(&Spec{Path: path}); s.Code != 7 {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }
 
 func TestStopIsSticky(t *testing.T) {
 	cause := errors.New("interrupted")
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	p, out := sh(t, g, "trap 'echo got; exit 5' INT; echo up; while :; do sleep 0.01; done")
 	line(t, out)
@@ -137,7 +141,7 @@ func TestStopIsSticky(t *testing.T) {
 	if got := line(t, out); got != "got" {
 		t.Errorf("got %q", got)
 	}
-	if s := p.Wait(); s.Code != 5 {
+	if s, _ := p.Wait(); s.Code != 5 {
 		t.Errorf("got %+v", s)
 	}
 	<-g.Done()
@@ -165,7 +169,7 @@ func TestStopIsSticky(t *testing.T) {
 func TestLadder(t *testing.T) {
 	clock := make(chan time.Time)
 	var asked atomic.Int64
-	tab := NewTable(Options{After: func(d time.Duration) <-chan time.Time { asked.Store(int64(d)); return clock }})
+	tab := newTable(t, Options{After: func(d time.Duration) <-chan time.Time { asked.Store(int64(d)); return clock }})
 	g := tab.NewGroup(GroupOptions{})
 	defer g.Close()
 	p, out := sh(t, g, "trap 'echo term' TERM; trap 'echo int' INT; echo up; while :; do sleep 0.01; done")
@@ -176,7 +180,7 @@ func TestLadder(t *testing.T) {
 	}
 	g.Stop(errors.New("y"), Ladder{Signal: syscall.SIGINT})
 	clock <- time.Time{}
-	if s := p.Wait(); s.Signal != syscall.SIGKILL {
+	if s, _ := p.Wait(); s.Signal != syscall.SIGKILL {
 		t.Errorf("got %+v, want killed", s)
 	}
 	if rest, _ := out.ReadString(0); rest != "" {
@@ -190,7 +194,7 @@ func TestLadder(t *testing.T) {
 // TestWhatIsLeft: a grandchild in the process group of a program that has ended
 // goes on after Close, unless the group was stopped, and can be stopped later.
 func TestWhatIsLeft(t *testing.T) {
-	tab := NewTable(Options{})
+	tab := newTable(t, Options{})
 	start := func() (*Group, *bufio.Reader) {
 		g := tab.NewGroup(GroupOptions{})
 		p, out := sh(t, g, "(echo up; exec sleep 1000) & exit 0")
@@ -206,7 +210,7 @@ func TestWhatIsLeft(t *testing.T) {
 	b.Close()
 	tab.StopLeft(errors.New("interrupted"), Ladder{}) // a grandchild and a child
 	out.ReadByte()                                    // the pipe's end is the proof of death
-	if s := p.Wait(); s.Signal != syscall.SIGTERM {
+	if s, _ := p.Wait(); s.Signal != syscall.SIGTERM {
 		t.Errorf("got %+v", s)
 	}
 
@@ -222,7 +226,7 @@ func TestWhatIsLeft(t *testing.T) {
 // TestOneProcessGroup: programs running together share a process group, and a
 // new one is opened once all were reaped.
 func TestOneProcessGroup(t *testing.T) {
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	a, outA := sh(t, g, "echo up; exec sleep 1000")
 	b, outB := sh(t, g, "echo up; exec sleep 1000")
@@ -238,7 +242,7 @@ func TestOneProcessGroup(t *testing.T) {
 
 // TestManyAtOnce: above a few children, no thread waits for each.
 func TestManyAtOnce(t *testing.T) {
-	tab := NewTable(Options{})
+	tab := newTable(t, Options{})
 	var groups []*Group
 	var wg sync.WaitGroup
 	for range 60 {
@@ -249,7 +253,7 @@ func TestManyAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if s := p.Wait(); s.Signal != syscall.SIGKILL {
+			if s, _ := p.Wait(); s.Signal != syscall.SIGKILL {
 				t.Errorf("got %+v", s)
 			}
 		})
@@ -268,7 +272,7 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 func TestNewGroupIsCheap(t *testing.T) {
-	tab := NewTable(Options{})
+	tab := newTable(t, Options{})
 	if n := testing.AllocsPerRun(100, func() { tab.NewGroup(GroupOptions{Name: "x"}) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
@@ -290,7 +294,7 @@ var trueProgram = sync.OnceValue(func() string {
 
 // BenchmarkStart runs programs from three goroutines, as a run of short steps does.
 func BenchmarkStart(b *testing.B) {
-	tab := NewTable(Options{})
+	tab := newTable(b, Options{})
 	env := os.Environ()
 	path := trueProgram()
 	var n atomic.Int64
@@ -313,7 +317,7 @@ func BenchmarkStart(b *testing.B) {
 }
 
 func BenchmarkNewGroup(b *testing.B) {
-	tab := NewTable(Options{})
+	tab := newTable(b, Options{})
 	b.ReportAllocs()
 	for b.Loop() {
 		tab.NewGroup(GroupOptions{Name: "x"}).Close()
@@ -341,7 +345,7 @@ func TestDescriptors(t *testing.T) {
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0); err != nil { // as if inherited
 		t.Fatal(err)
 	}
-	g := NewTable(Options{}).NewGroup(GroupOptions{})
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
 	p, out := sh(t, g, fmt.Sprintf("[ -e /proc/$$/fd/%d ] && echo leaked || echo closed; [ -e /proc/$$/fd/2 ] && echo has 2", f.Fd()))
 	if got := line(t, out) + ", " + line(t, out); got != "closed, has 2" {

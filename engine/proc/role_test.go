@@ -101,7 +101,7 @@ func roles(role string) int {
 		g.Kill(errors.New("over"))
 		p.Wait()
 	}
-	t.Close()
+	t.Close(false)
 	fmt.Println("over")
 	// A terminal may forget what was written right before its last user left.
 	os.Stdin.Read(make([]byte, 1))
@@ -115,5 +115,6 @@ func in(g *Group, stdin *os.File, script string) Status {
 		fmt.Println(err)
 		return Status{Code: -1}
 	}
-	return p.Wait()
+	s, _ := p.Wait()
+	return s
 }

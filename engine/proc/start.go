@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/weftrun/weft/engine/keeper"
 )
 
 // Spec is a program to start.
@@ -14,41 +17,61 @@ type Spec struct {
 	Path string   // of the file, absolute or relative to Dir
 	Argv []string // with the name it is called by; nil means Path alone
 	Dir  string   // "" means weft's own
-	Env  []string // complete
+	// Env and Extra are the complete environment. Env is sent once for all
+	// programs that have the same list, which must not be changed any more.
+	Env, Extra []string
 	// Stdin, Stdout and Stderr are inherited as they are; nil means /dev/null.
-	// They are set to blocking mode. The caller keeps them.
+	// They are set to blocking mode. The caller keeps them, and may close them
+	// as soon as Start returns, unless the program is to be started again.
 	Stdin, Stdout, Stderr *os.File
 	// Job groups processes for Group.Signal; "" means none.
 	Job string
+	// Confirm lets Start wait until the file has become a program, or return
+	// why it cannot. Else Wait tells, which is cheaper.
+	Confirm bool
 }
 
 // Start starts s in the group, in the process group of a member not yet reaped
 // or else in a new one. Once the group was stopped it returns the cause.
-// Otherwise an error is a *fs.PathError: errors.Is tells fs.ErrNotExist,
-// fs.ErrPermission and syscall.ENOEXEC (no format the kernel knows) apart.
-// The process must be waited for.
+// Otherwise an error, of Start or Wait, is a *fs.PathError: errors.Is tells
+// fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC (no format the kernel knows)
+// and syscall.ETXTBSY (open for writing) apart; or it is ErrKeeperLost. The
+// process must be waited for.
 func (g *Group) Start(s *Spec) (*Process, error) {
-	files, err := g.t.files(s)
+	t := g.t
+	fds, err := t.files(s)
 	if err != nil {
 		return nil, err
 	}
-	argv := s.Argv
-	if argv == nil {
-		argv = []string{s.Path}
+	t.term.open(t)
+	h, err := t.connect()
+	if err != nil {
+		return nil, err
 	}
-	// The kernel refuses to run a file that someone has open for writing, and
-	// a fork elsewhere in this program holds such a file for a moment (see
-	// go.dev/issue/22315).
+	p, err := g.start(h, s, fds)
+	// A descriptor must not be closed by its finalizer before it was sent.
+	runtime.KeepAlive(s)
+	return p, err
+}
+
+// Run starts s and waits for it. A file that somebody has open for writing is
+// tried again for a moment.
+func (g *Group) Run(s *Spec) (Status, error) {
 	for delay := time.Millisecond; ; delay *= 2 {
-		p, err := g.start(s, argv, files)
-		if !errors.Is(err, syscall.ETXTBSY) || delay > 200*time.Millisecond {
-			// A descriptor must not be closed by its finalizer before the fork.
-			runtime.KeepAlive(s)
-			return p, err
+		p, err := g.Start(s)
+		if err != nil {
+			return Status{}, err
+		}
+		status, err := p.Wait()
+		if !errors.Is(err, syscall.ETXTBSY) || delay > textBusy {
+			return status, err
 		}
 		time.Sleep(delay)
 	}
 }
+
+// textBusy is the longest single wait for a program's file to be complete.
+const textBusy = 200 * time.Millisecond
 
 // files returns the child's descriptors 0, 1 and 2.
 func (t *Table) files(s *Spec) ([3]uintptr, error) {
@@ -68,83 +91,99 @@ func (t *Table) files(s *Spec) ([3]uintptr, error) {
 	return fds, nil
 }
 
-// start is one try.
-func (g *Group) start(s *Spec, argv []string, files [3]uintptr) (*Process, error) {
+// start sends the request, and waits for it to be done where somebody needs
+// to know.
+func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	t := g.t
-	t.term.open(t)
-	terminal := g.terminal && !g.closed && t.term.stdin && t.term.file.Load() != nil
-	if terminal {
+	p := &Process{g: g, job: s.Job, path: s.Path, dir: s.Dir, over: make(chan struct{})}
+	argv := s.Argv
+	if argv == nil {
+		argv = []string{s.Path}
+	}
+	var flags keeper.StartFlags
+	if outlives(argv[0]) {
+		flags |= keeper.Outlives
+	}
+	tty := t.term.file.Load() != nil
+	if s.Confirm || tty {
+		p.ready = make(chan struct{})
+		flags |= keeper.WantStarted
+	}
+	ready := p.ready
+	lend := false
+	if tty && g.terminal && t.term.stdin {
 		t.term.mu.Lock()
 		defer t.term.mu.Unlock()
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cause != nil {
-		return nil, g.cause
-	}
-	p := &Process{g: g, job: s.Job, pidfd: -1, pgid: g.current()}
-	sys := syscall.SysProcAttr{Setpgid: true, Pgid: p.pgid}
-	p.blocking = t.blocked.Add(1) <= maxBlocked
-	if !p.blocking {
-		t.blocked.Add(-1)
-		sys.PidFD = &p.pidfd
-	}
-	lend := terminal && t.term.may(g) && (t.term.owner == nil || t.term.pgid != p.pgid)
-	if lend {
-		// The child itself moves to the foreground, before it is anything that
-		// could read, and while it has signals blocked.
-		t.term.remember(g)
-		sys.Foreground, sys.Ctty = true, t.term.fd
-	}
-	attr := syscall.ProcAttr{Dir: s.Dir, Env: s.Env, Files: files[:], Sys: &sys}
-	t.term.forking.RLock()
-	pid, err := syscall.ForkExec(s.Path, argv, &attr)
-	t.term.forking.RUnlock()
-	if err != nil {
-		if p.blocking {
-			t.blocked.Add(-1)
+		g.mu.Lock()
+		lend = !g.closed && t.term.may(g) && (t.term.owner == nil || t.term.pgid != g.current())
+		g.mu.Unlock()
+		if lend {
+			// The child itself moves to the foreground, before it is anything
+			// that could read, and while it has signals blocked.
+			t.term.remember(g)
+			flags |= keeper.Foreground
 		}
+	}
+	err := g.request(h, p, s, argv, fds, flags)
+	if err == nil && ready != nil {
+		<-ready
+		g.mu.Lock()
+		err = p.err
+		g.mu.Unlock()
+	}
+	if err != nil {
 		if lend {
 			t.term.takeBack(false)
 		}
-		return nil, startError(s, err)
+		return nil, err
 	}
-	p.pid = pid
-	if p.pgid == 0 {
-		p.pgid = pid
-	}
-	if len(g.procs) == 0 {
-		t.enter(g)
-	}
-	g.procs = append(g.procs, p)
 	if lend {
+		g.mu.Lock()
 		t.term.owner, t.term.pgid = g, p.pgid
-	}
-	if !p.blocking && t.term.file.Load() != nil {
-		t.poll(p)
-		p.isPolled = true
+		g.mu.Unlock()
 	}
 	return p, nil
 }
 
-// current returns a process group of g that is sure to exist, or 0; g.mu is held.
-func (g *Group) current() int {
-	if len(g.procs) == 0 {
-		return 0
+// request enters p into the group and has it started, unless the group refuses.
+func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cause != nil {
+		return g.cause
 	}
-	return g.procs[len(g.procs)-1].pgid
+	if g.id == 0 {
+		g.id = g.t.groupIDs.Add(1)
+	}
+	if err := h.start(p, s, argv, fds, flags); err != nil {
+		if errno, ok := err.(syscall.Errno); ok {
+			return p.startError(errno)
+		}
+		return err
+	}
+	if len(g.procs) == 0 {
+		g.t.enter(g)
+	}
+	g.procs = append(g.procs, p)
+	return nil
 }
 
-// startError names what could not be used: the directory, or else the file.
-func startError(s *Spec, err error) error {
-	if s.Dir != "" {
-		if _, serr := os.Stat(s.Dir); serr != nil {
-			var pe *fs.PathError
-			if errors.As(serr, &pe) {
-				pe.Op = "chdir"
-			}
-			return serr
+// outlives reports whether a program is there to become a daemon: it, and what
+// it turns into, does not die with the process that keeps it.
+func outlives(name string) bool {
+	switch filepath.Base(name) {
+	case "nohup", "setsid", "daemonize", "start-stop-daemon":
+		return true
+	}
+	return false
+}
+
+// current returns a process group of g that is known to exist, or 0; g.mu is held.
+func (g *Group) current() int {
+	for i := len(g.procs) - 1; i >= 0; i-- {
+		if pgid := g.procs[i].pgid; pgid != 0 {
+			return pgid
 		}
 	}
-	return &fs.PathError{Op: "fork/exec", Path: s.Path, Err: err}
+	return 0
 }

@@ -32,8 +32,6 @@ type terminal struct {
 	fd   int
 	own  int // weft's process group
 
-	forking sync.RWMutex // read by those who fork, written by who stops weft
-
 	mu      sync.Mutex // guards the fields below
 	owner   *Group     // who the foreground is lent to; nil: nobody
 	pgid    int        // its process group; own: weft reads for it
@@ -59,7 +57,6 @@ func (m *terminal) open(t *Table) {
 		}
 		m.fd, m.own = int(f.Fd()), syscall.Getpgrp()
 		m.file.Store(f)
-		t.watch()
 	})
 }
 

@@ -1,31 +1,29 @@
 package proc
 
 import (
+	"errors"
+	"io/fs"
 	"os"
-	"slices"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Process is a started program. Wait must be called, once.
 type Process struct {
-	g        *Group
-	job      string
-	pid      int
-	pgid     int
-	pidfd    int  // -1: none
-	blocking bool // waited for by a thread of its own
-	isPolled bool // in Table.polled
-	index    int  // place there; guarded by Table.mu
+	g    *Group
+	id   uint32 // in requests
+	job  string
+	path string
+	dir  string
+
+	ready chan struct{} // closed when it is a program or cannot be; nil: nobody waits for that
+	over  chan struct{} // closed when it has ended, or could not be started
 
 	// guarded by g.mu
-	reaped  bool
-	told    bool           // got the terminal's Ctrl-C
-	stopped syscall.Signal // news of a stop, not yet handled; 0: none
-	status  syscall.WaitStatus
-	usage   syscall.Rusage
+	pid, pgid int  // 0 until they are known
+	told      bool // got the terminal's Ctrl-C
+	status    Status
+	err       error // why it is no program
 }
 
 // Status is how a process ended.
@@ -37,120 +35,70 @@ type Status struct {
 	Sys    time.Duration
 }
 
-// Wait blocks until the process has ended and returns how. A process that was
-// stopped because it wanted the terminal gets it, as soon as that is free.
-func (p *Process) Wait() Status {
-	t := p.g.t
-	if p.blocking || p.pidfd < 0 {
-		p.waitBlocking()
-	} else {
-		p.waitPolling()
+// Wait blocks until the process has ended and returns how, or why it could not
+// be started: see [Group.Start]. A process that was stopped because it wanted
+// the terminal gets it, as soon as that is free.
+func (p *Process) Wait() (Status, error) {
+	<-p.over
+	p.g.mu.Lock()
+	status, err := p.status, p.err
+	p.g.mu.Unlock()
+	if err != nil {
+		return status, err
 	}
-	if p.blocking {
-		t.blocked.Add(-1)
-	}
-	if p.isPolled {
-		t.unpoll(p)
-	}
-	s := Status{
-		Code:   p.status.ExitStatus(),
-		MaxRSS: p.usage.Maxrss * 1024,
-		User:   time.Duration(p.usage.Utime.Nano()),
-		Sys:    time.Duration(p.usage.Stime.Nano()),
-	}
-	if p.status.Signaled() {
-		s.Signal = p.status.Signal()
-		s.Code = 128 + int(s.Signal)
-	}
-	t.term.ended(p, s)
-	return s
+	p.g.t.term.ended(p, status)
+	return status, nil
 }
 
-// waitBlocking waits in a system call. It looks first and reaps under the
-// group's lock afterwards, so that the process id stays valid for a signal.
-func (p *Process) waitBlocking() {
-	for {
-		unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT, nil)
-		if p.reap() {
-			return
-		}
-		p.g.t.term.stopped(p.g.t, p)
+// started takes note that p is a program.
+func (p *Process) started(pid, pgid int) {
+	p.g.mu.Lock()
+	p.pid, p.pgid = pid, pgid
+	p.g.mu.Unlock()
+	if p.ready != nil {
+		close(p.ready)
+		p.ready = nil
 	}
 }
 
-// waitPolling waits in Go's poller; stops are found by the table's watch.
-func (p *Process) waitPolling() {
-	unix.SetNonblock(p.pidfd, true)
-	f := os.NewFile(uintptr(p.pidfd), "pidfd")
-	defer f.Close()
-	if c, err := f.SyscallConn(); err == nil {
-		over := func(uintptr) bool {
-			if p.reap() {
-				return true
+// failed takes note of why p could not be started.
+func (p *Process) failed(errno syscall.Errno) { p.fail(p.startError(errno)) }
+
+// lost takes note that nobody knows how p ended.
+func (p *Process) lost() { p.fail(ErrKeeperLost) }
+
+func (p *Process) fail(err error) {
+	p.g.mu.Lock()
+	p.err = err
+	p.g.remove(p, false)
+	p.g.mu.Unlock()
+	if p.ready != nil {
+		close(p.ready)
+		p.ready = nil
+	}
+	close(p.over)
+}
+
+// ended takes note of p's end; left tells that its process group has members
+// that were not started on request.
+func (p *Process) ended(pid, pgid int, s Status, left bool) {
+	p.g.mu.Lock()
+	p.pid, p.pgid, p.status = pid, pgid, s
+	p.g.remove(p, left)
+	p.g.mu.Unlock()
+	close(p.over)
+}
+
+// startError names what could not be used: the directory, or else the file.
+func (p *Process) startError(err error) error {
+	if p.dir != "" {
+		if _, serr := os.Stat(p.dir); serr != nil {
+			var pe *fs.PathError
+			if errors.As(serr, &pe) {
+				pe.Op = "chdir"
 			}
-			// The first look, before waiting, may find a stop from before the
-			// watch knew the process.
-			p.g.t.term.stopped(p.g.t, p)
-			return false
-		}
-		if c.Read(over) == nil {
-			return
+			return serr
 		}
 	}
-	p.waitBlocking()
-}
-
-// reap takes up news of the process and reports whether it has ended.
-func (p *Process) reap() bool {
-	g := p.g
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if p.reaped {
-		return true
-	}
-	var st syscall.WaitStatus
-	pid, err := syscall.Wait4(p.pid, &st, syscall.WNOHANG|syscall.WUNTRACED, &p.usage)
-	switch {
-	case err == syscall.ECHILD:
-		// Someone else reaped it: nothing is known of how it ended.
-	case err != nil || pid != p.pid:
-		return false
-	case st.Stopped():
-		p.stopped = st.StopSignal()
-		return false
-	default:
-		p.status = st
-	}
-	p.reaped = true
-	g.remove(p)
-	return true
-}
-
-// remove takes a reaped process out of the group; g.mu is held.
-func (g *Group) remove(p *Process) {
-	for i, q := range g.procs {
-		if q == p {
-			g.procs = append(g.procs[:i], g.procs[i+1:]...)
-			break
-		}
-	}
-	if !g.has(p.pgid) && syscall.Kill(-p.pgid, 0) == nil {
-		// It left children behind. Their process group keeps its id as long
-		// as one of them lives.
-		switch {
-		case g.closed && g.rank > 0:
-			syscall.Kill(-p.pgid, syscall.SIGKILL)
-		case g.closed:
-			g.t.leaveBehind(p.pgid)
-		case !slices.Contains(g.left, p.pgid):
-			g.left = append(g.left, p.pgid)
-		}
-	}
-	if len(g.procs) == 0 {
-		g.t.leave(g)
-		if g.idle != nil {
-			close(g.idle)
-			g.idle, g.grace = nil, 0
-		}
-	}
+	return &fs.PathError{Op: "fork/exec", Path: p.path, Err: err}
 }

@@ -22,7 +22,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 		}
 		return exitError(notFound)
 	}
-	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr}
+	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr}
 	var d *drain
 	if out != nil {
 		if d, err = newDrain(out); err != nil {
@@ -30,24 +30,18 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 		}
 		spec.Stdout = d.w
 	}
-	p, err := sc.Group.Start(&spec)
+	status, err := sc.Group.Run(&spec)
 	if d != nil {
 		d.w.Close()
-	}
-	if err != nil {
-		if d != nil {
-			d.finish()
-		}
-		if errors.Is(err, syscall.ENOEXEC) && sc.Group.Refused() == nil {
-			return s.interpret(sc, s.scripts.analyse(sc.Text, ""), out)
-		}
-		return err
-	}
-	status := p.Wait()
-	if d != nil {
 		d.finish()
 	}
-	if err := sc.Group.Refused(); err != nil {
+	if refused := sc.Group.Refused(); refused != nil {
+		return refused
+	}
+	if errors.Is(err, syscall.ENOEXEC) {
+		return s.interpret(sc, s.scripts.analyse(sc.Text, ""), out)
+	}
+	if err != nil {
 		return err
 	}
 	return exitError(status.Code)
@@ -83,7 +77,7 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Env: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job}
+	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Extra: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job, Confirm: true}
 	p, err := r.group.Start(&spec)
 	st.started(err == nil)
 	if err != nil {
@@ -99,10 +93,13 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if by := r.jobs.killed(job); by != 0 {
 		r.group.Signal(job, by) // kill looked while it was being started
 	}
-	status := p.Wait()
+	status, err := p.Wait()
 	st.finish()
 	if r.group.Refused() != nil {
 		return r.stopped()
+	}
+	if err != nil {
+		return err
 	}
 	if status.Code != 0 {
 		return interp.ExitStatus(status.Code)

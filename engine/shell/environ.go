@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
+
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // environ is an environment as the interpreter reads it: of several entries for
@@ -14,15 +16,15 @@ import (
 type environ struct {
 	of      []string // what it was made from
 	index   envIndex
-	program []string // what a program started directly gets
+	program []string // what a program started directly gets, beside its group's
 }
 
-// newEnviron converts env.
+// newEnviron converts env, without what comes from a script's group.
 func newEnviron(env []string) *environ {
 	e := &environ{of: env}
 	e.index.init(len(env))
 	for _, kv := range env {
-		if i := strings.IndexByte(kv, '='); i > 0 {
+		if i := strings.IndexByte(kv, '='); i > 0 && !ofGroup(kv[:i]) {
 			e.index.put(kv, i)
 		}
 	}
@@ -58,18 +60,51 @@ func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 	}
 }
 
-// quiet is an environ that lists nothing unless asked to be loud. After every
-// script the interpreter copies its variables for callers that might look at
-// them; that is a good part of the cost of a short one.
-type quiet struct {
-	*environ
-	loud atomic.Int32
+// ofGroup reports whether programs get the variable from their group.
+func ofGroup(name string) bool {
+	return strings.HasPrefix(name, "WEFT_") && slices.Contains(groupVariables, name)
 }
 
-// Each is environ's, while q is loud.
+var groupVariables = proc.Variables()
+
+// quiet is an environ with the variables of a script's group. It lists nothing
+// unless asked to be loud: after every script the interpreter copies its
+// variables for callers that might look at them, which is a good part of the
+// cost of a short one.
+type quiet struct {
+	*environ
+	group []string
+	loud  atomic.Int32
+}
+
+// Get returns the variable of that name.
+func (q *quiet) Get(name string) expand.Variable {
+	if ofGroup(name) {
+		for _, kv := range q.group {
+			if k, v, _ := strings.Cut(kv, "="); k == name {
+				return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: v}
+			}
+		}
+	}
+	return q.environ.Get(name)
+}
+
+// Each calls f for every variable while q is loud, until it returns false.
 func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
-	if q.loud.Load() > 0 {
-		q.environ.Each(f)
+	if q.loud.Load() == 0 {
+		return
+	}
+	more := true
+	q.environ.Each(func(name string, v expand.Variable) bool {
+		more = f(name, v)
+		return more
+	})
+	for _, kv := range q.group {
+		if !more {
+			return
+		}
+		name, value, _ := strings.Cut(kv, "=")
+		more = f(name, expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value})
 	}
 }
 

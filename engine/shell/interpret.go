@@ -89,7 +89,7 @@ type runner struct{ new, r interp.Runner }
 // interpret runs a parsed script in an interpreter.
 func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	r := &run{s: s, sc: sc, p: p, group: sc.Group}
-	r.env.environ = s.environs.get(sc.Env)
+	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
 	if p.lists || p.kind != script {
 		r.env.loud.Add(1)
 	}

@@ -39,6 +39,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	dir := t.TempDir()
 	table := proc.NewTable(proc.Options{})
+	t.Cleanup(func() { table.Close(false) })
 	r := &rig{t: t, s: New(Options{}), table: table, g: table.NewGroup(proc.GroupOptions{Name: "t"}), dir: dir}
 	r.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "A=from env"}
 	t.Cleanup(func() { r.g.Kill(errors.New("test over")); r.g.Close() })

@@ -21,7 +21,7 @@ import (
 // "ask", it is stopped if the role says so.
 func onTerminal(script string) int {
 	t := proc.NewTable(proc.Options{Terminal: os.Stdin})
-	defer t.Close()
+	defer t.Close(false)
 	g := t.NewGroup(proc.GroupOptions{Terminal: true})
 	defer g.Close()
 	sc := &Script{Text: script, Dir: "/", Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Group: g}

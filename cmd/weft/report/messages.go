@@ -56,6 +56,12 @@ func (m *messages) handle(ev event.Event) {
 		if !m.o.DropIn {
 			m.say(m.o.Stderr, Yellow, "still running: %s (Ctrl-C again to kill)", list(ev.Tasks, 5))
 		}
+	case *event.LeftBehind:
+		if ev.Kept {
+			m.say(m.o.Stderr, Yellow, "%s (pid %d) goes on after this run", ev.Name, ev.Pid)
+		} else {
+			m.say(m.o.Stderr, Yellow, "stopped %s (pid %d), which a command had left in the background", ev.Name, ev.Pid)
+		}
 	case *event.DiagnosticFound:
 		m.raw(m.o.Stderr, Yellow, "warning: "+ev.Diagnostic.Error()+"\n")
 	}

@@ -65,6 +65,9 @@ type record struct {
 	Count    int        `json:"count,omitempty"`
 	Running  *int       `json:"running,omitempty"`
 	Severity string     `json:"severity,omitempty"`
+	Pid      int        `json:"pid,omitempty"`
+	Name     string     `json:"name,omitempty"`
+	Kept     *bool      `json:"kept,omitempty"`
 	Counts   *countsMap `json:"counts,omitempty"`
 }
 
@@ -128,6 +131,8 @@ func toRecord(ev event.Event) *record {
 		return &record{Event: "signal_received", Time: ev.Time, Signal: ev.Signal.String(), Count: ev.Count, Running: &ev.Running}
 	case *event.StillRunning:
 		return &record{Event: "still_running", Time: ev.Time, Tasks: ev.Tasks}
+	case *event.LeftBehind:
+		return &record{Event: "left_behind", Time: ev.Time, Pid: ev.Pid, Name: ev.Name, Kept: &ev.Kept}
 	case *event.RunFinished:
 		c := ev.Counts
 		return &record{Event: "run_finished", Time: ev.Time, Error: text(ev.Err), Seconds: seconds(ev.Duration), Counts: &countsMap{
@@ -183,7 +188,7 @@ func kindName(k event.NoticeKind) string {
 		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
 		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
 		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.ErrorIgnored: "error_ignored",
-		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.LeftRunning: "left_running", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
+		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
 	}
 	if int(k) < len(names) {
 		return names[k]

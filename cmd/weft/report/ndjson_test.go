@@ -37,6 +37,7 @@ func everyEvent() []event.Event {
 		&event.DiagnosticFound{Time: now, Diagnostic: &diag.Diagnostic{Pos: pos, Severity: diag.Warning, What: "odd"}},
 		&event.SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
 		&event.StillRunning{Time: now, Tasks: []string{"a"}},
+		&event.LeftBehind{Time: now, Pid: 7, Name: "sleep", Kept: true},
 		&event.RunFinished{Time: now, Counts: [event.Cancelled + 1]int{event.Failed: 1}, Err: errStatus1, Duration: time.Minute},
 	}
 }
@@ -123,7 +124,8 @@ func TestNDJSONFields(t *testing.T) {
 		4:  {"data": "text\n", "stream": "stdout", "command": 0.0},
 		5:  {"base64": "/wA=", "stream": "stderr"},
 		11: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
-		15: {"event": "run_finished", "seconds": 60.0},
+		15: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
+		16: {"event": "run_finished", "seconds": 60.0},
 	} {
 		for k, v := range want {
 			if got[i][k] != v {

@@ -20,9 +20,6 @@ func (m *messages) notice(ev *event.Notice) {
 	case event.PromptAssumed:
 		m.raw(out, Yellow, ev.A+" [assuming yes]\n")
 		return
-	case event.LeftRunning:
-		m.say(errs, Yellow, "[%s] %s", ev.Task, ev.A)
-		return
 	case event.WaitingForLock:
 		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", ev.Task, ev.A)
 		return

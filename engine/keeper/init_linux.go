@@ -1,0 +1,103 @@
+//go:build linux && (amd64 || arm64)
+
+package keeper
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Available tells that this system has KEEPER. Elsewhere programs are started
+// by weft itself, and what they leave behind is not followed.
+const Available = true
+
+// IgnoreQuit in KEEPER's environment, set to "1", keeps SIGQUIT ignored in
+// programs. Go leaves only SIGINT and SIGHUP as they were.
+const IgnoreQuit = "WF_IGNORE_QUIT"
+
+// init becomes KEEPER if this process was started to be it. Anywhere else it
+// costs one system call.
+func init() {
+	var kind int32
+	size := uint32(unsafe.Sizeof(kind))
+	_, _, e := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, Control, syscall.SOL_SOCKET, syscall.SO_TYPE,
+		uintptr(unsafe.Pointer(&kind)), uintptr(unsafe.Pointer(&size)), 0)
+	if e == 0 && kind == syscall.SOCK_SEQPACKET && calledKeeper() {
+		serve()
+	}
+}
+
+// calledKeeper reports whether argv[0] is Name: somebody else may have given
+// weft a socket of that kind.
+func calledKeeper() bool {
+	fd := open("/proc/self/cmdline\x00")
+	if fd < 0 {
+		return false
+	}
+	var b [len(Name) + 1]byte
+	n := read(fd, b[:])
+	closeFD(fd)
+	return n == len(b) && string(b[:len(Name)]) == Name && b[len(Name)] == 0
+}
+
+const (
+	prSetName           = 15
+	prSetChildSubreaper = 36
+	sysCloseRange       = 436
+	closeRangeCloexec   = 4
+)
+
+// prepare makes the process what its name says. Every descriptor above the
+// standard ones is closed on exec, the control socket before all: a program
+// that held it would keep KEEPER from learning of ENGINE's death.
+func prepare() {
+	name := [memberName]byte{}
+	copy(name[:], Name)
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name)), 0)
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
+	if _, _, e := syscall.RawSyscall(sysCloseRange, Control, uintptr(^uint32(0)), closeRangeCloexec); e != 0 {
+		for fd := Control; fd < 256; fd++ {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	if v, _ := syscall.Getenv(IgnoreQuit); v == "1" {
+		ignore := sigaction{handler: 1}
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGQUIT), uintptr(unsafe.Pointer(&ignore)), 0, 8, 0, 0)
+	}
+}
+
+// open opens a file for reading; name ends with a zero byte. It returns the
+// descriptor, or an error number below zero.
+func open(name string) int { return openAt(unsafe.StringData(name), 0) }
+
+const atFDCWD = -100
+
+func openAt(name *byte, flags int) int {
+	dir := atFDCWD
+	r, _, e := syscall.RawSyscall6(syscall.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(name)), uintptr(flags|syscall.O_RDONLY|syscall.O_CLOEXEC), 0, 0, 0)
+	if e != 0 {
+		return -int(e)
+	}
+	return int(r)
+}
+
+// read returns how many bytes were read, or -1.
+func read(fd int, b []byte) int {
+	for {
+		r, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		switch e {
+		case 0:
+			return int(r)
+		case syscall.EINTR:
+		default:
+			return -1
+		}
+	}
+}
+
+func closeFD(fd int) { syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+func kill(pid int32, sig uint8) syscall.Errno {
+	_, _, e := syscall.RawSyscall(syscall.SYS_KILL, uintptr(int(pid)), uintptr(sig), 0)
+	return e
+}

@@ -1,0 +1,111 @@
+//go:build linux && (amd64 || arm64)
+
+package keeper
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// siginfo is the part of siginfo_t that waitid(2) fills in: the process id
+// stands at byte 12 or 16 of it, see pid.
+type siginfo struct {
+	signo, errno, code int32
+	_                  int32 // 64-bit systems align what follows
+	pid, uid           int32
+	status             int32
+	_                  [100]byte
+}
+
+const (
+	pAll       = 0
+	wStopped   = 2
+	wExited    = 4
+	wContinued = 8
+	wNowait    = 0x0100_0000
+)
+
+// reap is the only caller of wait in this process. It looks first and reaps
+// under the lock, so that a process id is valid for whoever signals.
+func (k *keeper) reap() {
+	out := make([]byte, 0, 64)
+	for {
+		seen := k.started.count()
+		var info siginfo
+		_, _, e := syscall.RawSyscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wStopped|wContinued|wNowait, 0, 0)
+		switch e {
+		case 0:
+			out = k.take(info.pid, out[:0])
+			if len(out) > 0 {
+				send(out)
+			}
+			k.reaped.ring()
+		case syscall.ECHILD:
+			k.reaped.ring()
+			k.started.wait(seen, 0)
+		}
+	}
+}
+
+// take takes up the news of a child and appends the report to b, if there is
+// anything to tell.
+func (k *keeper) take(pid int32, b []byte) []byte {
+	k.lock.lock()
+	defer k.lock.unlock()
+	var status uint32
+	var usage syscall.Rusage
+	r, _, _ := syscall.RawSyscall6(syscall.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(&status)),
+		syscall.WNOHANG|syscall.WUNTRACED|syscall.WCONTINUED, uintptr(unsafe.Pointer(&usage)), 0, 0)
+	if int32(r) != pid {
+		return b
+	}
+	at := -1
+	for i := range k.children {
+		if k.children[i].pid == pid {
+			at = i
+			break
+		}
+	}
+	w := syscall.WaitStatus(status)
+	switch {
+	case at < 0:
+		k.early = append(k.early, news{pid, status, usage})
+		if w.Stopped() || w.Continued() {
+			return b
+		}
+		return put32(append(b, RepOrphan), uint32(pid))
+	case w.Stopped():
+		return put32(put32(append(b, RepStopped), k.children[at].id), uint32(w.StopSignal()))
+	case w.Continued():
+		return put32(append(b, RepContinued), k.children[at].id)
+	}
+	c := k.children[at]
+	last := len(k.children) - 1
+	k.children[at] = k.children[last]
+	k.children = k.children[:last]
+	if c.id == 0 {
+		return b
+	}
+	left := k.groupLeft(&c)
+	return reportEnd(b, &c, status, &usage, left)
+}
+
+// groupLeft reports whether c's process group has members, none of them started
+// on request, and remembers it then. k.lock is held.
+func (k *keeper) groupLeft(c *child) bool {
+	for i := range k.children {
+		if k.children[i].pgid == c.pgid {
+			return false
+		}
+	}
+	if kill(-c.pgid, 0) != 0 {
+		return false
+	}
+	for _, l := range k.left {
+		if l.pgid == c.pgid {
+			return true
+		}
+	}
+	k.left = append(k.left, leftGroup{c.group, c.pgid})
+	return true
+}

@@ -1,0 +1,272 @@
+//go:build linux && (amd64 || arm64)
+
+package keeper
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// process is one living process below KEEPER.
+type process struct {
+	pid, ppid, pgid, sid int32
+	name                 [memberName]byte
+}
+
+// walk finds processes below KEEPER, in /proc. Its memory is used again.
+type walk struct {
+	processes []process
+	pids      []int32
+	path      []byte
+	text      []byte
+	dirents   []byte
+}
+
+const scratch = 64 << 10
+
+// from walks anew: everything below KEEPER if group is zero; else the group's
+// programs, orphans that carry its cookie or are in a process group it left
+// behind, and everything below these.
+func (w *walk) from(group uint32, cookie []byte) {
+	if w.text == nil {
+		w.text, w.dirents = make([]byte, scratch), make([]byte, 8<<10)
+	}
+	w.processes, w.pids = w.processes[:0], w.pids[:0]
+	w.childrenOf(0)
+	for _, pid := range w.pids {
+		p, alive := w.look(pid)
+		if alive && (group == 0 || w.belongs(&p, group, cookie)) {
+			w.processes = append(w.processes, p)
+		}
+	}
+	for i := 0; i < len(w.processes); i++ {
+		w.pids = w.pids[:0]
+		w.childrenOf(w.processes[i].pid)
+		for _, pid := range w.pids {
+			if p, alive := w.look(pid); alive && !w.found(pid) {
+				w.processes = append(w.processes, p)
+			}
+		}
+	}
+}
+
+func (w *walk) found(pid int32) bool {
+	for i := range w.processes {
+		if w.processes[i].pid == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// belongs reports whether a child of KEEPER is of the group.
+func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
+	k.lock.lock()
+	for i := range k.children {
+		if k.children[i].pid == p.pid {
+			is := k.children[i].group == group
+			k.lock.unlock()
+			return is
+		}
+	}
+	for _, l := range k.left {
+		if l.pgid == p.pgid && l.group == group {
+			k.lock.unlock()
+			return true
+		}
+	}
+	k.lock.unlock()
+	return len(cookie) > 0 && w.carries(p.pid, cookie)
+}
+
+// childrenOf appends the children of pid to w.pids; 0 means KEEPER.
+func (w *walk) childrenOf(pid int32) {
+	w.path = append(w.path[:0], "/proc/"...)
+	if pid == 0 {
+		w.path = append(w.path, "self"...)
+	} else {
+		w.path = appendInt(w.path, pid)
+	}
+	w.path = append(w.path, "/task/"...)
+	base := len(w.path)
+	w.path = append(w.path, 0)
+	dir := openAt(&w.path[0], syscall.O_DIRECTORY)
+	if dir < 0 {
+		return
+	}
+	defer closeFD(dir)
+	for {
+		n, _, e := syscall.RawSyscall(syscall.SYS_GETDENTS64, uintptr(dir), uintptr(unsafe.Pointer(&w.dirents[0])), uintptr(len(w.dirents)))
+		if e != 0 || n == 0 {
+			return
+		}
+		for b := w.dirents[:n]; len(b) > 19; {
+			size := int(b[16]) | int(b[17])<<8
+			if name := b[19:size]; name[0] >= '0' && name[0] <= '9' {
+				w.path = w.path[:base]
+				for _, c := range name {
+					if c == 0 {
+						break
+					}
+					w.path = append(w.path, c)
+				}
+				w.path = append(w.path, "/children\x00"...)
+				w.appendPids()
+			}
+			b = b[size:]
+		}
+	}
+}
+
+// appendPids appends the numbers in the file w.path.
+func (w *walk) appendPids() {
+	fd := openAt(&w.path[0], 0)
+	if fd < 0 {
+		return
+	}
+	var pid int32
+	for {
+		n := read(fd, w.text)
+		if n <= 0 {
+			break
+		}
+		for _, c := range w.text[:n] {
+			if c >= '0' && c <= '9' {
+				pid = pid*10 + int32(c-'0')
+			} else if pid != 0 {
+				w.pids = append(w.pids, pid)
+				pid = 0
+			}
+		}
+	}
+	if pid != 0 {
+		w.pids = append(w.pids, pid)
+	}
+	closeFD(fd)
+}
+
+// file reads the beginning of /proc/PID/name; name ends with a zero byte.
+func (w *walk) file(pid int32, name string) []byte {
+	w.path = append(appendInt(append(w.path[:0], "/proc/"...), pid), name...)
+	fd := openAt(&w.path[0], 0)
+	if fd < 0 {
+		return nil
+	}
+	n := max(read(fd, w.text), 0)
+	closeFD(fd)
+	return w.text[:n]
+}
+
+// look reads what pid is. A zombie is not alive.
+func (w *walk) look(pid int32) (p process, alive bool) {
+	b := w.file(pid, "/stat\x00")
+	begin, end := 0, len(b)-1
+	for begin < len(b) && b[begin] != '(' {
+		begin++
+	}
+	for end > begin && b[end] != ')' {
+		end--
+	}
+	if end <= begin || len(b) < end+4 {
+		return p, false
+	}
+	p.pid = pid
+	copy(p.name[:memberName-1], b[begin+1:end])
+	state, b := b[end+2], b[end+4:]
+	for _, to := range [...]*int32{&p.ppid, &p.pgid, &p.sid} {
+		for len(b) > 0 && b[0] != ' ' {
+			*to = *to*10 + int32(b[0]-'0')
+			b = b[1:]
+		}
+		if len(b) > 0 {
+			b = b[1:]
+		}
+	}
+	return p, state != 'Z' && state != 'X'
+}
+
+const stepVariable = "WEFT_STEP_ID="
+
+// carries reports whether the process was given cookie: the value of its
+// variable is a list, one element for each weft around it.
+func (w *walk) carries(pid int32, cookie []byte) bool {
+	w.path = append(appendInt(append(w.path[:0], "/proc/"...), pid), "/environ\x00"...)
+	fd := openAt(&w.path[0], 0)
+	if fd < 0 {
+		return false
+	}
+	defer closeFD(fd)
+	const (
+		name  = iota // comparing the name; at is how much is equal
+		skip         // in another variable
+		value        // comparing an element
+		other        // in another element
+	)
+	state, at := name, 0
+	for {
+		n := read(fd, w.text)
+		if n <= 0 {
+			return state == value && at == len(cookie)
+		}
+		for _, c := range w.text[:n] {
+			switch {
+			case c == 0:
+				if state == value && at == len(cookie) {
+					return true
+				}
+				state, at = name, 0
+			case state == name && c == stepVariable[at]:
+				if at++; at == len(stepVariable) {
+					state, at = value, 0
+				}
+			case state == name:
+				state = skip
+			case c == ':' && (state == value || state == other):
+				if state == value && at == len(cookie) {
+					return true
+				}
+				state, at = value, 0
+			case state == value && at < len(cookie) && c == cookie[at]:
+				at++
+			case state == value:
+				state = other
+			}
+		}
+	}
+}
+
+// detached reports whether the process means to stay: it has a session of its
+// own, or ignores SIGHUP as nohup makes it.
+func (w *walk) detached(p *process) bool {
+	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
+	if p.sid != int32(sid) {
+		return true
+	}
+	var own sigaction
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGHUP), 0, uintptr(unsafe.Pointer(&own)), 8, 0, 0)
+	if own.handler == 1 {
+		return false // everything ignores it
+	}
+	b := w.file(p.pid, "/status\x00")
+	const field = "\nSigIgn:\t"
+	for i := 0; i+len(field)+16 <= len(b); i++ {
+		if string(b[i:i+len(field)]) == field {
+			// Hexadecimal; SIGHUP is the lowest bit.
+			low := b[i+len(field)+15]
+			return low >= '0' && low <= '9' && (low-'0')&1 != 0 || low >= 'a' && low <= 'f' && (low-'a'+10)&1 != 0
+		}
+	}
+	return false
+}
+
+func appendInt(b []byte, n int32) []byte {
+	var digits [10]byte
+	i := len(digits)
+	for {
+		i--
+		digits[i] = byte('0' + n%10)
+		if n /= 10; n == 0 {
+			return append(b, digits[i:]...)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package proc
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Names of the variables that every program finds in its environment. Inside
+// another weft the identities are lists: the outer ones, a colon, one's own.
+const (
+	runVariable  = "WEFT_RUN_ID"
+	stepVariable = "WEFT_STEP_ID"
+	taskVariable = "WEFT_TASK"
+)
+
+// Variables are the names of the variables that a group's Environ defines. They
+// must not come from elsewhere.
+func Variables() []string { return []string{runVariable, stepVariable, taskVariable} }
+
+// Cookie identifies a step among all runs on this machine: processes that have
+// lost their parents are known by it. The zero value identifies nothing.
+type Cookie struct {
+	Run  string
+	Step int // 0: no step's, but the run's
+}
+
+func (c Cookie) String() string {
+	if c.Run == "" {
+		return ""
+	}
+	return c.Run + "." + strconv.Itoa(c.Step)
+}
+
+// Environ returns the variables that tell programs what they belong to; nil for
+// a group without a cookie.
+func (g *Group) Environ() []string {
+	if g.cookie.Run == "" {
+		return nil
+	}
+	return []string{
+		runVariable + "=" + g.t.outerRun + g.cookie.Run,
+		stepVariable + "=" + g.t.outerStep + g.cookie.String(),
+		taskVariable + "=" + g.name,
+	}
+}
+
+// outer returns what stands before our own identities in a variable: those of
+// the weft that this one runs under.
+func outer(environ []string, name string) string {
+	for _, kv := range environ {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok && v != "" {
+			return v + ":"
+		}
+	}
+	return ""
+}

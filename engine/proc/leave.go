@@ -1,0 +1,153 @@
+package proc
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/keeper"
+)
+
+// leftGrace is how long processes that a command left behind may take to end.
+const leftGrace = time.Second
+
+// Leftover is a process that was left behind.
+type Leftover struct {
+	Pid  int
+	Name string // the kernel's, at most 15 bytes
+	Kept bool   // it goes on after weft
+}
+
+// leaveBehind remembers that a closed group left something.
+func (t *Table) leaveBehind(group uint32) {
+	t.mu.Lock()
+	t.left = append(t.left, group)
+	t.mu.Unlock()
+}
+
+// StopLeft sends l.Signal to what commands that are over left running in the
+// background: a Ctrl-C for the run is for them too. Those that weft started
+// itself are also killed after l.Grace, if it is not zero.
+func (t *Table) StopLeft(cause error, l Ladder) {
+	for _, g := range t.groups() {
+		g.mu.Lock()
+		over := g.closed
+		g.mu.Unlock()
+		if over {
+			g.Stop(cause, l)
+		}
+	}
+	if l.Signal == 0 {
+		l.Signal = syscall.SIGTERM
+	}
+	t.mu.Lock()
+	left := t.left
+	t.mu.Unlock()
+	for _, group := range left {
+		t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: group, Signal: uint8(l.Signal), Cont: true})
+	}
+}
+
+// Close ends the run's processes and what watches over them: whatever is still
+// there is stopped (SIGTERM, a second later SIGKILL). With keep set, processes
+// that mean to stay, in a session of their own or started by nohup, go on
+// after weft. Both kinds are returned. Groups are closed by their owners, before.
+// A second call does nothing.
+func (t *Table) Close(keep bool) []Leftover {
+	defer t.term.close()
+	t.mu.Lock()
+	closed := t.closed
+	t.closed = true
+	t.mu.Unlock()
+	if closed {
+		return nil
+	}
+	// Nothing is started any more.
+	t.connecting.Do(func() { t.hostErr = fs.ErrClosed })
+	if t.host == nil {
+		return nil
+	}
+	var kept, stopped []keeper.Member
+	for _, m := range t.host.members(0, "") {
+		if keep && m.Detached {
+			kept = append(kept, m)
+		} else {
+			stopped = append(stopped, m)
+		}
+	}
+	if len(stopped) > 0 {
+		t.clear(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftGrace)
+	}
+	t.host.end(kept)
+	var left []Leftover
+	for _, m := range kept {
+		left = append(left, Leftover{int(m.Pid), m.Name, true})
+	}
+	for _, m := range stopped {
+		left = append(left, Leftover{int(m.Pid), m.Name, false})
+	}
+	return left
+}
+
+// without returns the members that are not among kept.
+func without(ms, kept []keeper.Member) []keeper.Member {
+	var out []keeper.Member
+	for _, m := range ms {
+		found := false
+		for _, k := range kept {
+			found = found || k.Pid == m.Pid
+		}
+		if !found {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// clear returns when nothing is left of a group that was stopped. Its programs
+// have ended; what they left is told to end and killed when the rest of the
+// grace, at least a second, is over.
+func (g *Group) clear() {
+	g.t.clear(func() []keeper.Member { return g.t.host.members(g.id, g.cookie.String()) }, leftGrace)
+}
+
+// unkillableAfter is how long killed processes may take to be gone: one in an
+// uninterruptible system call, or of another user, is left.
+const unkillableAfter = 2 * time.Second
+
+// clear sends SIGTERM to what members lists, SIGKILL after grace, and returns
+// when the list is empty, or unkillableAfter later.
+func (t *Table) clear(members func() []keeper.Member, grace time.Duration) {
+	sig := syscall.SIGTERM
+	var limit <-chan time.Time
+	for {
+		orphan := t.host.nextOrphan()
+		ms := members()
+		if len(ms) == 0 {
+			return
+		}
+		if limit == nil || sig == syscall.SIGKILL {
+			t.host.signalPids(sig, ms)
+			if sig != syscall.SIGKILL {
+				t.host.signalPids(syscall.SIGCONT, ms)
+			}
+		}
+		if limit == nil {
+			limit = t.after(grace)
+		}
+		select {
+		case <-orphan:
+		case <-time.After(lookAgain):
+		case <-limit:
+			if sig == syscall.SIGKILL {
+				return
+			}
+			sig = syscall.SIGKILL
+			limit = t.after(unkillableAfter)
+		}
+	}
+}
+
+// lookAgain is how long at most until a process that somebody else reaps is
+// known to be gone.
+const lookAgain = 20 * time.Millisecond

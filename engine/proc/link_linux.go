@@ -1,0 +1,362 @@
+//go:build linux && (amd64 || arm64)
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/engine/keeper"
+)
+
+// link is the connection to KEEPER, the process that starts, signals and reaps
+// everything; see package keeper. Requests are sent in the order in which they
+// are to happen. One goroutine takes up the reports.
+type link struct {
+	t   *Table
+	fd  int
+	pid int // KEEPER's
+
+	send sync.Mutex // held while a request is sent; guards the next two
+	buf  []byte
+	envs environs
+
+	mu      sync.Mutex // guards the fields below
+	procs   map[uint32]*Process
+	queries map[uint32]chan []keeper.Member
+	last    uint32        // ID given out
+	orphan  chan struct{} // closed at the next end of an orphan; nil: nobody waits
+	ending  bool          // KEEPER was told to end
+	lost    error         // why there is no KEEPER any more
+
+	over chan struct{} // closed when KEEPER is gone
+}
+
+// ErrKeeperLost is why programs cannot be started, or how they end, when the
+// process that keeps them was killed.
+var ErrKeeperLost = errors.New("the process that looks after running programs is gone (was " + keeper.Name + " killed?)")
+
+// newHost starts KEEPER. Requests may be sent at once: it reads them when it
+// is there.
+func newHost(t *Table) (host, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	defer syscall.Close(pair[1])
+	null, err := t.null()
+	if err != nil {
+		syscall.Close(pair[0])
+		return nil, err
+	}
+	files := []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pair[1])}
+	if f := t.term.file.Load(); f != nil {
+		files = append(files, f.Fd())
+	}
+	env := keeper.Environ()
+	if signal.Ignored(syscall.SIGQUIT) {
+		env = append(env, keeper.IgnoreQuit+"=1")
+	}
+	// What a dead KEEPER leaves behind comes to us.
+	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	t.strangers = children()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{keeper.Name}, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
+	runtime.KeepAlive(null)
+	if err != nil {
+		syscall.Close(pair[0])
+		return nil, fmt.Errorf("start %s: %w", keeper.Name, err)
+	}
+	l := &link{t: t, fd: pair[0], pid: pid, procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
+	go l.listen()
+	return l, nil
+}
+
+// start asks for p to be started as s says. The files in fds must stay open until
+// it returns, no longer. It is called with p.g.mu held, so that a stop of the
+// group finds the program started or refuses it.
+func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
+	if unsendable(s.Path, s.Dir) || unsendable(argv...) || unsendable(s.Extra...) {
+		return syscall.EINVAL
+	}
+	l.mu.Lock()
+	if l.lost != nil {
+		l.mu.Unlock()
+		return l.lost
+	}
+	l.last++
+	p.id = l.last
+	l.procs[p.id] = p
+	l.mu.Unlock()
+
+	l.send.Lock()
+	defer l.send.Unlock()
+	place, err := l.envs.place(l, s.Env)
+	if err != nil {
+		return l.unsent(p, err)
+	}
+	l.buf = keeper.AppendStart(l.buf[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra})
+	rights := []int{int(fds[0]), int(fds[1]), int(fds[2])}
+	if len(l.buf) <= keeper.MaxMessage {
+		err = l.post(l.buf, rights)
+	} else {
+		head, tail := keeper.Spill(l.buf)
+		err = l.postSpilled(head, tail, rights)
+	}
+	return l.unsent(p, err)
+}
+
+// unsendable reports whether a text holds a zero byte, which the kernel takes
+// for its end.
+func unsendable(texts ...string) bool {
+	for _, t := range texts {
+		if strings.IndexByte(t, 0) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unsent forgets p if err tells that its request was not sent.
+func (l *link) unsent(p *Process, err error) error {
+	if err != nil {
+		l.mu.Lock()
+		delete(l.procs, p.id)
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// post sends one datagram.
+func (l *link) post(b []byte, rights []int) error {
+	var oob []byte
+	if len(rights) > 0 {
+		oob = syscall.UnixRights(rights...)
+	}
+	for {
+		switch err := syscall.Sendmsg(l.fd, b, oob, nil, syscall.MSG_NOSIGNAL); err {
+		case syscall.EINTR:
+		case syscall.EPIPE, syscall.ECONNRESET:
+			return ErrKeeperLost
+		default:
+			return err
+		}
+	}
+}
+
+// postSpilled sends a request whose texts are too many for a datagram.
+func (l *link) postSpilled(head, tail []byte, rights []int) error {
+	fd, err := unix.MemfdCreate("weft-request", unix.MFD_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "request")
+	defer f.Close()
+	if _, err := f.Write(tail); err != nil {
+		return err
+	}
+	return l.post(head, append(rights, fd))
+}
+
+// request sends a request without descriptors. That KEEPER is gone is found out
+// by listen.
+func (l *link) request(build func([]byte) []byte) {
+	l.send.Lock()
+	defer l.send.Unlock()
+	l.buf = build(l.buf[:0])
+	l.post(l.buf, nil)
+}
+
+func (l *link) signal(s keeper.Signal) {
+	l.request(func(b []byte) []byte { return keeper.AppendSignal(b, &s) })
+}
+
+// members returns what is alive of a group, or of everything if group is zero.
+func (l *link) members(group uint32, cookie string) []keeper.Member {
+	answer := make(chan []keeper.Member, 1)
+	l.mu.Lock()
+	l.last++
+	seq := l.last
+	l.queries[seq] = answer
+	l.mu.Unlock()
+	l.request(func(b []byte) []byte { return keeper.AppendMembers(b, seq, group, cookie) })
+	select {
+	case m := <-answer:
+		return m
+	case <-l.over:
+		return nil
+	}
+}
+
+// nextOrphan returns a channel that is closed when an orphan ends.
+func (l *link) nextOrphan() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.orphan == nil {
+		l.orphan = make(chan struct{})
+	}
+	return l.orphan
+}
+
+// signalPids signals processes as far as they are still below KEEPER.
+func (l *link) signalPids(sig syscall.Signal, ms []keeper.Member) {
+	l.request(func(b []byte) []byte { return keeper.AppendPids(b, uint8(sig), pids(ms)) })
+}
+
+func pids(ms []keeper.Member) []int32 {
+	out := make([]int32, len(ms))
+	for i, m := range ms {
+		out[i] = m.Pid
+	}
+	return out
+}
+
+// listen takes up reports until KEEPER is gone.
+func (l *link) listen() {
+	b := make([]byte, keeper.MaxMessage)
+	for {
+		n, err := syscall.Read(l.fd, b)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			break
+		}
+		if r, ok := keeper.ParseReport(b[:n]); ok {
+			l.report(&r)
+		}
+	}
+	l.gone()
+}
+
+func (l *link) report(r *keeper.Report) {
+	l.mu.Lock()
+	switch r.Kind {
+	case keeper.RepMembers:
+		answer := l.queries[r.ID]
+		delete(l.queries, r.ID)
+		l.mu.Unlock()
+		if answer != nil {
+			answer <- r.Members
+		}
+		return
+	case keeper.RepOrphan:
+		if l.orphan != nil {
+			close(l.orphan)
+			l.orphan = nil
+		}
+		l.mu.Unlock()
+		return
+	}
+	p := l.procs[r.ID]
+	if r.Kind == keeper.RepEnded || r.Kind == keeper.RepFailed {
+		delete(l.procs, r.ID)
+	}
+	l.mu.Unlock()
+	if p == nil {
+		return
+	}
+	switch r.Kind {
+	case keeper.RepStarted:
+		p.started(int(r.Pid), int(r.Pgid))
+	case keeper.RepFailed:
+		p.failed(syscall.Errno(r.Errno))
+	case keeper.RepEnded:
+		s := Status{MaxRSS: int64(r.MaxRSS) * 1024, User: time.Duration(r.User) * time.Microsecond, Sys: time.Duration(r.Sys) * time.Microsecond}
+		if w := syscall.WaitStatus(r.Status); w.Signaled() {
+			s.Signal = w.Signal()
+			s.Code = 128 + int(s.Signal)
+		} else {
+			s.Code = w.ExitStatus()
+		}
+		p.ended(int(r.Pid), int(r.Pgid), s, r.Left)
+	case keeper.RepStopped:
+		// What a stop leads to may itself wait for reports.
+		go p.g.t.term.stopped(p.g.t, p, syscall.Signal(r.Status))
+	}
+}
+
+// gone takes note of KEEPER's end. If it was not told to, everything it kept is
+// ours now, and is killed.
+func (l *link) gone() {
+	var status syscall.WaitStatus
+	for {
+		if _, err := syscall.Wait4(l.pid, &status, 0, nil); err != syscall.EINTR {
+			break
+		}
+	}
+	l.mu.Lock()
+	lost := !l.ending
+	if l.lost = ErrKeeperLost; l.ending {
+		l.lost = fs.ErrClosed
+	}
+	running := l.procs
+	l.procs = nil
+	l.mu.Unlock()
+	syscall.Close(l.fd)
+	if lost {
+		sweep(l.t.strangers)
+	}
+	close(l.over)
+	for _, p := range running {
+		p.lost()
+	}
+	if lost && l.t.onLost != nil {
+		l.t.onLost()
+	}
+}
+
+// end tells KEEPER to kill everything but keep and waits until it is gone.
+func (l *link) end(keep []keeper.Member) {
+	l.mu.Lock()
+	l.ending = true
+	l.mu.Unlock()
+	l.request(func(b []byte) []byte { return keeper.AppendEnd(b, pids(keep)) })
+	<-l.over
+}
+
+// environs knows which environments KEEPER remembers. An environment is known
+// by where its list begins: callers share lists and do not change them.
+type environs struct {
+	places [keeper.Environs]*string
+	next   uint32
+}
+
+// place returns the place of env, which is sent if KEEPER does not have it.
+// Place 0 is the empty one. l.send is held.
+func (e *environs) place(l *link, env []string) (uint32, error) {
+	if len(env) == 0 {
+		return 0, nil
+	}
+	for i := range e.places {
+		if e.places[i] == &env[0] {
+			return uint32(i), nil
+		}
+	}
+	if unsendable(env...) {
+		return 0, syscall.EINVAL
+	}
+	e.next = e.next%(keeper.Environs-1) + 1
+	place := e.next
+	l.buf = keeper.AppendEnviron(l.buf[:0], place, env)
+	var err error
+	if len(l.buf) <= keeper.MaxMessage {
+		err = l.post(l.buf, nil)
+	} else {
+		head, tail := keeper.SpillEnviron(l.buf)
+		err = l.postSpilled(head, tail, nil)
+	}
+	if err == nil {
+		e.places[place] = &env[0]
+	}
+	return place, err
+}

@@ -1,0 +1,50 @@
+package proc
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// children returns the processes whose parent is weft.
+func children() []int {
+	var out []int
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for f := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				out = append(out, pid)
+			}
+		}
+	}
+	return out
+}
+
+// sweep kills weft's children, and what these leave, until none is there but
+// strangers: those that were there before weft started anything. Nobody else
+// may wait for children meanwhile.
+func sweep(strangers []int) {
+	for end := time.Now().Add(unkillableAfter); time.Now().Before(end); {
+		left := 0
+		for _, pid := range children() {
+			if slices.Contains(strangers, pid) {
+				continue
+			}
+			left++
+			syscall.Kill(pid, syscall.SIGKILL)
+			var status syscall.WaitStatus
+			if p, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && p == pid {
+				end = time.Now().Add(unkillableAfter)
+			}
+		}
+		if left == 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
