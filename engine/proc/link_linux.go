@@ -233,6 +233,9 @@ func (l *link) listen() {
 		}
 		if r, ok := keeper.ParseReport(b[:n]); ok {
 			l.report(&r)
+			// Whoever waited for it goes on at once, instead of when the
+			// runtime notices that this goroutine is in a system call again.
+			runtime.Gosched()
 		}
 	}
 	l.gone()
