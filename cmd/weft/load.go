@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
@@ -26,10 +27,13 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 		a.warnings(list.Warnings())
 	}
 	if err := list.Err(); err != nil {
+		if a.opts.check {
+			return nil, a.checked(list) // warnings, too
+		}
 		return nil, a.failFile(diag.FromError(err))
 	}
 	if a.opts.check {
-		list.Append(schema.Check(w))
+		list.Append(engine.Check(w))
 		return w, a.checked(list)
 	}
 	return w, 0

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
@@ -188,6 +189,29 @@ func (r *run) stdio(stdout *os.File) interp.RunnerOption {
 		err = &stream{r.sc.Stderr, r}
 	}
 	return interp.StdIO(in, out, err)
+}
+
+// CheckOptions returns an error for each name of `set` or `shopt` that is no
+// option.
+func CheckOptions(set, shopt []string) (problems []error) {
+	if len(set)+len(shopt) == 0 {
+		return nil
+	}
+	r, err := interp.New()
+	if err != nil {
+		return []error{err}
+	}
+	for _, name := range set {
+		if err := setOptions(&Script{Set: []string{name}}, r); err != nil {
+			problems = append(problems, fmt.Errorf("set: %w", err))
+		}
+	}
+	for _, name := range shopt {
+		if err := setOptions(&Script{Shopt: []string{name}}, r); err != nil {
+			problems = append(problems, fmt.Errorf("shopt: %w", err))
+		}
+	}
+	return problems
 }
 
 // setOptions sets what `set` and `shopt` list.

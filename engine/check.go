@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Check reports everything that can be known to be wrong with a workflow
+// without running anything, beyond what loading it reports: see [schema.Check]
+// and [vars.CheckTemplates]; and options of the shell that there are not.
+func Check(w *schema.Workflow) diag.List {
+	list := schema.Check(w)
+	list.Append(vars.CheckTemplates(w))
+	options := func(pos diag.Pos, about string, set, shopt []string) {
+		for _, err := range shell.CheckOptions(set, shopt) {
+			list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.Other, What: about + err.Error()})
+		}
+	}
+	options(w.Pos, "", w.Set, w.Shopt)
+	for _, t := range w.Tasks {
+		about := fmt.Sprintf("task %q: ", t.Name)
+		options(t.Pos, about, t.Set, t.Shopt)
+		for i := range t.Cmds {
+			options(t.Cmds[i].Pos, about, t.Cmds[i].Set, t.Cmds[i].Shopt)
+		}
+	}
+	return list
+}
