@@ -9,5 +9,6 @@ const (
 	anyForm      = `{}`
 	methodForm   = textForm
 	runForm      = textForm
+	ruleForm     = `{"enum":["` + FingerprintFull + `","` + FingerprintV3 + `",null]}`
 	globsForm    = `{"type":["array","null"],"items":{"$ref":"#/$defs/glob"}}`
 )

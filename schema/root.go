@@ -19,6 +19,7 @@ type document struct {
 	method, run  Text
 	interval     time.Duration
 	silent       bool
+	fingerprint  string
 	set, shopt   []string
 	dotenv       []Text
 	dotenvPos    diag.Pos
@@ -66,6 +67,9 @@ var rootKeys = []key[document]{
 	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.output) }},
 	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.silent = d.flag(n) }},
 	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.method = d.text(n) }},
+	{"fingerprint", ruleForm, "What to look at for that: everything (full), or the content of sources alone (task-v3); root file only.", func(d *decoder, n *yaml.Node, t *document) {
+		t.fingerprint = d.fingerprint(n)
+	}},
 	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.run = d.text(n) }},
 	{"interval", durationForm, "Time between two looks at the files in watch mode.", func(d *decoder, n *yaml.Node, t *document) {
 		t.interval = d.duration(n)

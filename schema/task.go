@@ -40,6 +40,7 @@ var taskKeys = []key[Task]{
 	{"generates", globsForm, "Files it writes.", func(d *decoder, n *yaml.Node, t *Task) { t.Generates = d.globs(n) }},
 	{"status", listOfText, "Commands that all succeed when it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Status = d.texts(n, "commands") }},
 	{"method", methodForm, "How to tell whether it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Method = d.text(n) }},
+	{"fingerprint", ruleForm, "What to look at for that: everything (full), or the content of sources alone (task-v3).", func(d *decoder, n *yaml.Node, t *Task) { t.Fingerprint = d.fingerprint(n) }},
 	{"silent", boolForm, "Do not show its commands before they run.", func(d *decoder, n *yaml.Node, t *Task) { t.Silent = d.boolean(n) }},
 	{"internal", boolForm, "It can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Internal = d.flag(n) }},
 	{"summary", textForm, "Longer description, for --summary.", func(d *decoder, n *yaml.Node, t *Task) { t.Summary = d.text(n) }},

@@ -49,8 +49,9 @@ type Workflow struct {
 	Pos  diag.Pos
 
 	Output       Output
-	Method       Text // default up-to-date method; "" means checksum
-	Run          Text // default run mode; "" means always
+	Method       Text   // default up-to-date method; "" means checksum
+	Fingerprint  string // default rule of what is looked at; "" means FingerprintFull
+	Run          Text   // default run mode; "" means always
 	Interval     time.Duration
 	Silent       bool
 	Set, Shopt   []string // shell options for every command
@@ -158,6 +159,16 @@ type Task struct {
 	*TaskOptions
 }
 
+// What decides, beside the method, whether a task is up to date.
+const (
+	// FingerprintFull is everything a task's result depends on: commands,
+	// variables, environment, paths and content of sources, what was generated.
+	FingerprintFull = "full"
+	// FingerprintV3 is the rule of the format's own runner: the content of
+	// sources alone.
+	FingerprintV3 = "task-v3"
+)
+
 // TaskOptions are what most tasks leave out. A file may have 100,000 tasks:
 // those that have none of these share one value, which must not be changed.
 // It is never nil in a Workflow.
@@ -176,7 +187,8 @@ type TaskOptions struct {
 	// Up to date: see engine/cache.
 	Sources, Generates []Glob
 	Status             []Text
-	Method             Text // template: "", checksum, timestamp, none
+	Method             Text   // template: "", checksum, timestamp, none
+	Fingerprint        string // "" means Workflow.Fingerprint
 }
 
 // Include is what the includes around a task give to it. Tasks of one file

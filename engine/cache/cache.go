@@ -71,6 +71,9 @@ type Inputs struct {
 	Generates []Pattern // each must match a file; what they matched last time must still be it
 	Gitignore bool      // git's ignored files are no sources
 	Method    Method
+	// Loose is the rule of older tools: only times of sources count (with
+	// Timestamp), and of what is generated only that it is there.
+	Loose     bool
 	HasStatus bool // the caller asks something else too
 }
 

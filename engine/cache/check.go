@@ -74,7 +74,7 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 	}
 	sameStats := c.entry.stats == c.stats
 	refresh := false
-	if !sameStats || c.entry.young {
+	if !c.in.Loose && (!sameStats || c.entry.young) {
 		ok, read, err := c.compareFiles(ctx)
 		if !ok || err != nil {
 			return false, err
@@ -211,9 +211,11 @@ func (c *Check) Commit(ctx context.Context) error {
 	if err := c.findMade(ctx); err != nil {
 		return err
 	}
-	c.made = side{items: c.whole}
-	if err := c.hashMade(ctx); err != nil {
-		return err
+	if !c.in.Loose {
+		c.made = side{items: c.whole}
+		if err := c.hashMade(ctx); err != nil {
+			return err
+		}
 	}
 	c.store(files, false)
 	return nil

@@ -13,7 +13,7 @@ import (
 
 // formatVersion is part of every fingerprint: a changed encoding must never
 // read as a hit.
-const formatVersion = "weft fingerprint 2"
+const formatVersion = "weft fingerprint 3"
 
 // scratch are buffers for encodings.
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
@@ -105,10 +105,10 @@ func statsOf(root string, items []item) statSum {
 func (in *Inputs) digest() Digest {
 	p := scratch.Get().(*[]byte)
 	b := framed((*p)[:0], formatVersion)
-	b = framed(b, runtime.GOOS)                  // tools differ
-	b = framed(b, runtime.GOARCH)                //
-	b = framed(b, relative(in.Root, in.Dir+"/")) // commands run elsewhere do something else
-	b = append(b, byte(in.Method))               // it decides what is recorded of files
+	b = framed(b, runtime.GOOS)                    // tools differ
+	b = framed(b, runtime.GOARCH)                  //
+	b = framed(b, relative(in.Root, in.Dir+"/"))   // commands run elsewhere do something else
+	b = append(b, byte(in.Method), flag(in.Loose)) // they decide what is recorded of files
 	b = binary.AppendUvarint(b, uint64(len(in.Fields)))
 	for i := range in.Fields {
 		b = framed(b, in.Fields[i].Name) // a value that moves to another variable
@@ -161,4 +161,11 @@ func executable(mode uint32) byte {
 func whole(texts, files Digest) Digest {
 	b := append(make([]byte, 0, 64), texts[:]...)
 	return sha256.Sum256(append(b, files[:]...))
+}
+
+func flag(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -216,6 +217,9 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Task.Fingerprint == schema.FingerprintV3 || s.Task.Fingerprint == "" && w.Fingerprint == schema.FingerprintV3 {
+		return r.looseInputs(ctx, method)
+	}
 	env, err := s.Scope.DeclaredEnv(ctx)
 	if err != nil {
 		return nil, err
@@ -247,6 +251,26 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		}
 	})
 	return in, nil
+}
+
+// looseInputs are the inputs by the rule of the format's own runner: one state
+// a task, whatever it is called with; the names and the content of its sources,
+// or their times; and that what it generates is there.
+func (r *run) looseInputs(ctx context.Context, method cache.Method) (*cache.Inputs, error) {
+	s, w := r.step, r.x.o.Workflow
+	in := &cache.Inputs{
+		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + schema.FingerprintV3, Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, Loose: true,
+		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0,
+		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+	}
+	sources := Patterns(s.Sources())
+	if method != cache.Checksum {
+		in.Sources = sources
+		return in, nil
+	}
+	sum, err := r.x.o.Store.Checksum(ctx, r.x.o.Tree, r.dir, sources, in.Gitignore)
+	in.Fields = []cache.Field{{Name: "sources content", Value: sum}}
+	return in, err
 }
 
 // commandText is what makes a command another command.

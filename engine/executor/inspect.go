@@ -30,7 +30,7 @@ func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []cache.Reason,
 	}
 	switch {
 	case f.check != nil && !f.check.Fresh:
-		return false, f.check.Why(ctx), nil
+		return false, advise(x.o.Workflow, s, f.check.Why(ctx)), nil
 	case len(s.Task.Status) > 0:
 		return false, []cache.Reason{{Kind: "status"}}, nil
 	case f.check == nil && len(s.Task.Sources) > 0:

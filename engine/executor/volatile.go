@@ -1,0 +1,56 @@
+package executor
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
+)
+
+// volatile are the template functions that give something else every time.
+var volatile = []string{"now", "uuid", "randInt", "randIntN"}
+
+// advise explains the reasons that will be there the next time, too: a command
+// or a variable whose template calls a volatile function.
+func advise(w *schema.Workflow, s *plan.Step, reasons []cache.Reason) []cache.Reason {
+	for _, r := range reasons {
+		text := ""
+		switch r.Kind {
+		case "command":
+			var n int
+			if fmt.Sscan(r.Name, &n); n >= 1 && n <= len(s.Task.Cmds) {
+				text = s.Task.Cmds[n-1].Text.S
+			}
+		case "var":
+			for _, vs := range [...]schema.Vars{w.Vars, s.Task.Vars} {
+				if i := vs.Index(r.Name); i >= 0 {
+					text, _ = vs[i].Value.(string)
+					text += "{{" + vs[i].Text + "}}"
+				}
+			}
+		}
+		if f := calls(text, volatile); f != "" {
+			reasons = append(reasons, cache.Reason{Kind: "never",
+				Name: fmt.Sprintf("%s %s calls %s, which is never the same; `fingerprint: %s` looks at the content of sources alone", r.Kind, r.Name, f, schema.FingerprintV3)})
+		}
+	}
+	return reasons
+}
+
+// calls returns the first of functions that stands in an action of a template.
+func calls(text string, functions []string) string {
+	for _, part := range strings.Split(text, "{{")[1:] {
+		action, _, _ := strings.Cut(part, "}}")
+		for _, word := range regexp.MustCompile(`[.$]?\w+`).FindAllString(action, -1) {
+			for _, f := range functions {
+				if word == f {
+					return f
+				}
+			}
+		}
+	}
+	return ""
+}
