@@ -1,0 +1,302 @@
+package executor_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// host answers what planning asks, for tasks that ask nothing but conditions.
+type host struct{ plan.Host }
+
+func (host) Condition(context.Context, string, string, []string) (bool, error) { return true, nil }
+
+// rig runs the tasks of one Taskfile with an executor.
+type rig struct {
+	t   *testing.T
+	dir string
+	o   executor.Options // what a test changes of it
+
+	mu     sync.Mutex // guards events
+	events []event.Event
+	sink   func(event.Event) // takes output instead of keeping it
+}
+
+func newRig(t *testing.T, taskfile string) *rig {
+	r := &rig{t: t, dir: t.TempDir()}
+	r.write("Taskfile.yml", "version: '3'\n"+taskfile)
+	r.o.Force = func(*plan.Step) bool { return false }
+	r.o.Flush = func() {}
+	return r
+}
+
+func (r *rig) write(name, text string) {
+	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) emit(ev event.Event) {
+	if out, ok := ev.(*event.Output); ok {
+		if r.sink != nil {
+			r.sink(ev)
+			out.Release()
+			return
+		}
+		kept := *out
+		kept.Data = bytes.Clone(out.Data)
+		out.Release()
+		ev = &kept
+	}
+	r.mu.Lock()
+	r.events = append(r.events, ev)
+	r.mu.Unlock()
+}
+
+// run runs a task and returns its error; the events are those of this run.
+func (r *rig) run(ctx context.Context, name string) error {
+	r.t.Helper()
+	r.events = nil
+	w, list := schema.Load(ctx, schema.LoadOptions{Dir: r.dir})
+	if err := list.Err(); err != nil {
+		r.t.Fatal(err)
+	}
+	table := proc.NewTable(proc.Options{})
+	defer table.Close(false)
+	store := cache.Open(filepath.Join(r.dir, ".weft"), cache.Options{})
+	defer store.Close()
+	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
+	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
+	o := r.o
+	o.Workflow, o.Shell, o.Processes, o.Store, o.Tree = w, shell.New(shell.Options{}), table, store, cache.NewTree(os.Environ())
+	if o.Stops == nil {
+		o.Stops = new(executor.Stops)
+	}
+	p, err := expander.Expand(ctx, plan.Call{Name: name})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	run := sched.Start(sched.Options{Executor: executor.New(o), Expander: expander, Emit: r.emit})
+	defer run.Close()
+	return run.Do(ctx, p)
+}
+
+// story is the events of the last run as words: what was announced, how commands
+// ended, notices and outcomes.
+func (r *rig) story() string {
+	var words []string
+	for _, ev := range r.events {
+		switch ev := ev.(type) {
+		case *event.CommandStarted:
+			words = append(words, "$"+ev.Text)
+		case *event.CommandEnded:
+			if ev.Code != 0 {
+				words = append(words, fmt.Sprintf("=%d", ev.Code))
+			}
+		case *event.Notice:
+			words = append(words, strings.TrimSpace(fmt.Sprintf("!%d %s", ev.Kind, ev.A)))
+		case *event.StepSettled:
+			words = append(words, ev.Outcome.String())
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func note(k event.NoticeKind, a string) string { return strings.TrimSpace(fmt.Sprintf("!%d %s", k, a)) }
+
+// TestLayers: each layer ends the step or hands it on.
+func TestLayers(t *testing.T) {
+	for name, tt := range map[string]struct{ task, want, err string }{
+		"body":         {"cmds: [':', 'true']", "$: $true succeeded", ""},
+		"platform":     {"platforms: [windows/arm]\n    cmds: [':']", note(event.PlatformSkipped, "") + " skipped", ""},
+		"command's":    {"cmds: [{cmd: ':', platforms: [windows/arm]}]", note(event.PlatformSkipped, ":") + " succeeded", ""},
+		"if":           {"cmds: [{cmd: ':', if: 'false'}, 'true']", note(event.CommandIfSkipped, "") + " $true succeeded", ""},
+		"failure":      {"cmds: ['exit 3', ':']", "$exit 3 =3 failed", "exit status 3"},
+		"ignored":      {"ignore_error: true\n    cmds: ['exit 3', ':']", "$exit 3 =3 " + note(event.ErrorIgnored, "") + " $: succeeded", ""},
+		"precondition": {"preconditions: [{sh: 'false', msg: no}]\n    cmds: [':']", note(event.PreconditionFailed, "no") + " failed", "precondition not met"},
+		"status":       {"status: ['true']\n    cmds: [':']", note(event.StatusChecked, "true") + " fresh", ""},
+		"stale":        {"status: ['false']\n    cmds: [':']", note(event.StatusChecked, "false") + " $: succeeded", ""},
+		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 failed", "command timeout exceeded (1ms)"},
+		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 failed", "exit status 127"},
+		"directory":    {"dir: Taskfile.yml/x\n    cmds: [':']", "failed", "not a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "tasks:\n  a:\n    "+tt.task+"\n")
+			err := r.run(t.Context(), "a")
+			if got := r.story(); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+// TestDefers: what was deferred runs last first, whatever happened, and knows
+// the status of what failed.
+func TestDefers(t *testing.T) {
+	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: ': one {{.EXIT_CODE}}'\n      - defer: 'exit 9'\n      - exit 4\n      - defer: ': never'\n")
+	err := r.run(t.Context(), "a")
+	want := "$exit 4 =4 " + note(event.BodyEnded, "") + " $exit 9 =9 " + note(event.DeferFailed, "") + " $: one 4 failed"
+	if got := r.story(); got != want || executor.ExitCode(err) != 4 {
+		t.Errorf("got  %s, %v\nwant %s", got, err, want)
+	}
+}
+
+// TestFreshness: success is recorded, failure is not, and a dry run changes
+// nothing.
+func TestFreshness(t *testing.T) {
+	r := newRig(t, "tasks:\n  a:\n    sources: [s]\n    cmds: ['test -e ok']\n")
+	r.write("s", "")
+	for i, step := range []struct {
+		do   func()
+		want string
+	}{
+		{nil, "$test -e ok =1 failed"},
+		{nil, "$test -e ok =1 failed"},
+		{func() { r.write("ok", "") }, "$test -e ok succeeded"},
+		{nil, "fresh"},
+		{func() { r.o.Force = func(*plan.Step) bool { return true } }, "$test -e ok succeeded"},
+		{func() { r.o.Force = func(*plan.Step) bool { return false }; r.write("s", "changed"); r.o.Dry = true }, "$test -e ok succeeded"},
+		{func() { r.o.Dry = false }, "$test -e ok succeeded"},
+		{nil, "fresh"},
+	} {
+		if step.do != nil {
+			step.do()
+		}
+		r.run(t.Context(), "a")
+		if got := r.story(); got != step.want {
+			t.Errorf("run %d: got %s, want %s", i+1, got, step.want)
+		}
+	}
+}
+
+func TestPrompts(t *testing.T) {
+	r := newRig(t, "tasks:\n  a: {prompt: [sure, really], cmds: [':']}\n")
+	refused := errors.New("refused")
+	var asked []string
+	r.o.Confirm = func(_ context.Context, task, text string) error {
+		if asked = append(asked, task+" "+text); len(asked) == 2 {
+			return refused
+		}
+		return nil
+	}
+	if err := r.run(t.Context(), "a"); !errors.Is(err, refused) || strings.Join(asked, ",") != "a sure,a really" {
+		t.Errorf("%v, asked %q", err, asked)
+	}
+	if got := r.story(); got != "failed" {
+		t.Errorf("got %s", got)
+	}
+	r.o.AssumeYes = true
+	if err := r.run(t.Context(), "a"); err != nil || len(asked) != 2 {
+		t.Errorf("%v, asked %q", err, asked)
+	}
+}
+
+// TestRelay: every byte arrives, in order, whatever the size and however slow
+// the sink is.
+func TestRelay(t *testing.T) {
+	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 5<<20 + 7} {
+		r := newRig(t, "tasks:\n  a: {cmds: ['cat data']}\n")
+		data := make([]byte, n)
+		for i := range data {
+			data[i] = byte(i * 7 >> 3)
+		}
+		r.write("data", string(data))
+		var got []byte
+		r.o.Relay = true
+		r.sink = func(ev event.Event) { got = append(got, ev.(*event.Output).Data...) }
+		if err := r.run(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, data) {
+			t.Errorf("%d bytes: %d arrived, or others", n, len(got))
+		}
+	}
+}
+
+// TestRelayHeldOpen: a process that a command leaves behind with its output
+// does not keep the step from ending, and what it had written arrives.
+func TestRelayHeldOpen(t *testing.T) {
+	r := newRig(t, "tasks:\n  a: {cmds: ['sh -c \"sleep 1000 & echo up\"']}\n")
+	r.o.Relay = true
+	if err := r.run(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for _, ev := range r.events {
+		if o, ok := ev.(*event.Output); ok {
+			out = append(out, o.Data...)
+		}
+	}
+	if string(out) != "up\n" {
+		t.Errorf("got %q", out)
+	}
+}
+
+// TestKill: insisting ends what runs, deferred commands included, also those
+// that have no process.
+func TestKill(t *testing.T) {
+	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: 'while :; do :; done'\n      - defer: 'sleep 1000'\n      - 'exit 1'\n")
+	stops := new(executor.Stops)
+	r.o.Stops = stops
+	killed := errors.New("killed")
+	var started sync.WaitGroup
+	started.Add(1)
+	ended := make(chan error, 1)
+	r.o.Flush = sync.OnceFunc(started.Done) // before the first command
+	go func() { ended <- r.run(context.Background(), "a") }()
+	started.Wait()
+	deadline := time.After(30 * time.Second)
+	for {
+		stops.Kill(killed)
+		select {
+		case <-ended:
+			return
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("deferred commands go on")
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("other"), 0},
+		{&shell.ExitError{Code: 3}, 3},
+		{fmt.Errorf("wrapped: %w", &shell.ExitError{Code: 255}), 255},
+		{&sched.TimedOut{}, 124},
+		{&plan.TaskError{Err: &shell.ExitError{Code: 7}}, 7},
+	} {
+		if got := executor.ExitCode(tt.err); got != tt.want {
+			t.Errorf("%v: %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
