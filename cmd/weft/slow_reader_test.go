@@ -37,7 +37,7 @@ func TestSlowReader(t *testing.T) {
 			}
 			defer r.Close()
 			cmd := exec.Command("weft", "-s", "-o", mode, "a")
-			cmd.Dir, cmd.Stdout, cmd.Stderr = dir, w, os.Stderr
+			cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, w, os.Stderr, append(os.Environ(), "NO_COLOR=1")
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
