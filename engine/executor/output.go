@@ -5,9 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 )
 
@@ -64,20 +63,15 @@ type relay struct {
 
 // openRelay starts a relay; its w is for the command's stdout and stderr.
 func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
-	}
-	// Only our end is non-blocking: the commands inherit the other one.
-	if err := unix.SetNonblock(p[0], true); err != nil {
-		unix.Close(p[0])
-		unix.Close(p[1])
-		return nil, os.NewSyscallError("fcntl", err)
+	// Only our end stays non-blocking: the commands get the other one.
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
 	}
 	if x.buffers.large.Add(1) <= maxLarge {
-		unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, pipeSize) // an optimisation: it may be refused
+		proc.EnlargePipe(w, pipeSize) // an optimisation: it may be refused
 	}
-	y := &relay{r: os.NewFile(uintptr(p[0]), "relay"), w: os.NewFile(uintptr(p[1]), "relay"), ended: make(chan struct{})}
+	y := &relay{r: r, w: w, ended: make(chan struct{})}
 	go y.read(x.buffers, env, command)
 	return y, nil
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // prepare makes this program ready for having children, before the first one.
@@ -42,13 +40,4 @@ func jobserver(flags string) []int {
 		}
 	}
 	return nil
-}
-
-// closeOnExec marks the descriptors from first to last; -1 means all above.
-func closeOnExec(first, last int) {
-	if last >= 0 && last < first {
-		return
-	}
-	// A kernel without the call (before 5.11) leaves them as they were.
-	unix.CloseRange(uint(first), uint(uint32(last)), unix.CLOSE_RANGE_CLOEXEC)
 }

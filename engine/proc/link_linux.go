@@ -3,7 +3,6 @@
 package proc
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -41,10 +40,6 @@ type link struct {
 
 	over chan struct{} // closed when KEEPER is gone
 }
-
-// ErrKeeperLost is why programs cannot be started, or how they end, when the
-// process that keeps them was killed.
-var ErrKeeperLost = errors.New("the process that looks after running programs is gone (was " + keeper.Name + " killed?)")
 
 // newHost starts KEEPER. Requests may be sent at once: it reads them when it
 // is there.

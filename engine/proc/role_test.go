@@ -41,16 +41,16 @@ func roles(role string) int {
 		fmt.Println("ask")
 		wg.Wait()
 	case "raw": // sets the terminal from the background, and is killed in raw mode
-		before, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		before, _ := unix.IoctlGetTermios(0, getTermios)
 		run(GroupOptions{}, nil, "stty raw -echo </dev/tty; echo ask; dd bs=1 count=1 </dev/tty >/dev/null 2>&1; kill -9 $$")
-		after, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		after, _ := unix.IoctlGetTermios(0, getTermios)
 		fmt.Println("restored:", *before == *after)
 	case "stty": // a change meant for the rest of the step, undone after it
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		in(g, os.Stdin, "stty -echo")
-		during, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		during, _ := unix.IoctlGetTermios(0, getTermios)
 		g.Close()
-		after, _ := unix.IoctlGetTermios(0, unix.TCGETS)
+		after, _ := unix.IoctlGetTermios(0, getTermios)
 		fmt.Println("echo:", during.Lflag&unix.ECHO != 0, after.Lflag&unix.ECHO != 0)
 	case "interrupt": // only the owner is told of Ctrl-C; weft hears it once
 		g := t.NewGroup(GroupOptions{Terminal: true})

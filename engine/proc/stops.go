@@ -32,7 +32,7 @@ func (m *terminal) suspend(t *Table, p *Process) {
 	if m.file.Load() == nil || m.owner != g || m.pgid != p.pgid {
 		return // not the terminal's: somebody sent it this signal, and may continue it
 	}
-	mode, _ := unix.IoctlGetTermios(m.fd, unix.TCGETS)
+	mode, _ := unix.IoctlGetTermios(m.fd, getTermios)
 	m.set(m.own, m.saved)
 	for _, other := range groups {
 		if other != g {

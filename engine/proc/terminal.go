@@ -2,7 +2,6 @@ package proc
 
 import (
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -79,16 +78,12 @@ func (m *terminal) foreground() bool {
 // process outside the foreground that does so is stopped, unless it blocks the
 // signal.
 func (m *terminal) set(pgid int, mode *unix.Termios) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var ttou, old unix.Sigset_t
-	ttou.Val[0] = 1 << (uint(syscall.SIGTTOU) - 1)
-	unix.PthreadSigmask(unix.SIG_BLOCK, &ttou, &old)
-	unix.IoctlSetPointerInt(m.fd, unix.TIOCSPGRP, pgid)
-	if mode != nil {
-		unix.IoctlSetTermios(m.fd, unix.TCSETSW, mode)
-	}
-	unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	withoutTTOU(func() {
+		unix.IoctlSetPointerInt(m.fd, unix.TIOCSPGRP, pgid)
+		if mode != nil {
+			unix.IoctlSetTermios(m.fd, setTermios, mode)
+		}
+	})
 }
 
 // may reports whether the foreground can be lent to g now; m.mu is held.
@@ -99,7 +94,7 @@ func (m *terminal) may(g *Group) bool {
 // remember notes what the terminal was like before g had it; m.mu is held.
 func (m *terminal) remember(g *Group) {
 	if m.savedBy != g {
-		m.saved, _ = unix.IoctlGetTermios(m.fd, unix.TCGETS)
+		m.saved, _ = unix.IoctlGetTermios(m.fd, getTermios)
 		m.savedBy = g
 	}
 }

@@ -6,7 +6,13 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/weftrun/weft/engine/keeper"
 )
+
+// ErrKeeperLost is why programs cannot be started, or how they end, when the
+// process that keeps them was killed.
+var ErrKeeperLost = errors.New("the process that looks after running programs is gone (was " + keeper.Name + " killed?)")
 
 // Process is a started program. Wait must be called, once.
 type Process struct {

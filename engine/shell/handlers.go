@@ -99,10 +99,10 @@ func (r *run) hush(in *os.File) (restore func()) {
 	}
 	var was *unix.Termios
 	c.Control(func(fd uintptr) {
-		if was, err = unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
+		if was, err = unix.IoctlGetTermios(int(fd), getTermios); err == nil {
 			quiet := *was
 			quiet.Lflag &^= unix.ECHO
-			unix.IoctlSetTermios(int(fd), unix.TCSETS, &quiet)
+			unix.IoctlSetTermios(int(fd), setTermios, &quiet)
 		}
 	})
 	stop := context.AfterFunc(r, func() { in.SetReadDeadline(time.Now()) })
@@ -117,7 +117,7 @@ func (r *run) hush(in *os.File) (restore func()) {
 		c.Control(func(fd uintptr) {
 			unix.SetNonblock(int(fd), true)
 			if was != nil {
-				unix.IoctlSetTermios(int(fd), unix.TCSETS, was)
+				unix.IoctlSetTermios(int(fd), setTermios, was)
 			}
 		})
 	}

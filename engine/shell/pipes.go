@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // linger is how long an empty pipe is still read after its program has ended,
@@ -84,7 +86,7 @@ func (s *Shell) enlarge(f *os.File) bool {
 		s.enlarged.Add(-1)
 		return false
 	}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, pipeSize); err != nil {
+	if err := proc.EnlargePipe(f, pipeSize); err != nil {
 		s.enlarged.Add(-1)
 		return false
 	}
@@ -127,7 +129,7 @@ func isTerminal(f *os.File) (is bool) {
 		return false
 	}
 	c.Control(func(fd uintptr) {
-		_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
+		_, err := unix.IoctlGetTermios(int(fd), getTermios)
 		is = err == nil
 	})
 	return is

@@ -1,0 +1,102 @@
+//go:build unix && !(linux && (amd64 || arm64))
+
+package proc
+
+import (
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/keeper"
+)
+
+// local is the host of systems without KEEPER: weft itself is the parent of its
+// programs, waits for each in a goroutine, and signals their process groups.
+// What leaves its process group, or outlives weft, is not followed.
+type local struct {
+	t *Table
+
+	mu     sync.Mutex // guards last
+	last   uint32
+	orphan chan struct{} // never closed
+}
+
+func newHost(t *Table) (host, error) { return &local{t: t, orphan: make(chan struct{})}, nil }
+
+func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
+	l.mu.Lock()
+	l.last++
+	p.id = l.last
+	l.mu.Unlock()
+	sys := &syscall.SysProcAttr{Setpgid: true, Pgid: p.g.current()}
+	if flags&keeper.Foreground != 0 {
+		sys.Foreground, sys.Ctty = true, l.t.term.fd
+	}
+	env := append(append([]string(nil), s.Env...), s.Extra...)
+	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: fds[:], Sys: sys})
+	if err != nil {
+		return err
+	}
+	// p.g.mu is held.
+	p.pid, p.pgid = pid, pid
+	if sys.Pgid != 0 {
+		p.pgid = sys.Pgid
+	}
+	if p.ready != nil {
+		close(p.ready)
+		p.ready = nil
+	}
+	go l.wait(p)
+	return nil
+}
+
+// wait reports what becomes of p.
+func (l *local) wait(p *Process) {
+	for {
+		var status syscall.WaitStatus
+		var usage syscall.Rusage
+		_, err := syscall.Wait4(p.pid, &status, syscall.WUNTRACED, &usage)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			p.lost()
+			return
+		case status.Stopped():
+			go l.t.term.stopped(l.t, p, status.StopSignal())
+		default:
+			s := Status{Code: status.ExitStatus(), MaxRSS: int64(usage.Maxrss), User: time.Duration(usage.Utime.Nano()), Sys: time.Duration(usage.Stime.Nano())}
+			if status.Signaled() {
+				s.Signal = status.Signal()
+				s.Code = 128 + int(s.Signal)
+			}
+			p.ended(p.pid, p.pgid, s, false)
+			return
+		}
+	}
+}
+
+// signal is called with the lock of the group held, if it is for one of its
+// processes.
+func (l *local) signal(s keeper.Signal) {
+	for _, g := range l.t.groups() {
+		if s.Scope != keeper.ProcessScope && g.id != s.Target {
+			continue
+		}
+		for _, p := range g.procs {
+			switch {
+			case s.Scope == keeper.ProcessScope && p.id == s.Target:
+				syscall.Kill(p.pid, syscall.Signal(s.Signal))
+			case s.Scope != keeper.ProcessScope && (s.Only == 0 || int(s.Only) == p.pgid) && (s.Skip == 0 || int(s.Skip) != p.pgid):
+				syscall.Kill(-p.pgid, syscall.Signal(s.Signal))
+				if s.Cont {
+					syscall.Kill(-p.pgid, syscall.SIGCONT)
+				}
+			}
+		}
+	}
+}
+
+func (l *local) members(uint32, string) []keeper.Member     { return nil }
+func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
+func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
+func (l *local) end([]keeper.Member)                        {}
