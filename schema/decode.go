@@ -383,8 +383,12 @@ func (d *decoder) flag(n *yaml.Node) bool { return d.boolean(n) == True }
 // hold very many of them.
 type slab[T any] struct{ free []T }
 
-// take returns a zero slice of length n that nobody else holds.
+// take returns a zero slice of length n that nobody else holds. It is not nil:
+// an empty list in the file is not the same as none.
 func (s *slab[T]) take(n int) []T {
+	if n == 0 {
+		return []T{}
+	}
 	if n > len(s.free) {
 		if n >= 64 {
 			return make([]T, n)

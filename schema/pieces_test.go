@@ -63,6 +63,7 @@ var pieceFiles = []struct {
 	{"dedent", "tasks:\n  a: x\n  b: y\n c\n", false},
 	{"tab", "tasks:\n  a: x\n\tb: y\n  c: z\n", false},
 	{"text before", "foo\ntasks:\n  a: x\n  b: y\n", false},
+	{"empty list", "tasks:\n  a: x\n  b: {deps: [], cmds: []}\n  c: {deps: []}\n", true},
 	{"odd names", "tasks:\n  \"a: b\": x\n  'c': y\n  d e/f: z\n", true},
 }
 
