@@ -75,7 +75,7 @@ var nameRules = map[string]string{
 	"log.Fatalln":               "",
 	"os.StartProcess":           "",
 	"syscall.StartProcess":      "",
-	"syscall.ForkExec":          "engine/proc/link_linux.go",
+	"syscall.ForkExec":          "engine/proc/link_linux.go engine/proc/local_unix.go",
 	"syscall.Exec":              "",
 	"unix.Exec":                 "",
 	"interp.DefaultExecHandler": "", // loses output of programs that leave a child behind

@@ -43,6 +43,8 @@ var commandKeys = []key[commandForm]{
 	{"if", textForm, "Command that must succeed, or this one is skipped.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
 	{"defer", `{"$ref":"#/$defs/defer"}`, "Command or task to run when the task ends.", (*decoder).readDefer},
 	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
+	{"stop", stopForm, "How it is told to end.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
+	{"leftover", leftoverForm, "What becomes of processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
 	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
 	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},

@@ -72,6 +72,7 @@ func jsonSchema(t *testing.T) []byte {
 		"dep":          anyOf(text, objectOf(depKeys, "task")),
 		"for":          anyOf(object{"type": []string{"string", "array"}}, oneOf(objectOf(forKeys), "var", "matrix")),
 		"matrix":       object{"type": "object", "additionalProperties": anyOf(object{"type": "array"}, objectOf(matrixRowKeys, "ref"))},
+		"stop":         anyOf(text, objectOf(stopKeys)),
 		"glob":         anyOf(text, objectOf(globKeys, "exclude")),
 		"precondition": anyOf(text, objectOf(preconditionKeys, "sh")),
 		"requires":     objectOf(requiresKeys),

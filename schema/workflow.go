@@ -189,6 +189,8 @@ type TaskOptions struct {
 	Status             []Text
 	Method             Text   // template: "", checksum, timestamp, none
 	Fingerprint        string // "" means Workflow.Fingerprint
+
+	Processes *Processes // of its commands
 }
 
 // Include is what the includes around a task give to it. Tasks of one file
@@ -239,6 +241,7 @@ type CommandOptions struct {
 	Platforms  []Platform
 	Set, Shopt []string
 	Timeout    time.Duration // 0: none
+	Processes  *Processes
 }
 
 // For is a loop over a command or a dependency. Exactly one of List, From, Var

@@ -168,14 +168,14 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, relayed bool) e
 	}
 	if !relayed {
 		sc.Stdout, sc.Stderr = x.o.Stdout, x.o.Stderr
-		return r.start(ctx, &sc)
+		return r.start(ctx, &sc, r.step.Task.ProcessesOf(c.Source))
 	}
 	out, err := x.openRelay(r.env, i)
 	if err != nil {
 		return err
 	}
 	sc.Stdout, sc.Stderr = out.w, out.w
-	err = r.start(ctx, &sc)
+	err = r.start(ctx, &sc, r.step.Task.ProcessesOf(c.Source))
 	out.finish()
 	return err
 }

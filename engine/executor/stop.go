@@ -7,9 +7,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/schema"
 )
 
 // grace is how long commands may take to end after they were told to.
@@ -77,19 +79,36 @@ func (s *Stops) Leave(g *proc.Group) {
 	delete(s.running, g)
 }
 
+var policies = [...]proc.Policy{
+	schema.LeftoverAuto: proc.Auto, schema.LeftoverKill: proc.KillLeft, schema.LeftoverWait: proc.WaitLeft, schema.LeftoverKeep: proc.Keep,
+}
+
 // start runs sc as processes of their own group, stopped when ctx is done.
-func (r *run) start(ctx context.Context, sc *shell.Script) error {
-	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil})
-	defer g.Close()
+func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) error {
+	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil,
+		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Leftover: policies[p.Leftover]})
 	sc.Group = g
 	r.x.o.Stops.Enter(g)
 	defer r.x.o.Stops.Leave(g)
+	defer r.close(ctx, g, p.Leftover)
 	err := r.x.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// close ends the group of a command, which may have to wait for what it left
+// behind.
+func (r *run) close(ctx context.Context, g *proc.Group, l schema.Leftover) {
+	if l == schema.LeftoverWait {
+		stop := context.AfterFunc(ctx, func() { g.Stop(context.Cause(ctx), proc.Ladder{Grace: grace}) })
+		defer stop()
+	}
+	for _, left := range g.Close() {
+		r.emit(&event.LeftBehind{Time: now(), Pid: left.Pid, Name: left.Name})
+	}
 }
 
 // cookie is what the step's processes are known by; a step that is only looked
@@ -104,5 +123,5 @@ func (r *run) cookie() proc.Cookie {
 
 // condition runs text without input or output; nil means it exited zero.
 func (r *run) condition(ctx context.Context, text string) error {
-	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars})
+	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars}, schema.Processes{})
 }

@@ -60,6 +60,9 @@ func prepare() {
 			syscall.CloseOnExec(fd)
 		}
 	}
+	// The reaper waits in a system call; a handler would only be run for nothing.
+	var dfl sigaction
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
 	if v, _ := syscall.Getenv(IgnoreQuit); v == "1" {
 		ignore := sigaction{handler: 1}
 		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGQUIT), uintptr(unsafe.Pointer(&ignore)), 0, 8, 0, 0)

@@ -11,6 +11,7 @@ const (
 	reqMembers = 'Q'
 	reqPids    = 'P'
 	reqEnd     = 'X'
+	reqFinish  = 'F'
 )
 
 // Reports, by first byte.
@@ -164,6 +165,10 @@ func AppendPids(b []byte, signal uint8, pids []int32) []byte {
 	b = append(b, reqPids, signal)
 	return putPids(b, pids)
 }
+
+// AppendFinish appends the request to end if nothing is alive, and else to list
+// everything, as AppendMembers does.
+func AppendFinish(b []byte, seq uint32) []byte { return put32(append(b, reqFinish), seq) }
 
 // AppendEnd appends the request to end: KEEPER kills everything below it but
 // keep, and exits.

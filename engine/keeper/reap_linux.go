@@ -19,6 +19,7 @@ type siginfo struct {
 
 const (
 	pAll       = 0
+	wNohang    = 1
 	wStopped   = 2
 	wExited    = 4
 	wContinued = 8

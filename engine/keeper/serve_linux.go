@@ -114,6 +114,11 @@ func (k *keeper) handle(b []byte, files []int32) {
 		k.signal(&Signal{Scope: Scope(b[1]), Signal: b[2], Cont: b[3] != 0, Target: get32(b[4:]), Only: int32(get32(b[8:])), Skip: int32(get32(b[12:]))}, b[16:])
 	case b[0] == reqMembers && len(b) > 9:
 		k.members(get32(b[1:]), get32(b[5:]), b[9:])
+	case b[0] == reqFinish && len(b) >= 5:
+		if k.childless() {
+			exit()
+		}
+		k.members(get32(b[1:]), 0, []byte{0})
 	case b[0] == reqPids && len(b) >= 6:
 		k.walk.from(0, nil)
 		for i := 6; i+4 <= len(b); i += 4 {

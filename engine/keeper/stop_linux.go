@@ -2,7 +2,10 @@
 
 package keeper
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // signal does what s asks; cookie ends with a zero byte.
 func (k *keeper) signal(s *Signal, cookie []byte) {
@@ -135,7 +138,7 @@ func (k *keeper) sweep(keep []int32) {
 	if w.text == nil {
 		w.text, w.dirents = make([]byte, scratch), make([]byte, 8<<10)
 	}
-	for waits := 0; waits < giveUpAfter; {
+	for waits := 0; waits < giveUpAfter && !k.childless(); {
 		seen := k.reaped.count()
 		w.pids = w.pids[:0]
 		w.childrenOf(0)
@@ -158,7 +161,17 @@ func (k *keeper) sweep(keep []int32) {
 			waits = 0
 		}
 	}
-	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+	exit()
+}
+
+func exit() { syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0) }
+
+// childless reports whether KEEPER has no child, dead or alive, and so nothing
+// below it.
+func (k *keeper) childless() bool {
+	var info siginfo
+	_, _, e := syscall.RawSyscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNohang|wNowait, 0, 0)
+	return e == syscall.ECHILD
 }
 
 func contains(list []int32, pid int32) bool {

@@ -17,6 +17,12 @@ type GroupOptions struct {
 	// Cookie is what the group's processes are known by once their parents are
 	// gone; the zero value leaves these out of what is killed.
 	Cookie Cookie
+	// Stop overrides how the group is told to end, kills excepted: its Signal
+	// and its Grace, where they are not zero. A grace also bounds a stop that
+	// would wait however long it takes.
+	Stop Ladder
+	// Leftover is what becomes of processes that the group leaves behind.
+	Leftover Policy
 	// Terminal: the group's programs get the terminal's foreground while they
 	// run, if weft's standard input is one.
 	Terminal bool
@@ -28,6 +34,8 @@ type Group struct {
 	t        *Table
 	name     string
 	cookie   Cookie
+	stop     Ladder
+	leftover Policy
 	terminal bool
 
 	refused atomic.Bool // cause is set; it changes once
@@ -48,7 +56,7 @@ type Group struct {
 
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, cookie: o.Cookie, terminal: o.Terminal}
+	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, leftover: o.Leftover, terminal: o.Terminal}
 }
 
 // Name returns the name the group was made with.
@@ -103,7 +111,9 @@ func (g *Group) Stop(cause error, l Ladder) {
 	}
 	g.mu.Lock()
 	g.refuse(cause)
-	if r := rank(l.Signal); r > g.rank {
+	r := rank(l.Signal)
+	l = g.ladder(l)
+	if r > g.rank {
 		g.rank = r
 		g.signalAll(l.Signal)
 	}
@@ -118,6 +128,21 @@ func (g *Group) Stop(cause error, l Ladder) {
 	// From here on a Ctrl-C is weft's: it is how the user says "harder". A
 	// program that still wants the terminal asks for it by reading.
 	g.t.term.reclaim(g)
+}
+
+// ladder is l as the group wants it.
+func (g *Group) ladder(l Ladder) Ladder {
+	if l.Signal == syscall.SIGKILL {
+		return l
+	}
+	if g.stop.Signal != 0 {
+		l.Signal = g.stop.Signal
+	}
+	if g.stop.Grace > 0 {
+		l.Grace = g.stop.Grace
+	}
+	l.Main = g.stop.Main
+	return l
 }
 
 // killAfter kills what runs when the grace is over.
@@ -166,21 +191,24 @@ func (g *Group) Killed() bool {
 	return g.rank >= rank(syscall.SIGKILL)
 }
 
-// Close says that the step is over and takes the terminal back. If the group was
-// stopped, it returns when nothing is left of it: see [Group.clear]. Else what
-// it left in the background goes on, may start further programs, and Wait still
-// works for them.
-func (g *Group) Close() {
+// Close says that the step is over and takes the terminal back. What the group
+// left behind is treated by its policy; if the group was stopped, it returns
+// when nothing is left of it. Else what goes on in the background may start
+// further programs, and Wait still works for them. It returns what was stopped
+// though the group was not.
+func (g *Group) Close() []Leftover {
 	g.mu.Lock()
 	c := g.cleanup
 	g.closed = true
-	stopped := g.rank > 0 && g.id != 0
+	stopped := g.rank > 0
 	if g.left && !stopped {
 		g.t.leaveBehind(g.id)
 	}
+	started := g.id != 0
 	g.mu.Unlock()
-	if stopped {
-		g.clear()
+	var left []Leftover
+	if started {
+		left = g.leave(stopped)
 	}
 	g.t.term.closed(g)
 	if c != nil {
@@ -189,6 +217,7 @@ func (g *Group) Close() {
 		c.mu.Unlock()
 		c.Close()
 	}
+	return left
 }
 
 // errCleanedUp is why nothing starts any more to clean up after a step.
@@ -209,8 +238,16 @@ func (g *Group) signalAll(s syscall.Signal) {
 			}
 		}
 	}
-	if s == syscall.SIGKILL {
+	switch {
+	case s == syscall.SIGKILL:
 		r.Scope, r.Cookie = keeper.TreeScope, g.cookie.String()
+	case g.stop.Main:
+		r.Scope = keeper.ProcessScope
+		for _, p := range g.procs {
+			r.Target = p.id
+			g.t.host.signal(r)
+		}
+		return
 	}
 	g.t.host.signal(r)
 }

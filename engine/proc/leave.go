@@ -18,6 +18,64 @@ type Leftover struct {
 	Kept bool   // it goes on after weft
 }
 
+// Policy is what becomes of processes that a group leaves behind.
+type Policy uint8
+
+const (
+	Auto     Policy = iota // Table.Close decides
+	KillLeft               // they are stopped when the group is closed
+	WaitLeft               // closing the group waits for them
+	Keep                   // they go on, also after weft
+)
+
+// leave treats what a closed group leaves behind.
+func (g *Group) leave(stopped bool) []Leftover {
+	switch {
+	case g.leftover == Keep:
+		g.t.mu.Lock()
+		g.t.kept = append(g.t.kept, g)
+		g.t.mu.Unlock()
+	case stopped:
+		g.clear()
+	case g.leftover == KillLeft:
+		ms := g.members()
+		g.clear()
+		return leftovers(ms, false)
+	case g.leftover == WaitLeft:
+		g.outlast()
+	}
+	return nil
+}
+
+// members returns what is alive of the group.
+func (g *Group) members() []keeper.Member { return g.t.host.members(g.id, g.cookie.String()) }
+
+// outlast returns when nothing is left of the group. Once it is stopped, what
+// is left is stopped, too.
+func (g *Group) outlast() {
+	for {
+		orphan := g.t.host.nextOrphan()
+		if len(g.members()) == 0 {
+			return
+		}
+		select {
+		case <-orphan:
+		case <-time.After(lookAgain):
+		case <-g.Done():
+			g.clear()
+			return
+		}
+	}
+}
+
+func leftovers(ms []keeper.Member, kept bool) []Leftover {
+	out := make([]Leftover, len(ms))
+	for i, m := range ms {
+		out[i] = Leftover{Pid: int(m.Pid), Name: m.Name, Kept: kept}
+	}
+	return out
+}
+
 // leaveBehind remembers that a closed group left something.
 func (t *Table) leaveBehind(group uint32) {
 	t.mu.Lock()
@@ -51,7 +109,8 @@ func (t *Table) StopLeft(cause error, l Ladder) {
 // Close ends the run's processes and what watches over them: whatever is still
 // there is stopped (SIGTERM, a second later SIGKILL). With keep set, processes
 // that mean to stay, in a session of their own or started by nohup, go on
-// after weft. Both kinds are returned. Groups are closed by their owners, before.
+// after weft, and those of groups with the policy Keep always do. Both kinds are
+// returned. Groups are closed by their owners, before.
 // A second call does nothing.
 func (t *Table) Close(keep bool) []Leftover {
 	defer t.term.close()
@@ -67,8 +126,15 @@ func (t *Table) Close(keep bool) []Leftover {
 	if t.host == nil {
 		return nil
 	}
+	all := t.host.finish()
+	if all == nil {
+		return nil
+	}
 	var kept, stopped []keeper.Member
-	for _, m := range t.host.members(0, "") {
+	for _, g := range t.kept {
+		kept = append(kept, without(g.members(), kept)...)
+	}
+	for _, m := range without(all, kept) {
 		if keep && m.Detached {
 			kept = append(kept, m)
 		} else {
@@ -79,14 +145,7 @@ func (t *Table) Close(keep bool) []Leftover {
 		t.clear(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftGrace)
 	}
 	t.host.end(kept)
-	var left []Leftover
-	for _, m := range kept {
-		left = append(left, Leftover{int(m.Pid), m.Name, true})
-	}
-	for _, m := range stopped {
-		left = append(left, Leftover{int(m.Pid), m.Name, false})
-	}
-	return left
+	return append(leftovers(kept, true), leftovers(stopped, false)...)
 }
 
 // without returns the members that are not among kept.
@@ -108,7 +167,7 @@ func without(ms, kept []keeper.Member) []keeper.Member {
 // have ended; what they left is told to end and killed when the rest of the
 // grace, at least a second, is over.
 func (g *Group) clear() {
-	g.t.clear(func() []keeper.Member { return g.t.host.members(g.id, g.cookie.String()) }, leftGrace)
+	g.t.clear(g.members, leftGrace)
 }
 
 // unkillableAfter is how long killed processes may take to be gone: one in an

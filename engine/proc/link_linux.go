@@ -34,6 +34,7 @@ type link struct {
 	procs   map[uint32]*Process
 	queries map[uint32]chan []keeper.Member
 	last    uint32        // ID given out
+	late    []func()      // what could not be told at once, in order; see tell
 	orphan  chan struct{} // closed at the next end of an orphan; nil: nobody waits
 	ending  bool          // KEEPER was told to end
 	lost    error         // why there is no KEEPER any more
@@ -177,19 +178,39 @@ func (l *link) signal(s keeper.Signal) {
 
 // members returns what is alive of a group, or of everything if group is zero.
 func (l *link) members(group uint32, cookie string) []keeper.Member {
+	return l.ask(func(b []byte, seq uint32) []byte { return keeper.AppendMembers(b, seq, group, cookie) })
+}
+
+// ask sends a request that is answered with a list of members. The answer is nil
+// when KEEPER is gone.
+func (l *link) ask(build func(b []byte, seq uint32) []byte) []keeper.Member {
 	answer := make(chan []keeper.Member, 1)
 	l.mu.Lock()
 	l.last++
 	seq := l.last
 	l.queries[seq] = answer
 	l.mu.Unlock()
-	l.request(func(b []byte) []byte { return keeper.AppendMembers(b, seq, group, cookie) })
+	l.request(func(b []byte) []byte { return build(b, seq) })
 	select {
 	case m := <-answer:
 		return m
 	case <-l.over:
 		return nil
 	}
+}
+
+// finish ends KEEPER if nothing is alive, and else returns what is.
+func (l *link) finish() []keeper.Member {
+	l.mu.Lock()
+	l.ending = true
+	l.mu.Unlock()
+	ms := l.ask(keeper.AppendFinish)
+	if ms != nil {
+		l.mu.Lock()
+		l.ending = false
+		l.mu.Unlock()
+	}
+	return ms
 }
 
 // nextOrphan returns a channel that is closed when an orphan ends.
@@ -265,9 +286,9 @@ func (l *link) report(r *keeper.Report) {
 	}
 	switch r.Kind {
 	case keeper.RepStarted:
-		p.started(int(r.Pid), int(r.Pgid))
+		l.tell(p, func() { p.started(int(r.Pid), int(r.Pgid)) })
 	case keeper.RepFailed:
-		p.failed(syscall.Errno(r.Errno))
+		l.tell(p, func() { p.failed(syscall.Errno(r.Errno)) })
 	case keeper.RepEnded:
 		s := Status{MaxRSS: int64(r.MaxRSS) * 1024, User: time.Duration(r.User) * time.Microsecond, Sys: time.Duration(r.Sys) * time.Microsecond}
 		if w := syscall.WaitStatus(r.Status); w.Signaled() {
@@ -276,10 +297,51 @@ func (l *link) report(r *keeper.Report) {
 		} else {
 			s.Code = w.ExitStatus()
 		}
-		p.ended(int(r.Pid), int(r.Pgid), s, r.Left)
+		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.Left) })
 	case keeper.RepStopped:
 		// What a stop leads to may itself wait for reports.
 		go p.g.t.term.stopped(p.g.t, p, syscall.Signal(r.Status))
+	}
+}
+
+// tell calls f with p.g.mu held. Reports must be read whatever happens: who
+// holds that lock may be waiting for KEEPER to take a request, and KEEPER for us
+// to take a report. So what cannot be told at once is told, in order, by another
+// goroutine.
+func (l *link) tell(p *Process, f func()) {
+	l.mu.Lock()
+	behind := len(l.late) > 0
+	if !behind && p.g.mu.TryLock() {
+		l.mu.Unlock()
+		f()
+		p.g.mu.Unlock()
+		return
+	}
+	l.late = append(l.late, func() {
+		p.g.mu.Lock()
+		defer p.g.mu.Unlock()
+		f()
+	})
+	l.mu.Unlock()
+	if !behind {
+		go l.tellLate()
+	}
+}
+
+func (l *link) tellLate() {
+	for {
+		l.mu.Lock()
+		f := l.late[0]
+		l.mu.Unlock()
+		f()
+		l.mu.Lock()
+		l.late[0] = nil
+		l.late = l.late[1:]
+		left := len(l.late)
+		l.mu.Unlock()
+		if left == 0 {
+			return
+		}
 	}
 }
 
@@ -306,7 +368,7 @@ func (l *link) gone() {
 	}
 	close(l.over)
 	for _, p := range running {
-		p.lost()
+		l.tell(p, func() { p.failed(ErrKeeperLost) })
 	}
 	if lost && l.t.onLost != nil {
 		l.t.onLost()

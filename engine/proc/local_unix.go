@@ -59,7 +59,9 @@ func (l *local) wait(p *Process) {
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:
-			p.lost()
+			p.g.mu.Lock()
+			p.failed(err)
+			p.g.mu.Unlock()
 			return
 		case status.Stopped():
 			go l.t.term.stopped(l.t, p, status.StopSignal())
@@ -69,7 +71,9 @@ func (l *local) wait(p *Process) {
 				s.Signal = status.Signal()
 				s.Code = 128 + int(s.Signal)
 			}
+			p.g.mu.Lock()
 			p.ended(p.pid, p.pgid, s, false)
+			p.g.mu.Unlock()
 			return
 		}
 	}
@@ -99,4 +103,5 @@ func (l *local) signal(s keeper.Signal) {
 func (l *local) members(uint32, string) []keeper.Member     { return nil }
 func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
+func (l *local) finish() []keeper.Member                    { return nil }
 func (l *local) end([]keeper.Member)                        {}

@@ -78,6 +78,7 @@ type Table struct {
 	mu     sync.Mutex // guards the fields below
 	live   []*Group   // groups with processes; Group.index is the place
 	left   []uint32   // closed groups that left something behind
+	kept   []*Group   // closed groups whose processes go on after the run
 	closed bool
 }
 
@@ -94,6 +95,8 @@ type host interface {
 	// nextOrphan returns a channel that is closed when something has ended
 	// that was not started on request.
 	nextOrphan() <-chan struct{}
+	// finish ends the host if nothing is alive, and else returns what is.
+	finish() []keeper.Member
 	// end kills everything but keep and returns when it is gone.
 	end(keep []keeper.Member)
 }
@@ -154,6 +157,9 @@ type Ladder struct {
 	// Grace is how long the processes may take before they are killed; zero
 	// means they are waited for however long it takes.
 	Grace time.Duration
+	// Main sends it to the programs that were started alone, not to all of
+	// their process groups.
+	Main bool
 }
 
 // rank orders signals by force: a stop may become harder, never softer.

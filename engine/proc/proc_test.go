@@ -191,6 +191,29 @@ func TestLadder(t *testing.T) {
 	}
 }
 
+// TestOwnLadder: a group's own signal and grace hold instead of the reason's,
+// also where that would wait however long it takes; a kill stays a kill.
+func TestOwnLadder(t *testing.T) {
+	clock := make(chan time.Time)
+	var asked atomic.Int64
+	tab := newTable(t, Options{After: func(d time.Duration) <-chan time.Time { asked.Store(int64(d)); return clock }})
+	g := tab.NewGroup(GroupOptions{Stop: Ladder{Signal: syscall.SIGHUP, Grace: 10 * time.Second}})
+	p, out := sh(t, g, "trap 'echo hup' HUP; trap 'echo int' INT; echo up; while :; do sleep 0.01; done")
+	line(t, out)
+	g.Stop(errors.New("x"), Ladder{Signal: syscall.SIGINT})
+	if got := line(t, out); got != "hup" {
+		t.Errorf("got %q", got)
+	}
+	clock <- time.Time{}
+	if s, _ := p.Wait(); s.Signal != syscall.SIGKILL {
+		t.Errorf("got %+v, want killed", s)
+	}
+	if d := time.Duration(asked.Load()); d != 10*time.Second {
+		t.Errorf("grace was %v", d)
+	}
+	g.Close()
+}
+
 // TestWhatIsLeft: a grandchild in the process group of a program that has ended
 // goes on after Close, unless the group was stopped, and can be stopped later.
 func TestWhatIsLeft(t *testing.T) {

@@ -101,7 +101,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 		argv = []string{s.Path}
 	}
 	var flags keeper.StartFlags
-	if outlives(argv[0]) {
+	if g.leftover == Keep || outlives(argv[0]) {
 		flags |= keeper.Outlives
 	}
 	tty := t.term.file.Load() != nil
@@ -135,7 +135,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 		if lend {
 			t.term.takeBack(false)
 		}
-		return nil, err
+		return nil, p.startError(err)
 	}
 	if lend {
 		g.mu.Lock()
@@ -156,9 +156,6 @@ func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintp
 		g.id = g.t.groupIDs.Add(1)
 	}
 	if err := h.start(p, s, argv, fds, flags); err != nil {
-		if errno, ok := err.(syscall.Errno); ok {
-			return p.startError(errno)
-		}
 		return err
 	}
 	if len(g.procs) == 0 {

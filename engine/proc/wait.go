@@ -29,7 +29,7 @@ type Process struct {
 	pid, pgid int  // 0 until they are known
 	told      bool // got the terminal's Ctrl-C
 	status    Status
-	err       error // why it is no program
+	err       error // why it is no program, or why nothing is known of it
 }
 
 // Status is how a process ended.
@@ -50,53 +50,48 @@ func (p *Process) Wait() (Status, error) {
 	status, err := p.status, p.err
 	p.g.mu.Unlock()
 	if err != nil {
-		return status, err
+		return status, p.startError(err)
 	}
 	p.g.t.term.ended(p, status)
 	return status, nil
 }
 
-// started takes note that p is a program.
+// started takes note that p is a program; p.g.mu is held.
 func (p *Process) started(pid, pgid int) {
-	p.g.mu.Lock()
 	p.pid, p.pgid = pid, pgid
-	p.g.mu.Unlock()
+	p.isReady()
+}
+
+func (p *Process) isReady() {
 	if p.ready != nil {
 		close(p.ready)
 		p.ready = nil
 	}
 }
 
-// failed takes note of why p could not be started.
-func (p *Process) failed(errno syscall.Errno) { p.fail(p.startError(errno)) }
-
-// lost takes note that nobody knows how p ended.
-func (p *Process) lost() { p.fail(ErrKeeperLost) }
-
-func (p *Process) fail(err error) {
-	p.g.mu.Lock()
+// failed takes note of why p could not be started, or why nobody knows how it
+// ended; p.g.mu is held.
+func (p *Process) failed(err error) {
 	p.err = err
 	p.g.remove(p, false)
-	p.g.mu.Unlock()
-	if p.ready != nil {
-		close(p.ready)
-		p.ready = nil
-	}
+	p.isReady()
 	close(p.over)
 }
 
 // ended takes note of p's end; left tells that its process group has members
-// that were not started on request.
+// that were not started on request. p.g.mu is held.
 func (p *Process) ended(pid, pgid int, s Status, left bool) {
-	p.g.mu.Lock()
 	p.pid, p.pgid, p.status = pid, pgid, s
 	p.g.remove(p, left)
-	p.g.mu.Unlock()
 	close(p.over)
 }
 
-// startError names what could not be used: the directory, or else the file.
+// startError names what could not be used, if err is an error number: the
+// directory, or else the file.
 func (p *Process) startError(err error) error {
+	if _, ok := err.(syscall.Errno); !ok {
+		return err
+	}
 	if p.dir != "" {
 		if _, serr := os.Stat(p.dir); serr != nil {
 			var pe *fs.PathError
