@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,65 @@ func TestBashCompletion(t *testing.T) {
 		if got := strings.TrimSpace(string(out)); err != nil || got != want {
 			t.Errorf("%q: %q (%v), want %q", line, got, err, want)
 		}
+	}
+}
+
+// standIn puts a program into the path that answers the protocol, so that what
+// is tested is the script of a shell, and returns the script.
+func standIn(t *testing.T, shell string) (dir, script string) {
+	t.Helper()
+	dir = t.TempDir()
+	answer := "#!/bin/sh\nprintf 'ns:one\\tfirst\\nns:two\\nother\\n:4\\n'\n"
+	if err := os.WriteFile(filepath.Join(dir, "weft"), []byte(answer), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	a := &app{name: "weft", out: report.NewOut(&b), err: report.NewOut(&b)}
+	a.opts.completion = shell
+	if code := a.completion(); code != 0 {
+		t.Fatal(b.String())
+	}
+	return dir, b.String()
+}
+
+// The fish script completes in a real fish.
+func TestFishCompletion(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Skip("there is no fish here")
+	}
+	dir, script := standIn(t, "fish")
+	for line, want := range map[string]string{
+		"weft ":   "ns:one\tfirst\nns:two\nother",
+		"weft o":  "other",
+		"weft zz": "",
+	} {
+		cmd := exec.Command(fish, "--no-config", "-c", script+"\ncomplete -C $argv[1] | sort", line)
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir}
+		out, err := cmd.CombinedOutput()
+		got, wanted := strings.Fields(string(out)), strings.Fields(want)
+		slices.Sort(wanted)
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, wanted) {
+			t.Errorf("%q: %q (%v), want %q", line, out, err, want)
+		}
+	}
+}
+
+// The zsh script hands zsh's own completion what it should, in a real zsh.
+func TestZshCompletion(t *testing.T) {
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("there is no zsh here")
+	}
+	dir, script := standIn(t, "zsh")
+	load := "compdef() {}; _describe() { print -rl -- ${(P)2} }\n" + script + "\nwords=(weft ''); CURRENT=2; _weft"
+	cmd := exec.Command(zsh, "-fc", load)
+	cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir}
+	out, err := cmd.CombinedOutput()
+	const want = "ns\\:one:first\nns\\:two:ns:two\nother:other\n"
+	if err != nil || string(out) != want {
+		t.Errorf("%q (%v), want %q", out, err, want)
 	}
 }
 
