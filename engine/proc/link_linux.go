@@ -26,7 +26,7 @@ type link struct {
 	fd  int
 	pid int // KEEPER's
 
-	send sync.Mutex // held while a request is sent; guards the next two
+	send sync.Mutex // held while a request is sent and when fd is closed; guards the next two
 	buf  []byte
 	envs environs
 
@@ -36,7 +36,6 @@ type link struct {
 	last    uint32        // ID given out
 	late    []func()      // what could not be told at once, in order; see tell
 	orphan  chan struct{} // closed at the next end of an orphan; nil: nobody waits
-	ending  bool          // KEEPER was told to end
 	lost    error         // why there is no KEEPER any more
 
 	over chan struct{} // closed when KEEPER is gone
@@ -199,18 +198,10 @@ func (l *link) ask(build func(b []byte, seq uint32) []byte) []keeper.Member {
 	}
 }
 
-// finish ends KEEPER if nothing is alive, and else returns what is.
+// finish ends KEEPER if it has no child, and else returns what is alive; nil
+// means that KEEPER is gone.
 func (l *link) finish() []keeper.Member {
-	l.mu.Lock()
-	l.ending = true
-	l.mu.Unlock()
-	ms := l.ask(keeper.AppendFinish)
-	if ms != nil {
-		l.mu.Lock()
-		l.ending = false
-		l.mu.Unlock()
-	}
-	return ms
+	return l.ask(keeper.AppendFinish)
 }
 
 // nextOrphan returns a channel that is closed when an orphan ends.
@@ -265,7 +256,7 @@ func (l *link) report(r *keeper.Report) {
 		delete(l.queries, r.ID)
 		l.mu.Unlock()
 		if answer != nil {
-			answer <- r.Members
+			answer <- append([]keeper.Member{}, r.Members...) // not nil
 		}
 		return
 	case keeper.RepOrphan:
@@ -345,24 +336,28 @@ func (l *link) tellLate() {
 	}
 }
 
-// gone takes note of KEEPER's end. If it was not told to, everything it kept is
-// ours now, and is killed.
+// gone takes note of KEEPER's end. If it did not end by itself, when nothing was
+// left, everything it kept is ours now, and is killed.
 func (l *link) gone() {
 	var status syscall.WaitStatus
+	var err error
 	for {
-		if _, err := syscall.Wait4(l.pid, &status, 0, nil); err != syscall.EINTR {
+		if _, err = syscall.Wait4(l.pid, &status, 0, nil); err != syscall.EINTR {
 			break
 		}
 	}
+	lost := err != nil || !status.Exited() || status.ExitStatus() != 0
 	l.mu.Lock()
-	lost := !l.ending
-	if l.lost = ErrKeeperLost; l.ending {
-		l.lost = fs.ErrClosed
+	if l.lost = fs.ErrClosed; lost {
+		l.lost = ErrKeeperLost
 	}
 	running := l.procs
 	l.procs = nil
 	l.mu.Unlock()
+	l.send.Lock()
 	syscall.Close(l.fd)
+	l.fd = -1 // nobody sends to what gets this number next
+	l.send.Unlock()
 	if lost {
 		sweep(l.t.strangers)
 	}
@@ -377,9 +372,6 @@ func (l *link) gone() {
 
 // end tells KEEPER to kill everything but keep and waits until it is gone.
 func (l *link) end(keep []keeper.Member) {
-	l.mu.Lock()
-	l.ending = true
-	l.mu.Unlock()
 	l.request(func(b []byte) []byte { return keeper.AppendEnd(b, pids(keep)) })
 	<-l.over
 }

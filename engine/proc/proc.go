@@ -95,7 +95,8 @@ type host interface {
 	// nextOrphan returns a channel that is closed when something has ended
 	// that was not started on request.
 	nextOrphan() <-chan struct{}
-	// finish ends the host if nothing is alive, and else returns what is.
+	// finish ends the host if nothing is left, and returns nil; else it returns
+	// what is alive.
 	finish() []keeper.Member
 	// end kills everything but keep and returns when it is gone.
 	end(keep []keeper.Member)
