@@ -290,8 +290,9 @@ func (l *link) report(r *keeper.Report) {
 		}
 		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.Left) })
 	case keeper.RepStopped:
-		// What a stop leads to may itself wait for reports.
-		go p.g.t.term.stopped(p.g.t, p, syscall.Signal(r.Status))
+		// After the start was told. What a stop leads to may itself wait for
+		// reports.
+		l.tell(p, func() { go p.g.t.term.stopped(p.g.t, p, syscall.Signal(r.Status)) })
 	}
 }
 
