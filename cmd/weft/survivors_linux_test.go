@@ -175,7 +175,7 @@ func TestNothingOutlives(t *testing.T) {
 	const tasks = `tasks:
   hold: {cmds: ['./victim "$PWD/pipe"', 'sleep 1000']}
   fail: {cmds: ['./victim "$PWD/pipe"', 'until [ -s said ]; do sleep 0.01; done; exit 3']}
-  late: {cmds: [{cmd: './victim "$PWD/pipe"; sleep 1000', timeout: 300ms}]}
+  late: {cmds: [{cmd: './victim "$PWD/pipe"; sleep 1000', timeout: 3s}]}
   other: {cmds: ['until [ -s said ]; do sleep 0.01; done; exit 4']}
   first: {failfast: true, deps: [{task: hold}, other]}
 `
