@@ -33,7 +33,7 @@ func roles(role string) int {
 		}
 		fmt.Println("ask")
 		wg.Wait()
-	case "many": // most are waited for by pidfd
+	case "many": // more than ever get it at once
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() { run(GroupOptions{}, nil, "read x </dev/tty; echo got:$x >/dev/tty") })
