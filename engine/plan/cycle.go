@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/weftrun/weft/schema"
 )
@@ -40,6 +43,30 @@ func (x *Expander) shorter(path []*Step, name string) []*Step {
 				break
 			}
 		}
+	}
+	return kept
+}
+
+// eachCycleOnce drops the problems that are a cycle reported before: it is found
+// on every way into it.
+func eachCycleOnce(problems []error) []error {
+	seen := map[string]bool{}
+	kept := problems[:0]
+	for _, p := range problems {
+		var c *CycleError
+		if errors.As(p, &c) && c.Why != StepLimit {
+			names := make([]string, len(c.Path))
+			for i, s := range c.Path {
+				names[i] = s.Name
+			}
+			slices.Sort(names)
+			key := strings.Join(names, "\x00")
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+		}
+		kept = append(kept, p)
 	}
 	return kept
 }

@@ -83,6 +83,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 		roots = append(roots, s)
 	}
 	if e.problems != nil {
+		e.problems.Errors = eachCycleOnce(e.problems.Errors)
 		return nil, e.problems
 	}
 	return assemble(roots, e.keyed), nil

@@ -89,6 +89,21 @@ func TestExpandReportsEveryProblem(t *testing.T) {
 	}
 }
 
+// TestCycleOnce: several ways into a cycle are one problem, two cycles are two.
+func TestCycleOnce(t *testing.T) {
+	for lines, want := range map[string]int{
+		"all: a b c|a: b|b: c|c: a":             1,
+		"all: a x|a: b|b: a|x: y|y: x":          2,
+		"all: p q|p: a|q: a b|a: b|b: a|c: p q": 1,
+	} {
+		w := workflow("", strings.Split(lines, "|")...)
+		_, err := expander(w).Expand(t.Context(), plan.Call{Name: "all"})
+		if got := len(plan.Problems(err)); got != want {
+			t.Errorf("%s: %d problems, want %d: %v", lines, got, want, err)
+		}
+	}
+}
+
 func TestCycleIsTheShortest(t *testing.T) {
 	for _, run := range []string{"always", "once"} {
 		_, err := expander(workflow(run, "a: b", "b: c", "c: d a", "d: a")).Expand(t.Context(), plan.Call{Name: "a"})
