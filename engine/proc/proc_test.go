@@ -112,22 +112,31 @@ func TestStartErrors(t *testing.T) {
 
 // TestTextBusy: a program someone still writes is started once it is complete.
 func TestTextBusy(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tool")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.WriteString("#!/bin/sh\nexit 7\n")
-	busy := make(chan struct{})
 	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
-	go func() {
-		defer close(busy)
-		time.AfterFunc(5*time.Millisecond, func() { f.Close() })
-	}()
-	<-busy
-	if s, err := g.Run(&Spec{Path: path}); s.Code != 7 {
-		t.Errorf("got %+v, %v", s, err)
+	for name, run := range map[string]func(s *Spec) (Status, error){
+		"run": g.Run,
+		"confirmed": func(s *Spec) (Status, error) {
+			s.Confirm = true
+			p, err := g.Start(s)
+			if err != nil {
+				return Status{}, err
+			}
+			return p.Wait()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tool")
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.WriteString("#!/bin/sh\nexit 7\n")
+			time.AfterFunc(5*time.Millisecond, func() { f.Close() })
+			if s, err := run(&Spec{Path: path}); s.Code != 7 {
+				t.Errorf("got %+v, %v", s, err)
+			}
+		})
 	}
 }
 

@@ -27,7 +27,8 @@ type Spec struct {
 	// Job groups processes for Group.Signal; "" means none.
 	Job string
 	// Confirm lets Start wait until the file has become a program, or return
-	// why it cannot. Else Wait tells, which is cheaper.
+	// why it cannot, and try again for a moment while somebody has the file
+	// open for writing. Else Wait tells, which is cheaper.
 	Confirm bool
 }
 
@@ -48,30 +49,42 @@ func (g *Group) Start(s *Spec) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := g.start(h, s, fds)
+	var p *Process
+	if s.Confirm {
+		err = patiently(func() (err error) { p, err = g.start(h, s, fds); return err })
+	} else {
+		p, err = g.start(h, s, fds)
+	}
 	// A descriptor must not be closed by its finalizer before it was sent.
 	runtime.KeepAlive(s)
 	return p, err
 }
 
-// Run starts s and waits for it. A file that somebody has open for writing is
-// tried again for a moment.
-func (g *Group) Run(s *Spec) (Status, error) {
-	for delay := time.Millisecond; ; delay *= 2 {
+// Run starts s and waits for it.
+func (g *Group) Run(s *Spec) (status Status, err error) {
+	err = patiently(func() error {
 		p, err := g.Start(s)
-		if err != nil {
-			return Status{}, err
+		if err == nil {
+			status, err = p.Wait()
 		}
-		status, err := p.Wait()
-		if !errors.Is(err, syscall.ETXTBSY) || delay > textBusy {
-			return status, err
-		}
-		time.Sleep(delay)
-	}
+		return err
+	})
+	return status, err
 }
 
 // textBusy is the longest single wait for a program's file to be complete.
 const textBusy = 200 * time.Millisecond
+
+// patiently tries again to start a program that somebody has open for writing.
+func patiently(start func() error) error {
+	for delay := time.Millisecond; ; delay *= 2 {
+		err := start()
+		if !errors.Is(err, syscall.ETXTBSY) || delay > textBusy {
+			return err
+		}
+		time.Sleep(delay)
+	}
+}
 
 // files returns the child's descriptors 0, 1 and 2.
 func (t *Table) files(s *Spec) ([3]uintptr, error) {
