@@ -313,17 +313,6 @@ func (d *decoder) binary(n *yaml.Node) string {
 	return string(raw)
 }
 
-// fingerprint reads the name of a rule.
-func (d *decoder) fingerprint(n *yaml.Node) string {
-	switch t := d.text(n); t.S {
-	case "", FingerprintFull, FingerprintV3:
-		return t.S
-	default:
-		d.fail(n, fmt.Sprintf("use %s or %s", FingerprintFull, FingerprintV3), "invalid fingerprint %q", t.S)
-		return ""
-	}
-}
-
 func (d *decoder) texts(n *yaml.Node, of string) []Text {
 	items := d.items(n, of)
 	if items == nil {

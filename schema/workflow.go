@@ -159,16 +159,6 @@ type Task struct {
 	*TaskOptions
 }
 
-// What decides, beside the method, whether a task is up to date.
-const (
-	// FingerprintFull is everything a task's result depends on: commands,
-	// variables, environment, paths and content of sources, what was generated.
-	FingerprintFull = "full"
-	// FingerprintV3 is the rule of the format's own runner: the content of
-	// sources alone.
-	FingerprintV3 = "task-v3"
-)
-
 // TaskOptions are what most tasks leave out. A file may have 100,000 tasks:
 // those that have none of these share one value, which must not be changed.
 // It is never nil in a Workflow.

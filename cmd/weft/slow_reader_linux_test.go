@@ -97,6 +97,6 @@ func untilFull(t *testing.T, r *os.File) {
 		if time.Now().After(end) {
 			t.Fatalf("only %d bytes came", n)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // nothing tells a reader that its pipe is full
 	}
 }

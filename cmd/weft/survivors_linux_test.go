@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // victim starts three processes that ignore every polite signal and ends: a
@@ -49,7 +51,18 @@ func newSurvivors(t *testing.T, taskfile string) *survivors {
 	}
 	s.pipe = os.NewFile(uintptr(fd), path)
 	t.Cleanup(func() { s.pipe.Close() })
+	s.hold().Close() // a pipe that nobody ever had open has not hung up
 	return s
+}
+
+// hold opens the writing end.
+func (s *survivors) hold() *os.File {
+	s.t.Helper()
+	f, err := os.OpenFile(s.pipe.Name(), os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return f
 }
 
 // start starts weft, in a process group of its own, and returns the stream of
@@ -75,17 +88,36 @@ func (s *survivors) start(args ...string) (*exec.Cmd, *bufio.Reader) {
 // is about to open it.
 func (s *survivors) gone(after string) {
 	s.t.Helper()
-	b := make([]byte, 4096)
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		n, err := syscall.Read(int(s.pipe.Fd()), b)
+	for end := time.Now().Add(patience); ; {
+		events := s.wait(end)
 		left := s.named()
-		if n == 0 && err == nil && len(left) == 0 {
+		if events&unix.POLLIN == 0 && events&unix.POLLHUP != 0 && len(left) == 0 {
 			return
 		}
 		if time.Now().After(end) {
 			s.t.Fatalf("%s: survivors; by name: %s", after, left)
 		}
+		s.read()
 	}
+}
+
+// wait returns when something can be read from the pipe (POLLIN), or nobody
+// holds its other end (POLLHUP).
+func (s *survivors) wait(end time.Time) int16 {
+	fds := []unix.PollFd{{Fd: int32(s.pipe.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds, int(max(0, time.Until(end).Milliseconds())))
+		if err != unix.EINTR {
+			return fds[0].Revents
+		}
+	}
+}
+
+// read returns how many processes have said hello since it was last called.
+func (s *survivors) read() int {
+	b := make([]byte, 64<<10)
+	n, _ := syscall.Read(int(s.pipe.Fd()), b)
+	return bytes.Count(b[:max(n, 0)], []byte("hello"))
 }
 
 // named returns the processes that have our directory in their command line.
@@ -197,14 +229,14 @@ func TestNothingOutlives(t *testing.T) {
 			s := newSurvivors(t, tasks)
 			cmd, _ := s.start(tt.task)
 			hellos := 0
-			b := make([]byte, 4096)
+			// Held open here as well, so that waiting does not end before the
+			// first of them is there.
+			hold := s.hold()
 			for end := time.Now().Add(patience); hellos < 3 && time.Now().Before(end); {
-				if n, _ := syscall.Read(int(s.pipe.Fd()), b); n > 0 {
-					hellos += bytes.Count(b[:n], []byte("hello"))
-				} else {
-					time.Sleep(time.Millisecond)
-				}
+				s.wait(end)
+				hellos += s.read()
 			}
+			hold.Close()
 			if hellos < 3 {
 				t.Fatalf("%d processes said hello", hellos)
 			}

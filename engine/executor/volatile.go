@@ -2,8 +2,8 @@ package executor
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/plan"
@@ -44,7 +44,7 @@ func advise(w *schema.Workflow, s *plan.Step, reasons []cache.Reason) []cache.Re
 func calls(text string, functions []string) string {
 	for _, part := range strings.Split(text, "{{")[1:] {
 		action, _, _ := strings.Cut(part, "}}")
-		for _, word := range regexp.MustCompile(`[.$]?\w+`).FindAllString(action, -1) {
+		for _, word := range strings.FieldsFunc(action, notWord) {
 			for _, f := range functions {
 				if word == f {
 					return f
@@ -53,4 +53,9 @@ func calls(text string, functions []string) string {
 		}
 	}
 	return ""
+}
+
+// notWord tells whether r ends a name, a field (.NAME) or a variable ($name).
+func notWord(r rune) bool {
+	return !strings.ContainsRune(".$_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }

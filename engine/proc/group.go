@@ -46,6 +46,7 @@ type Group struct {
 	rank    uint8      // how hard the group was stopped; 0: not
 	closed  bool
 	grace   time.Duration // until the kill that is under way; 0: none
+	kill    time.Time     // when what is left of the stopped group may be killed
 	cause   error         // why nothing starts any more
 	done    chan struct{} // closed with cause; made on demand
 	idle    chan struct{} // closed when a stopped group has no process left
@@ -116,6 +117,9 @@ func (g *Group) Stop(cause error, l Ladder) {
 	if r > g.rank {
 		g.rank = r
 		g.signalAll(l.Signal)
+	}
+	if at := time.Now().Add(l.Grace); g.kill.IsZero() || at.Before(g.kill) {
+		g.kill = at
 	}
 	if l.Grace > 0 && len(g.procs) > 0 && (g.grace == 0 || l.Grace < g.grace) {
 		g.grace = l.Grace

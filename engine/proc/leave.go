@@ -163,11 +163,17 @@ func without(ms, kept []keeper.Member) []keeper.Member {
 	return out
 }
 
-// clear returns when nothing is left of a group that was stopped. Its programs
-// have ended; what they left is told to end and killed when the rest of the
-// grace, at least a second, is over.
+// clear returns when nothing is left of the group. Its programs have ended; what
+// they left is told to end and killed when the rest of the group's grace, at
+// least leftGrace, is over, or at once if the group was killed.
 func (g *Group) clear() {
-	g.t.clear(g.members, leftGrace)
+	g.mu.Lock()
+	grace := max(leftGrace, time.Until(g.kill))
+	if g.rank >= rank(syscall.SIGKILL) {
+		grace = 0
+	}
+	g.mu.Unlock()
+	g.t.clear(g.members, grace)
 }
 
 // unkillableAfter is how long killed processes may take to be gone: one in an
@@ -175,10 +181,13 @@ func (g *Group) clear() {
 const unkillableAfter = 2 * time.Second
 
 // clear sends SIGTERM to what members lists, SIGKILL after grace, and returns
-// when the list is empty, or unkillableAfter later.
+// when the list is empty, or unkillableAfter later. Without a grace it kills.
 func (t *Table) clear(members func() []keeper.Member, grace time.Duration) {
 	sig := syscall.SIGTERM
 	var limit <-chan time.Time
+	if grace == 0 {
+		sig, limit = syscall.SIGKILL, t.after(unkillableAfter)
+	}
 	for {
 		orphan := t.host.nextOrphan()
 		ms := members()

@@ -1,0 +1,28 @@
+package schema
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// What decides, beside the method, whether a task is up to date.
+const (
+	// FingerprintFull is everything a task's result depends on: commands,
+	// variables, environment, paths and content of sources, what was generated.
+	FingerprintFull = "full"
+	// FingerprintV3 is the rule of the format's own runner: the content of
+	// sources alone.
+	FingerprintV3 = "task-v3"
+)
+
+// fingerprint reads the name of a rule.
+func (d *decoder) fingerprint(n *yaml.Node) string {
+	switch t := d.text(n); t.S {
+	case "", FingerprintFull, FingerprintV3:
+		return t.S
+	default:
+		d.fail(n, fmt.Sprintf("use %s or %s", FingerprintFull, FingerprintV3), "invalid fingerprint %q", t.S)
+		return ""
+	}
+}
