@@ -69,6 +69,43 @@ func prepare() {
 	}
 }
 
+// blockSignals blocks the signals of the calling thread, and so of the children
+// it makes until they are ready for them. Not SIGCHLD: while that is blocked the
+// kernel takes it for wanted, and wakes another thread to find that it is not.
+func (k *keeper) blockSignals() {
+	all := ^uint64(1 << (syscall.SIGCHLD - 1))
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetmask, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&k.mask)), 8, 0, 0)
+}
+
+// schedAttr is struct sched_attr of sched_setattr(2), version 0.
+type schedAttr struct {
+	size, policy              uint32
+	flags                     uint64
+	nice                      int32
+	priority                  uint32
+	runtime, deadline, period uint64
+}
+
+const (
+	schedResetOnFork = 1
+	sliceNanos       = 100_000 // the shortest there is
+)
+
+// promptly lets the calling thread have the processor in short slices, and so
+// sooner: it does a few system calls at a time, while somebody waits for each of
+// them, and would else often stand behind the program it has just started.
+// Programs do not inherit it. Kernels before 6.12 ignore it.
+func promptly() {
+	var a schedAttr
+	_, _, e := syscall.RawSyscall6(sysSchedGetattr, 0, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), 0, 0, 0)
+	if e != 0 || a.policy != 0 || a.nice < 0 {
+		return // children would lose their priority, too
+	}
+	a.flags |= schedResetOnFork
+	a.runtime = sliceNanos
+	syscall.RawSyscall(sysSchedSetattr, 0, uintptr(unsafe.Pointer(&a)), 0)
+}
+
 // open opens a file for reading; name ends with a zero byte. It returns the
 // descriptor, or an error number below zero.
 func open(name string) int { return openAt(unsafe.StringData(name), 0) }

@@ -27,6 +27,7 @@ type bell struct {
 }
 
 const (
+	futexWait        = 0
 	futexWaitPrivate = 0 | 128
 	futexWakePrivate = 1 | 128
 )

@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -29,6 +30,7 @@ const (
 // reap is the only caller of wait in this process. It looks first and reaps
 // under the lock, so that a process id is valid for whoever signals.
 func (k *keeper) reap() {
+	promptly()
 	out := make([]byte, 0, 64)
 	for {
 		seen := k.started.count()
@@ -60,35 +62,41 @@ func (k *keeper) take(pid int32, b []byte) []byte {
 	if int32(r) != pid {
 		return b
 	}
-	at := -1
-	for i := range k.children {
-		if k.children[i].pid == pid {
-			at = i
-			break
-		}
-	}
+	at := k.find(pid)
 	w := syscall.WaitStatus(status)
-	switch {
-	case at < 0:
-		k.early = append(k.early, news{pid, status, usage})
+	if at < 0 {
 		if w.Stopped() || w.Continued() {
 			return b
 		}
 		return put32(append(b, RepOrphan), uint32(pid))
-	case w.Stopped():
-		return put32(put32(append(b, RepStopped), k.children[at].id), uint32(w.StopSignal()))
-	case w.Continued():
-		return put32(append(b, RepContinued), k.children[at].id)
 	}
 	c := k.children[at]
+	errno := c.launchError()
+	if errno == 0 {
+		k.children[at].tellStarted()
+	}
+	switch {
+	case w.Stopped():
+		return put32(put32(append(b, RepStopped), c.id), uint32(w.StopSignal()))
+	case w.Continued():
+		return put32(append(b, RepContinued), c.id)
+	}
 	last := len(k.children) - 1
 	k.children[at] = k.children[last]
 	k.children = k.children[:last]
-	if c.id == 0 {
-		return b
+	if errno != 0 {
+		return reportFailed(b, c.id, errno)
 	}
-	left := k.groupLeft(&c)
-	return reportEnd(b, &c, status, &usage, left)
+	return reportEnd(b, &c, status, &usage, k.groupLeft(&c))
+}
+
+// launchError returns why c, which has ended, did not become a program, or 0.
+// Its launch is free then. The keeper's lock is held.
+func (c *child) launchError() syscall.Errno {
+	if c.launch.id != c.id {
+		return 0 // it serves another already
+	}
+	return syscall.Errno(atomic.SwapUint32(&c.launch.errno, 0))
 }
 
 // groupLeft reports whether c's process group has members, none of them started

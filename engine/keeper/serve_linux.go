@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -12,14 +13,8 @@ type child struct {
 	id, group uint32
 	pid, pgid int32
 	outlives  bool
-}
-
-// news is what became of a process that is none of the children: an orphan, or
-// one whose start has not returned yet.
-type news struct {
-	pid    int32
-	status uint32
-	usage  syscall.Rusage
+	announce  bool // its start is to be reported, when it is a program
+	launch    *launch
 }
 
 // leftGroup is a process group whose known members have all ended, while it
@@ -34,16 +29,16 @@ type leftGroup struct {
 type keeper struct {
 	lock     spin
 	children []child
-	early    []news
 	left     []leftGroup
 
 	started bell // a child is there, or will be: the reaper looks again
 	reaped  bell // something has ended: who sweeps looks again
 
 	// Of the thread that serves requests.
-	spawn    spawn
+	launches []*launch
+	noClone3 bool   // the kernel, or a filter, refuses it
+	mask     uint64 // the signals that programs begin with blocked
 	environs [Environs]environ
-	pointers []*byte
 	out      []byte
 	walk     walk
 }
@@ -60,14 +55,16 @@ var k keeper
 func serve() {
 	prepare()
 	go k.reap()
-	in := make([]byte, MaxMessage+4096)
+	k.blockSignals()
+	promptly()
 	var rights [64]byte
 	for {
-		n, files, ok := receive(in, &rights)
+		l := k.free()
+		n, files, ok := receive(l.request, &rights)
 		if !ok {
 			k.sweep(nil)
 		}
-		k.handle(in[:n], files)
+		k.handle(l, l.request[:n], files)
 		for _, fd := range files {
 			closeFD(int(fd))
 		}
@@ -104,10 +101,10 @@ func receive(in []byte, rights *[64]byte) (n int, files []int32, ok bool) {
 
 // handle does what a request asks. A malformed one is dropped: both ends are
 // the same binary.
-func (k *keeper) handle(b []byte, files []int32) {
+func (k *keeper) handle(l *launch, b []byte, files []int32) {
 	switch {
 	case b[0] == reqStart && len(b) >= startFixed:
-		k.handleStart(b, files)
+		k.handleStart(l, b, files)
 	case b[0] == reqEnviron && len(b) >= environFixed:
 		k.remember(b, files)
 	case b[0] == reqSignal && len(b) > 16:
@@ -152,22 +149,21 @@ func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 	return to, b
 }
 
-// handleStart starts a program.
-func (k *keeper) handleStart(b []byte, files []int32) {
-	s := &k.spawn
+// handleStart starts a program by l, which holds the request b.
+func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	flags := StartFlags(b[1])
-	c := child{id: get32(b[2:]), group: get32(b[6:]), outlives: flags&Outlives != 0}
+	c := child{id: get32(b[2:]), group: get32(b[6:]), outlives: flags&Outlives != 0, announce: flags&WantStarted != 0, launch: l}
 	base := &k.environs[get32(b[10:])%Environs]
 	argc, extra := int(get32(b[14:])), int(get32(b[18:]))
 	b = b[startFixed:]
 	if flags&Spilled != 0 && len(files) == 4 {
-		b = mapped(int(files[3]))
-		defer unmap(b)
+		l.spilled = mapped(int(files[3]))
+		b = l.spilled
 	}
 	if len(files) < 3 {
 		return
 	}
-	p, b := texts(k.pointers[:0], b, 2+argc)
+	p, b := texts(l.pointers[:0], b, 2+argc)
 	if p == nil {
 		k.failed(c.id, syscall.EINVAL)
 		return
@@ -180,46 +176,51 @@ func (k *keeper) handleStart(b []byte, files []int32) {
 		return
 	}
 	p = append(p, nil)
-	k.pointers = p
-	s.path, s.dir, s.argv, s.envp = p[0], p[1], &p[2], &p[env]
-	if *s.dir == 0 {
-		s.dir = nil
+	l.pointers = p
+	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: c.outlives}
+	if *p[1] == 0 {
+		l.program.dir = nil
 	}
-	s.files = [3]int32(files[:3])
-	s.foreground, s.outlives = flags&Foreground != 0, c.outlives
 
-	s.pgid = k.groupOf(c.group)
-	pid, errno := s.start()
-	if errno == syscall.EPERM && pid != 0 && !s.joined {
-		// The process group was gone just then.
-		k.adopt(child{pid: pid})
-		s.pgid = 0
-		pid, errno = s.start()
+	// Nothing is reaped meanwhile: a process group that has a child now is there
+	// to be joined, and the child is known before its end is.
+	k.lock.lock()
+	l.program.pgid = k.groupOf(c.group)
+	c.pid = l.start(k)
+	if c.pid > 0 {
+		c.pgid = settle(c.pid, l.program.pgid)
+		l.id = c.id
+		k.children = append(k.children, c)
 	}
-	if errno != 0 {
-		if pid != 0 {
-			k.adopt(child{pid: pid})
-		}
-		k.failed(c.id, errno)
+	k.lock.unlock()
+	if c.pid < 0 {
+		k.failed(c.id, syscall.Errno(-c.pid))
 		return
 	}
-	c.pid, c.pgid = pid, s.pgid
-	if c.pgid == 0 {
-		c.pgid = pid
+	k.started.ring()
+	if c.announce {
+		l.wait()
+		if atomic.LoadUint32(&l.errno) == 0 {
+			k.lock.lock()
+			if at := k.find(c.pid); at >= 0 {
+				k.children[at].tellStarted()
+			}
+			k.lock.unlock()
+		}
 	}
-	if flags&WantStarted != 0 {
-		k.out = put32(put32(put32(append(k.out[:0], RepStarted), c.id), uint32(c.pid)), uint32(c.pgid))
-		send(k.out)
-	}
-	k.adopt(c)
 }
 
-// groupOf returns a process group of group that is sure to exist, or 0. It is
-// called right before a start: news from before that is not of what starts.
+// tellStarted reports that c is a program, once; the keeper's lock is held.
+func (c *child) tellStarted() {
+	if c.announce {
+		c.announce = false
+		b := make([]byte, 0, 16)
+		send(put32(put32(put32(append(b, RepStarted), c.id), uint32(c.pid)), uint32(c.pgid)))
+	}
+}
+
+// groupOf returns a process group of group that is there, or 0; k.lock is held.
 func (k *keeper) groupOf(group uint32) int32 {
-	k.lock.lock()
-	defer k.lock.unlock()
-	k.early = k.early[:0]
 	for i := len(k.children) - 1; i >= 0; i-- {
 		if k.children[i].group == group {
 			return k.children[i].pgid
@@ -228,45 +229,39 @@ func (k *keeper) groupOf(group uint32) int32 {
 	return 0
 }
 
-// adopt enters c among the children, unless it has ended already. A child
-// without an id is reaped without a word.
-func (k *keeper) adopt(c child) {
-	k.lock.lock()
-	defer k.lock.unlock()
-	kept := k.early[:0]
-	stop, over := uint32(0), false
-	for i := range k.early {
-		e := &k.early[i]
-		switch w := syscall.WaitStatus(e.status); {
-		case e.pid != c.pid:
-			kept = append(kept, *e)
-		case w.Stopped():
-			stop = uint32(w.StopSignal())
-		case w.Continued():
-			stop = 0
-		default:
-			over = true
-			if c.id != 0 {
-				k.out = reportEnd(k.out[:0], &c, e.status, &e.usage, kill(-c.pgid, 0) == 0)
-				send(k.out)
-			}
+// find returns the place of a child, or -1; k.lock is held.
+func (k *keeper) find(pid int32) int {
+	for i := range k.children {
+		if k.children[i].pid == pid {
+			return i
 		}
 	}
-	k.early = kept
-	if over {
-		return
+	return -1
+}
+
+// settle returns the process group that a new child is in. The child moves
+// there itself, but perhaps later than the next one wants to join it.
+func settle(pid, pgid int32) int32 {
+	for _, to := range [2]int32{pgid, 0} {
+		if _, _, e := syscall.RawSyscall(syscall.SYS_SETPGID, uintptr(pid), uintptr(to), 0); e == 0 {
+			if to == 0 {
+				return pid
+			}
+			return to
+		}
 	}
-	if stop != 0 && c.id != 0 {
-		k.out = put32(put32(append(k.out[:0], RepStopped), c.id), stop)
-		send(k.out)
-	}
-	k.children = append(k.children, c)
-	k.started.ring()
+	// It is a program already, and there.
+	r, _, _ := syscall.RawSyscall(syscall.SYS_GETPGID, uintptr(pid), 0, 0)
+	return int32(r)
 }
 
 func (k *keeper) failed(id uint32, errno syscall.Errno) {
-	k.out = put32(put32(append(k.out[:0], RepFailed), id), uint32(errno))
+	k.out = reportFailed(k.out[:0], id, errno)
 	send(k.out)
+}
+
+func reportFailed(b []byte, id uint32, errno syscall.Errno) []byte {
+	return put32(put32(append(b, RepFailed), id), uint32(errno))
 }
 
 func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, left bool) []byte {
@@ -300,6 +295,9 @@ func (k *keeper) remember(b []byte, files []int32) {
 	if StartFlags(b[1])&Spilled != 0 && len(files) == 1 {
 		src = mapped(int(files[0]))
 		defer unmap(src)
+	}
+	for _, l := range k.launches {
+		l.wait() // it may have the old one
 	}
 	unmap(e.texts)
 	e.pointers = e.pointers[:0]

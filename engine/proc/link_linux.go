@@ -24,9 +24,13 @@ type link struct {
 	fd  int
 	pid int // KEEPER's
 
-	send sync.Mutex // held while a request is sent and when fd is closed; guards the next two
-	buf  []byte
-	envs environs
+	// send is held while a request is sent and when fd is closed. Starts share
+	// it: one that sends may be put off by the system in favour of KEEPER, and
+	// the next need not wait for it. It guards the next two.
+	send  sync.RWMutex
+	buf   []byte
+	envs  environs
+	spare sync.Pool // *[]byte to build the request for a start in
 
 	mu      sync.Mutex // guards the fields below
 	procs   map[uint32]*Process
@@ -91,21 +95,45 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 	l.procs[p.id] = p
 	l.mu.Unlock()
 
-	l.send.Lock()
-	defer l.send.Unlock()
-	place, err := l.envs.place(l, s.Env)
+	place, err := l.lockEnv(s.Env)
 	if err != nil {
 		return l.unsent(p, err)
 	}
-	l.buf = keeper.AppendStart(l.buf[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra})
-	rights := []int{int(fds[0]), int(fds[1]), int(fds[2])}
-	if len(l.buf) <= keeper.MaxMessage {
-		err = l.post(l.buf, rights)
+	defer l.send.RUnlock()
+	buf, _ := l.spare.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer l.spare.Put(buf)
+	b := keeper.AppendStart((*buf)[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra})
+	*buf = b
+	rights := [3]int{int(fds[0]), int(fds[1]), int(fds[2])}
+	if len(b) <= keeper.MaxMessage {
+		err = l.post(b, rights[:])
 	} else {
-		head, tail := keeper.Spill(l.buf)
-		err = l.postSpilled(head, tail, rights)
+		head, tail := keeper.Spill(b)
+		err = l.postSpilled(head, tail, rights[:])
 	}
 	return l.unsent(p, err)
+}
+
+// lockEnv returns the place at which KEEPER remembers env, having sent env if it
+// did not, and with l.send locked for reading: the place stays what it is.
+func (l *link) lockEnv(env []string) (place uint32, err error) {
+	for {
+		l.send.RLock()
+		place, known := l.envs.find(env)
+		if known {
+			return place, nil
+		}
+		l.send.RUnlock()
+		l.send.Lock()
+		err := l.envs.add(l, env)
+		l.send.Unlock()
+		if err != nil {
+			return 0, err
+		}
+	}
 }
 
 // unsendable reports whether a text holds a zero byte, which the kernel takes
@@ -238,23 +266,30 @@ type environs struct {
 	next   uint32
 }
 
-// place returns the place of env, which is sent if KEEPER does not have it.
-// Place 0 is the empty one. l.send is held.
-func (e *environs) place(l *link, env []string) (uint32, error) {
+// find returns the place of env. Place 0 is the empty one.
+func (e *environs) find(env []string) (place uint32, known bool) {
 	if len(env) == 0 {
-		return 0, nil
+		return 0, true
 	}
 	for i := range e.places {
 		if e.places[i] == &env[0] {
-			return uint32(i), nil
+			return uint32(i), true
 		}
 	}
+	return 0, false
+}
+
+// add sends env, if it is still unknown; l.send is held.
+func (e *environs) add(l *link, env []string) error {
+	if _, known := e.find(env); known {
+		return nil
+	}
 	if unsendable(env...) {
-		return 0, syscall.EINVAL
+		return syscall.EINVAL
 	}
 	e.next = e.next%(keeper.Environs-1) + 1
-	place := e.next
-	l.buf = keeper.AppendEnviron(l.buf[:0], place, env)
+	e.places[e.next] = nil
+	l.buf = keeper.AppendEnviron(l.buf[:0], e.next, env)
 	var err error
 	if len(l.buf) <= keeper.MaxMessage {
 		err = l.post(l.buf, nil)
@@ -263,7 +298,7 @@ func (e *environs) place(l *link, env []string) (uint32, error) {
 		err = l.postSpilled(head, tail, nil)
 	}
 	if err == nil {
-		e.places[place] = &env[0]
+		e.places[e.next] = &env[0]
 	}
-	return place, err
+	return err
 }

@@ -1,0 +1,6 @@
+package keeper
+
+const (
+	sysSchedSetattr = 314
+	sysSchedGetattr = 315
+)

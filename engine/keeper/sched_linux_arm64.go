@@ -1,0 +1,6 @@
+package keeper
+
+const (
+	sysSchedSetattr = 274
+	sysSchedGetattr = 275
+)
