@@ -8,17 +8,25 @@ import (
 	"unsafe"
 )
 
-// spin is a mutex between the two threads that does without the Go scheduler.
-// It is held for a few system calls at the most.
-type spin struct{ taken atomic.Uint32 }
+// mutex is a mutex between the two threads that does without the Go scheduler:
+// 0 free, 1 taken, 2 taken and somebody sleeps (Drepper, "Futexes are tricky",
+// mutex 2).
+type mutex struct{ state atomic.Uint32 }
 
-func (l *spin) lock() {
-	for !l.taken.CompareAndSwap(0, 1) {
-		syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+func (m *mutex) lock() {
+	if m.state.CompareAndSwap(0, 1) {
+		return
+	}
+	for m.state.Swap(2) != 0 {
+		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&m.state)), futexWaitPrivate, 2, 0, 0, 0)
 	}
 }
 
-func (l *spin) unlock() { l.taken.Store(0) }
+func (m *mutex) unlock() {
+	if m.state.Swap(0) == 2 {
+		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&m.state)), futexWakePrivate, 1, 0, 0, 0)
+	}
+}
 
 // bell lets one thread sleep until another rings, by futex(2).
 type bell struct {

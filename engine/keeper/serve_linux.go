@@ -27,7 +27,7 @@ type leftGroup struct {
 // keeper is the state of the process. The lock guards what both threads use;
 // slices keep their memory and grow to the most that was ever needed.
 type keeper struct {
-	lock     spin
+	lock     mutex
 	children []child
 	left     []leftGroup
 
