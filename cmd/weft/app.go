@@ -42,24 +42,24 @@ func (a *app) main(args []string) int {
 	case errors.Is(err, pflag.ErrHelp):
 		// Wins over nothing but a version asked for before it.
 		if a.opts.version {
-			return a.version()
+			return a.written(a.version())
 		}
-		return a.help()
+		return a.written(a.help())
 	case err != nil:
 		a.err.WriteString(a.usage() + err.Error() + "\n")
 		return exitUsage
 	}
 	if a.opts.version {
-		return a.version()
+		return a.written(a.version())
 	}
 	a.settings(flags)
 	switch {
 	case a.opts.help:
-		return a.help()
+		return a.written(a.help())
 	case a.opts.experiments:
-		return a.listExperiments()
+		return a.written(a.listExperiments())
 	case a.opts.completion != "":
-		return a.completion()
+		return a.written(a.completion())
 	case a.opts.complete:
 		return a.complete()
 	}
@@ -70,6 +70,18 @@ func (a *app) main(args []string) int {
 		return a.initFile()
 	}
 	return a.withSignals(a.work)
+}
+
+// written returns code, or what it is if the answer could not be written.
+func (a *app) written(code int) int {
+	switch err := a.out.Err(); {
+	case code != 0 || err == nil:
+		return code
+	case a.out.Broken():
+		return exitPipe
+	default:
+		return a.fail(a.unwritten(err))
+	}
 }
 
 // work is everything that needs a Taskfile.

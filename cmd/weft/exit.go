@@ -166,6 +166,11 @@ func (a *app) fail(err error) int {
 	return a.code(problems[0])
 }
 
+// unwritten tells that err kept the output from being written.
+func (a *app) unwritten(err error) error {
+	return fmt.Errorf("%s: writing the output: %w", a.name, err)
+}
+
 // annotate tells GitHub's runner about err.
 func (a *app) annotate(err error) {
 	if a.env("GITHUB_ACTIONS") != "true" {

@@ -105,6 +105,19 @@ func TestTerminal(t *testing.T) {
 			never:    "LATER",
 			ends:     "signal: interrupt",
 		},
+		"--interactive asks for what is missing": {
+			files:    `tasks: {default: {requires: {vars: [WHO, {name: ENV, enum: [dev, prod]}]}, cmds: ["echo {{.WHO}} in {{.ENV}}"]}}`,
+			args:     "-s --interactive",
+			dialogue: []string{"Value of WHO: ", "> bob\n", "1) dev", "2) prod", "Value of ENV: ", "> none\n", "1) dev", "Value of ENV: ", "> 2\n", "bob in prod"},
+			ends:     "exit status 0",
+		},
+		"Ctrl-C while --interactive asks": {
+			files:    `tasks: {default: {requires: {vars: [WHO]}, cmds: [echo ran]}}`,
+			args:     "-s --interactive",
+			dialogue: []string{"Value of WHO: ", "> \x03"},
+			never:    "ran",
+			ends:     "signal: interrupt",
+		},
 		"Ctrl-C at a prompt": {
 			files:    `tasks: {default: {prompt: 'Sure?', cmds: [echo ran]}}`,
 			args:     "-s",

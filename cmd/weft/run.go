@@ -205,7 +205,7 @@ func (r *runner) finish(ctx context.Context, err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case err == nil && closed != nil:
-		err = fmt.Errorf("%s: writing the output: %w", r.name, closed)
+		err = r.unwritten(closed)
 	case err == nil:
 		return 0
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 )
 
-// signals routes what the program is sent: to the engine once it runs
-// something, before that to the context.
+// signals routes what the program is sent: to the engine once it may run
+// something; before that a signal ends the program, as if nobody had asked for it.
 type signals struct {
 	ch        chan os.Signal
-	cancel    context.CancelFunc
+	early     chan struct{} // closed at a signal that comes before there is anything to stop
 	force     chan struct{} // closed at the third interrupt
 	listening chan struct{} // closed once ch gets the signals
 
@@ -28,12 +28,16 @@ type signals struct {
 // stopped it, so that the parent sees what happened. A signal that was ignored
 // when the program started stays ignored.
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	s := &signals{ch: make(chan os.Signal, 8), cancel: cancel, force: make(chan struct{}), listening: make(chan struct{})}
+	s := &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), listening: make(chan struct{})}
 	go s.listen()
 	go s.serve(a)
-	code := f(ctx, s)
+	over := make(chan int, 1)
+	go func() { over <- f(context.Background(), s) }()
+	var code int
+	select {
+	case code = <-over:
+	case <-s.early: // f is left where it is: reading a file may take for ever, if it is a pipe
+	}
 	// The handlers stay: taking them away takes longer than the rest of the
 	// way out.
 	if sig := s.stoppedBy(); sig != nil {
@@ -65,13 +69,13 @@ func (s *signals) serve(a *app) {
 			s.first = sig
 		}
 		deliver, third := s.deliver, s.count == 3 && sig == syscall.SIGINT
-		s.mu.Unlock()
-		switch {
-		case deliver == nil:
-			s.cancel()
-		default:
-			deliver(sig)
+		if deliver == nil {
+			close(s.early)
+			s.mu.Unlock()
+			return
 		}
+		s.mu.Unlock()
+		deliver(sig)
 		if third {
 			a.say(a.err, report.Red, "Signal received for the third time: \""+sig.String()+"\". Forcing shutdown")
 			close(s.force)
@@ -79,18 +83,13 @@ func (s *signals) serve(a *app) {
 	}
 }
 
-// route hands all further signals to deliver; those that came before it too.
-// From its return on no signal ends the program unheard: only then may
-// something be started.
+// route hands all further signals to deliver. From its return on no signal ends
+// the program unheard: only then may something be started.
 func (s *signals) route(deliver func(os.Signal)) {
 	<-s.listening
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.deliver = deliver
-	first := s.first
-	s.mu.Unlock()
-	if first != nil {
-		deliver(first)
-	}
 }
 
 // stopped tells of the signal that stopped a run though it was sent to one of

@@ -74,6 +74,9 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}
 	var roots []*Step
 	for _, c := range calls {
+		if e.exploded {
+			break
+		}
 		e.enterAncestors(c.From)
 		s, err := e.expand(ctx, c)
 		if err != nil {
@@ -119,7 +122,8 @@ type expansion struct {
 	// path counts the tasks that are being expanded or called above: only when
 	// a task is among them are its ancestors compared one by one.
 	path     map[*schema.Task]int
-	keyed    int // steps with a key that were expanded
+	keyed    int  // steps with a key that were expanded
+	exploded bool // there are too many steps: that alone is told, once
 	problems *multierror.Error
 }
 
@@ -187,6 +191,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 		return nil, err
 	}
 	if e.x.steps.Add(1) > maxSteps {
+		e.exploded = true
 		return nil, &CycleError{Name: name, Why: StepLimit}
 	}
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
@@ -251,9 +256,15 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 	for i := range s.Task.Deps {
 		d := &s.Task.Deps[i]
 		err := e.eachNeed(ctx, s, d, func(c Call) {
+			if e.exploded {
+				return
+			}
 			step, err := e.expand(ctx, c)
 			if err != nil {
-				problems = multierror.Append(problems, Problems(Wrap(s.Label, err))...)
+				if !e.exploded {
+					err = Wrap(s.Label, err)
+				}
+				problems = multierror.Append(problems, Problems(err)...)
 				return
 			}
 			s.needs = append(s.needs, need{step, d.Timeout})

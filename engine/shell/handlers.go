@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ const (
 
 var (
 	colon     = []string{":"}
+	failure   = []string{"false"}
 	endOfPipe = []string{"exit", "141"}
 )
 
@@ -39,8 +41,12 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		// In one write, so that lines of commands side by side stay whole; and
 		// who writes into a pipe that nobody reads ends, as of SIGPIPE.
 		line := strings.Join(args[1:], " ") + "\n"
-		if _, err := io.WriteString(hc.Stdout, line); errors.Is(err, syscall.EPIPE) {
+		switch _, err := io.WriteString(hc.Stdout, line); {
+		case errors.Is(err, syscall.EPIPE):
 			return endOfPipe, nil
+		case err != nil:
+			io.WriteString(hc.Stderr, writeError(err))
+			return failure, nil
 		}
 		return colon, nil
 	case "read", "mapfile", "readarray":
@@ -60,6 +66,15 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		r.loose.Store(true)
 	}
 	return args, nil
+}
+
+// writeError is what echo says when its output could not be written.
+func writeError(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return "echo: write error: " + err.Error() + "\n"
 }
 
 // execHandler runs what is neither a function nor a builtin.

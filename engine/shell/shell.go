@@ -36,6 +36,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"mvdan.cc/sh/v3/interp"
@@ -129,10 +130,17 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 			out.WriteString(p.text)
 			return nil
 		}
-		if _, err := sc.Stdout.WriteString(p.text); err == nil {
+		switch _, err := sc.Stdout.WriteString(p.text); {
+		case err == nil:
 			return nil
+		case errors.Is(err, syscall.EPIPE):
+			return exitError(brokenPipe)
+		default:
+			if sc.Stderr != nil {
+				sc.Stderr.WriteString(writeError(err))
+			}
+			return exitError(1)
 		}
-		return exitError(brokenPipe)
 	}
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { stopFor(sc.Group, context.Cause(ctx)) })
