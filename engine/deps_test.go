@@ -25,17 +25,18 @@ var depsRules = map[string]string{
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema",
 	"engine/plan":  "schema/diag schema engine/vars",
-	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event",
+	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event engine/clock",
 
 	// Leaves: mechanisms without any idea of tasks.
+	"engine/clock":      "",
 	"engine/keeper":     "",
-	"engine/proc":       "schema/diag engine/keeper",
+	"engine/proc":       "schema/diag engine/clock engine/keeper",
 	"engine/cache/xxh3": "",
 	"engine/cache":      "schema/diag engine/cache/xxh3",
 	"engine/shell":      "schema/diag engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/cache engine/shell engine/executor",
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell engine/executor",
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event",

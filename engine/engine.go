@@ -50,6 +50,11 @@ type Options struct {
 	Stdout, Stderr *os.File // inherited by commands in interleaved mode
 	Ask            Asker    // answers prompts; nil refuses them
 
+	// Interrupt sends SIGINT to weft's whole process group, as the terminal would
+	// have, had it not been lent to a command: a script that called weft is to
+	// stop, too. It must lead to Signal. Nil: Signal is called instead.
+	Interrupt func()
+
 	// Sink receives every event, from one goroutine at a time, in order.
 	Sink func(event.Event)
 }

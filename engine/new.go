@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -25,6 +26,7 @@ type Engine struct {
 	o         Options
 	run       string // identity
 	shell     *shell.Shell
+	clock     clock.Clock // of time limits
 	processes *proc.Table
 	tree      *cache.Tree
 	store     *cache.Store
@@ -39,8 +41,8 @@ type Engine struct {
 // the dynamic variables their paths refer to.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o, run: uuid.NewString()}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), OnInterrupt: e.interrupted, Environ: o.Environ, OnLost: e.lost})
-	e.shell = shell.New(shell.Options{})
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, OnLost: e.lost})
+	e.shell = shell.New(shell.Options{After: e.clock.After})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
 	e.resolver = vars.New(e.varOptions(o.CLIVars))

@@ -81,7 +81,7 @@ func (e *Engine) resolve(calls []plan.Call) error {
 func (e *Engine) execute(ctx context.Context, calls []plan.Call) error {
 	x := plan.NewExpander(e.expanderOptions())
 	exec := executor.New(e.executorOptions(calls))
-	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Failfast: e.o.Failfast})
+	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast})
 	defer run.Close()
 	defer e.store.Close()
 	if e.o.Parallel {
@@ -111,7 +111,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
-	return executor.Options{
+	return executor.Options{Clock: &e.clock,
 		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,
@@ -185,9 +185,15 @@ func (e *NotYetError) Error() string {
 	return e.What + " is not yet available (" + e.Where + ")"
 }
 
-// Signal tells the engine that weft got sig. The first one stops the run and is
-// passed on to every running step; a second interrupt kills.
-func (e *Engine) Signal(sig os.Signal) { e.stopping.signal(e, sig) }
+// Signal tells the engine that weft got sig. Those that are no reason to stop are
+// handed to the steps that asked for them, or suspend the run: then it returns
+// when weft was continued. The first other one stops the run and is passed on to
+// every running step; a second interrupt kills.
+func (e *Engine) Signal(sig os.Signal) {
+	if !e.goesOn(sig) {
+		e.stopping.signal(e, sig)
+	}
+}
 
 // Signalled returns the signal that stopped the run, or nil.
 func (e *Engine) Signalled() os.Signal { return e.stopping.first() }

@@ -21,6 +21,7 @@ const remindEvery = 5 * time.Second
 //	first signal      nothing new starts, every command gets it
 //	second interrupt  every command is killed; deferred ones still run
 //	later interrupts  these are killed too
+//	SIGQUIT           what the second interrupt does, at once
 //
 // A second SIGTERM or SIGHUP changes nothing: supervisors repeat them.
 type stopping struct {
@@ -70,7 +71,9 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 			e.processes.StopLeft(cause, how.StopLadder())
 		}
 		s.startReminding(e)
-		return
+		if sig != syscall.SIGQUIT {
+			return
+		}
 	}
 	if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
 		s.Kill(cause)

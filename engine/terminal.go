@@ -17,4 +17,10 @@ func terminal(f *os.File) *os.File {
 
 // interrupted is called when the command that had the terminal died of the
 // user's Ctrl-C, of which the kernel told only that command.
-func (e *Engine) interrupted() { e.Signal(syscall.SIGINT) }
+func (e *Engine) interrupted() {
+	if e.o.Interrupt != nil {
+		e.o.Interrupt()
+		return
+	}
+	e.Signal(syscall.SIGINT)
+}

@@ -45,6 +45,7 @@ var commandKeys = []key[commandForm]{
 	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
 	{"stop", stopForm, "How it is told to end.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
+	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
 	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
 	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},

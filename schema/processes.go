@@ -37,8 +37,10 @@ func (l Leftover) String() string { return leftoverNames[l] }
 type Processes struct {
 	Stop     Stop
 	Leftover Leftover
+	// Signals that are handed on: what weft was sent, and what the programs get.
+	Signals map[syscall.Signal]syscall.Signal
 	// The keys were given, so they beat those of the task.
-	HasStop, HasLeftover bool
+	HasStop, HasLeftover, HasSignals bool
 }
 
 // ProcessesOf returns what holds for a command of t.
@@ -54,6 +56,9 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 		if level.HasLeftover {
 			p.Leftover, p.HasLeftover = level.Leftover, true
 		}
+		if level.HasSignals {
+			p.Signals, p.HasSignals = level.Signals, true
+		}
 	}
 	return p
 }
@@ -61,6 +66,7 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 const (
 	stopForm     = `{"$ref":"#/$defs/stop"}`
 	leftoverForm = `{"enum":["auto","kill","wait","keep",null]}`
+	signalsForm  = `{"anyOf":[{"type":["string","null"]},{"type":"array","items":{"type":"string"}},{"type":"object","additionalProperties":{"type":"string"}}]}`
 )
 
 var stopKeys = []key[Stop]{
@@ -110,6 +116,57 @@ func (d *decoder) leftover(n *yaml.Node, to **Processes) {
 	d.fail(n, "use auto, kill, wait or keep", "invalid leftover %q", t.S)
 }
 
+// readSignals reads `signals`: a name, several, or a map of what is sent on.
+func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
+	if isNull(n) {
+		return
+	}
+	p := processes(to)
+	p.Signals, p.HasSignals = map[syscall.Signal]syscall.Signal{}, true
+	switch n.Kind {
+	case yaml.MappingNode:
+		d.eachPair(n, "signals", func(k, v *yaml.Node) {
+			if from, to := d.passed(k), d.passable(v); from != 0 && to != 0 {
+				p.Signals[from] = to
+			}
+		})
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			if s := d.passed(item); s != 0 {
+				p.Signals[s] = s
+			}
+		}
+	default:
+		if s := d.passed(n); s != 0 {
+			p.Signals[s] = s
+		}
+	}
+}
+
+// passed reads the name of a signal that is handed on.
+func (d *decoder) passed(n *yaml.Node) syscall.Signal {
+	switch name := signalName(d.text(n).S); name {
+	case "HUP", "USR1", "USR2":
+		return passable[name]
+	default:
+		d.fail(n, "use HUP, USR1 or USR2; other signals stop the run", "%s", fmt.Sprintf("signal %q is not handed on", name))
+		return 0
+	}
+}
+
+// passable reads the name of a signal that programs can get instead.
+func (d *decoder) passable(n *yaml.Node) syscall.Signal {
+	name := signalName(d.text(n).S)
+	sig, ok := passable[name]
+	if !ok {
+		d.fail(n, "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "%s", fmt.Sprintf("no signal %q", name))
+	}
+	return sig
+}
+
+// signalName is a signal's name without SIG.
+func signalName(text string) string { return strings.TrimPrefix(strings.ToUpper(text), "SIG") }
+
 func processes(to **Processes) *Processes {
 	if *to == nil {
 		*to = &Processes{}
@@ -128,7 +185,7 @@ func (d *decoder) signal(n *yaml.Node) syscall.Signal {
 	if t.IsZero() {
 		return 0
 	}
-	sig, ok := signals[strings.TrimPrefix(strings.ToUpper(t.S), "SIG")]
+	sig, ok := signals[signalName(t.S)]
 	if !ok {
 		d.fail(n, "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "%s", fmt.Sprintf("no signal %q", t.S))
 	}

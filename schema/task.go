@@ -60,6 +60,7 @@ var taskKeys = []key[Task]{
 	{"shopt", listOfText, "Bash shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
 	{"stop", stopForm, "How its commands are told to end.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
+	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
 	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
 	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},

@@ -156,7 +156,7 @@ func TestTerminal(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			seen, state := converse(t, dir, strings.Fields(c.args), c.dialogue)
+			seen, state := converse(t, dir, exec.Command("task", strings.Fields(c.args)...), c.dialogue)
 			if got := state.String(); got != c.ends {
 				t.Errorf("ended with %q, want %q; seen:\n%s", got, c.ends, seen)
 			}
@@ -177,13 +177,12 @@ while [ ! -e go ]; do sleep 0.01; done
 echo "ints:$n"
 `
 
-// converse runs "task" on a terminal of its own and returns what it printed and
-// how it ended.
-func converse(t *testing.T, dir string, args, dialogue []string) (seen string, state *os.ProcessState) {
+// converse runs cmd in dir on a terminal of its own and returns what it printed
+// and how it ended.
+func converse(t *testing.T, dir string, cmd *exec.Cmd, dialogue []string) (seen string, state *os.ProcessState) {
 	t.Helper()
-	cmd := exec.Command("task", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TERM=dumb", "NO_COLOR=1", "HOME="+dir)
+	cmd.Env = append(os.Environ(), "TERM=dumb", "NO_COLOR=1", "HOME="+dir, "PS1=$ ", "HISTFILE=")
 	tty, err := pty.Start(cmd)
 	if err != nil {
 		t.Skipf("no terminal to be had here: %v", err)

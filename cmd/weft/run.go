@@ -31,7 +31,7 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 		return a.fail(err)
 	}
 	defer r.engine.Close()
-	s.route(r.engine.Signal)
+	s.route(r.engine)
 	calls := a.calls()
 	switch {
 	case o.list || o.listAll:
@@ -100,7 +100,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
 		Dry: o.dry, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Sink: r.handle,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
 	})
 	return r, err
 }
@@ -186,9 +186,6 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	go func() { done <- r.engine.Run(ctx, calls) }()
 	select {
 	case err := <-done:
-		if sig := r.engine.Signalled(); sig != nil {
-			s.stopped(sig)
-		}
 		return r.finish(ctx, err)
 	case <-s.force:
 		return exitOther

@@ -164,6 +164,10 @@ func signalNamed(ts *testscript.TestScript, name string) syscall.Signal {
 		return syscall.SIGQUIT
 	case "KILL":
 		return syscall.SIGKILL
+	case "USR1":
+		return syscall.SIGUSR1
+	case "USR2":
+		return syscall.SIGUSR2
 	}
 	ts.Fatalf("unknown signal %q", name)
 	return 0

@@ -8,20 +8,20 @@ import (
 	"syscall"
 
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
 )
 
-// signals routes what the program is sent: to the engine once it may run
-// something; before that a signal ends the program, as if nobody had asked for it.
+// signals routes what the program is sent: to the engine once that may run
+// something; before that a signal does what it does to any program.
 type signals struct {
 	ch        chan os.Signal
 	early     chan struct{} // closed at a signal that comes before there is anything to stop
 	force     chan struct{} // closed at the third interrupt
 	listening chan struct{} // closed once ch gets the signals
 
-	mu      sync.Mutex // guards the fields below
-	deliver func(os.Signal)
-	first   os.Signal
-	count   int
+	mu     sync.Mutex // guards the fields below
+	engine *engine.Engine
+	first  os.Signal // the one that came early
 }
 
 // withSignals runs f with signals routed, and afterwards dies of the one that
@@ -49,7 +49,7 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 // listen has the signals sent to s. Go needs threads of its own for that, so it
 // is done beside reading the file; see [signals.route].
 func (s *signals) listen() {
-	for _, sig := range [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range routed {
 		if !signal.Ignored(sig) {
 			signal.Notify(s.ch, sig)
 		}
@@ -62,61 +62,65 @@ func (s *signals) listen() {
 
 // serve passes signals on, for as long as the program runs.
 func (s *signals) serve(a *app) {
+	interrupts := 0
 	for sig := range s.ch {
 		s.mu.Lock()
-		s.count++
-		if s.first == nil {
+		e := s.engine
+		if e == nil && !harmless(sig) {
 			s.first = sig
-		}
-		deliver, third := s.deliver, s.count == 3 && sig == syscall.SIGINT
-		if deliver == nil {
 			close(s.early)
 			s.mu.Unlock()
 			return
 		}
 		s.mu.Unlock()
-		deliver(sig)
-		if third {
+		if e == nil {
+			continue
+		}
+		if a.env("WEFT_DEBUG") != "" {
+			dump(sig)
+		}
+		e.Signal(sig)
+		if sig == syscall.SIGINT {
+			interrupts++
+		}
+		if interrupts == 3 {
 			a.say(a.err, report.Red, "Signal received for the third time: \""+sig.String()+"\". Forcing shutdown")
 			close(s.force)
+			interrupts++
 		}
 	}
 }
 
-// route hands all further signals to deliver. From its return on no signal ends
-// the program unheard: only then may something be started.
-func (s *signals) route(deliver func(os.Signal)) {
+// route hands all further signals to e. From its return on no signal ends the
+// program unheard: only then may something be started.
+func (s *signals) route(e *engine.Engine) {
 	<-s.listening
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deliver = deliver
+	s.engine = e
 }
 
-// stopped tells of the signal that stopped a run though it was sent to one of
-// its commands only: the terminal's Ctrl-C reaches who has the foreground.
-func (s *signals) stopped(sig os.Signal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.first == nil {
-		s.first = sig
-	}
-}
-
-// stoppedBy returns the signal that stopped the run, or nil.
+// stoppedBy returns the signal that stopped the run, or nil. It may be one that
+// was sent to a command only: the terminal's Ctrl-C reaches who has the
+// foreground.
 func (s *signals) stoppedBy() os.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.engine != nil {
+		return s.engine.Signalled()
+	}
 	return s.first
 }
 
 // raise ends the process by sig. The first process of a container cannot be
-// ended that way: it returns the code a shell would show.
+// ended that way, and SIGQUIT is no reason for a core dump: it returns the code
+// a shell would show.
 func raise(sig os.Signal) int {
 	n, ok := sig.(syscall.Signal)
 	if !ok {
 		return exitOther
 	}
-	if os.Getpid() != 1 {
+	if os.Getpid() != 1 && n != syscall.SIGQUIT {
 		signal.Reset(sig)
 		kill(n)
 	}

@@ -107,6 +107,20 @@ type CommandEnded struct {
 	Code     int // exit status; 0 is success
 	Err      error
 	Duration time.Duration
+	Usage    Usage
+}
+
+// Usage is what programs took of the machine, those that have ended.
+type Usage struct {
+	User, System time.Duration // processor time
+	MaxRSS       int64         // the most memory of any one of them, in bytes
+}
+
+// Add makes u what it and more are together.
+func (u *Usage) Add(more Usage) {
+	u.User += more.User
+	u.System += more.System
+	u.MaxRSS = max(u.MaxRSS, more.MaxRSS)
 }
 
 // NoticeKind classes a [Notice].
@@ -163,6 +177,7 @@ type StepSettled struct {
 	Code     int    // exit status of the command that failed, or 0
 	Cause    StepID // whose failure this is, when not its own
 	Duration time.Duration
+	Usage    Usage
 }
 
 // DiagnosticFound carries a warning or error about the workflow.
@@ -177,6 +192,24 @@ type SignalReceived struct {
 	Signal  os.Signal
 	Count   int // of this kind, from 1
 	Running int // steps that are being stopped
+}
+
+// Snapshot is what runs at the moment, which the user asked for by SIGQUIT.
+type Snapshot struct {
+	Time  time.Time
+	Steps []Running
+}
+
+// Running is a step that runs, with the processes that belong to it.
+type Running struct {
+	Task      string
+	Processes []Process
+}
+
+// Process is one of the operating system's.
+type Process struct {
+	Pid  int
+	Name string // the kernel's, at most 15 bytes
 }
 
 // StillRunning reminds, after an interrupt, of what is being waited for.
@@ -214,6 +247,7 @@ func (*Resumed) event()         {}
 func (*StepSettled) event()     {}
 func (*DiagnosticFound) event() {}
 func (*SignalReceived) event()  {}
+func (*Snapshot) event()        {}
 func (*StillRunning) event()    {}
 func (*LeftBehind) event()      {}
 func (*RunFinished) event()     {}

@@ -76,8 +76,9 @@ func (r *run) command(ctx context.Context, i int, c plan.Command) error {
 		return r.limited(ctx, i, c)
 	}
 	exceeded := &sched.TimedOut{Name: r.step.Label, After: limit}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, exceeded)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer r.x.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
 	err := r.limited(ctx, i, c)
 	if err != nil && context.Cause(ctx) == exceeded {
 		return exceeded
@@ -131,7 +132,7 @@ func (r *run) shellCommand(ctx context.Context, i int, c plan.Command) error {
 		x.o.Flush()
 	}
 	err := r.script(ctx, i, c, relayed)
-	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time)})
+	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used})
 	return err
 }
 

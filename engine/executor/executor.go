@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -32,8 +33,9 @@ type Options struct {
 	Store     *cache.Store
 	Tree      *cache.Tree
 	Stops     *Stops
-	CLI       schema.Vars // NAME=value from the command line
-	Run       string      // identity of the run, for the cookies of its processes
+	Clock     *clock.Clock // of time limits; nil is one that never stands still
+	CLI       schema.Vars  // NAME=value from the command line
+	Run       string       // identity of the run, for the cookies of its processes
 
 	Stdin, Stdout, Stderr *os.File
 	Relay                 bool        // output is not inherited but sent as events
@@ -71,11 +73,22 @@ type run struct {
 	env  *sched.Env
 	dir  string
 	vars []string // the environment of its commands
+
+	usage event.Usage // of all commands and conditions so far
+	used  event.Usage // of the last one
 }
 
 // Execute implements sched.Executor.
 func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
 	r := &run{x: x, step: s, env: env}
+	out := r.execute(ctx)
+	out.Usage = r.usage
+	return out
+}
+
+// execute takes the step through the layers.
+func (r *run) execute(ctx context.Context) sched.Outcome {
+	x, s := r.x, r.step
 	if s.Skip != plan.NotSkipped {
 		return r.skip()
 	}

@@ -30,8 +30,11 @@ func (i interrupt) Unwrap() error { return i.Interrupted }
 // StopLadder implements proc.Stopper.
 func (i interrupt) StopLadder() proc.Ladder {
 	sig, _ := i.Signal.(syscall.Signal)
-	if sig == syscall.SIGINT {
+	switch sig {
+	case syscall.SIGINT:
 		return proc.Ladder{Signal: sig}
+	case syscall.SIGQUIT:
+		return proc.Ladder{Signal: syscall.SIGKILL}
 	}
 	return proc.Ladder{Signal: sig, Grace: grace}
 }
@@ -86,11 +89,15 @@ var policies = [...]proc.Policy{
 // start runs sc as processes of their own group, stopped when ctx is done.
 func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) error {
 	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil,
-		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Leftover: policies[p.Leftover]})
+		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]})
 	sc.Group = g
 	r.x.o.Stops.Enter(g)
 	defer r.x.o.Stops.Leave(g)
-	defer r.close(ctx, g, p.Leftover)
+	defer func() {
+		r.close(ctx, g, p.Leftover)
+		r.used = event.Usage(g.Usage())
+		r.usage.Add(r.used)
+	}()
 	err := r.x.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.

@@ -21,6 +21,9 @@ type GroupOptions struct {
 	// and its Grace, where they are not zero. A grace also bounds a stop that
 	// would wait however long it takes.
 	Stop Ladder
+	// Passes are the signals that Table.Pass hands on to the group: what weft was
+	// sent, and what the group gets. The map must not be changed.
+	Passes map[syscall.Signal]syscall.Signal
 	// Leftover is what becomes of processes that the group leaves behind.
 	Leftover Policy
 	// Terminal: the group's programs get the terminal's foreground while they
@@ -35,6 +38,7 @@ type Group struct {
 	name     string
 	cookie   Cookie
 	stop     Ladder
+	passes   map[syscall.Signal]syscall.Signal
 	leftover Policy
 	terminal bool
 
@@ -51,17 +55,25 @@ type Group struct {
 	done    chan struct{} // closed with cause; made on demand
 	idle    chan struct{} // closed when a stopped group has no process left
 	procs   []*Process    // not yet ended
+	usage   Usage         // of those that have ended
 	left    bool          // it has processes that were not started on request
 	cleanup *Group
 }
 
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, leftover: o.Leftover, terminal: o.Terminal}
+	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, passes: o.Passes, leftover: o.Leftover, terminal: o.Terminal}
 }
 
 // Name returns the name the group was made with.
 func (g *Group) Name() string { return g.name }
+
+// Usage returns what the group's programs took so far.
+func (g *Group) Usage() Usage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.usage
+}
 
 // Refused returns why the group starts no process any more, or nil.
 func (g *Group) Refused() error {

@@ -66,7 +66,7 @@ func (l *local) wait(p *Process) {
 		case status.Stopped():
 			go l.t.term.stopped(l.t, p, status.StopSignal())
 		default:
-			s := Status{Code: status.ExitStatus(), MaxRSS: int64(usage.Maxrss), User: time.Duration(usage.Utime.Nano()), Sys: time.Duration(usage.Stime.Nano())}
+			s := Status{Code: status.ExitStatus(), Usage: Usage{MaxRSS: maxRSS(int64(usage.Maxrss)), User: time.Duration(usage.Utime.Nano()), System: time.Duration(usage.Stime.Nano())}}
 			if status.Signaled() {
 				s.Signal = status.Signal()
 				s.Code = 128 + int(s.Signal)

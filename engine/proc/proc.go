@@ -38,6 +38,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/keeper"
 )
 
@@ -46,7 +47,10 @@ type Options struct {
 	// Terminal is weft's standard input if that is a terminal, else nil.
 	// Groups with Terminal set then run in its foreground.
 	Terminal *os.File
-	// After is the clock of the stop ladder; nil means time.After.
+	// Clock is that of the stop ladder; it stands still while weft is suspended.
+	// Nil means one that nobody else has.
+	Clock *clock.Clock
+	// After is used instead of the Clock's, if it is not nil.
 	After func(d time.Duration) <-chan time.Time
 	// OnInterrupt is called when a program that had the terminal's foreground
 	// died of SIGINT (or exited 130): the kernel told only that program, so it
@@ -62,6 +66,7 @@ type Options struct {
 
 // Table is all processes of a run. It may be used concurrently.
 type Table struct {
+	clock     *clock.Clock
 	after     func(d time.Duration) <-chan time.Time
 	null      func() (*os.File, error)
 	onLost    func()
@@ -110,9 +115,12 @@ func (t *Table) connect() (host, error) {
 
 // NewTable returns an empty table. It makes no system call.
 func NewTable(o Options) *Table {
-	t := &Table{after: o.After, onLost: o.OnLost}
+	t := &Table{after: o.After, clock: o.Clock, onLost: o.OnLost}
+	if t.clock == nil {
+		t.clock = new(clock.Clock)
+	}
 	if t.after == nil {
-		t.after = time.After
+		t.after = t.clock.After
 	}
 	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
 	t.outerRun, t.outerStep = outer(o.Environ, runVariable), outer(o.Environ, stepVariable)

@@ -76,7 +76,7 @@ func TestStatus(t *testing.T) {
 		if got.Code != want.Code || got.Signal != want.Signal {
 			t.Errorf("%s: got %+v, want %+v", script, got, want)
 		}
-		if got.MaxRSS == 0 {
+		if got.Usage.MaxRSS == 0 {
 			t.Errorf("%s: no resource usage", script)
 		}
 	}

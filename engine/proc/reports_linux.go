@@ -65,7 +65,7 @@ func (l *link) report(r *keeper.Report) {
 	case keeper.RepFailed:
 		l.tell(p, func() { p.failed(syscall.Errno(r.Errno)) })
 	case keeper.RepEnded:
-		s := Status{MaxRSS: int64(r.MaxRSS) * 1024, User: time.Duration(r.User) * time.Microsecond, Sys: time.Duration(r.Sys) * time.Microsecond}
+		s := Status{Usage: Usage{MaxRSS: maxRSS(int64(r.MaxRSS)), User: time.Duration(r.User) * time.Microsecond, System: time.Duration(r.Sys) * time.Microsecond}}
 		if w := syscall.WaitStatus(r.Status); w.Signaled() {
 			s.Signal = w.Signal()
 			s.Code = 128 + int(s.Signal)

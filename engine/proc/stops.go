@@ -32,35 +32,87 @@ func (m *terminal) suspend(t *Table, p *Process) {
 	if m.file.Load() == nil || m.owner != g || m.pgid != p.pgid {
 		return // not the terminal's: somebody sent it this signal, and may continue it
 	}
-	mode, _ := unix.IoctlGetTermios(m.fd, getTermios)
-	m.set(m.own, m.saved)
 	for _, other := range groups {
 		if other != g {
 			other.each(syscall.SIGSTOP)
 		}
 	}
-	m.owner, m.pgid = nil, 0
-	m.stopSelf(syscall.SIGTSTP)
+	if !orphaned() {
+		// The rest of the shell's job is told; weft, which is of it, only hears it.
+		heard := make(chan os.Signal, 1)
+		signal.Notify(heard, syscall.SIGTSTP)
+		syscall.Kill(0, syscall.SIGTSTP)
+		m.sleep(t)
+		m.awake = time.Now()
+		signal.Stop(heard)
+	}
 	for _, other := range groups {
-		if other != g {
-			other.each(syscall.SIGCONT)
-		}
+		other.each(syscall.SIGCONT)
 	}
-	if m.foreground() && g.runs(p.pgid) {
-		m.set(p.pgid, mode)
-		m.owner, m.pgid = g, p.pgid
-	}
-	g.each(syscall.SIGCONT)
 }
 
-// stopSelf stops weft's own process group, as the kernel does, and returns when
-// it was continued. It reports false if the signal had no effect: nobody could
-// continue it (a session leader), or it is ignored.
-func (m *terminal) stopSelf(s syscall.Signal) bool {
+// obedience is how long programs may take to stop by themselves.
+const obedience = 100 * time.Millisecond
+
+// Suspend does what Ctrl-Z asks for where weft itself has the terminal's
+// foreground: everything stops, of itself where it can, then weft, and time with
+// them. It returns when weft was continued, and all go on. Where nobody could
+// continue weft it does nothing, as the kernel would.
+func (t *Table) Suspend() {
+	if orphaned() {
+		return
+	}
+	m := &t.term
+	groups := t.groups()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.awake) < obedience {
+		return // our own signal to the job we are in
+	}
+	for _, g := range groups {
+		if g != m.owner { // its stop would count as the user's
+			g.each(syscall.SIGTSTP)
+		}
+	}
+	if len(groups) > 0 {
+		time.Sleep(obedience)
+	}
+	for _, g := range groups {
+		g.each(syscall.SIGSTOP)
+	}
+	m.sleep(t)
+	for _, g := range groups {
+		g.each(syscall.SIGCONT)
+	}
+}
+
+// sleep gives the terminal back as weft found it and stops weft. When weft was
+// continued the terminal is again whose it was. m.mu is held.
+func (m *terminal) sleep(t *Table) {
+	g, pgid := m.owner, m.pgid
+	var mode *unix.Termios
+	if g != nil {
+		mode, _ = unix.IoctlGetTermios(m.fd, getTermios)
+		m.set(m.own, m.saved)
+		m.owner, m.pgid = nil, 0
+	}
+	t.clock.Pause()
+	stopSelf(os.Getpid(), syscall.SIGSTOP)
+	t.clock.Resume()
+	if g != nil && m.foreground() && g.runs(pgid) {
+		m.set(pgid, mode)
+		m.owner, m.pgid = g, pgid
+	}
+}
+
+// stopSelf stops weft by sending s to target, and returns when it was continued.
+// It reports false if the signal had no effect: nobody could continue weft, or it
+// is ignored. Target is a process id, or 0 for weft's process group.
+func stopSelf(target int, s syscall.Signal) bool {
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
 	defer signal.Stop(cont)
-	syscall.Kill(0, s)
+	syscall.Kill(target, s)
 	// The signal may reach another thread a little later. Time passes while
 	// stopped, so a second look follows the first.
 	for range 2 {
@@ -71,6 +123,24 @@ func (m *terminal) stopSelf(s syscall.Signal) bool {
 		}
 	}
 	return false
+}
+
+// orphaned reports whether nobody is there to continue weft once it has stopped:
+// no process above it, in its session, has job control over its process group.
+func orphaned() bool {
+	session, _ := unix.Getsid(0)
+	own := syscall.Getpgrp()
+	for p := os.Getppid(); ; p = parentOf(p) {
+		if p <= 0 {
+			return p == 0
+		}
+		if s, err := unix.Getsid(p); err != nil || s != session {
+			return true
+		}
+		if g, err := unix.Getpgid(p); err != nil || g != own {
+			return err != nil
+		}
+	}
 }
 
 // runs reports whether a process of g in that process group is still there.

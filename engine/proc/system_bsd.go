@@ -4,6 +4,7 @@ package proc
 
 import (
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,18 @@ const (
 	getTermios = unix.TIOCGETA
 	setTermios = unix.TIOCSETAW
 )
+
+// maxRSS is what getrusage(2) counted, in bytes: macOS counts bytes, the others
+// KiB.
+func maxRSS(n int64) int64 {
+	if runtime.GOOS == "darwin" {
+		return n
+	}
+	return n * 1024
+}
+
+// parentOf returns -1: it is not known.
+func parentOf(int) int { return -1 }
 
 // closeOnExec marks the descriptors from first to last; -1 means all above,
 // as far as a process usually has any.

@@ -1,7 +1,11 @@
 package proc
 
 import (
+	"bytes"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +16,24 @@ const (
 	getTermios = unix.TCGETS
 	setTermios = unix.TCSETSW
 )
+
+// maxRSS is what getrusage(2) counted, in bytes.
+func maxRSS(n int64) int64 { return n * 1024 }
+
+// parentOf returns the parent of a process: 0 if that is outside what can be
+// seen, -1 if it is not known.
+func parentOf(pid int) int {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if err != nil || len(fields) < 2 {
+		return -1
+	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return -1
+	}
+	return parent
+}
 
 // closeOnExec marks the descriptors from first to last; -1 means all above.
 func closeOnExec(first, last int) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,6 +38,7 @@ type terminal struct {
 	saved   *unix.Termios
 	savedBy *Group // saved is from before this group had it
 	queue   []waiter
+	awake   time.Time // when a stop of weft's own making ended
 }
 
 // waiter wants the terminal.
@@ -135,7 +137,7 @@ func (m *terminal) want(g *Group, pgid int) {
 		// weft is a background job and shares the fate of one that reads: it is
 		// stopped until the user brings it to the foreground. Where nobody
 		// could do that, the kernel would hang up.
-		if !m.stopSelf(syscall.SIGTTIN) {
+		if !stopSelf(0, syscall.SIGTTIN) {
 			g.hangUp(pgid)
 			return
 		}

@@ -36,9 +36,13 @@ type Process struct {
 type Status struct {
 	Code   int            // the exit status, or 128 + Signal
 	Signal syscall.Signal // what killed it; 0: it exited
-	MaxRSS int64          // in bytes
-	User   time.Duration
-	Sys    time.Duration
+	Usage  Usage
+}
+
+// Usage is what programs took of the machine, those that have ended.
+type Usage struct {
+	User, System time.Duration // processor time
+	MaxRSS       int64         // the most memory of any one of them, in bytes
 }
 
 // Wait blocks until the process has ended and returns how, or why it could not
@@ -82,6 +86,10 @@ func (p *Process) failed(err error) {
 // that were not started on request. p.g.mu is held.
 func (p *Process) ended(pid, pgid int, s Status, left bool) {
 	p.pid, p.pgid, p.status = pid, pgid, s
+	u := &p.g.usage
+	u.User += s.Usage.User
+	u.System += s.Usage.System
+	u.MaxRSS = max(u.MaxRSS, s.Usage.MaxRSS)
 	p.g.remove(p, left)
 	close(p.over)
 }

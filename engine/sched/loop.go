@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
@@ -35,7 +36,7 @@ type node struct {
 	callers    []*batch // have this one as a root
 	awaits     *batch   // what a suspended step waits for
 
-	limits []*time.Timer // of needs that may not take longer
+	limits []*clock.Timer // of needs that may not take longer
 
 	fault   *node // the first need that failed
 	result  event.Outcome
@@ -248,7 +249,7 @@ func (l *loop) link(b *batch) {
 
 // watch cancels a need that takes longer than d.
 func (l *loop) watch(n *node, d time.Duration) {
-	n.limits = append(n.limits, time.AfterFunc(d, func() { l.r.tell(message{timeout: n, after: d}) }))
+	n.limits = append(n.limits, l.r.o.Clock.AfterFunc(d, func() { l.r.tell(message{timeout: n, after: d}) }))
 }
 
 func (l *loop) becomeReady(n *node) {
@@ -356,7 +357,7 @@ func (l *loop) settleAt(now time.Time, n *node, out Outcome) {
 func (l *loop) settledEvent(now time.Time, n *node, out Outcome) event.Event {
 	s := n.step
 	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
-		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code}
+		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Usage: out.Usage}
 	if !n.started.IsZero() {
 		ev.Duration = now.Sub(n.started)
 	}

@@ -27,6 +27,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
@@ -44,6 +45,7 @@ type Outcome struct {
 	Result event.Outcome
 	Err    error
 	Code   int
+	Usage  event.Usage
 }
 
 // Options configure a Run. Executor is required.
@@ -54,6 +56,7 @@ type Options struct {
 	Limit    int               // hard limit of running steps; 0 means the soft limit
 	Soft     int               // soft limit; 0 means CPUs + 1
 	Failfast bool              // the first failure cancels everything else
+	Clock    *clock.Clock      // of the limits of needs; nil is one that never stands still
 	Idle     func() bool       // whether a CPU was idle since the last call; nil asks the system
 }
 

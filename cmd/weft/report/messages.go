@@ -52,6 +52,8 @@ func (m *messages) handle(ev event.Event) {
 		m.settled(ev)
 	case *event.SignalReceived:
 		m.signal(ev)
+	case *event.Snapshot:
+		m.snapshot(ev)
 	case *event.StillRunning:
 		if !m.o.DropIn {
 			m.say(m.o.Stderr, Yellow, "still running: %s (Ctrl-C again to kill)", list(ev.Tasks, 5))

@@ -68,7 +68,22 @@ type record struct {
 	Pid      int        `json:"pid,omitempty"`
 	Name     string     `json:"name,omitempty"`
 	Kept     *bool      `json:"kept,omitempty"`
+	Current  []running  `json:"current,omitempty"`
+	User     float64    `json:"user_seconds,omitempty"`
+	System   float64    `json:"system_seconds,omitempty"`
+	MaxRSS   int64      `json:"max_rss,omitempty"` // in bytes
 	Counts   *countsMap `json:"counts,omitempty"`
+}
+
+// running is a step of a snapshot.
+type running struct {
+	Task      string    `json:"task"`
+	Processes []process `json:"processes,omitempty"`
+}
+
+type process struct {
+	Pid  int    `json:"pid"`
+	Name string `json:"name"`
 }
 
 // countsMap is how many steps had each outcome.
@@ -110,7 +125,7 @@ func toRecord(ev event.Event) *record {
 	case *event.Output:
 		return output(ev)
 	case *event.CommandEnded:
-		return &record{Event: "command_ended", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}
+		return (&record{Event: "command_ended", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}).used(ev.Usage)
 	case *event.Notice:
 		return &record{Event: "notice", Time: ev.Time, Step: int32(ev.Step), Kind: kindName(ev.Kind), Task: ev.Task, A: ev.A, B: ev.B, Error: text(ev.Err)}
 	case *event.Suspended:
@@ -118,8 +133,8 @@ func toRecord(ev event.Event) *record {
 	case *event.Resumed:
 		return &record{Event: "resumed", Time: ev.Time, Step: int32(ev.Step)}
 	case *event.StepSettled:
-		return &record{Event: "step_settled", Time: ev.Time, Step: int32(ev.Step), Parent: int32(ev.Parent), Cause: int32(ev.Cause), Task: ev.Name,
-			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Silent: ev.Silent, Outcome: ev.Outcome.String(), Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}
+		return (&record{Event: "step_settled", Time: ev.Time, Step: int32(ev.Step), Parent: int32(ev.Parent), Cause: int32(ev.Cause), Task: ev.Name,
+			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Silent: ev.Silent, Outcome: ev.Outcome.String(), Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}).used(ev.Usage)
 	case *event.DiagnosticFound:
 		d := ev.Diagnostic
 		sev := "error"
@@ -129,6 +144,16 @@ func toRecord(ev event.Event) *record {
 		return &record{Event: "diagnostic", Time: ev.Time, Position: d.Pos.String(), Severity: sev, Text: d.Error()}
 	case *event.SignalReceived:
 		return &record{Event: "signal_received", Time: ev.Time, Signal: ev.Signal.String(), Count: ev.Count, Running: &ev.Running}
+	case *event.Snapshot:
+		r := &record{Event: "snapshot", Time: ev.Time}
+		for _, s := range ev.Steps {
+			out := running{Task: s.Task}
+			for _, p := range s.Processes {
+				out.Processes = append(out.Processes, process{p.Pid, p.Name})
+			}
+			r.Current = append(r.Current, out)
+		}
+		return r
 	case *event.StillRunning:
 		return &record{Event: "still_running", Time: ev.Time, Tasks: ev.Tasks}
 	case *event.LeftBehind:
@@ -150,6 +175,12 @@ func output(ev *event.Output) *record {
 	} else {
 		r.Base64 = ev.Data
 	}
+	return r
+}
+
+// used adds what programs took.
+func (r *record) used(u event.Usage) *record {
+	r.User, r.System, r.MaxRSS = u.User.Seconds(), u.System.Seconds(), u.MaxRSS
 	return r
 }
 

@@ -29,13 +29,14 @@ func everyEvent() []event.Event {
 		&event.Output{Time: now, Step: 1, Stream: event.Stdout, Data: []byte("text\n")},
 		&event.Output{Time: now, Step: 1, Stream: event.Stderr, Data: []byte{0xff, 0}},
 		&event.Output{Time: now, Step: 1, Stream: event.Merged, Data: []byte("both")},
-		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second},
+		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second, Usage: event.Usage{User: time.Second, System: time.Millisecond, MaxRSS: 1 << 20}},
 		&event.Notice{Time: now, Kind: event.VarComputed, Step: 1, Task: "a", A: "ls", B: "x", Err: errStatus1},
 		&event.Suspended{Time: now, Step: 1},
 		&event.Resumed{Time: now, Step: 1},
 		&event.StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Outcome: event.Failed, Err: errStatus1, Code: 3, Cause: 2, Duration: time.Second},
 		&event.DiagnosticFound{Time: now, Diagnostic: &diag.Diagnostic{Pos: pos, Severity: diag.Warning, What: "odd"}},
 		&event.SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
+		&event.Snapshot{Time: now, Steps: []event.Running{{Task: "a", Processes: []event.Process{{Pid: 7, Name: "cc"}}}, {Task: "b"}}},
 		&event.StillRunning{Time: now, Tasks: []string{"a"}},
 		&event.LeftBehind{Time: now, Pid: 7, Name: "sleep", Kept: true},
 		&event.RunFinished{Time: now, Counts: [event.Cancelled + 1]int{event.Failed: 1}, Err: errStatus1, Duration: time.Minute},
@@ -124,8 +125,10 @@ func TestNDJSONFields(t *testing.T) {
 		4:  {"data": "text\n", "stream": "stdout", "command": 0.0},
 		5:  {"base64": "/wA=", "stream": "stderr"},
 		11: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
-		15: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
-		16: {"event": "run_finished", "seconds": 60.0},
+		7:  {"event": "command_ended", "user_seconds": 1.0, "system_seconds": 0.001, "max_rss": 1048576.0},
+		14: {"event": "snapshot"},
+		16: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
+		17: {"event": "run_finished", "seconds": 60.0},
 	} {
 		for k, v := range want {
 			if got[i][k] != v {

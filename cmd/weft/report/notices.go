@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/weftrun/weft/engine/event"
@@ -94,7 +96,7 @@ func (m *messages) signal(ev *event.SignalReceived) {
 	switch {
 	case m.o.DropIn:
 		m.say(m.o.Stdout, Default, "Signal received: %q", name)
-	case ev.Count > 1 && ev.Signal == syscall.SIGINT:
+	case ev.Signal == syscall.SIGQUIT || ev.Count > 1 && ev.Signal == syscall.SIGINT:
 		m.say(m.o.Stderr, Yellow, "%s: killing %s", name, steps(ev.Running))
 	case ev.Count > 1:
 	case ev.Running == 0:
@@ -103,6 +105,20 @@ func (m *messages) signal(ev *event.SignalReceived) {
 		m.say(m.o.Stderr, Yellow, "%s: stopping %s, Ctrl-C again to kill", name, steps(ev.Running))
 	default:
 		m.say(m.o.Stderr, Yellow, "%s: stopping %s", name, steps(ev.Running))
+	}
+}
+
+// snapshot shows what runs, a line for each step.
+func (m *messages) snapshot(ev *event.Snapshot) {
+	for _, r := range ev.Steps {
+		var programs []string
+		for _, p := range r.Processes {
+			programs = append(programs, fmt.Sprintf("%s (pid %d)", p.Name, p.Pid))
+		}
+		if programs == nil {
+			programs = []string{"no program"}
+		}
+		m.say(m.o.Stderr, Yellow, "running: %s: %s", r.Task, strings.Join(programs, ", "))
 	}
 }
 

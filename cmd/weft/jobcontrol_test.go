@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestJobControl types into a shell that runs weft as its job.
+func TestJobControl(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip(err)
+	}
+	const files = `-- Taskfile.yml --
+version: '3'
+silent: true
+tasks:
+  wait: sh wait.sh one
+  both: {deps: [a, b], cmds: [echo over]}
+  a: sh wait.sh a
+  b: sh wait.sh b
+  ask: {prompt: 'Sure?', cmds: [echo ran]}
+  talk: {deps: [say1, say2], cmds: [echo over]}
+  say1: sh -c 'echo out:1'
+  say2: sh -c 'echo out:2'
+  raw: sh raw.sh
+-- wait.sh --
+echo $$ > $1.pid
+trap 'echo cont:$1' CONT
+echo ready:$1
+while [ ! -e go ]; do sleep 0.01; done
+echo end:$1
+-- raw.sh --
+stty raw -echo; echo ready; dd bs=1 count=1 2>/dev/null | od -An -c; stty sane; echo sane
+-- calls.sh --
+weft wait
+echo after
+-- pager.sh --
+cat; echo end of input; read x </dev/tty; echo got:$x
+`
+	// state prints the states of the processes of two steps.
+	const state = "> echo st:$(ps -o stat= -p $(cat a.pid),$(cat b.pid) | cut -c1 | tr -d '\\n')\n"
+	for name, dialogue := range map[string][]string{
+		"Ctrl-Z stops parallel steps":              {"> weft both\n", "ready:", "ready:", "> \x1a", "Stopped", state, "st:TT", "> fg\n", "weft both", "+ go", "end:", "end:", "over"},
+		"Ctrl-Z twice":                             {"> weft both\n", "ready:", "ready:", "> \x1a", "Stopped", "> fg\n", "cont:", "cont:", "> \x1a", "Stopped", state, "st:TT", "> bg\n", "+ go", "end:", "end:", "over"},
+		"Ctrl-Z at the step that has the terminal": {"> weft wait\n", "ready:one", "> \x1a", "Stopped", "> fg\n", "weft wait", "+ go", "end:one"},
+		"in the background, then fg":               {"> weft wait &\n", "ready:one", "> fg\n", "weft wait", "+ go", "end:one"},
+		"Ctrl-C in a calling script":               {"> bash calls.sh\n", "ready:one", "> \x03", "> echo status:$?\n", "status:130"},
+		"a prompt":                                 {"> weft ask\n", "Sure? [y/N]: ", "> y\n", "ran"},
+		"raw keys":                                 {"> weft raw\n", "ready", "> q", "q", "sane"},
+		"tostop":                                   {"> stty tostop\n", "> weft talk\n", "out:", "out:", "over"},
+		"weft before a pager":                      {"> weft talk | sh pager.sh\n", "out:", "out:", "over", "end of input", "> q\n", "got:q"},
+		"a background job killed by kill":          {"> weft both &\n", "ready:", "ready:", "> kill %1; wait %1; echo status:$?\n", "status:143", "> ps -p $(cat a.pid),$(cat b.pid) >/dev/null || echo none left\n", "none left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, f := range txtar.Parse([]byte(files)).Files {
+				if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command(bash, "--norc", "--noprofile", "-i")
+			seen, state := converse(t, dir, cmd, append(dialogue, "> \n", "> exit\n"))
+			if !state.Success() {
+				t.Errorf("%v; seen:\n%s", state, seen)
+			}
+		})
+	}
+}

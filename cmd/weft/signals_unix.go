@@ -1,0 +1,45 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// routed are the signals that do something to a run.
+var routed = [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP}
+
+// harmless deals with a signal that comes while nothing runs, and reports
+// whether the program goes on.
+func harmless(sig os.Signal) bool {
+	switch sig {
+	case syscall.SIGUSR1, syscall.SIGUSR2: // for commands that ask for them
+		return true
+	case syscall.SIGTSTP:
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		return true
+	}
+	return false
+}
+
+// dump shows what weft itself is doing, to who looks for a fault in it: at a
+// SIGQUIT, with WEFT_DEBUG set.
+func dump(sig os.Signal) {
+	if sig == syscall.SIGQUIT {
+		stacks := make([]byte, 4<<20)
+		os.Stderr.Write(stacks[:runtime.Stack(stacks, true)])
+	}
+}
+
+// interruptJob sends SIGINT to the shell's job that this process is of.
+func interruptJob() { syscall.Kill(0, syscall.SIGINT) }
+
+// kill sends sig to this process and gives it the time to arrive.
+func kill(sig syscall.Signal) {
+	if syscall.Kill(os.Getpid(), sig) == nil {
+		time.Sleep(time.Second) // the signal ends the process long before
+	}
+}

@@ -1,0 +1,114 @@
+// Package clock is time that stands still while the program does: a limit of ten
+// minutes is not used up by a night spent under Ctrl-Z.
+package clock
+
+import (
+	"sync"
+	"time"
+)
+
+// Clock makes timers that can all be paused. The zero value is ready to use and
+// runs; a nil Clock runs always. It is safe for concurrent use.
+type Clock struct {
+	mu     sync.Mutex // guards the fields below and those of the timers
+	paused bool
+	timers map[*Timer]struct{} // pending
+}
+
+// Timer is a call that is to come. The zero value is one that has come.
+type Timer struct {
+	clock *Clock
+	f     func()
+	timer *time.Timer
+	at    time.Time     // when it comes, unless paused
+	left  time.Duration // of it, while paused
+}
+
+// AfterFunc calls f in a goroutine of its own when d of running time is over.
+func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
+	if c == nil {
+		return &Timer{timer: time.AfterFunc(d, f)}
+	}
+	t := &Timer{clock: c, f: f, left: d}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timers == nil {
+		c.timers = map[*Timer]struct{}{}
+	}
+	c.timers[t] = struct{}{}
+	if !c.paused {
+		t.run()
+	}
+	return t
+}
+
+// After returns a channel that gets the time when d of running time is over.
+func (c *Clock) After(d time.Duration) <-chan time.Time {
+	ch := make(chan time.Time, 1)
+	c.AfterFunc(d, func() { ch <- time.Now() })
+	return ch
+}
+
+// Stop calls the call off and reports whether it had not come yet.
+func (t *Timer) Stop() bool {
+	if t.clock == nil {
+		return t.timer != nil && t.timer.Stop()
+	}
+	t.clock.mu.Lock()
+	defer t.clock.mu.Unlock()
+	if _, pending := t.clock.timers[t]; !pending {
+		return false
+	}
+	delete(t.clock.timers, t)
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	return true
+}
+
+// run lets t go on; the clock's mutex is held.
+func (t *Timer) run() {
+	t.at = time.Now().Add(t.left)
+	t.timer = time.AfterFunc(t.left, t.come)
+}
+
+// come makes the call, unless it was called off or put off just then.
+func (t *Timer) come() {
+	t.clock.mu.Lock()
+	_, pending := t.clock.timers[t]
+	due := pending && !t.clock.paused && !time.Now().Before(t.at)
+	if due {
+		delete(t.clock.timers, t)
+	}
+	t.clock.mu.Unlock()
+	if due {
+		t.f()
+	}
+}
+
+// Pause stops time. What is due at this moment may still come.
+func (c *Clock) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused {
+		return
+	}
+	c.paused = true
+	for t := range c.timers {
+		t.timer.Stop()
+		t.left = max(0, time.Until(t.at))
+	}
+}
+
+// Resume lets time go on from where it was.
+func (c *Clock) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	for t := range c.timers {
+		t.run()
+	}
+}

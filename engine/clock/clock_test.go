@@ -1,0 +1,70 @@
+package clock
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Clock
+		var came atomic.Int32
+		c.AfterFunc(10*time.Second, func() { came.Add(1) })
+		early := c.AfterFunc(time.Second, func() { came.Add(10) })
+		off := c.AfterFunc(2*time.Second, func() { came.Add(100) })
+		if !off.Stop() || off.Stop() {
+			t.Error("a pending call can be called off, once")
+		}
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		if came.Load() != 10 || early.Stop() {
+			t.Error("after 4 s:", came.Load())
+		}
+		c.Pause()
+		c.Pause()
+		late := c.After(time.Second) // made while time stands still
+		stopped := c.AfterFunc(time.Second, func() { came.Add(1000) })
+		if !stopped.Stop() {
+			t.Error("a paused call can be called off")
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if came.Load() != 10 || len(late) != 0 {
+			t.Error("while paused:", came.Load(), len(late))
+		}
+		c.Resume()
+		c.Resume()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(late) != 1 {
+			t.Error("the call made while paused has not come")
+		}
+		time.Sleep(5*time.Second - time.Millisecond)
+		synctest.Wait()
+		if came.Load() != 10 {
+			t.Error("it came early")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if came.Load() != 11 {
+			t.Error("it did not come when its 10 s were over:", came.Load())
+		}
+	})
+}
+
+func TestNil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c *Clock
+		timer := c.AfterFunc(time.Second, func() { t.Error("called off") })
+		if !timer.Stop() {
+			t.Error("Stop of a pending call")
+		}
+		<-c.After(time.Second)
+		var none Timer
+		if none.Stop() {
+			t.Error("Stop of the zero value")
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package proc
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/engine/keeper"
+)
+
+// Pass hands a signal that weft was sent on to the groups that asked for it and
+// have processes now. It returns how many these are.
+func (t *Table) Pass(s syscall.Signal) int {
+	n := 0
+	for _, g := range t.groups() {
+		if to := g.passes[s]; to != 0 {
+			g.pass(to)
+			n++
+		}
+	}
+	return n
+}
+
+// pass sends s to the group, which goes on.
+func (g *Group) pass(s syscall.Signal) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.id == 0 {
+		return
+	}
+	if !g.stop.Main {
+		g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s)})
+		return
+	}
+	for _, p := range g.procs {
+		g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
+	}
+}
+
+// HungUp reports whether there was a terminal that is gone.
+func (t *Table) HungUp() bool {
+	f := t.term.file.Load()
+	if f == nil {
+		return false
+	}
+	_, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err != nil
+}
+
+// Running is a group that has processes.
+type Running struct {
+	Name      string // of the group
+	Processes []Member
+}
+
+// Member is a process of a group: one that was started, or anything below it.
+type Member struct {
+	Pid  int
+	Name string // the kernel's, at most 15 bytes
+}
+
+// Running returns the groups that have processes, and all of these. Where there
+// is no KEEPER the processes are not known.
+func (t *Table) Running() []Running {
+	var out []Running
+	for _, g := range t.groups() {
+		r := Running{Name: g.name}
+		g.mu.Lock()
+		id := g.id
+		g.mu.Unlock()
+		for _, m := range t.host.members(id, g.cookie.String()) {
+			r.Processes = append(r.Processes, Member{int(m.Pid), m.Name})
+		}
+		out = append(out, r)
+	}
+	return out
+}
