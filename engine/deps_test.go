@@ -34,13 +34,14 @@ var depsRules = map[string]string{
 	"engine/cache/xxh3": "",
 	"engine/cache":      "schema/diag engine/cache/xxh3",
 	"engine/shell":      "schema/diag engine/proc",
+	"engine/runs":       "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell engine/executor",
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event",
-	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine cmd/weft/report",
+	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine cmd/weft/report",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

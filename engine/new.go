@@ -41,7 +41,7 @@ type Engine struct {
 // the dynamic variables their paths refer to.
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o, run: uuid.NewString()}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, OnLost: e.lost})
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	e.shell = shell.New(shell.Options{After: e.clock.After})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})

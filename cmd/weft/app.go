@@ -66,6 +66,14 @@ func (a *app) main(args []string) int {
 	if err := a.opts.validate(); err != nil {
 		return a.fail(err)
 	}
+	switch {
+	case a.opts.ps:
+		return a.written(a.ps())
+	case a.opts.stopRun:
+		return a.written(a.stopRun())
+	case a.opts.reap != "":
+		return a.written(a.reap())
+	}
 	if a.opts.init {
 		return a.initFile()
 	}

@@ -94,6 +94,8 @@ func values(flag string) ([]string, int) {
 		return []string{"bash", "zsh", "fish", "powershell"}, completeNoFiles
 	case "graph":
 		return []string{"tree", "dot", "mermaid", "json"}, completeNoFiles
+	case "reap":
+		return []string{"all"}, completeNoFiles
 	case "taskfile", "t":
 		return []string{"yml", "yaml"}, completeFileExts
 	case "dir", "d", "temp-dir", "remote-cache-dir":

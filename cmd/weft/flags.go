@@ -23,6 +23,8 @@ type options struct {
 	list, listAll, json, noStatus, nested bool
 	summary, status, why                  bool
 	graph                                 string
+	ps, stopRun                           bool
+	reap                                  string
 	watch                                 bool
 	interval                              time.Duration
 
@@ -116,9 +118,13 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.why, "why", false, "tell why tasks would run")
 	f.StringVar(&o.graph, "graph", "", "show the plan as tree, dot, mermaid or json")
 	f.Lookup("graph").NoOptDefVal = "tree"
+	f.BoolVar(&o.ps, "ps", false, "show the runs that go on, and their processes")
+	f.BoolVar(&o.stopRun, "stop", false, "stop a run, named as --ps shows it")
+	f.StringVar(&o.reap, "reap", "", "end what runs that were killed left behind; =all: daemons too")
+	f.Lookup("reap").NoOptDefVal = "left"
 	f.StringVar(&o.events, "events", "", "write what happens as JSON lines")
 	f.BoolVarP(&o.keepGoing, "keep-going", "k", false, "go on with the next task named after a failure")
-	for _, name := range [...]string{"force-all", "check", "why", "graph", "events", "keep-going"} {
+	for _, name := range [...]string{"force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "keep-going"} {
 		f.Lookup(name).Hidden = true
 	}
 	return f
@@ -185,6 +191,8 @@ func (o *options) validate() error {
 		{o.noStatus && (!o.json || !listing), "--no-status only applies to --json with --list or --list-all"},
 		{o.nested && (!o.json || !listing), "--nested only applies to --json with --list or --list-all"},
 		{(o.remote.cert == "") != (o.remote.certKey == ""), "--cert and --cert-key must be provided together"},
+		{o.stopRun && len(o.calls) > 1, "--stop takes one run"},
+		{o.reap != "" && o.reap != "left" && o.reap != "all", "--reap takes nothing, or all"},
 		{o.forceAll && !o.gentleForce, "--force-all needs the experiment GENTLE_FORCE (set TASK_X_GENTLE_FORCE=1), without it --force does the same"},
 	} {
 		if c.wrong {

@@ -34,6 +34,9 @@ What to do
       --why                   tell why tasks would run
       --graph[=FORMAT]        show the plan as tree, dot, mermaid or json
       --check                 find every mistake that shows without running
+      --ps                    show the runs that go on, and their processes
+      --stop [RUN]            stop a run, named as --ps shows it, or the only one
+      --reap[=all] [RUN]...   end what runs that were killed left; =all: daemons too
   -i, --init [PATH]           write a first Taskfile.yml
       --completion SHELL      print completions for bash, zsh, fish, powershell
       --experiments           list experiments

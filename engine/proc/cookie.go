@@ -8,14 +8,17 @@ import (
 // Names of the variables that every program finds in its environment. Inside
 // another weft the identities are lists: the outer ones, a colon, one's own.
 const (
-	runVariable  = "WEFT_RUN_ID"
-	stepVariable = "WEFT_STEP_ID"
-	taskVariable = "WEFT_TASK"
+	RunVariable  = "WEFT_RUN_ID"
+	StepVariable = "WEFT_STEP_ID"
+	TaskVariable = "WEFT_TASK"
+	// SessionVariable is the session that programs begin in. It tells those apart
+	// that made one of their own.
+	SessionVariable = "WEFT_SESSION"
 )
 
 // Variables are the names of the variables that a group's Environ defines. They
 // must not come from elsewhere.
-func Variables() []string { return []string{runVariable, stepVariable, taskVariable} }
+func Variables() []string { return []string{RunVariable, StepVariable, TaskVariable, SessionVariable} }
 
 // Cookie identifies a step among all runs on this machine: processes that have
 // lost their parents are known by it. The zero value identifies nothing.
@@ -38,9 +41,10 @@ func (g *Group) Environ() []string {
 		return nil
 	}
 	return []string{
-		runVariable + "=" + g.t.outerRun + g.cookie.Run,
-		stepVariable + "=" + g.t.outerStep + g.cookie.String(),
-		taskVariable + "=" + g.name,
+		RunVariable + "=" + g.t.outerRun + g.cookie.Run,
+		StepVariable + "=" + g.t.outerStep + g.cookie.String(),
+		TaskVariable + "=" + g.name,
+		SessionVariable + "=" + g.t.session(),
 	}
 }
 

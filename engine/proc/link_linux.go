@@ -61,6 +61,9 @@ func newHost(t *Table) (host, error) {
 		files = append(files, f.Fd())
 	}
 	env := keeper.Environ()
+	if t.run != "" {
+		env = append(env, RunVariable+"="+t.outerRun+t.run) // for who looks for runs
+	}
 	if signal.Ignored(syscall.SIGQUIT) {
 		env = append(env, keeper.IgnoreQuit+"=1")
 	}

@@ -33,10 +33,13 @@ package proc
 
 import (
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/keeper"
@@ -59,6 +62,8 @@ type Options struct {
 	OnInterrupt func()
 	// Environ is weft's own environment, for the identities of an outer weft.
 	Environ []string
+	// Run is the identity of the run, which KEEPER shows; "" shows none.
+	Run string
 	// OnLost is called when the process that keeps all others was killed. What
 	// it kept is dead by then. It may be nil.
 	OnLost func()
@@ -67,8 +72,10 @@ type Options struct {
 // Table is all processes of a run. It may be used concurrently.
 type Table struct {
 	clock     *clock.Clock
+	run       string
 	after     func(d time.Duration) <-chan time.Time
 	null      func() (*os.File, error)
+	session   func() string // weft's, see SessionVariable
 	onLost    func()
 	groupIDs  atomic.Uint32
 	outerRun  string // ends with a colon, or is empty
@@ -115,15 +122,19 @@ func (t *Table) connect() (host, error) {
 
 // NewTable returns an empty table. It makes no system call.
 func NewTable(o Options) *Table {
-	t := &Table{after: o.After, clock: o.Clock, onLost: o.OnLost}
+	t := &Table{after: o.After, clock: o.Clock, run: o.Run, onLost: o.OnLost}
 	if t.clock == nil {
 		t.clock = new(clock.Clock)
 	}
 	if t.after == nil {
 		t.after = t.clock.After
 	}
+	t.session = sync.OnceValue(func() string {
+		sid, _ := unix.Getsid(0)
+		return strconv.Itoa(sid)
+	})
 	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
-	t.outerRun, t.outerStep = outer(o.Environ, runVariable), outer(o.Environ, stepVariable)
+	t.outerRun, t.outerStep = outer(o.Environ, RunVariable), outer(o.Environ, StepVariable)
 	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt
 	return t
 }

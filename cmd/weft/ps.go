@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/runs"
+)
+
+// stopPatience is how long --stop waits for a run to end: longer than the
+// programs of a run have by default before they are killed.
+const stopPatience = 30 * time.Second
+
+// ps shows the runs that go on.
+func (a *app) ps() int {
+	rs, err := runs.List()
+	if err != nil {
+		return a.fail(fmt.Errorf("%s: --ps: %w", a.name, err))
+	}
+	a.showRuns(a.out, rs)
+	return 0
+}
+
+// showRuns writes a line for each run, and one below it for each process.
+func (a *app) showRuns(w *report.Out, rs []runs.Run) {
+	for _, r := range rs {
+		w.WriteString(fmt.Sprintf("%s  pid %d  %s  %s  %s\n", shortRun(r.ID), r.Pid, time.Since(r.Since).Round(time.Second), r.Dir, oneLine(r.Command)))
+		for _, p := range r.Processes {
+			w.WriteString(fmt.Sprintf("  %s  pid %d  %s\n", p.Task, p.Pid, oneLine(p.Command)))
+		}
+	}
+}
+
+// shortRun is as much of a run's identity as is needed to tell it from others.
+func shortRun(id string) string { return id[:min(8, len(id))] }
+
+// oneLine is a command as it fits into a list.
+func oneLine(command []string) string {
+	text := []rune(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.Join(command, " ")))
+	const most = 100
+	if len(text) > most {
+		return string(text[:most-1]) + "…"
+	}
+	return string(text)
+}
+
+// stopRun stops a run and waits until it has ended.
+func (a *app) stopRun() int {
+	name := ""
+	if len(a.opts.calls) > 0 {
+		name = a.opts.calls[0]
+	}
+	r, err := runs.Find(name)
+	if err != nil {
+		var choice *runs.ChoiceError
+		if errors.As(err, &choice) {
+			a.showRuns(a.err, choice.Runs)
+		}
+		return a.fail(fmt.Errorf("%s: --stop: %w", a.name, err))
+	}
+	ended, err := runs.Stop(r, stopPatience)
+	switch {
+	case err != nil:
+		return a.fail(fmt.Errorf("%s: --stop: %w", a.name, err))
+	case !ended:
+		return a.fail(fmt.Errorf("%s: --stop: run %s was told to end %v ago and goes on; kill -KILL %d ends it and all its processes", a.name, shortRun(r.ID), stopPatience, r.Pid))
+	}
+	a.say(a.out, report.Default, fmt.Sprintf("run %s has ended", shortRun(r.ID)))
+	return 0
+}
+
+// reap ends what runs left behind that were killed together with their keeper.
+func (a *app) reap() int {
+	left, err := runs.Reap(a.opts.calls, a.opts.reap == "all")
+	for _, l := range left {
+		what := fmt.Sprintf("%s (pid %d, of run %s, task %s)", oneLine(l.Command), l.Pid, shortRun(l.Run), l.Task)
+		switch {
+		case l.Detached && a.opts.reap != "all":
+			what += " may be meant to stay; --reap=all ends it, too"
+		case l.Killed:
+			what += " was killed"
+		default:
+			what += " has ended"
+		}
+		a.say(a.out, report.Default, what)
+	}
+	if err != nil {
+		return a.fail(fmt.Errorf("%s: --reap: %w", a.name, err))
+	}
+	return 0
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package runs
+
+import "time"
+
+// List returns ErrNotHere.
+func List() ([]Run, error) { return nil, ErrNotHere }
+
+// Find returns ErrNotHere.
+func Find(string) (Run, error) { return Run{}, ErrNotHere }
+
+// Stop returns ErrNotHere.
+func Stop(Run, time.Duration) (bool, error) { return false, ErrNotHere }
+
+// Reap returns ErrNotHere.
+func Reap([]string, bool) ([]Left, error) { return nil, ErrNotHere }
