@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -42,6 +43,9 @@ type Engine struct {
 func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o, run: uuid.NewString()}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
+	if os.Getpid() == 1 {
+		e.processes.ReapStrangers()
+	}
 	e.shell = shell.New(shell.Options{After: e.clock.After})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})

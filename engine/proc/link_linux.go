@@ -76,6 +76,7 @@ func newHost(t *Table) (host, error) {
 		syscall.Close(pair[0])
 		return nil, fmt.Errorf("start %s: %w", keeper.Name, err)
 	}
+	t.keeper.Store(int64(pid))
 	l := &link{t: t, fd: pair[0], pid: pid, procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
 	go l.listen()
 	return l, nil
