@@ -118,6 +118,17 @@ func TestTerminal(t *testing.T) {
 			never:    "ran",
 			ends:     "signal: interrupt",
 		},
+		"a third Ctrl-C ends what is deferred, too": {
+			files: `tasks: {default: {deps: [a, b]}, a: {cmds: [{defer: sh stay.sh deferred}, sh stay.sh a]}, b: sh stay.sh b}
+-- stay.sh --
+trap 'echo int:$1' INT
+echo up:$1
+while :; do sleep 0.01; done
+`,
+			args:     "-s",
+			dialogue: []string{"up:", "up:", "> \x03", "int:", "int:", "> \x03", "up:deferred", "> \x03"},
+			ends:     "signal: interrupt",
+		},
 		"Ctrl-C at a prompt": {
 			files:    `tasks: {default: {prompt: 'Sure?', cmds: [echo ran]}}`,
 			args:     "-s",

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// project is a directory with a Taskfile and other files.
+func project(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if name == "Taskfile.yml" {
+			text = "version: '3'\nsilent: true\n" + text
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// statesBelow returns the states of a process's children, as /proc has them.
+func statesBelow(pid int) (states string) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for f := range strings.FieldsSeq(string(text)) {
+			stat, _ := os.ReadFile("/proc/" + f + "/stat")
+			if _, rest, ok := strings.Cut(string(stat), ") "); ok {
+				states += rest[:1]
+			}
+		}
+	}
+	return states
+}
+
+// TestNoZombies: a thousand orphans are reaped while the run goes on.
+func TestNoZombies(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{
+		"Taskfile.yml": "tasks: {default: sh orphans.sh}\n",
+		"orphans.sh":   "i=0; while [ $i -lt 1000 ]; do (true &); i=$((i+1)); done; : >done; while [ ! -e go ]; do sleep 0.01; done\n",
+	})
+	cmd := exec.Command("weft")
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !eventually(func() bool { _, err := os.Stat(filepath.Join(dir, "done")); return err == nil }) {
+		t.Error("the orphans were not made")
+	}
+	states := ""
+	if !eventually(func() bool {
+		states = statesBelow(keeperOf(cmd.Process.Pid))
+		return len(states) == 1
+	}) {
+		t.Errorf("children of the keeper: %s; want the one program", states)
+	}
+	if states := statesBelow(cmd.Process.Pid); len(states) != 1 || states == "Z" {
+		t.Errorf("children of weft: %s; want the keeper", states)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDescriptors: a program has its standard streams and nothing else, however
+// it was started and whatever weft itself was given.
+func TestDescriptors(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{
+		"Taskfile.yml": `tasks:
+  default:
+  - ./show direct
+  - X=1 ./show interpreted
+  - echo | ./show member | cat
+  - cmd: echo $(./show substitution)
+  - "{ ./show background & wait; }"
+  - defer: ./show deferred
+`,
+		// The last one is the directory that is being read.
+		"show": "#!/bin/sh\nprintf '%s ' $1; exec ls -m /proc/self/fd\n",
+	})
+	leak, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leak.Close()
+	for _, style := range []string{"interleaved", "group", "prefixed"} {
+		cmd := exec.Command("weft", "--output", style)
+		cmd.Dir, cmd.ExtraFiles = dir, []*os.File{leak, leak, leak}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v; %s", err, out)
+		}
+		for _, how := range []string{"direct", "interpreted", "member", "substitution", "background", "deferred"} {
+			if !bytes.Contains(out, []byte(how+" 0, 1, 2, 3\n")) {
+				t.Errorf("%s, %s: no %q in\n%s", style, how, how+" 0, 1, 2, 3", out)
+			}
+		}
+	}
+}
+
+// TestForkStorm: a process that begins a new session, starts its successor and
+// ends, again and again, does not get away when weft is killed.
+func TestForkStorm(t *testing.T) {
+	t.Parallel()
+	for name, kill := range map[string]func(weft int){
+		"weft":   func(weft int) { syscall.Kill(weft, syscall.SIGKILL) },
+		"keeper": func(weft int) {
+			if keeper := keeperOf(weft); keeper > 0 {
+				syscall.Kill(keeper, syscall.SIGKILL)
+			}
+		},
+		"term":   func(weft int) { syscall.Kill(weft, syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSurvivors(t, "tasks: {default: ['for i in 1 2 3 4; do sh storm.sh & done; sleep 1000']}\n")
+			const storm = "exec 9>>pipe; trap '' TERM INT HUP; echo hello >&9; setsid sh storm.sh & exit\n"
+			if err := os.WriteFile(filepath.Join(s.dir, "storm.sh"), []byte(storm), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd, _ := s.start()
+			hold := s.hold()
+			hellos := 0
+			if !eventually(func() bool { hellos += s.read(); return hellos > 100 }) {
+				t.Errorf("only %d processes in the storm", hellos)
+			}
+			hold.Close()
+			kill(cmd.Process.Pid)
+			cmd.Wait()
+			s.gone(name)
+		})
+	}
+}
+
+// TestEveryCode: what a program exits with is what the run knows of it.
+func TestEveryCode(t *testing.T) {
+	t.Parallel()
+	var tasks strings.Builder
+	tasks.WriteString("tasks:\n  default:\n    ignore_error: true\n    cmds:\n")
+	for code := range 256 {
+		fmt.Fprintf(&tasks, "    - sh -c 'exit %d'\n", code)
+	}
+	for _, sig := range []string{"KILL", "TERM", "HUP", "PIPE", "USR1"} {
+		fmt.Fprintf(&tasks, "    - sh -c 'kill -%s $$'\n", sig)
+	}
+	want := map[string]int{"sh -c 'kill -KILL $$'": 137, "sh -c 'kill -TERM $$'": 143, "sh -c 'kill -HUP $$'": 129, "sh -c 'kill -PIPE $$'": 141, "sh -c 'kill -USR1 $$'": 138}
+	cmd := exec.Command("weft", "--events", "-")
+	cmd.Dir = project(t, map[string]string{"Taskfile.yml": tasks.String()})
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	text := ""
+	for line := range bytes.Lines(out) {
+		var ev struct {
+			Event, Text string
+			Code        int
+			MaxRSS      int64 `json:"max_rss"`
+		}
+		if err := json.Unmarshal(line, &ev); err != nil {
+			t.Fatal(err, string(line))
+		}
+		switch ev.Event {
+		case "command_started":
+			text = ev.Text
+		case "command_ended":
+			code, special := want[text]
+			if !special {
+				code, _ = strconv.Atoi(strings.Trim(text, "sh -c'exit"))
+			}
+			if ev.Code != code || ev.MaxRSS == 0 {
+				t.Errorf("%s: code %d, want %d; memory %d", text, ev.Code, code, ev.MaxRSS)
+			}
+			seen++
+		}
+	}
+	if seen != 261 {
+		t.Errorf("%d commands ended", seen)
+	}
+}
+
+// TestManyRuns: runs leave nothing: no process, no zombie, no temporary file,
+// and a state that does not grow. WEFT_RUNS says how many; 100 without.
+func TestManyRuns(t *testing.T) {
+	n, _ := strconv.Atoi(os.Getenv("WEFT_RUNS"))
+	if n == 0 {
+		n = 100
+	}
+	// What a run leaves becomes a child of this process.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Skip(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	dir := project(t, map[string]string{
+		"Taskfile.yml": "output: group\ntasks: {default: {sources: [in], cmds: ['cat in | sort', 'sh -c \"sleep 100 >/dev/null 2>&1 & true\"', \"sh -c 'seq 20000'\"]}}\n",
+	})
+	temp := t.TempDir()
+	before := statesBelow(os.Getpid())
+	var size int64
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(dir, "in"), []byte(strconv.Itoa(i)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("weft")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TMPDIR="+temp)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("run %d: %v; %s", i, err, out)
+		}
+		if info, err := os.Stat(filepath.Join(dir, ".weft", "state")); err != nil {
+			t.Fatal(err)
+		} else if i == 10 {
+			size = info.Size()
+		} else if i > 10 && info.Size() > 20*size {
+			t.Fatalf("run %d: the state has %d bytes, after ten runs it had %d", i, info.Size(), size)
+		}
+	}
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("temporary files: %v", left)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, ".weft")); len(left) > 4 {
+		t.Errorf("files of the state: %v", left)
+	}
+	if after := statesBelow(os.Getpid()); after != before {
+		t.Errorf("children of this process: %q, before the runs %q", after, before)
+	}
+}
+
+// TestReaderEnds: who reads weft's output gets its end when weft ends, also when
+// a command left something in the background that holds it.
+func TestReaderEnds(t *testing.T) {
+	t.Parallel()
+	for _, style := range []string{"interleaved", "group", "prefixed"} {
+		cmd := exec.Command("sh", "-c", "weft --output "+style+" | cat")
+		cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: \"sh -c 'echo early; sleep 1000 & exit 0'\"}\n"})
+		out, err := cmd.Output() // hangs else
+		if err != nil || !bytes.Contains(out, []byte("early\n")) {
+			t.Errorf("%s: %v, %q", style, err, out)
+		}
+	}
+}
