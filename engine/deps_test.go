@@ -65,7 +65,7 @@ var libraryRules = map[string]string{
 	"golang.org/x/term":                  "*",
 	"os/exec":                            "", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
-	"unsafe":                             "engine/keeper engine/cache",
+	"unsafe":                             "engine/keeper engine/cache engine/proc",
 }
 
 // nameRules says which files, or packages, may use a name of another package.
@@ -76,7 +76,7 @@ var nameRules = map[string]string{
 	"log.Fatalf":                "",
 	"log.Fatalln":               "",
 	"os.StartProcess":           "",
-	"syscall.StartProcess":      "",
+	"syscall.StartProcess":      "engine/proc/local_windows.go",
 	"syscall.ForkExec":          "engine/proc/link_linux.go engine/proc/local_unix.go",
 	"syscall.Exec":              "",
 	"unix.Exec":                 "",

@@ -56,9 +56,7 @@ func statPath(path string, follow bool) (st stat, err error) {
 		return st, err
 	}
 	st.size, st.mtime, st.mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
-	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
-		st.ino = uint64(raw.Ino)
-	}
+	_, st.ino = fileID(path, info)
 	switch {
 	case info.IsDir():
 		st.mode |= typeDir
@@ -79,9 +77,7 @@ func identify(path string) (id identity, err error) {
 	if err != nil {
 		return id, err
 	}
-	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
-		id = identity{uint64(raw.Dev), uint64(raw.Ino)}
-	}
+	id.dev, id.ino = fileID(path, info)
 	return id, nil
 }
 
@@ -95,8 +91,6 @@ func inode(f *os.File) (ino uint64, size int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
-		ino = uint64(raw.Ino)
-	}
+	_, ino = fileID(f.Name(), info)
 	return ino, info.Size(), nil
 }

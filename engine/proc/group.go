@@ -225,6 +225,7 @@ func (g *Group) Close() []Leftover {
 	var left []Leftover
 	if started {
 		left = g.leave(stopped)
+		g.t.host.closed(g.id)
 	}
 	g.t.term.closed(g)
 	if c != nil {

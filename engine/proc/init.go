@@ -1,3 +1,5 @@
+//go:build unix
+
 package proc
 
 import (
@@ -6,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // prepare makes this program ready for having children, before the first one.
@@ -40,4 +44,10 @@ func jobserver(flags string) []int {
 		}
 	}
 	return nil
+}
+
+// session returns the identity of weft's session.
+func session() string {
+	sid, _ := unix.Getsid(0)
+	return strconv.Itoa(sid)
 }

@@ -197,7 +197,7 @@ func (t *Table) clear(members func() []keeper.Member, grace time.Duration) {
 		if limit == nil || sig == syscall.SIGKILL {
 			t.host.signalPids(sig, ms)
 			if sig != syscall.SIGKILL {
-				t.host.signalPids(syscall.SIGCONT, ms)
+				t.host.signalPids(sigCont, ms)
 			}
 		}
 		if limit == nil {

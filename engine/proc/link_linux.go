@@ -228,6 +228,9 @@ func (l *link) ask(build func(b []byte, seq uint32) []byte) []keeper.Member {
 	}
 }
 
+// closed does nothing: KEEPER knows by its children what there is of a group.
+func (l *link) closed(uint32) {}
+
 // finish ends KEEPER if it has no child, and else returns what is alive; nil
 // means that KEEPER is gone.
 func (l *link) finish() []keeper.Member {

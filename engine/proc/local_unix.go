@@ -103,5 +103,6 @@ func (l *local) signal(s keeper.Signal) {
 func (l *local) members(uint32, string) []keeper.Member     { return nil }
 func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
+func (l *local) closed(uint32)                              {}
 func (l *local) finish() []keeper.Member                    { return nil }
 func (l *local) end([]keeper.Member)                        {}

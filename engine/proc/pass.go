@@ -3,8 +3,6 @@ package proc
 import (
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weftrun/weft/engine/keeper"
 )
 
@@ -35,16 +33,6 @@ func (g *Group) pass(s syscall.Signal) {
 	for _, p := range g.procs {
 		g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
 	}
-}
-
-// HungUp reports whether there was a terminal that is gone.
-func (t *Table) HungUp() bool {
-	f := t.term.file.Load()
-	if f == nil {
-		return false
-	}
-	_, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
-	return err != nil
 }
 
 // Running is a group that has processes.

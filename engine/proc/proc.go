@@ -33,13 +33,10 @@ package proc
 
 import (
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/keeper"
@@ -108,6 +105,8 @@ type host interface {
 	// nextOrphan returns a channel that is closed when something has ended
 	// that was not started on request.
 	nextOrphan() <-chan struct{}
+	// closed is told that a group was closed and starts nothing more.
+	closed(group uint32)
 	// finish ends the host if nothing is left, and returns nil; else it returns
 	// what is alive.
 	finish() []keeper.Member
@@ -130,10 +129,7 @@ func NewTable(o Options) *Table {
 	if t.after == nil {
 		t.after = t.clock.After
 	}
-	t.session = sync.OnceValue(func() string {
-		sid, _ := unix.Getsid(0)
-		return strconv.Itoa(sid)
-	})
+	t.session = sync.OnceValue(session)
 	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
 	t.outerRun, t.outerStep = outer(o.Environ, RunVariable), outer(o.Environ, StepVariable)
 	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt

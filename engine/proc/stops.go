@@ -1,3 +1,5 @@
+//go:build unix
+
 package proc
 
 import (
@@ -8,6 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// sigCont continues what is stopped.
+const sigCont = syscall.SIGCONT
 
 // stopped acts on the news that p was stopped by s.
 func (m *terminal) stopped(t *Table, p *Process, s syscall.Signal) {
@@ -182,4 +187,14 @@ func (g *Group) tell(p *Process) bool {
 		}
 	}
 	return true
+}
+
+// HungUp reports whether there was a terminal that is gone.
+func (t *Table) HungUp() bool {
+	f := t.term.file.Load()
+	if f == nil {
+		return false
+	}
+	_, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPGRP)
+	return err != nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
 
 	"github.com/weftrun/weft/engine/proc"
 )
@@ -228,3 +229,6 @@ func (c *environs) get(env []string) *environ {
 	c.mu.Unlock()
 	return e
 }
+
+// searchPath is the PATH that programs are looked for in.
+func searchPath(hc *interp.HandlerContext) string { return hc.Env.Get("PATH").String() }

@@ -12,9 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
-	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/interp"
 )
 
@@ -105,39 +103,6 @@ func execHandler(ctx context.Context, args []string) error {
 	return hc.Builtin(ctx, args[1:])
 }
 
-// hush turns the terminal's echo off and waits for a line: `read -s` itself
-// cannot be made to give up waiting.
-func (r *run) hush(in *os.File) (restore func()) {
-	c, err := in.SyscallConn()
-	if err != nil {
-		return func() {}
-	}
-	var was *unix.Termios
-	c.Control(func(fd uintptr) {
-		if was, err = unix.IoctlGetTermios(int(fd), getTermios); err == nil {
-			quiet := *was
-			quiet.Lflag &^= unix.ECHO
-			unix.IoctlSetTermios(int(fd), setTermios, &quiet)
-		}
-	})
-	stop := context.AfterFunc(r, func() { in.SetReadDeadline(time.Now()) })
-	c.Read(func(fd uintptr) bool {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(p, 0)
-		return n > 0 || err != nil && err != unix.EINTR
-	})
-	stop()
-	c.Control(func(fd uintptr) { unix.SetNonblock(int(fd), r.group.Refused() != nil) })
-	return func() {
-		c.Control(func(fd uintptr) {
-			unix.SetNonblock(int(fd), true)
-			if was != nil {
-				unix.IoctlSetTermios(int(fd), setTermios, was)
-			}
-		})
-	}
-}
-
 // positions reports whether a command's position says where in the script it is:
 // not while text from elsewhere (eval, source, a trap) may be running.
 func (r *run) positions() bool { return !r.loose.Load() && !r.trapped.Load() }
@@ -189,31 +154,7 @@ func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (
 	if path == os.DevNull && flag&os.O_WRONLY != 0 {
 		return nullFile{}, nil
 	}
-	var st unix.Stat_t
-	if unix.Stat(path, &st) == nil {
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFIFO:
-			return r.openFIFO(path, flag, perm)
-		case unix.S_IFCHR:
-			// A terminal: reading it can be given up this way.
-			f, err := os.OpenFile(path, flag, perm)
-			if err != nil {
-				return nil, err
-			}
-			return f, nil
-		}
-	}
-	// os.OpenFile would try to poll it, which is half of the cost and in vain.
-	for {
-		fd, err := unix.Open(path, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return nil, &os.PathError{Op: "open", Path: path, Err: err}
-		default:
-			return os.NewFile(uintptr(fd), path), nil
-		}
-	}
+	return r.openFile(path, flag, perm)
 }
 
 // nullFile is /dev/null, for writing, without opening it.
@@ -223,34 +164,3 @@ func (nullFile) Read([]byte) (int, error)          { return 0, io.EOF }
 func (nullFile) Write(b []byte) (int, error)       { return len(b), nil }
 func (nullFile) WriteString(s string) (int, error) { return len(s), nil }
 func (nullFile) Close() error                      { return nil }
-
-// openFIFO opens a named pipe, which waits for someone to open the other end,
-// until the script is stopped.
-func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	type opened struct {
-		f   *os.File
-		err error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		f, err := os.OpenFile(path, flag, perm)
-		done <- opened{f, err}
-	}()
-	select {
-	case o := <-done:
-		if o.err != nil {
-			return nil, o.err
-		}
-		return o.f, nil
-	case <-r.Done():
-	}
-	// We are the other end, for a moment.
-	other, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
-	if err == nil {
-		if o := <-done; o.f != nil {
-			o.f.Close()
-		}
-		other.Close()
-	}
-	return nil, r.stopped()
-}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -135,7 +134,7 @@ func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signa
 		// `$$` is weft itself, which must not be ended by its scripts.
 		return fmt.Errorf("is weft itself; use exit")
 	case !isJob:
-		return syscall.Kill(n, sig)
+		return kill(n, sig)
 	}
 	path := hc.Env.Get(jobPath).Str + "/" + number
 	if sig == 0 {
@@ -144,9 +143,7 @@ func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signa
 		}
 		return nil
 	}
-	switch sig {
-	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
-	default:
+	if !endsNothing(sig) {
 		// It may be about to start something.
 		r.jobs.kill(path, sig)
 	}
@@ -187,7 +184,7 @@ func signalNamed(name string) (syscall.Signal, error) {
 	if !strings.HasPrefix(full, "SIG") {
 		full = "SIG" + full
 	}
-	if s := unix.SignalNum(full); s != 0 {
+	if s := signalNumber(full); s != 0 {
 		return s, nil
 	}
 	return 0, fmt.Errorf("%s: invalid signal specification", name)

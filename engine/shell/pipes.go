@@ -3,12 +3,9 @@ package shell
 import (
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weftrun/weft/engine/proc"
 )
@@ -93,48 +90,6 @@ func (s *Shell) enlarge(f *os.File) bool {
 	return true
 }
 
-// reopen opens a pipe or terminal again, so that it has a mode of its own: the
-// interpreter must be able to give up reading, and programs expect to block. It
-// returns nil for other files, which have a position to share and never block.
-func reopen(f *os.File, nonblock bool) *os.File {
-	info, err := f.Stat()
-	if err != nil {
-		return nil
-	}
-	if m := info.Mode(); m&os.ModeNamedPipe == 0 && (m&os.ModeCharDevice == 0 || !isTerminal(f)) {
-		return nil
-	}
-	c, err := f.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	fd := -1
-	c.Control(func(old uintptr) {
-		// Without O_NONBLOCK, opening a pipe waits for a writer.
-		fd, err = unix.Open("/proc/self/fd/"+strconv.Itoa(int(old)), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	})
-	if err != nil || fd < 0 {
-		return nil
-	}
-	if !nonblock {
-		unix.SetNonblock(fd, false)
-	}
-	return os.NewFile(uintptr(fd), f.Name())
-}
-
-// isTerminal reports whether f is a terminal, leaving its mode alone.
-func isTerminal(f *os.File) (is bool) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return false
-	}
-	c.Control(func(fd uintptr) {
-		_, err := unix.IoctlGetTermios(int(fd), getTermios)
-		is = err == nil
-	})
-	return is
-}
-
 // openUnused opens, for a moment, the pipes of process substitutions among the
 // arguments of a program that did not open them: the other side waits for that
 // in open(2), where nothing else could end it. It may not have got there yet, so
@@ -149,7 +104,7 @@ func openUnused(args []string) {
 		}
 		go func() {
 			for wait := time.Millisecond; wait < time.Second; wait *= 2 {
-				f, err := os.OpenFile(a, os.O_RDWR|unix.O_NONBLOCK, 0)
+				f, err := os.OpenFile(a, os.O_RDWR|nonblock, 0)
 				if err != nil {
 					return
 				}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package shell
 
 import (
@@ -8,7 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"mvdan.cc/sh/v3/interp"
 )
 
 // lookPath finds a program as interp.LookPathDir does, with the same errors;
@@ -64,6 +65,3 @@ func executable(file string) (string, error) {
 	}
 	return file, nil
 }
-
-// searchPath is the PATH that programs are looked for in.
-func searchPath(hc *interp.HandlerContext) string { return hc.Env.Get("PATH").String() }

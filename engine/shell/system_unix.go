@@ -1,0 +1,167 @@
+//go:build unix
+
+package shell
+
+import (
+	"context"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// nonblock opens a pipe without waiting for who opens its other end.
+const nonblock = unix.O_NONBLOCK
+
+// hush turns the terminal's echo off and waits for a line: `read -s` itself
+// cannot be made to give up waiting.
+func (r *run) hush(in *os.File) (restore func()) {
+	c, err := in.SyscallConn()
+	if err != nil {
+		return func() {}
+	}
+	var was *unix.Termios
+	c.Control(func(fd uintptr) {
+		if was, err = unix.IoctlGetTermios(int(fd), getTermios); err == nil {
+			quiet := *was
+			quiet.Lflag &^= unix.ECHO
+			unix.IoctlSetTermios(int(fd), setTermios, &quiet)
+		}
+	})
+	stop := context.AfterFunc(r, func() { in.SetReadDeadline(time.Now()) })
+	c.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, 0)
+		return n > 0 || err != nil && err != unix.EINTR
+	})
+	stop()
+	c.Control(func(fd uintptr) { unix.SetNonblock(int(fd), r.group.Refused() != nil) })
+	return func() {
+		c.Control(func(fd uintptr) {
+			unix.SetNonblock(int(fd), true)
+			if was != nil {
+				unix.IoctlSetTermios(int(fd), setTermios, was)
+			}
+		})
+	}
+}
+
+// openFile opens a file for a redirection.
+func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) == nil {
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFIFO:
+			return r.openFIFO(path, flag, perm)
+		case unix.S_IFCHR:
+			// A terminal: reading it can be given up this way.
+			f, err := os.OpenFile(path, flag, perm)
+			if err != nil {
+				return nil, err
+			}
+			return f, nil
+		}
+	}
+	// os.OpenFile would try to poll it, which is half of the cost and in vain.
+	for {
+		fd, err := unix.Open(path, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		default:
+			return os.NewFile(uintptr(fd), path), nil
+		}
+	}
+}
+
+// openFIFO opens a named pipe, which waits for someone to open the other end,
+// until the script is stopped.
+func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(path, flag, perm)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, o.err
+		}
+		return o.f, nil
+	case <-r.Done():
+	}
+	// We are the other end, for a moment.
+	other, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err == nil {
+		if o := <-done; o.f != nil {
+			o.f.Close()
+		}
+		other.Close()
+	}
+	return nil, r.stopped()
+}
+
+// reopen opens a pipe or terminal again, so that it has a mode of its own: the
+// interpreter must be able to give up reading, and programs expect to block. It
+// returns nil for other files, which have a position to share and never block.
+func reopen(f *os.File, nonblock bool) *os.File {
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	if m := info.Mode(); m&os.ModeNamedPipe == 0 && (m&os.ModeCharDevice == 0 || !isTerminal(f)) {
+		return nil
+	}
+	c, err := f.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	fd := -1
+	c.Control(func(old uintptr) {
+		// Without O_NONBLOCK, opening a pipe waits for a writer.
+		fd, err = unix.Open("/proc/self/fd/"+strconv.Itoa(int(old)), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	})
+	if err != nil || fd < 0 {
+		return nil
+	}
+	if !nonblock {
+		unix.SetNonblock(fd, false)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
+}
+
+// isTerminal reports whether f is a terminal, leaving its mode alone.
+func isTerminal(f *os.File) (is bool) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.Control(func(fd uintptr) {
+		_, err := unix.IoctlGetTermios(int(fd), getTermios)
+		is = err == nil
+	})
+	return is
+}
+
+// signalNumber returns the signal of a name such as SIGTERM, or 0.
+func signalNumber(name string) syscall.Signal { return unix.SignalNum(name) }
+
+// kill sends a signal to a process.
+func kill(pid int, sig syscall.Signal) error { return syscall.Kill(pid, sig) }
+
+// endsNothing reports whether a process goes on after a signal it has no handler for.
+func endsNothing(sig syscall.Signal) bool {
+	switch sig {
+	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
+		return true
+	}
+	return false
+}

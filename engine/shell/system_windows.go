@@ -1,0 +1,66 @@
+package shell
+
+import (
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/interp"
+)
+
+// nonblock is nothing: a named pipe is no file here.
+const nonblock = 0
+
+// hush does nothing: the console's echo is the interpreter's own matter.
+func (r *run) hush(*os.File) (restore func()) { return func() {} }
+
+// openFile opens a file for a redirection.
+func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+	f, err := os.OpenFile(path, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// reopen returns nil: a reader that blocks cannot be interrupted here.
+func reopen(*os.File, bool) *os.File { return nil }
+
+// isTerminal reports whether f is a console.
+func isTerminal(f *os.File) bool {
+	var mode uint32
+	return windows.GetConsoleMode(windows.Handle(f.Fd()), &mode) == nil
+}
+
+// lookPath finds a program as the interpreter does: with the extensions of
+// PATHEXT, in the list of directories that ; separates.
+func lookPath(dir, pathList, name string) (string, error) {
+	return interp.LookPathDir(dir, expand.ListEnviron("PATH="+pathList, "PATHEXT="+os.Getenv("PATHEXT")), name)
+}
+
+// signalNumber returns the signal of a name such as SIGTERM, or 0.
+func signalNumber(name string) syscall.Signal {
+	switch name {
+	case "SIGINT":
+		return syscall.SIGINT
+	case "SIGTERM":
+		return syscall.SIGTERM
+	case "SIGKILL":
+		return syscall.SIGKILL
+	}
+	return 0
+}
+
+// kill ends a process, whatever the signal.
+func kill(pid int, _ syscall.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Kill()
+}
+
+// endsNothing reports whether a process goes on after a signal.
+func endsNothing(syscall.Signal) bool { return false }
