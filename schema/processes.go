@@ -14,7 +14,9 @@ import (
 type Stop struct {
 	Signal syscall.Signal // first; 0: that of the reason, SIGTERM mostly
 	Grace  time.Duration  // until they are killed; 0: that of the reason
-	Main   bool           // the signal is for the programs that were started alone, not for their process groups
+	// Command is run instead of sending the signal.
+	Command Text
+	Main    bool // the signal is for the programs that were started alone, not for their process groups
 }
 
 // Leftover is what becomes of processes that a command leaves behind.
@@ -71,6 +73,7 @@ const (
 
 var stopKeys = []key[Stop]{
 	{"signal", textForm, "Signal that tells them to end; SIGTERM if nothing else is said.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.signal(n) }},
+	{"cmd", textForm, "Command that tells them to end, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
 	{"grace", durationForm, "How long they may take before they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
 		if s.Grace = d.duration(n); s.Grace < 0 {
 			d.fail(n, "write the time they may take, as in 10s", "grace: %v is in the past", s.Grace)

@@ -120,13 +120,13 @@ func TestDescriptors(t *testing.T) {
 func TestForkStorm(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]func(weft int){
-		"weft":   func(weft int) { syscall.Kill(weft, syscall.SIGKILL) },
+		"weft": func(weft int) { syscall.Kill(weft, syscall.SIGKILL) },
 		"keeper": func(weft int) {
 			if keeper := keeperOf(weft); keeper > 0 {
 				syscall.Kill(keeper, syscall.SIGKILL)
 			}
 		},
-		"term":   func(weft int) { syscall.Kill(weft, syscall.SIGTERM) },
+		"term": func(weft int) { syscall.Kill(weft, syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSurvivors(t, "tasks: {default: ['for i in 1 2 3 4; do sh storm.sh & done; sleep 1000']}\n")

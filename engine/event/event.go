@@ -134,6 +134,7 @@ const (
 	PlatformSkipped                          // not for this platform; A: the command, "" when it is the task
 	PreconditionFailed                       // A: message
 	DeferFailed                              // a deferred command failed; Err
+	StopFailed                               // the command that stops another one failed; A: command, Err
 	ErrorIgnored                             // ignore_error covered Err; A: whose it is: "" the command's, "call", "task"
 	Deduplicated                             // A: key; an equal call ran or runs already
 	PromptAssumed                            // A: text; --yes answered it

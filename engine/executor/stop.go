@@ -88,8 +88,16 @@ var policies = [...]proc.Policy{
 
 // start runs sc as processes of their own group, stopped when ctx is done.
 func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) error {
-	g := r.x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil,
-		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]})
+	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil,
+		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]}
+	if !p.Stop.Command.IsZero() {
+		text, err := r.step.Scope.Expand(ctx, p.Stop.Command)
+		if err != nil {
+			return err
+		}
+		o.StopBy = func() error { return r.stopBy(text, sc, p.Stop.Grace) }
+	}
+	g := r.x.o.Processes.NewGroup(o)
 	sc.Group = g
 	r.x.o.Stops.Enter(g)
 	defer r.x.o.Stops.Leave(g)
@@ -102,6 +110,24 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) e
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.
 		return context.Cause(ctx)
+	}
+	return err
+}
+
+// stopBy runs the command that stops another one, within the time that one has.
+func (r *run) stopBy(text string, stopped *shell.Script, limit time.Duration) error {
+	x := r.x
+	if limit <= 0 {
+		limit = grace
+	}
+	g := x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie()})
+	x.o.Stops.Enter(g)
+	defer x.o.Stops.Leave(g)
+	defer g.Close()
+	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
+	err := x.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: r.dir, Env: r.vars, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
+	if err != nil {
+		r.notice(event.Notice{Kind: event.StopFailed, A: text, Err: err})
 	}
 	return err
 }

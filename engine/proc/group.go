@@ -21,6 +21,10 @@ type GroupOptions struct {
 	// and its Grace, where they are not zero. A grace also bounds a stop that
 	// would wait however long it takes.
 	Stop Ladder
+	// StopBy is called instead of sending the first signal, once, in a goroutine
+	// of its own; after an error the signal is sent all the same. Close waits for
+	// it. It may be nil.
+	StopBy func() error
 	// Passes are the signals that Table.Pass hands on to the group: what weft was
 	// sent, and what the group gets. The map must not be changed.
 	Passes map[syscall.Signal]syscall.Signal
@@ -38,6 +42,7 @@ type Group struct {
 	name     string
 	cookie   Cookie
 	stop     Ladder
+	stopBy   func() error
 	passes   map[syscall.Signal]syscall.Signal
 	leftover Policy
 	terminal bool
@@ -53,6 +58,7 @@ type Group struct {
 	kill    time.Time     // when what is left of the stopped group may be killed
 	cause   error         // why nothing starts any more
 	done    chan struct{} // closed with cause; made on demand
+	asking  chan struct{} // closed when stopBy has returned; nil: it was not called
 	idle    chan struct{} // closed when a stopped group has no process left
 	procs   []*Process    // not yet ended
 	usage   Usage         // of those that have ended
@@ -62,7 +68,7 @@ type Group struct {
 
 // NewGroup returns a group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, passes: o.Passes, leftover: o.Leftover, terminal: o.Terminal}
+	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, stopBy: o.StopBy, passes: o.Passes, leftover: o.Leftover, terminal: o.Terminal}
 }
 
 // Name returns the name the group was made with.
@@ -128,7 +134,7 @@ func (g *Group) Stop(cause error, l Ladder) {
 	l = g.ladder(l)
 	if r > g.rank {
 		g.rank = r
-		g.signalAll(l.Signal)
+		g.tellToEnd(l.Signal)
 	}
 	if at := time.Now().Add(l.Grace); g.kill.IsZero() || at.Before(g.kill) {
 		g.kill = at
@@ -144,6 +150,26 @@ func (g *Group) Stop(cause error, l Ladder) {
 	// From here on a Ctrl-C is weft's: it is how the user says "harder". A
 	// program that still wants the terminal asks for it by reading.
 	g.t.term.reclaim(g)
+}
+
+// tellToEnd sends s to all of the group, or has that done otherwise; g.mu is held.
+func (g *Group) tellToEnd(s syscall.Signal) {
+	if g.stopBy == nil || s == syscall.SIGKILL || g.closed {
+		g.signalAll(s)
+		return
+	}
+	if g.asking != nil {
+		return
+	}
+	g.asking = make(chan struct{})
+	go func() {
+		defer close(g.asking)
+		if g.stopBy() != nil {
+			g.mu.Lock()
+			g.signalAll(s)
+			g.mu.Unlock()
+		}
+	}()
 }
 
 // ladder is l as the group wants it.
@@ -216,6 +242,11 @@ func (g *Group) Close() []Leftover {
 	g.mu.Lock()
 	c := g.cleanup
 	g.closed = true
+	if asking := g.asking; asking != nil {
+		g.mu.Unlock()
+		<-asking
+		g.mu.Lock()
+	}
 	stopped := g.rank > 0
 	if g.left && !stopped {
 		g.t.leaveBehind(g.id)

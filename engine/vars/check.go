@@ -51,6 +51,9 @@ func (c *templateChecker) task(t *schema.Task) {
 	for _, p := range t.Preconditions {
 		c.texts(about, p.Cmd, p.Msg)
 	}
+	if t.Processes != nil {
+		c.text(about, t.Processes.Stop.Command)
+	}
 	for _, r := range t.Requires {
 		c.reference(about, r.Ref, r.Pos)
 	}
@@ -58,6 +61,9 @@ func (c *templateChecker) task(t *schema.Task) {
 		for i := range commands {
 			cmd := &commands[i]
 			c.texts(about, cmd.Text, cmd.If)
+			if cmd.Processes != nil {
+				c.text(about, cmd.Processes.Stop.Command)
+			}
 			c.vars(about, cmd.Vars)
 			if cmd.For != nil {
 				for _, row := range cmd.For.Matrix {

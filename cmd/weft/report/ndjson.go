@@ -218,7 +218,7 @@ func kindName(k event.NoticeKind) string {
 	names := [...]string{
 		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
 		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
-		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.ErrorIgnored: "error_ignored",
+		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.StopFailed: "stop_failed", event.ErrorIgnored: "error_ignored",
 		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
 	}
 	if int(k) < len(names) {

@@ -22,6 +22,9 @@ func (m *messages) notice(ev *event.Notice) {
 	case event.PromptAssumed:
 		m.raw(out, Yellow, ev.A+" [assuming yes]\n")
 		return
+	case event.StopFailed:
+		m.say(errs, Yellow, "the command that stops %q failed: %v; it gets the signal", ev.Task, ev.Err)
+		return
 	case event.WaitingForLock:
 		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", ev.Task, ev.A)
 		return
