@@ -20,6 +20,7 @@ type walk struct {
 	path      []byte
 	text      []byte
 	dirents   []byte
+	scans     bool // the kernel has no lists of children
 }
 
 const scratch = 64 << 10
@@ -81,6 +82,10 @@ func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
 
 // childrenOf appends the children of pid to w.pids; 0 means KEEPER.
 func (w *walk) childrenOf(pid int32) {
+	if w.scans {
+		w.scan(pid)
+		return
+	}
 	w.path = append(w.path[:0], "/proc/"...)
 	if pid == 0 {
 		w.path = append(w.path, "self"...)
@@ -94,7 +99,41 @@ func (w *walk) childrenOf(pid int32) {
 	if dir < 0 {
 		return
 	}
-	defer closeFD(dir)
+	w.eachNumber(dir, func(name []byte) {
+		w.path = append(append(w.path[:base], name...), "/children\x00"...)
+		w.appendPids()
+	})
+	closeFD(dir)
+	if pid == 0 && w.scans {
+		w.scan(0)
+	}
+}
+
+// scan is childrenOf for kernels without lists of children: it looks at all
+// processes there are.
+func (w *walk) scan(parent int32) {
+	if parent == 0 {
+		r, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
+		parent = int32(r)
+	}
+	dir := openAt(unsafe.StringData("/proc\x00"), syscall.O_DIRECTORY)
+	if dir < 0 {
+		return
+	}
+	w.eachNumber(dir, func(name []byte) {
+		var pid int32
+		for _, c := range name {
+			pid = pid*10 + int32(c-'0')
+		}
+		if p, _ := w.look(pid); p.ppid == parent {
+			w.pids = append(w.pids, pid)
+		}
+	})
+	closeFD(dir)
+}
+
+// eachNumber calls visit with each name in a directory that is a number.
+func (w *walk) eachNumber(dir int, visit func(name []byte)) {
 	for {
 		n, _, e := syscall.RawSyscall(syscall.SYS_GETDENTS64, uintptr(dir), uintptr(unsafe.Pointer(&w.dirents[0])), uintptr(len(w.dirents)))
 		if e != 0 || n == 0 {
@@ -102,16 +141,13 @@ func (w *walk) childrenOf(pid int32) {
 		}
 		for b := w.dirents[:n]; len(b) > 19; {
 			size := int(b[16]) | int(b[17])<<8
-			if name := b[19:size]; name[0] >= '0' && name[0] <= '9' {
-				w.path = w.path[:base]
-				for _, c := range name {
-					if c == 0 {
-						break
-					}
-					w.path = append(w.path, c)
-				}
-				w.path = append(w.path, "/children\x00"...)
-				w.appendPids()
+			name := b[19:size]
+			end := 0
+			for name[end] >= '0' && name[end] <= '9' {
+				end++
+			}
+			if end > 0 && name[end] == 0 {
+				visit(name[:end])
 			}
 			b = b[size:]
 		}
@@ -122,6 +158,8 @@ func (w *walk) childrenOf(pid int32) {
 func (w *walk) appendPids() {
 	fd := openAt(&w.path[0], 0)
 	if fd < 0 {
+		// The threads of KEEPER itself do not end.
+		w.scans = w.scans || fd == -int(syscall.ENOENT) && w.path[len("/proc/")] == 's'
 		return
 	}
 	var pid int32
