@@ -16,9 +16,10 @@ func terminal(f *os.File) *os.File {
 }
 
 // interrupted is called when the command that had the terminal died of the
-// user's Ctrl-C, of which the kernel told only that command.
-func (e *Engine) interrupted() {
-	if e.o.Interrupt != nil {
+// user's Ctrl-C, or exited as if it had, of which the kernel told only that
+// command. One that exited may have asked the user itself.
+func (e *Engine) interrupted(died bool) {
+	if died && e.o.Interrupt != nil {
 		e.o.Interrupt()
 		return
 	}

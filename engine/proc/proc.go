@@ -56,7 +56,8 @@ type Options struct {
 	// died of SIGINT (or exited 130): the kernel told only that program, so it
 	// counts as the user's Ctrl-C. It is called once for all programs running at
 	// that moment, from any goroutine, with no lock held. It may be nil.
-	OnInterrupt func()
+	// died tells that the signal itself was the end.
+	OnInterrupt func(died bool)
 	// Environ is weft's own environment, for the identities of an outer weft.
 	Environ []string
 	// Run is the identity of the run, which KEEPER shows; "" shows none.

@@ -16,7 +16,7 @@ import (
 // runners, started on a terminal of their own. They say "over" at the end, and wait for a line.
 func roles(role string) int {
 	interrupts := make(chan struct{}, 9)
-	t := NewTable(Options{Terminal: os.Stdin, OnInterrupt: func() { interrupts <- struct{}{} }})
+	t := NewTable(Options{Terminal: os.Stdin, OnInterrupt: func(bool) { interrupts <- struct{}{} }})
 	run := func(o GroupOptions, stdin *os.File, script string) Status {
 		g := t.NewGroup(o)
 		defer g.Close()

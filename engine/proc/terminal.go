@@ -26,8 +26,8 @@ import (
 // kernel. It is lent the terminal if that is free, else it waits in queue: it
 // never hangs silently.
 type terminal struct {
-	stdin       bool   // weft's standard input is a terminal
-	interrupted func() // the user pressed Ctrl-C and only the owner was told
+	stdin       bool            // weft's standard input is a terminal
+	interrupted func(died bool) // the user pressed Ctrl-C and only the owner was told
 
 	once sync.Once
 	file atomic.Pointer[os.File] // nil: no controlling terminal
@@ -188,7 +188,7 @@ func (m *terminal) ended(p *Process, s Status) {
 	if tell && m.interrupted != nil {
 		// Before Wait returns: nothing more of its step may start.
 		p.g.Stop(ErrInterrupt, Ladder{Signal: syscall.SIGINT})
-		m.interrupted()
+		m.interrupted(s.Signal == syscall.SIGINT)
 	}
 }
 

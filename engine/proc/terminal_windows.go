@@ -11,7 +11,7 @@ import (
 // may read the console.
 type terminal struct {
 	stdin       bool
-	interrupted func()
+	interrupted func(bool)
 	file        atomic.Pointer[os.File] // nil
 	mu          sync.Mutex
 	owner       *Group
