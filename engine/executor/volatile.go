@@ -44,7 +44,7 @@ func advise(w *schema.Workflow, s *plan.Step, reasons []cache.Reason) []cache.Re
 func calls(text string, functions []string) string {
 	for _, part := range strings.Split(text, "{{")[1:] {
 		action, _, _ := strings.Cut(part, "}}")
-		for _, word := range strings.FieldsFunc(action, notWord) {
+		for _, word := range strings.FieldsFunc(fields.Replace(action), notWord) {
 			for _, f := range functions {
 				if word == f {
 					return f
@@ -54,6 +54,9 @@ func calls(text string, functions []string) string {
 	}
 	return ""
 }
+
+// fields sets a field apart from what it is a field of: now.Unix calls now.
+var fields = strings.NewReplacer(".", " .", "$", " $")
 
 // notWord tells whether r ends a name, a field (.NAME) or a variable ($name).
 func notWord(r rune) bool {
