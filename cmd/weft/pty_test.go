@@ -17,7 +17,7 @@ import (
 
 // TestTerminal talks to the program through a terminal. A dialogue's lines are
 // expected in this order, with other output between them, or typed after "> ", or
-// name a file to create after "+ ". Whatever hangs fails.
+// name a file to write a line to after "+ ". Whatever hangs fails.
 func TestTerminal(t *testing.T) {
 	for name, c := range map[string]struct {
 		files    string // txtar; the Taskfile's tasks first
@@ -226,7 +226,7 @@ func converse(t *testing.T, dir string, cmd *exec.Cmd, dialogue []string) (seen 
 			continue
 		}
 		if name, ok := strings.CutPrefix(step, "+ "); ok {
-			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("\n"), 0o666); err != nil {
 				t.Fatal(err)
 			}
 			continue
