@@ -24,10 +24,7 @@ func newFirstProcess(t *testing.T, tasks string, args ...string) *firstProcess {
 	if out, err := exec.Command("unshare", "--pid", "--fork", "--mount-proc", "true").CombinedOutput(); err != nil {
 		t.Skipf("process namespaces are forbidden here: %v, %s", err, out)
 	}
-	f := &firstProcess{t: t, dir: t.TempDir()}
-	if err := os.WriteFile(filepath.Join(f.dir, "Taskfile.yml"), []byte("version: '3'\nsilent: true\n"+tasks), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	f := &firstProcess{t: t, dir: project(t, map[string]string{"Taskfile.yml": tasks})}
 	f.Cmd = exec.Command("unshare", append([]string{"--pid", "--fork", "--mount-proc", "--kill-child", "weft"}, args...)...)
 	f.Dir, f.Stdout, f.Stderr = f.dir, &f.out, &f.out
 	return f

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -15,11 +13,7 @@ import (
 // TestWithoutClone3: where a filter refuses clone3, as in older container
 // runtimes, programs start all the same, with no handler and no blocked signal.
 func TestWithoutClone3(t *testing.T) {
-	dir := t.TempDir()
-	taskfile := "version: '3'\nsilent: true\ntasks:\n  default:\n  - grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status\n  - cmd: ./missing\n    ignore_error: true\n  - echo $(printf %s done)\n"
-	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte(taskfile), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := project(t, map[string]string{"Taskfile.yml": "tasks:\n  default:\n  - grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status\n  - cmd: ./missing\n    ignore_error: true\n  - echo $(printf %s done)\n"})
 	run := func() (string, error) {
 		cmd := exec.Command("weft")
 		cmd.Dir = dir
