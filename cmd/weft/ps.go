@@ -20,6 +20,9 @@ func (a *app) ps() int {
 	if err != nil {
 		return a.fail(fmt.Errorf("%s: --ps: %w", a.name, err))
 	}
+	if len(rs) == 0 {
+		a.say(a.err, report.Default, "nothing runs")
+	}
 	a.showRuns(a.out, rs)
 	return 0
 }
