@@ -60,7 +60,7 @@ func look(pid int) *process {
 	if err != nil {
 		return nil
 	}
-	name, rest, ok := bytes.Cut(stat, []byte(" ("))
+	_, rest, ok := bytes.Cut(stat, []byte(" ("))
 	if !ok {
 		return nil
 	}
