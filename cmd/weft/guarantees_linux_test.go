@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -76,6 +77,45 @@ func TestNoZombies(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestThreads: hundreds of programs at a time need no thread each, neither while
+// they are started nor while they run.
+func TestThreads(t *testing.T) {
+	t.Parallel()
+	const n = 500
+	limit := 16 + 2*runtime.NumCPU() // Go keeps some for each processor
+	var list strings.Builder
+	for i := range n {
+		fmt.Fprintf(&list, " %d", i)
+	}
+	cmd := exec.Command("weft", "-C", strconv.Itoa(n))
+	cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks:\n  default:\n    deps: [{for: {var: LIST}, task: one, vars: {I: '{{.ITEM}}'}}]\n" +
+		"    vars: {LIST: '" + list.String()[1:] + "'}\n  one: sleep 1000\n"})
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	threads := func(pid int) int {
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		return len(tasks)
+	}
+	children, keeper, most := 0, 0, 0
+	eventually(func() bool {
+		if keeper == 0 {
+			keeper = keeperOf(cmd.Process.Pid)
+		}
+		most = max(most, threads(cmd.Process.Pid)+threads(keeper))
+		children = len(statesBelow(keeper))
+		return children == n
+	})
+	if children != n {
+		t.Errorf("%d programs run, want %d", children, n)
+	}
+	if most > limit {
+		t.Errorf("%d threads for %d programs, want %d at the most", most, n, limit)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
 }
 
 // TestDescriptors: a program has its standard streams and nothing else, however

@@ -28,6 +28,7 @@ type link struct {
 	// it: one that sends may be put off by the system in favour of KEEPER, and
 	// the next need not wait for it. It guards the next two.
 	send  sync.RWMutex
+	slots chan struct{} // taken by those that share it: each may block a thread
 	buf   []byte
 	envs  environs
 	spare sync.Pool // *[]byte to build the request for a start in
@@ -42,6 +43,10 @@ type link struct {
 
 	over chan struct{} // closed when KEEPER is gone
 }
+
+// maxSenders is how many starts are sent at a time: enough for one to go on while
+// another waits for the processor.
+const maxSenders = 2
 
 // newHost starts KEEPER. Requests may be sent at once: it reads them when it
 // is there.
@@ -77,7 +82,7 @@ func newHost(t *Table) (host, error) {
 		return nil, fmt.Errorf("start %s: %w", keeper.Name, err)
 	}
 	t.keeper.Store(int64(pid))
-	l := &link{t: t, fd: pair[0], pid: pid, procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
+	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
 	go l.listen()
 	return l, nil
 }
@@ -99,6 +104,8 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 	l.procs[p.id] = p
 	l.mu.Unlock()
 
+	l.slots <- struct{}{}
+	defer func() { <-l.slots }()
 	place, err := l.lockEnv(s.Env)
 	if err != nil {
 		return l.unsent(p, err)
