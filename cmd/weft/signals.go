@@ -49,15 +49,20 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 // listen has the signals sent to s. Go needs threads of its own for that, so it
 // is done beside reading the file; see [signals.route].
 func (s *signals) listen() {
-	for _, sig := range routed {
-		if !signal.Ignored(sig) {
-			signal.Notify(s.ch, sig)
-		}
-	}
+	s.notify(stops[:])
 	// A reader of our output that goes away is an error of writing, not an end
 	// without a word: the children are still to be stopped.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	close(s.listening)
+	s.notify(others[:])
+}
+
+func (s *signals) notify(sigs []os.Signal) {
+	for _, sig := range sigs {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.ch, sig)
+		}
+	}
 }
 
 // serve passes signals on, for as long as the program runs.

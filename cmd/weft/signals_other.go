@@ -7,8 +7,12 @@ import (
 	"syscall"
 )
 
-// routed are the signals that do something to a run.
-var routed = [...]os.Signal{os.Interrupt, syscall.SIGTERM}
+// The signals that do something to a run: those that stop it, and there are no
+// others.
+var (
+	stops  = [...]os.Signal{os.Interrupt, syscall.SIGTERM}
+	others [0]os.Signal
+)
 
 func harmless(os.Signal) bool { return false }
 

@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// routed are the signals that do something to a run.
-var routed = [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP}
+// The signals that do something to a run: those that stop it, which must be
+// heard before it starts anything, and the others.
+var (
+	stops  = [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+	others = [...]os.Signal{syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP}
+)
 
 // harmless deals with a signal that comes while nothing runs, and reports
 // whether the program goes on.
