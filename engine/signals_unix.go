@@ -17,6 +17,9 @@ func (e *Engine) goesOn(sig os.Signal) bool {
 	case syscall.SIGUSR1, syscall.SIGUSR2:
 		e.processes.Pass(sig.(syscall.Signal))
 		return true
+	case syscall.SIGWINCH:
+		e.processes.Resized()
+		return true
 	case syscall.SIGHUP:
 		// A request to read the configuration again, unless the terminal is gone.
 		return !e.processes.HungUp() && e.processes.Pass(syscall.SIGHUP) > 0

@@ -118,6 +118,48 @@ func TestThreads(t *testing.T) {
 	cmd.Wait()
 }
 
+// TestKeeperIsSmall: supervision takes less than 2 MiB of memory of its own.
+func TestKeeperIsSmall(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("weft")
+	cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: sleep 1000}\n"})
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	keeper := 0
+	if !eventually(func() bool { keeper = keeperOf(cmd.Process.Pid); return keeper > 0 && len(statesBelow(keeper)) == 1 }) {
+		t.Fatal("no program was started")
+	}
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", keeper))
+	_, rest, _ := strings.Cut(string(status), "\nRssAnon:")
+	kib, err := strconv.Atoi(strings.TrimSpace(rest[:strings.Index(rest, "kB")]))
+	if err != nil || kib > 2048 {
+		t.Errorf("the keeper has %d KiB of anonymous memory: %v", kib, err)
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+}
+
+// BenchmarkRun is a whole run: the difference of the two is what the keeper and
+// one program cost.
+func BenchmarkRun(b *testing.B) {
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte("version: '3'\nsilent: true\ntasks: {builtin: ':', program: /bin/true}\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for _, task := range []string{"builtin", "program"} {
+		b.Run(task, func(b *testing.B) {
+			for b.Loop() {
+				cmd := exec.Command("weft", task)
+				cmd.Dir = dir
+				if err := cmd.Run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // TestDescriptors: a program has its standard streams and nothing else, however
 // it was started and whatever weft itself was given.
 func TestDescriptors(t *testing.T) {

@@ -17,7 +17,8 @@ import (
 
 // TestTerminal talks to the program through a terminal. A dialogue's lines are
 // expected in this order, with other output between them, or typed after "> ", or
-// name a file to write a line to after "+ ". Whatever hangs fails.
+// name a file to write a line to after "+ "; "= " makes the terminal 40 columns
+// wide. Whatever hangs fails.
 func TestTerminal(t *testing.T) {
 	for name, c := range map[string]struct {
 		files    string // txtar; the Taskfile's tasks first
@@ -131,6 +132,18 @@ while :; do sleep 0.01; done
 			dialogue: []string{"up:", "up:", "> \x03", "int:", "int:", "> \x03", "up:deferred", "> \x03"},
 			ends:     "signal: interrupt",
 		},
+		"a new size reaches who has the terminal": {
+			files:    `tasks: {default: sh size.sh}` + tellSize,
+			args:     "-s",
+			dialogue: []string{"ready", "= ", "10 40", "+ go", "end"},
+			ends:     "exit status 0",
+		},
+		"a new size reaches parallel commands": {
+			files:    `tasks: {default: {deps: [a, b]}, a: sh size.sh, b: sh size.sh}` + tellSize,
+			args:     "-s",
+			dialogue: []string{"ready", "ready", "= ", "10 40", "10 40", "+ go", "end", "end"},
+			ends:     "exit status 0",
+		},
 		"Ctrl-C at a prompt": {
 			files:    `tasks: {default: {prompt: 'Sure?', cmds: [echo ran]}}`,
 			args:     "-s",
@@ -180,6 +193,15 @@ while :; do sleep 0.01; done
 	}
 }
 
+// tellSize is a program that says how large the terminal has become.
+const tellSize = `
+-- size.sh --
+trap 'stty size </dev/tty' WINCH
+echo ready
+while [ ! -e go ]; do sleep 0.01; done
+echo end
+`
+
 // countInterrupts is a program that says each SIGINT it gets, and how many they
 // were when it is told to go.
 const countInterrupts = `-- count.sh --
@@ -227,6 +249,12 @@ func converse(t *testing.T, dir string, cmd *exec.Cmd, dialogue []string) (seen 
 		}
 		if name, ok := strings.CutPrefix(step, "+ "); ok {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte("\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if step == "= " {
+			if err := pty.Setsize(tty, &pty.Winsize{Rows: 10, Cols: 40}); err != nil {
 				t.Fatal(err)
 			}
 			continue

@@ -13,14 +13,14 @@ import (
 // heard before it starts anything, and the others.
 var (
 	stops  = [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
-	others = [...]os.Signal{syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP}
+	others = [...]os.Signal{syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGWINCH}
 )
 
 // harmless deals with a signal that comes while nothing runs, and reports
 // whether the program goes on.
 func harmless(sig os.Signal) bool {
 	switch sig {
-	case syscall.SIGUSR1, syscall.SIGUSR2: // for commands that ask for them
+	case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH: // for commands
 		return true
 	case syscall.SIGTSTP:
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)

@@ -189,6 +189,14 @@ func (g *Group) tell(p *Process) bool {
 	return true
 }
 
+// Resized tells all groups that the terminal has another size: the kernel tells
+// only who has the foreground, which is weft.
+func (t *Table) Resized() {
+	for _, g := range t.groups() {
+		g.each(syscall.SIGWINCH)
+	}
+}
+
 // HungUp reports whether there was a terminal that is gone.
 func (t *Table) HungUp() bool {
 	f := t.term.file.Load()
