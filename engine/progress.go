@@ -38,15 +38,30 @@ func (p *progress) outcomes() [event.Cancelled + 1]int {
 	return p.counts
 }
 
-// tasks returns the steps that run, in the order of their start.
-func (p *progress) tasks() []string {
+// running is a step that runs.
+type running struct {
+	id   event.StepID
+	name string // as shown
+}
+
+// steps returns the steps that run, in the order of their start.
+func (p *progress) steps() []running {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var names []string
-	for id := event.StepID(1); len(names) < len(p.running); id++ {
+	var out []running
+	for id := event.StepID(1); len(out) < len(p.running); id++ {
 		if name, ok := p.running[id]; ok {
-			names = append(names, name)
+			out = append(out, running{id, name})
 		}
+	}
+	return out
+}
+
+// tasks returns the names of the steps that run.
+func (p *progress) tasks() []string {
+	var names []string
+	for _, s := range p.steps() {
+		names = append(names, s.name)
 	}
 	return names
 }

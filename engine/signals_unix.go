@@ -37,15 +37,16 @@ func (e *Engine) snapshot() {
 	if e.queue == nil {
 		return
 	}
-	processes := map[string][]event.Process{}
+	processes := map[event.StepID][]event.Process{}
 	for _, r := range e.processes.Running() {
+		id := event.StepID(r.Step)
 		for _, p := range r.Processes {
-			processes[r.Name] = append(processes[r.Name], event.Process(p))
+			processes[id] = append(processes[id], event.Process(p))
 		}
 	}
 	ev := &event.Snapshot{Time: time.Now()}
-	for _, name := range e.progress.tasks() {
-		ev.Steps = append(ev.Steps, event.Running{Task: name, Processes: processes[name]})
+	for _, s := range e.progress.steps() {
+		ev.Steps = append(ev.Steps, event.Running{Task: s.name, Processes: processes[s.id]})
 	}
 	e.queue.Emit(ev)
 }

@@ -17,7 +17,7 @@ import (
 func TestJobControl(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip(err)
+		t.Skip("job control needs bash: ", err)
 	}
 	const files = `-- Taskfile.yml --
 version: '3'

@@ -85,13 +85,12 @@ func (s *signals) serve(a *app) {
 			dump(sig)
 		}
 		e.Signal(sig)
-		if sig == syscall.SIGINT {
-			interrupts++
+		if sig != syscall.SIGINT {
+			continue
 		}
-		if interrupts == 3 {
+		if interrupts++; interrupts == 3 {
 			a.say(a.err, report.Red, "Signal received for the third time: \""+sig.String()+"\". Forcing shutdown")
 			close(s.force)
-			interrupts++
 		}
 	}
 }

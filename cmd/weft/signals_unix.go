@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // The signals that do something to a run: those that stop it, which must be
@@ -23,7 +25,7 @@ func harmless(sig os.Signal) bool {
 	case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH: // for commands
 		return true
 	case syscall.SIGTSTP:
-		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		proc.StopSelf()
 		return true
 	}
 	return false

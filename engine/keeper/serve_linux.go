@@ -12,7 +12,6 @@ import (
 type child struct {
 	id, group uint32
 	pid, pgid int32
-	outlives  bool
 	announce  bool // its start is to be reported, when it is a program
 	launch    *launch
 }
@@ -152,7 +151,7 @@ func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 // handleStart starts a program by l, which holds the request b.
 func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	flags := StartFlags(b[1])
-	c := child{id: get32(b[2:]), group: get32(b[6:]), outlives: flags&Outlives != 0, announce: flags&WantStarted != 0, launch: l}
+	c := child{id: get32(b[2:]), group: get32(b[6:]), announce: flags&WantStarted != 0, launch: l}
 	base := &k.environs[get32(b[10:])%Environs]
 	argc, extra := int(get32(b[14:])), int(get32(b[18:]))
 	b = b[startFixed:]
@@ -177,7 +176,7 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	}
 	p = append(p, nil)
 	l.pointers = p
-	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: c.outlives}
+	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: flags&Outlives != 0}
 	if *p[1] == 0 {
 		l.program.dir = nil
 	}

@@ -37,7 +37,7 @@ func (g *Group) pass(s syscall.Signal) {
 
 // Running is a group that has processes.
 type Running struct {
-	Name      string // of the group
+	Step      int // of the group's Cookie
 	Processes []Member
 }
 
@@ -52,7 +52,7 @@ type Member struct {
 func (t *Table) Running() []Running {
 	var out []Running
 	for _, g := range t.groups() {
-		r := Running{Name: g.name}
+		r := Running{Step: g.cookie.Step}
 		g.mu.Lock()
 		id := g.id
 		g.mu.Unlock()

@@ -22,7 +22,8 @@
 // reports; there is no thread or goroutine per child. A process id means
 // something only until its process is reaped, so only KEEPER signals: requests
 // name groups and processes by numbers of ours. Elsewhere weft starts programs
-// itself and signals their process groups; see local_unix.go.
+// itself and signals their process groups (local_unix.go), or ends their job
+// objects (local_windows.go).
 //
 // # What a step leaves behind
 //

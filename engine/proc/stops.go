@@ -110,6 +110,14 @@ func (m *terminal) sleep(t *Table) {
 	}
 }
 
+// StopSelf stops weft as Ctrl-Z does while it has no programs, and returns when it
+// was continued. Where nobody could continue it, it does nothing.
+func StopSelf() {
+	if !orphaned() {
+		stopSelf(os.Getpid(), syscall.SIGSTOP)
+	}
+}
+
 // stopSelf stops weft by sending s to target, and returns when it was continued.
 // It reports false if the signal had no effect: nobody could continue weft, or it
 // is ignored. Target is a process id, or 0 for weft's process group.
