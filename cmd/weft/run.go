@@ -166,8 +166,15 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
+// observe, if set, is called with each event of a run first: the tests' way to
+// strike at an exact moment.
+var observe func(event.Event)
+
 // handle is the sink of the engine.
 func (r *runner) handle(ev event.Event) {
+	if observe != nil {
+		observe(ev)
+	}
 	if e, ok := ev.(*event.CommandEnded); ok && e.Code == exitPipe {
 		r.out.Probe()
 	}

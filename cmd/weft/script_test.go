@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/weftrun/weft/internal/probe"
 	"go.uber.org/goleak"
 )
 
@@ -27,8 +28,9 @@ const patience = 20 * time.Second
 // scripts run the real main.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
-		"weft": main,
-		"task": main,
+		"weft":  mortal,
+		"task":  main,
+		"probe": probe.Main,
 	})
 }
 

@@ -1,156 +1,95 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/probe"
 )
 
-// victim starts three processes that ignore every polite signal and ends: a
-// child, one in a session of its own without environment, and a daemon whose
-// parents are gone. Each says hello to the pipe it is given and holds it open
-// until death: the end of the pipe is the proof that none is left.
-const victim = `#!/bin/sh
-hold='trap "" TERM HUP INT; exec 9>>"$1" && echo hello >&9 && exec sleep 1000'
-sh -c "$hold" hold "$1" >/dev/null 2>&1 &
-env -i setsid /bin/sh -c "$hold" hold "$1" >/dev/null 2>&1 &
-setsid sh -c "( $hold ) >/dev/null 2>&1 &" hold "$1"
-`
+// victim is a program that starts a child with a child in a session of its own
+// and without environment, and a daemon; these three ignore every polite signal,
+// and hold weft's output. Then it does what follows.
+const victim = "probe A" +
+	" fork:B,hold-stdout,ignore:TERM+HUP+INT,fork:C,hold-stdout,setsid,clean,ignore:TERM+HUP+INT,hold" +
+	" fork:D,hold-stdout,setsid,daemon,ignore:TERM+HUP+INT,hold "
 
-// survivors is a directory with a run that leaves many processes behind.
+// survivors is a run of weft that leaves processes behind. They hold its output,
+// from their first moment on, and a connection to the test.
 type survivors struct {
-	t    *testing.T
-	dir  string
-	pipe *os.File // the reading end
+	probes *probe.Kit
+	*exec.Cmd
+	t      *testing.T
+	output *os.File // the reading end, which has its end when nobody is left
 }
 
-func newSurvivors(t *testing.T, taskfile string) *survivors {
-	s := &survivors{t: t, dir: t.TempDir()}
-	for name, text := range map[string]string{"victim": victim, "Taskfile.yml": "version: '3'\nsilent: true\n" + taskfile} {
-		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	path := filepath.Join(s.dir, "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+func newSurvivors(t *testing.T, tasks string, args ...string) *survivors {
+	t.Helper()
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.pipe = os.NewFile(uintptr(fd), path)
-	t.Cleanup(func() { s.pipe.Close() })
-	s.hold().Close() // a pipe that nobody ever had open has not hung up
+	t.Cleanup(func() { r.Close() })
+	s := &survivors{probes: probe.New(t), Cmd: exec.Command("weft", args...), t: t, output: r}
+	s.Dir = project(t, map[string]string{"Taskfile.yml": strings.ReplaceAll(tasks, "VICTIM ", victim)})
+	s.Env = append(os.Environ(), s.probes.Env())
+	s.Stdout, s.Stderr = w, w
+	s.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return s
 }
 
-// hold opens the writing end.
-func (s *survivors) hold() *os.File {
+// start starts weft.
+func (s *survivors) start() {
 	s.t.Helper()
-	f, err := os.OpenFile(s.pipe.Name(), os.O_WRONLY, 0)
-	if err != nil {
+	if err := s.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	return f
+	s.Stdout.(*os.File).Close()
 }
 
-// start starts weft, in a process group of its own, and returns the stream of
-// its events.
-func (s *survivors) start(args ...string) (*exec.Cmd, *bufio.Reader) {
+// gone fails unless everything of the run is dead within a time; 0 is this moment.
+func (s *survivors) gone(within time.Duration) {
 	s.t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { r.Close() })
-	cmd := exec.Command("weft", append([]string{"--events", "fd:3"}, args...)...)
-	cmd.Dir, cmd.ExtraFiles = s.dir, []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	w.Close()
-	return cmd, bufio.NewReader(r)
-}
-
-// gone fails if anything of the run is alive: nobody holds the pipe, and nobody
-// is about to open it.
-func (s *survivors) gone(after string) {
-	s.t.Helper()
-	for end := time.Now().Add(patience); ; {
-		events := s.wait(end)
-		left := s.named()
-		if events&unix.POLLIN == 0 && events&unix.POLLHUP != 0 && len(left) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("%s: survivors; by name: %s", after, left)
-		}
-		s.read()
-	}
-}
-
-// wait returns when something can be read from the pipe (POLLIN), or nobody
-// holds its other end (POLLHUP).
-func (s *survivors) wait(end time.Time) int16 {
-	fds := []unix.PollFd{{Fd: int32(s.pipe.Fd()), Events: unix.POLLIN}}
-	for {
+	fds := []unix.PollFd{{Fd: int32(s.output.Fd()), Events: unix.POLLIN}}
+	var said []byte
+	for end := time.Now().Add(within); ; {
 		_, err := unix.Poll(fds, int(max(0, time.Until(end).Milliseconds())))
-		if err != unix.EINTR {
-			return fds[0].Revents
+		if err == unix.EINTR {
+			continue
 		}
-	}
-}
-
-// read returns how many processes have said hello since it was last called.
-func (s *survivors) read() int {
-	b := make([]byte, 64<<10)
-	n, _ := syscall.Read(int(s.pipe.Fd()), b)
-	return bytes.Count(b[:max(n, 0)], []byte("hello"))
-}
-
-// named returns the processes that have our directory in their command line.
-func (s *survivors) named() (found []string) {
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, name := range lines {
-		if line, _ := os.ReadFile(name); bytes.Contains(line, []byte(s.dir)) {
-			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
-		}
-	}
-	return found
-}
-
-// keeperOf returns the process that keeps what weft started, or 0.
-func keeperOf(pid int) int {
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for f := range strings.FieldsSeq(string(text)) {
-			if comm, _ := os.ReadFile("/proc/" + f + "/comm"); string(comm) == "wf-keeper\n" {
-				n, _ := strconv.Atoi(f)
-				return n
+		if fds[0].Revents != 0 {
+			b := make([]byte, 4096)
+			if n, _ := syscall.Read(int(fds[0].Fd), b); n > 0 {
+				said = append(said, b[:n]...)
+				continue
 			}
 		}
+		if fds[0].Revents == 0 {
+			s.t.Fatalf("alive after weft: %s, or others that hold its output; it said %s", s.probes.Alive(), said)
+		}
+		break
 	}
-	return 0
+	if within > 0 {
+		s.probes.AllGone() // a process lets go of all it has open one after the other
+	} else if alive := s.probes.Alive(); len(alive) > 0 {
+		s.t.Fatalf("alive after weft: %s; it said %s", alive, said)
+	}
 }
 
 // twentySteps fails at its end: after a run that succeeded those who detached
 // would stay.
 const twentySteps = `tasks:
   a: {cmds: [{for: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20], task: step}, 'exit 1']}
-  step: ./victim "$PWD/pipe"
+  step: VICTIM exit:0
 `
 
 // TestKillAtEveryEvent kills weft, its process group or the process that keeps
@@ -161,100 +100,111 @@ func TestKillAtEveryEvent(t *testing.T) {
 	if os.Getenv("WEFT_EVERY_EVENT") != "" {
 		stride = 1
 	}
-	for name, kill := range map[string]func(pid int){
-		"weft":  func(pid int) { syscall.Kill(pid, syscall.SIGKILL) },
-		"group": func(pid int) { syscall.Kill(-pid, syscall.SIGKILL) },
-		"keeper": func(pid int) {
-			if keeper := keeperOf(pid); keeper != 0 {
-				pid = keeper // else nothing was started yet, or all is over
-			}
-			syscall.Kill(pid, syscall.SIGKILL)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	whole := newSurvivors(t, twentySteps, "--events=events", "a")
+	whole.start()
+	whole.Wait()
+	whole.gone(0)
+	events, err := os.ReadFile(filepath.Join(whole.Dir, "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := bytes.Count(events, []byte("\n"))
+	if total < 100 {
+		t.Fatalf("a run of %d events", total)
+	}
+	for who, ends := range map[string]string{"weft": "signal: killed", "group": "signal: killed", "keeper": "exit status 125"} {
+		t.Run(who, func(t *testing.T) {
 			t.Parallel()
-			for at := 1; ; at += stride {
-				s := newSurvivors(t, twentySteps)
-				cmd, events := s.start("a")
-				seen := 0
-				for ; seen < at; seen++ {
-					if _, err := events.ReadString('\n'); err != nil {
-						break
-					}
-				}
-				if seen == at {
-					kill(cmd.Process.Pid)
-				}
-				for err := error(nil); err == nil; {
-					_, err = events.ReadString('\n')
-				}
-				cmd.Wait()
-				s.gone(fmt.Sprintf("killed at event %d", at))
-				if seen < at {
-					if seen < 100 {
-						t.Errorf("only %d events", seen)
-					}
-					return
+			for at := 1; at <= total; at += stride {
+				s := newSurvivors(t, twentySteps, "a")
+				s.Env = append(s.Env, fmt.Sprintf("%s=%d %s", killAt, at, who))
+				s.start()
+				s.Wait()
+				s.gone(patience)
+				got := s.ProcessState.String()
+				// Before the first program and after the last there is no keeper.
+				if edge := who == "keeper" && (at < 20 || at > total-60); got != ends && !edge {
+					t.Errorf("killed at event %d of %d: %s, want %s", at, total, got, ends)
 				}
 			}
 		})
 	}
 }
 
+// TestKillBoth kills weft and the process that keeps its children at the same
+// moment: what weft started itself dies all the same, and --reap finds the rest.
+func TestKillBoth(t *testing.T) {
+	t.Parallel()
+	s := newSurvivors(t, "tasks:\n  default: probe A ignore:TERM fork:B,ignore:TERM,hold hold\n")
+	s.start()
+	both := s.probes.Meet("A", "B")
+	keeper := keeperOf(s.Process.Pid)
+	if keeper == 0 {
+		t.Fatal("no keeper")
+	}
+	s.Process.Signal(syscall.SIGSTOP) // else weft might notice in between
+	if err := unix.Waitid(unix.P_PID, s.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(keeper, syscall.SIGKILL)
+	s.Process.Kill()
+	s.Wait()
+	both[0].Gone()
+	if both[1].Dead() {
+		t.Error("a grandchild died; who killed it?")
+	}
+	if out, err := exec.Command("weft", "--reap").CombinedOutput(); err != nil {
+		t.Errorf("--reap: %v, %s", err, out)
+	}
+	both[1].Gone()
+}
+
 // TestNothingOutlives: whatever way a run that does not succeed ends, nothing it
 // started is there when weft has ended.
 func TestNothingOutlives(t *testing.T) {
 	const tasks = `tasks:
-  hold: {cmds: ['./victim "$PWD/pipe"', 'sleep 1000']}
-  fail: {cmds: ['./victim "$PWD/pipe"', 'until [ -s said ]; do sleep 0.01; done; exit 3']}
-  late: {cmds: [{cmd: './victim "$PWD/pipe"; sleep 1000', timeout: 3s}]}
-  other: {cmds: ['until [ -s said ]; do sleep 0.01; done; exit 4']}
+  hold: VICTIM ignore:TERM+HUP hold
+  count: VICTIM count:INT hold
+  late: {cmds: [{cmd: 'VICTIM ignore:TERM hold', timeout: 3s}]}
+  other: probe E hold
   first: {failfast: true, deps: [{task: hold}, other]}
 `
 	for name, tt := range map[string]struct {
 		task    string
+		fails   string // the role that is told to
 		signals []syscall.Signal
 		ends    string
 	}{
-		"failure":    {"fail", nil, "exit status 201"},
-		"time limit": {"late", nil, "exit status 208"},
-		"failfast":   {"first", nil, "exit status 201"},
-		"SIGTERM":    {"hold", []syscall.Signal{syscall.SIGTERM}, "signal: terminated"},
-		"SIGHUP":     {"hold", []syscall.Signal{syscall.SIGHUP}, "signal: hangup"},
-		"SIGINT":     {"hold", []syscall.Signal{syscall.SIGINT}, "signal: interrupt"},
-		"twice":      {"hold", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, "signal: interrupt"},
+		"failure":    {"hold", "A", nil, "exit status 201"},
+		"time limit": {"late", "", nil, "exit status 208"},
+		"failfast":   {"first", "E", nil, "exit status 201"},
+		"SIGTERM":    {"hold", "", []syscall.Signal{syscall.SIGTERM}, "signal: terminated"},
+		"SIGHUP":     {"hold", "", []syscall.Signal{syscall.SIGHUP}, "signal: hangup"},
+		"SIGINT":     {"hold", "", []syscall.Signal{syscall.SIGINT}, "signal: interrupt"},
+		"twice":      {"count", "", []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, "signal: interrupt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSurvivors(t, tasks)
-			cmd, _ := s.start(tt.task)
-			hellos := 0
-			// Held open here as well, so that waiting does not end before the
-			// first of them is there.
-			hold := s.hold()
-			for end := time.Now().Add(patience); hellos < 3 && time.Now().Before(end); {
-				s.wait(end)
-				hellos += s.read()
+			s := newSurvivors(t, tasks, tt.task)
+			s.start()
+			a := s.probes.Meet("A", "B", "C", "D")[0]
+			switch tt.fails {
+			case "A":
+				a.Tell("exit:3")
+			case "E":
+				s.probes.Meet("E")[0].Tell("exit:4")
 			}
-			hold.Close()
-			if hellos < 3 {
-				t.Fatalf("%d processes said hello", hellos)
+			for i, sig := range tt.signals {
+				if i > 0 { // two that come at once are one
+					a.Hear("INT 1")
+				}
+				s.Process.Signal(sig)
 			}
-			if err := os.WriteFile(filepath.Join(s.dir, "said"), []byte("x"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for _, sig := range tt.signals {
-				cmd.Process.Signal(sig)
-			}
-			cmd.Wait()
-			if got := cmd.ProcessState.String(); got != tt.ends {
+			s.Wait()
+			s.gone(0)
+			if got := s.ProcessState.String(); got != tt.ends {
 				t.Errorf("ended with %q, want %q", got, tt.ends)
 			}
-			// Not a moment later: this is what weft's end means.
-			if left := s.named(); len(left) > 0 {
-				t.Errorf("alive after weft: %s", left)
-			}
-			s.gone(name)
 		})
 	}
 }

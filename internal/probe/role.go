@@ -1,0 +1,287 @@
+//go:build unix
+
+package probe
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Main is the program "probe ROLE WORD...". A word is a verb, mostly with an
+// argument after a colon:
+//
+//	ignore:TERM+HUP   ignore signals
+//	count:INT         tell the test of each of them, as "INT 1", "INT 2", ...
+//	quit:TERM         exit with 0 at the first of them
+//	fork:ROLE,WORD... start another probe and wait until it holds or ends; what
+//	                  follows the first comma is its script, to the end of the word
+//	write:N           write N bytes to stdout; N may end in K, M or G
+//	read:N            read N bytes from stdin, or to its end without N
+//	close:stdout      close stdin, stdout or stderr
+//	exit:N            end, here and now
+//	hold              do what the test says, until it ends or says exit
+//
+// At the end of its script a probe exits with 0. The same words, sent by
+// [Probe.Do], are answered with what they found.
+//
+// Words of a forked probe only: setsid (a session of its own), clean (no
+// environment), daemon (its parent is gone), hold-stdout (it has its parent's
+// stdout and stderr, not the null device).
+//
+// The socket is named by the environment, or by the first word at:PATH.
+func Main() {
+	words := os.Args[1:]
+	if len(words) == 0 {
+		fmt.Fprintln(os.Stderr, "usage: probe ROLE WORD...")
+		os.Exit(2)
+	}
+	p := &program{role: words[0], at: os.Getenv(variable)}
+	words = words[1:]
+	if len(words) > 0 && strings.HasPrefix(words[0], "at:") {
+		p.at, words = words[0][len("at:"):], words[1:]
+	}
+	// What concerns signals comes before the hello: who has said it is prepared.
+	late := slices.DeleteFunc(slices.Clone(words), prepares)
+	for _, w := range slices.DeleteFunc(words, func(w string) bool { return !prepares(w) }) {
+		p.must(p.do(w))
+	}
+	if p.role != silent {
+		p.must("", p.hello())
+	}
+	for _, w := range late {
+		p.must(p.do(w))
+	}
+}
+
+const (
+	variable = "WEFT_PROBE" // the environment's name of the socket
+	silent   = "-"          // the role of a probe that says nothing
+)
+
+// prepares reports whether a word comes before the hello.
+func prepares(word string) bool {
+	verb, _, _ := strings.Cut(word, ":")
+	return verb == "ignore" || verb == "count" || verb == "quit"
+}
+
+// program is a probe, from within.
+type program struct {
+	role, at string
+	mu       sync.Mutex // guards conn's writing side
+	conn     *net.UnixConn
+	early    []string // what there is to tell before the hello
+}
+
+func (p *program) must(_ string, err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "probe %s: %v\n", p.role, err)
+		os.Exit(99)
+	}
+}
+
+// hello connects to the test.
+func (p *program) hello() error {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: p.at, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.conn = conn
+	_, err = fmt.Fprintf(conn, "hello %s %d\n%s", p.role, os.Getpid(), strings.Join(p.early, ""))
+	p.mu.Unlock()
+	return err
+}
+
+// forked says in the environment that somebody waits for the end of descriptor 3.
+const forked = "WEFT_PROBE_FORKED"
+
+// ready tells whoever started this probe that it has come to hold.
+func ready() {
+	if os.Getenv(forked) != "" {
+		unix.Close(3)
+		os.Unsetenv(forked)
+	}
+}
+
+// tell sends a line to the test.
+func (p *program) tell(line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conn == nil {
+		p.early = append(p.early, line+"\n")
+		return nil
+	}
+	_, err := io.WriteString(p.conn, line+"\n")
+	return err
+}
+
+// do does what a word says, and returns what there is to say about it.
+func (p *program) do(word string) (string, error) {
+	verb, arg, _ := strings.Cut(word, ":")
+	switch verb {
+	case "ignore":
+		return "", each(arg, func(sig syscall.Signal, _ string) { signal.Ignore(sig) })
+	case "count":
+		return "", each(arg, p.count)
+	case "quit":
+		return "", each(arg, func(sig syscall.Signal, _ string) {
+			ch := make(chan os.Signal, 1)
+			signal.Notify(ch, sig)
+			go func() { <-ch; os.Exit(0) }()
+		})
+	case "fork":
+		script, nested, _ := strings.Cut(arg, ",fork:")
+		words := strings.Split(script, ",")
+		if nested != "" { // all that follows is that probe's
+			words = append(words, "fork:"+nested)
+		}
+		return "", p.fork(words)
+	case "write":
+		n, err := size(arg)
+		if err != nil {
+			return "", err
+		}
+		written, err := io.CopyN(os.Stdout, Bytes(n), n)
+		return strconv.FormatInt(written, 10), err
+	case "read":
+		from := io.Reader(os.Stdin)
+		if arg != "" {
+			n, err := size(arg)
+			if err != nil {
+				return "", err
+			}
+			from = io.LimitReader(from, n)
+		}
+		h := sha256.New()
+		n, err := io.Copy(h, from)
+		return fmt.Sprintf("%d %x", n, h.Sum(nil)), err
+	case "close":
+		n := slices.Index([]string{"stdin", "stdout", "stderr"}, arg)
+		if n < 0 {
+			return "", fmt.Errorf("close what? %q", arg)
+		}
+		return "", unix.Close(n)
+	case "exit":
+		n, err := strconv.Atoi(arg)
+		if err == nil {
+			os.Exit(n)
+		}
+		return "", err
+	case "hold":
+		return "", p.hold()
+	}
+	return "", fmt.Errorf("unknown word %q", word)
+}
+
+// each calls f for each of the signals named in list, TERM+INT.
+func each(list string, f func(sig syscall.Signal, name string)) error {
+	for name := range strings.SplitSeq(list, "+") {
+		sig := unix.SignalNum("SIG" + name)
+		if sig == 0 {
+			return fmt.Errorf("unknown signal %q", name)
+		}
+		f(sig, name)
+	}
+	return nil
+}
+
+func (p *program) count(sig syscall.Signal, name string) {
+	ch := make(chan os.Signal, 16)
+	signal.Notify(ch, sig)
+	go func() {
+		for n := 1; ; n++ {
+			<-ch
+			p.must("", p.tell(fmt.Sprintf("%s %d", name, n)))
+		}
+	}()
+}
+
+// fork starts another probe and returns when it holds, or has ended.
+func (p *program) fork(script []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := &exec.Cmd{Path: self, Env: os.Environ(), SysProcAttr: &syscall.SysProcAttr{}}
+	var words []string
+	for i, w := range script[1:] {
+		switch w {
+		case "setsid":
+			cmd.SysProcAttr.Setsid = true
+		case "clean":
+			cmd.Env = nil
+		case "hold-stdout":
+			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		case "daemon": // one between us, who ends when the daemon lives
+			script = slices.Delete(script, i+1, i+2)
+			return p.fork([]string{silent, "fork:" + strings.Join(script, ",")})
+		default:
+			words = append(words, w)
+			continue
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	// The test binary becomes a probe by its name.
+	cmd.Args = append([]string{"probe", script[0], "at:" + p.at}, words...)
+	cmd.Env, cmd.ExtraFiles = append(cmd.Env, forked+"=1"), []*os.File{w}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return err
+	}
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		return fmt.Errorf("waiting for %s: %v", script[0], err)
+	}
+	if script[0] == silent {
+		return cmd.Wait()
+	}
+	return nil
+}
+
+// hold does what the test says.
+func (p *program) hold() error {
+	ready()
+	for in := bufio.NewScanner(p.conn); in.Scan(); {
+		answer, err := p.do(in.Text())
+		if err != nil {
+			answer = "error: " + err.Error()
+		}
+		if err := p.tell("= " + answer); err != nil {
+			return err
+		}
+	}
+	return errors.New("the test is over")
+}
+
+// size reads a number of bytes, 10 or 64K or 1G.
+func size(text string) (int64, error) {
+	number, shift := text, 0
+	if i := strings.IndexByte("KMG", text[max(0, len(text)-1)]); i >= 0 {
+		number, shift = text[:len(text)-1], 10*(i+1)
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	return n << shift, err
+}
+
+// Bytes returns the n bytes that the word write writes: they look random, and are
+// the same each time.
+func Bytes(n int64) io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{1}), n) }
