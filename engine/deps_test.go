@@ -33,11 +33,12 @@ var depsRules = map[string]string{
 	"engine/proc":       "schema/diag engine/clock engine/keeper",
 	"engine/cache/xxh3": "",
 	"engine/cache":      "schema/diag engine/cache/xxh3",
-	"engine/shell":      "schema/diag engine/proc",
+	"engine/pipe":       "engine/clock",
+	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc",
 	"engine/runs":       "engine/keeper engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/shell engine/executor",
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/executor",
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event",

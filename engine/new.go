@@ -13,6 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/shell"
@@ -28,6 +29,7 @@ type Engine struct {
 	run       string // identity
 	shell     *shell.Shell
 	clock     clock.Clock // of time limits
+	large     pipe.Large
 	processes *proc.Table
 	tree      *cache.Tree
 	store     *cache.Store
@@ -46,7 +48,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if os.Getpid() == 1 {
 		e.processes.ReapStrangers()
 	}
-	e.shell = shell.New(shell.Options{After: e.clock.After})
+	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
 	e.resolver = vars.New(e.varOptions(o.CLIVars))

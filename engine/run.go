@@ -34,10 +34,12 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	e.queue = q
 	started := time.Now()
 	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
-	err := e.execute(ctx, calls)
+	exec := executor.New(e.executorOptions(calls))
+	err := e.execute(ctx, exec, calls)
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
 		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: left.Name, Kept: left.Kept})
 	}
+	exec.Close()
 	e.stopping.end()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
@@ -78,9 +80,8 @@ func (e *Engine) resolve(calls []plan.Call) error {
 }
 
 // execute runs the calls on one scheduler.
-func (e *Engine) execute(ctx context.Context, calls []plan.Call) error {
+func (e *Engine) execute(ctx context.Context, exec *executor.Executor, calls []plan.Call) error {
 	x := plan.NewExpander(e.expanderOptions())
-	exec := executor.New(e.executorOptions(calls))
 	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast})
 	defer run.Close()
 	defer e.store.Close()
@@ -111,7 +112,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
-	return executor.Options{Clock: &e.clock,
+	return executor.Options{Clock: &e.clock, Large: &e.large,
 		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,

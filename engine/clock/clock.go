@@ -3,6 +3,8 @@
 package clock
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -111,4 +113,29 @@ func (c *Clock) Resume() {
 	for t := range c.timers {
 		t.run()
 	}
+}
+
+// Advance lets d of running time pass at once, on a clock that is paused: what is
+// due then comes, in the order of its time. It is for tests.
+func (c *Clock) Advance(d time.Duration) {
+	var due []*Timer
+	c.mu.Lock()
+	for t := range c.timers {
+		if t.left -= d; t.left <= 0 {
+			due = append(due, t)
+			delete(c.timers, t)
+		}
+	}
+	c.mu.Unlock()
+	slices.SortFunc(due, func(a, b *Timer) int { return cmp.Compare(a.left, b.left) })
+	for _, t := range due {
+		t.f()
+	}
+}
+
+// Pending returns how many calls are to come. It is for tests.
+func (c *Clock) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.timers)
 }

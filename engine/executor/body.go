@@ -175,7 +175,7 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, relayed bool) e
 	if err != nil {
 		return err
 	}
-	sc.Stdout, sc.Stderr = out.w, out.w
+	sc.Stdout, sc.Stderr = out.W, out.W
 	err = r.start(ctx, &sc, r.step.Task.ProcessesOf(c.Source))
 	out.finish()
 	return err

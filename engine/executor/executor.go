@@ -17,6 +17,7 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
@@ -34,6 +35,7 @@ type Options struct {
 	Tree      *cache.Tree
 	Stops     *Stops
 	Clock     *clock.Clock // of time limits; nil is one that never stands still
+	Large     *pipe.Large  // counts the pipes of the run that are larger than usual; nil means those of this executor
 	CLI       schema.Vars  // NAME=value from the command line
 	Run       string       // identity of the run, for the cookies of its processes
 
@@ -59,12 +61,20 @@ type Executor struct {
 	terminal chan struct{} // held by the one interactive command
 	buffers  *buffers
 	digests  digests
+	late     late
 }
 
 // New returns an Executor.
 func New(o Options) *Executor {
+	if o.Large == nil {
+		o.Large = new(pipe.Large)
+	}
 	return &Executor{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers()}
 }
+
+// Close ends the reading of what processes write that commands left behind. It is
+// called when they have been stopped, or let go.
+func (x *Executor) Close() { x.late.close() }
 
 // run is one step on its way through the layers.
 type run struct {

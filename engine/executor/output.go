@@ -1,24 +1,16 @@
 package executor
 
 import (
-	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/sched"
 )
 
 const (
 	chunk = 256 << 10 // bytes read at once
-	// pipeSize is what the pipes of the first maxLarge relays are enlarged to:
-	// more bytes a switch. An unprivileged user may have only so many of them.
-	pipeSize = 1 << 20
-	maxLarge = 8
-	// linger is how long an empty pipe is still read after its command has
-	// ended, when something the command left behind holds it open.
-	linger = 250 * time.Millisecond
 	// maxChunks bounds the memory of output that was read but not reported.
 	maxChunks = 24
 )
@@ -28,7 +20,6 @@ const (
 type buffers struct {
 	free  chan []byte
 	spare chan struct{} // permits to allocate
-	large atomic.Int32  // relays with an enlarged pipe
 }
 
 func newBuffers() *buffers {
@@ -56,43 +47,66 @@ func (b *buffers) get() []byte {
 // relay reads what one command writes and emits it. Both streams share one
 // pipe, so their order is exact.
 type relay struct {
-	r, w  *os.File
-	over  atomic.Bool // the command has ended
-	ended chan struct{}
+	*pipe.Source
+	x       *Executor
+	env     *sched.Env
+	command int
+	read    chan struct{} // closed when all of the command has been emitted
 }
 
-// openRelay starts a relay; its w is for the command's stdout and stderr.
+// openRelay starts a relay; its W is for the command's stdout and stderr.
 func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
-	// Only our end stays non-blocking: the commands get the other one.
-	r, w, err := os.Pipe()
+	source, err := pipe.NewSource(x.o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	if x.buffers.large.Add(1) <= maxLarge {
-		proc.EnlargePipe(w, pipeSize) // an optimisation: it may be refused
-	}
-	y := &relay{r: r, w: w, ended: make(chan struct{})}
-	go y.read(x.buffers, env, command)
+	y := &relay{Source: source, x: x, env: env, command: command, read: make(chan struct{})}
+	go y.copy(x.o.Large.Enlarge(source.W))
 	return y, nil
 }
 
-// read emits everything until the pipe's end, or until the command has ended
-// and the pipe has been empty for linger.
-func (y *relay) read(pool *buffers, env *sched.Env, command int) {
-	defer close(y.ended)
-	defer pool.large.Add(-1)
-	defer y.r.Close()
+// copy emits everything until the pipe's end, or until the command has ended and
+// left somebody behind who holds the pipe.
+func (y *relay) copy(large bool) {
+	err := y.emitAll()
+	if large {
+		y.x.o.Large.Release()
+	}
+	if err == pipe.ErrLingering && y.x.late.add(y.Source) {
+		close(y.read)
+		y.emitLate()
+		y.x.late.done(y.Source)
+		return
+	}
+	y.Close()
+	close(y.read)
+}
+
+// emitAll emits what is read into buffers of the pool, and returns why that ended.
+func (y *relay) emitAll() error {
+	pool := y.x.buffers
 	for {
 		buf := pool.get()
-		if y.over.Load() {
-			y.r.SetReadDeadline(time.Now().Add(linger))
-		}
-		n, err := y.r.Read(buf)
+		n, err := y.Read(buf)
 		if n == 0 {
 			pool.free <- buf
 		} else {
-			env.Emit(&event.Output{Time: time.Now(), Step: env.ID, Command: command, Stream: event.Merged,
-				Data: buf[:n], Release: func() { pool.free <- buf }})
+			y.emit(buf[:n], func() { pool.free <- buf })
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// emitLate emits what is written by those whom the command left behind. They may
+// be many, and silent for long: none has a buffer of the pool while it waits.
+func (y *relay) emitLate() {
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := y.Read(buf)
+		if n > 0 {
+			y.emit(append([]byte(nil), buf[:n]...), nil)
 		}
 		if err != nil {
 			return
@@ -100,10 +114,55 @@ func (y *relay) read(pool *buffers, env *sched.Env, command int) {
 	}
 }
 
+func (y *relay) emit(data []byte, release func()) {
+	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Data: data, Release: release})
+}
+
 // finish returns when everything the command wrote has been emitted.
 func (y *relay) finish() {
-	y.w.Close()
-	y.over.Store(true)
-	y.r.SetReadDeadline(time.Now().Add(linger))
-	<-y.ended
+	y.Finish()
+	<-y.read
+}
+
+// late are the pipes that processes hold which their commands left behind. They
+// are read until the end of the run. The zero value is none.
+type late struct {
+	mu     sync.Mutex
+	pipes  map[*pipe.Source]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// add reports whether s may still be read.
+func (l *late) add(s *pipe.Source) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	if l.pipes == nil {
+		l.pipes = map[*pipe.Source]struct{}{}
+	}
+	l.pipes[s] = struct{}{}
+	l.wg.Add(1)
+	return true
+}
+
+func (l *late) done(s *pipe.Source) {
+	l.mu.Lock()
+	delete(l.pipes, s)
+	l.mu.Unlock()
+	s.Close()
+	l.wg.Done()
+}
+
+// close returns when what is in the pipes has been emitted.
+func (l *late) close() {
+	l.mu.Lock()
+	l.closed = true
+	for s := range l.pipes {
+		s.Abandon()
+	}
+	l.mu.Unlock()
+	l.wg.Wait()
 }

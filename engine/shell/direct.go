@@ -25,14 +25,13 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr}
 	var d *drain
 	if out != nil {
-		if d, err = newDrain(out); err != nil {
+		if d, err = s.newDrain(out); err != nil {
 			return err
 		}
-		spec.Stdout = d.w
+		spec.Stdout = d.W
 	}
 	status, err := sc.Group.Run(&spec)
 	if d != nil {
-		d.w.Close()
 		d.finish()
 	}
 	if refused := sc.Group.Refused(); refused != nil {
@@ -120,13 +119,14 @@ type streams struct {
 	ends         [2]*os.File // of pipes; closed once the program has them
 	drains       [2]*drain
 	own          *os.File // opened for this program alone
-	large        *Shell   // whose count of large pipes this one is in
+	shell        *Shell
+	large        bool // the pipe it writes to counts as a large one
 }
 
 // streams finds descriptors for what the interpreter hands over: files as they
 // are, anything else through a pipe.
 func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
-	st := &streams{}
+	st := &streams{shell: r.s}
 	e := r.p.edges[hc.Pos.Offset()]
 	if !r.positions() {
 		e = 0
@@ -161,9 +161,7 @@ func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
 	}
 	if f, ok := hc.Stdout.(*os.File); ok && e&writesPipe != 0 {
 		st.ends[1] = f
-		if r.s.enlarge(f) {
-			st.large = r.s
-		}
+		st.large = r.s.o.Large.Enlarge(f)
 	}
 	return st, nil
 }
@@ -183,17 +181,17 @@ func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
 	if w == io.Discard {
 		return nil, nil
 	}
-	if *d, err = newDrain(w); err != nil {
+	if *d, err = st.shell.newDrain(w); err != nil {
 		return nil, err
 	}
-	return (*d).w, nil
+	return (*d).W, nil
 }
 
 // started closes our ends of what the program now has.
 func (st *streams) started(ok bool) {
 	for _, d := range st.drains {
 		if d != nil {
-			d.w.Close()
+			d.W.Close()
 		}
 	}
 	if st.own != nil {
@@ -215,7 +213,7 @@ func (st *streams) finish() {
 			d.finish()
 		}
 	}
-	if st.large != nil {
-		st.large.enlarged.Add(-1)
+	if st.large {
+		st.shell.o.Large.Release()
 	}
 }

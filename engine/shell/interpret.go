@@ -115,10 +115,10 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	stdout := sc.Stdout
 	if out != nil {
 		var err error
-		if d, err = newDrain(out); err != nil {
+		if d, err = s.newDrain(out); err != nil {
 			return err
 		}
-		stdout = d.w
+		stdout = d.W
 	}
 	if err := r.stdio(stdout)(&rn.r); err != nil {
 		return err
@@ -154,15 +154,8 @@ func (r *run) trap(in *interp.Runner) {
 	g := r.group.Cleanup()
 	t := &run{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty}
 	t.loose.Store(true)
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-ended:
-		case <-r.s.o.After(r.s.o.TrapLimit):
-			g.Kill(errTrapLimit)
-		}
-	}()
+	limit := r.s.o.Clock.AfterFunc(r.s.o.TrapLimit, func() { g.Kill(errTrapLimit) })
+	defer limit.Stop()
 	in.Run(t, r.s.scripts.parse("exit 130").file)
 }
 

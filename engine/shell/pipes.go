@@ -4,45 +4,34 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/pipe"
 )
 
-// linger is how long an empty pipe is still read after its program has ended,
-// when something the program left behind holds it open.
-const linger = 250 * time.Millisecond
-
-// drain copies what programs write into w, to the end.
+// drain copies what programs write into a writer, to the end.
 type drain struct {
-	r, w  *os.File
-	over  atomic.Bool
-	ended chan struct{}
+	*pipe.Source
+	copied chan struct{}
 }
 
-func newDrain(to io.Writer) (*drain, error) {
-	r, w, err := os.Pipe()
+func (s *Shell) newDrain(to io.Writer) (*drain, error) {
+	source, err := pipe.NewSource(s.o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	d := &drain{r: r, w: w, ended: make(chan struct{})}
+	d := &drain{Source: source, copied: make(chan struct{})}
 	go d.copy(to)
 	return d, nil
 }
 
 func (d *drain) copy(to io.Writer) {
-	defer close(d.ended)
-	defer d.r.Close()
+	defer close(d.copied)
+	defer d.Close()
 	size := 4 << 10 // most output is short
 	buf := make([]byte, size)
 	for {
-		if d.over.Load() {
-			// What is in the pipe is read however long it takes; only
-			// waiting for more has an end.
-			d.r.SetReadDeadline(time.Now().Add(linger))
-		}
-		n, err := d.r.Read(buf)
+		n, err := d.Read(buf)
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
@@ -60,34 +49,8 @@ func (d *drain) copy(to io.Writer) {
 
 // finish closes the writing end and returns when everything was copied.
 func (d *drain) finish() {
-	d.w.Close()
-	select {
-	case <-d.ended:
-		return
-	default:
-	}
-	d.over.Store(true)
-	d.r.SetReadDeadline(time.Now().Add(linger))
-	<-d.ended
-}
-
-const (
-	pipeSize    = 1 << 20 // of a pipe between two programs
-	maxEnlarged = 16      // a user may have few; above, new pipes become tiny
-)
-
-// enlarge makes the pipe that f is an end of larger, and reports whether it
-// counts as one of the large ones now.
-func (s *Shell) enlarge(f *os.File) bool {
-	if s.enlarged.Add(1) > maxEnlarged {
-		s.enlarged.Add(-1)
-		return false
-	}
-	if err := proc.EnlargePipe(f, pipeSize); err != nil {
-		s.enlarged.Add(-1)
-		return false
-	}
-	return true
+	d.Finish()
+	<-d.copied
 }
 
 // openUnused opens, for a moment, the pipes of process substitutions among the

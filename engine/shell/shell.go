@@ -35,12 +35,13 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"mvdan.cc/sh/v3/interp"
 
+	"github.com/weftrun/weft/engine/clock"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
 )
 
@@ -68,8 +69,12 @@ type Options struct {
 	// TrapLimit is how long the EXIT trap of a stopped script may take; zero
 	// means 5 s.
 	TrapLimit time.Duration
-	// After is the clock of that limit; nil means time.After.
-	After func(d time.Duration) <-chan time.Time
+	// Clock is that of the limit, and of how long a pipe is read that is held
+	// open; nil is one that never stands still.
+	Clock *clock.Clock
+	// Large counts the pipes of the run that are larger than usual; nil means
+	// those of this shell.
+	Large *pipe.Large
 }
 
 // Shell runs scripts. It is safe for concurrent use.
@@ -77,8 +82,7 @@ type Shell struct {
 	o        Options
 	scripts  scripts
 	environs environs
-	runners  sync.Pool    // of *runner
-	enlarged atomic.Int32 // pipes that are larger than usual, now
+	runners  sync.Pool // of *runner
 }
 
 // New returns a Shell.
@@ -86,8 +90,8 @@ func New(o Options) *Shell {
 	if o.TrapLimit == 0 {
 		o.TrapLimit = 5 * time.Second
 	}
-	if o.After == nil {
-		o.After = time.After
+	if o.Large == nil {
+		o.Large = new(pipe.Large)
 	}
 	return &Shell{o: o}
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"mvdan.cc/sh/v3/interp"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/proc"
 )
 
@@ -329,15 +330,16 @@ func TestNothingStartsAfterwards(t *testing.T) {
 // TestTrapLimit: a trap that hangs is ended.
 func TestTrapLimit(t *testing.T) {
 	r := newRig(t)
-	clock := make(chan time.Time, 1)
-	r.s = New(Options{After: func(time.Duration) <-chan time.Time { return clock }})
+	var c clock.Clock
+	c.Pause()
+	r.s = New(Options{Clock: &c})
 	out, done := r.start(&Script{Text: `trap 'sh -c "echo in; exec sleep 1000"; echo NEXT' EXIT; sh -c 'echo up; exec sleep 1000'`})
 	r.line(out)
 	r.g.Stop(errors.New("x"), proc.Ladder{Signal: syscall.SIGINT})
 	if got := r.line(out); got != "in" {
 		t.Fatalf("got %q", got)
 	}
-	clock <- time.Time{}
+	c.Advance(5 * time.Second)
 	rest, _ := io.ReadAll(out)
 	if <-done; len(rest) > 0 {
 		t.Errorf("got %q", rest)

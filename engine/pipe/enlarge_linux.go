@@ -1,4 +1,4 @@
-package proc
+package pipe
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EnlargePipe gives the pipe that f is an end of a buffer of size bytes, as far
-// as the system lets it. It leaves the mode of f alone.
-func EnlargePipe(f *os.File, size int) error {
+// enlarge gives the pipe that f is an end of a buffer of size bytes, if the system
+// allows it. It leaves the mode of f alone.
+func enlarge(f *os.File, size int) error {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return err
