@@ -26,6 +26,7 @@ func build(t *testing.T) string {
 	}
 	bin := filepath.Join(t.TempDir(), "weft")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

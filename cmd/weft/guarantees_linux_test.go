@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -142,13 +143,19 @@ func TestKeeperIsSmall(t *testing.T) {
 	cmd.Wait()
 }
 
-// BenchmarkRun is a whole run: the difference of the two is what the keeper and
-// one program cost.
-func BenchmarkRun(b *testing.B) {
-	dir := b.TempDir()
+// twoKinds is a directory with a task that starts nothing, and one that is a program.
+func twoKinds(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte("version: '3'\nsilent: true\ntasks: {builtin: ':', program: /bin/true}\n"), 0o600); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
+	return dir
+}
+
+// BenchmarkRun is a whole run.
+func BenchmarkRun(b *testing.B) {
+	dir := twoKinds(b)
 	for _, task := range []string{"builtin", "program"} {
 		b.Run(task, func(b *testing.B) {
 			for b.Loop() {
@@ -159,6 +166,37 @@ func BenchmarkRun(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestCostOfKeeper: a run with one program takes at most 4 ms more than one with
+// none and the program by itself, by the medians of 50 of each. It wants a machine
+// that does nothing else.
+func TestCostOfKeeper(t *testing.T) {
+	if os.Getenv("WEFT_TIMING") == "" {
+		t.Skip("times are compared with WEFT_TIMING=1, on a quiet machine")
+	}
+	dir, weft := twoKinds(t), build(t)
+	const rounds = 50
+	times := [3][]time.Duration{}
+	for range rounds {
+		for i, args := range [][]string{{weft, "program"}, {weft, "builtin"}, {"/bin/true"}} {
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Dir = dir
+			start := time.Now()
+			if err := cmd.Run(); err != nil {
+				t.Fatal(err)
+			}
+			times[i] = append(times[i], time.Since(start))
+		}
+	}
+	for _, all := range times {
+		slices.Sort(all)
+	}
+	whole, none, alone := times[0][rounds/2], times[1][rounds/2], times[2][rounds/2]
+	t.Logf("with a program %v, without %v, the program alone %v", whole, none, alone)
+	if cost := whole - none - alone; cost > 4*time.Millisecond {
+		t.Errorf("the keeper costs %v", cost)
 	}
 }
 

@@ -8,10 +8,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // children returns the processes whose parent is weft.
 func children() []int {
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+	if err == unix.ECHILD {
+		return nil // the rule, and one question instead of dozens
+	}
 	var out []int
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	if lists == nil { // a kernel without them
