@@ -34,8 +34,11 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	e.queue = q
 	started := time.Now()
 	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
-	exec := executor.New(e.executorOptions(calls))
-	err := e.execute(ctx, exec, calls)
+	x := plan.NewExpander(e.expanderOptions())
+	o := e.executorOptions(calls)
+	o.Expander = x
+	exec := executor.New(o)
+	err := e.execute(ctx, x, exec, calls)
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
 		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: left.Name, Kept: left.Kept})
 	}
@@ -80,8 +83,7 @@ func (e *Engine) resolve(calls []plan.Call) error {
 }
 
 // execute runs the calls on one scheduler.
-func (e *Engine) execute(ctx context.Context, exec *executor.Executor, calls []plan.Call) error {
-	x := plan.NewExpander(e.expanderOptions())
+func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
 	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast})
 	defer run.Close()
 	defer e.store.Close()

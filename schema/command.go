@@ -14,7 +14,8 @@ type commandForm struct {
 	Command
 	cmd, task Text
 	deferred  bool
-	given     [3]bool // cmd, task, defer were given and are not null
+	given     [8]bool // which of the keys that say what to do were given and are not null
+	groups    [givenMerge + 1]*yaml.Node
 	inner     deferForm
 }
 
@@ -29,7 +30,18 @@ const (
 	givenCmd = iota
 	givenTask
 	givenDefer
+	givenExec
+	givenPipe
+	givenParallel
+	givenTee
+	givenMerge
 )
+
+// doing are the keys that say what a command does, by the numbers above.
+var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge"}
+
+// grouping are the kinds that the last of these keys make.
+var grouping = map[int]CommandKind{givenPipe: Pipe, givenParallel: Parallel, givenTee: Tee, givenMerge: Merge}
 
 var commandKeys = []key[commandForm]{
 	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) { c.cmd, c.given[givenCmd] = d.text(n), isGiven(n) }},
@@ -46,6 +58,31 @@ var commandKeys = []key[commandForm]{
 	{"stop", stopForm, "How it is told to end.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
 	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
+	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "Program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, c *commandForm) {
+		c.Argv, c.given[givenExec] = d.argv(n), !isNull(n)
+	}},
+	{"pipe", membersForm, "Commands run at the same time, each reading what the one before it writes.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenPipe] = n }},
+	{"parallel", membersForm, "Commands run at the same time.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenParallel] = n }},
+	{"tee", membersForm, "In a pipe: commands that all read what the one before writes.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
+	{"merge", membersForm, "First in a pipe: commands whose outputs become one.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
+	{"mode", `{"enum":["lines","raw","concat",null]}`, "How outputs are merged: whole lines, raw, or one after the other (concat).", (*decoder).mergeMode},
+	{"early_close", `{"enum":["ok",null]}`, "ok: a command of the pipe may fail when those after it have ended well.", func(d *decoder, n *yaml.Node, c *commandForm) {
+		switch t := d.text(n); t.S {
+		case "ok":
+			c.EarlyClose = true
+		case "":
+		default:
+			d.fail(n, "write ok or leave it out", "invalid early_close %q", t.S)
+		}
+	}},
+	{"accept", `{"type":["array","null"],"items":{"type":"integer","minimum":0,"maximum":255}}`, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Accept = d.exitCodes(n) }},
+	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Shell = d.interpreter(n) }},
+	{"stdin", stdinForm, "What it reads.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdin = d.stdin(n) }},
+	{"stdout", sinksForm, "Where its output goes.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", sinksForm, "Where its messages go.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stderr = d.sinks(n, true) }},
+	{"idle_timeout", durationForm, "Longest time it may write nothing.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", retryForm, "How often it is tried again when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Retry = d.retry(n) }},
+	{"tty", boolForm, "Give it a terminal of its own.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).TTY = d.boolean(n) }},
 	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
 	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
@@ -120,6 +157,11 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 	f.CommandOptions = &CommandOptions{}
 	readMap(d, n, "command", commandKeys, &f)
 	f.Pos = d.pos(n)
+	for given, members := range f.groups {
+		if members != nil {
+			d.members(members, &f, given)
+		}
+	}
 	switch {
 	case f.given[givenDefer]:
 		d.ignoredBesideDefer(n)
@@ -131,15 +173,31 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 		}
 		return c.Text.S != ""
 	case f.given[givenTask]:
+		d.onlyOne(n, &f)
 		*c = f.Command
 		c.Kind, c.Text = Call, f.task
 		return true
 	case f.given[givenCmd]:
+		d.onlyOne(n, &f)
 		*c = f.Command
 		c.Text, c.Vars = f.cmd, nil
 		return true
+	case f.given[givenExec]:
+		d.onlyOne(n, &f)
+		*c = f.Command
+		c.Kind, c.Vars, c.Text = Exec, nil, Text{S: commandLine(f.Argv), Pos: f.Pos}
+		return true
 	}
-	fix := "give one of cmd, task and defer"
+	for given, kind := range grouping {
+		if f.given[given] {
+			d.onlyOne(n, &f)
+			*c = f.Command
+			c.Kind, c.Vars, c.Text = kind, nil, Text{S: groupLine(kind, f.Members), Pos: f.Pos}
+			d.placed(n, c)
+			return true
+		}
+	}
+	fix := "give one of cmd, task, exec, pipe, parallel and defer"
 	if len(n.Content) == 2 {
 		fix += `; a command that holds ": " needs quotes`
 	}

@@ -48,7 +48,7 @@ func TestProblems(t *testing.T) {
 		// Forms.
 		{"tasks: {a: {cmd: x, cmds: [y]}}", `T:1:27: task "a": task cannot have both cmd and cmds; keep one of them`},
 		{"tasks: {a: [echo foo: bar]}", "warning: T:1:13: task \"a\": unknown key \"echo foo\" in command\n" +
-			`T:1:13: task "a": invalid keys in command; give one of cmd, task and defer; a command that holds ": " needs quotes`},
+			`T:1:13: task "a": invalid keys in command; give one of cmd, task, exec, pipe, parallel and defer; a command that holds ": " needs quotes`},
 		{"tasks: {a: {cmds: [{defer: {task: x, timeout: 1s}}]}}", `T:1:47: task "a": timeout must be set next to defer, not inside it`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: abc}]}}", `T:1:38: task "a": invalid timeout format: "abc"; write a number and a unit, as in "30s" or "1m30s"`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: 0s}]}}", `T:1:38: task "a": timeout must be greater than zero`},

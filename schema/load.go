@@ -68,7 +68,7 @@ func (doc *document) workflow(dir string) *Workflow {
 	w := &Workflow{
 		File: doc.file, Dir: dir, Pos: doc.pos,
 		Output: doc.output, Method: doc.method, Fingerprint: doc.fingerprint, Run: doc.run, Interval: doc.interval, Silent: doc.silent,
-		Set: doc.set, Shopt: doc.shopt, Dotenv: doc.dotenv, Vars: doc.vars, Env: doc.env, UseGitignore: doc.useGitignore,
+		Set: doc.set, Shopt: doc.shopt, Shell: doc.shell, Dotenv: doc.dotenv, Vars: doc.vars, Env: doc.env, UseGitignore: doc.useGitignore,
 		Tasks: doc.tasks, ByName: doc.byName, ByAlias: map[string][]*Task{},
 	}
 	if w.Interval == 0 {

@@ -149,6 +149,11 @@ func (a *adder) rename(t *Task) {
 	}
 	shared := a.e.doc.includers > 1
 	t.Deps, t.Cmds = callsBelow(ns, t.Deps, shared), callsBelow(ns, t.Cmds, shared)
+	if readsTask(t.Processes) {
+		o := *t.TaskOptions
+		o.Processes = readsBelow(ns, o.Processes)
+		t.TaskOptions = &o
+	}
 }
 
 // below puts a name into a namespace; a leading colon is used up instead.
@@ -159,27 +164,61 @@ func below(ns, name string) string {
 	return ns + ":" + name
 }
 
-// callsBelow puts the names of called tasks into a namespace, in a copy when
-// the commands are shared.
+// callsBelow puts the names of called tasks, and of those that are read, into a
+// namespace, in a copy when the commands are shared.
 func callsBelow(ns string, cs []Command, shared bool) []Command {
-	if !slices.ContainsFunc(cs, func(c Command) bool { return c.Kind == Call }) {
+	if !slices.ContainsFunc(cs, namesTasks) {
 		return cs
 	}
 	if shared {
 		cs = slices.Clone(cs)
 	}
 	for i := range cs {
-		if c := &cs[i]; c.Kind == Call {
+		c := &cs[i]
+		if c.Kind == Call {
 			c.Text.S = below(ns, c.Text.S)
+		}
+		if len(c.Members) > 0 || readsTask(c.Processes) {
+			o := *c.CommandOptions
+			o.Members, o.Processes = callsBelow(ns, o.Members, shared), readsBelow(ns, o.Processes)
+			c.CommandOptions = &o
 		}
 	}
 	return cs
+}
+
+// namesTasks reports whether a command, or a member of it, names a task.
+func namesTasks(c Command) bool {
+	return c.Kind == Call || readsTask(c.Processes) || slices.ContainsFunc(c.Members, namesTasks)
+}
+
+func readsTask(p *Processes) bool {
+	return p != nil && p.Stdin != nil && (p.Stdin.Kind == StdinFrom || p.Stdin.Kind == StdinOutput)
+}
+
+// readsBelow puts the name of the task that is read into a namespace.
+func readsBelow(ns string, p *Processes) *Processes {
+	if !readsTask(p) {
+		return p
+	}
+	own, stdin := *p, *p.Stdin
+	stdin.Text.S = below(ns, stdin.Text.S)
+	own.Stdin = &stdin
+	return &own
 }
 
 // inherit gives t what the include and the included file say for all tasks.
 func (a *adder) inherit(t *Task) {
 	sub := a.e.doc
 	t.Internal = t.Internal || a.e.internal
+	if sub.shell != nil && (t.Processes == nil || t.Processes.Shell == nil) {
+		o, p := *t.TaskOptions, Processes{}
+		if o.Processes != nil {
+			p = *o.Processes
+		}
+		p.Shell = sub.shell
+		o.Processes, t.TaskOptions = &p, &o
+	}
 	if t.Silent == Unset && sub.silent {
 		t.Silent = True
 	}

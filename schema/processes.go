@@ -35,7 +35,8 @@ var leftoverNames = [...]string{LeftoverAuto: "auto", LeftoverKill: "kill", Left
 
 func (l Leftover) String() string { return leftoverNames[l] }
 
-// Processes are a command's keys about its processes; nil says nothing.
+// Processes are the keys about its processes that a command may have, or the task
+// for all its commands; nil says nothing.
 type Processes struct {
 	Stop     Stop
 	Leftover Leftover
@@ -43,6 +44,13 @@ type Processes struct {
 	Signals map[syscall.Signal]syscall.Signal
 	// The keys were given, so they beat those of the task.
 	HasStop, HasLeftover, HasSignals bool
+
+	Shell          *Interpreter // nil: that of the file
+	Stdin          *Stdin       // nil: as the plan has it
+	Stdout, Stderr []Sink       // nil: as the output style says
+	IdleTimeout    time.Duration
+	Retry          *Retry
+	TTY            Tristate
 }
 
 // ProcessesOf returns what holds for a command of t.
@@ -60,6 +68,27 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 		}
 		if level.HasSignals {
 			p.Signals, p.HasSignals = level.Signals, true
+		}
+		if level.Shell != nil {
+			p.Shell = level.Shell
+		}
+		if level.Stdin != nil {
+			p.Stdin = level.Stdin
+		}
+		if level.Stdout != nil {
+			p.Stdout = level.Stdout
+		}
+		if level.Stderr != nil {
+			p.Stderr = level.Stderr
+		}
+		if level.IdleTimeout > 0 {
+			p.IdleTimeout = level.IdleTimeout
+		}
+		if level.Retry != nil {
+			p.Retry = level.Retry
+		}
+		if level.TTY != Unset {
+			p.TTY = level.TTY
 		}
 	}
 	return p

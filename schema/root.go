@@ -21,6 +21,7 @@ type document struct {
 	silent       bool
 	fingerprint  string
 	set, shopt   []string
+	shell        *Interpreter
 	dotenv       []Text
 	dotenvPos    diag.Pos
 	vars, env    Vars
@@ -79,6 +80,7 @@ var rootKeys = []key[document]{
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *document) {
 		t.useGitignore = d.boolean(n)
 	}},
+	{"shell", interpreterForm, "What runs the scripts of this file.", func(d *decoder, n *yaml.Node, t *document) { t.shell = d.interpreter(n) }},
 }
 
 // readRoot reads a whole file from its root node.

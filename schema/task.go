@@ -61,6 +61,27 @@ var taskKeys = []key[Task]{
 	{"stop", stopForm, "How its commands are told to end.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
 	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
+	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "The only command: program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, t *Task) {
+		if isNull(n) {
+			return
+		}
+		if t.Cmds != nil {
+			d.fail(n, "keep one of them", "task cannot have both exec and cmd or cmds")
+			return
+		}
+		t.Cmds = d.commands.take(1)
+		argv := d.argv(n)
+		t.Cmds[0] = Command{Pos: d.pos(n), Kind: Exec, Text: Text{S: commandLine(argv), Pos: d.pos(n)}, CommandOptions: &CommandOptions{Argv: argv}}
+	}},
+	{"shell", interpreterForm, "What runs its scripts.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Shell = d.interpreter(n) }},
+	{"stdin", stdinForm, "What its commands read.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stdin = d.stdin(n) }},
+	{"stdout", sinksForm, "Where their output goes.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", sinksForm, "Where their messages go.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stderr = d.sinks(n, true) }},
+	{"outputs", `{"type":["object","null"],"additionalProperties":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/namedOutput"}]}}`, "Values it gives to those that need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Outputs = d.outputs(n) }},
+	{"timeout", durationForm, "Longest time the whole task may take.", func(d *decoder, n *yaml.Node, t *Task) { t.Timeout = d.timeout(n) }},
+	{"idle_timeout", durationForm, "Longest time a command may write nothing.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", retryForm, "How often a command is tried again when it fails.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Retry = d.retry(n) }},
+	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).TTY = d.boolean(n) }},
 	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
 	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},

@@ -54,8 +54,9 @@ type Workflow struct {
 	Run          Text   // default run mode; "" means always
 	Interval     time.Duration
 	Silent       bool
-	Set, Shopt   []string // shell options for every command
-	Dotenv       []Text   // templates; relative to Dir
+	Set, Shopt   []string     // shell options for every command
+	Shell        *Interpreter // nil: weft's own
+	Dotenv       []Text       // templates; relative to Dir
 	Vars, Env    Vars
 	UseGitignore Tristate
 
@@ -71,6 +72,7 @@ type Workflow struct {
 	Wildcards []*Task
 
 	lookup   lookup
+	captured captured
 	shadowed []*diag.Diagnostic // for Check
 }
 
@@ -180,6 +182,9 @@ type TaskOptions struct {
 	Method             Text   // template: "", checksum, timestamp, none
 	Fingerprint        string // "" means Workflow.Fingerprint
 
+	Timeout time.Duration // of the whole task; 0: none
+	Outputs []NamedOutput
+
 	Processes *Processes // of its commands
 }
 
@@ -204,8 +209,22 @@ type Include struct {
 type CommandKind uint8
 
 const (
-	Shell CommandKind = iota // run Text
-	Call                     // call the task named Text with Vars
+	Shell    CommandKind = iota // run Text
+	Call                        // call the task named Text with Vars
+	Exec                        // run Argv without a shell
+	Pipe                        // run Members at the same time, each reading what the one before it writes
+	Parallel                    // run Members at the same time
+	Tee                         // in a Pipe: Members all read what the one before writes
+	Merge                       // first in a Pipe: what Members write, together
+)
+
+// MergeMode is how the outputs of several commands become one.
+type MergeMode uint8
+
+const (
+	MergeLines  MergeMode = iota // whole lines, in order of arrival
+	MergeRaw                     // one pipe for all
+	MergeConcat                  // one after the other, as written
 )
 
 // Command is one entry of cmds or deps. A dependency is a Command of kind Call.
@@ -232,6 +251,12 @@ type CommandOptions struct {
 	Set, Shopt []string
 	Timeout    time.Duration // 0: none
 	Processes  *Processes
+
+	Argv       []Text    // of an Exec: templates
+	Members    []Command // of a Pipe, Parallel, Tee or Merge
+	Mode       MergeMode
+	Accept     []int // exit codes that count as success; nil is 0 alone
+	EarlyClose bool  // a member of the Pipe may fail when those after it have ended well
 }
 
 // For is a loop over a command or a dependency. Exactly one of List, From, Var

@@ -86,6 +86,8 @@ type CommandStarted struct {
 	Relayed bool   // its output arrives as Output events, not on our own streams
 	Begin   string // group output: the rendered begin and end lines, or ""
 	End     string
+	// Attempt is the number of the try, from 1, of at most Attempts.
+	Attempt, Attempts int
 }
 
 // Output is bytes a relayed command wrote. The receiver owns Data until it
@@ -139,6 +141,7 @@ const (
 	Deduplicated                             // A: key; an equal call ran or runs already
 	PromptAssumed                            // A: text; --yes answered it
 	WaitingForLock                           // A: who holds it
+	Retrying                                 // a command failed with Err and is tried again; A: which attempt follows, B: after how long
 	BodyEnded                                // the commands have ended, with Err; deferred ones follow
 )
 

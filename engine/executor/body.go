@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
@@ -69,26 +70,9 @@ func (r *run) runDeferred(ctx context.Context, defers []deferred, cause error) {
 	}
 }
 
-// command runs one bound command within its time limit.
-func (r *run) command(ctx context.Context, i int, c plan.Command) error {
-	limit := c.Source.Timeout
-	if limit <= 0 {
-		return r.limited(ctx, i, c)
-	}
-	exceeded := &sched.TimedOut{Name: r.step.Label, After: limit}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer r.x.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
-	err := r.limited(ctx, i, c)
-	if err != nil && context.Cause(ctx) == exceeded {
-		return exceeded
-	}
-	return err
-}
-
 // limited runs one command: its condition, its platforms, its announcement,
 // then itself.
-func (r *run) limited(ctx context.Context, i int, c plan.Command) error {
+func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -102,20 +86,21 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command) error {
 		}
 	}
 	if c.Source.Kind == schema.Call {
-		return r.env.Call(ctx, plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent})
+		return r.call(ctx, c, ends{})
 	}
 	if !plan.MatchesPlatform(c.Source.Platforms) {
 		r.notice(event.Notice{Kind: event.PlatformSkipped, A: c.Shown})
 		return nil
 	}
-	return r.shellCommand(ctx, i, c)
+	return r.announced(ctx, i, c, n)
 }
 
-// shellCommand announces and runs a script.
-func (r *run) shellCommand(ctx context.Context, i int, c plan.Command) error {
+// announced announces and runs a command.
+func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) error {
 	x := r.x
+	p := r.processes(c)
 	relayed := x.o.Relay && !r.step.Task.Interactive
-	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: c.Shown, Dir: r.dir,
+	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: c.Shown, Dir: r.dir, Attempt: n.number, Attempts: n.of,
 		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
 	if relayed {
 		if err := r.surround(ctx, started); err != nil {
@@ -131,9 +116,24 @@ func (r *run) shellCommand(ctx context.Context, i int, c plan.Command) error {
 		// must be there first.
 		x.o.Flush()
 	}
-	err := r.script(ctx, i, c, relayed)
+	r.used = event.Usage{}
+	err := r.perform(ctx, i, c, p, ends{}, relayed)
 	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used})
 	return err
+}
+
+// call runs the task that c calls.
+func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
+	return r.env.Call(ctx, plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent})
+}
+
+// processes returns what holds for the processes of c.
+func (r *run) processes(c plan.Command) *schema.Processes {
+	if c.Processes != nil {
+		return c.Processes
+	}
+	p := r.step.Task.ProcessesOf(c.Source)
+	return &p
 }
 
 // surround renders the lines around a group's output.
@@ -149,17 +149,14 @@ func (r *run) surround(ctx context.Context, ev *event.CommandStarted) (err error
 	return err
 }
 
-// script runs the command's text with its streams.
-func (r *run) script(ctx context.Context, i int, c plan.Command, relayed bool) error {
+// script runs a script or a program with its streams.
+func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
 	x := r.x
-	sc := shell.Script{Text: c.Text, Dir: r.dir, Env: r.vars,
+	sc := shell.Script{Text: c.Text, Argv: c.Argv, Dir: r.dir, Env: r.vars,
 		Set:   union(x.o.Workflow.Set, r.step.Task.Set, c.Source.Set),
 		Shopt: union(x.o.Workflow.Shopt, r.step.Task.Shopt, c.Source.Shopt)}
-	interactive := r.step.Task.Interactive
-	if r.env.Stdin || interactive {
-		sc.Stdin = x.o.Stdin
-	}
-	if interactive {
+	r.interpreter(&sc, p)
+	if r.step.Task.Interactive {
 		select {
 		case x.terminal <- struct{}{}:
 			defer func() { <-x.terminal }()
@@ -167,18 +164,43 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, relayed bool) e
 			return context.Cause(ctx)
 		}
 	}
-	if !relayed {
-		sc.Stdout, sc.Stderr = x.o.Stdout, x.o.Stderr
-		return r.start(ctx, &sc, r.step.Task.ProcessesOf(c.Source))
-	}
-	out, err := x.openRelay(r.env, i)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w, err := r.wire(i, p, e, relayed, cancel)
 	if err != nil {
 		return err
 	}
-	sc.Stdout, sc.Stderr = out.W, out.W
-	err = r.start(ctx, &sc, r.step.Task.ProcessesOf(c.Source))
-	out.finish()
-	return err
+	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
+	err = r.start(ctx, &sc, *p)
+	return w.finish(accepted(err, c.Source))
+}
+
+// interpreter has the script run by the shell that its keys name, as a program.
+func (r *run) interpreter(sc *shell.Script, p *schema.Processes) {
+	in := p.Shell
+	if in == nil {
+		in = r.x.o.Workflow.Shell
+	}
+	if sc.Argv != nil || in == nil || in.Argv == nil {
+		return
+	}
+	var options strings.Builder
+	switch in.Name {
+	case "sh", "bash", "zsh":
+		for _, o := range sc.Set {
+			if len(o) == 1 {
+				options.WriteString("set -" + o + "\n")
+			} else {
+				options.WriteString("set -o " + o + "\n")
+			}
+		}
+		for _, o := range sc.Shopt {
+			if in.Name == "bash" {
+				options.WriteString("shopt -s " + o + "\n")
+			}
+		}
+	}
+	sc.Argv = append(in.Argv[:len(in.Argv):len(in.Argv)], options.String()+sc.Text)
 }
 
 // union appends the options of three levels; most files have none.
@@ -197,7 +219,9 @@ func union(a, b, c []string) []string {
 func isExit(err error) bool {
 	var exit *shell.ExitError
 	var late *sched.TimedOut
-	return errors.As(err, &exit) || errors.As(err, &late)
+	var refused *NotAcceptedError
+	var stream *StreamError
+	return errors.As(err, &exit) || errors.As(err, &late) || errors.As(err, &refused) || errors.As(err, &stream)
 }
 
 // ExitCode returns the exit status behind err: that of the command that failed,
@@ -210,6 +234,10 @@ func ExitCode(err error) int {
 	var late *sched.TimedOut
 	if errors.As(err, &late) {
 		return timeoutCode
+	}
+	var refused *NotAcceptedError
+	if errors.As(err, &refused) {
+		return 1
 	}
 	return 0
 }

@@ -12,7 +12,9 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"sync"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
@@ -34,10 +36,11 @@ type Options struct {
 	Store     *cache.Store
 	Tree      *cache.Tree
 	Stops     *Stops
-	Clock     *clock.Clock // of time limits; nil is one that never stands still
-	Large     *pipe.Large  // counts the pipes of the run that are larger than usual; nil means those of this executor
-	CLI       schema.Vars  // NAME=value from the command line
-	Run       string       // identity of the run, for the cookies of its processes
+	Clock     *clock.Clock   // of time limits; nil is one that never stands still
+	Expander  *plan.Expander // binds texts that name outputs; nil if there are none
+	Large     *pipe.Large    // counts the pipes of the run that are larger than usual; nil means those of this executor
+	CLI       schema.Vars    // NAME=value from the command line
+	Run       string         // identity of the run, for the cookies of its processes
 
 	Stdin, Stdout, Stderr *os.File
 	Relay                 bool        // output is not inherited but sent as events
@@ -62,6 +65,7 @@ type Executor struct {
 	buffers  *buffers
 	digests  digests
 	late     late
+	outputs  sync.Map // of settled steps: *plan.Step to *outputs
 }
 
 // New returns an Executor.
@@ -84,16 +88,34 @@ type run struct {
 	dir  string
 	vars []string // the environment of its commands
 
+	outputs    outputs
+	outputFile string // what WEFT_OUTPUT names; "" if the task has no outputs
+
+	mu    sync.Mutex  // guards those below: members of a group end at any time
 	usage event.Usage // of all commands and conditions so far
-	used  event.Usage // of the last one
+	used  event.Usage // of the last command
+	tail  []byte      // of the output of the last attempt, where a retry looks at it
 }
 
 // Execute implements sched.Executor.
 func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
 	r := &run{x: x, step: s, env: env}
+	ctx, cancel := r.taskLimit(ctx)
+	defer cancel()
 	out := r.execute(ctx)
 	out.Usage = r.usage
 	return out
+}
+
+// taskLimit is ctx with the time limit of the whole task.
+func (r *run) taskLimit(ctx context.Context) (context.Context, func()) {
+	limit := r.step.Task.Timeout
+	if limit <= 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := r.x.o.Clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: r.step.Label, After: limit, Task: true}) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
 // execute takes the step through the layers.
@@ -101,6 +123,9 @@ func (r *run) execute(ctx context.Context) sched.Outcome {
 	x, s := r.x, r.step
 	if s.Skip != plan.NotSkipped {
 		return r.skip()
+	}
+	if err := r.bindLate(ctx); err != nil {
+		return failed(err)
 	}
 	if err := r.bind(ctx); err != nil {
 		return failed(err)
@@ -126,7 +151,7 @@ func (r *run) execute(ctx context.Context) sched.Outcome {
 		return failed(err)
 	}
 	check.begin()
-	err = r.body(ctx)
+	err = r.whole(ctx)
 	x.o.Tree.Dirty()
 	if err != nil {
 		check.discard()
@@ -143,6 +168,48 @@ func (r *run) bind(ctx context.Context) (err error) {
 	}
 	r.vars, err = r.step.Scope.Environ(ctx)
 	return err
+}
+
+// bindLate computes the texts that name what needs of the step put out.
+func (r *run) bindLate(ctx context.Context) error {
+	if r.x.o.Expander == nil {
+		return nil
+	}
+	return r.x.o.Expander.BindLate(ctx, r.step, func(task, name string) (any, error) {
+		need := r.step.Reads(task)
+		if need == nil {
+			return nil, fmt.Errorf("%q is no need of this task", task)
+		}
+		return r.x.outputOf(need, name)
+	})
+}
+
+// whole is the body with what surrounds it: the file that WEFT_OUTPUT names, and
+// the outputs that are made of it.
+func (r *run) whole(ctx context.Context) error {
+	t := r.step.Task
+	if len(t.Outputs) > 0 && !r.x.o.Dry {
+		f, err := os.CreateTemp("", "weft-output-")
+		if err != nil {
+			return err
+		}
+		f.Close()
+		defer os.Remove(f.Name())
+		r.outputFile = f.Name()
+		r.vars = append(r.vars[:len(r.vars):len(r.vars)], "WEFT_OUTPUT="+f.Name())
+	}
+	if err := r.body(ctx); err != nil {
+		return err
+	}
+	if len(t.Outputs) > 0 && !r.x.o.Dry {
+		if err := r.collect(); err != nil {
+			return err
+		}
+	}
+	if len(t.Outputs) > 0 || r.outputs.stdout != nil {
+		r.x.outputs.Store(r.step, &r.outputs)
+	}
+	return nil
 }
 
 // skip ends a step that is not to run.

@@ -103,8 +103,11 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) e
 	defer r.x.o.Stops.Leave(g)
 	defer func() {
 		r.close(ctx, g, p.Leftover)
-		r.used = event.Usage(g.Usage())
-		r.usage.Add(r.used)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		used := event.Usage(g.Usage())
+		r.used.Add(used)
+		r.usage.Add(used)
 	}()
 	err := r.x.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {

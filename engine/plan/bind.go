@@ -14,6 +14,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 	if f.mode == modeUnknown {
 		return &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}}
 	}
+	s.late = f.late
 	if err := e.bindEnvironment(ctx, s); err != nil {
 		return err
 	}
@@ -36,6 +37,19 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 		return err
 	}
 	b.scope = s.Scope
+	if !s.late {
+		b.err = e.bindTexts(ctx, s)
+	}
+	condition := b.text(s.Task.If)
+	if b.err != nil {
+		return b.err
+	}
+	return e.checkIf(ctx, s, condition)
+}
+
+// bindTexts computes what the step runs.
+func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
+	b := binder{ctx: ctx, scope: s.Scope}
 	s.bound.status = b.texts(s.Task.Status)
 	s.bound.prompts = b.texts(s.Task.Prompt)
 	for i := range s.Task.Preconditions {
@@ -48,11 +62,18 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 			b.err = e.bindCommand(ctx, s, &s.Task.Cmds[i])
 		}
 	}
-	condition := b.text(s.Task.If)
-	if b.err != nil {
-		return b.err
+	return b.err
+}
+
+// BindLate computes what a step runs whose texts name what its needs put out. It
+// is called once, before the step is looked at, by who executes it.
+func (x *Expander) BindLate(ctx context.Context, s *Step, o vars.Outputs) error {
+	if !s.late {
+		return nil
 	}
-	return e.checkIf(ctx, s, condition)
+	s.Scope.SetOutputs(o)
+	e := expansion{x: x}
+	return e.bindTexts(ctx, s)
 }
 
 func runText(w *schema.Workflow, t *schema.Task) string {
@@ -77,6 +98,9 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 	}
 	if _, err := s.Scope.Dir(ctx); err != nil {
 		return err
+	}
+	if s.late {
+		return nil
 	}
 	_, err := s.Scope.Environ(ctx)
 	return err
@@ -146,10 +170,7 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command)
 	}
 	return e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
 		b := binder{ctx: ctx, scope: scope}
-		cmd := Command{Source: c, Text: b.text(c.Text), Shown: b.shown(c.Text), If: b.text(c.If)}
-		if c.Kind == schema.Call && b.err == nil && len(c.Vars) > 0 {
-			cmd.Vars, b.err = scope.BindCall(ctx, c.Vars)
-		}
+		cmd := b.command(s.Task, c)
 		s.bound.commands = append(s.bound.commands, cmd)
 		return b.err
 	})
@@ -166,10 +187,7 @@ func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, err
 		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
 	}
 	b := binder{ctx: ctx, scope: scope}
-	out := Command{Source: c.Source, Text: b.text(c.Source.Text), Shown: b.shown(c.Source.Text)}
-	if c.Source.Kind == schema.Call && b.err == nil && len(c.Source.Vars) > 0 {
-		out.Vars, b.err = scope.BindCall(ctx, c.Source.Vars)
-	}
+	out := b.command(nil, c.Source)
 	return out, b.err
 }
 
@@ -207,6 +225,58 @@ func (b *binder) text(t schema.Text) string {
 	var s string
 	s, b.err = b.scope.Expand(b.ctx, t)
 	return s
+}
+
+// command binds c and its members; t is the task whose keys hold for it, too, or
+// nil where none does.
+func (b *binder) command(t *schema.Task, c *schema.Command) Command {
+	out := Command{Source: c, If: b.text(c.If)}
+	switch {
+	case c.Argv != nil:
+		shown := make([]string, len(c.Argv))
+		for i, word := range c.Argv {
+			out.Argv = append(out.Argv, b.text(word))
+			shown[i] = b.shown(word)
+		}
+		out.Text, out.Shown = schema.CommandLine(out.Argv), schema.CommandLine(shown)
+	case c.Members != nil:
+		var texts, shown []string
+		for i := range c.Members {
+			m := b.command(t, &c.Members[i])
+			out.Members = append(out.Members, m)
+			texts, shown = append(texts, m.Text), append(shown, m.Shown)
+		}
+		out.Text, out.Shown = schema.GroupLine(c.Kind, texts), schema.GroupLine(c.Kind, shown)
+	default:
+		out.Text, out.Shown = b.text(c.Text), b.shown(c.Text)
+	}
+	if c.Kind == schema.Call && b.err == nil && len(c.Vars) > 0 {
+		out.Vars, b.err = b.scope.BindCall(b.ctx, c.Vars)
+	}
+	if t == nil || staticProcesses(t.Processes) && staticProcesses(c.Processes) {
+		return out
+	}
+	p := t.ProcessesOf(c)
+	if p.Stdin != nil {
+		stdin := *p.Stdin
+		stdin.Text.S = b.text(stdin.Text)
+		p.Stdin = &stdin
+	}
+	p.Stdout, p.Stderr = b.sinks(p.Stdout), b.sinks(p.Stderr)
+	out.Processes = &p
+	return out
+}
+
+func (b *binder) sinks(sinks []schema.Sink) []schema.Sink {
+	if sinks == nil {
+		return nil
+	}
+	out := make([]schema.Sink, len(sinks))
+	for i, s := range sinks {
+		s.File.S = b.text(s.File)
+		out[i] = s
+	}
+	return out
 }
 
 func (b *binder) shown(t schema.Text) string {

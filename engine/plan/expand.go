@@ -246,8 +246,9 @@ func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []str
 // expandNeeds expands the dependencies of s, as written; with several problems
 // it goes on to find them all.
 func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
-	if len(s.Task.Deps) == 0 {
-		return nil
+	f := e.x.factsOf(s.Task)
+	if len(s.Task.Deps) == 0 && f.streams == nil {
+		return e.resolveReads(s, f)
 	}
 	e.path[s.Task]++
 	defer func() { e.path[s.Task]-- }()
@@ -267,13 +268,19 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 				problems = multierror.Append(problems, Problems(err)...)
 				return
 			}
-			s.needs = append(s.needs, need{step, d.Timeout})
+			s.needs = append(s.needs, need{step: step, timeout: d.Timeout})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return problems.ErrorOrNil()
+	if problems != nil {
+		return problems
+	}
+	if err := e.addReads(ctx, s, f); err != nil {
+		return err
+	}
+	return e.resolveReads(s, f)
 }
 
 func (x *Expander) lookup(key Key) *Step {

@@ -42,6 +42,13 @@ type facts struct {
 	staticDeps bool
 	checksum   bool // mentions CHECKSUM where it is defined
 	timestamp  bool // mentions TIMESTAMP where it is defined
+	// late tasks have texts that name outputs of their needs; outputs are the names.
+	late    bool
+	outputs []outputName
+	// streams are the tasks whose output it reads as its stdin.
+	streams []*schema.Stdin
+	// misplaced is an error about one of those, or nil.
+	misplaced error
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]
@@ -58,6 +65,7 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 		run = x.o.Workflow.Run.S
 	}
 	f := &facts{mode: modeOf(run), static: isStatic(t), staticDeps: staticCommands(t.Deps)}
+	f.findReads(t)
 	if len(t.Sources) > 0 {
 		f.checksum = mentions(t, "CHECKSUM")
 		f.timestamp = mentions(t, "TIMESTAMP")
@@ -93,7 +101,7 @@ func isStatic(t *schema.Task) bool {
 			return false
 		}
 	}
-	return staticCommands(t.Cmds)
+	return staticProcesses(t.Processes) && staticCommands(t.Cmds)
 }
 
 func staticCommands(cs []schema.Command) bool {
@@ -101,6 +109,27 @@ func staticCommands(cs []schema.Command) bool {
 		c := &cs[i]
 		if c.For != nil || len(c.Vars) > 0 || isTemplate(c.Text.S) || isTemplate(c.If.S) {
 			return false
+		}
+		if c.CommandOptions != nil && (c.Processes != nil && !staticProcesses(c.Processes) || !staticCommands(c.Members)) {
+			return false
+		}
+	}
+	return true
+}
+
+// staticProcesses reports whether nothing in p is a template.
+func staticProcesses(p *schema.Processes) bool {
+	if p == nil {
+		return true
+	}
+	if p.Stdin != nil && isTemplate(p.Stdin.Text.S) {
+		return false
+	}
+	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
+		for _, s := range sinks {
+			if isTemplate(s.File.S) {
+				return false
+			}
 		}
 	}
 	return true

@@ -71,6 +71,9 @@ type Step struct {
 	known  atomic.Bool
 	// complete steps have their needs; only such are shared.
 	complete bool
+	// reads are the needs whose outputs the step's texts name.
+	reads map[string]*Step
+	late  bool // its texts are bound when it runs: see BindLate
 }
 
 // Key is the identity of steps that are shared: those with equal keys are one
@@ -87,6 +90,7 @@ func (s *Step) Shared() bool { return s.Key != Key{} }
 type need struct {
 	step    *Step
 	timeout time.Duration
+	stream  bool // it is read while it runs
 }
 
 // Skip tells why a step ends at once, successfully.
@@ -120,11 +124,16 @@ type Glob struct {
 
 // Command is one bound command.
 type Command struct {
-	Source *schema.Command
-	Text   string      // script or task name; for a deferred command still a template
-	Shown  string      // Text with secrets masked
-	If     string      // "" means always
-	Vars   schema.Vars // of a call
+	Source  *schema.Command
+	Text    string      // script, command line or task name; for a deferred command still a template
+	Shown   string      // Text with secrets masked
+	Argv    []string    // of an Exec
+	Members []Command   // of a group
+	If      string      // "" means always
+	Vars    schema.Vars // of a call
+	// Processes are what holds for its processes, the names in it bound; nil when
+	// nothing in it is a template.
+	Processes *schema.Processes
 	// Scope is the scope a deferred command is bound in when it runs, loop
 	// variables included; nil otherwise.
 	Scope *vars.Scope
@@ -171,7 +180,14 @@ func (s *Step) Commands() iter.Seq2[int, Command] {
 
 // asWritten is a command that has no templates and no loop.
 func asWritten(c *schema.Command) Command {
-	return Command{Source: c, Text: c.Text.S, Shown: c.Text.S, If: c.If.S, Vars: c.Vars}
+	out := Command{Source: c, Text: c.Text.S, Shown: c.Text.S, If: c.If.S, Vars: c.Vars}
+	if c.Argv != nil {
+		out.Argv = texts(c.Argv)
+	}
+	for i := range c.Members {
+		out.Members = append(out.Members, asWritten(&c.Members[i]))
+	}
+	return out
 }
 
 // Sources returns the patterns of the files the step reads.

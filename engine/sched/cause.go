@@ -24,8 +24,16 @@ type TimedOut struct {
 	Name  string // how the task is shown
 	After time.Duration
 	Need  bool // it was a whole task that took too long, as a need
+	Idle  bool // it had written nothing for so long
+	Task  bool // it was the whole task, by its own limit
 }
 
 func (e *TimedOut) Error() string {
+	switch {
+	case e.Idle:
+		return fmt.Sprintf("[%s] nothing was written for %s", e.Name, e.After)
+	case e.Task:
+		return fmt.Sprintf("[%s] task timeout exceeded (%s)", e.Name, e.After)
+	}
 	return fmt.Sprintf("[%s] command timeout exceeded (%s)", e.Name, e.After)
 }

@@ -37,13 +37,22 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 	if refused := sc.Group.Refused(); refused != nil {
 		return refused
 	}
-	if errors.Is(err, syscall.ENOEXEC) {
+	if errors.Is(err, syscall.ENOEXEC) && sc.Argv == nil {
 		return s.interpret(sc, s.scripts.analyse(sc.Text, ""), out)
+	}
+	if errors.Is(err, syscall.ENOEXEC) {
+		if sc.Stderr != nil {
+			fmt.Fprintf(sc.Stderr, "%s: %v; a script that begins without #! needs a shell\n", path, err)
+		}
+		return exitError(notExecutable)
 	}
 	if err != nil {
 		return err
 	}
-	return exitError(status.Code)
+	if status.Code != 0 {
+		return &ExitError{Code: status.Code, Signal: status.Signal}
+	}
+	return nil
 }
 
 // Statuses of programs that did not run.

@@ -48,6 +48,8 @@ import (
 // Script is a command string with its surroundings.
 type Script struct {
 	Text string
+	// Argv, if set, is a program with its arguments, run without a shell instead.
+	Argv []string
 	Dir  string // absolute
 	// Env is the complete environment. It is shared and never changed: what
 	// is derived from it is remembered by its identity.
@@ -60,7 +62,11 @@ type Script struct {
 }
 
 // ExitError is a script that did not exit zero.
-type ExitError struct{ Code int }
+type ExitError struct {
+	Code int
+	// Signal is what ended the program, where the script was one.
+	Signal syscall.Signal
+}
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
@@ -120,6 +126,11 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if sc.Argv != nil {
+		stop := context.AfterFunc(ctx, func() { stopFor(sc.Group, context.Cause(ctx)) })
+		defer stop()
+		return s.direct(sc, sc.Argv, out)
 	}
 	p := s.scripts.parse(sc.Text)
 	if p.err != nil {

@@ -51,25 +51,48 @@ func (c *templateChecker) task(t *schema.Task) {
 	for _, p := range t.Preconditions {
 		c.texts(about, p.Cmd, p.Msg)
 	}
-	if t.Processes != nil {
-		c.text(about, t.Processes.Stop.Command)
+	c.processes(about, t.Processes)
+	for _, o := range t.Outputs {
+		c.text(about, o.From)
 	}
 	for _, r := range t.Requires {
 		c.reference(about, r.Ref, r.Pos)
 	}
-	for _, commands := range [...][]schema.Command{t.Deps, t.Cmds} {
-		for i := range commands {
-			cmd := &commands[i]
-			c.texts(about, cmd.Text, cmd.If)
-			if cmd.Processes != nil {
-				c.text(about, cmd.Processes.Stop.Command)
+	c.commands(about, t.Deps)
+	c.commands(about, t.Cmds)
+}
+
+func (c *templateChecker) commands(about string, commands []schema.Command) {
+	for i := range commands {
+		cmd := &commands[i]
+		if cmd.Kind == schema.Shell || cmd.Kind == schema.Call {
+			c.text(about, cmd.Text)
+		}
+		c.text(about, cmd.If)
+		c.texts(about, cmd.Argv...)
+		c.processes(about, cmd.Processes)
+		c.vars(about, cmd.Vars)
+		c.commands(about, cmd.Members)
+		if cmd.For != nil {
+			for _, row := range cmd.For.Matrix {
+				c.reference(about, row.Ref, row.Pos)
 			}
-			c.vars(about, cmd.Vars)
-			if cmd.For != nil {
-				for _, row := range cmd.For.Matrix {
-					c.reference(about, row.Ref, row.Pos)
-				}
-			}
+		}
+	}
+}
+
+func (c *templateChecker) processes(about string, p *schema.Processes) {
+	if p == nil {
+		return
+	}
+	c.text(about, p.Stop.Command)
+	if p.Stdin != nil {
+		c.text(about, p.Stdin.Text)
+		c.vars(about, p.Stdin.Vars)
+	}
+	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
+		for _, s := range sinks {
+			c.text(about, s.File)
 		}
 	}
 }

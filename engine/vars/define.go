@@ -155,6 +155,8 @@ type frame struct {
 	mode Mode
 	call Call
 	w    *work
+
+	outputs Outputs // of needs; nil when there are none, or none yet
 }
 
 // work is what a frame has computed; it is made when the first is asked for.

@@ -58,7 +58,7 @@ func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
 	for name, m := range masked {
 		data[name] = m
 	}
-	out, err := parsed.execute(data)
+	out, err := parsed.execute(data, s.outputs)
 	if err != nil {
 		return t.S, nil
 	}
@@ -119,7 +119,7 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	if err != nil {
 		return "", err
 	}
-	return t.execute(data)
+	return t.execute(data, f.outputs)
 }
 
 // ref evaluates the expression of a reference that stands at from.

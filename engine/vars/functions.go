@@ -46,6 +46,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"absPath":      filepath.Abs,
 		"merge":        mergeMaps,
 		"set":          set,
+		"output":       func(string, ...string) (any, error) { return nil, errNoOutputs },
 		"spew":         (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": schema.DecodeYAML,

@@ -10,6 +10,7 @@ type refs struct {
 	// chance tells that two executions may differ though the variables are the
 	// same, or that one changes a variable's value in place (mutates).
 	chance, mutates bool
+	outputs         []OutputRef
 }
 
 func (r *refs) add(name string) {
@@ -53,7 +54,8 @@ func (r *refs) pipe(p *parse.PipeNode, root bool) {
 	if p == nil {
 		return
 	}
-	for _, c := range p.Cmds {
+	for i, c := range p.Cmds {
+		r.output(c, i > 0)
 		if !r.entry(c, root) {
 			for _, a := range c.Args {
 				r.arg(a, root)
@@ -118,6 +120,27 @@ func (r *refs) arg(n parse.Node, root bool) {
 	case *parse.IdentifierNode:
 		r.function(n.Ident)
 	}
+}
+
+// output notes a call of the function output.
+func (r *refs) output(c *parse.CommandNode, piped bool) {
+	f, ok := c.Args[0].(*parse.IdentifierNode)
+	if !ok || f.Ident != "output" {
+		return
+	}
+	ref := OutputRef{Literal: !piped && len(c.Args) >= 2 && len(c.Args) <= 3}
+	for i, a := range c.Args[1:] {
+		text, ok := a.(*parse.StringNode)
+		switch {
+		case !ok:
+			ref.Literal = false
+		case i == 0:
+			ref.Task = text.Text
+		case i == 1:
+			ref.Name = text.Text
+		}
+	}
+	r.outputs = append(r.outputs, ref)
 }
 
 // function notes functions that are not functions of their arguments.

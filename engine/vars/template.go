@@ -153,13 +153,19 @@ func recovered(err *error) {
 }
 
 // execute executes t, which is compiled.
-func (t *tmpl) execute(data map[string]any) (out string, err error) {
+func (t *tmpl) execute(data map[string]any, o Outputs) (out string, err error) {
 	if t.err != nil {
 		return "", clone(t.err)
 	}
 	defer recovered(&err)
+	exe := t.exe
+	if t.outputs != nil && o != nil {
+		if exe, err = withOutputs(exe, o); err != nil {
+			return "", &TemplateError{Err: err}
+		}
+	}
 	var b strings.Builder
-	if err := t.exe.Execute(&b, data); err != nil {
+	if err := exe.Execute(&b, data); err != nil {
 		return "", &TemplateError{Err: err}
 	}
 	return dropNoValue(b.String()), nil
@@ -193,5 +199,5 @@ func Expand(text string, data map[string]any) (string, error) {
 	}
 	t := newTemplate(text, false)
 	t.compile()
-	return t.execute(data)
+	return t.execute(data, nil)
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"io"
 	"os"
+
+	"github.com/weftrun/weft/internal/unnamed"
 )
 
 // spillAt is how many bytes a spill keeps in memory.
@@ -36,7 +38,7 @@ func (s *spill) write(p []byte) {
 
 // open moves what is in memory to a file.
 func (s *spill) open() bool {
-	f, err := unnamed()
+	f, err := unnamed.File()
 	if err != nil {
 		return false
 	}

@@ -1,0 +1,119 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/schema"
+)
+
+type timeLimit = time.Duration
+
+func idleTimeOut(name string, limit timeLimit) error {
+	return &sched.TimedOut{Name: name, After: limit, Idle: true}
+}
+
+// attempt is the number of a try at a command, from 1; of is 1 where there is no
+// second.
+type attempt struct {
+	number, of int
+}
+
+// command runs one bound command: as often as it may be tried, and each time within
+// its time limit.
+func (r *run) command(ctx context.Context, i int, c plan.Command) error {
+	retry := r.processes(c).Retry
+	if retry == nil || retry.Max == 0 {
+		return r.try(ctx, i, c, &attempt{number: 1, of: 1})
+	}
+	for n := 1; ; n++ {
+		a := &attempt{number: n, of: retry.Max + 1}
+		err := r.try(ctx, i, c, a)
+		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, r.tail) {
+			return err
+		}
+		delay := delayBefore(retry, n, rand.Float64())
+		r.notice(event.Notice{Kind: event.Retrying, A: fmt.Sprintf("attempt %d of %d", n+1, a.of), B: delay.String(), Err: err})
+		wait := make(chan struct{})
+		timer := r.x.o.Clock.AfterFunc(delay, func() { close(wait) })
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// delayBefore is the time between attempt n and the next: exponential back-off with
+// a limit, and chance, from 0 to 1, spread over the jitter.
+func delayBefore(r *schema.Retry, n int, chance float64) time.Duration {
+	d := float64(r.Delay) * math.Pow(r.Backoff, float64(n-1))
+	d = min(d, float64(r.MaxDelay))
+	return time.Duration(d * (1 + r.Jitter*(2*chance-1)))
+}
+
+// again reports whether a failed attempt is followed by another.
+func again(r *schema.Retry, err error, tail []byte) bool {
+	if !isExit(err) {
+		return false
+	}
+	var exit *shell.ExitError
+	var sig syscall.Signal
+	if errors.As(err, &exit) {
+		sig = exit.Signal
+	}
+	var late *sched.TimedOut
+	return r.Again(ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
+}
+
+// try runs one attempt within its time limit.
+func (r *run) try(ctx context.Context, i int, c plan.Command, a *attempt) error {
+	limit := c.Source.Timeout
+	if limit <= 0 {
+		return r.limited(ctx, i, c, a)
+	}
+	exceeded := &sched.TimedOut{Name: r.step.Label, After: limit}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer r.x.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
+	err := r.limited(ctx, i, c, a)
+	if err != nil && context.Cause(ctx) == exceeded {
+		return exceeded
+	}
+	return err
+}
+
+// NotAcceptedError is an exit status of 0 that does not count as success.
+type NotAcceptedError struct{ Accept []int }
+
+func (e *NotAcceptedError) Error() string {
+	return fmt.Sprintf("exit status 0, which is none of the accepted %v", e.Accept)
+}
+
+// accepted is err by the exit codes that count as success.
+func accepted(err error, c *schema.Command) error {
+	if c.CommandOptions == nil || c.Accept == nil {
+		return err
+	}
+	if err == nil {
+		if slices.Contains(c.Accept, 0) {
+			return nil
+		}
+		return &NotAcceptedError{c.Accept}
+	}
+	if exit, ok := err.(*shell.ExitError); ok && slices.Contains(c.Accept, exit.Code) {
+		return nil
+	}
+	return err
+}

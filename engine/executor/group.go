@@ -1,0 +1,305 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/schema"
+)
+
+// brokenPipe is the exit status of a program that SIGPIPE ended, as a shell has it.
+const brokenPipe = 128 + int(syscall.SIGPIPE)
+
+// drainTime is how long members of a pipe that write nothing may go on when nobody
+// reads them any more.
+const drainTime = 5 * time.Second
+
+// perform runs a command of any kind, with what it is connected to.
+func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
+	switch c.Source.Kind {
+	case schema.Pipe:
+		return r.pipeline(ctx, i, c, e, relayed)
+	case schema.Parallel:
+		return r.parallel(ctx, i, c, e, relayed)
+	case schema.Call:
+		return r.call(ctx, c, e)
+	}
+	return r.script(ctx, i, c, p, e, relayed)
+}
+
+// member runs one command of a group.
+func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
+	if c.If != "" {
+		if err := r.condition(ctx, c.If); err != nil {
+			return nil
+		}
+	}
+	if !plan.MatchesPlatform(c.Source.Platforms) {
+		return nil
+	}
+	p := r.processes(c)
+	if of := group.Source.Processes; of != nil { // what the group says holds for its members
+		merged := (&schema.Task{TaskOptions: &schema.TaskOptions{Processes: r.processes(group)}}).ProcessesOf(c.Source)
+		merged.Stdin, merged.Stdout, merged.Stderr, merged.Retry = p.Stdin, p.Stdout, p.Stderr, nil
+		p = &merged
+	}
+	return r.perform(ctx, i, c, p, e, relayed)
+}
+
+// parallel runs members at the same time. The first error, as written, is its.
+func (r *run) parallel(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
+	errs := make([]error, len(c.Members))
+	var wg sync.WaitGroup
+	for n, m := range c.Members {
+		wg.Go(func() { errs[n] = r.member(ctx, i, c, m, e, relayed) })
+	}
+	wg.Wait()
+	for n, err := range errs {
+		if err != nil && !c.Members[n].Source.IgnoreError {
+			return err
+		}
+	}
+	return nil
+}
+
+// link is one command of a pipeline while it runs.
+type link struct {
+	run    func(context.Context, ends) error
+	source *schema.Command
+	err    error
+	ended  int64 // place in the order of ends, from 1
+	cancel context.CancelCauseFunc
+}
+
+// closedEarly stops a producer that nobody reads any more.
+type closedEarly struct{}
+
+func (closedEarly) Error() string { return "nobody reads its output any more" }
+
+// StopLadder implements proc.Stopper.
+func (closedEarly) StopLadder() proc.Ladder {
+	return proc.Ladder{Signal: syscall.SIGPIPE, Grace: grace}
+}
+
+// pipeline runs members at the same time, each reading what the one before it
+// writes. Its error is that of the last member that failed; that a producer was cut
+// off by a consumer which had enough is no failure.
+func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
+	links := make([]*link, len(c.Members))
+	for n, m := range c.Members {
+		links[n] = &link{source: m.Source, run: r.linkOf(i, c, m, relayed)}
+	}
+	var order atomic.Int64
+	var wg sync.WaitGroup
+	in := e.in
+	var opened []*os.File
+	for n, l := range links {
+		to := e.out
+		var next *os.File
+		if n < len(links)-1 {
+			pr, pw, err := os.Pipe()
+			if err != nil {
+				for _, f := range opened {
+					f.Close()
+				}
+				return err
+			}
+			large := r.x.o.Large.Enlarge(pw)
+			if large {
+				defer r.x.o.Large.Release()
+			}
+			next, to = pr, pw
+			opened = append(opened, pr, pw)
+		}
+		lctx, cancel := context.WithCancelCause(ctx)
+		l.cancel = cancel
+		ours := ends{in: in, out: to}
+		first, last := n == 0, n == len(links)-1
+		prepare := l.run
+		l.run = func(context.Context, ends) error {
+			defer cancel(nil)
+			err := prepare(lctx, ours)
+			l.err, l.ended = err, order.Add(1)
+			if !first {
+				ours.in.Close()
+			}
+			if !last {
+				ours.out.Close()
+			}
+			return err
+		}
+		in = next
+	}
+	for n, l := range links {
+		wg.Go(func() {
+			l.run(nil, ends{})
+			if n == len(links)-1 {
+				r.drain(links[:n], l.err, &wg)
+			}
+		})
+	}
+	wg.Wait()
+	return r.status(ctx, c, links)
+}
+
+// drain ends the producers that go on though nobody reads them: those that write
+// are told by the system.
+func (r *run) drain(producers []*link, err error, wg *sync.WaitGroup) {
+	wait := time.Duration(drainTime)
+	if err != nil && r.step.Task.Failfast {
+		wait = 0
+	}
+	timer := r.x.o.Clock.AfterFunc(wait, func() {
+		for _, l := range producers {
+			l.cancel(closedEarly{})
+		}
+	})
+	// The timer goes when the last of them has ended.
+	go func() { wg.Wait(); timer.Stop() }()
+}
+
+// status is the error of a pipeline.
+func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	last := len(links) - 1
+	if c.Source.Accept != nil {
+		links[last].err = accepted(links[last].err, c.Source)
+	}
+	var failed error
+	ok := links[last].err == nil
+	for n := last; n >= 0; n-- {
+		l := links[n]
+		if n < last && l.err != nil && ok && (cutOff(l.err) || c.Source.EarlyClose && l.ended > links[n+1].ended) {
+			l.err = nil
+		}
+		if l.err != nil && l.source.IgnoreError {
+			l.err = nil
+		}
+		ok = ok && l.err == nil
+		if failed == nil {
+			failed = l.err
+		}
+	}
+	return failed
+}
+
+// cutOff reports whether a producer ended because nobody read it any more.
+func cutOff(err error) bool {
+	var exit *shell.ExitError
+	var early closedEarly
+	return errors.As(err, &early) || errors.As(err, &exit) && (exit.Code == brokenPipe || exit.Signal == syscall.SIGPIPE)
+}
+
+// linkOf returns what runs a member of a pipeline; a tee or merge is several.
+func (r *run) linkOf(i int, group, m plan.Command, relayed bool) func(context.Context, ends) error {
+	switch m.Source.Kind {
+	case schema.Tee:
+		return func(ctx context.Context, e ends) error { return r.tee(ctx, i, group, m, e, relayed) }
+	case schema.Merge:
+		return func(ctx context.Context, e ends) error { return r.merge(ctx, i, group, m, e, relayed) }
+	}
+	return func(ctx context.Context, e ends) error { return r.member(ctx, i, group, m, e, relayed) }
+}
+
+// tee has all its members read the same. One that ends early is left out.
+func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
+	errs := make([]error, len(c.Members))
+	fan := pipe.Fan{Flowed: func(w *os.File) { w.Close() }}
+	readers, err := pipes(len(c.Members), func(w *os.File) { fan.Flows = append(fan.Flows, w) })
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	for n, m := range c.Members {
+		wg.Go(func() {
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out}, relayed)
+			readers[n].Close()
+		})
+	}
+	err = fan.Copy(e.in)
+	wg.Wait()
+	return last(c.Members, errs, err)
+}
+
+// merge has all its members write to one.
+func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
+	errs := make([]error, len(c.Members))
+	var wg sync.WaitGroup
+	if c.Source.Mode == schema.MergeRaw {
+		for n, m := range c.Members {
+			wg.Go(func() { errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out}, relayed) })
+		}
+		wg.Wait()
+		return last(c.Members, errs, nil)
+	}
+	var writers []*os.File
+	readers, err := pipes(len(c.Members), func(w *os.File) { writers = append(writers, w) })
+	if err != nil {
+		return err
+	}
+	for n, m := range c.Members {
+		wg.Go(func() {
+			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n]}, relayed)
+			writers[n].Close()
+		})
+	}
+	from := make([]io.Reader, len(readers))
+	for n, f := range readers {
+		from[n] = f
+	}
+	closed := func() {
+		for _, f := range readers {
+			f.Close()
+		}
+	}
+	if c.Source.Mode == schema.MergeConcat {
+		err = pipe.Concat(e.out, closed, from...)
+	} else {
+		err = pipe.Lines(e.out, closed, from...)
+	}
+	closed()
+	wg.Wait()
+	return last(c.Members, errs, err)
+}
+
+// last is the error of the last member that failed, else fault.
+func last(members []plan.Command, errs []error, fault error) error {
+	for n := len(errs) - 1; n >= 0; n-- {
+		if errs[n] != nil && !members[n].Source.IgnoreError {
+			return errs[n]
+		}
+	}
+	if fault != nil {
+		return &StreamError{fault}
+	}
+	return nil
+}
+
+// pipes makes n pipes and returns their reading ends.
+func pipes(n int, writer func(*os.File)) ([]*os.File, error) {
+	var readers, all []*os.File
+	for range n {
+		r, w, err := os.Pipe()
+		if err != nil {
+			for _, f := range all {
+				f.Close()
+			}
+			return nil, err
+		}
+		readers, all = append(readers, r), append(all, r, w)
+		writer(w)
+	}
+	return readers, nil
+}

@@ -1,0 +1,287 @@
+package executor
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
+)
+
+// outputs are what a step has put out: for the steps that need it. It is safe for
+// concurrent use.
+type outputs struct {
+	mu     sync.Mutex // guards the fields below
+	stdout *pipe.Capture
+	stderr *pipe.Capture
+	values map[string]any // of `outputs` and WEFT_OUTPUT
+	dry    bool
+}
+
+// capture returns the capture of stdout, or of stderr.
+func (o *outputs) capture(stderr bool, limit int64, overflow pipe.Overflow) *pipe.Capture {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	to := &o.stdout
+	if stderr {
+		to = &o.stderr
+	}
+	if *to == nil {
+		*to = pipe.NewCapture(limit, overflow)
+	}
+	return *to
+}
+
+// text returns what was captured, as text.
+func (o *outputs) text(name string) (string, error) {
+	o.mu.Lock()
+	c := o.stdout
+	o.mu.Unlock()
+	if c == nil {
+		return "", nil
+	}
+	b, err := c.Bytes()
+	if err != nil {
+		return "", err
+	}
+	return asText(b, name)
+}
+
+func asText(b []byte, name string) (string, error) {
+	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
+		return "", fmt.Errorf("the output of %q is binary; write it to a file (stdout: {file: …}), or read it with stdin: {output: %s}", name, name)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+}
+
+// captured reports whether another step may ask for what this one writes.
+func (r *run) captured() bool {
+	if r.x.o.Workflow.Captured(r.step.Task) {
+		return true
+	}
+	for _, o := range r.step.Task.Outputs {
+		if o.From.S == "stdout" || o.From.S == "stderr" {
+			return true
+		}
+	}
+	return false
+}
+
+// outputOf is what texts of a step that needs s get for {{output "…"}}.
+func (x *Executor) outputOf(s *plan.Step, name string) (any, error) {
+	o := x.outputsOf(s)
+	if x.o.Dry || o == nil {
+		if name != "" {
+			return fmt.Sprintf("<output %s of %s>", name, s.Label), nil
+		}
+		return fmt.Sprintf("<output of %s>", s.Label), nil
+	}
+	if name == "" {
+		return o.text(s.Label)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	v, ok := o.values[name]
+	if !ok {
+		return nil, fmt.Errorf("task %q has put out no %q", s.Label, name)
+	}
+	return v, nil
+}
+
+// outputFile opens what s has written to stdout, at its start.
+func (x *Executor) outputFile(s *plan.Step) (*os.File, error) {
+	o := x.outputsOf(s)
+	if o == nil || o.stdout == nil {
+		return pipe.FileOf(nil)
+	}
+	return o.stdout.Open()
+}
+
+func (x *Executor) outputsOf(s *plan.Step) *outputs {
+	if s == nil {
+		return nil
+	}
+	o, _ := x.outputs.Load(s)
+	found, _ := o.(*outputs)
+	return found
+}
+
+// collect computes the step's declared outputs, when its commands have succeeded.
+func (r *run) collect() error {
+	o := &r.outputs
+	o.values = map[string]any{}
+	if r.outputFile != "" {
+		lines, err := readOutputFile(r.outputFile)
+		if err != nil {
+			return err
+		}
+		for name, v := range lines {
+			o.values[name] = v
+		}
+	}
+	for _, d := range r.step.Task.Outputs {
+		v, given, err := r.outputValue(&d)
+		if err != nil {
+			return fmt.Errorf("output %q of task %q: %w", d.Name, r.step.Label, err)
+		}
+		if given {
+			o.values[d.Name] = v
+		}
+	}
+	return nil
+}
+
+// outputValue computes one declared output; given is false where nothing was put
+// out under its name.
+func (r *run) outputValue(d *schema.NamedOutput) (v any, given bool, err error) {
+	var text string
+	switch from := d.From.S; {
+	case from == "":
+		raw, ok := r.outputs.values[d.Name]
+		if !ok {
+			return nil, false, nil
+		}
+		text = raw.(string)
+	case from == "stdout", from == "stderr":
+		c := r.outputs.stdout
+		if from == "stderr" {
+			c = r.outputs.stderr
+		}
+		if c != nil {
+			b, err := c.Bytes()
+			if err != nil {
+				return nil, false, err
+			}
+			if text, err = asText(b, r.step.Label); err != nil {
+				return nil, false, err
+			}
+		}
+	default:
+		b, err := os.ReadFile(r.path(strings.TrimPrefix(from, "file:")))
+		if err != nil {
+			return nil, false, err
+		}
+		if text, err = asText(b, r.step.Label); err != nil {
+			return nil, false, err
+		}
+	}
+	switch d.As {
+	case "lines":
+		lines := []any{}
+		for l := range strings.Lines(text) {
+			lines = append(lines, strings.TrimRight(l, "\r\n"))
+		}
+		return lines, true, nil
+	case "json":
+		dec := json.NewDecoder(strings.NewReader(text))
+		dec.UseNumber()
+		if err := dec.Decode(&v); err != nil {
+			return nil, false, fmt.Errorf("it is not JSON: %w", err)
+		}
+		v, err = at(v, d.Path)
+		return v, true, err
+	}
+	return text, true, nil
+}
+
+// at returns the part of a JSON value that a path names: .a.b[0].
+func at(v any, path string) (any, error) {
+	rest := path
+	for rest != "" && rest != "." {
+		var key string
+		switch {
+		case strings.HasPrefix(rest, "["):
+			i := strings.IndexByte(rest, ']')
+			n, err := strconv.Atoi(rest[1:max(1, i)])
+			list, ok := v.([]any)
+			if i < 0 || err != nil || !ok || n < 0 || n >= len(list) {
+				return nil, fmt.Errorf("there is nothing at %s", path)
+			}
+			v, rest = list[n], rest[i+1:]
+			continue
+		default:
+			rest = strings.TrimPrefix(rest, ".")
+			i := strings.IndexAny(rest, ".[")
+			if i < 0 {
+				i = len(rest)
+			}
+			key, rest = rest[:i], rest[i:]
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("there is nothing at %s", path)
+		}
+		if v, ok = m[key]; !ok {
+			return nil, fmt.Errorf("there is nothing at %s", path)
+		}
+	}
+	if n, ok := v.(json.Number); ok {
+		return n.String(), nil
+	}
+	return v, nil
+}
+
+// maxOutputFile is how much commands may write to the file that WEFT_OUTPUT names.
+const maxOutputFile = 16 << 20
+
+// readOutputFile reads lines name=value, and values of several lines between
+// name<<END and END.
+func readOutputFile(path string) (map[string]any, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err == nil && st.Size() > maxOutputFile {
+		err = fmt.Errorf("the file of WEFT_OUTPUT has %d bytes, more than %d", st.Size(), maxOutputFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, maxOutputFile+1)
+	for n := 1; in.Scan(); n++ {
+		line := strings.TrimSuffix(in.Text(), "\r")
+		if line == "" {
+			continue
+		}
+		eq, here := strings.IndexByte(line, '='), strings.Index(line, "<<")
+		switch {
+		case here > 0 && (eq < 0 || here < eq):
+			name, end := line[:here], line[here+2:]
+			var lines []string
+			closed := false
+			for in.Scan() {
+				n++
+				if closed = in.Text() == end; closed {
+					break
+				}
+				lines = append(lines, in.Text())
+			}
+			if !closed || end == "" {
+				return nil, fmt.Errorf("the file of WEFT_OUTPUT: %s<<%s has no end", name, end)
+			}
+			values[name] = strings.Join(lines, "\n")
+		case eq > 0:
+			values[line[:eq]] = line[eq+1:]
+		default:
+			return nil, fmt.Errorf("the file of WEFT_OUTPUT, line %d: %q is not name=value", n, line)
+		}
+	}
+	for name, v := range values {
+		if _, err := asText([]byte(v.(string)), name); err != nil {
+			return nil, err
+		}
+	}
+	return values, in.Err()
+}

@@ -1,0 +1,350 @@
+package executor
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"github.com/weftrun/weft/engine/clock"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/schema"
+)
+
+// ends are what a command is connected to from around it: the pipes of a group, or
+// a task that reads it. They belong to whoever made them.
+type ends struct {
+	in  *os.File // its stdin; nil: what its keys say
+	out *os.File // what its stdout must reach, too; nil: nothing
+}
+
+// wiring is the streams of one attempt at a command, and what is behind them.
+type wiring struct {
+	r       *run
+	command int
+	stop    func(error) // ends the command for a fault of a stream
+
+	in, out, err *os.File
+	own          []*os.File // closed when the command has ended
+	targets      []*pipe.Target
+	sources      []*pipe.Source
+	relay        *relay
+	copied       chan error // one for each of sources
+	marks        []mark
+	last         *pipe.Last // for a retry; nil if it does not look at output
+	idle         *idle
+}
+
+// mark is how much of a capture there was before the attempt.
+type mark struct {
+	c    *pipe.Capture
+	size int64
+}
+
+// outs is where one stream leads to.
+type outs struct {
+	log     bool
+	files   []*os.File
+	capture *pipe.Capture
+	flow    *os.File // a pipe to another command
+}
+
+// direct returns the one file that a program may write itself.
+func (o *outs) direct() (f *os.File, ok bool) {
+	if o.log || o.capture != nil {
+		return nil, false
+	}
+	all := o.files
+	if o.flow != nil {
+		all = append(all[:len(all):len(all)], o.flow)
+	}
+	switch len(all) {
+	case 0:
+		return nil, true
+	case 1:
+		return all[0], true
+	}
+	return nil, false
+}
+
+// wire connects the streams of command i.
+func (r *run) wire(i int, p *schema.Processes, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
+	w = &wiring{r: r, command: i, stop: stop, copied: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			w.close()
+			w.discard()
+		}
+	}()
+	if w.in, err = r.stdin(w, p, e); err != nil {
+		return w, err
+	}
+	watched := p.IdleTimeout > 0 || p.Retry != nil && p.Retry.Match != nil
+	if p.Retry != nil && p.Retry.Match != nil {
+		w.last = &pipe.Last{Max: 64 << 10}
+	}
+	out, err := w.outs(p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured())
+	if err != nil {
+		return w, err
+	}
+	if p.IdleTimeout > 0 {
+		w.idle = newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, stop)
+	}
+	if len(p.Stderr) == 1 && p.Stderr[0].Kind == schema.SinkStdout {
+		w.out, err = w.connect(out, event.Merged, watched)
+		w.err = w.out
+		return w, err
+	}
+	errs, err := w.outs(p.Stderr, nil, r.x.o.Stderr, relayed || watched, false)
+	if err != nil {
+		return w, err
+	}
+	if onlyLog(out) && onlyLog(errs) {
+		if watched {
+			w.out, err = w.connect(out, event.Merged, true)
+		} else if w.relay, err = r.x.openRelay(r.env, i); err == nil {
+			w.out = w.relay.W
+		}
+		w.err = w.out
+		return w, err
+	}
+	if w.out, err = w.connect(out, event.Stdout, watched); err != nil {
+		return w, err
+	}
+	w.err, err = w.connect(errs, event.Stderr, watched)
+	return w, err
+}
+
+func onlyLog(o *outs) bool {
+	return o.log && len(o.files) == 0 && o.capture == nil && o.flow == nil
+}
+
+// stdin opens what the command reads.
+func (r *run) stdin(w *wiring, p *schema.Processes, e ends) (*os.File, error) {
+	in := p.Stdin
+	if e.in != nil {
+		return e.in, nil
+	}
+	if in == nil {
+		in = &schema.Stdin{}
+		if !r.env.Stdin && !r.step.Task.Interactive {
+			return nil, nil
+		}
+	}
+	var f *os.File
+	var err error
+	switch in.Kind {
+	case schema.StdinInherit:
+		return r.x.o.Stdin, nil
+	case schema.StdinText:
+		f, err = pipe.FileOf([]byte(in.Text.S))
+	case schema.StdinFile:
+		f, err = os.Open(r.path(in.Text.S))
+	case schema.StdinOutput:
+		f, err = r.x.outputFile(r.step.Read(in))
+	}
+	if f != nil {
+		w.own = append(w.own, f)
+	}
+	return f, err
+}
+
+func (r *run) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.dir, name)
+}
+
+// outs opens where a stream leads to: what its key says, and else the report or
+// weft's own stream; beside that the pipe to another command, and the capture that
+// other steps ask for.
+func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
+	o := &outs{flow: flow}
+	if sinks == nil && flow == nil {
+		if relayed {
+			o.log = true
+		} else {
+			o.files = append(o.files, inherited)
+		}
+	}
+	limit, overflow := int64(schema.DefaultMaxCapture), pipe.Fail
+	for _, s := range sinks {
+		switch s.Kind {
+		case schema.SinkLog:
+			o.log = true
+		case schema.SinkInherit:
+			o.files = append(o.files, inherited)
+		case schema.SinkCapture:
+			captured, limit, overflow = true, s.Max, overflows[s.Overflow]
+		case schema.SinkFile:
+			mode := pipe.Atomic
+			if s.Append {
+				mode = pipe.Append
+			} else if s.InPlace {
+				mode = pipe.InPlace
+			}
+			t, err := pipe.OpenTarget(w.r.path(s.File.S), mode)
+			if err != nil {
+				return nil, err
+			}
+			w.targets = append(w.targets, t)
+			o.files = append(o.files, t.File)
+		}
+	}
+	if captured {
+		c := w.r.outputs.capture(inherited == w.r.x.o.Stderr && inherited != w.r.x.o.Stdout, limit, overflow)
+		o.capture = c
+		w.marks = append(w.marks, mark{c, c.Size()})
+	}
+	return o, nil
+}
+
+var overflows = [...]pipe.Overflow{schema.OverflowFail: pipe.Fail, schema.OverflowTruncate: pipe.Head, schema.OverflowTail: pipe.Tail}
+
+// connect returns the file that a program gets to reach all of o.
+func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, error) {
+	if f, ok := o.direct(); ok && !watched {
+		return f, nil
+	}
+	s, err := pipe.NewSource(w.r.x.o.Clock)
+	if err != nil {
+		return nil, err
+	}
+	w.sources = append(w.sources, s)
+	fan := pipe.Fan{}
+	if w.idle != nil {
+		fan.Taps = append(fan.Taps, w.idle)
+	}
+	if w.last != nil {
+		fan.Taps = append(fan.Taps, w.last)
+	}
+	if o.log {
+		fan.Taps = append(fan.Taps, &logTap{w.r, w.command, stream})
+	}
+	if o.capture != nil {
+		fan.Taps = append(fan.Taps, o.capture)
+	}
+	for _, f := range o.files {
+		fan.Taps = append(fan.Taps, f)
+	}
+	if o.flow != nil {
+		fan.Flows = append(fan.Flows, o.flow)
+	}
+	large := w.r.x.o.Large.Enlarge(s.W)
+	go func() {
+		err := fan.Copy(s)
+		if large {
+			w.r.x.o.Large.Release()
+		}
+		if err != nil {
+			w.stop(&StreamError{err})
+		}
+		s.Close()
+		w.copied <- err
+	}()
+	return s.W, nil
+}
+
+// StreamError is a fault of what a command's output leads to: it is stopped for it.
+type StreamError struct{ Err error }
+
+func (e *StreamError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what went wrong.
+func (e *StreamError) Unwrap() error { return e.Err }
+
+// logTap is the report, as a writer.
+type logTap struct {
+	r       *run
+	command int
+	stream  event.Stream
+}
+
+func (l *logTap) Write(p []byte) (int, error) {
+	l.r.env.Emit(&event.Output{Time: now(), Step: l.r.env.ID, Command: l.command, Stream: l.stream, Data: slices.Clone(p)})
+	return len(p), nil
+}
+
+// finish returns when all that the command wrote has arrived, and gives files
+// their names if it succeeded; else nothing of the attempt is left. It returns err,
+// or the fault of a stream.
+func (w *wiring) finish(err error) error {
+	if w.idle != nil {
+		w.idle.end()
+	}
+	if w.relay != nil {
+		w.relay.finish()
+	}
+	for _, s := range w.sources {
+		s.Finish()
+	}
+	for range w.sources {
+		if cerr := <-w.copied; cerr != nil {
+			err = &StreamError{cerr}
+		}
+	}
+	w.close()
+	if w.last != nil {
+		w.r.mu.Lock()
+		w.r.tail = w.last.Bytes()
+		w.r.mu.Unlock()
+	}
+	if err != nil {
+		w.discard()
+		return err
+	}
+	var problems []error
+	for _, t := range w.targets {
+		problems = append(problems, t.Commit())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return &StreamError{err}
+	}
+	return nil
+}
+
+func (w *wiring) close() {
+	for _, f := range w.own {
+		f.Close()
+	}
+	w.own = nil
+}
+
+func (w *wiring) discard() {
+	for _, t := range w.targets {
+		t.Discard()
+	}
+	for _, m := range w.marks {
+		m.c.Truncate(m.size)
+	}
+}
+
+// idle stops a command that has written nothing for some time.
+type idle struct {
+	clock *clock.Clock
+	limit func()
+	timer atomic.Pointer[clock.Timer]
+	after func() *clock.Timer
+}
+
+func newIdle(c *clock.Clock, name string, limit timeLimit, stop func(error)) *idle {
+	w := &idle{after: func() *clock.Timer {
+		return c.AfterFunc(limit, func() { stop(idleTimeOut(name, limit)) })
+	}}
+	w.timer.Store(w.after())
+	return w
+}
+
+// Write notes that something was written.
+func (w *idle) Write(p []byte) (int, error) {
+	w.timer.Swap(w.after()).Stop()
+	return len(p), nil
+}
+
+func (w *idle) end() { w.timer.Load().Stop() }
+
+var _ io.Writer = (*idle)(nil)

@@ -1,0 +1,243 @@
+package pipe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/weftrun/weft/internal/unnamed"
+)
+
+// inMemory is how many bytes of a capture are kept in memory.
+const inMemory = 256 << 10
+
+// Overflow tells what becomes of bytes beyond a capture's limit.
+type Overflow uint8
+
+const (
+	Fail Overflow = iota // Write fails with an *OverflowError
+	Head                 // they are dropped
+	Tail                 // the first ones are
+)
+
+// OverflowError says that more was written than may be captured.
+type OverflowError struct{ Max int64 }
+
+func (e *OverflowError) Error() string {
+	return fmt.Sprintf("it writes more than the %d bytes that are captured", e.Max)
+}
+
+// Capture keeps bytes: in memory at first, then in a file without a name. It is
+// safe for concurrent use.
+type Capture struct {
+	max      int64
+	overflow Overflow
+
+	mu   sync.Mutex // guards the fields below
+	mem  []byte
+	file *os.File
+	size int64 // bytes that are kept, or for Tail were written since the last compaction
+}
+
+// NewCapture returns an empty capture of at most max bytes. It is closed by Close.
+func NewCapture(max int64, overflow Overflow) *Capture { return &Capture{max: max, overflow: overflow} }
+
+// Write implements io.Writer.
+func (c *Capture) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(p)
+	if over := c.size + int64(len(p)) - c.max; over > 0 && c.overflow != Tail {
+		p = p[:max(0, int64(len(p))-over)]
+		if err := c.append(p); err != nil {
+			return 0, err
+		}
+		if c.overflow == Fail {
+			return len(p), &OverflowError{c.max}
+		}
+		return n, nil
+	}
+	if int64(len(p)) > c.max { // a tail
+		p = p[int64(len(p))-c.max:]
+	}
+	if err := c.append(p); err != nil {
+		return 0, err
+	}
+	if c.overflow == Tail && c.size > 2*c.max {
+		return n, c.compact()
+	}
+	return n, nil
+}
+
+func (c *Capture) append(p []byte) error {
+	if c.file == nil {
+		if len(c.mem)+len(p) <= inMemory {
+			c.mem = append(c.mem, p...)
+			c.size += int64(len(p))
+			return nil
+		}
+		f, err := unnamed.File()
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(c.mem); err != nil {
+			f.Close()
+			return err
+		}
+		c.file, c.mem = f, nil
+	}
+	n, err := c.file.WriteAt(p, c.size)
+	c.size += int64(n)
+	return err
+}
+
+// compact drops all but the last max bytes of a tail.
+func (c *Capture) compact() error {
+	from := c.size - c.max
+	if c.file == nil {
+		c.mem = append(c.mem[:0], c.mem[from:]...)
+		c.size = c.max
+		return nil
+	}
+	old := io.NewSectionReader(c.file, from, c.max)
+	f, err := unnamed.File()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, old); err != nil {
+		f.Close()
+		return err
+	}
+	c.file.Close()
+	c.file, c.size = f, c.max
+	return nil
+}
+
+// Size returns how many bytes are kept.
+func (c *Capture) Size() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overflow == Tail {
+		return min(c.size, c.max)
+	}
+	return c.size
+}
+
+// Truncate drops what was written after the first n bytes, of a capture that is no
+// Tail: another attempt begins.
+func (c *Capture) Truncate(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n >= c.size {
+		return
+	}
+	if c.file == nil {
+		c.mem = c.mem[:n]
+	}
+	c.size = n
+}
+
+// section returns what is kept.
+func (c *Capture) section() io.ReaderAt {
+	if c.file != nil {
+		return c.file
+	}
+	return memory(c.mem)
+}
+
+// memory is bytes that are read like a file.
+type memory []byte
+
+func (m memory) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(m)) {
+		return 0, io.EOF
+	}
+	n := copy(p, m[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Bytes returns what is kept. It is for what fits into memory.
+func (c *Capture) Bytes() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from := int64(0)
+	if c.overflow == Tail {
+		from = max(0, c.size-c.max)
+	}
+	b := make([]byte, c.size-from)
+	if n, err := c.section().ReadAt(b, from); n < len(b) {
+		return nil, fmt.Errorf("reading what was captured: %w", err)
+	}
+	return b, nil
+}
+
+// Open returns a file with what is kept, at its start, to be a program's stdin. It
+// belongs to the caller.
+func (c *Capture) Open() (*os.File, error) {
+	b, err := c.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return FileOf(b)
+}
+
+// FileOf returns a file with content b, at its start.
+func FileOf(b []byte) (*os.File, error) {
+	f, err := unnamed.File()
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Close lets go of what is kept.
+func (c *Capture) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.file
+	c.file, c.mem, c.size = nil, nil, 0
+	if f != nil {
+		return f.Close()
+	}
+	return nil
+}
+
+// Last keeps the last bytes that are written to it. The zero value keeps nothing. It
+// is safe for concurrent use.
+type Last struct {
+	Max int
+
+	mu  sync.Mutex // guards buf
+	buf []byte     // up to twice Max
+}
+
+// Write implements io.Writer.
+func (l *Last) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf = append(l.buf, p[max(0, len(p)-l.Max):]...)
+	if len(l.buf) > 2*l.Max {
+		l.buf = append(l.buf[:0], l.buf[len(l.buf)-l.Max:]...)
+	}
+	return len(p), nil
+}
+
+// Bytes returns the last bytes, Max at the most.
+func (l *Last) Bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.buf[max(0, len(l.buf)-l.Max):])
+}

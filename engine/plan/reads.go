@@ -1,0 +1,232 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// outputName is a task that a text names in {{output "…"}}.
+type outputName struct {
+	vars.OutputRef
+	pos diag.Pos
+}
+
+// findReads finds what a task reads of others: outputs that its texts name, and
+// what is its stdin.
+func (f *facts) findReads(t *schema.Task) {
+	r := reader{f: f}
+	r.processes(t.Processes)
+	r.commands(t.Cmds)
+	for _, ts := range [...][]schema.Text{t.Status, t.Prompt} {
+		for _, text := range ts {
+			r.text(text)
+		}
+	}
+	for _, p := range t.Preconditions {
+		r.text(p.Cmd)
+		r.text(p.Msg)
+	}
+	for i := range t.Env {
+		r.variable(&t.Env[i], r.text)
+	}
+	f.late = len(f.outputs) > 0
+	refuse := func(where string) func(schema.Text) {
+		return func(text schema.Text) {
+			if len(vars.OutputRefs(text.S)) > 0 && f.misplaced == nil {
+				f.misplaced = &diag.Diagnostic{Pos: text.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} cannot stand in %s", t.Name, where),
+					Why: "that is computed before any need has run", Fix: "use it in cmds, env, stdin.text, status or preconditions"}
+			}
+		}
+	}
+	for i := range t.Vars {
+		r.variable(&t.Vars[i], refuse("vars"))
+	}
+	refuse("dir")(t.Dir)
+	refuse("if")(t.If)
+	for i := range t.Deps {
+		refuse("deps")(t.Deps[i].Text)
+		for j := range t.Deps[i].Vars {
+			r.variable(&t.Deps[i].Vars[j], refuse("deps"))
+		}
+	}
+}
+
+// reader collects into f.
+type reader struct{ f *facts }
+
+func (r *reader) text(t schema.Text) {
+	if !strings.Contains(t.S, "output") {
+		return
+	}
+	for _, ref := range vars.OutputRefs(t.S) {
+		r.f.outputs = append(r.f.outputs, outputName{ref, t.Pos})
+	}
+}
+
+func (r *reader) variable(v *schema.Var, text func(schema.Text)) {
+	if s, ok := v.Value.(string); ok {
+		text(schema.Text{S: s, Pos: v.Pos})
+	}
+	switch v.Kind {
+	case schema.Dynamic:
+		text(schema.Text{S: v.Text, Pos: v.Pos})
+	case schema.Ref:
+		text(schema.Text{S: "{{" + v.Text + "}}", Pos: v.Pos})
+	}
+}
+
+func (r *reader) commands(cs []schema.Command) {
+	for i := range cs {
+		c := &cs[i]
+		if c.Kind == schema.Shell || c.Kind == schema.Call {
+			r.text(c.Text)
+		}
+		r.text(c.If)
+		for j := range c.Vars {
+			r.variable(&c.Vars[j], r.text)
+		}
+		if c.CommandOptions == nil {
+			continue
+		}
+		for _, word := range c.Argv {
+			r.text(word)
+		}
+		r.processes(c.Processes)
+		r.commands(c.Members)
+	}
+}
+
+func (r *reader) processes(p *schema.Processes) {
+	if p == nil {
+		return
+	}
+	r.text(p.Stop.Command)
+	if in := p.Stdin; in != nil {
+		switch in.Kind {
+		case schema.StdinText, schema.StdinFile:
+			r.text(in.Text)
+		case schema.StdinFrom, schema.StdinOutput:
+			r.f.streams = append(r.f.streams, in)
+		}
+	}
+	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
+		for _, s := range sinks {
+			r.text(s.File)
+		}
+	}
+}
+
+// resolveReads finds, among the needs of s, those whose outputs its texts name.
+func (e *expansion) resolveReads(s *Step, f *facts) error {
+	if f.misplaced != nil {
+		return f.misplaced
+	}
+	for _, name := range f.outputs {
+		if !name.Literal {
+			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} names a task that is not known before it runs", s.Name),
+				Fix: `write the name itself, as in {{output "version"}}`}
+		}
+		if s.reads[name.Task] != nil {
+			continue
+		}
+		var found *Step
+		for _, n := range s.needs {
+			if !n.step.named(name.Task, s.Task.Namespace) || n.step == found {
+				continue
+			}
+			if found != nil {
+				return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: it has two needs named %q", s.Name, name.Task),
+					Why: "so {{output}} does not tell which of them is meant", Fix: "give the task a label that holds what tells them apart, and name that"}
+			}
+			found = n.step
+		}
+		if found == nil {
+			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output %q}} names no need of this task", s.Name, name.Task),
+				Why: "the outputs of a task are known when it has run, and only needs are certain to have", Fix: fmt.Sprintf("add %q to deps", name.Task)}
+		}
+		if found.Task.Interactive {
+			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output %q}}: that task is interactive", s.Name, name.Task),
+				Why: "what it writes goes to the terminal", Fix: "remove interactive there"}
+		}
+		if name.Name != "" && len(found.Task.Outputs) == 0 {
+			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output %q %q}}: that task has no outputs", s.Name, name.Task, name.Name),
+				Fix: fmt.Sprintf("declare it there: outputs: {%s: {from: stdout}}", name.Name)}
+		}
+		if s.reads == nil {
+			s.reads = map[string]*Step{}
+		}
+		s.reads[name.Task] = found
+	}
+	return nil
+}
+
+// named reports whether s is what name means in a namespace: by its label, or by
+// its name there.
+func (s *Step) named(name, namespace string) bool {
+	if s.Label == name || s.Name == name || s.Task.Name == name {
+		return true
+	}
+	return namespace != "" && (s.Name == namespace+":"+name || s.Task.Name == namespace+":"+name)
+}
+
+// Reads returns the need whose outputs a text of s calls by name, or nil.
+func (s *Step) Reads(name string) *Step { return s.reads[name] }
+
+// addReads adds the tasks whose output is the stdin of s, or of a command of it, to
+// its needs, unless deps name them with the same variables.
+func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
+	for _, in := range f.streams {
+		b := binder{ctx: ctx, scope: s.Scope}
+		call := Call{Name: b.text(in.Text), Pos: in.Pos, From: s}
+		if b.err == nil && len(in.Vars) > 0 {
+			call.Vars, b.err = s.Scope.BindCall(ctx, in.Vars)
+		}
+		if b.err != nil {
+			return b.err
+		}
+		known := s.read(call)
+		if known == nil {
+			step, err := e.expand(ctx, call)
+			if err != nil {
+				return Wrap(s.Label, err)
+			}
+			s.needs = append(s.needs, need{step: step})
+			known = &s.needs[len(s.needs)-1]
+		}
+		if in.Kind == schema.StdinFrom {
+			known.stream = true
+		}
+		if known.step.Task.Interactive {
+			return &diag.Diagnostic{Pos: in.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q reads what task %q writes, which is interactive", s.Name, known.step.Name),
+				Why: "what that writes goes to the terminal", Fix: "remove interactive there"}
+		}
+	}
+	return nil
+}
+
+// read returns the need that is call, or nil.
+func (s *Step) read(call Call) *need {
+	for i := range s.needs {
+		n := &s.needs[i]
+		if n.step.named(call.Name, "") && reflect.DeepEqual(values(n.step.args), values(call.Vars)) {
+			return n
+		}
+	}
+	return nil
+}
+
+// Read returns the need that is the stdin of s or of a command of it.
+func (s *Step) Read(in *schema.Stdin) *Step {
+	for i := range s.needs {
+		if n := &s.needs[i]; n.step.named(in.Text.S, "") && (len(in.Vars) == 0 || len(n.step.args) > 0) {
+			return n.step
+		}
+	}
+	return nil
+}

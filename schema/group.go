@@ -1,0 +1,150 @@
+package schema
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+const membersForm = `{"type":"array","items":{"$ref":"#/$defs/command"},"minItems":1}`
+
+// argv reads the words of an Exec.
+func (d *decoder) argv(n *yaml.Node) []Text {
+	if isNull(n) {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.fail(n, "write a list of words, as in [git, status], or use cmd", "exec: expected a list, found %s", describe(n))
+		return nil
+	}
+	argv := make([]Text, 0, len(n.Content))
+	for _, it := range n.Content {
+		argv = append(argv, d.text(d.deref(it)))
+	}
+	if len(argv) == 0 || argv[0].S == "" {
+		d.fail(n, "write a program and its arguments", "exec names no program")
+	}
+	return argv
+}
+
+// CommandLine is how the words of an Exec are shown: as a shell would have to be
+// told.
+func CommandLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = w
+		if isTemplate(w) {
+			continue // what it comes to is not known
+		}
+		if q, err := syntax.Quote(w, syntax.LangPOSIX); err == nil {
+			words[i] = q
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func commandLine(argv []Text) string {
+	words := make([]string, len(argv))
+	for i, t := range argv {
+		words[i] = t.S
+	}
+	return CommandLine(words)
+}
+
+func groupLine(kind CommandKind, members []Command) string {
+	words := make([]string, len(members))
+	for i := range members {
+		words[i] = members[i].Text.S
+	}
+	return GroupLine(kind, words)
+}
+
+// GroupLine is how a group of commands is shown, made of how its members are.
+func GroupLine(kind CommandKind, words []string) string {
+	switch kind {
+	case Pipe:
+		return strings.Join(words, " | ")
+	case Tee:
+		return "tee { " + strings.Join(words, "; ") + " }"
+	case Merge:
+		return "merge { " + strings.Join(words, "; ") + " }"
+	}
+	return "{ " + strings.Join(words, " & ") + " }"
+}
+
+// members reads the commands of a group.
+func (d *decoder) members(n *yaml.Node, c *commandForm, given int) {
+	if isNull(n) {
+		return
+	}
+	name := doing[given]
+	c.given[given] = true
+	for _, it := range d.items(n, "commands") {
+		var m Command
+		if d.command(d.deref(it), &m) {
+			c.Members = append(c.Members, m)
+		}
+	}
+	if len(c.Members) == 0 {
+		d.fail(n, "list commands", "%s holds no command", name)
+	}
+}
+
+// onlyOne reports a command that says more than one thing to do. That cmd, task
+// and defer stand beside each other has always been allowed.
+func (d *decoder) onlyOne(n *yaml.Node, f *commandForm) {
+	var given []string
+	for i, name := range doing {
+		if f.given[i] {
+			given = append(given, name)
+		}
+	}
+	for i := givenExec; i < len(doing); i++ {
+		if f.given[i] && len(given) > 1 {
+			d.fail(n, "keep one of them", "a command cannot have %s", strings.Join(given, " and "))
+			return
+		}
+	}
+}
+
+// placed reports members that stand where they mean nothing.
+func (d *decoder) placed(n *yaml.Node, c *Command) {
+	for i := range c.Members {
+		m := &c.Members[i]
+		switch {
+		case m.Defer:
+			d.fail(n, "move it out of the group", "defer cannot stand in a group of commands")
+		case m.Kind == Tee && c.Kind != Pipe, m.Kind == Merge && c.Kind != Pipe:
+			d.fail(n, "put it into a pipe", "%s stands alone", doing[int(m.Kind)-int(Tee)+givenTee])
+		case m.Kind == Tee && i == 0:
+			d.fail(n, "put a command before it", "a pipe begins with tee, which reads what a command before it writes")
+		case m.Kind == Tee && i != len(c.Members)-1:
+			d.fail(n, "put it last", "tee stands inside a pipe: nothing can read what follows")
+		case m.Kind == Merge && i != 0:
+			d.fail(n, "put it first", "merge is not the first of its pipe")
+		case m.Kind == Parallel && c.Kind == Pipe:
+			d.fail(n, "use tee or merge", "parallel cannot stand in a pipe")
+		case m.For != nil:
+			d.fail(n, "write the members out, or put the loop around the group", "a member of a group cannot have for")
+		}
+		if (c.Kind == Pipe && i > 0 || c.Kind == Tee) && m.Processes != nil && m.Processes.Stdin != nil {
+			d.fail(n, "remove stdin, or make it the first of the pipe", "a member of a pipe has stdin of its own")
+		}
+	}
+	if c.Kind == Pipe && len(c.Members) == 1 {
+		d.fail(n, "add what reads its output", "a pipe of one command")
+	}
+}
+
+func (d *decoder) mergeMode(n *yaml.Node, c *commandForm) {
+	switch t := d.text(n); t.S {
+	case "", "lines":
+	case "raw":
+		c.Mode = MergeRaw
+	case "concat":
+		c.Mode = MergeConcat
+	default:
+		d.fail(n, "use lines, raw or concat", "invalid mode %q", t.S)
+	}
+}

@@ -1,0 +1,68 @@
+package schema
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// NamedOutput is one of a task's `outputs`.
+type NamedOutput struct {
+	Name string
+	Pos  diag.Pos
+	// From is "stdout", "stderr", "message", "file:PATH" (a template), or "" for
+	// a line of the file that WEFT_OUTPUT names.
+	From Text
+	As   string // "text", "json" or "lines"
+	Path string // into a JSON value: ".a.b"; "" is the whole
+}
+
+var outputsKeys = []key[NamedOutput]{
+	{"from", textForm, "stdout, stderr, message or file:PATH; without it the file that WEFT_OUTPUT names.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+		switch t := d.text(n); {
+		case t.S == "stdout", t.S == "stderr", strings.HasPrefix(t.S, "file:") && t.S != "file:":
+			o.From = t
+		case t.S == "message":
+			d.fail(n, "use stdout, stderr or file:PATH", "outputs from messages are not there yet")
+		default:
+			d.fail(n, "use stdout, stderr or file:PATH", "an output cannot come from %q", t.S)
+		}
+	}},
+	{"as", `{"enum":["text","json","lines",null]}`, "What it is: text, json or lines.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+		switch t := d.text(n); t.S {
+		case "":
+		case "text", "json", "lines":
+			o.As = t.S
+		default:
+			d.fail(n, "use text, json or lines", "invalid as %q", t.S)
+		}
+	}},
+	{"path", textForm, "Part of a JSON value, as in .a.b or .list[0].", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+		o.Path = d.text(n).S
+		if !strings.HasPrefix(o.Path, ".") {
+			d.fail(n, "write .name", "the path %q does not begin with a dot", o.Path)
+		}
+	}},
+}
+
+// outputs reads a task's `outputs`.
+func (d *decoder) outputs(n *yaml.Node) []NamedOutput {
+	var all []NamedOutput
+	d.eachPair(n, "a map of outputs", func(k, v *yaml.Node) {
+		o := NamedOutput{Name: k.Value, Pos: d.pos(k)}
+		readMap(d, v, "output "+k.Value, outputsKeys, &o)
+		if o.As == "" {
+			o.As = "text"
+			if o.Path != "" {
+				o.As = "json"
+			}
+		}
+		if o.Path != "" && o.As != "json" {
+			d.fail(v, "add as: json", "output %s: only JSON has a path", k.Value)
+		}
+		all = append(all, o)
+	})
+	return all
+}

@@ -1,0 +1,152 @@
+package schema
+
+import (
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Retry is how often, and when, a command that failed is tried again.
+type Retry struct {
+	Max      int           // further attempts; 0 means none
+	Delay    time.Duration // before the second attempt
+	Backoff  float64       // what the delay is multiplied with after each attempt; 2 if not given
+	MaxDelay time.Duration // 1m if not given
+	Jitter   float64       // part of the delay, from 0 to 1, that is left to chance
+
+	// On tells which failures are tried again; with none of the three given all are.
+	Codes   []int
+	Timeout bool
+	Signal  bool
+	// Match must match the last 64 KiB of output; nil matches all.
+	Match *regexp.Regexp
+}
+
+const retryForm = `{"anyOf":[{"type":["integer","null"],"minimum":0},{"$ref":"#/$defs/retry"}]}`
+
+var retryKeys = []key[Retry]{
+	{"max", `{"type":"integer","minimum":0}`, "How many further attempts are made.", func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
+	{"delay", durationForm, "Time before the second attempt.", func(d *decoder, n *yaml.Node, r *Retry) { r.Delay = d.wait(n) }},
+	{"backoff", `{"type":"number","minimum":1}`, "What the delay is multiplied with after each attempt; 2.", func(d *decoder, n *yaml.Node, r *Retry) {
+		if r.Backoff = d.fraction(n); r.Backoff < 1 {
+			d.fail(n, "write 1 for delays that stay the same", "backoff must be 1 at least")
+		}
+	}},
+	{"max_delay", durationForm, "The longest delay; 1m.", func(d *decoder, n *yaml.Node, r *Retry) { r.MaxDelay = d.wait(n) }},
+	{"jitter", `{"type":"number","minimum":0,"maximum":1}`, "Part of the delay that is left to chance, from 0 to 1.", func(d *decoder, n *yaml.Node, r *Retry) {
+		if r.Jitter = d.fraction(n); r.Jitter < 0 || r.Jitter > 1 {
+			d.fail(n, "write 0.1 for up to a tenth more or less", "jitter must be from 0 to 1")
+		}
+	}},
+	{"on", `{"type":"array","items":{"anyOf":[{"type":"integer"},{"enum":["timeout","signal"]}]}}`, "Which failures are tried again: exit codes, timeout, signal.", (*decoder).retryOn},
+	{"match", textForm, "Regular expression that the end of the output must match.", func(d *decoder, n *yaml.Node, r *Retry) {
+		var err error
+		if r.Match, err = regexp.Compile(d.text(n).S); err != nil {
+			d.fail(n, "", "match: %v", err)
+		}
+	}},
+}
+
+// retry reads `retry`: a number, or a map.
+func (d *decoder) retry(n *yaml.Node) *Retry {
+	r := &Retry{Backoff: 2, MaxDelay: time.Minute}
+	switch {
+	case isNull(n):
+	case n.Kind == yaml.MappingNode:
+		r.Max = -1
+		if readMap(d, n, "retry", retryKeys, r); r.Max < 0 {
+			d.fail(n, "add max: 3", "retry needs max")
+		}
+	default:
+		r.Max = d.count(n)
+	}
+	return r
+}
+
+func (d *decoder) retryOn(n *yaml.Node, r *Retry) {
+	for _, it := range d.items(n, "exit codes, timeout or signal") {
+		it = d.deref(it)
+		switch t := d.text(it); t.S {
+		case "timeout":
+			r.Timeout = true
+		case "signal":
+			r.Signal = true
+		default:
+			if code, ok := d.exitCode(it); ok {
+				r.Codes = append(r.Codes, code)
+			}
+		}
+	}
+}
+
+// exitCodes reads a list of exit codes.
+func (d *decoder) exitCodes(n *yaml.Node) []int {
+	codes := []int{}
+	for _, it := range d.items(n, "exit codes") {
+		if code, ok := d.exitCode(d.deref(it)); ok {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+func (d *decoder) exitCode(n *yaml.Node) (int, bool) {
+	t := d.text(n)
+	code, err := strconv.Atoi(t.S)
+	if err != nil || code < 0 || code > 255 {
+		d.fail(n, "", "%q is no exit code: they are from 0 to 255", t.S)
+		return 0, false
+	}
+	return code, true
+}
+
+func (d *decoder) count(n *yaml.Node) int {
+	t := d.text(n)
+	v, err := strconv.Atoi(t.S)
+	if err != nil || v < 0 || v > 1_000_000 {
+		d.fail(n, "", "%s: %q is no number of times", d.key, t.S)
+		return 0
+	}
+	return v
+}
+
+// wait reads a duration that is not negative.
+func (d *decoder) wait(n *yaml.Node) time.Duration {
+	v := d.duration(n)
+	if v < 0 {
+		d.fail(n, "", "%s: %v is in the past", d.key, v)
+	}
+	return max(v, 0)
+}
+
+func (d *decoder) fraction(n *yaml.Node) float64 {
+	t := d.text(n)
+	v, err := strconv.ParseFloat(t.S, 64)
+	if err != nil {
+		d.fail(n, "", "%s: %q is no number", d.key, t.S)
+	}
+	return v
+}
+
+// Again reports whether a failure is tried again: by its exit status, its
+// signal, if it is one, and whether it took too long.
+func (r *Retry) Again(code int, sig syscall.Signal, late bool) bool {
+	if r.Codes == nil && !r.Timeout && !r.Signal {
+		return true
+	}
+	if late {
+		return r.Timeout
+	}
+	if sig != 0 && r.Signal {
+		return true
+	}
+	for _, c := range r.Codes {
+		if c == code {
+			return true
+		}
+	}
+	return false
+}
