@@ -75,7 +75,7 @@ var commandKeys = []key[commandForm]{
 			d.fail(n, "write ok or leave it out", "invalid early_close %q", t.S)
 		}
 	}},
-	{"accept", `{"type":["array","null"],"items":{"type":"integer","minimum":0,"maximum":255}}`, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Accept = d.exitCodes(n) }},
+	{"accept", acceptForm, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Accept = d.exitCodes(n) }},
 	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Shell = d.interpreter(n) }},
 	{"stdin", stdinForm, "What it reads.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdin = d.stdin(n) }},
 	{"stdout", sinksForm, "Where its output goes.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdout = d.sinks(n, false) }},

@@ -51,6 +51,7 @@ type Processes struct {
 	IdleTimeout    time.Duration
 	Retry          *Retry
 	TTY            Tristate
+	Accept         []int // exit codes that count as success; nil is 0 alone
 }
 
 // ProcessesOf returns what holds for a command of t.
@@ -86,6 +87,9 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 		}
 		if level.Retry != nil {
 			p.Retry = level.Retry
+		}
+		if level.Accept != nil {
+			p.Accept = level.Accept
 		}
 		if level.TTY != Unset {
 			p.TTY = level.TTY

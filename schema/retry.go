@@ -27,6 +27,8 @@ type Retry struct {
 
 const retryForm = `{"anyOf":[{"type":["integer","null"],"minimum":0},{"$ref":"#/$defs/retry"}]}`
 
+const acceptForm = `{"type":["array","null"],"items":{"type":"integer","minimum":0,"maximum":255}}`
+
 var retryKeys = []key[Retry]{
 	{"max", `{"type":"integer","minimum":0}`, "How many further attempts are made.", func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
 	{"delay", durationForm, "Time before the second attempt.", func(d *decoder, n *yaml.Node, r *Retry) { r.Delay = d.wait(n) }},

@@ -81,6 +81,7 @@ var taskKeys = []key[Task]{
 	{"timeout", durationForm, "Longest time the whole task may take.", func(d *decoder, n *yaml.Node, t *Task) { t.Timeout = d.timeout(n) }},
 	{"idle_timeout", durationForm, "Longest time a command may write nothing.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).IdleTimeout = d.timeout(n) }},
 	{"retry", retryForm, "How often a command is tried again when it fails.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Retry = d.retry(n) }},
+	{"accept", acceptForm, "Exit codes of its commands that count as success.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Accept = d.exitCodes(n) }},
 	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).TTY = d.boolean(n) }},
 	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
 	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},

@@ -255,8 +255,7 @@ type CommandOptions struct {
 	Argv       []Text    // of an Exec: templates
 	Members    []Command // of a Pipe, Parallel, Tee or Merge
 	Mode       MergeMode
-	Accept     []int // exit codes that count as success; nil is 0 alone
-	EarlyClose bool  // a member of the Pipe may fail when those after it have ended well
+	EarlyClose bool // a member of the Pipe may fail when those after it have ended well
 }
 
 // For is a loop over a command or a dependency. Exactly one of List, From, Var

@@ -27,7 +27,7 @@ func noop(b *testing.B, inputs []Inputs, root string) {
 				continue
 			}
 			c.Begin()
-			if err := c.Commit(context.Background()); err != nil {
+			if err := c.Commit(context.Background(), nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -106,7 +106,7 @@ func BenchmarkCheck(b *testing.B) {
 	p.age()
 	c, err := s.Check(context.Background(), t, &in)
 	if err == nil {
-		err = c.Commit(context.Background())
+		err = c.Commit(context.Background(), nil)
 	}
 	if err != nil {
 		b.Fatal(err)

@@ -75,13 +75,14 @@ type Inputs struct {
 	// Timestamp), and of what is generated only that it is there.
 	Loose     bool
 	HasStatus bool // the caller asks something else too
+	Outputs   bool // without the outputs of the last success it is not fresh
 }
 
 // Reason is one difference between now and the last success.
 type Reason struct {
 	// Kind is "first" (no success is known), "file" (a source), "generates" (a
 	// file made last time, or a pattern), "unknown" (the details are lost),
-	// "never" (nothing is ever fresh), or the first word of a field's name.
+	// "outputs" (they were not recorded), "never" (nothing is ever fresh), or the first word of a field's name.
 	Kind string
 	Name string // the file, or the rest of the field's name
 	// Old and New are values, short digests, or a word: "new", "gone", "mode",

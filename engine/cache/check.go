@@ -28,6 +28,8 @@ type Check struct {
 	entry  *entry // of the last success, or nil
 	old    *body  // of entry, once it was needed
 	reason Reason // the first one found
+
+	outputs []byte // to be recorded
 }
 
 // Check compares in, which must not change while the Check is in use, with
@@ -88,10 +90,23 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 	if c.in.Method == Timestamp && !c.inTime(sameStats) {
 		return false, nil
 	}
+	if c.in.Outputs && (!c.body() || c.old.outputs == nil) {
+		c.reason = Reason{Kind: "outputs", New: "gone"}
+		return false, nil
+	}
 	if refresh || read {
 		c.refresh()
 	}
 	return true, nil
+}
+
+// Outputs returns what Commit was given with the last success, if it is fresh and
+// Inputs asked for it.
+func (c *Check) Outputs() []byte {
+	if !c.Fresh || c.old == nil {
+		return nil
+	}
+	return c.old.outputs
 }
 
 // compareFiles compares the sources one by one. read tells that the entry
@@ -190,9 +205,11 @@ func (c *Check) Discard() {
 }
 
 // Commit records success. Where sources are not what they were when they were
-// checked, nothing is recorded: it counts as done, not as up to date. The only
+// checked, nothing is recorded: it counts as done, not as up to date. Outputs are
+// what a fresh step gives to others instead of running; nil means none. The only
 // error is that of ctx.
-func (c *Check) Commit(ctx context.Context) error {
+func (c *Check) Commit(ctx context.Context, outputs []byte) error {
+	c.outputs = outputs
 	if c.s.o.ReadOnly || c.in.Method == None {
 		return nil
 	}
@@ -233,6 +250,9 @@ func (c *Check) refresh() {
 		c.files.hashes = c.files.diff(c.in.Root, c.old.files).hashes
 	}
 	if c.in.Method == Timestamp || complete(c.files.hashes, len(c.files.items)) {
+		if c.body() {
+			c.outputs = c.old.outputs
+		}
 		c.store(c.entry.files, true)
 	}
 }
@@ -250,7 +270,7 @@ func complete(hashes []hashed, n int) bool {
 func (c *Check) store(files Digest, late bool) {
 	e := &entry{texts: c.texts, files: files, stats: statsOf(c.in.Root, c.files.items), made: statsOf(c.in.Root, c.made.items), at: c.at}
 	e.young = c.files.young() || c.made.young()
-	e.body = encodeBody(c.in, c.files, c.made)
+	e.body = encodeBody(c.in, c.files, c.made, c.outputs)
 	c.s.save(c.key, e, late)
 }
 

@@ -90,7 +90,7 @@ func (p *project) run() bool {
 	}
 	c.Begin()
 	p.write("out/a", "out of "+p.in.Fields[0].Value)
-	p.must(c.Commit(p.t.Context()))
+	p.must(c.Commit(p.t.Context(), nil))
 	return true
 }
 
@@ -262,7 +262,7 @@ func TestSourcesChangedMeanwhile(t *testing.T) {
 			c.Begin()
 			tt.change(p)
 			p.write("out/a", "")
-			p.must(c.Commit(t.Context()))
+			p.must(c.Commit(t.Context(), nil))
 			p.write("src/a.c", "a")
 			if got := p.check(s).Fresh; got != tt.stored {
 				t.Errorf("recorded = %v", got)
@@ -360,7 +360,7 @@ func TestStateIsNoSource(t *testing.T) {
 				t.Errorf("%s: %v", dir, c.Why(t.Context()))
 			}
 			c.Begin()
-			p.must(c.Commit(t.Context()))
+			p.must(c.Commit(t.Context(), nil))
 			s.Close()
 		}
 	}

@@ -98,6 +98,8 @@ type body struct {
 	fields []Field // of a secret only a part of its digest
 	files  []record
 	made   []record
+
+	outputs []byte // what the caller wants to have again; nil for none
 }
 
 // record is one file as it was.
@@ -143,8 +145,8 @@ func (s side) young() bool {
 }
 
 // encodeBody is the other way round from decodeBody.
-func encodeBody(in *Inputs, files, made side) []byte {
-	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items)))
+func encodeBody(in *Inputs, files, made side, outputs []byte) []byte {
+	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items))+len(outputs))
 	fields := in.explained()
 	b = binary.AppendUvarint(b, uint64(len(fields)))
 	for _, f := range fields {
@@ -157,7 +159,11 @@ func encodeBody(in *Inputs, files, made side) []byte {
 		b = append(b, secret)
 	}
 	b = files.append(b, in.Root)
-	return made.append(b, in.Root)
+	b = made.append(b, in.Root)
+	if outputs != nil { // nothing at all stands for none
+		b = framed(b, string(outputs))
+	}
+	return b
 }
 
 // decodeBody takes a body apart; anything encodeBody cannot have written is an
@@ -170,6 +176,9 @@ func decodeBody(b []byte) (*body, error) {
 	}
 	out.files = d.records()
 	out.made = d.records()
+	if !d.broken && d.i < len(d.b) {
+		out.outputs = []byte(d.text())
+	}
 	if d.broken || d.i != len(d.b) {
 		return nil, errEntry
 	}

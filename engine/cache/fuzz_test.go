@@ -21,7 +21,7 @@ func FuzzDecode(f *testing.F) {
 		},
 		hashes: []hashed{{digest: Digest{1}}, {digest: Digest{2}, young: true}, {}},
 	}
-	good := encodeBody(in, files, side{items: files.items[:1]})
+	good := encodeBody(in, files, side{items: files.items[:1]}, []byte("out"))
 	f.Add(good)
 	f.Add((&entry{body: good, at: 5, young: true}).encode(nil))
 	f.Add((&entry{body: make([]byte, inlineBody+1)}).encode(nil))
@@ -37,7 +37,8 @@ func FuzzDecode(f *testing.F) {
 			{prefix: "src/", name: "l", target: "a.c", st: files.items[1].e.st, hashed: true, digest: Digest{2}, young: true},
 			{prefix: "../x/", name: "y", hashed: true},
 		},
-		made: []record{{prefix: "src/", name: "a.c", st: files.items[0].e.st}},
+		made:    []record{{prefix: "src/", name: "a.c", st: files.items[0].e.st}},
+		outputs: []byte("out"),
 	}
 	if !reflect.DeepEqual(*b, want) {
 		f.Fatalf("got  %+v\nwant %+v", *b, want)

@@ -105,7 +105,7 @@ func TestManyAtOnce(t *testing.T) {
 				os.MkdirAll(p.path("out"), 0o755)
 				os.WriteFile(p.path("out/"+in.Key), nil, 0o644)
 				tree.Dirty()
-				if err := c.Commit(t.Context()); err != nil {
+				if err := c.Commit(t.Context(), nil); err != nil {
 					t.Error(err)
 				}
 			})

@@ -170,7 +170,7 @@ func TestDiskFull(t *testing.T) {
 	limit := old
 	limit.Cur = uint64(st.Size()) // writing in place still works
 	p.must(syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
-	err = c.Commit(t.Context())
+	err = c.Commit(t.Context(), nil)
 	p.must(syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
 	p.must(err)
 	if len(p.warn) != 1 {
@@ -187,7 +187,7 @@ func TestReadOnly(t *testing.T) {
 	s := p.store()
 	c := p.check(s)
 	c.Begin()
-	p.must(c.Commit(t.Context()))
+	p.must(c.Commit(t.Context(), nil))
 	c.Discard()
 	s.Close()
 	if _, err := os.Lstat(p.path(".weft")); err == nil {
@@ -246,7 +246,7 @@ func TestTwoProcesses(t *testing.T) {
 			t.Fatal("who waits does not say so")
 		}
 	}
-	p.must(a.Commit(t.Context()))
+	p.must(a.Commit(t.Context(), nil))
 	unlock()
 	if !<-done {
 		t.Error("the second did not see what the first has done")
@@ -270,7 +270,7 @@ func TestSharedState(t *testing.T) {
 		c := p.check(s)
 		c.Begin()
 		p.write("out/a", "")
-		p.must(c.Commit(t.Context()))
+		p.must(c.Commit(t.Context(), nil))
 		if i == 10 {
 			p.must(stores[0].log.compact(func(id, stored) bool { return true }))
 		}
@@ -316,7 +316,7 @@ func TestTidy(t *testing.T) {
 		p.in.Fields[0].Value = strings.Repeat("x", i%10)
 		c := p.check(s)
 		c.Begin()
-		p.must(c.Commit(t.Context()))
+		p.must(c.Commit(t.Context(), nil))
 	}
 	s.Close()
 	st, err := os.Stat(p.path(".weft/state"))

@@ -102,17 +102,17 @@ func (e *NotAcceptedError) Error() string {
 }
 
 // accepted is err by the exit codes that count as success.
-func accepted(err error, c *schema.Command) error {
-	if c.CommandOptions == nil || c.Accept == nil {
+func accepted(err error, codes []int) error {
+	if codes == nil {
 		return err
 	}
 	if err == nil {
-		if slices.Contains(c.Accept, 0) {
+		if slices.Contains(codes, 0) {
 			return nil
 		}
-		return &NotAcceptedError{c.Accept}
+		return &NotAcceptedError{codes}
 	}
-	if exit, ok := err.(*shell.ExitError); ok && slices.Contains(c.Accept, exit.Code) {
+	if exit, ok := err.(*shell.ExitError); ok && slices.Contains(codes, exit.Code) {
 		return nil
 	}
 	return err

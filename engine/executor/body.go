@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // timeoutCode stands for a time-out wherever an exit status is asked for.
@@ -86,7 +88,7 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 		}
 	}
 	if c.Source.Kind == schema.Call {
-		return r.call(ctx, c, ends{})
+		return r.call(ctx, c, r.ends)
 	}
 	if !plan.MatchesPlatform(c.Source.Platforms) {
 		r.notice(event.Notice{Kind: event.PlatformSkipped, A: c.Shown})
@@ -117,14 +119,25 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 		x.o.Flush()
 	}
 	r.used = event.Usage{}
-	err := r.perform(ctx, i, c, p, ends{}, relayed)
+	err := r.perform(ctx, i, c, p, r.ends, relayed)
 	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used})
 	return err
 }
 
 // call runs the task that c calls.
 func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
-	return r.env.Call(ctx, plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent})
+	call := plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent}
+	if e == (ends{}) {
+		return r.env.Call(ctx, call)
+	}
+	return r.env.CallConnected(ctx, call, func(s *plan.Step) error {
+		if s.Shared() {
+			return &diag.Diagnostic{Pos: c.Source.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
+				Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
+		}
+		r.x.ends.Store(s, e)
+		return nil
+	})
 }
 
 // processes returns what holds for the processes of c.
@@ -172,7 +185,10 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 	}
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
 	err = r.start(ctx, &sc, *p)
-	return w.finish(accepted(err, c.Source))
+	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
+		r.closeInput(p.Stdin)
+	}
+	return w.finish(accepted(err, p.Accept))
 }
 
 // interpreter has the script run by the shell that its keys name, as a program.

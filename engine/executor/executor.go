@@ -66,6 +66,8 @@ type Executor struct {
 	digests  digests
 	late     late
 	outputs  sync.Map // of settled steps: *plan.Step to *outputs
+	ends     sync.Map // of steps that are members of a group: *plan.Step to ends
+	gangs    gangs
 }
 
 // New returns an Executor.
@@ -88,6 +90,8 @@ type run struct {
 	dir  string
 	vars []string // the environment of its commands
 
+	gang       connected
+	ends       ends // what all its commands are connected to
 	outputs    outputs
 	outputFile string // what WEFT_OUTPUT names; "" if the task has no outputs
 
@@ -102,7 +106,14 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 	r := &run{x: x, step: s, env: env}
 	ctx, cancel := r.taskLimit(ctx)
 	defer cancel()
-	out := r.execute(ctx)
+	if e, ok := x.ends.LoadAndDelete(s); ok {
+		r.ends = e.(ends)
+	}
+	execute := r.execute
+	if env.Gang != nil {
+		execute = r.executeConnected
+	}
+	out := execute(ctx)
 	out.Usage = r.usage
 	return out
 }
@@ -130,7 +141,7 @@ func (r *run) execute(ctx context.Context) sched.Outcome {
 	if err := r.bind(ctx); err != nil {
 		return failed(err)
 	}
-	forced := x.o.Force(s)
+	forced := x.o.Force(s) || r.ends.out != nil // who reads it wants all of it
 	if !forced {
 		if err := r.preconditions(ctx); err != nil {
 			return r.ended(ctx, err)

@@ -26,6 +26,7 @@ type freshness struct {
 	unlock  func()
 	digests *digests
 	step    *plan.Step
+	outputs func() []byte // what is recorded for those that read the step
 }
 
 func (f *freshness) release() {
@@ -54,7 +55,7 @@ func (f *freshness) commit(ctx context.Context) {
 		return
 	}
 	if !f.dry && !f.silent {
-		f.check.Commit(ctx)
+		f.check.Commit(ctx, f.outputs())
 		f.digests.m.Store(f.step, f.check.Digest)
 	}
 }
@@ -62,7 +63,7 @@ func (f *freshness) commit(ctx context.Context) {
 // checkFresh tells whether there is nothing to do for the step.
 func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, error) {
 	t := r.step.Task
-	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests}
+	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests, outputs: r.recorded}
 	status := len(t.Status) > 0 && !r.x.o.FilesOnly
 	sources := len(t.Sources) > 0
 	if !status && !sources {
@@ -77,7 +78,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 			return f, false, err
 		}
 		if ok && !sources {
-			return f, true, nil
+			return f, !r.read(), nil // nothing is recorded of it that others could read
 		}
 		status = !ok // from here on: whether it forbids freshness
 	}
@@ -94,6 +95,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 	r.warnUnmatched(f.check)
 	if f.check.Fresh && !status {
 		r.x.digests.m.Store(r.step, f.check.Digest)
+		r.recall(f.check)
 		return f, true, nil
 	}
 	if r.x.o.Dry || t.Interactive {
@@ -144,6 +146,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun 
 		return f, false, err
 	}
 	if f.check.Fresh {
+		r.recall(f.check)
 		f.release()
 		f.unlock = nil
 	}
@@ -228,7 +231,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
-		HasStatus: len(s.Task.Status) > 0,
+		HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 	}
 	for i, c := range s.Commands() {
 		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: commandText(c), Secret: c.Shown != c.Text})
@@ -260,7 +263,7 @@ func (r *run) looseInputs(ctx context.Context, method cache.Method) (*cache.Inpu
 	s, w := r.step, r.x.o.Workflow
 	in := &cache.Inputs{
 		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + schema.FingerprintV3, Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, Loose: true,
-		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0,
+		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
 	}
 	sources := Patterns(s.Sources())

@@ -50,7 +50,7 @@ func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, 
 	p := r.processes(c)
 	if of := group.Source.Processes; of != nil { // what the group says holds for its members
 		merged := (&schema.Task{TaskOptions: &schema.TaskOptions{Processes: r.processes(group)}}).ProcessesOf(c.Source)
-		merged.Stdin, merged.Stdout, merged.Stderr, merged.Retry = p.Stdin, p.Stdout, p.Stderr, nil
+		merged.Stdin, merged.Stdout, merged.Stderr, merged.Accept, merged.Retry = p.Stdin, p.Stdout, p.Stderr, p.Accept, nil
 		p = &merged
 	}
 	return r.perform(ctx, i, c, p, e, relayed)
@@ -174,8 +174,8 @@ func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
 		return context.Cause(ctx)
 	}
 	last := len(links) - 1
-	if c.Source.Accept != nil {
-		links[last].err = accepted(links[last].err, c.Source)
+	if p := c.Source.Processes; p != nil {
+		links[last].err = accepted(links[last].err, p.Accept)
 	}
 	var failed error
 	ok := links[last].err == nil

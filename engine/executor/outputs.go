@@ -11,6 +11,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -75,14 +76,68 @@ func (r *run) captured() bool {
 	return false
 }
 
+// read reports whether the step has something that others may read.
+func (r *run) read() bool { return len(r.step.Task.Outputs) > 0 || r.captured() }
+
+// record is what is kept of a step's outputs for the next time.
+type record struct {
+	Stdout, Stderr []byte         `json:",omitempty"`
+	Values         map[string]any `json:",omitempty"`
+}
+
+// recorded returns the step's outputs as they are kept, or nil when there are none.
+func (r *run) recorded() []byte {
+	if !r.read() {
+		return nil
+	}
+	rec := record{Values: r.outputs.values}
+	for _, s := range []struct {
+		c  *pipe.Capture
+		to *[]byte
+	}{{r.outputs.stdout, &rec.Stdout}, {r.outputs.stderr, &rec.Stderr}} {
+		if s.c == nil {
+			continue
+		}
+		b, err := s.c.Bytes()
+		if err != nil {
+			return nil
+		}
+		*s.to = b
+	}
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// recall makes the outputs of the last success those of the step, which is up to
+// date.
+func (r *run) recall(check *cache.Check) {
+	b := check.Outputs()
+	if b == nil {
+		return
+	}
+	var rec record
+	if json.Unmarshal(b, &rec) != nil {
+		return
+	}
+	r.outputs.values = rec.Values
+	r.outputs.capture(false, schema.DefaultMaxCapture+int64(len(rec.Stdout)), pipe.Fail).Write(rec.Stdout)
+	r.x.outputs.Store(r.step, &r.outputs)
+}
+
 // outputOf is what texts of a step that needs s get for {{output "…"}}.
 func (x *Executor) outputOf(s *plan.Step, name string) (any, error) {
 	o := x.outputsOf(s)
-	if x.o.Dry || o == nil {
+	if x.o.Dry {
 		if name != "" {
 			return fmt.Sprintf("<output %s of %s>", name, s.Label), nil
 		}
 		return fmt.Sprintf("<output of %s>", s.Label), nil
+	}
+	if o == nil {
+		return nil, fmt.Errorf("task %q was skipped, so it has put out nothing", s.Label)
 	}
 	if name == "" {
 		return o.text(s.Label)

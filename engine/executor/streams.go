@@ -143,6 +143,8 @@ func (r *run) stdin(w *wiring, p *schema.Processes, e ends) (*os.File, error) {
 		f, err = pipe.FileOf([]byte(in.Text.S))
 	case schema.StdinFile:
 		f, err = os.Open(r.path(in.Text.S))
+	case schema.StdinFrom:
+		return r.input(in)
 	case schema.StdinOutput:
 		f, err = r.x.outputFile(r.step.Read(in))
 	}

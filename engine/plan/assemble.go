@@ -4,18 +4,30 @@ import "time"
 
 // assemble numbers the steps below roots: depth first, as written, needs before
 // what needs them. A shared step stands once; one that the run knows already
-// stands without its needs. keyed is about how many of the steps are shared.
-func assemble(roots []*Step, keyed int) *Plan {
+// stands without its needs. keyed is about how many of the steps are shared. The
+// error is a stream that could never flow.
+func assemble(roots []*Step, keyed int) (*Plan, error) {
 	a := assembler{p: &Plan{}, shared: make(map[*Step]int32, keyed)}
 	for _, r := range roots {
 		a.p.Roots = append(a.p.Roots, a.add(r))
 	}
-	return a.p
+	if a.streams == nil {
+		return a.p, nil
+	}
+	a.p.Streams = make([][]bool, len(a.p.Steps))
+	for i, step := range a.streams {
+		a.p.Streams[step] = a.rows[i]
+	}
+	a.p.Gangs = gangs(a.p)
+	return a.p, a.p.checkGangs()
 }
 
 type assembler struct {
 	p      *Plan
 	shared map[*Step]int32 // only steps with a key can be met twice
+	// Steps with streams among their needs, and which those are.
+	streams []int32
+	rows    [][]bool
 }
 
 func (a *assembler) add(s *Step) int32 {
@@ -26,6 +38,7 @@ func (a *assembler) add(s *Step) int32 {
 	}
 	var needs []int32
 	var timeouts []time.Duration
+	var streams []bool
 	if len(s.needs) > 0 && !s.known.Load() {
 		needs = make([]int32, len(s.needs))
 		for i, n := range s.needs {
@@ -36,12 +49,22 @@ func (a *assembler) add(s *Step) int32 {
 				}
 				timeouts[i] = n.timeout
 			}
+			if n.stream {
+				if streams == nil {
+					streams = make([]bool, len(s.needs))
+				}
+				streams[i] = true
+			}
 		}
 	}
 	i := int32(len(a.p.Steps))
 	a.p.Steps = append(a.p.Steps, s)
 	a.p.Needs = append(a.p.Needs, needs)
 	a.p.Timeouts = append(a.p.Timeouts, timeouts)
+	if streams != nil {
+		a.streams = append(a.streams, i)
+		a.rows = append(a.rows, streams)
+	}
 	if s.Shared() {
 		a.shared[s] = i
 	}
@@ -71,6 +94,11 @@ func (p *Plan) Alone() []bool {
 	above := soleReady(dependents, p.Needs)
 	for i := range alone {
 		alone[i] = below[i] >= 0 && above[i] >= 0 && int(below[i])+int(above[i])+1 == n
+	}
+	for _, g := range p.Gangs {
+		for _, i := range g {
+			alone[i] = false
+		}
 	}
 	return alone
 }

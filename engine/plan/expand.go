@@ -89,7 +89,11 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 		e.problems.Errors = eachCycleOnce(e.problems.Errors)
 		return nil, e.problems
 	}
-	return assemble(roots, e.keyed), nil
+	p, err := assemble(roots, e.keyed)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // Problems takes the error of [Expander.Expand] apart, in order of expansion.

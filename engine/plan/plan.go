@@ -291,6 +291,12 @@ type Plan struct {
 	Timeouts [][]time.Duration
 	// Roots are the indexes of the steps that were called, in order of the calls.
 	Roots []int32
+	// Streams tell, beside Needs, which needs are read while they run: both steps
+	// are started together. It is nil when the plan has none, and so is a row.
+	Streams [][]bool
+	// Gangs are the steps that are started together, by their indexes: those that
+	// streams connect, directly or over others.
+	Gangs [][]int32
 }
 
 // Edges counts the needs.

@@ -22,9 +22,9 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 			return nil
 		}
 		seen[n] = true
-		if n.awaits != nil {
-			for _, i := range n.awaits.plan.Roots {
-				if path := visit(n.awaits.nodes[i]); path != nil {
+		for _, a := range n.awaits {
+			for _, i := range a.plan.Roots {
+				if path := visit(a.nodes[i]); path != nil {
 					return append(path, n)
 				}
 			}

@@ -22,19 +22,23 @@ const (
 // node is a step in the loop's table. Only the loop touches it, but for env,
 // which the step's goroutine reads.
 type node struct {
-	step   *plan.Step
-	batch  *batch
-	env    Env
-	index  int32 // in batch.plan
-	needs  int32 // how many have not settled
-	order  uint64
-	state  state
-	cancel context.CancelCauseFunc // of the running step, where it can be cancelled alone
-	ctx    context.Context
+	step  *plan.Step
+	batch *batch
+	env   Env
+	index int32 // in batch.plan
+	needs int32 // how many have not settled
+	order uint64
+	state state
+	// slotless steps take no slot: somebody who runs waits for them.
+	slotless bool
+	cancel   context.CancelCauseFunc // of the running step, where it can be cancelled alone
+	ctx      context.Context
 
 	dependents []*node  // wait for this one
 	callers    []*batch // have this one as a root
-	awaits     *batch   // what a suspended step waits for
+	awaits     []*batch // what a suspended step waits for; several where it calls at the same time
+
+	streams *streams // nil when it reads nobody and nobody reads it
 
 	limits []*clock.Timer // of needs that may not take longer
 
@@ -55,6 +59,7 @@ type batch struct {
 	roots      int // how many have not settled
 	err        error
 	individual bool // steps can be cancelled one by one
+	connected  bool // its roots are connected to what runs already
 }
 
 // loop is the state of a Run. One goroutine owns it.
@@ -97,11 +102,11 @@ func (l *loop) handle(m message) {
 	case m.submit != nil:
 		l.accept(m.submit)
 	case m.done != nil:
-		l.active--
+		l.free(m.done)
 		l.idle++
 		now := time.Now()
 		l.adm.ended(now)
-		l.settleAt(now, m.done, m.outcome)
+		l.ended(now, m.done, m.outcome)
 	case m.timeout != nil:
 		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after, Need: true})
 	case m.release != nil:
@@ -118,21 +123,32 @@ func (l *loop) dispatch() {
 	for len(l.resumes) > 0 && l.adm.admits(l.active) {
 		b := l.resumes[len(l.resumes)-1]
 		l.resumes = l.resumes[:len(l.resumes)-1]
-		l.active++
 		l.resume(b)
 	}
 	for len(l.ready) > 0 && l.adm.admits(l.active) {
 		n := l.ready.pop()
-		if n.state == ready {
-			l.start(n)
+		if n.state != ready {
+			continue
 		}
+		if n.env.Gang != nil && !l.adm.admitsAll(l.active, len(n.env.Gang.nodes)) {
+			// What comes after it waits, too: else it might wait for ever.
+			l.ready.push(n)
+			break
+		}
+		l.startAll(n)
 	}
 	l.adm.arm(len(l.ready) > 0 || len(l.resumes) > 0)
 }
 
+// resume lets the caller of b go on; it has no slot as long as it waits for others.
 func (l *loop) resume(b *batch) {
+	b.caller.awaits = without(b.caller.awaits, b)
+	if len(b.caller.awaits) > 0 {
+		b.reply <- b.err
+		return
+	}
+	l.take(b.caller)
 	b.caller.state = running
-	b.caller.awaits = nil
 	l.r.o.Emit(&event.Resumed{Time: time.Now(), Step: b.caller.env.ID})
 	b.reply <- b.err
 }
@@ -174,10 +190,13 @@ func (l *loop) accept(b *batch) {
 		}
 	}
 	l.link(b)
+	l.gather(b)
 	l.r.o.Emit(&event.Planned{Time: time.Now(), Steps: len(p.Steps), Edges: p.Edges(), Parent: callerID(b.caller)})
 	if b.caller != nil {
-		b.caller.awaits = b
-		l.suspend(b.caller)
+		if b.caller.state == running {
+			l.suspend(b.caller)
+		}
+		b.caller.awaits = append(b.caller.awaits, b)
 		if path := l.deadlock(b, joined); path != nil {
 			l.abandon(b, path)
 			return
@@ -196,7 +215,7 @@ func (l *loop) accept(b *batch) {
 // suspend takes n's slot away while it waits.
 func (l *loop) suspend(n *node) {
 	n.state = suspended
-	l.active--
+	l.free(n)
 	l.r.o.Emit(&event.Suspended{Time: time.Now(), Step: n.env.ID})
 }
 
@@ -217,6 +236,10 @@ func (l *loop) link(b *batch) {
 			need := b.nodes[d]
 			if need.env.Parent == 0 && need.batch == b {
 				need.env.Parent = n.env.ID
+			}
+			if row := b.plan.Streams; row != nil && row[i] != nil && row[i][j] {
+				l.connect(n, need)
+				continue
 			}
 			if need.state == settled {
 				if need.err != nil && n.fault == nil {
@@ -254,6 +277,14 @@ func (l *loop) watch(n *node, d time.Duration) {
 
 func (l *loop) becomeReady(n *node) {
 	n.state = ready
+	if n.env.Gang != nil {
+		l.gathered(n)
+		return
+	}
+	if n.slotless && n.fault == nil && n.batch.ctx.Err() == nil {
+		l.start(n)
+		return
+	}
 	if n.fault != nil || n.batch.ctx.Err() != nil {
 		l.settle(n, l.withoutRunning(n))
 		return
@@ -284,7 +315,7 @@ func (l *loop) start(n *node) {
 	}
 	n.state = running
 	n.started = time.Now()
-	l.active++
+	l.take(n)
 	s := n.step
 	l.r.o.Emit(&event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.Task.Pos, Silent: s.Silent})
 	if l.idle > 0 {
@@ -309,6 +340,9 @@ func (l *loop) settle(n *node, out Outcome) { l.settleAt(time.Now(), n, out) }
 
 // settleAt gives n its outcome and tells everyone who waits for it.
 func (l *loop) settleAt(now time.Time, n *node, out Outcome) {
+	if n.env.Gang != nil {
+		defer l.left(n, n.state)
+	}
 	n.state = settled
 	n.result = out.Result
 	if n.cancel != nil {
@@ -370,6 +404,10 @@ func (l *loop) settledEvent(now time.Time, n *node, out Outcome) event.Event {
 func (l *loop) finish(b *batch) {
 	if b.caller == nil {
 		b.reply <- b.err
+		return
+	}
+	if len(b.caller.awaits) > 1 {
+		l.resume(b)
 		return
 	}
 	l.resumes = append(l.resumes, b)

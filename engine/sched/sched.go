@@ -67,7 +67,21 @@ type Env struct {
 	// Stdin tells that the step may read weft's standard input: nothing else
 	// can run beside it.
 	Stdin bool
-	node  *node
+	// Gang is what the step is started together with; nil when it is alone.
+	Gang *Gang
+	node *node
+}
+
+// Gang are steps that are started together, because some read what others write
+// while they run. It is not changed once one of them executes.
+type Gang struct {
+	// Readers are, for each step that is read, those that read it.
+	Readers map[*plan.Step][]*plan.Step
+
+	nodes   []*node
+	pending int   // members that are not ready yet
+	fault   *node // a member that ended before they started
+	started bool
 }
 
 // Emit hands an event to the run's sink.
@@ -76,12 +90,24 @@ func (e *Env) Emit(ev event.Event) { e.node.batch.run.o.Emit(ev) }
 // Call runs a task called from the step's body and returns when it has settled.
 // The step holds no slot meanwhile. The error is that of the task.
 func (e *Env) Call(ctx context.Context, c plan.Call) error {
+	return e.CallConnected(ctx, c, nil)
+}
+
+// CallConnected is Call for a task that is connected to others which run at the
+// same time: connect is called with the task's step before it starts, and it starts
+// without waiting for a slot. Several such calls may be made at once.
+func (e *Env) CallConnected(ctx context.Context, c plan.Call, connect func(*plan.Step) error) error {
 	r := e.node.batch.run
 	p, err := r.o.Expander.Expand(ctx, c)
 	if err != nil {
 		return err
 	}
-	return r.submit(ctx, p, e.node)
+	if connect != nil {
+		if err := connect(p.Steps[p.Roots[0]]); err != nil {
+			return err
+		}
+	}
+	return r.submit(ctx, p, e.node, connect != nil)
 }
 
 // Release calls f while the step holds no slot.
@@ -130,10 +156,12 @@ func (r *Run) Close() { close(r.quit); <-r.end }
 
 // Do executes p and returns when everything in it has settled: nil, or the
 // error of the first of its roots to fail.
-func (r *Run) Do(ctx context.Context, p *plan.Plan) error { return r.submit(ctx, p, nil) }
+func (r *Run) Do(ctx context.Context, p *plan.Plan) error {
+	return r.submit(ctx, p, nil, false)
+}
 
-func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node) error {
-	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, reply: make(chan error, 1)}
+func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, connected bool) error {
+	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, connected: connected, reply: make(chan error, 1)}
 	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: true}) })
 	r.mail <- message{submit: b}
 	err := <-b.reply

@@ -1,0 +1,213 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/schema"
+)
+
+// stream is what one step writes, for the steps that read it while it runs.
+type stream struct {
+	x     *Executor
+	w     *os.File // what the step writes to
+	large int      // pipes that count as large ones
+
+	mu      sync.Mutex              // guards the fields below
+	readers map[*plan.Step]*os.File // whose turn has not ended
+	left    int                     // how many have not ended
+	failed  bool                    // one of them did
+	cancel  context.CancelCauseFunc // ends the step that writes; nil before it runs
+	over    chan struct{}           // closed when all readers have ended
+}
+
+// gang are the streams of steps that were started together, by who writes them.
+type gang map[*plan.Step]*stream
+
+// gangOf returns the streams of a gang, made when the first member asks for them.
+func (x *Executor) gangOf(g *sched.Gang) (gang, error) {
+	x.gangs.mu.Lock()
+	defer x.gangs.mu.Unlock()
+	if known, ok := x.gangs.m[g]; ok {
+		return known, nil
+	}
+	all := gang{}
+	for writer, readers := range g.Readers {
+		if len(readers) == 0 {
+			continue
+		}
+		s, err := x.newStream(readers)
+		if err != nil {
+			return nil, err
+		}
+		all[writer] = s
+	}
+	if x.gangs.m == nil {
+		x.gangs.m = map[*sched.Gang]gang{}
+	}
+	x.gangs.m[g] = all
+	return all, nil
+}
+
+// gangs are those that run.
+type gangs struct {
+	mu sync.Mutex // guards m
+	m  map[*sched.Gang]gang
+}
+
+func (x *Executor) newStream(readers []*plan.Step) (*stream, error) {
+	s := &stream{x: x, readers: map[*plan.Step]*os.File{}, left: len(readers), over: make(chan struct{})}
+	var writers []*os.File
+	ends, err := pipes(len(readers), func(w *os.File) { writers = append(writers, w) })
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range readers {
+		s.readers[r] = ends[i]
+		s.enlarge(writers[i])
+	}
+	if len(readers) == 1 {
+		s.w = writers[0]
+		return s, nil
+	}
+	in, err := pipes(1, func(w *os.File) { s.w = w })
+	if err != nil {
+		return nil, err
+	}
+	s.enlarge(s.w)
+	fan := pipe.Fan{Flows: writers, Flowed: func(w *os.File) { w.Close() }}
+	go func() {
+		fan.Copy(in[0])
+		in[0].Close()
+	}()
+	return s, nil
+}
+
+func (s *stream) enlarge(w *os.File) {
+	if s.x.o.Large.Enlarge(w) {
+		s.large++
+	}
+}
+
+// connected is a step's part in its gang.
+type connected struct {
+	out *stream
+	in  map[*plan.Step]*stream // by who writes them
+}
+
+// join finds the streams of the step.
+func (r *run) join(g *sched.Gang) error {
+	all, err := r.x.gangOf(g)
+	if err != nil {
+		return err
+	}
+	r.gang.out = all[r.step]
+	for writer, s := range all {
+		s.mu.Lock()
+		if s.readers[r.step] != nil {
+			if r.gang.in == nil {
+				r.gang.in = map[*plan.Step]*stream{}
+			}
+			r.gang.in[writer] = s
+		}
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// input is the reading end of what another step writes.
+func (r *run) input(in *schema.Stdin) (*os.File, error) {
+	s := r.gang.in[r.step.Read(in)]
+	if s == nil {
+		return nil, errors.New("its stream was not opened")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.readers[r.step]
+	if f == nil {
+		return nil, errors.New("the stream was read to its end by a command before; a stream can be read once")
+	}
+	return f, nil
+}
+
+// closeInput tells the writer of a stream that nobody here reads it any more.
+func (r *run) closeInput(in *schema.Stdin) {
+	if s := r.gang.in[r.step.Read(in)]; s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.closeReader(r.step)
+	}
+}
+
+func (s *stream) closeReader(step *plan.Step) {
+	if f := s.readers[step]; f != nil {
+		f.Close()
+		s.readers[step] = nil
+	}
+}
+
+// readerEnded notes how a reader ended. When all have, a writer that writes nothing
+// is given some time, then it is stopped.
+func (s *stream) readerEnded(step *plan.Step, failed, failfast bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeReader(step)
+	s.failed = s.failed || failed
+	if s.left--; s.left > 0 {
+		return
+	}
+	close(s.over)
+	wait := drainTime
+	if failed && failfast {
+		wait = 0
+	}
+	s.x.o.Clock.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cancel != nil {
+			s.cancel(closedEarly{})
+		}
+	})
+}
+
+// executeConnected executes a member of a gang.
+func (r *run) executeConnected(ctx context.Context) sched.Outcome {
+	if err := r.join(r.env.Gang); err != nil {
+		return failed(err)
+	}
+	out := r.gang.out
+	if out != nil {
+		own, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		ctx = own
+		out.mu.Lock()
+		out.cancel = cancel
+		out.mu.Unlock()
+		r.ends.out = out.w
+	}
+	result := r.execute(ctx)
+	for _, s := range r.gang.in {
+		s.readerEnded(r.step, result.Err != nil, r.step.Task.Failfast)
+	}
+	if out == nil {
+		return result
+	}
+	out.w.Close()
+	out.mu.Lock()
+	out.cancel = nil
+	out.mu.Unlock()
+	<-out.over
+	for range out.large {
+		r.x.o.Large.Release()
+	}
+	if result.Err != nil && cutOff(result.Err) && !out.failed {
+		return sched.Outcome{Result: event.Succeeded}
+	}
+	return result
+}
