@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,19 +26,21 @@ import (
 // Engine runs the tasks of one workflow. Run may be called once; the methods
 // that only ask may be called any number of times.
 type Engine struct {
-	o         Options
-	run       string // identity
-	shell     *shell.Shell
-	clock     clock.Clock // of time limits
-	large     pipe.Large
-	processes *proc.Table
-	tree      *cache.Tree
-	store     *cache.Store
-	resolver  *vars.Resolver
-	queue     *queue
-	stopping  stopping
-	asking    sync.Mutex // held while the user is asked
-	progress  progress
+	o            Options
+	run          string // identity
+	shell        *shell.Shell
+	clock        clock.Clock // of time limits
+	large        pipe.Large
+	secrets      pipe.Secrets
+	shortSecrets sync.Map // names that were warned of
+	processes    *proc.Table
+	tree         *cache.Tree
+	store        *cache.Store
+	resolver     *vars.Resolver
+	queue        *queue
+	stopping     stopping
+	asking       sync.Mutex // held while the user is asked
+	progress     progress
 }
 
 // New returns an Engine. It reads the root dotenv files, and with them runs
@@ -65,7 +68,17 @@ func (e *Engine) varOptions(cli schema.Vars) vars.Options {
 	return vars.Options{
 		Workflow: o.Workflow, Environ: o.Environ, CLI: cli, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
 		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
-		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed,
+		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed, OnSecret: e.secret,
+	}
+}
+
+// secret keeps the value of a secret variable out of the log.
+func (e *Engine) secret(name, value string) {
+	if e.secrets.Add(value) {
+		return
+	}
+	if _, known := e.shortSecrets.LoadOrStore(name, true); !known {
+		e.warn(&diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("the value of the secret variable %s is too short to be masked in output", name)})
 	}
 }
 

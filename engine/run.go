@@ -114,7 +114,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
-	return executor.Options{Clock: &e.clock, Large: &e.large,
+	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: &e.secrets,
 		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,

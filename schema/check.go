@@ -47,16 +47,9 @@ func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func (c *checker) task(t *Task) {
 	c.settings(t.Pos, fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
-	for _, cs := range [2][]Command{t.Deps, t.Cmds} {
-		for i := range cs {
-			if cs[i].Kind == Call {
-				c.call(t, &cs[i])
-			} else {
-				c.script(t, "command", cs[i].Text)
-			}
-			c.script(t, "if", cs[i].If)
-		}
-	}
+	c.commands(t, t.Deps)
+	c.commands(t, t.Cmds)
+	eachRead(t, func(in *Stdin) { c.call(t, &Command{Pos: in.Pos, Text: in.Text}) })
 	c.script(t, "if", t.If)
 	for _, s := range t.Status {
 		c.script(t, "status", s)
@@ -78,6 +71,22 @@ func (c *checker) task(t *Task) {
 			c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: its alias %q cannot be called", t.Name, a),
 				fmt.Sprintf("task %q has it, too", c.w.ByAlias[a][0].Name), "choose another alias")
 		}
+	}
+}
+
+func (c *checker) commands(t *Task, cs []Command) {
+	for i := range cs {
+		cmd := &cs[i]
+		switch cmd.Kind {
+		case Call:
+			c.call(t, cmd)
+		case Shell:
+			if in := t.ProcessesOf(cmd).Shell; in == nil && c.w.Shell == nil || in != nil && in.Argv == nil {
+				c.script(t, "command", cmd.Text)
+			}
+		}
+		c.script(t, "if", cmd.If)
+		c.commands(t, cmd.Members)
 	}
 }
 

@@ -34,7 +34,7 @@ func (c *checker) cycles() {
 		path = append(path, frame{task: t, needs: c.needs(t)})
 	}
 	for _, root := range c.w.Tasks {
-		if state[root] != unseen || len(root.Deps) == 0 {
+		if state[root] != unseen || len(root.Deps) == 0 && !reading(root) {
 			continue
 		}
 		push(root)
@@ -81,7 +81,37 @@ func (c *checker) needs(t *Task) []need {
 			ns = append(ns, need{to, dep})
 		}
 	}
+	eachRead(t, func(in *Stdin) {
+		if to, _, err := c.w.find(in.Text.S); err == nil && to != nil && !isTemplate(in.Text.S) {
+			ns = append(ns, need{to, &Command{Pos: in.Pos, CommandOptions: &noCommandOptions}})
+		}
+	})
 	return ns
+}
+
+func reading(t *Task) (reads bool) {
+	eachRead(t, func(*Stdin) { reads = true })
+	return reads
+}
+
+// eachRead calls f for every task that t, or a command of it, reads.
+func eachRead(t *Task, f func(*Stdin)) {
+	read := func(p *Processes) {
+		if readsTask(p) {
+			f(p.Stdin)
+		}
+	}
+	read(t.Processes)
+	var commands func(cs []Command)
+	commands = func(cs []Command) {
+		for i := range cs {
+			if o := cs[i].CommandOptions; o != nil && o != &noCommandOptions {
+				read(o.Processes)
+				commands(o.Members)
+			}
+		}
+	}
+	commands(t.Cmds)
 }
 
 // cycle reports one cycle: ring are the needs from first back to first.

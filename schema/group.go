@@ -148,3 +148,32 @@ func (d *decoder) mergeMode(n *yaml.Node, c *commandForm) {
 		d.fail(n, "use lines, raw or concat", "invalid mode %q", t.S)
 	}
 }
+
+// checkStreams reports streams of a task that could never work.
+func (d *decoder) checkStreams(n *yaml.Node, t *Task) {
+	var commands func(cs []Command, in CommandKind)
+	commands = func(cs []Command, group CommandKind) {
+		for i := range cs {
+			c := &cs[i]
+			if t.TaskOptions.Processes == nil && (c.CommandOptions == nil || c.Processes == nil && c.Members == nil) {
+				continue
+			}
+			commands(c.Members, c.Kind)
+			p := t.ProcessesOf(c)
+			if p.TTY == True {
+				for _, s := range p.Stdout {
+					if s.Kind == SinkFile {
+						d.fail(n, "remove one of them", "a command with a terminal of its own (tty) cannot write a file: a terminal changes what goes through it")
+					}
+				}
+				if group == Pipe || group == Tee || group == Merge {
+					d.fail(n, "remove tty", "a command of a pipe cannot have a terminal of its own (tty): a terminal changes what goes through it")
+				}
+			}
+			if p.Retry != nil && p.Retry.Max > 0 && p.Stdin != nil && p.Stdin.Kind == StdinFrom {
+				d.fail(n, "read the finished output instead: stdin: {output: "+p.Stdin.Text.S+"}", "a command that reads a stream cannot be tried again: what it has read is gone")
+			}
+		}
+	}
+	commands(t.Cmds, Shell)
+}

@@ -134,6 +134,7 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 			own := d.options
 			t.TaskOptions = &own
 		}
+		d.checkStreams(n, t)
 	}
 }
 

@@ -47,13 +47,15 @@ func drawTree(p *plan.Plan) string {
 			return
 		}
 		for j, n := range p.Needs[i] {
+			branch, below := "├── ", "│   "
 			if j == len(p.Needs[i])-1 {
-				b.WriteString(indent + "└── ")
-				draw(n, indent+"    ")
-			} else {
-				b.WriteString(indent + "├── ")
-				draw(n, indent+"│   ")
+				branch, below = "└── ", "    "
 			}
+			b.WriteString(indent + branch)
+			if p.IsStream(int(i), j) {
+				b.WriteString("stream of ")
+			}
+			draw(n, indent+below)
 		}
 	}
 	for _, root := range p.Roots {
@@ -76,17 +78,16 @@ func mermaid(p *plan.Plan) string {
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "  s%d[\"%s\"]\n", i+1, strings.NewReplacer("\"", "#quot;", "#", "#35;", "\n", " ").Replace(s.Label))
 	}
-	edges(p, func(from, to int) { fmt.Fprintf(&b, "  s%d --> s%d\n", from, to) })
-	return b.String()
-}
-
-// edges calls f for every need, steps counting from 1.
-func edges(p *plan.Plan, f func(from, to int)) {
 	for i, needs := range p.Needs {
-		for _, n := range needs {
-			f(i+1, int(n)+1)
+		for j, n := range needs {
+			arrow := "-->"
+			if p.IsStream(i, j) {
+				arrow = "-. stream .->"
+			}
+			fmt.Fprintf(&b, "  s%d %s s%d\n", i+1, arrow, n+1)
 		}
 	}
+	return b.String()
 }
 
 // jsonStep is one step of --graph=json, in order of execution at one slot.
@@ -95,6 +96,7 @@ type jsonStep struct {
 	Task     string `json:"task"`
 	Label    string `json:"label"`
 	Needs    []int  `json:"needs"`
+	Streams  []int  `json:"streams,omitempty"`  // those of needs that it reads while they run
 	Position string `json:"position,omitempty"` // of the task
 	Skipped  bool   `json:"skipped,omitempty"`
 }
@@ -108,6 +110,11 @@ func graphJSON(p *plan.Plan) jsonGraph {
 	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: ids(p.Roots)}
 	for i, s := range p.Steps {
 		g.Steps[i] = jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: ids(p.Needs[i]), Position: s.Task.Pos.String(), Skipped: s.Skip != plan.NotSkipped}
+		for j, n := range p.Needs[i] {
+			if p.IsStream(i, j) {
+				g.Steps[i].Streams = append(g.Steps[i].Streams, int(n)+1)
+			}
+		}
 	}
 	return g
 }

@@ -102,7 +102,7 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 	x := r.x
 	p := r.processes(c)
 	relayed := x.o.Relay && !r.step.Task.Interactive
-	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: c.Shown, Dir: r.dir, Attempt: n.number, Attempts: n.of,
+	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: x.o.Secrets.Mask(c.Shown), Dir: r.dir, Attempt: n.number, Attempts: n.of,
 		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
 	if relayed {
 		if err := r.surround(ctx, started); err != nil {
@@ -140,10 +140,16 @@ func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
 	})
 }
 
+// noProcesses is what holds for most commands; it is not changed.
+var noProcesses schema.Processes
+
 // processes returns what holds for the processes of c.
 func (r *run) processes(c plan.Command) *schema.Processes {
-	if c.Processes != nil {
+	switch {
+	case c.Processes != nil:
 		return c.Processes
+	case r.step.Task.Processes == nil && c.Source.Processes == nil:
+		return &noProcesses
 	}
 	p := r.step.Task.ProcessesOf(c.Source)
 	return &p

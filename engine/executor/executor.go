@@ -38,6 +38,7 @@ type Options struct {
 	Stops     *Stops
 	Clock     *clock.Clock   // of time limits; nil is one that never stands still
 	Expander  *plan.Expander // binds texts that name outputs; nil if there are none
+	Secrets   *pipe.Secrets  // are masked in what is reported; nil if there are none
 	Large     *pipe.Large    // counts the pipes of the run that are larger than usual; nil means those of this executor
 	CLI       schema.Vars    // NAME=value from the command line
 	Run       string         // identity of the run, for the cookies of its processes
@@ -72,6 +73,9 @@ type Executor struct {
 
 // New returns an Executor.
 func New(o Options) *Executor {
+	if o.Secrets == nil {
+		o.Secrets = new(pipe.Secrets)
+	}
 	if o.Large == nil {
 		o.Large = new(pipe.Large)
 	}

@@ -234,7 +234,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 	}
 	for i, c := range s.Commands() {
-		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: commandText(c), Secret: c.Shown != c.Text})
+		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: r.commandText(c), Secret: c.Shown != c.Text})
 	}
 	options := union(w.Set, s.Task.Set, nil)
 	options = union(options, w.Shopt, s.Task.Shopt)
@@ -277,8 +277,25 @@ func (r *run) looseInputs(ctx context.Context, method cache.Method) (*cache.Inpu
 }
 
 // commandText is what makes a command another command.
-func commandText(c plan.Command) string {
+func (r *run) commandText(c plan.Command) string {
 	text := c.Text
+	if p := r.processes(c); p != &noProcesses {
+		if p.Shell != nil {
+			text += fmt.Sprintf("\x00shell %q", p.Shell.Argv)
+		}
+		text += fmt.Sprintf("\x00accept %v tty %t", p.Accept, p.TTY == schema.True)
+		if p.Stdin != nil {
+			text += fmt.Sprintf(" stdin %d %q", p.Stdin.Kind, p.Stdin.Text.S)
+		}
+		for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
+			for _, s := range sinks {
+				text += fmt.Sprintf(" to %d %q %t", s.Kind, s.File.S, s.Append)
+			}
+		}
+	}
+	for _, m := range c.Members {
+		text += "\x00" + r.commandText(m)
+	}
 	if len(c.Source.Set)+len(c.Source.Shopt) > 0 {
 		text += "\x00" + strings.Join(c.Source.Set, " ") + "\x00" + strings.Join(c.Source.Shopt, " ")
 	}

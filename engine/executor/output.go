@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -51,7 +52,8 @@ type relay struct {
 	x       *Executor
 	env     *sched.Env
 	command int
-	read    chan struct{} // closed when all of the command has been emitted
+	read    chan struct{}    // closed when all of the command has been emitted
+	mask    *pipe.MaskWriter // once there is a secret
 }
 
 // openRelay starts a relay; its W is for the command's stdout and stderr.
@@ -69,12 +71,14 @@ func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
 // left somebody behind who holds the pipe.
 func (y *relay) copy(large bool) {
 	err := y.emitAll()
+	y.flush()
 	if large {
 		y.x.o.Large.Release()
 	}
 	if err == pipe.ErrLingering && y.x.late.add(y.Source) {
 		close(y.read)
 		y.emitLate()
+		y.flush()
 		y.x.late.done(y.Source)
 		return
 	}
@@ -114,7 +118,38 @@ func (y *relay) emitLate() {
 	}
 }
 
+// emit reports data, in which secrets are masked. A mask that holds back the end of
+// one piece shows it with the next.
 func (y *relay) emit(data []byte, release func()) {
+	if y.mask == nil && y.x.o.Secrets.Any() {
+		y.mask = y.x.o.Secrets.Writer(reported{y})
+	}
+	if y.mask != nil {
+		y.mask.Write(data)
+		if release != nil {
+			release()
+		}
+		return
+	}
+	y.report(data, release)
+}
+
+// flush reports what a mask holds back: nothing more comes.
+func (y *relay) flush() {
+	if y.mask != nil {
+		y.mask.Flush()
+	}
+}
+
+// reported is the report, as a writer.
+type reported struct{ y *relay }
+
+func (w reported) Write(p []byte) (int, error) {
+	w.y.report(bytes.Clone(p), nil)
+	return len(p), nil
+}
+
+func (y *relay) report(data []byte, release func()) {
 	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Data: data, Release: release})
 }
 

@@ -218,6 +218,7 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 	}
 	w.sources = append(w.sources, s)
 	fan := pipe.Fan{}
+	var mask *pipe.MaskWriter
 	if w.idle != nil {
 		fan.Taps = append(fan.Taps, w.idle)
 	}
@@ -225,7 +226,8 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 		fan.Taps = append(fan.Taps, w.last)
 	}
 	if o.log {
-		fan.Taps = append(fan.Taps, &logTap{w.r, w.command, stream})
+		mask = w.r.x.o.Secrets.Writer(&logTap{w.r, w.command, stream})
+		fan.Taps = append(fan.Taps, mask)
 	}
 	if o.capture != nil {
 		fan.Taps = append(fan.Taps, o.capture)
@@ -239,6 +241,9 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 	large := w.r.x.o.Large.Enlarge(s.W)
 	go func() {
 		err := fan.Copy(s)
+		if mask != nil {
+			mask.Flush()
+		}
 		if large {
 			w.r.x.o.Large.Release()
 		}

@@ -14,14 +14,18 @@ import (
 
 // Graph returns the plan as a graph of step numbers, from 1, with an edge from
 // each step to what it needs. It is for drawing and explaining: building it
-// costs far more than the plan itself.
+// costs far more than the plan itself. Streams are dashed.
 func (p *Plan) Graph() graph.Graph[int, int] {
 	g := graph.New(graph.IntHash, graph.Directed())
 	for i, s := range p.Steps {
 		g.AddVertex(i+1, graph.VertexAttribute("label", quoteDOT(s.Label)), graph.VertexAttribute("shape", "box"))
 	}
 	for i, needs := range p.Needs {
-		for _, n := range needs {
+		for j, n := range needs {
+			if p.IsStream(i, j) {
+				g.AddEdge(i+1, int(n)+1, graph.EdgeAttribute("style", "dashed"), graph.EdgeAttribute("label", "stream"))
+				continue
+			}
 			g.AddEdge(i+1, int(n)+1) // a need that is named twice is one edge
 		}
 	}

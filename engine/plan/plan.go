@@ -299,6 +299,11 @@ type Plan struct {
 	Gangs [][]int32
 }
 
+// IsStream reports whether step i reads its need j while that runs.
+func (p *Plan) IsStream(i, j int) bool {
+	return p.Streams != nil && p.Streams[i] != nil && p.Streams[i][j]
+}
+
 // Edges counts the needs.
 func (p *Plan) Edges() int {
 	n := 0

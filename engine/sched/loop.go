@@ -237,7 +237,7 @@ func (l *loop) link(b *batch) {
 			if need.env.Parent == 0 && need.batch == b {
 				need.env.Parent = n.env.ID
 			}
-			if row := b.plan.Streams; row != nil && row[i] != nil && row[i][j] {
+			if b.plan.IsStream(i, j) {
 				l.connect(n, need)
 				continue
 			}

@@ -2,6 +2,7 @@ package vars
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/schema"
@@ -239,7 +240,7 @@ func (f *frame) at(pos int) (v *schema.Var, b *block, i int) {
 }
 
 // eval returns the value of the definition at pos.
-func (f *frame) eval(ctx context.Context, pos int) (cell, error) {
+func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 	w := f.work()
 	if pos >= w.atInclude {
 		w.dep |= ofHigh
@@ -255,6 +256,9 @@ func (f *frame) eval(ctx context.Context, pos int) (cell, error) {
 	v, b, i := f.at(pos)
 	if b == nil {
 		w.dep |= ofTask
+	}
+	if v.Secret {
+		defer func() { f.r.tellSecret(v, value.v) }()
 	}
 	if v.Kind == schema.Static {
 		switch x := v.Value.(type) {
@@ -291,6 +295,13 @@ func (f *frame) eval(ctx context.Context, pos int) (cell, error) {
 		f.keep(pos, c)
 	}
 	return c, nil
+}
+
+// tellSecret tells of the value of a secret variable.
+func (r *Resolver) tellSecret(v *schema.Var, value any) {
+	if r.o.OnSecret != nil && v.Secret && value != nil {
+		r.o.OnSecret(v.Name, fmt.Sprint(value))
+	}
 }
 
 func (f *frame) keep(pos int, c cell) {

@@ -53,6 +53,9 @@ type Options struct {
 	// was run; the result of a secret one is masked. It must be safe for
 	// concurrent use.
 	OnDynamic func(cmd, result string)
+	// OnSecret, if set, is told of the value of every secret variable that was
+	// computed, more than once maybe. It must be safe for concurrent use.
+	OnSecret func(name, value string)
 }
 
 // Flags are the command line's flags that templates can see.

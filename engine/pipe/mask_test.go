@@ -1,0 +1,135 @@
+package pipe
+
+import (
+	"bytes"
+	"encoding/base64"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestMask(t *testing.T) {
+	var s Secrets
+	if s.Add("abc") {
+		t.Error("a short value is taken")
+	}
+	if got := s.Mask("abc"); got != "abc" {
+		t.Errorf("got %q", got)
+	}
+	for _, v := range []string{"hunter22", "hunter22-long", "pass word/1", "line one\nline two\n", "aaab"} {
+		if !s.Add(v) {
+			t.Errorf("%q is not taken", v)
+		}
+	}
+	for in, want := range map[string]string{
+		"x hunter22 y":                         "x ***** y",
+		"hunter22-long":                        "*****",
+		"hunter22-lon":                         "*****-lon",
+		"hunter2":                              "hunter2",
+		"hunterhunter22":                       "hunter*****",
+		"aaaab aaab":                           "a***** *****",
+		"line two":                             "*****",
+		"line one\nline two":                   "*****",
+		"?q=" + url.QueryEscape("pass word/1"): "?q=*****",
+		"/" + url.PathEscape("pass word/1") + "/": "/*****/",
+	} {
+		if got := s.Mask(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	for before := range 7 {
+		for after := range 7 {
+			text := strings.Repeat("u", before) + "hunter22-long" + strings.Repeat("v", after)
+			for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawURLEncoding} {
+				got := s.Mask(enc.EncodeToString([]byte(text)))
+				if !strings.Contains(got, Masked) || len(got) > len(Masked)+2*(before+after)+8 {
+					t.Errorf("%d before, %d after: %q", before, after, got)
+				}
+			}
+		}
+	}
+}
+
+// maskInPieces masks text cut into pieces by r.
+func maskInPieces(s *Secrets, text []byte, r *rand.Rand) string {
+	var b bytes.Buffer
+	w := s.Writer(&b)
+	for len(text) > 0 {
+		n := 1 + r.IntN(min(len(text), 9))
+		w.Write(text[:n])
+		text = text[n:]
+	}
+	w.Flush()
+	return b.String()
+}
+
+// TestMaskSplits: however a text is cut, the same is shown, and no secret. A million
+// ways of cutting are tried; the seed is fixed.
+func TestMaskSplits(t *testing.T) {
+	splits := 1_000_000
+	if testing.Short() {
+		splits = 50_000
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	secrets := []string{"abab", "ababc", "bcab", "aaaa", "cabaab"}
+	var s Secrets
+	for _, v := range secrets {
+		s.Add(v)
+	}
+	for n := 0; n < splits; {
+		text := make([]byte, 1+r.IntN(40))
+		for i := range text {
+			text[i] = "abc"[r.IntN(3)]
+		}
+		want := s.Mask(string(text))
+		for range 100 {
+			if got := maskInPieces(&s, text, r); got != want {
+				t.Fatalf("%q: got %q, want %q", text, got, want)
+			}
+			n++
+		}
+		for _, v := range secrets {
+			if strings.Contains(want, v) {
+				t.Fatalf("%q: %q is shown in %q", text, v, want)
+			}
+		}
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	f.Add("hunter22", []byte("xhunter22hunter2"), uint64(1))
+	f.Fuzz(func(t *testing.T, secret string, text []byte, seed uint64) {
+		var s Secrets
+		if !s.Add(secret) || !s.Any() {
+			return
+		}
+		secret = strings.TrimRight(secret, "\r\n")
+		if strings.Contains(secret, "*") {
+			return // the mask itself may make one
+		}
+		r := rand.New(rand.NewPCG(seed, 0))
+		want := s.Mask(string(text))
+		if got := maskInPieces(&s, text, r); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if strings.Contains(want, secret) {
+			t.Errorf("%q is shown in %q", secret, want)
+		}
+	})
+}
+
+func BenchmarkMask(b *testing.B) {
+	var s Secrets
+	s.Add("hunter22-and-more")
+	text := bytes.Repeat([]byte("an ordinary line of a build, with some hints in it\n"), 1000)
+	w := s.Writer(discard{})
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		w.Write(text)
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
