@@ -61,6 +61,7 @@ var libraryRules = map[string]string{
 	"github.com/davecgh/go-spew":         "engine/vars",
 	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
+	"github.com/creack/pty":              "engine/pipe",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",
 	"mvdan.cc/sh/v3":                     "*",
 	"github.com/google/uuid":             "*",

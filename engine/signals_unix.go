@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 )
 
 // goesOn deals with a signal that is no reason to stop, and reports whether it
@@ -18,6 +19,7 @@ func (e *Engine) goesOn(sig os.Signal) bool {
 		e.processes.Pass(sig.(syscall.Signal))
 		return true
 	case syscall.SIGWINCH:
+		pipe.ResizeTerminals()
 		e.processes.Resized()
 		return true
 	case syscall.SIGHUP:

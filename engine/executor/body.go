@@ -203,8 +203,15 @@ func (r *run) interpreter(sc *shell.Script, p *schema.Processes) {
 	if in == nil {
 		in = r.x.o.Workflow.Shell
 	}
-	if sc.Argv != nil || in == nil || in.Argv == nil {
+	sc.Session = p.TTY == schema.True
+	if sc.Argv != nil {
 		return
+	}
+	if in == nil || in.Argv == nil {
+		if !sc.Session {
+			return
+		}
+		in = &schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
 	}
 	var options strings.Builder
 	switch in.Name {

@@ -88,7 +88,7 @@ var policies = [...]proc.Policy{
 
 // start runs sc as processes of their own group, stopped when ctx is done.
 func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) error {
-	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil,
+	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil && !sc.Session,
 		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]}
 	if !p.Stop.Command.IsZero() {
 		text, err := r.step.Scope.Expand(ctx, p.Stop.Command)

@@ -93,6 +93,10 @@ func (r *run) wire(i int, p *schema.Processes, e ends, relayed bool, stop func(e
 	if p.IdleTimeout > 0 {
 		w.idle = newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, stop)
 	}
+	if p.TTY == schema.True {
+		err = w.terminal(out, p)
+		return w, err
+	}
 	if len(p.Stderr) == 1 && p.Stderr[0].Kind == schema.SinkStdout {
 		w.out, err = w.connect(out, event.Merged, watched)
 		w.err = w.out
@@ -216,6 +220,27 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 	if err != nil {
 		return nil, err
 	}
+	w.copy(s, o, stream)
+	return s.W, nil
+}
+
+// terminal gives the command a terminal of its own, all that it writes there going
+// to where its stdout leads.
+func (w *wiring) terminal(o *outs, p *schema.Processes) error {
+	s, err := pipe.NewTerminal(w.r.x.o.Clock, w.r.x.o.Stdout)
+	if err != nil {
+		return err
+	}
+	w.copy(s, o, event.Merged)
+	w.out, w.err = s.W, s.W
+	if p.Stdin == nil {
+		w.in = s.W
+	}
+	return nil
+}
+
+// copy copies what comes from s to all of o.
+func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	w.sources = append(w.sources, s)
 	fan := pipe.Fan{}
 	var mask *pipe.MaskWriter
@@ -253,7 +278,6 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 		s.Close()
 		w.copied <- err
 	}()
-	return s.W, nil
 }
 
 // StreamError is a fault of what a command's output leads to: it is stopped for it.

@@ -65,6 +65,7 @@ const (
 	sigSetmask         = 2
 	prSetPdeathsig     = 1
 	tiocspgrp          = 0x5410
+	tiocsctty          = 0x540e
 	maxSignal          = 64
 )
 
@@ -126,6 +127,7 @@ type program struct {
 	pgid       int32 // to join if it is there; 0: a new one
 	foreground bool
 	outlives   bool
+	session    bool // with a terminal, its stdout
 }
 
 // start makes the child. It returns an error number below zero if there is none.
@@ -161,8 +163,12 @@ func (l *launch) compose(k *keeper) {
 	if k.noClone3 {
 		l.resetSignals()
 	}
-	l.add(try, syscall.SYS_SETPGID, 0, uintptr(p.pgid))
-	l.add(otherwise, syscall.SYS_SETPGID, 0, 0)
+	if p.session {
+		l.add(must, syscall.SYS_SETSID)
+	} else {
+		l.add(try, syscall.SYS_SETPGID, 0, uintptr(p.pgid))
+		l.add(otherwise, syscall.SYS_SETPGID, 0, 0)
+	}
 	if p.foreground {
 		group := unsafe.Pointer(&p.pgid)
 		if p.pgid == 0 {
@@ -176,6 +182,9 @@ func (l *launch) compose(k *keeper) {
 	}
 	for i, fd := range p.files {
 		l.add(must, syscall.SYS_DUP3, uintptr(fd), uintptr(i))
+	}
+	if p.session {
+		l.add(try, syscall.SYS_IOCTL, 1, tiocsctty, 0)
 	}
 	if p.dir != nil {
 		l.add(must, syscall.SYS_CHDIR, uintptr(unsafe.Pointer(p.dir)))

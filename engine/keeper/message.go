@@ -39,6 +39,9 @@ const (
 	Outlives
 	// Spilled tells that the texts are in a file, the last descriptor sent.
 	Spilled
+	// Session begins a session of its own, with the terminal that is the program's
+	// stdout.
+	Session
 )
 
 // Start is a request to start a program. Stdin, Stdout and Stderr are sent

@@ -176,7 +176,7 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	}
 	p = append(p, nil)
 	l.pointers = p
-	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: flags&Outlives != 0}
+	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: flags&Outlives != 0, session: flags&Session != 0}
 	if *p[1] == 0 {
 		l.program.dir = nil
 	}
@@ -184,10 +184,14 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	// Nothing is reaped meanwhile: a process group that has a child now is there
 	// to be joined, and the child is known before its end is.
 	k.lock.lock()
-	l.program.pgid = k.groupOf(c.group)
+	if !l.program.session {
+		l.program.pgid = k.groupOf(c.group)
+	}
 	c.pid = l.start(k)
 	if c.pid > 0 {
-		c.pgid = settle(c.pid, l.program.pgid)
+		if c.pgid = c.pid; !l.program.session {
+			c.pgid = settle(c.pid, l.program.pgid)
+		}
 		l.id = c.id
 		k.children = append(k.children, c)
 	}

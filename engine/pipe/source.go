@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ type Source struct {
 	reads     atomic.Uint64 // begun and ended ones: odd while one waits
 	held      atomic.Bool   // Finish has waited long enough
 	abandoned atomic.Bool
+	terminal  bool
 	ended     chan struct{} // closed when Read has returned an error
 }
 
@@ -53,6 +55,12 @@ func (s *Source) Read(b []byte) (int, error) {
 	s.reads.Add(1)
 	n, err := s.r.Read(b)
 	s.reads.Add(1)
+	if s.terminal {
+		n = copy(b, lineEnds(b[:n]))
+		if err != nil && hungUp(err) {
+			err = io.EOF
+		}
+	}
 	if err == nil {
 		return n, nil
 	}
@@ -109,5 +117,8 @@ func (s *Source) Abandon() {
 // the stream for Finish, too.
 func (s *Source) Close() error {
 	s.end()
+	if s.terminal {
+		terminals.remove(s)
+	}
 	return s.r.Close()
 }

@@ -32,6 +32,9 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 	if flags&keeper.Foreground != 0 {
 		sys.Foreground, sys.Ctty = true, l.t.term.fd
 	}
+	if s.Session {
+		sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
+	}
 	env := append(append([]string(nil), s.Env...), s.Extra...)
 	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: fds[:], Sys: sys})
 	if err != nil {

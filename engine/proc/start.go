@@ -26,6 +26,9 @@ type Spec struct {
 	Stdin, Stdout, Stderr *os.File
 	// Job groups processes for Group.Signal; "" means none.
 	Job string
+	// Session starts the program in a session of its own, with the terminal that
+	// Stdout is. It is for one program of a group.
+	Session bool
 	// Confirm lets Start wait until the file has become a program, or return
 	// why it cannot, and try again for a moment while somebody has the file
 	// open for writing. Else Wait tells, which is cheaper.
@@ -116,6 +119,9 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	var flags keeper.StartFlags
 	if g.leftover == Keep || outlives(argv[0]) {
 		flags |= keeper.Outlives
+	}
+	if s.Session {
+		flags |= keeper.Session
 	}
 	tty := t.term.file.Load() != nil
 	if s.Confirm || tty {

@@ -22,7 +22,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 		}
 		return exitError(notFound)
 	}
-	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr}
+	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr, Session: sc.Session}
 	var d *drain
 	if out != nil {
 		if d, err = s.newDrain(out); err != nil {

@@ -50,7 +50,9 @@ type Script struct {
 	Text string
 	// Argv, if set, is a program with its arguments, run without a shell instead.
 	Argv []string
-	Dir  string // absolute
+	// Session runs Argv in a session of its own, on the terminal that Stdout is.
+	Session bool
+	Dir     string // absolute
 	// Env is the complete environment. It is shared and never changed: what
 	// is derived from it is remembered by its identity.
 	Env        []string
