@@ -158,6 +158,9 @@ func (d *decoder) checkStreams(n *yaml.Node, t *Task) {
 			if t.TaskOptions.Processes == nil && (c.CommandOptions == nil || c.Processes == nil && c.Members == nil) {
 				continue
 			}
+			if group == Shell && (c.Kind == Tee || c.Kind == Merge) {
+				d.fail(n, "put it into a pipe", "%s stands alone", doing[int(c.Kind)-int(Tee)+givenTee])
+			}
 			commands(c.Members, c.Kind)
 			p := t.ProcessesOf(c)
 			if p.TTY == True {

@@ -134,8 +134,8 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 			own := d.options
 			t.TaskOptions = &own
 		}
-		d.checkStreams(n, t)
 	}
+	d.checkStreams(n, t)
 }
 
 // noTaskOptions and noCommandOptions are those of all who have none.

@@ -217,7 +217,7 @@ func (r *run) whole(ctx context.Context) error {
 		return err
 	}
 	if len(t.Outputs) > 0 && !r.x.o.Dry {
-		if err := r.collect(); err != nil {
+		if err := r.collect(ctx); err != nil {
 			return err
 		}
 	}

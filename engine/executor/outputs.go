@@ -3,6 +3,7 @@ package executor
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -170,7 +171,7 @@ func (x *Executor) outputsOf(s *plan.Step) *outputs {
 }
 
 // collect computes the step's declared outputs, when its commands have succeeded.
-func (r *run) collect() error {
+func (r *run) collect(ctx context.Context) error {
 	o := &r.outputs
 	o.values = map[string]any{}
 	if r.outputFile != "" {
@@ -183,7 +184,7 @@ func (r *run) collect() error {
 		}
 	}
 	for _, d := range r.step.Task.Outputs {
-		v, given, err := r.outputValue(&d)
+		v, given, err := r.outputValue(ctx, &d)
 		if err != nil {
 			return fmt.Errorf("output %q of task %q: %w", d.Name, r.step.Label, err)
 		}
@@ -196,7 +197,7 @@ func (r *run) collect() error {
 
 // outputValue computes one declared output; given is false where nothing was put
 // out under its name.
-func (r *run) outputValue(d *schema.NamedOutput) (v any, given bool, err error) {
+func (r *run) outputValue(ctx context.Context, d *schema.NamedOutput) (v any, given bool, err error) {
 	var text string
 	switch from := d.From.S; {
 	case from == "":
@@ -220,6 +221,9 @@ func (r *run) outputValue(d *schema.NamedOutput) (v any, given bool, err error) 
 			}
 		}
 	default:
+		if from, err = r.step.Scope.Expand(ctx, d.From); err != nil {
+			return nil, false, err
+		}
 		b, err := os.ReadFile(r.path(strings.TrimPrefix(from, "file:")))
 		if err != nil {
 			return nil, false, err

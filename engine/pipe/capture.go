@@ -27,7 +27,7 @@ const (
 type OverflowError struct{ Max int64 }
 
 func (e *OverflowError) Error() string {
-	return fmt.Sprintf("it writes more than the %d bytes that are captured", e.Max)
+	return fmt.Sprintf("it writes more than the %d bytes that are captured; write it to a file (stdout: {file: …}), or raise max (stdout: {capture: {max: 64MiB}})", e.Max)
 }
 
 // Capture keeps bytes: in memory at first, then in a file without a name. It is

@@ -202,6 +202,9 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
 		return known, err
 	}
+	if f.misplaced != nil {
+		return nil, f.misplaced
+	}
 	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
 		return s, err
 	}

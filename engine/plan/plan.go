@@ -148,6 +148,9 @@ func (s *Step) Arguments() string {
 	return fmt.Sprint(values(s.args))
 }
 
+// Late reports whether texts of s name what its needs put out.
+func (s *Step) Late() bool { return s.late }
+
 // Needs calls f with every step that s needs, as written.
 func (s *Step) Needs(f func(*Step)) {
 	for _, n := range s.needs {

@@ -124,9 +124,6 @@ func (r *reader) processes(p *schema.Processes) {
 
 // resolveReads finds, among the needs of s, those whose outputs its texts name.
 func (e *expansion) resolveReads(s *Step, f *facts) error {
-	if f.misplaced != nil {
-		return f.misplaced
-	}
 	for _, name := range f.outputs {
 		if !name.Literal {
 			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} names a task that is not known before it runs", s.Name),

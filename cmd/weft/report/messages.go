@@ -83,6 +83,9 @@ func (m *messages) announce(ev *event.CommandStarted) {
 	b = append(b, m.label(ev.Step)...)
 	b = append(b, "] "...)
 	b = append(b, ev.Text...)
+	if ev.Attempt > 1 {
+		b = fmt.Appendf(b, " (attempt %d of %d)", ev.Attempt, ev.Attempts)
+	}
 	b = append(b, '\n')
 	if m.o.Palette.On {
 		b = append(b, "\x1b[0m"...)

@@ -51,6 +51,8 @@ type record struct {
 	Silent   bool       `json:"silent,omitempty"`
 	DryRun   bool       `json:"dry_run,omitempty"`
 	Relayed  bool       `json:"relayed,omitempty"`
+	Attempt  int        `json:"attempt,omitempty"`
+	Attempts int        `json:"attempts,omitempty"`
 	Stream   string     `json:"stream,omitempty"`
 	Data     *string    `json:"data,omitempty"`   // output that is UTF-8
 	Base64   []byte     `json:"base64,omitempty"` // output that is not
@@ -110,6 +112,14 @@ func (n *NDJSON) Handle(ev event.Event) {
 	}
 }
 
+// several is n where there may be more than one attempt, else 0.
+func several(n, attempts int) int {
+	if attempts > 1 {
+		return n
+	}
+	return 0
+}
+
 func toRecord(ev event.Event) *record {
 	switch ev := ev.(type) {
 	case *event.RunStarted:
@@ -121,7 +131,7 @@ func toRecord(ev event.Event) *record {
 			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Position: ev.Pos.String(), Silent: ev.Silent}
 	case *event.CommandStarted:
 		return &record{Event: "command_started", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Text: ev.Text, Dir: ev.Dir,
-			Silent: ev.Silent, DryRun: ev.DryRun, Relayed: ev.Relayed}
+			Silent: ev.Silent, DryRun: ev.DryRun, Relayed: ev.Relayed, Attempt: several(ev.Attempt, ev.Attempts), Attempts: several(ev.Attempts, ev.Attempts)}
 	case *event.Output:
 		return output(ev)
 	case *event.CommandEnded:
@@ -218,7 +228,7 @@ func kindName(k event.NoticeKind) string {
 	names := [...]string{
 		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
 		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
-		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.StopFailed: "stop_failed", event.ErrorIgnored: "error_ignored",
+		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.StopFailed: "stop_failed", event.Retrying: "retrying", event.ErrorIgnored: "error_ignored",
 		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
 	}
 	if int(k) < len(names) {

@@ -25,6 +25,9 @@ func (m *messages) notice(ev *event.Notice) {
 	case event.StopFailed:
 		m.say(errs, Yellow, "the command that stops %q failed: %v; it gets the signal", ev.Task, ev.Err)
 		return
+	case event.Retrying:
+		m.say(errs, Yellow, "[%s] %s; %s follows in %s", ev.Task, m.o.errorText(ev.Err), ev.A, ev.B)
+		return
 	case event.WaitingForLock:
 		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", ev.Task, ev.A)
 		return
