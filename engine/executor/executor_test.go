@@ -62,12 +62,12 @@ func (r *rig) emit(ev event.Event) {
 	if out, ok := ev.(*event.Output); ok {
 		if r.sink != nil {
 			r.sink(ev)
-			out.Release()
+			release(out)
 			return
 		}
 		kept := *out
 		kept.Data = bytes.Clone(out.Data)
-		out.Release()
+		release(out)
 		ev = &kept
 	}
 	r.mu.Lock()
@@ -298,5 +298,11 @@ func TestExitCode(t *testing.T) {
 		if got := executor.ExitCode(tt.err); got != tt.want {
 			t.Errorf("%v: %d, want %d", tt.err, got, tt.want)
 		}
+	}
+}
+
+func release(out *event.Output) {
+	if out.Release != nil {
+		out.Release()
 	}
 }

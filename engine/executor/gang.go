@@ -20,11 +20,12 @@ type stream struct {
 	large int      // pipes that count as large ones
 
 	mu      sync.Mutex              // guards the fields below
-	readers map[*plan.Step]*os.File // whose turn has not ended
-	left    int                     // how many have not ended
+	readers map[*plan.Step]*os.File // ends that are open
+	reading int                     // readers that have not ended
+	left    int                     // readers of which it is not known yet how they ended
 	failed  bool                    // one of them did
 	cancel  context.CancelCauseFunc // ends the step that writes; nil before it runs
-	over    chan struct{}           // closed when all readers have ended
+	over    chan struct{}           // closed when left is 0
 }
 
 // gang are the streams of steps that were started together, by who writes them.
@@ -62,7 +63,7 @@ type gangs struct {
 }
 
 func (x *Executor) newStream(readers []*plan.Step) (*stream, error) {
-	s := &stream{x: x, readers: map[*plan.Step]*os.File{}, left: len(readers), over: make(chan struct{})}
+	s := &stream{x: x, readers: map[*plan.Step]*os.File{}, reading: len(readers), left: len(readers), over: make(chan struct{})}
 	var writers []*os.File
 	ends, err := pipes(len(readers), func(w *os.File) { writers = append(writers, w) })
 	if err != nil {
@@ -152,17 +153,15 @@ func (s *stream) closeReader(step *plan.Step) {
 	}
 }
 
-// readerEnded notes how a reader ended. When all have, a writer that writes nothing
-// is given some time, then it is stopped.
+// readerEnded notes that a reader has ended. When all have, a writer that writes
+// nothing is given some time, then it is stopped.
 func (s *stream) readerEnded(step *plan.Step, failed, failfast bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closeReader(step)
-	s.failed = s.failed || failed
-	if s.left--; s.left > 0 {
+	if s.reading--; s.reading > 0 {
 		return
 	}
-	close(s.over)
 	wait := drainTime
 	if failed && failfast {
 		wait = 0
@@ -174,6 +173,16 @@ func (s *stream) readerEnded(step *plan.Step, failed, failfast bool) {
 			s.cancel(closedEarly{})
 		}
 	})
+}
+
+// readerSettled notes how a reader has ended.
+func (s *stream) readerSettled(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = s.failed || failed
+	if s.left--; s.left == 0 {
+		close(s.over)
+	}
 }
 
 // executeConnected executes a member of a gang.
@@ -195,9 +204,18 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 	for _, s := range r.gang.in {
 		s.readerEnded(r.step, result.Err != nil, r.step.Task.Failfast)
 	}
-	if out == nil {
-		return result
+	if out != nil {
+		result = r.endStream(out, result)
 	}
+	for _, s := range r.gang.in {
+		s.readerSettled(result.Err != nil)
+	}
+	return result
+}
+
+// endStream ends what the step writes, and returns how it ended: who was cut off by
+// readers that had enough has not failed.
+func (r *run) endStream(out *stream, result sched.Outcome) sched.Outcome {
 	out.w.Close()
 	out.mu.Lock()
 	out.cancel = nil
