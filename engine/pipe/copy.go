@@ -26,7 +26,12 @@ type Fan struct {
 	Flowed func(*os.File)
 }
 
-// Copy copies from r until its end and returns why it ended before, or nil.
+// ahead is how many blocks flows may be ahead of taps.
+const ahead = 4
+
+// Copy copies from r until its end and returns why it ended before, or nil. Taps
+// that stand beside flows are written by another goroutine, a few blocks behind:
+// a disk does not hold up a program.
 func (f *Fan) Copy(r io.Reader) error {
 	flows := append([]*os.File(nil), f.Flows...)
 	defer func() {
@@ -34,40 +39,127 @@ func (f *Fan) Copy(r io.Reader) error {
 			f.flowed(w)
 		}
 	}()
-	had := len(flows) > 0
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := r.Read(buf)
-		for _, w := range f.Taps {
-			if n == 0 {
-				break
-			}
-			if _, err := w.Write(buf[:n]); err != nil {
-				return err
-			}
+	if len(f.Taps) > 0 && len(flows) > 0 {
+		b := f.behind()
+		defer b.end()
+		if err := f.copy(r, &flows, b.buffer, b.write); err != nil {
+			return err
 		}
-		for i := 0; n > 0 && i < len(flows); {
-			if _, err := flows[i].Write(buf[:n]); err == nil {
+		return b.end()
+	}
+	buf := make([]byte, 64<<10)
+	return f.copy(r, &flows, func(full bool) []byte {
+		if full && len(buf) < block {
+			buf = make([]byte, block)
+		}
+		return buf
+	}, f.tap)
+}
+
+// copy is Copy, with buffers from next, which is told whether the last one was
+// filled, and taps behind tap, which owns what it gets.
+func (f *Fan) copy(r io.Reader, flows *[]*os.File, next func(full bool) []byte, tap func(buf []byte, n int) error) error {
+	had := len(*flows) > 0
+	for full := false; ; {
+		buf := next(full)
+		n, err := r.Read(buf)
+		full = n == len(buf)
+		for i := 0; n > 0 && i < len(*flows); {
+			w := (*flows)[i]
+			if _, err := w.Write(buf[:n]); err == nil {
 				i++
 				continue
 			} else if !closedEarly(err) {
 				return err
 			}
-			f.flowed(flows[i])
-			flows = append(flows[:i], flows[i+1:]...)
+			f.flowed(w)
+			*flows = append((*flows)[:i], (*flows)[i+1:]...)
+		}
+		if terr := tap(buf, n); terr != nil {
+			return terr
 		}
 		switch {
 		case err == io.EOF || errors.Is(err, ErrLingering):
 			return nil
 		case err != nil:
 			return err
-		case had && len(flows) == 0 && len(f.Taps) == 0:
+		case had && len(*flows) == 0 && len(f.Taps) == 0:
 			return nil
 		}
-		if n == len(buf) && n < block {
-			buf = make([]byte, block)
+	}
+}
+
+// tap writes to the taps.
+func (f *Fan) tap(buf []byte, n int) error {
+	if n == 0 {
+		return nil
+	}
+	for _, w := range f.Taps {
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// behind is a goroutine that writes to the taps.
+type behind struct {
+	f     *Fan
+	free  chan []byte
+	work  chan filled
+	fault error // of the taps; read when over is closed
+	over  chan struct{}
+	once  sync.Once
+}
+
+type filled struct {
+	buf []byte
+	n   int
+}
+
+func (f *Fan) behind() *behind {
+	b := &behind{f: f, free: make(chan []byte, ahead), work: make(chan filled, ahead), over: make(chan struct{})}
+	for range ahead {
+		b.free <- make([]byte, block)
+	}
+	go b.serve()
+	return b
+}
+
+func (b *behind) serve() {
+	defer close(b.over)
+	for w := range b.work {
+		if b.fault = b.f.tap(w.buf, w.n); b.fault != nil {
+			return
+		}
+		b.free <- w.buf
+	}
+}
+
+// buffer returns a buffer; after a fault of a tap, one that is not written any more.
+func (b *behind) buffer(bool) []byte {
+	select {
+	case buf := <-b.free:
+		return buf
+	case <-b.over:
+		return make([]byte, block)
+	}
+}
+
+func (b *behind) write(buf []byte, n int) error {
+	select {
+	case b.work <- filled{buf, n}:
+		return nil
+	case <-b.over:
+		return b.fault
+	}
+}
+
+// end returns when everything has been written, and why it was not.
+func (b *behind) end() error {
+	b.once.Do(func() { close(b.work) })
+	<-b.over
+	return b.fault
 }
 
 func (f *Fan) flowed(w *os.File) {
