@@ -63,7 +63,8 @@ type Options struct {
 type Executor struct {
 	o        Options
 	terminal chan struct{} // held by the one interactive command
-	buffers  *buffers
+	buffers  *buffers      // of relays
+	copies   *buffers      // of all else that is reported
 	digests  digests
 	late     late
 	outputs  sync.Map // of settled steps: *plan.Step to *outputs
@@ -79,7 +80,7 @@ func New(o Options) *Executor {
 	if o.Large == nil {
 		o.Large = new(pipe.Large)
 	}
-	return &Executor{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers()}
+	return &Executor{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers(), copies: newBuffers()}
 }
 
 // Close ends the reading of what processes write that commands left behind. It is

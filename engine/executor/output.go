@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bytes"
 	"sync"
 	"time"
 
@@ -42,6 +41,18 @@ func (b *buffers) get() []byte {
 		return p
 	case <-b.spare:
 		return make([]byte, chunk)
+	}
+}
+
+// copied emits what is in p, in buffers of the pool. It is a pool of its own: those
+// who wait for one here may hold one of the other.
+func (x *Executor) copied(env *sched.Env, command int, stream event.Stream, p []byte) {
+	pool := x.copies
+	for len(p) > 0 {
+		buf := pool.get()
+		n := copy(buf, p)
+		p = p[n:]
+		env.Emit(&event.Output{Time: time.Now(), Step: env.ID, Command: command, Stream: stream, Data: buf[:n], Release: func() { pool.free <- buf }})
 	}
 }
 
@@ -110,7 +121,7 @@ func (y *relay) emitLate() {
 	for {
 		n, err := y.Read(buf)
 		if n > 0 {
-			y.emit(append([]byte(nil), buf[:n]...), nil)
+			y.emit(buf[:n], nil)
 		}
 		if err != nil {
 			return
@@ -118,8 +129,9 @@ func (y *relay) emitLate() {
 	}
 }
 
-// emit reports data, in which secrets are masked. A mask that holds back the end of
-// one piece shows it with the next.
+// emit reports data, in which secrets are masked: data itself, if it may be released
+// later, else a copy. A mask that holds back the end of one piece shows it with the
+// next.
 func (y *relay) emit(data []byte, release func()) {
 	if y.mask == nil && y.x.o.Secrets.Any() {
 		y.mask = y.x.o.Secrets.Writer(reported{y})
@@ -131,7 +143,11 @@ func (y *relay) emit(data []byte, release func()) {
 		}
 		return
 	}
-	y.report(data, release)
+	if release == nil {
+		reported{y}.Write(data)
+		return
+	}
+	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Data: data, Release: release})
 }
 
 // flush reports what a mask holds back: nothing more comes.
@@ -145,12 +161,8 @@ func (y *relay) flush() {
 type reported struct{ y *relay }
 
 func (w reported) Write(p []byte) (int, error) {
-	w.y.report(bytes.Clone(p), nil)
+	w.y.x.copied(w.y.env, w.y.command, event.Merged, p)
 	return len(p), nil
-}
-
-func (y *relay) report(data []byte, release func()) {
-	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Data: data, Release: release})
 }
 
 // finish returns when everything the command wrote has been emitted.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -296,7 +295,7 @@ type logTap struct {
 }
 
 func (l *logTap) Write(p []byte) (int, error) {
-	l.r.env.Emit(&event.Output{Time: now(), Step: l.r.env.ID, Command: l.command, Stream: l.stream, Data: slices.Clone(p)})
+	l.r.x.copied(l.r.env, l.command, l.stream, p)
 	return len(p), nil
 }
 

@@ -32,6 +32,7 @@ import (
 //	                  follows the first comma is its script, to the end of the word
 //	write:N           write N bytes to stdout; N may end in K, M or G
 //	read:N            read N bytes from stdin, or to its end without N
+//	fill              write to stdout until it takes no more, and say how much that was
 //	close:stdout      close stdin, stdout or stderr
 //	exit:N            end, here and now
 //	hold              do what the test says, until it ends or says exit
@@ -170,6 +171,9 @@ func (p *program) do(word string) (string, error) {
 		h := sha256.New()
 		n, err := io.Copy(h, from)
 		return fmt.Sprintf("%d %x", n, h.Sum(nil)), err
+	case "fill":
+		n, err := fill(1)
+		return strconv.Itoa(n), err
 	case "close":
 		n := slices.Index([]string{"stdin", "stdout", "stderr"}, arg)
 		if n < 0 {
@@ -270,6 +274,26 @@ func (p *program) hold() error {
 		}
 	}
 	return errors.New("the test is over")
+}
+
+// fill writes to fd until it would have to wait.
+func fill(fd int) (total int, err error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return 0, err
+	}
+	defer unix.SetNonblock(fd, false)
+	for b := make([]byte, 4096); ; {
+		n, err := unix.Write(fd, b)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return total, nil
+		case err != nil:
+			return total, err
+		default:
+			total += n
+		}
+	}
 }
 
 // size reads a number of bytes, 10 or 64K or 1G.

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/weftrun/weft/internal/probe"
+)
+
+// streamed is weft at work on tasks whose commands are probes.
+func streamed(t *testing.T, tasks, name string) (*probe.Kit, *exec.Cmd) {
+	t.Helper()
+	kit := probe.New(t)
+	cmd := exec.Command("weft", name)
+	cmd.Dir = project(t, map[string]string{"Taskfile.yml": tasks})
+	cmd.Env = append(os.Environ(), kit.Env())
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
+	return kit, cmd
+}
+
+// amount is a number of bytes: that of a variable of the environment, for the long
+// tests, or another.
+func amount(variable string, otherwise int64) int64 {
+	if n, err := strconv.ParseInt(os.Getenv(variable), 10, 64); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+const streamTasks = `tasks:
+  w: {run: once, cmd: probe W hold}
+  direct: {cmd: probe R hold, stdin: {from: w}}
+  tapped-w: {cmd: probe W hold, stdout: [{file: copy.bin}, capture]}
+  tapped: {cmd: probe R hold, stdin: {from: tapped-w}}
+  r1: {cmd: probe R hold, stdin: {from: w}}
+  r2: {cmd: probe R hold, stdin: {from: w}}
+  r3: {cmd: probe R hold, stdin: {from: w}}
+  fan: {deps: [r1, r2, r3]}
+  pipe: {cmds: [{pipe: [probe W hold, {tee: [probe R hold, probe R hold]}]}]}
+  merged: {cmds: [{pipe: [{merge: [probe W hold], mode: raw}, probe R hold]}]}
+`
+
+// TestBytes: what is read is what was written, to the byte, whatever way it takes.
+// WEFT_BYTES is how many the largest is; it is 64 MiB without.
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	largest := amount("WEFT_BYTES", 64<<20)
+	readers := map[string]int{"direct": 1, "tapped": 1, "fan": 3, "pipe": 2, "merged": 1}
+	for name, readers := range readers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, n := range []int64{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, largest} {
+				if name == "tapped" {
+					n = min(n, 16<<20) // what is captured has a limit
+				}
+				kit, cmd := streamed(t, streamTasks, name)
+				roles := []string{"W", "R", "R", "R"}[:1+readers]
+				probes := kit.Meet(roles...)
+				probes[0].Tell(fmt.Sprintf("write:%d", n))
+				for _, r := range probes[1:] {
+					r.Tell("read")
+				}
+				if got := probes[0].Answer(); got != strconv.FormatInt(n, 10) {
+					t.Errorf("%d bytes: wrote %s", n, got)
+				}
+				probes[0].Tell("exit:0")
+				h := sha256.New()
+				io.Copy(h, probe.Bytes(n))
+				want := fmt.Sprintf("%d %x", n, h.Sum(nil))
+				for _, r := range probes[1:] {
+					if got := r.Answer(); got != want {
+						t.Errorf("%d bytes: read %s, want %s", n, got, want)
+					}
+					r.Tell("exit:0")
+				}
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("%d bytes: %v", n, err)
+				}
+				if name == "tapped" {
+					f, err := os.Open(filepath.Join(cmd.Dir, "copy.bin"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					h.Reset()
+					size, _ := io.Copy(h, f)
+					f.Close()
+					if got := fmt.Sprintf("%d %x", size, h.Sum(nil)); got != want {
+						t.Errorf("%d bytes: the file has %s, want %s", n, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestBackpressure: who reads nothing holds up who writes; weft does not keep what
+// is not read.
+func TestBackpressure(t *testing.T) {
+	t.Parallel()
+	for name, readers := range map[string]int{"direct": 1, "fan": 3, "pipe": 2} {
+		kit, cmd := streamed(t, streamTasks, name)
+		probes := kit.Meet([]string{"W", "R", "R", "R"}[:1+readers]...)
+		total := 0
+		for range 20 { // what copies takes more, for a moment
+			n, err := strconv.Atoi(probes[0].Do("fill"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			total += n
+		}
+		if total == 0 || total > 4<<20 {
+			t.Errorf("%s: %d bytes were taken that nobody reads", name, total)
+		}
+		for _, p := range probes {
+			p.Tell("exit:0")
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStreamMemory: however much is written, weft needs little. WEFT_BYTES is how
+// much; it is 256 MiB without.
+func TestStreamMemory(t *testing.T) {
+	t.Parallel()
+	n := amount("WEFT_BYTES", 256<<20)
+	dir := project(t, map[string]string{"Taskfile.yml": fmt.Sprintf(`tasks:
+  lines: {cmd: "yes 'a line of some length, as builds print them' | head -c %[1]d", stdout: log}
+  one-line: {cmd: head -c %[1]d /dev/zero, stdout: log}
+  capped: {cmd: head -c %[1]d /dev/zero, stdout: {capture: {max: 1MiB}}, ignore_error: true}
+  tail: {cmd: head -c %[1]d /dev/zero, stdout: {capture: {max: 1MiB, overflow: tail}}}
+  stream: {cmds: [{pipe: [head -c %[1]d /dev/zero, {tee: [cat >/dev/null, cat >/dev/null]}]}]}
+  end: probe E hold
+  merge: {cmds: [{pipe: [{merge: [head -c %[1]d /dev/zero, 'true']}, cat >/dev/null]}]}
+`, n)})
+	for _, task := range []string{"lines", "one-line", "capped", "tail", "stream", "merge"} {
+		for _, style := range []string{"interleaved", "prefixed", "group"} {
+			kit := probe.New(t)
+			cmd := exec.Command("weft", "-o", style, task, "end")
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), kit.Env())
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			end := kit.Meet("E")[0]
+			kib := highWater(t, cmd.Process.Pid)
+			end.Tell("exit:0")
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%s, %s: %v", task, style, err)
+			}
+			if kib > 96<<10 {
+				t.Errorf("%s, %s: %d MiB of memory for %d MiB of output", task, style, kib>>10, n>>20)
+			}
+		}
+	}
+}
+
+// highWater is the most memory that a process has had, in KiB.
+func highWater(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, ok := strings.Cut(string(status), "\nVmHWM:")
+	text, _, _ := strings.Cut(rest, "kB")
+	kib, nerr := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || !ok || nerr != nil {
+		t.Fatal(err, nerr)
+	}
+	return kib
+}
