@@ -17,7 +17,9 @@ var exampleTools = map[string][]string{
 }
 
 // ours are the examples of keys that the reference does not have.
-var ours = map[string]bool{"dev-server": true}
+var ours = map[string]bool{
+	"captured-version": true, "dev-server": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "pipes": true, "report-file": true,
+}
 
 // isBuilt reports whether a directory of an example holds what running it
 // made; .gitignore lists the same names.

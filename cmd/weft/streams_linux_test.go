@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -183,4 +184,44 @@ func highWater(t *testing.T, pid int) int {
 		t.Fatal(err, nerr)
 	}
 	return kib
+}
+
+// TestLogAnalytics runs the example on a large log: what one reader needs is shown
+// while the others still read, and nothing is lost. WEFT_LINES is how many lines it
+// has; it is 1,000,000 without, 64 MB.
+func TestLogAnalytics(t *testing.T) {
+	t.Parallel()
+	lines := amount("WEFT_LINES", 1_000_000)
+	dir := t.TempDir()
+	copyTree(t, "../../examples/log-analytics", dir)
+	cmd := exec.Command("weft", fmt.Sprintf("LINES=%d", lines))
+	cmd.Dir = dir
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(out)
+	if first, err := in.ReadString('\n'); err != nil || !strings.HasPrefix(first, "00:00:07 GET") {
+		t.Errorf("the first line is %q, %v", first, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out", "by-status.txt")); err == nil {
+		t.Error("the first line came when all was over")
+	}
+	rest, _ := io.ReadAll(in)
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	sum := int64(0)
+	for line := range strings.Lines(string(rest)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "status" {
+			n, _ := strconv.ParseInt(f[2], 10, 64)
+			sum += n
+		}
+	}
+	if sum != lines {
+		t.Errorf("%d lines were counted of %d", sum, lines)
+	}
 }

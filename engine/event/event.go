@@ -182,6 +182,8 @@ type StepSettled struct {
 	Cause    StepID // whose failure this is, when not its own
 	Duration time.Duration
 	Usage    Usage
+	// Outputs are what it has put out by name, secrets masked: texts, lists and JSON.
+	Outputs map[string]any
 }
 
 // DiagnosticFound carries a warning or error about the workflow.

@@ -120,6 +120,9 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 	}
 	out := execute(ctx)
 	out.Usage = r.usage
+	if out.Err == nil {
+		out.Outputs = r.shownOutputs()
+	}
 	return out
 }
 

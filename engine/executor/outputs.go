@@ -128,6 +128,34 @@ func (r *run) recall(check *cache.Check) {
 	r.x.outputs.Store(r.step, &r.outputs)
 }
 
+// shownOutputs are the step's named outputs, with secrets masked.
+func (r *run) shownOutputs() map[string]any {
+	if len(r.outputs.values) == 0 {
+		return nil
+	}
+	return r.masked(r.outputs.values).(map[string]any)
+}
+
+func (r *run) masked(v any) any {
+	switch v := v.(type) {
+	case string:
+		return r.x.o.Secrets.Mask(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = r.masked(x)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, x := range v {
+			out[k] = r.masked(x)
+		}
+		return out
+	}
+	return v
+}
+
 // outputOf is what texts of a step that needs s get for {{output "…"}}.
 func (x *Executor) outputOf(s *plan.Step, name string) (any, error) {
 	o := x.outputsOf(s)

@@ -391,7 +391,7 @@ func (l *loop) settleAt(now time.Time, n *node, out Outcome) {
 func (l *loop) settledEvent(now time.Time, n *node, out Outcome) event.Event {
 	s := n.step
 	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
-		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Usage: out.Usage}
+		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Usage: out.Usage, Outputs: out.Outputs}
 	if !n.started.IsZero() {
 		ev.Duration = now.Sub(n.started)
 	}

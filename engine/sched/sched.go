@@ -46,6 +46,8 @@ type Outcome struct {
 	Err    error
 	Code   int
 	Usage  event.Usage
+	// Outputs are for the report.
+	Outputs map[string]any
 }
 
 // Options configure a Run. Executor is required.

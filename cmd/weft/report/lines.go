@@ -12,11 +12,25 @@ const (
 
 // lines writes the output of several commands to one stream, each line after
 // its command's prefix. No byte is dropped and none is added but prefixes and
-// the newline that ends an unterminated last line.
+// the newline that ends an unterminated last line; and of a line that overwrites
+// itself, as a progress bar does, only the last state is shown, if progress is set.
 type lines struct {
-	w    *Out
-	buf  []byte
-	hold int // how much of an unterminated line is held back; 0 means keepLine
+	w        *Out
+	buf      []byte
+	hold     int // how much of an unterminated line is held back; 0 means keepLine
+	progress bool
+}
+
+// last returns the last state of a line that overwrites itself by carriage returns.
+func (l *lines) last(line []byte) []byte {
+	if !l.progress {
+		return line
+	}
+	end := len(line)
+	for end > 0 && (line[end-1] == '\n' || line[end-1] == '\r') {
+		end-- // these may be the end of the line, or of this state
+	}
+	return line[bytes.LastIndexByte(line[:end], '\r')+1:]
 }
 
 // write shows the whole lines in data and keeps the rest in t. Everything it
@@ -40,10 +54,14 @@ func (l *lines) line(t *tail, rest []byte) {
 		l.add(t.prefix)
 	}
 	if len(t.partial) > 0 {
-		l.add(t.partial)
+		if l.progress && bytes.IndexByte(rest, '\r') >= 0 || bytes.IndexByte(t.partial, '\r') >= 0 {
+			t.partial = append(t.partial, rest...)
+			rest = nil
+		}
+		l.add(l.last(t.partial))
 		t.partial = t.partial[:0]
 	}
-	l.add(rest)
+	l.add(l.last(rest))
 	t.inLine = false
 }
 
@@ -52,6 +70,11 @@ func (l *lines) keep(t *tail, part []byte) {
 	hold := l.hold
 	if hold == 0 {
 		hold = keepLine
+	}
+	if l.progress && bytes.IndexByte(part, '\r') >= 0 {
+		t.partial = append(t.partial, part...)
+		t.partial = append(t.partial[:0], l.last(t.partial)...)
+		part = nil
 	}
 	if len(t.partial)+len(part) <= hold {
 		t.partial = append(t.partial, part...)

@@ -27,7 +27,7 @@ type tail struct {
 func newPrefixed(o Options) *prefixed {
 	p := &prefixed{messages: newMessages(o), open: map[command]*tail{}, colors: map[string]Color{}}
 	p.messages.prefixed = true
-	p.lines.w = o.Stdout
+	p.lines.w, p.lines.progress = o.Stdout, !o.DropIn
 	return p
 }
 
