@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftrun/weft/internal/probe"
 )
@@ -154,6 +155,7 @@ func TestStreamMemory(t *testing.T) {
 	for _, task := range []string{"lines", "one-line", "capped", "tail", "stream", "merge"} {
 		for _, style := range []string{"interleaved", "prefixed", "group"} {
 			kit := probe.New(t)
+			kit.Patience += time.Duration(n/(50<<20)) * time.Second
 			cmd := exec.Command("weft", "-o", style, task, "end")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), kit.Env())

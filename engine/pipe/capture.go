@@ -39,7 +39,7 @@ type Capture struct {
 	mu   sync.Mutex // guards the fields below
 	mem  []byte
 	file *os.File
-	size int64 // bytes that are kept, or for Tail were written since the last compaction
+	size int64 // bytes that are kept; for Tail, that were written
 }
 
 // NewCapture returns an empty capture of at most max bytes. It is closed by Close.
@@ -49,34 +49,54 @@ func NewCapture(max int64, overflow Overflow) *Capture { return &Capture{max: ma
 func (c *Capture) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.overflow == Tail {
+		return c.writeTail(p)
+	}
 	n := len(p)
-	if over := c.size + int64(len(p)) - c.max; over > 0 && c.overflow != Tail {
+	if over := c.size + int64(len(p)) - c.max; over > 0 {
 		p = p[:max(0, int64(len(p))-over)]
-		if err := c.append(p); err != nil {
+		if err := c.put(p, c.size); err != nil {
 			return 0, err
 		}
-		if c.overflow == Fail {
+		if c.size += int64(len(p)); c.overflow == Fail {
 			return len(p), &OverflowError{c.max}
 		}
 		return n, nil
 	}
-	if int64(len(p)) > c.max { // a tail
-		p = p[int64(len(p))-c.max:]
-	}
-	if err := c.append(p); err != nil {
+	if err := c.put(p, c.size); err != nil {
 		return 0, err
 	}
-	if c.overflow == Tail && c.size > 2*c.max {
-		return n, c.compact()
+	c.size += int64(n)
+	return n, nil
+}
+
+// writeTail writes to the ring of max bytes that a tail is kept in.
+func (c *Capture) writeTail(p []byte) (int, error) {
+	n := len(p)
+	if over := int64(n) - c.max; over > 0 {
+		c.size += over
+		p = p[over:]
+	}
+	for len(p) > 0 {
+		at := c.size % c.max
+		part := p[:min(int64(len(p)), c.max-at)]
+		if err := c.put(part, at); err != nil {
+			return 0, err
+		}
+		c.size += int64(len(part))
+		p = p[len(part):]
 	}
 	return n, nil
 }
 
-func (c *Capture) append(p []byte) error {
+// put puts p at a place: into memory, or the file once there is one.
+func (c *Capture) put(p []byte, at int64) error {
 	if c.file == nil {
-		if len(c.mem)+len(p) <= inMemory {
-			c.mem = append(c.mem, p...)
-			c.size += int64(len(p))
+		if end := at + int64(len(p)); end <= inMemory {
+			if end > int64(len(c.mem)) {
+				c.mem = append(c.mem, make([]byte, end-int64(len(c.mem)))...)
+			}
+			copy(c.mem[at:], p)
 			return nil
 		}
 		f, err := unnamed.File()
@@ -89,41 +109,15 @@ func (c *Capture) append(p []byte) error {
 		}
 		c.file, c.mem = f, nil
 	}
-	n, err := c.file.WriteAt(p, c.size)
-	c.size += int64(n)
+	_, err := c.file.WriteAt(p, at)
 	return err
-}
-
-// compact drops all but the last max bytes of a tail.
-func (c *Capture) compact() error {
-	from := c.size - c.max
-	if c.file == nil {
-		c.mem = append(c.mem[:0], c.mem[from:]...)
-		c.size = c.max
-		return nil
-	}
-	old := io.NewSectionReader(c.file, from, c.max)
-	f, err := unnamed.File()
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, old); err != nil {
-		f.Close()
-		return err
-	}
-	c.file.Close()
-	c.file, c.size = f, c.max
-	return nil
 }
 
 // Size returns how many bytes are kept.
 func (c *Capture) Size() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.overflow == Tail {
-		return min(c.size, c.max)
-	}
-	return c.size
+	return min(c.size, c.max)
 }
 
 // Truncate drops what was written after the first n bytes, of a capture that is no
@@ -166,12 +160,18 @@ func (m memory) ReadAt(p []byte, off int64) (int, error) {
 func (c *Capture) Bytes() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	b := make([]byte, min(c.size, c.max))
 	from := int64(0)
-	if c.overflow == Tail {
-		from = max(0, c.size-c.max)
+	if c.size > c.max {
+		from = c.size % c.max // the oldest byte of the ring
 	}
-	b := make([]byte, c.size-from)
-	if n, err := c.section().ReadAt(b, from); n < len(b) {
+	n, err := c.section().ReadAt(b[:int64(len(b))-from], from)
+	if int64(n) == int64(len(b))-from && from > 0 {
+		var more int
+		more, err = c.section().ReadAt(b[n:], 0)
+		n += more
+	}
+	if n < len(b) {
 		return nil, fmt.Errorf("reading what was captured: %w", err)
 	}
 	return b, nil

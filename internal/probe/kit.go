@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds every wait for something that must happen.
-const patience = 30 * time.Second
-
 // Kit is the test's side: where the probes say hello. It is used by one goroutine,
 // the test's, and runs none of its own. It is closed at the end of the test; those
 // who hold then end.
 type Kit struct {
+	// Patience bounds every wait for something that must happen.
+	Patience time.Duration
+
 	t      testing.TB
 	socket int
 	path   string
@@ -47,7 +47,7 @@ func New(t testing.TB) *Kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &Kit{t: t, path: filepath.Join(dir, "s")}
+	k := &Kit{Patience: 30 * time.Second, t: t, path: filepath.Join(dir, "s")}
 	k.socket, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err == nil {
 		unix.CloseOnExec(k.socket)
@@ -190,7 +190,7 @@ func (p *Probe) Dead() bool {
 // until waits for a condition and fails the test when it does not come to hold.
 func (k *Kit) until(holds func() bool, what func() string) {
 	k.t.Helper()
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(k.Patience); ; {
 		k.pump(0)
 		if holds() {
 			return
