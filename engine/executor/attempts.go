@@ -39,7 +39,7 @@ func (r *run) command(ctx context.Context, i int, c plan.Command) error {
 	for n := 1; ; n++ {
 		a := &attempt{number: n, of: retry.Max + 1}
 		err := r.try(ctx, i, c, a)
-		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, r.tail) {
+		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, r.having().tail) {
 			return err
 		}
 		delay := delayBefore(retry, n, rand.Float64())

@@ -183,6 +183,9 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 			return context.Cause(ctx)
 		}
 	}
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && e == (ends{}) && !r.captured() {
+		return accepted(r.asUsual(ctx, i, &sc, p, relayed), p.Accept)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w, err := r.wire(i, p, e, relayed, cancel)
@@ -190,11 +193,30 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 		return err
 	}
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
-	err = r.start(ctx, &sc, *p)
+	err = r.start(ctx, &sc, p)
 	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
 		r.closeInput(p.Stdin)
 	}
 	return w.finish(accepted(err, p.Accept))
+}
+
+// asUsual runs a script whose streams lead where the output style says.
+func (r *run) asUsual(ctx context.Context, i int, sc *shell.Script, p *schema.Processes, relayed bool) error {
+	if r.env.Stdin || r.step.Task.Interactive {
+		sc.Stdin = r.x.o.Stdin
+	}
+	if !relayed {
+		sc.Stdout, sc.Stderr = r.x.o.Stdout, r.x.o.Stderr
+		return r.start(ctx, sc, p)
+	}
+	out, err := r.x.openRelay(r.env, i)
+	if err != nil {
+		return err
+	}
+	sc.Stdout, sc.Stderr = out.W, out.W
+	err = r.start(ctx, sc, p)
+	out.finish()
+	return err
 }
 
 // interpreter has the script run by the shell that its keys name, as a program.

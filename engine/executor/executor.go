@@ -95,15 +95,30 @@ type run struct {
 	dir  string
 	vars []string // the environment of its commands
 
-	gang       connected
-	ends       ends // what all its commands are connected to
-	outputs    outputs
-	outputFile string // what WEFT_OUTPUT names; "" if the task has no outputs
+	ends ends // what all its commands are connected to
+	rare *rare
 
-	mu    sync.Mutex  // guards those below: members of a group end at any time
+	mu    sync.Mutex  // guards those below, and the making of rare
 	usage event.Usage // of all commands and conditions so far
 	used  event.Usage // of the last command
-	tail  []byte      // of the output of the last attempt, where a retry looks at it
+}
+
+// rare is what few steps have.
+type rare struct {
+	gang       connected
+	outputs    outputs
+	outputFile string // what WEFT_OUTPUT names; "" if the task has no outputs
+	tail       []byte // of the output of the last attempt, where a retry looks at it
+}
+
+// having returns what few steps have, to be filled.
+func (r *run) having() *rare {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rare == nil {
+		r.rare = &rare{}
+	}
+	return r.rare
 }
 
 // Execute implements sched.Executor.
@@ -120,7 +135,7 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 	}
 	out := execute(ctx)
 	out.Usage = r.usage
-	if out.Err == nil {
+	if out.Err == nil && r.rare != nil {
 		out.Outputs = r.shownOutputs()
 	}
 	return out
@@ -214,7 +229,7 @@ func (r *run) whole(ctx context.Context) error {
 		}
 		f.Close()
 		defer os.Remove(f.Name())
-		r.outputFile = f.Name()
+		r.having().outputFile = f.Name()
 		r.vars = append(r.vars[:len(r.vars):len(r.vars)], "WEFT_OUTPUT="+f.Name())
 	}
 	if err := r.body(ctx); err != nil {
@@ -225,8 +240,8 @@ func (r *run) whole(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(t.Outputs) > 0 || r.outputs.stdout != nil {
-		r.x.outputs.Store(r.step, &r.outputs)
+	if r.rare != nil {
+		r.x.outputs.Store(r.step, &r.rare.outputs)
 	}
 	return nil
 }

@@ -103,19 +103,20 @@ type connected struct {
 }
 
 // join finds the streams of the step.
-func (r *run) join(g *sched.Gang) error {
-	all, err := r.x.gangOf(g)
+func (r *run) join(with *sched.Gang) error {
+	all, err := r.x.gangOf(with)
 	if err != nil {
 		return err
 	}
-	r.gang.out = all[r.step]
+	g := &r.having().gang
+	g.out = all[r.step]
 	for writer, s := range all {
 		s.mu.Lock()
 		if s.readers[r.step] != nil {
-			if r.gang.in == nil {
-				r.gang.in = map[*plan.Step]*stream{}
+			if g.in == nil {
+				g.in = map[*plan.Step]*stream{}
 			}
-			r.gang.in[writer] = s
+			g.in[writer] = s
 		}
 		s.mu.Unlock()
 	}
@@ -124,7 +125,7 @@ func (r *run) join(g *sched.Gang) error {
 
 // input is the reading end of what another step writes.
 func (r *run) input(in *schema.Stdin) (*os.File, error) {
-	s := r.gang.in[r.step.Read(in)]
+	s := r.having().gang.in[r.step.Read(in)]
 	if s == nil {
 		return nil, errors.New("its stream was not opened")
 	}
@@ -139,7 +140,7 @@ func (r *run) input(in *schema.Stdin) (*os.File, error) {
 
 // closeInput tells the writer of a stream that nobody here reads it any more.
 func (r *run) closeInput(in *schema.Stdin) {
-	if s := r.gang.in[r.step.Read(in)]; s != nil {
+	if s := r.having().gang.in[r.step.Read(in)]; s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.closeReader(r.step)
@@ -190,7 +191,7 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 	if err := r.join(r.env.Gang); err != nil {
 		return failed(err)
 	}
-	out := r.gang.out
+	out := r.rare.gang.out
 	if out != nil {
 		own, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
@@ -201,13 +202,13 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 		r.ends.out = out.w
 	}
 	result := r.execute(ctx)
-	for _, s := range r.gang.in {
+	for _, s := range r.rare.gang.in {
 		s.readerEnded(r.step, result.Err != nil, r.step.Task.Failfast)
 	}
 	if out != nil {
 		result = r.endStream(out, result)
 	}
-	for _, s := range r.gang.in {
+	for _, s := range r.rare.gang.in {
 		s.readerSettled(result.Err != nil)
 	}
 	return result

@@ -91,11 +91,12 @@ func (r *run) recorded() []byte {
 	if !r.read() {
 		return nil
 	}
-	rec := record{Values: r.outputs.values}
+	o := &r.having().outputs
+	rec := record{Values: o.values}
 	for _, s := range []struct {
 		c  *pipe.Capture
 		to *[]byte
-	}{{r.outputs.stdout, &rec.Stdout}, {r.outputs.stderr, &rec.Stderr}} {
+	}{{o.stdout, &rec.Stdout}, {o.stderr, &rec.Stderr}} {
 		if s.c == nil {
 			continue
 		}
@@ -123,17 +124,19 @@ func (r *run) recall(check *cache.Check) {
 	if json.Unmarshal(b, &rec) != nil {
 		return
 	}
-	r.outputs.values = rec.Values
-	r.outputs.capture(false, schema.DefaultMaxCapture+int64(len(rec.Stdout)), pipe.Fail).Write(rec.Stdout)
-	r.x.outputs.Store(r.step, &r.outputs)
+	o := &r.having().outputs
+	o.values = rec.Values
+	o.capture(false, schema.DefaultMaxCapture+int64(len(rec.Stdout)), pipe.Fail).Write(rec.Stdout)
+	r.x.outputs.Store(r.step, o)
 }
 
 // shownOutputs are the step's named outputs, with secrets masked.
 func (r *run) shownOutputs() map[string]any {
-	if len(r.outputs.values) == 0 {
+	values := r.rare.outputs.values
+	if len(values) == 0 {
 		return nil
 	}
-	return r.masked(r.outputs.values).(map[string]any)
+	return r.masked(values).(map[string]any)
 }
 
 func (r *run) masked(v any) any {
@@ -200,10 +203,10 @@ func (x *Executor) outputsOf(s *plan.Step) *outputs {
 
 // collect computes the step's declared outputs, when its commands have succeeded.
 func (r *run) collect(ctx context.Context) error {
-	o := &r.outputs
+	o := &r.having().outputs
 	o.values = map[string]any{}
-	if r.outputFile != "" {
-		lines, err := readOutputFile(r.outputFile)
+	if file := r.rare.outputFile; file != "" {
+		lines, err := readOutputFile(file)
 		if err != nil {
 			return err
 		}
@@ -229,15 +232,15 @@ func (r *run) outputValue(ctx context.Context, d *schema.NamedOutput) (v any, gi
 	var text string
 	switch from := d.From.S; {
 	case from == "":
-		raw, ok := r.outputs.values[d.Name]
+		raw, ok := r.rare.outputs.values[d.Name]
 		if !ok {
 			return nil, false, nil
 		}
 		text = raw.(string)
 	case from == "stdout", from == "stderr":
-		c := r.outputs.stdout
+		c := r.rare.outputs.stdout
 		if from == "stderr" {
-			c = r.outputs.stderr
+			c = r.rare.outputs.stderr
 		}
 		if c != nil {
 			b, err := c.Bytes()

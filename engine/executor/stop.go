@@ -87,7 +87,7 @@ var policies = [...]proc.Policy{
 }
 
 // start runs sc as processes of their own group, stopped when ctx is done.
-func (r *run) start(ctx context.Context, sc *shell.Script, p schema.Processes) error {
+func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) error {
 	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil && !sc.Session,
 		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]}
 	if !p.Stop.Command.IsZero() {
@@ -159,5 +159,5 @@ func (r *run) cookie() proc.Cookie {
 
 // condition runs text without input or output; nil means it exited zero.
 func (r *run) condition(ctx context.Context, text string) error {
-	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars}, schema.Processes{})
+	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars}, &noProcesses)
 }

@@ -201,7 +201,7 @@ func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, ca
 		}
 	}
 	if captured {
-		c := w.r.outputs.capture(inherited == w.r.x.o.Stderr && inherited != w.r.x.o.Stdout, limit, overflow)
+		c := w.r.having().outputs.capture(inherited == w.r.x.o.Stderr && inherited != w.r.x.o.Stdout, limit, overflow)
 		o.capture = c
 		w.marks = append(w.marks, mark{c, c.Size()})
 	}
@@ -319,8 +319,9 @@ func (w *wiring) finish(err error) error {
 	}
 	w.close()
 	if w.last != nil {
+		rare := w.r.having()
 		w.r.mu.Lock()
-		w.r.tail = w.last.Bytes()
+		rare.tail = w.last.Bytes()
 		w.r.mu.Unlock()
 	}
 	if err != nil {

@@ -49,7 +49,7 @@ func (a *assembler) add(s *Step) int32 {
 				}
 				timeouts[i] = n.timeout
 			}
-			if n.stream {
+			if n.timeout == asStream {
 				if streams == nil {
 					streams = make([]bool, len(s.needs))
 				}

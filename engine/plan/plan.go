@@ -71,9 +71,7 @@ type Step struct {
 	known  atomic.Bool
 	// complete steps have their needs; only such are shared.
 	complete bool
-	// reads are the needs whose outputs the step's texts name.
-	reads map[string]*Step
-	late  bool // its texts are bound when it runs: see BindLate
+	late     bool // its texts are bound when it runs: see BindLate
 }
 
 // Key is the identity of steps that are shared: those with equal keys are one
@@ -89,9 +87,11 @@ func (s *Step) Shared() bool { return s.Key != Key{} }
 // need is one thing a step needs.
 type need struct {
 	step    *Step
-	timeout time.Duration
-	stream  bool // it is read while it runs
+	timeout time.Duration // 0 for none; or asStream
 }
+
+// asStream, as the timeout of a need, tells that it is read while it runs.
+const asStream = -1
 
 // Skip tells why a step ends at once, successfully.
 type Skip uint8
@@ -110,6 +110,7 @@ type bound struct {
 	preconditions      []Precondition
 	prompts            []string
 	method             string
+	reads              map[string]*Step // the needs whose outputs texts name
 }
 
 // Precondition is a bound schema.Precondition.

@@ -129,7 +129,7 @@ func (e *expansion) resolveReads(s *Step, f *facts) error {
 			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} names a task that is not known before it runs", s.Name),
 				Fix: `write the name itself, as in {{output "version"}}`}
 		}
-		if s.reads[name.Task] != nil {
+		if s.bound.reads[name.Task] != nil {
 			continue
 		}
 		var found *Step
@@ -155,10 +155,10 @@ func (e *expansion) resolveReads(s *Step, f *facts) error {
 			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output %q %q}}: that task has no outputs", s.Name, name.Task, name.Name),
 				Fix: fmt.Sprintf("declare it there: outputs: {%s: {from: stdout}}", name.Name)}
 		}
-		if s.reads == nil {
-			s.reads = map[string]*Step{}
+		if s.bound.reads == nil {
+			s.bound.reads = map[string]*Step{}
 		}
-		s.reads[name.Task] = found
+		s.bound.reads[name.Task] = found
 	}
 	return nil
 }
@@ -173,7 +173,12 @@ func (s *Step) named(name, namespace string) bool {
 }
 
 // Reads returns the need whose outputs a text of s calls by name, or nil.
-func (s *Step) Reads(name string) *Step { return s.reads[name] }
+func (s *Step) Reads(name string) *Step {
+	if s.bound == nil {
+		return nil
+	}
+	return s.bound.reads[name]
+}
 
 // addReads adds the tasks whose output is the stdin of s, or of a command of it, to
 // its needs, unless deps name them with the same variables.
@@ -197,7 +202,7 @@ func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
 			known = &s.needs[len(s.needs)-1]
 		}
 		if in.Kind == schema.StdinFrom {
-			known.stream = true
+			known.timeout = asStream
 		}
 		if known.step.Task.Interactive {
 			return &diag.Diagnostic{Pos: in.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q reads what task %q writes, which is interactive", s.Name, known.step.Name),

@@ -22,7 +22,7 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 			return nil
 		}
 		seen[n] = true
-		for _, a := range n.awaits {
+		for a := n.awaits; a != nil; a = a.alongside {
 			for _, i := range a.plan.Roots {
 				if path := visit(a.nodes[i]); path != nil {
 					return append(path, n)

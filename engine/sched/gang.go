@@ -45,12 +45,26 @@ type streams struct {
 	over    *Outcome // it has ended, and waits for those it reads
 }
 
-// streaming returns the streams of n, to be filled.
-func (n *node) streaming() *streams {
-	if n.streams == nil {
-		n.streams = &streams{}
+// streaming returns the streams of n, to be filled: its gang is made as its streams
+// are found, and joined with those of others when the plan has been looked through.
+func (b *batch) streaming(n *node) *streams {
+	if b.streams == nil {
+		b.streams = map[*node]*streams{}
 	}
-	return n.streams
+	s := b.streams[n]
+	if s == nil {
+		s = &streams{}
+		b.streams[n] = s
+	}
+	return s
+}
+
+// streamsOf returns the streams of a member of a gang, or nil.
+func streamsOf(n *node) *streams {
+	if n.env.Gang == nil {
+		return nil
+	}
+	return n.env.Gang.streams[n]
 }
 
 // EndedError is a stream of a step that had begun before its reader was planned.
@@ -66,18 +80,18 @@ func (e *EndedError) Error() string {
 // connect makes reader read what writer writes.
 func (l *loop) connect(reader, writer *node) {
 	if writer.batch != reader.batch {
-		reader.streaming().late = &EndedError{Reader: reader.step, Writer: writer.step}
+		reader.batch.streaming(reader).late = &EndedError{Reader: reader.step, Writer: writer.step}
 		return
 	}
-	w := writer.streaming()
+	w := reader.batch.streaming(writer)
 	w.readers = append(w.readers, reader)
-	reader.streaming().writers++
+	reader.batch.streaming(reader).writers++
 }
 
 // gather makes the gangs of a plan.
 func (l *loop) gather(b *batch) {
 	for _, members := range b.plan.Gangs {
-		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}}
+		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}, streams: map[*node]*streams{}}
 		for _, i := range members {
 			n := b.nodes[i]
 			if n.batch != b {
@@ -85,7 +99,8 @@ func (l *loop) gather(b *batch) {
 			}
 			n.env.Gang = g
 			g.nodes = append(g.nodes, n)
-			for _, r := range n.streaming().readers {
+			g.streams[n] = b.streaming(n)
+			for _, r := range g.streams[n].readers {
 				g.Readers[n.step] = append(g.Readers[n.step], r.step)
 			}
 		}
@@ -112,7 +127,7 @@ func (l *loop) gather(b *batch) {
 // gathered notes that a member is ready, and readies the gang when all are.
 func (l *loop) gathered(n *node) {
 	g := n.env.Gang
-	if g.fault == nil && (n.streams.late != nil || n.fault != nil || n.batch.ctx.Err() != nil) {
+	if g.fault == nil && (streamsOf(n).late != nil || n.fault != nil || n.batch.ctx.Err() != nil) {
 		g.fault = n
 	}
 	if g.pending--; g.pending > 0 {
@@ -138,7 +153,7 @@ func (l *loop) giveUp(g *Gang) {
 		if n.state == settled {
 			continue
 		}
-		if n.fault == nil && n.streams.late == nil && n.batch.ctx.Err() == nil {
+		if n.fault == nil && streamsOf(n).late == nil && n.batch.ctx.Err() == nil {
 			n.fault = g.fault
 		}
 		l.giveUpOne(n)
@@ -148,8 +163,8 @@ func (l *loop) giveUp(g *Gang) {
 func (l *loop) giveUpOne(n *node) {
 	switch {
 	case n.state == settled:
-	case n.streams.late != nil:
-		l.settle(n, Outcome{Result: event.Failed, Err: n.streams.late})
+	case streamsOf(n).late != nil:
+		l.settle(n, Outcome{Result: event.Failed, Err: streamsOf(n).late})
 	default:
 		l.settle(n, l.withoutRunning(n))
 	}
@@ -190,7 +205,7 @@ func (l *loop) startAll(n *node) {
 
 // ended settles a step that has ended, when those it reads have settled.
 func (l *loop) ended(now time.Time, n *node, out Outcome) {
-	s := n.streams
+	s := streamsOf(n)
 	if s == nil {
 		l.settleAt(now, n, out)
 		return
@@ -205,7 +220,7 @@ func (l *loop) ended(now time.Time, n *node, out Outcome) {
 	}
 	l.settleAt(now, n, out)
 	for _, r := range s.readers {
-		s := r.streams
+		s := streamsOf(r)
 		if s.writers--; n.err != nil && s.broken == nil {
 			s.broken = n
 		}

@@ -36,9 +36,7 @@ type node struct {
 
 	dependents []*node  // wait for this one
 	callers    []*batch // have this one as a root
-	awaits     []*batch // what a suspended step waits for; several where it calls at the same time
-
-	streams *streams // nil when it reads nobody and nobody reads it
+	awaits     *batch   // what a suspended step waits for; others, called at the same time, are linked to it
 
 	limits []*clock.Timer // of needs that may not take longer
 
@@ -53,13 +51,15 @@ type batch struct {
 	run        *Run
 	plan       *plan.Plan
 	ctx        context.Context
-	caller     *node // the step whose body waits for it; nil for the command line
+	caller     *node  // the step whose body waits for it; nil for the command line
+	alongside  *batch // another one that the caller waits for
 	reply      chan error
 	nodes      []*node
 	roots      int // how many have not settled
 	err        error
-	individual bool // steps can be cancelled one by one
-	connected  bool // its roots are connected to what runs already
+	individual bool               // steps can be cancelled one by one
+	connected  bool               // its roots are connected to what runs already
+	streams    map[*node]*streams // nil if the plan has none
 }
 
 // loop is the state of a Run. One goroutine owns it.
@@ -140,10 +140,20 @@ func (l *loop) dispatch() {
 	l.adm.arm(len(l.ready) > 0 || len(l.resumes) > 0)
 }
 
+// noMore takes b out of what n waits for.
+func (n *node) noMore(b *batch) {
+	for at := &n.awaits; *at != nil; at = &(*at).alongside {
+		if *at == b {
+			*at = b.alongside
+			return
+		}
+	}
+}
+
 // resume lets the caller of b go on; it has no slot as long as it waits for others.
 func (l *loop) resume(b *batch) {
-	b.caller.awaits = without(b.caller.awaits, b)
-	if len(b.caller.awaits) > 0 {
+	b.caller.noMore(b)
+	if b.caller.awaits != nil {
 		b.reply <- b.err
 		return
 	}
@@ -196,7 +206,7 @@ func (l *loop) accept(b *batch) {
 		if b.caller.state == running {
 			l.suspend(b.caller)
 		}
-		b.caller.awaits = append(b.caller.awaits, b)
+		b.alongside, b.caller.awaits = b.caller.awaits, b
 		if path := l.deadlock(b, joined); path != nil {
 			l.abandon(b, path)
 			return
@@ -406,7 +416,7 @@ func (l *loop) finish(b *batch) {
 		b.reply <- b.err
 		return
 	}
-	if len(b.caller.awaits) > 1 {
+	if b.caller.awaits != nil && (b.caller.awaits != b || b.alongside != nil) {
 		l.resume(b)
 		return
 	}

@@ -81,6 +81,7 @@ type Gang struct {
 	Readers map[*plan.Step][]*plan.Step
 
 	nodes   []*node
+	streams map[*node]*streams
 	pending int   // members that are not ready yet
 	fault   *node // a member that ended before they started
 	started bool
