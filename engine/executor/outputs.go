@@ -25,7 +25,6 @@ type outputs struct {
 	stdout *pipe.Capture
 	stderr *pipe.Capture
 	values map[string]any // of `outputs` and WEFT_OUTPUT
-	dry    bool
 }
 
 // capture returns the capture of stdout, or of stderr.

@@ -356,8 +356,6 @@ func (w *wiring) discard() {
 
 // idle stops a command that has written nothing for some time.
 type idle struct {
-	clock *clock.Clock
-	limit func()
 	timer atomic.Pointer[clock.Timer]
 	after func() *clock.Timer
 }
