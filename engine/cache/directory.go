@@ -133,7 +133,28 @@ func refresh(prefix string, old *directory, age uint64, hidden string) (*directo
 		}
 		d.ents = append(d.ents, dent{name: n.name, kind: n.kind})
 	}
+	d.inherit(old)
 	return d, fd
+}
+
+// inherit takes over what is known of contents from an earlier listing; it counts as
+// long as the file's stat is the same.
+func (d *directory) inherit(old *directory) {
+	if old == nil || old.err != nil {
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	i := 0
+	for n := range d.ents {
+		e := listed{d.ents[n].name, d.ents[n].kind}
+		for i < len(old.ents) && compareNames(listed{old.ents[i].name, old.ents[i].kind}, e) < 0 {
+			i++
+		}
+		if i < len(old.ents) && old.ents[i].name == e.name {
+			d.ents[n].hash = old.ents[i].hash
+		}
+	}
 }
 
 // look fills in what the entries that want names are. It closes fd.

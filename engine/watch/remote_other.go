@@ -1,0 +1,7 @@
+//go:build !linux
+
+package watch
+
+// remote reports whether dir is on a file system that does not tell of all changes:
+// not known here.
+func remote(string) bool { return false }
