@@ -35,11 +35,12 @@ var depsRules = map[string]string{
 	"engine/cache":      "schema/diag engine/cache/xxh3",
 	"internal/unnamed":  "",
 	"engine/pipe":       "engine/clock internal/unnamed",
+	"engine/watch":      "engine/clock",
 	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc",
 	"engine/runs":       "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/executor",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor",
 
 	// Test kits.
 	"internal/probe": "",
@@ -61,6 +62,7 @@ var libraryRules = map[string]string{
 	"github.com/davecgh/go-spew":         "engine/vars",
 	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
+	"github.com/fsnotify/fsnotify":       "engine/watch",
 	"github.com/creack/pty":              "engine/pipe",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",
 	"mvdan.cc/sh/v3":                     "*",

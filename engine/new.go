@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +42,10 @@ type Engine struct {
 	stopping     stopping
 	asking       sync.Mutex // held while the user is asked
 	progress     progress
+
+	watching atomic.Pointer[watching]
+	watched  bool          // it is one run of what is watched
+	ids      *atomic.Int32 // of steps, where several engines share a report
 }
 
 // New returns an Engine. It reads the root dotenv files, and with them runs

@@ -72,19 +72,19 @@ func (e *Engine) resolve(calls []plan.Call) error {
 		if t.Internal {
 			return &plan.InternalError{Task: c.Name}
 		}
-		if t.Watch {
+		if t.Watch && !e.watched {
 			watched = append(watched, c.Name)
 		}
 	}
 	if watched != nil {
-		return &NotYetError{What: "watching", Where: "task " + strings.Join(watched, ", ") + " has `watch: true`"}
+		return &WatchedError{Tasks: watched}
 	}
 	return nil
 }
 
 // execute runs the calls on one scheduler.
 func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
-	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast})
+	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.ids})
 	defer run.Close()
 	defer e.store.Close()
 	if e.o.Parallel {
@@ -140,7 +140,7 @@ func (e *Engine) observe(sink func(event.Event)) func(event.Event) {
 
 // release is the sink of a run that nobody watches.
 func release(ev event.Event) {
-	if o, ok := ev.(*event.Output); ok {
+	if o, ok := ev.(*event.Output); ok && o.Release != nil {
 		o.Release()
 	}
 }
@@ -181,6 +181,13 @@ func (e *Engine) confirm(ctx context.Context, task, text string) error {
 	return nil
 }
 
+// WatchedError tells that calls are of tasks that are to be watched: see Watch.
+type WatchedError struct{ Tasks []string }
+
+func (e *WatchedError) Error() string {
+	return "task " + strings.Join(e.Tasks, ", ") + " has watch: true"
+}
+
 // NotYetError is a part of the format that this version does not run.
 type NotYetError struct{ What, Where string }
 
@@ -193,6 +200,10 @@ func (e *NotYetError) Error() string {
 // when weft was continued. The first other one stops the run and is passed on to
 // every running step; a second interrupt kills.
 func (e *Engine) Signal(sig os.Signal) {
+	if v := e.watching.Load(); v != nil {
+		v.signal(sig)
+		return
+	}
 	if !e.goesOn(sig) {
 		e.stopping.signal(e, sig)
 	}

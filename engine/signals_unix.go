@@ -34,6 +34,15 @@ func (e *Engine) goesOn(sig os.Signal) bool {
 	return false
 }
 
+// stops reports whether a signal ends what is watched.
+func stops(sig os.Signal) bool {
+	switch sig {
+	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
+		return true
+	}
+	return false
+}
+
 // snapshot tells what runs.
 func (e *Engine) snapshot() {
 	if e.queue == nil {

@@ -72,6 +72,7 @@ func jsonSchema(t *testing.T) []byte {
 		"dep":          anyOf(text, objectOf(depKeys, "task")),
 		"for":          anyOf(object{"type": []string{"string", "array"}}, oneOf(objectOf(forKeys), "var", "matrix")),
 		"matrix":       object{"type": "object", "additionalProperties": anyOf(object{"type": "array"}, objectOf(matrixRowKeys, "ref"))},
+		"onChange":     objectOf(onChangeKeys, "signal"),
 		"stdin":        anyOf(object{"enum": []any{"inherit", "null", nil}}, oneOf(objectOf(stdinKeys), "text", "file", "from", "output")),
 		"streamTask":   objectOf(streamTaskKeys, "task"),
 		"sink":         anyOf(object{"enum": []any{"log", "inherit", "null", nil, "capture", "stdout"}}, oneOf(objectOf(sinkKeys), "capture", "file")),

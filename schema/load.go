@@ -11,12 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/weftrun/weft/schema/diag"
 )
-
-const defaultInterval = 100 * time.Millisecond
 
 // LoadOptions say where the root file is and what include paths may refer to.
 type LoadOptions struct {
@@ -70,9 +67,6 @@ func (doc *document) workflow(dir string) *Workflow {
 		Output: doc.output, Method: doc.method, Fingerprint: doc.fingerprint, Run: doc.run, Interval: doc.interval, Silent: doc.silent,
 		Set: doc.set, Shopt: doc.shopt, Shell: doc.shell, Dotenv: doc.dotenv, Vars: doc.vars, Env: doc.env, UseGitignore: doc.useGitignore,
 		Tasks: doc.tasks, ByName: doc.byName, ByAlias: map[string][]*Task{},
-	}
-	if w.Interval == 0 {
-		w.Interval = defaultInterval
 	}
 	for i, t := range w.Tasks {
 		t.Index = int32(i)

@@ -84,6 +84,7 @@ var taskKeys = []key[Task]{
 	{"accept", acceptForm, "Exit codes of its commands that count as success.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Accept = d.exitCodes(n) }},
 	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).TTY = d.boolean(n) }},
 	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
+	{"on_change", onChangeForm, "What a change does to it while it is watched and runs: restart, queue, ignore or {signal: HUP}.", func(d *decoder, n *yaml.Node, t *Task) { t.OnChange = d.onChange(n) }},
 	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
 }

@@ -49,10 +49,10 @@ type Workflow struct {
 	Pos  diag.Pos
 
 	Output       Output
-	Method       Text   // default up-to-date method; "" means checksum
-	Fingerprint  string // default rule of what is looked at; "" means FingerprintFull
-	Run          Text   // default run mode; "" means always
-	Interval     time.Duration
+	Method       Text          // default up-to-date method; "" means checksum
+	Fingerprint  string        // default rule of what is looked at; "" means FingerprintFull
+	Run          Text          // default run mode; "" means always
+	Interval     time.Duration // of watching; 0 leaves it to the watching
 	Silent       bool
 	Set, Shopt   []string     // shell options for every command
 	Shell        *Interpreter // nil: weft's own
@@ -182,8 +182,9 @@ type TaskOptions struct {
 	Method             Text   // template: "", checksum, timestamp, none
 	Fingerprint        string // "" means Workflow.Fingerprint
 
-	Timeout time.Duration // of the whole task; 0: none
-	Outputs []NamedOutput
+	Timeout  time.Duration // of the whole task; 0: none
+	OnChange OnChange      // while it is watched and runs
+	Outputs  []NamedOutput
 
 	Processes *Processes // of its commands
 }

@@ -26,6 +26,8 @@ type options struct {
 	ps, stopRun                           bool
 	reap                                  string
 	watch                                 bool
+	poll                                  time.Duration
+	clear                                 bool
 	interval                              time.Duration
 
 	// Where and how.
@@ -77,7 +79,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.noStatus, "no-status", false, "leave up_to_date out of the JSON")
 	f.BoolVar(&o.nested, "nested", false, "group the JSON by namespace")
 	f.BoolVar(&r.insecure, "insecure", false, "remote files over plain HTTP (not yet)")
-	f.BoolVarP(&o.watch, "watch", "w", false, "run again when files change (not yet)")
+	f.BoolVarP(&o.watch, "watch", "w", false, "run again when files change")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more")
 	f.BoolVarP(&o.silent, "silent", "s", false, "do not show commands")
 	f.BoolVarP(&o.yes, "yes", "y", false, "answer every prompt with yes")
@@ -94,7 +96,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.groupErrorOnly, "output-group-error-only", false, "no output of commands that succeed")
 	f.BoolVarP(&o.color, "color", "c", true, "force colours, or none")
 	f.IntVarP(&o.concurrency, "concurrency", "C", 0, "at most so many tasks at a time")
-	f.DurationVarP(&o.interval, "interval", "I", 0, "how long watching waits for more changes (not yet)")
+	f.DurationVarP(&o.interval, "interval", "I", 0, "how long watching waits for more changes")
 	f.BoolVarP(&o.failfast, "failfast", "F", false, "stop everything at the first failure")
 	f.BoolVarP(&o.global, "global", "g", false, "the Taskfile of the home directory")
 	f.BoolVar(&o.experiments, "experiments", false, "list experiments")
@@ -123,8 +125,10 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.StringVar(&o.reap, "reap", "", "end what runs that were killed left behind; =all: daemons too")
 	f.Lookup("reap").NoOptDefVal = "left"
 	f.StringVar(&o.events, "events", "", "write what happens as JSON lines")
+	f.DurationVar(&o.poll, "poll", 0, "watch by looking so often, instead of being told of changes")
+	f.BoolVar(&o.clear, "clear", false, "clear the screen before each run of what is watched")
 	f.BoolVarP(&o.keepGoing, "keep-going", "k", false, "go on with the next task named after a failure")
-	for _, name := range [...]string{"force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "keep-going"} {
+	for _, name := range [...]string{"force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "poll", "clear", "keep-going"} {
 		f.Lookup(name).Hidden = true
 	}
 	return f

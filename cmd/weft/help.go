@@ -59,7 +59,10 @@ How
   -x, --exit-code             exit with the code of the command that failed
   -y, --yes                   answer every prompt with yes
       --interactive           ask for required variables that are missing
-  -w, --watch, -I, --interval D   not yet
+  -w, --watch                 run again when files change
+  -I, --interval D            with --watch: wait so long for more changes
+      --poll D                with --watch: look so often, instead of being told
+      --clear                 with --watch: clear the screen before each run
 
 What is shown
   -o, --output STYLE          interleaved, group or prefixed

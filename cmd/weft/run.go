@@ -21,8 +21,6 @@ import (
 func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	o := &a.opts
 	switch {
-	case o.watch:
-		return a.fail(&engine.NotYetError{What: "watching", Where: "--watch"})
 	case o.remote.download || o.remote.clearCache:
 		return a.fail(&engine.NotYetError{What: "remote Taskfiles", Where: "--download and --clear-cache"})
 	}
@@ -44,6 +42,8 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 		err = r.why(ctx, calls)
 	case o.graph != "":
 		err = r.graph(ctx, calls)
+	case o.watch:
+		return r.watch(ctx, calls)
 	default:
 		return r.run(ctx, s, calls)
 	}
@@ -124,9 +124,9 @@ func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
 // newReporter is everything that listens to a run.
 func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
-		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, ErrorText: a.errorText}
+		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, ErrorText: a.errorText}
 	all := []report.Reporter{report.New(style.Style, o)}
-	if !a.dropIn() {
+	if !a.dropIn() && !a.opts.watch {
 		all = append(all, report.NewSummary(o, a.again))
 	}
 	if a.opts.events != "" {
@@ -193,6 +193,10 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	go func() { done <- r.engine.Run(ctx, calls) }()
 	select {
 	case err := <-done:
+		var watched *engine.WatchedError
+		if errors.As(err, &watched) {
+			return r.watchSome(ctx, calls, watched.Tasks)
+		}
 		return r.finish(ctx, err)
 	case <-s.force:
 		return exitOther

@@ -32,12 +32,12 @@ func (t *Tree) forget(prefix string) {
 	}
 }
 
-// Contents is a digest of the files that patterns match, by name and content. Files
-// whose stat is known are not read again. The only error is that of ctx.
-func (t *Tree) Contents(ctx context.Context, dir string, ps []Pattern, gitignore bool) (Digest, error) {
+// Contents are digests of the files that patterns match, by absolute path. Files whose
+// stat is known are not read again. The only error is that of ctx.
+func (t *Tree) Contents(ctx context.Context, dir string, ps []Pattern, gitignore bool) (map[string]Digest, error) {
 	found, err := t.find(ctx, dir, ps, gitignore)
 	if err != nil {
-		return Digest{}, err
+		return nil, err
 	}
 	hashes := make([]hashed, len(found.items))
 	todo := make([]int32, len(found.items))
@@ -45,7 +45,26 @@ func (t *Tree) Contents(ctx context.Context, dir string, ps []Pattern, gitignore
 		todo[i] = int32(i)
 	}
 	if err := t.read(ctx, found.items, todo, hashes); err != nil {
-		return Digest{}, err
+		return nil, err
 	}
-	return filesDigest(dir, found.items, hashes), nil
+	contents := make(map[string]Digest, len(found.items))
+	for i, it := range found.items {
+		contents[it.path()] = hashes[i].digest
+	}
+	return contents, nil
+}
+
+// Content is the digest of one file, as Contents has it; the zero Digest if there is
+// none to be read.
+func Content(ctx context.Context, name string) Digest {
+	st, err := statPath(name, true)
+	switch {
+	case err != nil || st.mode&typeMask == typeDir:
+		return Digest{}
+	case !st.regular():
+		return notContent
+	}
+	buf := buffers.Get().(*[128 << 10]byte)
+	defer buffers.Put(buf)
+	return hashFile(ctx, name, buf[:])
 }

@@ -186,6 +186,34 @@ type StepSettled struct {
 	Outputs map[string]any
 }
 
+// WatchStarted tells that files are watched, and who is run again for them.
+type WatchStarted struct {
+	Time  time.Time
+	Tasks []string
+}
+
+// WatchTriggered tells that files have changed, and which tasks are stale by that.
+type WatchTriggered struct {
+	Time  time.Time
+	Paths []string // relative to where weft was started, if they are below
+	Tasks []string
+}
+
+// WatchEnded tells how a run of a watched task has ended.
+type WatchEnded struct {
+	Time      time.Time
+	Task      string
+	Err       error
+	Restarted bool // it was stopped, to be run again or because weft is
+}
+
+// WatchFailed tells of a workflow that cannot be run as it is now. What was loaded
+// before stays.
+type WatchFailed struct {
+	Time time.Time
+	Err  error
+}
+
 // DiagnosticFound carries a warning or error about the workflow.
 type DiagnosticFound struct {
 	Time       time.Time
@@ -251,6 +279,10 @@ func (*Notice) event()          {}
 func (*Suspended) event()       {}
 func (*Resumed) event()         {}
 func (*StepSettled) event()     {}
+func (*WatchStarted) event()    {}
+func (*WatchTriggered) event()  {}
+func (*WatchEnded) event()      {}
+func (*WatchFailed) event()     {}
 func (*DiagnosticFound) event() {}
 func (*SignalReceived) event()  {}
 func (*Snapshot) event()        {}

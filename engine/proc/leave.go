@@ -121,6 +121,7 @@ func (t *Table) Close(keep bool) []Leftover {
 	if closed {
 		return nil
 	}
+	defer t.null.close()
 	// Nothing is started any more.
 	t.connecting.Do(func() { t.hostErr = fs.ErrClosed })
 	if t.host == nil {

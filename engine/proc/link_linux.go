@@ -56,7 +56,7 @@ func newHost(t *Table) (host, error) {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
 	defer syscall.Close(pair[1])
-	null, err := t.null()
+	null, err := t.null.open()
 	if err != nil {
 		syscall.Close(pair[0])
 		return nil, err

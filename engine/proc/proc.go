@@ -33,6 +33,7 @@
 package proc
 
 import (
+	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -73,7 +74,7 @@ type Table struct {
 	clock     *clock.Clock
 	run       string
 	after     func(d time.Duration) <-chan time.Time
-	null      func() (*os.File, error)
+	null      nullDevice
 	session   func() string // weft's, see SessionVariable
 	onLost    func()
 	groupIDs  atomic.Uint32
@@ -132,7 +133,6 @@ func NewTable(o Options) *Table {
 		t.after = t.clock.After
 	}
 	t.session = sync.OnceValue(session)
-	t.null = sync.OnceValues(func() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_RDWR, 0) })
 	t.outerRun, t.outerStep = outer(o.Environ, RunVariable), outer(o.Environ, StepVariable)
 	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt
 	return t
@@ -192,4 +192,24 @@ func rank(s syscall.Signal) uint8 {
 		return 3
 	}
 	return 2
+}
+
+// nullDevice is what programs get that have no stream, opened once.
+type nullDevice struct {
+	once sync.Once
+	f    *os.File
+	err  error
+}
+
+func (n *nullDevice) open() (*os.File, error) {
+	n.once.Do(func() { n.f, n.err = os.OpenFile(os.DevNull, os.O_RDWR, 0) })
+	return n.f, n.err
+}
+
+// close ends it for good.
+func (n *nullDevice) close() {
+	n.once.Do(func() { n.err = fs.ErrClosed })
+	if n.f != nil {
+		n.f.Close()
+	}
 }

@@ -95,7 +95,7 @@ func (t *Table) files(s *Spec) ([3]uintptr, error) {
 	for i, f := range [3]*os.File{s.Stdin, s.Stdout, s.Stderr} {
 		if f == nil {
 			var err error
-			if f, err = t.null(); err != nil {
+			if f, err = t.null.open(); err != nil {
 				return fds, err
 			}
 		}

@@ -199,9 +199,12 @@ func (g *Group) tell(p *Process) bool {
 
 // Resized tells all groups that the terminal has another size: the kernel tells
 // only who has the foreground, which is weft.
-func (t *Table) Resized() {
+func (t *Table) Resized() { t.Signal(syscall.SIGWINCH) }
+
+// Signal sends a signal to every group that runs.
+func (t *Table) Signal(sig syscall.Signal) {
 	for _, g := range t.groups() {
-		g.each(syscall.SIGWINCH)
+		g.each(sig)
 	}
 }
 

@@ -186,9 +186,9 @@ func (l *loop) accept(b *batch) {
 			}
 		}
 		n := &slab[i]
-		l.lastID++
+		id := l.nextID()
 		*n = node{step: s, batch: b, index: int32(i), order: (^l.batches)<<32 | uint64(i)}
-		n.env = Env{ID: l.lastID, node: n, Stdin: l.r.o.Limit == 1 || alone != nil && alone[i]}
+		n.env = Env{ID: id, node: n, Stdin: l.r.o.Limit == 1 || alone != nil && alone[i]}
 		b.nodes[i] = n
 		b.individual = b.individual || s.Task.Failfast || p.Timeouts[i] != nil
 		if s.Shared() {
@@ -220,6 +220,14 @@ func (l *loop) accept(b *batch) {
 	if b.roots == 0 {
 		l.finish(b)
 	}
+}
+
+func (l *loop) nextID() event.StepID {
+	if ids := l.r.o.IDs; ids != nil {
+		return event.StepID(ids.Add(1))
+	}
+	l.lastID++
+	return l.lastID
 }
 
 // suspend takes n's slot away while it waits.

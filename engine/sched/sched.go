@@ -25,6 +25,7 @@ package sched
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -59,6 +60,7 @@ type Options struct {
 	Soft     int               // soft limit; 0 means CPUs + 1
 	Failfast bool              // the first failure cancels everything else
 	Clock    *clock.Clock      // of the limits of needs; nil is one that never stands still
+	IDs      *atomic.Int32     // the last number given to a step, where several runs share a report; nil: this run's own
 	Idle     func() bool       // whether a CPU was idle since the last call; nil asks the system
 }
 

@@ -28,6 +28,7 @@ type Batcher struct {
 	mu     sync.Mutex // guards the fields below
 	paths  map[string]struct{}
 	events int
+	first  time.Time // when the batch was opened
 	lost   bool
 	calm   *clock.Timer // nothing came for some time
 	latest *clock.Timer // it has been open for long
@@ -64,7 +65,9 @@ func (b *Batcher) event() {
 	if b.closed {
 		return
 	}
-	b.events++
+	if b.events++; b.events == 1 {
+		b.first = time.Now()
+	}
 	if b.calm != nil {
 		b.calm.Stop()
 	}
@@ -91,14 +94,14 @@ func (b *Batcher) close() {
 	if b.closed || b.events == 0 {
 		return
 	}
-	batch := Batch{Lost: b.lost, Paths: make([]string, 0, len(b.paths))}
+	batch := Batch{Lost: b.lost, First: b.first, Paths: make([]string, 0, len(b.paths))}
 	for p := range b.paths {
 		batch.Paths = append(batch.Paths, p)
 	}
 	select {
 	case before := <-b.out: // nobody was interested yet
 		batch.Lost = batch.Lost || before.Lost
-		batch.Paths = append(batch.Paths, before.Paths...)
+		batch.Paths, batch.First = append(batch.Paths, before.Paths...), before.First
 	default:
 	}
 	slices.Sort(batch.Paths)

@@ -26,7 +26,8 @@ type Dir struct {
 
 // Batch is what has changed in a short time.
 type Batch struct {
-	Paths []string // absolute; of directories and files
+	Paths []string  // absolute; of directories and files
+	First time.Time // when the first of them was told
 	// Lost tells that changes may have gone unnoticed: look at everything.
 	Lost bool
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/weftrun/weft/engine/event"
 )
@@ -64,6 +65,18 @@ func (m *messages) handle(ev event.Event) {
 		} else {
 			m.say(m.o.Stderr, Yellow, "stopped %s (pid %d), which a command had left in the background", ev.Name, ev.Pid)
 		}
+	case *event.WatchStarted:
+		if m.o.DropIn {
+			m.say(m.o.Stderr, Green, "Started watching for tasks: %s", strings.Join(ev.Tasks, ", "))
+		} else {
+			m.say(m.o.Stderr, Green, "watching for %s", strings.Join(ev.Tasks, ", "))
+		}
+	case *event.WatchTriggered:
+		m.triggered(ev)
+	case *event.WatchEnded:
+		m.watchEnded(ev)
+	case *event.WatchFailed:
+		m.say(m.o.Stderr, Red, "%s", m.o.errorText(ev.Err))
 	case *event.DiagnosticFound:
 		m.raw(m.o.Stderr, Yellow, "warning: "+ev.Diagnostic.Error()+"\n")
 	}

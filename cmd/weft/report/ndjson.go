@@ -31,51 +31,53 @@ func NewNDJSON(w io.Writer, close func() error) *NDJSON {
 
 // record is one line. Fields that say nothing about an event are left out.
 type record struct {
-	Event    string         `json:"event"`
-	Version  int            `json:"version,omitempty"` // on the first line
-	Time     time.Time      `json:"time"`
-	Run      string         `json:"run,omitempty"`
-	Step     int32          `json:"step,omitempty"`
-	Parent   int32          `json:"parent,omitempty"`
-	Cause    int32          `json:"cause,omitempty"`
-	Task     string         `json:"task,omitempty"`
-	Label    string         `json:"label,omitempty"`
-	Prefix   string         `json:"prefix,omitempty"`
-	Position string         `json:"position,omitempty"`
-	Tasks    []string       `json:"tasks,omitempty"`
-	Steps    *int           `json:"steps,omitempty"`
-	Edges    *int           `json:"edges,omitempty"`
-	Command  *int           `json:"command,omitempty"`
-	Text     string         `json:"text,omitempty"`
-	Dir      string         `json:"dir,omitempty"`
-	Silent   bool           `json:"silent,omitempty"`
-	DryRun   bool           `json:"dry_run,omitempty"`
-	Relayed  bool           `json:"relayed,omitempty"`
-	Attempt  int            `json:"attempt,omitempty"`
-	Attempts int            `json:"attempts,omitempty"`
-	Outputs  map[string]any `json:"outputs,omitempty"`
-	Stream   string         `json:"stream,omitempty"`
-	Data     *string        `json:"data,omitempty"`   // output that is UTF-8
-	Base64   []byte         `json:"base64,omitempty"` // output that is not
-	Outcome  string         `json:"outcome,omitempty"`
-	Code     *int           `json:"code,omitempty"`
-	Error    string         `json:"error,omitempty"`
-	Seconds  *float64       `json:"seconds,omitempty"`
-	Kind     string         `json:"kind,omitempty"`
-	A        string         `json:"a,omitempty"`
-	B        string         `json:"b,omitempty"`
-	Signal   string         `json:"signal,omitempty"`
-	Count    int            `json:"count,omitempty"`
-	Running  *int           `json:"running,omitempty"`
-	Severity string         `json:"severity,omitempty"`
-	Pid      int            `json:"pid,omitempty"`
-	Name     string         `json:"name,omitempty"`
-	Kept     *bool          `json:"kept,omitempty"`
-	Current  []running      `json:"current,omitempty"`
-	User     float64        `json:"user_seconds,omitempty"`
-	System   float64        `json:"system_seconds,omitempty"`
-	MaxRSS   int64          `json:"max_rss,omitempty"` // in bytes
-	Counts   *countsMap     `json:"counts,omitempty"`
+	Event     string         `json:"event"`
+	Version   int            `json:"version,omitempty"` // on the first line
+	Time      time.Time      `json:"time"`
+	Run       string         `json:"run,omitempty"`
+	Step      int32          `json:"step,omitempty"`
+	Parent    int32          `json:"parent,omitempty"`
+	Cause     int32          `json:"cause,omitempty"`
+	Task      string         `json:"task,omitempty"`
+	Label     string         `json:"label,omitempty"`
+	Prefix    string         `json:"prefix,omitempty"`
+	Position  string         `json:"position,omitempty"`
+	Tasks     []string       `json:"tasks,omitempty"`
+	Steps     *int           `json:"steps,omitempty"`
+	Edges     *int           `json:"edges,omitempty"`
+	Command   *int           `json:"command,omitempty"`
+	Text      string         `json:"text,omitempty"`
+	Dir       string         `json:"dir,omitempty"`
+	Silent    bool           `json:"silent,omitempty"`
+	DryRun    bool           `json:"dry_run,omitempty"`
+	Relayed   bool           `json:"relayed,omitempty"`
+	Attempt   int            `json:"attempt,omitempty"`
+	Paths     []string       `json:"paths,omitempty"`
+	Restarted bool           `json:"restarted,omitempty"`
+	Attempts  int            `json:"attempts,omitempty"`
+	Outputs   map[string]any `json:"outputs,omitempty"`
+	Stream    string         `json:"stream,omitempty"`
+	Data      *string        `json:"data,omitempty"`   // output that is UTF-8
+	Base64    []byte         `json:"base64,omitempty"` // output that is not
+	Outcome   string         `json:"outcome,omitempty"`
+	Code      *int           `json:"code,omitempty"`
+	Error     string         `json:"error,omitempty"`
+	Seconds   *float64       `json:"seconds,omitempty"`
+	Kind      string         `json:"kind,omitempty"`
+	A         string         `json:"a,omitempty"`
+	B         string         `json:"b,omitempty"`
+	Signal    string         `json:"signal,omitempty"`
+	Count     int            `json:"count,omitempty"`
+	Running   *int           `json:"running,omitempty"`
+	Severity  string         `json:"severity,omitempty"`
+	Pid       int            `json:"pid,omitempty"`
+	Name      string         `json:"name,omitempty"`
+	Kept      *bool          `json:"kept,omitempty"`
+	Current   []running      `json:"current,omitempty"`
+	User      float64        `json:"user_seconds,omitempty"`
+	System    float64        `json:"system_seconds,omitempty"`
+	MaxRSS    int64          `json:"max_rss,omitempty"` // in bytes
+	Counts    *countsMap     `json:"counts,omitempty"`
 }
 
 // running is a step of a snapshot.
@@ -146,6 +148,14 @@ func toRecord(ev event.Event) *record {
 	case *event.StepSettled:
 		return (&record{Event: "step_settled", Time: ev.Time, Step: int32(ev.Step), Parent: int32(ev.Parent), Cause: int32(ev.Cause), Task: ev.Name,
 			Label: label(ev.Task, ev.Name), Prefix: ev.Prefix, Silent: ev.Silent, Outcome: ev.Outcome.String(), Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration), Outputs: ev.Outputs}).used(ev.Usage)
+	case *event.WatchStarted:
+		return &record{Event: "watch_started", Time: ev.Time, Tasks: ev.Tasks}
+	case *event.WatchTriggered:
+		return &record{Event: "watch_triggered", Time: ev.Time, Tasks: ev.Tasks, Paths: ev.Paths}
+	case *event.WatchEnded:
+		return &record{Event: "watch_ended", Time: ev.Time, Task: ev.Task, Error: text(ev.Err), Restarted: ev.Restarted}
+	case *event.WatchFailed:
+		return &record{Event: "watch_failed", Time: ev.Time, Error: text(ev.Err)}
 	case *event.DiagnosticFound:
 		d := ev.Diagnostic
 		sev := "error"

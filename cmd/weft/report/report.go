@@ -35,6 +35,7 @@ type Options struct {
 	Verbose        bool
 	Silent         bool // neither announcements nor "up to date"
 	ErrorOnly      bool // grouped: only the output of failed commands
+	Clear          bool // the screen, before each run of what is watched
 	// ErrorText is an error as the user sees it; nil means its Error method.
 	ErrorText func(error) string
 }

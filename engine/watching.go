@@ -1,0 +1,664 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/clock"
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/watch"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// WatchOptions say how files are watched.
+type WatchOptions struct {
+	Interval time.Duration // how long to wait for more changes; 0 is for package watch to say
+	Poll     time.Duration // look at files so often instead of being told; 0: be told
+	// Load loads the workflow again after one of its files has changed.
+	Load func(context.Context) (*schema.Workflow, error)
+	// Keys has what the user types: see Key. Nil if there is nobody.
+	Keys <-chan Key
+	// System replaces the operating system's notice of changes, in tests.
+	System watch.System
+}
+
+// Key is what the user asks for while watching.
+type Key uint8
+
+const (
+	KeyRun  Key = iota + 1 // run everything again
+	KeyQuit                // stop watching
+)
+
+// A task that changes what it is made from would run for ever. So only loopLimit runs
+// in a row are begun at once for changes that come while it runs or just afterwards;
+// then one waits until nothing has changed for quiet, which tells a user who saves often
+// from the task; and if what it is made from changes again and again in these, too, the
+// task is left alone until something changes while it does not run: what a run changes
+// has been told when it has ended, or is within calm.
+const (
+	loopLimit = 5
+	patient   = 5
+	quiet     = 300 * time.Millisecond
+	calm      = 5 * time.Millisecond
+)
+
+// watching is a run that never ends: each of the calls runs on its own, again when
+// what it is made from has changed. One goroutine owns it.
+type watching struct {
+	e        *Engine
+	o        WatchOptions
+	workflow *schema.Workflow
+	tree     *cache.Tree
+	watcher  *watch.Watcher
+	ids      atomic.Int32
+	clock    clock.Clock
+
+	lanes []*lane
+	ended chan laneEnd
+	due   chan *lane      // it has been quiet
+	files map[string]bool // of the workflow
+
+	mu       sync.Mutex // guards what signals touch: the fields below, and the lanes' engines
+	sink     func(event.Event)
+	stopping os.Signal
+	quit     chan struct{}
+}
+
+// lane is one of the calls.
+type lane struct {
+	call    plan.Call
+	watched []*watchedStep
+	policy  schema.OnChange
+	engine  *Engine // of the run; nil while nothing runs
+	cancel  context.CancelCauseFunc
+	again   bool      // when the run has ended
+	last    time.Time // when a run ended
+
+	loops   int          // runs in a row that no outside change made necessary
+	waited  int          // how many of them have waited for quiet
+	waiting *clock.Timer // for quiet; nil when it does not
+}
+
+type laneEnd struct {
+	lane *lane
+	err  error
+}
+
+// watchedStep is a step with sources.
+type watchedStep struct {
+	label     string
+	dir       string
+	sources   []cache.Pattern
+	gitignore bool
+	bases     []watch.Dir // where its sources are
+	files     map[string]cache.Digest
+}
+
+// Watch runs the calls, and each of them again when files that it, or a task it needs
+// or calls, is made from have changed, until ctx is done or a signal stops weft. Errors
+// of runs are events; the error is one of watching.
+func (e *Engine) Watch(ctx context.Context, calls []plan.Call, o WatchOptions) error {
+	for _, c := range calls {
+		if t, _, err := e.o.Workflow.Lookup(c.Name); err != nil {
+			return err
+		} else if t.Internal {
+			return &plan.InternalError{Task: c.Name}
+		}
+	}
+	v := &watching{e: e, o: o, workflow: e.o.Workflow, tree: e.tree, ended: make(chan laneEnd, len(calls)), due: make(chan *lane, len(calls)), sink: e.o.Sink, quit: make(chan struct{})}
+	if v.sink == nil {
+		v.sink = release
+	}
+	for _, c := range calls {
+		v.lanes = append(v.lanes, &lane{call: c})
+	}
+	var err error
+	v.watcher, err = watch.New(watch.Options{Interval: o.Interval, Poll: o.Poll, Ignore: v.ignored, Clock: &v.clock, System: o.System, Warn: v.warn})
+	if err != nil {
+		return err
+	}
+	defer v.watcher.Close()
+	e.watching.Store(v)
+	defer e.watching.Store(nil)
+	v.emit(&event.WatchStarted{Time: time.Now(), Tasks: names(calls)})
+	v.prepare(ctx)
+	for _, l := range v.lanes {
+		if len(l.watched) == 0 {
+			v.warn("task " + l.call.Name + ": neither it nor a task it needs has sources, so nothing will make it run again")
+		}
+		v.start(ctx, l)
+	}
+	return v.serve(ctx)
+}
+
+func (v *watching) emit(ev event.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sink(ev)
+}
+
+func (v *watching) warn(problem string) {
+	v.emit(&event.DiagnosticFound{Time: time.Now(), Diagnostic: &diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: problem}})
+}
+
+// ignored are trees that no source is in.
+func (v *watching) ignored(path string) bool {
+	switch filepath.Base(path) {
+	case ".git", ".hg", ".weft", ".task", "node_modules":
+		return true
+	}
+	return false
+}
+
+// serve is the loop.
+func (v *watching) serve(ctx context.Context) error {
+	for {
+		select {
+		case b := <-v.watcher.Batches():
+			v.changed(ctx, v.settled(b))
+		case end := <-v.ended:
+			v.laneEnded(ctx, end)
+		case l := <-v.due:
+			v.beQuiet(ctx, l)
+		case k := <-v.o.Keys:
+			if k == KeyQuit {
+				v.signal(syscall.SIGTERM)
+				continue
+			}
+			for _, l := range v.lanes {
+				v.trigger(ctx, l, nil, time.Time{})
+			}
+		case <-v.quit:
+			v.finish()
+			return nil
+		case <-ctx.Done():
+			for _, l := range v.lanes {
+				if l.cancel != nil {
+					l.cancel(context.Cause(ctx))
+				}
+			}
+			v.finish()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// finish returns when nothing runs any more.
+func (v *watching) finish() {
+	for _, l := range v.lanes {
+		for l.engine != nil {
+			end := <-v.ended
+			v.over(end)
+		}
+	}
+}
+
+// gitPatience is how long a checkout may take.
+const gitPatience = 10 * time.Second
+
+// settled returns b with all that comes until git has ended what it does: it changes
+// many files, and some twice.
+func (v *watching) settled(b watch.Batch) watch.Batch {
+	lock := filepath.Join(v.workflow.Dir, ".git", "index.lock")
+	for end := time.Now().Add(gitPatience); time.Now().Before(end); {
+		if _, err := os.Stat(lock); err != nil {
+			break
+		}
+		select {
+		case more := <-v.watcher.Batches():
+			b.Lost = b.Lost || more.Lost
+			b.Paths = append(b.Paths, more.Paths...)
+		case <-v.clock.After(20 * time.Millisecond):
+		case <-v.quit:
+			return b
+		}
+	}
+	return b
+}
+
+// changed deals with a batch of changes.
+func (v *watching) changed(ctx context.Context, b watch.Batch) {
+	if b.Lost {
+		v.tree.Dirty()
+	}
+	reload := b.Lost
+	for _, p := range b.Paths {
+		v.tree.Changed(p)
+		reload = reload || v.files[p]
+	}
+	if reload && !v.reload(ctx) {
+		return
+	}
+	for _, l := range v.lanes {
+		if stale, paths := v.look(ctx, l, b); len(stale) > 0 {
+			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
+			v.trigger(ctx, l, paths, b.First)
+		}
+	}
+}
+
+// reload loads the workflow again; what cannot be loaded is told, and changes nothing.
+func (v *watching) reload(ctx context.Context) bool {
+	if v.o.Load == nil {
+		return true
+	}
+	w, err := v.o.Load(ctx)
+	if err != nil {
+		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
+		return false
+	}
+	old := v.workflow
+	v.workflow = w
+	before := map[*lane]map[string]map[string]cache.Digest{}
+	for _, l := range v.lanes {
+		before[l] = map[string]map[string]cache.Digest{}
+		for _, s := range l.watched {
+			before[l][s.label] = s.files
+		}
+	}
+	v.prepare(ctx)
+	for _, l := range v.lanes {
+		// What has changed in a file that was not looked at meanwhile is seen below.
+		for _, s := range l.watched {
+			if files := before[l][s.label]; files != nil {
+				s.files = files
+			}
+		}
+		if different(old, w, l.call.Name) {
+			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(w.File.Path)}, Tasks: []string{l.call.Name}})
+			v.trigger(ctx, l, nil, time.Time{})
+		}
+	}
+	return true
+}
+
+// different reports whether a task, or one it needs or calls, says something else in
+// two workflows.
+func different(a, b *schema.Workflow, name string) bool {
+	return !slices.Equal(meaning(a, name), meaning(b, name))
+}
+
+// meaning is what a task and all it needs and calls say.
+func meaning(w *schema.Workflow, name string) []string {
+	var all []string
+	seen := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		t, _, err := w.Lookup(name)
+		if err != nil || seen[t.Name] {
+			return
+		}
+		seen[t.Name] = true
+		all = append(all, t.Name+"\x00"+schema.Describe(w, t))
+		for _, n := range schema.Names(t) {
+			visit(n)
+		}
+	}
+	visit(name)
+	slices.Sort(all)
+	return all
+}
+
+// prepare finds out what the lanes are made from, and watches that.
+func (v *watching) prepare(ctx context.Context) {
+	v.files = map[string]bool{}
+	var dirs []watch.Dir
+	for _, f := range v.workflow.Files() {
+		v.files[f] = true
+		dirs = append(dirs, watch.Dir{Path: filepath.Dir(f)})
+	}
+	for _, l := range v.lanes {
+		l.watched = nil
+		if t, _, err := v.workflow.Lookup(l.call.Name); err == nil {
+			l.policy = t.OnChange
+		}
+		sub, err := v.engine(ctx)
+		if err == nil {
+			l.watched, err = v.findSources(ctx, sub, l.call)
+			sub.Close()
+		}
+		if err != nil {
+			v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
+		}
+		for _, s := range l.watched {
+			dirs = append(dirs, s.bases...)
+		}
+	}
+	v.watcher.Watch(dirs)
+	for _, l := range v.lanes {
+		for _, s := range l.watched {
+			s.files, _ = v.tree.Contents(ctx, s.dir, s.sources, s.gitignore)
+		}
+	}
+}
+
+// engine returns an engine for one run.
+func (v *watching) engine(ctx context.Context) (*Engine, error) {
+	o := v.e.o
+	o.Workflow = v.workflow
+	o.Sink = v.emit
+	sub, err := New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	sub.tree, sub.ids, sub.watched = v.tree, &v.ids, true
+	return sub, nil
+}
+
+// findSources returns the steps with sources among all that a call needs or calls.
+func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) ([]*watchedStep, error) {
+	x := plan.NewExpander(e.expanderOptions())
+	seen := map[string]bool{}
+	var found []*watchedStep
+	var made []cache.Pattern // what one of the steps makes is no outside change
+	var visit func(c plan.Call) error
+	visit = func(c plan.Call) error {
+		p, err := x.Expand(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, s := range p.Steps {
+			key := s.Name + "\x00" + s.Arguments()
+			if seen[key] || s.Skip != plan.NotSkipped {
+				continue
+			}
+			seen[key] = true
+			dir, err := s.Scope.Dir(ctx)
+			if err != nil {
+				return err
+			}
+			if len(s.Task.Sources) > 0 {
+				found = append(found, v.watchedStep(s, dir))
+			}
+			for _, p := range executor.Patterns(s.Generates()) {
+				made = append(made, cache.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
+			}
+			if s.Late() {
+				continue // its commands are known when it runs
+			}
+			for _, c := range s.Commands() {
+				if c.Source.Kind == schema.Call && !c.Source.Defer {
+					visit(plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: s}) // an error is the run's to tell
+				}
+			}
+		}
+		return nil
+	}
+	err := visit(call)
+	for _, w := range found {
+		w.sources = append(w.sources, made...)
+	}
+	return found, err
+}
+
+func absolute(dir, glob string) string {
+	if filepath.IsAbs(glob) {
+		return glob
+	}
+	return dir + "/" + glob
+}
+
+func (v *watching) watchedStep(s *plan.Step, dir string) *watchedStep {
+	w := &watchedStep{label: s.Label, dir: dir, gitignore: s.Task.UseGitignore.Or(v.workflow.UseGitignore.Or(false))}
+	w.sources = executor.Patterns(s.Sources())
+	for _, p := range w.sources {
+		if !p.Exclude {
+			w.bases = append(w.bases, base(dir, p.Glob))
+		}
+	}
+	return w
+}
+
+// base is the directory that all files are in which a pattern matches.
+func base(dir, glob string) watch.Dir {
+	fixed, rest := "", glob
+	for {
+		part, more, found := strings.Cut(rest, "/")
+		if !found || strings.ContainsAny(part, `*?[{\$~`) {
+			break
+		}
+		fixed, rest = fixed+part+"/", more
+	}
+	if !filepath.IsAbs(glob) {
+		fixed = filepath.Join(dir, fixed)
+	}
+	return watch.Dir{Path: filepath.Clean(fixed), Deep: strings.Contains(rest, "/") || strings.Contains(rest, "**")}
+}
+
+// look returns the steps of a lane whose sources are not what they were, and the paths
+// that are why.
+func (v *watching) look(ctx context.Context, l *lane, b watch.Batch) (stale, paths []string) {
+	for _, s := range l.watched {
+		near := s.near(b.Paths)
+		if len(near) == 0 && !b.Lost {
+			continue
+		}
+		if changed := v.compare(ctx, s, near, b.Lost); len(changed) > 0 {
+			stale, paths = append(stale, s.label), append(paths, changed...)
+		}
+	}
+	slices.Sort(paths)
+	return stale, slices.Compact(paths)
+}
+
+// compare returns the sources of s that have another content than they had, among paths
+// or, with all, among all; from now on they have that. Only paths that were no sources
+// make it look at more than them.
+func (v *watching) compare(ctx context.Context, s *watchedStep, paths []string, all bool) (changed []string) {
+	for _, p := range paths {
+		if _, known := s.files[p]; !known {
+			all = true
+			break
+		}
+	}
+	if !all {
+		for _, p := range paths {
+			if d := cache.Content(ctx, p); d != s.files[p] {
+				changed = append(changed, p)
+				if s.files[p] = d; d == (cache.Digest{}) {
+					delete(s.files, p)
+				}
+			}
+		}
+		return changed
+	}
+	now, err := v.tree.Contents(ctx, s.dir, s.sources, s.gitignore)
+	if err != nil {
+		return nil
+	}
+	for p, d := range now {
+		if s.files[p] != d {
+			changed = append(changed, p)
+		}
+	}
+	for p := range s.files {
+		if _, there := now[p]; !there {
+			changed = append(changed, p)
+		}
+	}
+	s.files = now
+	return changed
+}
+
+// near returns the paths that stand where sources of s are.
+func (s *watchedStep) near(paths []string) (near []string) {
+	for _, p := range paths {
+		for _, b := range s.bases {
+			if p == b.Path || filepath.Dir(p) == b.Path || b.Deep && strings.HasPrefix(p, strings.TrimSuffix(b.Path, "/")+"/") {
+				near = append(near, p)
+				break
+			}
+		}
+	}
+	return near
+}
+
+// shown are paths as the user knows them.
+func (v *watching) shown(paths []string) []string {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		out[i] = p
+		if rel, err := filepath.Rel(v.e.o.UserDir, p); err == nil && !strings.HasPrefix(rel, "..") {
+			out[i] = rel
+		}
+	}
+	return out
+}
+
+// trigger has a lane run again, by what its policy says while it runs. The paths were
+// told to have changed at a time; the zero time is for what the user asks for.
+func (v *watching) trigger(ctx context.Context, l *lane, paths []string, told time.Time) {
+	asked := told.IsZero()
+	if asked || l.engine == nil && l.waiting == nil && told.After(l.last.Add(calm)) {
+		l.loops, l.waited = 0, 0
+	}
+	if l.engine == nil {
+		if v.mayLoop(l, paths) {
+			v.start(ctx, l)
+		}
+		return
+	}
+	switch {
+	case l.policy.Signal != 0 && !asked:
+		l.engine.processes.Signal(l.policy.Signal)
+	case l.policy.Mode == schema.ChangeIgnored && !asked:
+	case l.policy.Mode == schema.ChangeQueued && !asked:
+		l.again = true
+	default:
+		if !l.again && v.mayLoop(l, paths) {
+			l.again = true
+			l.cancel(executor.Interrupt(syscall.SIGTERM))
+		}
+	}
+}
+
+// mayLoop reports whether a lane may run again at once; else it will when it has been
+// quiet, or is left alone.
+func (v *watching) mayLoop(l *lane, paths []string) bool {
+	if l.loops++; l.loops <= loopLimit {
+		return true
+	}
+	if l.waiting != nil {
+		l.waiting.Stop()
+	} else if l.waited++; l.waited > patient {
+		file := "its sources"
+		if len(paths) > 0 {
+			file = v.shown(paths[:1])[0]
+		}
+		v.warn("task " + l.call.Name + " changes " + file + ", which it is made from, each time it runs; it is not run again for that. Declare what it writes as generates, or exclude it from sources")
+		return false
+	}
+	v.waitForQuiet(l)
+	return false
+}
+
+func (v *watching) waitForQuiet(l *lane) {
+	l.waiting = v.clock.AfterFunc(quiet, func() { v.due <- l })
+}
+
+// beQuiet runs a lane that has waited for quiet.
+func (v *watching) beQuiet(ctx context.Context, l *lane) {
+	switch {
+	case l.waiting == nil:
+	case l.engine != nil:
+		v.waitForQuiet(l)
+	default:
+		l.waiting = nil
+		v.start(ctx, l)
+	}
+}
+
+// start runs a lane.
+func (v *watching) start(ctx context.Context, l *lane) {
+	l.again = false
+	sub, err := v.engine(ctx)
+	if err != nil {
+		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
+		return
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	v.mu.Lock()
+	stopped := v.stopping != nil
+	if !stopped {
+		l.engine, l.cancel = sub, cancel
+	}
+	v.mu.Unlock()
+	if stopped {
+		cancel(nil)
+		return
+	}
+	go func() {
+		err := sub.Run(ctx, []plan.Call{l.call})
+		cancel(nil)
+		v.ended <- laneEnd{l, err}
+	}()
+}
+
+// over notes the end of a run.
+func (v *watching) over(end laneEnd) {
+	l := end.lane
+	v.mu.Lock()
+	l.engine, l.cancel = nil, nil
+	v.mu.Unlock()
+	l.last = time.Now()
+	v.mu.Lock()
+	stopped := v.stopping != nil
+	v.mu.Unlock()
+	v.emit(&event.WatchEnded{Time: time.Now(), Task: l.call.Name, Err: end.err, Restarted: l.again || stopped})
+}
+
+// laneEnded deals with the end of a run: what has changed meanwhile makes another one
+// due.
+func (v *watching) laneEnded(ctx context.Context, end laneEnd) {
+	l := end.lane
+	v.over(end)
+	v.mu.Lock()
+	stopped := v.stopping != nil
+	v.mu.Unlock()
+	if stopped {
+		return
+	}
+	stale, paths := v.look(ctx, l, watch.Batch{Lost: true})
+	switch {
+	case l.again:
+		v.start(ctx, l)
+	case len(stale) > 0 && l.policy.Mode != schema.ChangeIgnored && l.policy.Signal == 0:
+		v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
+		v.trigger(ctx, l, paths, l.last)
+	}
+}
+
+// signal hands a signal on to all runs; one that stops them ends the watching, too.
+func (v *watching) signal(sig os.Signal) {
+	v.mu.Lock()
+	var running []*Engine
+	for _, l := range v.lanes {
+		if l.engine != nil {
+			running = append(running, l.engine)
+		}
+	}
+	ends := stops(sig)
+	first := ends && v.stopping == nil
+	if first {
+		v.stopping = sig
+	}
+	v.mu.Unlock()
+	for _, e := range running {
+		e.Signal(sig)
+	}
+	if first {
+		close(v.quit)
+	}
+}

@@ -1,0 +1,135 @@
+package schema
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"syscall"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// ChangeMode tells what a change does to a watched task that runs.
+type ChangeMode uint8
+
+const (
+	ChangeRestarts ChangeMode = iota // it is stopped, and run again
+	ChangeQueued                     // it is run again when it has ended
+	ChangeIgnored                    // nothing
+)
+
+// OnChange is what a change does to a watched task that runs.
+type OnChange struct {
+	Mode   ChangeMode
+	Signal syscall.Signal // sent to its programs instead; 0: none
+}
+
+const onChangeForm = `{"anyOf":[{"enum":["restart","queue","ignore",null]},{"$ref":"#/$defs/onChange"}]}`
+
+var onChangeKeys = []key[OnChange]{
+	{"signal", textForm, "Signal that its programs get: HUP, USR1, USR2, INT, TERM, QUIT or WINCH.", func(d *decoder, n *yaml.Node, o *OnChange) { o.Signal = d.passable(n) }},
+}
+
+// onChange reads `on_change`: a word, or a map.
+func (d *decoder) onChange(n *yaml.Node) (o OnChange) {
+	if n.Kind == yaml.MappingNode {
+		readMap(d, n, "on_change", onChangeKeys, &o)
+		return o
+	}
+	switch t := d.text(n); t.S {
+	case "", "restart":
+	case "queue":
+		o.Mode = ChangeQueued
+	case "ignore":
+		o.Mode = ChangeIgnored
+	default:
+		d.fail(n, "use restart, queue, ignore or {signal: HUP}", "invalid on_change %q", t.S)
+	}
+	return o
+}
+
+// Files are the paths of all files that the workflow was read from.
+func (w *Workflow) Files() []string {
+	var all []string
+	seen := map[*diag.File]bool{}
+	add := func(f *diag.File) {
+		if f != nil && !seen[f] {
+			seen[f] = true
+			all = append(all, f.Path)
+		}
+	}
+	add(w.File)
+	for _, t := range w.Tasks {
+		add(t.File)
+	}
+	return all
+}
+
+// Names are the tasks that t names: those it needs, calls or reads.
+func Names(t *Task) (names []string) {
+	var commands func(cs []Command)
+	commands = func(cs []Command) {
+		for i := range cs {
+			if cs[i].Kind == Call {
+				names = append(names, cs[i].Text.S)
+			}
+			if cs[i].CommandOptions != nil {
+				commands(cs[i].Members)
+			}
+		}
+	}
+	commands(t.Deps)
+	commands(t.Cmds)
+	eachRead(t, func(in *Stdin) { names = append(names, in.Text.S) })
+	return names
+}
+
+// Describe is all that a task says, and its files for it, wherever it stands in them:
+// equal texts mean equal tasks.
+func Describe(w *Workflow, t *Task) string {
+	var b strings.Builder
+	describeValue(&b, reflect.ValueOf(*t))
+	for _, v := range []any{w.Vars, w.Env, w.Dotenv, w.Set, w.Shopt, w.Shell, w.Method.S, w.Run.S} {
+		describeValue(&b, reflect.ValueOf(v))
+	}
+	return b.String()
+}
+
+var placeTypes = map[reflect.Type]bool{reflect.TypeFor[diag.Pos](): true, reflect.TypeFor[*diag.File](): true}
+
+func describeValue(b *strings.Builder, v reflect.Value) {
+	if !v.IsValid() {
+		b.WriteString("nil;")
+		return
+	}
+	if placeTypes[v.Type()] {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.IsNil() {
+			b.WriteString("nil;")
+			return
+		}
+		if s, ok := v.Interface().(fmt.Stringer); ok { // a regular expression
+			b.WriteString(s.String() + ";")
+			return
+		}
+		describeValue(b, v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).Name != "Index" && v.Type().Field(i).IsExported() {
+				describeValue(b, v.Field(i))
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		fmt.Fprintf(b, "[%d ", v.Len())
+		for i := range v.Len() {
+			describeValue(b, v.Index(i))
+		}
+	default: // maps are printed in order of their keys
+		fmt.Fprintf(b, "%#v;", v.Interface())
+	}
+}
