@@ -41,17 +41,19 @@ const (
 	KeyQuit                // stop watching
 )
 
-// A task that changes what it is made from would run for ever. So only loopLimit runs
-// in a row are begun at once for changes that come while it runs or just afterwards;
-// then one waits until nothing has changed for quiet, which tells a user who saves often
-// from the task; and if what it is made from changes again and again in these, too, the
-// task is left alone until something changes while it does not run: what a run changes
-// has been told when it has ended, or is within calm.
+// A task that changes what it is made from would run for ever, and cannot be told from
+// a user who saves while it runs. So:
+//
+//   - one that has ended and whose sources have changed meanwhile is run again at once
+//     loopLimit times in a row, then after longer and longer waits, then, with a
+//     warning, only when something changes while it does not run;
+//   - one that is restarted loopLimit times in a row, each time when it has hardly begun,
+//     is from then on restarted when nothing has changed for quiet. No change is lost.
 const (
 	loopLimit = 5
-	patient   = 5
+	waits     = 4
 	quiet     = 300 * time.Millisecond
-	calm      = 5 * time.Millisecond
+	begun     = 2 * time.Second
 )
 
 // watching is a run that never ends: each of the calls runs on its own, again when
@@ -83,12 +85,12 @@ type lane struct {
 	policy  schema.OnChange
 	engine  *Engine // of the run; nil while nothing runs
 	cancel  context.CancelCauseFunc
-	again   bool      // when the run has ended
-	last    time.Time // when a run ended
+	again   bool // when the run has ended
+	started time.Time
 
-	loops   int          // runs in a row that no outside change made necessary
-	waited  int          // how many of them have waited for quiet
-	waiting *clock.Timer // for quiet; nil when it does not
+	loops    int          // runs in a row after which what they are made from had changed
+	restarts int          // in a row, of runs that had hardly begun
+	waiting  *clock.Timer // for quiet; nil when it does not
 }
 
 type laneEnd struct {
@@ -178,7 +180,7 @@ func (v *watching) serve(ctx context.Context) error {
 				continue
 			}
 			for _, l := range v.lanes {
-				v.trigger(ctx, l, nil, time.Time{})
+				v.trigger(ctx, l, true)
 			}
 		case <-v.quit:
 			v.finish()
@@ -201,6 +203,7 @@ func (v *watching) finish() {
 		for l.engine != nil {
 			end := <-v.ended
 			v.over(end)
+			v.tellEnd(end, true)
 		}
 	}
 }
@@ -244,7 +247,7 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 	for _, l := range v.lanes {
 		if stale, paths := v.look(ctx, l, b); len(stale) > 0 {
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
-			v.trigger(ctx, l, paths, b.First)
+			v.trigger(ctx, l, false)
 		}
 	}
 }
@@ -278,7 +281,7 @@ func (v *watching) reload(ctx context.Context) bool {
 		}
 		if different(old, w, l.call.Name) {
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(w.File.Path)}, Tasks: []string{l.call.Name}})
-			v.trigger(ctx, l, nil, time.Time{})
+			v.trigger(ctx, l, true)
 		}
 	}
 	return true
@@ -517,17 +520,12 @@ func (v *watching) shown(paths []string) []string {
 	return out
 }
 
-// trigger has a lane run again, by what its policy says while it runs. The paths were
-// told to have changed at a time; the zero time is for what the user asks for.
-func (v *watching) trigger(ctx context.Context, l *lane, paths []string, told time.Time) {
-	asked := told.IsZero()
-	if asked || l.engine == nil && l.waiting == nil && told.After(l.last.Add(calm)) {
-		l.loops, l.waited = 0, 0
-	}
+// trigger has a lane run again because something has changed, by what its policy says
+// while it runs; or because the user asks for it.
+func (v *watching) trigger(ctx context.Context, l *lane, asked bool) {
 	if l.engine == nil {
-		if v.mayLoop(l, paths) {
-			v.start(ctx, l)
-		}
+		l.loops = 0
+		v.start(ctx, l)
 		return
 	}
 	switch {
@@ -536,53 +534,66 @@ func (v *watching) trigger(ctx context.Context, l *lane, paths []string, told ti
 	case l.policy.Mode == schema.ChangeIgnored && !asked:
 	case l.policy.Mode == schema.ChangeQueued && !asked:
 		l.again = true
+	case l.again: // it is being stopped
 	default:
-		if !l.again && v.mayLoop(l, paths) {
-			l.again = true
-			l.cancel(executor.Interrupt(syscall.SIGTERM))
+		if asked || time.Since(l.started) > begun {
+			l.restarts = 0
+		}
+		if l.restarts++; l.restarts <= loopLimit {
+			v.restart(l)
+		} else {
+			v.waitFor(l, quiet)
 		}
 	}
 }
 
-// mayLoop reports whether a lane may run again at once; else it will when it has been
-// quiet, or is left alone.
-func (v *watching) mayLoop(l *lane, paths []string) bool {
-	if l.loops++; l.loops <= loopLimit {
-		return true
+// restart stops what runs, to be run again.
+func (v *watching) restart(l *lane) {
+	l.again = true
+	l.cancel(executor.Interrupt(syscall.SIGTERM))
+}
+
+// loop has a lane run again that has ended, and whose sources have changed meanwhile.
+func (v *watching) loop(ctx context.Context, l *lane, paths []string) {
+	l.loops++
+	switch n := l.loops - loopLimit; {
+	case n <= 0:
+		v.start(ctx, l)
+	case n <= waits:
+		v.waitFor(l, quiet<<n)
+	case n == waits+1:
+		v.warn("task " + l.call.Name + " changes " + strings.Join(v.shown(paths[:min(1, len(paths))]), "") +
+			", which it is made from, each time it runs; it is not run again for that. Declare what it writes as generates, or exclude it from sources")
 	}
+}
+
+// waitFor has a lane run, or run again, after some time without a change.
+func (v *watching) waitFor(l *lane, d time.Duration) {
 	if l.waiting != nil {
 		l.waiting.Stop()
-	} else if l.waited++; l.waited > patient {
-		file := "its sources"
-		if len(paths) > 0 {
-			file = v.shown(paths[:1])[0]
-		}
-		v.warn("task " + l.call.Name + " changes " + file + ", which it is made from, each time it runs; it is not run again for that. Declare what it writes as generates, or exclude it from sources")
-		return false
 	}
-	v.waitForQuiet(l)
-	return false
+	l.waiting = v.clock.AfterFunc(d, func() { v.due <- l })
 }
 
-func (v *watching) waitForQuiet(l *lane) {
-	l.waiting = v.clock.AfterFunc(quiet, func() { v.due <- l })
-}
-
-// beQuiet runs a lane that has waited for quiet.
+// beQuiet runs a lane that has waited.
 func (v *watching) beQuiet(ctx context.Context, l *lane) {
 	switch {
-	case l.waiting == nil:
+	case l.waiting == nil || l.again:
 	case l.engine != nil:
-		v.waitForQuiet(l)
+		v.restart(l)
 	default:
-		l.waiting = nil
 		v.start(ctx, l)
 	}
+	l.waiting = nil
 }
 
 // start runs a lane.
 func (v *watching) start(ctx context.Context, l *lane) {
-	l.again = false
+	if l.waiting != nil {
+		l.waiting.Stop()
+		l.waiting = nil
+	}
+	l.again, l.started = false, time.Now()
 	sub, err := v.engine(ctx)
 	if err != nil {
 		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
@@ -606,37 +617,36 @@ func (v *watching) start(ctx context.Context, l *lane) {
 	}()
 }
 
-// over notes the end of a run.
-func (v *watching) over(end laneEnd) {
-	l := end.lane
+// over notes the end of a run, and reports whether it is the end of all.
+func (v *watching) over(end laneEnd) (stopped bool) {
 	v.mu.Lock()
-	l.engine, l.cancel = nil, nil
-	v.mu.Unlock()
-	l.last = time.Now()
-	v.mu.Lock()
-	stopped := v.stopping != nil
-	v.mu.Unlock()
-	v.emit(&event.WatchEnded{Time: time.Now(), Task: l.call.Name, Err: end.err, Restarted: l.again || stopped})
+	defer v.mu.Unlock()
+	end.lane.engine, end.lane.cancel = nil, nil
+	return v.stopping != nil
+}
+
+func (v *watching) tellEnd(end laneEnd, restarted bool) {
+	v.emit(&event.WatchEnded{Time: time.Now(), Task: end.lane.call.Name, Err: end.err, Restarted: restarted})
 }
 
 // laneEnded deals with the end of a run: what has changed meanwhile makes another one
-// due.
+// due. The end is told when that is known: what changes after it is an outside change.
 func (v *watching) laneEnded(ctx context.Context, end laneEnd) {
 	l := end.lane
-	v.over(end)
-	v.mu.Lock()
-	stopped := v.stopping != nil
-	v.mu.Unlock()
-	if stopped {
+	if v.over(end) {
+		v.tellEnd(end, true)
 		return
 	}
 	stale, paths := v.look(ctx, l, watch.Batch{Lost: true})
-	switch {
-	case l.again:
+	if l.again {
+		v.tellEnd(end, true)
 		v.start(ctx, l)
-	case len(stale) > 0 && l.policy.Mode != schema.ChangeIgnored && l.policy.Signal == 0:
+		return
+	}
+	v.tellEnd(end, false)
+	if len(stale) > 0 && l.policy.Mode != schema.ChangeIgnored && l.policy.Signal == 0 {
 		v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
-		v.trigger(ctx, l, paths, l.last)
+		v.loop(ctx, l, paths)
 	}
 }
 

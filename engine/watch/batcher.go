@@ -28,7 +28,6 @@ type Batcher struct {
 	mu     sync.Mutex // guards the fields below
 	paths  map[string]struct{}
 	events int
-	first  time.Time // when the batch was opened
 	lost   bool
 	calm   *clock.Timer // nothing came for some time
 	latest *clock.Timer // it has been open for long
@@ -65,9 +64,7 @@ func (b *Batcher) event() {
 	if b.closed {
 		return
 	}
-	if b.events++; b.events == 1 {
-		b.first = time.Now()
-	}
+	b.events++
 	if b.calm != nil {
 		b.calm.Stop()
 	}
@@ -94,14 +91,14 @@ func (b *Batcher) close() {
 	if b.closed || b.events == 0 {
 		return
 	}
-	batch := Batch{Lost: b.lost, First: b.first, Paths: make([]string, 0, len(b.paths))}
+	batch := Batch{Lost: b.lost, Paths: make([]string, 0, len(b.paths))}
 	for p := range b.paths {
 		batch.Paths = append(batch.Paths, p)
 	}
 	select {
 	case before := <-b.out: // nobody was interested yet
 		batch.Lost = batch.Lost || before.Lost
-		batch.Paths, batch.First = append(batch.Paths, before.Paths...), before.First
+		batch.Paths = append(batch.Paths, before.Paths...)
 	default:
 	}
 	slices.Sort(batch.Paths)

@@ -26,8 +26,7 @@ type Dir struct {
 
 // Batch is what has changed in a short time.
 type Batch struct {
-	Paths []string  // absolute; of directories and files
-	First time.Time // when the first of them was told
+	Paths []string // absolute; of directories and files
 	// Lost tells that changes may have gone unnoticed: look at everything.
 	Lost bool
 }

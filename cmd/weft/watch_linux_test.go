@@ -1,0 +1,508 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// watched is weft while it watches a directory.
+type watched struct {
+	t      *testing.T
+	dir    string
+	cmd    *exec.Cmd
+	events chan watchEvent
+	out    strings.Builder
+	over   bool
+}
+
+// watchEvent is what the tests look at of an event.
+type watchEvent struct {
+	Event, Task, Error, Text string
+	Paths, Tasks             []string
+	Restarted                bool
+}
+
+// newWatched starts weft in a directory with files, and waits until the first runs of
+// all tasks named have ended, but for those named so: "-serve".
+func newWatched(t *testing.T, files map[string]string, args ...string) *watched {
+	t.Helper()
+	w := &watched{t: t, dir: t.TempDir(), events: make(chan watchEvent, 10_000)}
+	for name, text := range files {
+		w.write(name, text)
+	}
+	r, p, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cmd = exec.Command("weft", append([]string{"--events", "fd:3"}, args...)...)
+	w.cmd.Dir, w.cmd.ExtraFiles, w.cmd.Stdout, w.cmd.Stderr = w.dir, []*os.File{p}, &w.out, &w.out
+	if err := w.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	go func() {
+		defer close(w.events)
+		for in := bufio.NewReader(r); ; {
+			line, err := in.ReadBytes('\n')
+			if err != nil {
+				r.Close()
+				return
+			}
+			var ev watchEvent
+			if json.Unmarshal(line, &ev) == nil {
+				w.events <- ev
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		w.stop(syscall.SIGTERM)
+		if t.Failed() {
+			t.Log(w.out.String())
+		}
+	})
+	return w
+}
+
+func (w *watched) write(name, text string) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if strings.HasSuffix(name, "askfile.yml") && !strings.HasPrefix(text, "version") {
+		text = "version: '3'\nsilent: true\n" + text
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// next returns the next event of a kind.
+func (w *watched) next(kind string) watchEvent {
+	w.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case ev, ok := <-w.events:
+			if !ok {
+				w.t.Fatalf("weft ended; %s was waited for", kind)
+			}
+			if ev.Event == kind {
+				return ev
+			}
+		case <-deadline:
+			w.t.Fatalf("no %s", kind)
+		}
+	}
+}
+
+// triggered waits for a run that changes of paths make necessary, and for its end.
+func (w *watched) triggered(paths ...string) {
+	w.t.Helper()
+	ev := w.next("watch_triggered")
+	if !slices.Equal(ev.Paths, paths) {
+		w.t.Errorf("%s changed, want %s", ev.Paths, paths)
+	}
+	w.next("watch_ended")
+}
+
+// has waits until a file has a content.
+func (w *watched) has(name, want string) {
+	w.t.Helper()
+	got := ""
+	if !eventually(func() bool {
+		b, _ := os.ReadFile(filepath.Join(w.dir, name))
+		got = string(b)
+		return got == want
+	}) {
+		w.t.Fatalf("%s is %q, want %q", name, got, want)
+	}
+}
+
+// idle waits until nothing has happened for a moment after the end of a run.
+func (w *watched) idle() {
+	w.t.Helper()
+	for last := (watchEvent{}); ; {
+		select {
+		case ev := <-w.events:
+			last = ev
+			continue
+		case <-time.After(50 * time.Millisecond):
+		}
+		if last.Event == "" || last.Event == "watch_ended" && !last.Restarted {
+			return
+		}
+		last = w.next("watch_ended")
+	}
+}
+
+// stop ends weft and returns how.
+func (w *watched) stop(sig syscall.Signal) string {
+	if !w.over {
+		w.over = true
+		w.cmd.Process.Signal(sig)
+		for range w.events {
+		}
+		w.cmd.Wait()
+	}
+	return w.cmd.ProcessState.String()
+}
+
+const buildTask = "tasks:\n  build: {sources: ['src/**/*'], generates: [out], cmds: ['cat src/a $(ls src/new/b src/new/deep/b 2>/dev/null) > out']}\n"
+
+// TestWatch: what makes a task run again, and what does not.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, map[string]string{"Taskfile.yml": buildTask, "src/a": "one\n"}, "-w", "build")
+	w.next("watch_ended")
+	w.has("out", "one\n")
+
+	w.write("src/a", "two\n")
+	w.triggered("src/a")
+	w.has("out", "two\n")
+
+	// An editor that writes another file and renames it.
+	w.write("tmp", "three\n")
+	if err := os.Rename(filepath.Join(w.dir, "tmp"), filepath.Join(w.dir, "src/a")); err != nil {
+		t.Fatal(err)
+	}
+	w.triggered("src/a")
+	w.has("out", "three\n")
+
+	// Nothing changes: it is touched, or written with what it has; nor what is no
+	// source, or ignored.
+	now := time.Now()
+	os.Chtimes(filepath.Join(w.dir, "src/a"), now, now)
+	os.Chmod(filepath.Join(w.dir, "src/a"), 0o600)
+	w.write("src/a", "three\n")
+	w.write("other", "x")
+	w.write("src/node_modules/b", "x")
+	w.write("src/.git/b", "x")
+
+	// A directory that appears with files in it.
+	w.write("src/new/deep/b", "four\n")
+	w.next("watch_triggered")
+	w.has("out", "three\nfour\n")
+	w.next("watch_ended")
+	w.write("src/new/deep/b", "five\n")
+	w.triggered("src/new/deep/b")
+
+	// What is gone.
+	if err := os.RemoveAll(filepath.Join(w.dir, "src/new")); err != nil {
+		t.Fatal(err)
+	}
+	w.next("watch_triggered")
+	w.has("out", "three\n")
+	w.next("watch_ended")
+	if got := w.stop(syscall.SIGINT); got != "exit status 0" {
+		t.Errorf("it ended with %s", got)
+	}
+}
+
+// TestWatchFailure: a run that fails is told, and watching goes on; so does a Taskfile
+// that cannot be read as it is.
+func TestWatchFailure(t *testing.T) {
+	t.Parallel()
+	const tasks = "includes: {sub: sub}\ntasks:\n  check: {sources: [in], cmds: ['grep -q good in', 'cp in out']}\n"
+	w := newWatched(t, map[string]string{"Taskfile.yml": tasks, "sub/Taskfile.yml": "tasks: {x: 'true'}\n", "in": "bad"}, "-w", "check")
+	if ev := w.next("watch_ended"); ev.Error == "" {
+		t.Error("it did not fail")
+	}
+	w.write("in", "good")
+	w.triggered("in")
+	w.has("out", "good")
+
+	w.write("Taskfile.yml", tasks+"  broken: [\n")
+	w.next("watch_failed")
+	w.write("in", "good still")
+	w.next("watch_triggered")
+	w.has("out", "good still")
+	w.next("watch_ended")
+
+	w.write("Taskfile.yml", strings.Replace(tasks, "cp in out", "cp in other", 1))
+	w.next("watch_ended")
+	w.has("other", "good still")
+	// One that is included, and that the task has nothing to do with.
+	w.write("sub/Taskfile.yml", "tasks: {x: 'false'}\n")
+	w.write("in", "good at last")
+	w.triggered("in")
+	w.has("other", "good at last")
+}
+
+// TestWatchNeeds: a run is that of a plan: needs first, and once each.
+func TestWatchNeeds(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, map[string]string{"a": "1", "Taskfile.yml": `tasks:
+  all: {deps: [left, right], cmds: [{task: called}]}
+  left: {deps: [base], cmds: ['true']}
+  right: {deps: [base], cmds: ['true']}
+  base: {run: once, cmds: ['echo base >>log']}
+  called: {sources: [a], generates: [b], cmds: ['cp a b; echo called >>log']}
+`}, "-w", "all")
+	w.next("watch_ended")
+	w.has("log", "base\ncalled\n")
+	w.write("a", "2")
+	w.triggered("a")
+	w.has("log", "base\ncalled\nbase\ncalled\n")
+	w.has("b", "2")
+}
+
+// TestOnChange: what a change does to a task that runs.
+func TestOnChange(t *testing.T) {
+	t.Parallel()
+	server := func(policy string) map[string]string {
+		return map[string]string{"a": "1", "Taskfile.yml": "tasks:\n  serve: {" + policy + "sources: [a], cmds: ['sh serve.sh']}\n",
+			"serve.sh": "trap 'echo hup >>log' HUP\necho $$ >pid.new; mv pid.new pid; echo start $(cat a) >>log\nuntil [ -e end$(cat a) ]; do sleep 0.01; done\n"}
+	}
+	pid := func(w *watched) int {
+		var n int
+		if !eventually(func() bool {
+			b, _ := os.ReadFile(filepath.Join(w.dir, "pid"))
+			n, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+			return n > 0
+		}) {
+			w.t.Fatal("it was not started")
+		}
+		return n
+	}
+	t.Run("restart", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, server(""), "-w", "serve")
+		w.has("log", "start 1\n")
+		first := pid(w)
+		w.write("a", "2")
+		if ev := w.next("watch_ended"); !ev.Restarted {
+			t.Error("it was not restarted")
+		}
+		if running(first) {
+			t.Error("the old one runs beside the new one")
+		}
+		w.has("log", "start 1\nstart 2\n")
+		second := pid(w)
+		if got := w.stop(syscall.SIGTERM); got != "exit status 0" || running(second) {
+			t.Errorf("it ended with %s; runs: %t", got, running(second))
+		}
+	})
+	t.Run("queue", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, server("on_change: queue, "), "-w", "serve")
+		w.has("log", "start 1\n")
+		first := pid(w)
+		w.write("a", "2")
+		w.next("watch_triggered")
+		w.write("a", "3")
+		w.next("watch_triggered")
+		if !running(first) {
+			t.Error("it was stopped")
+		}
+		w.write("end3", "")
+		w.next("watch_ended")
+		w.has("log", "start 1\nstart 3\n")
+	})
+	t.Run("ignore", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, server("on_change: ignore, "), "-w", "serve")
+		w.has("log", "start 1\n")
+		w.write("a", "2")
+		w.next("watch_triggered")
+		w.write("end2", "")
+		w.next("watch_ended")
+		w.write("a", "3") // it does not run: this is not ignored
+		w.has("log", "start 1\nstart 3\n")
+	})
+	t.Run("signal", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, server("on_change: {signal: HUP}, "), "-w", "serve")
+		w.has("log", "start 1\n")
+		w.write("a", "2")
+		w.has("log", "start 1\nhup\n")
+	})
+}
+
+// TestWatchLoop: a task that changes what it is made from is not run for ever.
+func TestWatchLoop(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, map[string]string{"src": "x\n", "Taskfile.yml": "tasks:\n  grow: {sources: [src], cmds: ['echo x >>src']}\n"}, "-w", "grow")
+	for {
+		if ev := w.next("diagnostic"); strings.Contains(ev.Text, "task grow changes src, which it is made from") {
+			break
+		}
+	}
+	b, _ := os.ReadFile(filepath.Join(w.dir, "src"))
+	if n := strings.Count(string(b), "x"); n > 20 {
+		t.Errorf("it ran %d times", n)
+	}
+	w.write("src", "begun anew\n")
+	w.next("watch_triggered")
+	w.next("watch_ended")
+}
+
+// TestWatchMany: one batch for a mass change, which waits for git to end.
+func TestWatchMany(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t, map[string]string{"src/0": "0", "Taskfile.yml": "tasks:\n  count: {sources: ['src/*'], cmds: ['ls src | wc -l >out; echo >>runs']}\n"}, "-w", "count")
+	w.next("watch_ended")
+	w.write(".git/index.lock", "")
+	for i := range 10_000 {
+		w.write(fmt.Sprintf("src/%d", i), "new")
+	}
+	os.Remove(filepath.Join(w.dir, ".git/index.lock"))
+	w.next("watch_triggered")
+	w.next("watch_ended")
+	w.has("out", "10000\n")
+	w.write("src/0", "last")
+	w.triggered("src/0")
+	if b, _ := os.ReadFile(filepath.Join(w.dir, "runs")); len(b) > 5 {
+		t.Errorf("%d runs for one checkout", len(b))
+	}
+}
+
+// TestWatchOptions: polling, several tasks, tasks that are not watched, messages.
+func TestWatchOptions(t *testing.T) {
+	t.Parallel()
+	t.Run("poll", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"Taskfile.yml": buildTask, "src/a": "one\n"}, "-w", "--poll", "20ms", "build")
+		w.next("watch_ended")
+		w.write("src/a", "changed\n")
+		w.triggered("src/a")
+		w.write("src/new/b", "more\n")
+		w.next("watch_triggered")
+		w.has("out", "changed\nmore\n")
+	})
+	t.Run("several", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"a": "1", "b": "1", "Taskfile.yml": "tasks:\n  x: {sources: [a], cmds: ['cp a ax; sleep 1000']}\n  y: {sources: [b], cmds: ['cp b by']}\n"}, "-w", "x", "y")
+		w.has("ax", "1")
+		w.next("watch_ended")
+		w.write("b", "2")
+		if ev := w.next("watch_ended"); ev.Task != "y" {
+			t.Errorf("%s ended", ev.Task)
+		}
+		w.has("by", "2")
+	})
+	t.Run("watch: true", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"a": "1", "Taskfile.yml": "tasks:\n  x: {watch: true, sources: [a], cmds: ['cp a out; echo x >>log']}\n  first: echo first >>log\n"}, "x", "first")
+		w.next("watch_ended")
+		w.has("log", "first\nx\n")
+		w.write("a", "2")
+		w.triggered("a")
+	})
+	t.Run("no sources", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"Taskfile.yml": "tasks:\n  x: 'true'\n"}, "-w", "x")
+		w.next("watch_ended")
+		w.stop(syscall.SIGINT)
+		if out := w.out.String(); !strings.Contains(out, "task x: neither it nor a task it needs has sources") {
+			t.Errorf("it said %s", out)
+		}
+	})
+	t.Run("messages", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"Taskfile.yml": buildTask, "src/a": "one\n"}, "-w", "--clear", "build")
+		w.next("watch_ended")
+		w.write("src/a", "two\n")
+		w.next("watch_ended")
+		w.stop(syscall.SIGINT)
+		for _, want := range []string{"weft: watching for build\n", "weft: src/a changed: build\n", "weft: \"build\" is done, waiting for changes\n", "\x1b[2J"} {
+			if !strings.Contains(w.out.String(), want) {
+				t.Errorf("no %q in %q", want, w.out.String())
+			}
+		}
+	})
+}
+
+// TestWatchIterations: nothing grows. WEFT_ITERATIONS says how many; 200 without.
+func TestWatchIterations(t *testing.T) {
+	t.Parallel()
+	n := int(amount("WEFT_ITERATIONS", 200))
+	w := newWatched(t, map[string]string{"src/a": "x", "Taskfile.yml": "tasks:\n  copy: {sources: ['src/*'], generates: [out], cmds: ['cp src/a out']}\n"}, "-w", "--interval", "1ms", "copy")
+	w.next("watch_ended")
+	state := func() (descriptors, threads int) {
+		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", w.cmd.Process.Pid))
+		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", w.cmd.Process.Pid))
+		return len(fds), len(tasks)
+	}
+	fds, threads := 0, 0
+	for i := range n {
+		w.write("src/a", strconv.Itoa(i))
+		w.triggered("src/a")
+		w.has("out", strconv.Itoa(i))
+		if i == 20 {
+			fds, threads = state()
+		}
+	}
+	if f, th := state(); f > fds+3 || th > threads+6 {
+		t.Errorf("from %d to %d descriptors, from %d to %d threads", fds, f, threads, th)
+	}
+	if kib := highWater(t, w.cmd.Process.Pid); kib > 96<<10 {
+		t.Errorf("%d MiB of memory", kib>>10)
+	}
+}
+
+// TestWatchServer: a server on one port is restarted, and never finds it taken.
+// WEFT_RESTARTS says how often; 20 without.
+func TestWatchServer(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("the server is a python program: ", err)
+	}
+	n := int(amount("WEFT_RESTARTS", 20))
+	w := newWatched(t, map[string]string{"src": "0", "Taskfile.yml": "tasks:\n  serve: {sources: [src], cmds: ['exec " + python + " server.py']}\n",
+		"server.py": "import socket,time\ns=socket.socket()\ntry:\n  p=int(open('port').read())\nexcept OSError: p=0\ns.bind(('127.0.0.1',p))\ns.listen()\nopen('port','w').write(str(s.getsockname()[1]))\nopen('up','w').write(open('src').read())\ntime.sleep(1000)\n"}, "-w", "--interval", "1ms", "serve")
+	w.has("up", "0")
+	for i := range n {
+		want := strconv.Itoa(i + 1)
+		w.write("src", want)
+		if ev := w.next("watch_ended"); !ev.Restarted {
+			t.Fatalf("restart %d: it ended by itself: %s", i, ev.Error)
+		}
+		w.has("up", want)
+	}
+}
+
+// TestWatchEdits: after any sequence of edits, during runs, too, the outputs are those
+// of a clean build. WEFT_EDITS says how many sequences; 20 without.
+func TestWatchEdits(t *testing.T) {
+	t.Parallel()
+	n := int(amount("WEFT_EDITS", 20))
+	const tasks = `tasks:
+  all: {deps: [one, two], sources: [1.out, 2.out], generates: [all.out], cmds: ['cat 1.out 2.out >all.out']}
+  one: {sources: ['one/*'], generates: [1.out], cmds: ['cat one/* >1.tmp; sleep 0.01; mv 1.tmp 1.out']}
+  two: {sources: ['two/*'], generates: [2.out], cmds: ['cat two/* >2.out']}
+`
+	w := newWatched(t, map[string]string{"Taskfile.yml": tasks, "one/a": "a", "two/b": "b"}, "-w", "--interval", "2ms", "all")
+	w.next("watch_ended")
+	r := rand.New(rand.NewPCG(11, 11))
+	content := map[string]string{"one/a": "a", "two/b": "b"}
+	for i := range n {
+		for e := range 1 + r.IntN(8) {
+			name := []string{"one/a", "one/c", "two/b", "two/d"}[r.IntN(4)]
+			if _, there := content[name]; there && r.IntN(5) == 0 && len(name) > 0 && name != "one/a" && name != "two/b" {
+				os.Remove(filepath.Join(w.dir, name))
+				delete(content, name)
+			} else {
+				content[name] = fmt.Sprintf("%d-%d\n", i, e)
+				w.write(name, content[name])
+			}
+			for range r.IntN(200_000) { // some time, without a clock
+				_ = e
+			}
+		}
+		w.has("all.out", content["one/a"]+content["one/c"]+content["two/b"]+content["two/d"])
+		w.idle()
+	}
+}
