@@ -33,8 +33,7 @@ type watchEvent struct {
 	Restarted                bool
 }
 
-// newWatched starts weft in a directory with files, and waits until the first runs of
-// all tasks named have ended, but for those named so: "-serve".
+// newWatched starts weft in a directory with files.
 func newWatched(t *testing.T, files map[string]string, args ...string) *watched {
 	t.Helper()
 	w := &watched{t: t, dir: t.TempDir(), events: make(chan watchEvent, 10_000)}
@@ -447,7 +446,7 @@ func TestWatchIterations(t *testing.T) {
 	if f, th := state(); f > fds+3 || th > threads+6 {
 		t.Errorf("from %d to %d descriptors, from %d to %d threads", fds, f, threads, th)
 	}
-	if kib := highWater(t, w.cmd.Process.Pid); kib > 96<<10 {
+	if kib := highWater(t, w.cmd.Process.Pid); kib > 160<<10 { // under the race detector, too
 		t.Errorf("%d MiB of memory", kib>>10)
 	}
 }

@@ -3,6 +3,7 @@
 package cache
 
 import (
+	"encoding/binary"
 	"os"
 	"sync"
 	"unsafe"
@@ -54,9 +55,10 @@ func readDir(fd int, _ string) ([]listed, error) {
 			break
 		}
 		for b := block[:n]; len(b) > 0; {
-			d := (*unix.Dirent)(unsafe.Pointer(&b[0]))
-			name := b[unsafe.Offsetof(d.Name):d.Reclen]
-			b = b[d.Reclen:]
+			var d unix.Dirent // as a whole it may be longer than what is left of the block
+			size := binary.NativeEndian.Uint16(b[unsafe.Offsetof(d.Reclen):])
+			name, is := b[unsafe.Offsetof(d.Name):size], b[unsafe.Offsetof(d.Type)]
+			b = b[size:]
 			end := 0
 			for name[end] != 0 {
 				end++
@@ -65,7 +67,7 @@ func readDir(fd int, _ string) ([]listed, error) {
 				continue
 			}
 			names = append(names, name[:end+1]...)
-			k := kindOf[d.Type&15]
+			k := kindOf[is&15]
 			if k == unknown {
 				if st, err := statAt(fd, "", string(name[:end+1]), false); err == nil {
 					k = st.kind()
