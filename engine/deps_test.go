@@ -30,13 +30,14 @@ var depsRules = map[string]string{
 	// Leaves: mechanisms without any idea of tasks.
 	"engine/clock":      "",
 	"engine/keeper":     "",
-	"engine/proc":       "schema/diag engine/clock engine/keeper",
+	"engine/proc":       "schema/diag engine/clock engine/keeper internal/termios",
 	"engine/cache/xxh3": "",
 	"engine/cache":      "schema/diag engine/cache/xxh3",
 	"internal/unnamed":  "",
+	"internal/termios":  "",
 	"engine/pipe":       "engine/clock internal/unnamed",
 	"engine/watch":      "engine/clock",
-	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc",
+	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc internal/termios",
 	"engine/runs":       "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
@@ -47,7 +48,7 @@ var depsRules = map[string]string{
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event internal/unnamed",
-	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine cmd/weft/report",
+	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine cmd/weft/report internal/termios",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

@@ -29,6 +29,9 @@ type WatchOptions struct {
 	Load func(context.Context) (*schema.Workflow, error)
 	// Keys has what the user types: see Key. Nil if there is nobody.
 	Keys <-chan Key
+	// Idle, if set, is told when nothing runs, and when something is about to: then
+	// the terminal may be somebody else's.
+	Idle func(idle bool)
 	// System replaces the operating system's notice of changes, in tests.
 	System watch.System
 }
@@ -587,6 +590,19 @@ func (v *watching) beQuiet(ctx context.Context, l *lane) {
 	l.waiting = nil
 }
 
+// tellIdle says whether something runs.
+func (v *watching) tellIdle() {
+	if v.o.Idle == nil {
+		return
+	}
+	for _, l := range v.lanes {
+		if l.engine != nil {
+			return
+		}
+	}
+	v.o.Idle(true)
+}
+
 // start runs a lane.
 func (v *watching) start(ctx context.Context, l *lane) {
 	if l.waiting != nil {
@@ -598,6 +614,9 @@ func (v *watching) start(ctx context.Context, l *lane) {
 	if err != nil {
 		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
 		return
+	}
+	if v.o.Idle != nil {
+		v.o.Idle(false)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	v.mu.Lock()
@@ -644,6 +663,7 @@ func (v *watching) laneEnded(ctx context.Context, end laneEnd) {
 		return
 	}
 	v.tellEnd(end, false)
+	v.tellIdle()
 	if len(stale) > 0 && l.policy.Mode != schema.ChangeIgnored && l.policy.Signal == 0 {
 		v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
 		v.loop(ctx, l, paths)

@@ -14,11 +14,14 @@ const examplesDir = "../../examples"
 var exampleTools = map[string][]string{
 	"c-library":        {"cc", "ar"},
 	"go-version-stamp": {"go"},
+	"watch-c":          {"cc"},
+	"watch-server":     {"go"},
 }
 
 // ours are the examples of keys that the reference does not have.
 var ours = map[string]bool{
 	"captured-version": true, "dev-server": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "pipes": true, "report-file": true,
+	"watch-c": true, "watch-server": true, "watch-site": true,
 }
 
 // isBuilt reports whether a directory of an example holds what running it

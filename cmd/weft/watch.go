@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"time"
 
@@ -16,8 +17,45 @@ func (r *runner) watch(ctx context.Context, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
-	err := r.engine.Watch(ctx, calls, engine.WatchOptions{Interval: r.interval(), Poll: r.opts.poll, Load: r.reload})
+	o := engine.WatchOptions{Interval: r.interval(), Poll: r.opts.poll, Load: r.reload}
+	if keys := r.keys(ctx, &o); keys != nil {
+		defer keys.pause()
+	}
+	err := r.engine.Watch(ctx, calls, o)
 	return r.finish(ctx, err)
+}
+
+// keys lets the user say what to do while nothing runs: Enter runs again, q quits, c
+// clears the screen, l lists the tasks.
+func (r *runner) keys(ctx context.Context, o *engine.WatchOptions) *keys {
+	if r.dropIn() {
+		return nil
+	}
+	asked := make(chan engine.Key, 1)
+	k := newKeys(os.Stdin, func(key byte) {
+		switch key {
+		case '\n', '\r':
+			asked <- engine.KeyRun
+		case 'q':
+			asked <- engine.KeyQuit
+		case 'c':
+			r.err.WriteString("\x1b[H\x1b[2J\x1b[3J")
+		case 'l':
+			r.list(ctx)
+		}
+	})
+	if k == nil {
+		return nil
+	}
+	o.Keys = asked
+	o.Idle = func(idle bool) {
+		if idle {
+			k.listen()
+		} else {
+			k.pause()
+		}
+	}
+	return k
 }
 
 // watchSome runs the calls that are not watched, and then watches the others.

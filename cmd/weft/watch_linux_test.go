@@ -505,3 +505,13 @@ func TestWatchEdits(t *testing.T) {
 		w.idle()
 	}
 }
+
+// TestWatchKeys: what the user types while nothing runs.
+func TestWatchKeys(t *testing.T) {
+	t.Parallel()
+	dir := project(t, map[string]string{"a": "x", "Taskfile.yml": "tasks:\n  build: {desc: Builds, sources: [a], method: none, cmds: ['echo built:$(cat a)']}\n"})
+	seen, state := converse(t, dir, exec.Command("weft", "-w", "build"), []string{"q: quit", "built:x", "is done", "> \n", "built:x", "is done", "> l", "Builds", "> q"})
+	if !state.Success() {
+		t.Errorf("%v; seen:\n%s", state, seen)
+	}
+}

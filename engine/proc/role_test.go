@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/termios"
 )
 
 // roles are the programs this test binary can be, by PROC_TEST_ROLE: small
@@ -43,16 +45,16 @@ func roles(role string) int {
 		fmt.Println("ask")
 		wg.Wait()
 	case "raw": // sets the terminal from the background, and is killed in raw mode
-		before, _ := unix.IoctlGetTermios(0, getTermios)
+		before, _ := termios.Get(0)
 		run(GroupOptions{}, nil, "stty raw -echo </dev/tty; echo ask; dd bs=1 count=1 </dev/tty >/dev/null 2>&1; kill -9 $$")
-		after, _ := unix.IoctlGetTermios(0, getTermios)
+		after, _ := termios.Get(0)
 		fmt.Println("restored:", *before == *after)
 	case "stty": // a change meant for the rest of the step, undone after it
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		in(g, os.Stdin, "stty -echo")
-		during, _ := unix.IoctlGetTermios(0, getTermios)
+		during, _ := termios.Get(0)
 		g.Close()
-		after, _ := unix.IoctlGetTermios(0, getTermios)
+		after, _ := termios.Get(0)
 		fmt.Println("echo:", during.Lflag&unix.ECHO != 0, after.Lflag&unix.ECHO != 0)
 	case "interrupt": // only the owner is told of Ctrl-C; weft hears it once
 		g := t.NewGroup(GroupOptions{Terminal: true})

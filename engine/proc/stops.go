@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/termios"
 )
 
 // sigCont continues what is stopped.
@@ -97,7 +99,7 @@ func (m *terminal) sleep(t *Table) {
 	g, pgid := m.owner, m.pgid
 	var mode *unix.Termios
 	if g != nil {
-		mode, _ = unix.IoctlGetTermios(m.fd, getTermios)
+		mode, _ = termios.Get(m.fd)
 		m.set(m.own, m.saved)
 		m.owner, m.pgid = nil, 0
 	}

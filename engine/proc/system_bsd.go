@@ -6,14 +6,6 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
-
-	"golang.org/x/sys/unix"
-)
-
-// Requests of ioctl for a terminal's settings.
-const (
-	getTermios = unix.TIOCGETA
-	setTermios = unix.TIOCSETAW
 )
 
 // maxRSS is what getrusage(2) counted, in bytes: macOS counts bytes, the others

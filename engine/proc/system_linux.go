@@ -11,12 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Requests of ioctl for a terminal's settings.
-const (
-	getTermios = unix.TCGETS
-	setTermios = unix.TCSETSW
-)
-
 // maxRSS is what getrusage(2) counted, in bytes.
 func maxRSS(n int64) int64 { return n * 1024 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/termios"
 )
 
 // terminal is the controlling terminal and who has its foreground. Lock order:
@@ -85,7 +87,7 @@ func (m *terminal) set(pgid int, mode *unix.Termios) {
 	withoutTTOU(func() {
 		unix.IoctlSetPointerInt(m.fd, unix.TIOCSPGRP, pgid)
 		if mode != nil {
-			unix.IoctlSetTermios(m.fd, setTermios, mode)
+			termios.SetDrained(m.fd, mode)
 		}
 	})
 }
@@ -98,7 +100,7 @@ func (m *terminal) may(g *Group) bool {
 // remember notes what the terminal was like before g had it; m.mu is held.
 func (m *terminal) remember(g *Group) {
 	if m.savedBy != g {
-		m.saved, _ = unix.IoctlGetTermios(m.fd, getTermios)
+		m.saved, _ = termios.Get(m.fd)
 		m.savedBy = g
 	}
 }

@@ -35,3 +35,6 @@ func session() string { return "" }
 
 // sigCont would continue what is stopped; nothing can be.
 const sigCont = syscall.Signal(0)
+
+// Signal does nothing: there are no signals here.
+func (t *Table) Signal(syscall.Signal) {}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/termios"
 )
 
 // nonblock opens a pipe without waiting for who opens its other end.
@@ -25,10 +27,10 @@ func (r *run) hush(in *os.File) (restore func()) {
 	}
 	var was *unix.Termios
 	c.Control(func(fd uintptr) {
-		if was, err = unix.IoctlGetTermios(int(fd), getTermios); err == nil {
+		if was, err = termios.Get(int(fd)); err == nil {
 			quiet := *was
 			quiet.Lflag &^= unix.ECHO
-			unix.IoctlSetTermios(int(fd), setTermios, &quiet)
+			termios.Set(int(fd), &quiet)
 		}
 	})
 	stop := context.AfterFunc(r, func() { in.SetReadDeadline(time.Now()) })
@@ -43,7 +45,7 @@ func (r *run) hush(in *os.File) (restore func()) {
 		c.Control(func(fd uintptr) {
 			unix.SetNonblock(int(fd), true)
 			if was != nil {
-				unix.IoctlSetTermios(int(fd), setTermios, was)
+				termios.Set(int(fd), was)
 			}
 		})
 	}
@@ -145,7 +147,7 @@ func isTerminal(f *os.File) (is bool) {
 		return false
 	}
 	c.Control(func(fd uintptr) {
-		_, err := unix.IoctlGetTermios(int(fd), getTermios)
+		_, err := termios.Get(int(fd))
 		is = err == nil
 	})
 	return is

@@ -69,7 +69,11 @@ func (m *messages) handle(ev event.Event) {
 		if m.o.DropIn {
 			m.say(m.o.Stderr, Green, "Started watching for tasks: %s", strings.Join(ev.Tasks, ", "))
 		} else {
-			m.say(m.o.Stderr, Green, "watching for %s", strings.Join(ev.Tasks, ", "))
+			keys := ""
+			if m.o.Keys {
+				keys = " (Enter: run again, l: list tasks, c: clear, q: quit)"
+			}
+			m.say(m.o.Stderr, Green, "watching for %s%s", strings.Join(ev.Tasks, ", "), keys)
 		}
 	case *event.WatchTriggered:
 		m.triggered(ev)

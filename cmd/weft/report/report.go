@@ -36,6 +36,7 @@ type Options struct {
 	Silent         bool // neither announcements nor "up to date"
 	ErrorOnly      bool // grouped: only the output of failed commands
 	Clear          bool // the screen, before each run of what is watched
+	Keys           bool // the user can type while nothing runs
 	// ErrorText is an error as the user sees it; nil means its Error method.
 	ErrorText func(error) string
 }

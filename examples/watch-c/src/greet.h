@@ -1,0 +1,2 @@
+#define NAME "world"
+void greet(const char *name);
