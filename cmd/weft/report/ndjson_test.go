@@ -34,6 +34,10 @@ func everyEvent() []event.Event {
 		&event.Suspended{Time: now, Step: 1},
 		&event.Resumed{Time: now, Step: 1},
 		&event.StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Outcome: event.Failed, Err: errStatus1, Code: 3, Cause: 2, Duration: time.Second},
+		&event.WatchStarted{Time: now, Tasks: []string{"a"}},
+		&event.WatchTriggered{Time: now, Paths: []string{"a.c"}, Tasks: []string{"a"}},
+		&event.WatchEnded{Time: now, Task: "a", Err: errStatus1, Restarted: true},
+		&event.WatchFailed{Time: now, Err: errStatus1},
 		&event.DiagnosticFound{Time: now, Diagnostic: &diag.Diagnostic{Pos: pos, Severity: diag.Warning, What: "odd"}},
 		&event.SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
 		&event.Snapshot{Time: now, Steps: []event.Running{{Task: "a", Processes: []event.Process{{Pid: 7, Name: "cc"}}}, {Task: "b"}}},
@@ -126,9 +130,10 @@ func TestNDJSONFields(t *testing.T) {
 		5:  {"base64": "/wA=", "stream": "stderr"},
 		11: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
 		7:  {"event": "command_ended", "user_seconds": 1.0, "system_seconds": 0.001, "max_rss": 1048576.0},
-		14: {"event": "snapshot"},
-		16: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
-		17: {"event": "run_finished", "seconds": 60.0},
+		14: {"event": "watch_ended", "task": "a", "restarted": true, "error": "exit status 1"},
+		18: {"event": "snapshot"},
+		20: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
+		21: {"event": "run_finished", "seconds": 60.0},
 	} {
 		for k, v := range want {
 			if got[i][k] != v {
