@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,6 +73,7 @@ type watching struct {
 	ended chan laneEnd
 	due   chan *lane      // it has been quiet
 	files map[string]bool // of the workflow
+	env   map[string]bool // dotenv files
 
 	mu       sync.Mutex // guards what signals touch: the fields below, and the lanes' engines
 	sink     func(event.Event)
@@ -99,16 +99,6 @@ type lane struct {
 type laneEnd struct {
 	lane *lane
 	err  error
-}
-
-// watchedStep is a step with sources.
-type watchedStep struct {
-	label     string
-	dir       string
-	sources   []cache.Pattern
-	gitignore bool
-	bases     []watch.Dir // where its sources are
-	files     map[string]cache.Digest
 }
 
 // Watch runs the calls, and each of them again when files that it, or a task it needs
@@ -200,6 +190,14 @@ func (v *watching) serve(ctx context.Context) error {
 	}
 }
 
+func (v *watching) calls() []plan.Call {
+	calls := make([]plan.Call, len(v.lanes))
+	for i, l := range v.lanes {
+		calls[i] = l.call
+	}
+	return calls
+}
+
 // finish returns when nothing runs any more.
 func (v *watching) finish() {
 	for _, l := range v.lanes {
@@ -247,74 +245,21 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 	if reload && !v.reload(ctx) {
 		return
 	}
+	for _, p := range b.Paths {
+		if v.env[p] { // it may change anything
+			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown([]string{p}), Tasks: names(v.calls())})
+			for _, l := range v.lanes {
+				v.trigger(ctx, l, true)
+			}
+			return
+		}
+	}
 	for _, l := range v.lanes {
 		if stale, paths := v.look(ctx, l, b); len(stale) > 0 {
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
 			v.trigger(ctx, l, false)
 		}
 	}
-}
-
-// reload loads the workflow again; what cannot be loaded is told, and changes nothing.
-func (v *watching) reload(ctx context.Context) bool {
-	if v.o.Load == nil {
-		return true
-	}
-	w, err := v.o.Load(ctx)
-	if err != nil {
-		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
-		return false
-	}
-	old := v.workflow
-	v.workflow = w
-	before := map[*lane]map[string]map[string]cache.Digest{}
-	for _, l := range v.lanes {
-		before[l] = map[string]map[string]cache.Digest{}
-		for _, s := range l.watched {
-			before[l][s.label] = s.files
-		}
-	}
-	v.prepare(ctx)
-	for _, l := range v.lanes {
-		// What has changed in a file that was not looked at meanwhile is seen below.
-		for _, s := range l.watched {
-			if files := before[l][s.label]; files != nil {
-				s.files = files
-			}
-		}
-		if different(old, w, l.call.Name) {
-			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(w.File.Path)}, Tasks: []string{l.call.Name}})
-			v.trigger(ctx, l, true)
-		}
-	}
-	return true
-}
-
-// different reports whether a task, or one it needs or calls, says something else in
-// two workflows.
-func different(a, b *schema.Workflow, name string) bool {
-	return !slices.Equal(meaning(a, name), meaning(b, name))
-}
-
-// meaning is what a task and all it needs and calls say.
-func meaning(w *schema.Workflow, name string) []string {
-	var all []string
-	seen := map[string]bool{}
-	var visit func(name string)
-	visit = func(name string) {
-		t, _, err := w.Lookup(name)
-		if err != nil || seen[t.Name] {
-			return
-		}
-		seen[t.Name] = true
-		all = append(all, t.Name+"\x00"+schema.Describe(w, t))
-		for _, n := range schema.Names(t) {
-			visit(n)
-		}
-	}
-	visit(name)
-	slices.Sort(all)
-	return all
 }
 
 // prepare finds out what the lanes are made from, and watches that.
@@ -325,10 +270,24 @@ func (v *watching) prepare(ctx context.Context) {
 		v.files[f] = true
 		dirs = append(dirs, watch.Dir{Path: filepath.Dir(f)})
 	}
+	v.env = map[string]bool{}
+	dotenv := func(texts []schema.Text) {
+		for _, t := range texts {
+			if !strings.ContainsAny(t.S, "{$~") { // a name that is known
+				name := absolute(v.workflow.Dir, t.S)
+				v.env[filepath.Clean(name)] = true
+				dirs = append(dirs, watch.Dir{Path: filepath.Dir(filepath.Clean(name))})
+			}
+		}
+	}
+	dotenv(v.workflow.Dotenv)
 	for _, l := range v.lanes {
 		l.watched = nil
 		if t, _, err := v.workflow.Lookup(l.call.Name); err == nil {
 			l.policy = t.OnChange
+			if t.Dir.S == "" {
+				dotenv(t.Dotenv)
+			}
 		}
 		sub, err := v.engine(ctx)
 		if err == nil {
@@ -361,166 +320,6 @@ func (v *watching) engine(ctx context.Context) (*Engine, error) {
 	}
 	sub.tree, sub.ids, sub.watched = v.tree, &v.ids, true
 	return sub, nil
-}
-
-// findSources returns the steps with sources among all that a call needs or calls.
-func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) ([]*watchedStep, error) {
-	x := plan.NewExpander(e.expanderOptions())
-	seen := map[string]bool{}
-	var found []*watchedStep
-	var made []cache.Pattern // what one of the steps makes is no outside change
-	var visit func(c plan.Call) error
-	visit = func(c plan.Call) error {
-		p, err := x.Expand(ctx, c)
-		if err != nil {
-			return err
-		}
-		for _, s := range p.Steps {
-			key := s.Name + "\x00" + s.Arguments()
-			if seen[key] || s.Skip != plan.NotSkipped {
-				continue
-			}
-			seen[key] = true
-			dir, err := s.Scope.Dir(ctx)
-			if err != nil {
-				return err
-			}
-			if len(s.Task.Sources) > 0 {
-				found = append(found, v.watchedStep(s, dir))
-			}
-			for _, p := range executor.Patterns(s.Generates()) {
-				made = append(made, cache.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
-			}
-			if s.Late() {
-				continue // its commands are known when it runs
-			}
-			for _, c := range s.Commands() {
-				if c.Source.Kind == schema.Call && !c.Source.Defer {
-					visit(plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: s}) // an error is the run's to tell
-				}
-			}
-		}
-		return nil
-	}
-	err := visit(call)
-	for _, w := range found {
-		w.sources = append(w.sources, made...)
-	}
-	return found, err
-}
-
-func absolute(dir, glob string) string {
-	if filepath.IsAbs(glob) {
-		return glob
-	}
-	return dir + "/" + glob
-}
-
-func (v *watching) watchedStep(s *plan.Step, dir string) *watchedStep {
-	w := &watchedStep{label: s.Label, dir: dir, gitignore: s.Task.UseGitignore.Or(v.workflow.UseGitignore.Or(false))}
-	w.sources = executor.Patterns(s.Sources())
-	for _, p := range w.sources {
-		if !p.Exclude {
-			w.bases = append(w.bases, base(dir, p.Glob))
-		}
-	}
-	return w
-}
-
-// base is the directory that all files are in which a pattern matches.
-func base(dir, glob string) watch.Dir {
-	fixed, rest := "", glob
-	for {
-		part, more, found := strings.Cut(rest, "/")
-		if !found || strings.ContainsAny(part, `*?[{\$~`) {
-			break
-		}
-		fixed, rest = fixed+part+"/", more
-	}
-	if !filepath.IsAbs(glob) {
-		fixed = filepath.Join(dir, fixed)
-	}
-	return watch.Dir{Path: filepath.Clean(fixed), Deep: strings.Contains(rest, "/") || strings.Contains(rest, "**")}
-}
-
-// look returns the steps of a lane whose sources are not what they were, and the paths
-// that are why.
-func (v *watching) look(ctx context.Context, l *lane, b watch.Batch) (stale, paths []string) {
-	for _, s := range l.watched {
-		near := s.near(b.Paths)
-		if len(near) == 0 && !b.Lost {
-			continue
-		}
-		if changed := v.compare(ctx, s, near, b.Lost); len(changed) > 0 {
-			stale, paths = append(stale, s.label), append(paths, changed...)
-		}
-	}
-	slices.Sort(paths)
-	return stale, slices.Compact(paths)
-}
-
-// compare returns the sources of s that have another content than they had, among paths
-// or, with all, among all; from now on they have that. Only paths that were no sources
-// make it look at more than them.
-func (v *watching) compare(ctx context.Context, s *watchedStep, paths []string, all bool) (changed []string) {
-	for _, p := range paths {
-		if _, known := s.files[p]; !known {
-			all = true
-			break
-		}
-	}
-	if !all {
-		for _, p := range paths {
-			if d := cache.Content(ctx, p); d != s.files[p] {
-				changed = append(changed, p)
-				if s.files[p] = d; d == (cache.Digest{}) {
-					delete(s.files, p)
-				}
-			}
-		}
-		return changed
-	}
-	now, err := v.tree.Contents(ctx, s.dir, s.sources, s.gitignore)
-	if err != nil {
-		return nil
-	}
-	for p, d := range now {
-		if s.files[p] != d {
-			changed = append(changed, p)
-		}
-	}
-	for p := range s.files {
-		if _, there := now[p]; !there {
-			changed = append(changed, p)
-		}
-	}
-	s.files = now
-	return changed
-}
-
-// near returns the paths that stand where sources of s are.
-func (s *watchedStep) near(paths []string) (near []string) {
-	for _, p := range paths {
-		for _, b := range s.bases {
-			if p == b.Path || filepath.Dir(p) == b.Path || b.Deep && strings.HasPrefix(p, strings.TrimSuffix(b.Path, "/")+"/") {
-				near = append(near, p)
-				break
-			}
-		}
-	}
-	return near
-}
-
-// shown are paths as the user knows them.
-func (v *watching) shown(paths []string) []string {
-	out := make([]string, len(paths))
-	for i, p := range paths {
-		out[i] = p
-		if rel, err := filepath.Rel(v.e.o.UserDir, p); err == nil && !strings.HasPrefix(rel, "..") {
-			out[i] = rel
-		}
-	}
-	return out
 }
 
 // trigger has a lane run again because something has changed, by what its policy says

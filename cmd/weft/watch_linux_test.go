@@ -399,6 +399,15 @@ func TestWatchOptions(t *testing.T) {
 		w.write("a", "2")
 		w.triggered("a")
 	})
+	t.Run("dotenv", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, map[string]string{"a": "1", ".env": "X=one\n", "Taskfile.yml": "dotenv: [.env]\ntasks:\n  x: {sources: [a], method: none, cmds: ['echo $X >out']}\n"}, "-w", "x")
+		w.next("watch_ended")
+		w.has("out", "one\n")
+		w.write(".env", "X=two\n")
+		w.triggered(".env")
+		w.has("out", "two\n")
+	})
 	t.Run("no sources", func(t *testing.T) {
 		t.Parallel()
 		w := newWatched(t, map[string]string{"Taskfile.yml": "tasks:\n  x: 'true'\n"}, "-w", "x")
