@@ -30,6 +30,7 @@ func Check(w *Workflow) diag.List {
 	}
 	c.cycles()
 	c.wildcards()
+	c.sharedFiles()
 	return c.list
 }
 
