@@ -99,6 +99,9 @@ type Output struct {
 	Stream  Stream
 	Data    []byte
 	Release func()
+	// Idle tells, with no Data, that nothing more has come for a moment: what was
+	// held back to the end of its line may be a question.
+	Idle bool
 }
 
 // CommandEnded closes a command. All its Output events came before it.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/sched"
@@ -65,6 +66,25 @@ type relay struct {
 	command int
 	read    chan struct{}    // closed when all of the command has been emitted
 	mask    *pipe.MaskWriter // once there is a secret
+	pending *clock.Timer     // until an unterminated line is idle
+}
+
+// idleAfter is how long nothing must come after an unterminated line for it to be
+// shown as it is.
+const idleAfter = 100 * time.Millisecond
+
+// begun notes what was emitted last: an unterminated line is told to be idle after a
+// moment.
+func (y *relay) begun(data []byte) {
+	if y.pending != nil {
+		y.pending.Stop()
+		y.pending = nil
+	}
+	if n := len(data); n > 0 && data[n-1] != '\n' {
+		y.pending = y.x.o.Clock.AfterFunc(idleAfter, func() {
+			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Idle: true})
+		})
+	}
 }
 
 // openRelay starts a relay; its W is for the command's stdout and stderr.
@@ -83,6 +103,7 @@ func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
 func (y *relay) copy(large bool) {
 	err := y.emitAll()
 	y.flush()
+	y.begun(nil)
 	if large {
 		y.x.o.Large.Release()
 	}
@@ -106,7 +127,9 @@ func (y *relay) emitAll() error {
 		if n == 0 {
 			pool.free <- buf
 		} else {
+			end := [1]byte{buf[n-1]} // the buffer is not ours any more
 			y.emit(buf[:n], func() { pool.free <- buf })
+			y.begun(end[:])
 		}
 		if err != nil {
 			return err

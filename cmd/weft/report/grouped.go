@@ -29,6 +29,9 @@ func newGrouped(o Options) *grouped {
 func (g *grouped) Handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.Output:
+		if ev.Idle {
+			return
+		}
 		g.group(command{ev.Step, ev.Command}).write(ev.Data)
 		release(ev)
 		return

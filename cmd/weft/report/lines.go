@@ -19,6 +19,20 @@ type lines struct {
 	buf      []byte
 	hold     int // how much of an unterminated line is held back; 0 means keepLine
 	progress bool
+	open     *tail // whose line is shown and not terminated; nil mostly
+}
+
+// begin shows the prefix of t, unless its line goes on. A line of another command that
+// is not terminated ends here, and gets its prefix again when it goes on.
+func (l *lines) begin(t *tail) {
+	if l.open != nil && l.open != t {
+		l.add([]byte{'\n'})
+		l.open.inLine = false
+	}
+	if !t.inLine {
+		l.add(t.prefix)
+	}
+	t.inLine, l.open = true, t
 }
 
 // last returns the last state of a line that overwrites itself by carriage returns.
@@ -50,9 +64,7 @@ func (l *lines) write(t *tail, data []byte) {
 
 // line shows the end of a line that began in t.
 func (l *lines) line(t *tail, rest []byte) {
-	if !t.inLine {
-		l.add(t.prefix)
-	}
+	l.begin(t)
 	if len(t.partial) > 0 {
 		if l.progress && bytes.IndexByte(rest, '\r') >= 0 || bytes.IndexByte(t.partial, '\r') >= 0 {
 			t.partial = append(t.partial, rest...)
@@ -62,7 +74,7 @@ func (l *lines) line(t *tail, rest []byte) {
 		t.partial = t.partial[:0]
 	}
 	l.add(l.last(rest))
-	t.inLine = false
+	t.inLine, l.open = false, nil
 }
 
 // keep holds back the beginning of a line, unless it is too long for that.
@@ -80,13 +92,22 @@ func (l *lines) keep(t *tail, part []byte) {
 		t.partial = append(t.partial, part...)
 		return
 	}
-	if !t.inLine {
-		l.add(t.prefix)
-		t.inLine = true
-	}
+	l.begin(t)
 	l.add(t.partial)
 	l.add(part)
 	t.partial = t.partial[:0]
+}
+
+// idle shows the beginning of a line that nothing was added to for a moment: it may be
+// a question. The line goes on there, if no other command has shown anything meanwhile.
+func (l *lines) idle(t *tail) {
+	if len(t.partial) == 0 {
+		return
+	}
+	l.begin(t)
+	l.add(l.last(t.partial))
+	t.partial = t.partial[:0]
+	l.flush()
 }
 
 // end terminates what is left of a command's output.

@@ -103,6 +103,9 @@ type countsMap struct {
 
 // Handle implements Reporter.
 func (n *NDJSON) Handle(ev event.Event) {
+	if out, ok := ev.(*event.Output); ok && out.Idle {
+		return
+	}
 	r := toRecord(ev)
 	if started, ok := ev.(*event.RunStarted); ok {
 		n.run = started.Run

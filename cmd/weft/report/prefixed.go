@@ -34,6 +34,12 @@ func newPrefixed(o Options) *prefixed {
 func (p *prefixed) Handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.Output:
+		if ev.Idle {
+			if t := p.open[command{ev.Step, ev.Command}]; t != nil && !p.o.DropIn {
+				p.lines.idle(t)
+			}
+			return
+		}
 		p.lines.write(p.tail(command{ev.Step, ev.Command}), ev.Data)
 		release(ev)
 		return
