@@ -193,7 +193,7 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 	}
 	out := r.rare.gang.out
 	if out != nil {
-		own, cancel := context.WithCancelCause(ctx)
+		own, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
 		defer cancel(nil)
 		ctx = own
 		out.mu.Lock()

@@ -81,8 +81,26 @@ type link struct {
 	cancel context.CancelCauseFunc
 }
 
-// closedEarly stops a producer that nobody reads any more.
+// closedEarly stops a producer that nobody reads any more: as writing would, a second
+// later as usual, and at last by force.
 type closedEarly struct{}
+
+// pipedKey marks the context of commands that closedEarly may stop.
+type pipedKey struct{}
+
+// harder stops g with SIGTERM, if it did not end by SIGPIPE; the function it returns
+// calls that off.
+func (r *run) harder(ctx context.Context, g *proc.Group) func() bool {
+	if ctx.Value(pipedKey{}) == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		if _, early := cause.(closedEarly); early {
+			r.x.o.Clock.AfterFunc(time.Second, func() { g.Stop(cause, proc.Ladder{Signal: syscall.SIGTERM, Grace: grace}) })
+		}
+	})
+}
 
 func (closedEarly) Error() string { return "nobody reads its output any more" }
 
@@ -121,7 +139,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 			next, to = pr, pw
 			opened = append(opened, pr, pw)
 		}
-		lctx, cancel := context.WithCancelCause(ctx)
+		lctx, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
 		l.cancel = cancel
 		ours := ends{in: in, out: to}
 		first, last := n == 0, n == len(links)-1

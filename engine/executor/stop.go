@@ -109,6 +109,7 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) 
 		r.used.Add(used)
 		r.usage.Add(used)
 	}()
+	defer r.harder(ctx, g)()
 	err := r.x.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.

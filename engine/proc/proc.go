@@ -184,7 +184,7 @@ type Ladder struct {
 // rank orders signals by force: a stop may become harder, never softer.
 func rank(s syscall.Signal) uint8 {
 	switch s {
-	case syscall.SIGINT:
+	case syscall.SIGINT, syscall.SIGPIPE:
 		return 1
 	case syscall.SIGKILL:
 		return 4

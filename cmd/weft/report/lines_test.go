@@ -36,7 +36,7 @@ func FuzzLines(f *testing.F) {
 		}
 		var r recorder
 		p := newPrefixed(r.options())
-		p.lines.hold = 8
+		p.lines.hold, p.lines.progress = 8, false
 		p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
 		n := int(cut) + 1
 		for i := 0; i < len(data); i += n {
@@ -51,6 +51,33 @@ func FuzzLines(f *testing.F) {
 			t.Errorf("%d bytes in, %d out", len(want), len(got))
 		}
 	})
+}
+
+// TestProgress: of a line that overwrites itself the last state is shown, however it
+// is cut.
+func TestProgress(t *testing.T) {
+	for in, want := range map[string]string{
+		"10%\r20%\r100%\n":        "[p] 100%\n",
+		"10%\r20%\r\n":            "[p] 20%\r\n",
+		"windows\r\nnext\n":       "[p] windows\r\n[p] next\n",
+		"a\r\rb":                  "[p] b\n",
+		"no return\n\r0":          "[p] no return\n[p] 0\n",
+		"1\r2\nx\r\r\r":           "[p] 2\n[p] x\r\r\r\n",
+		"long\rlonger\rlongest\n": "[p] longest\n",
+	} {
+		for cut := 1; cut <= len(in); cut++ {
+			var r recorder
+			p := newPrefixed(r.options())
+			p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
+			for i := 0; i < len(in); i += cut {
+				p.Handle(outputEvent(1, in[i:min(len(in), i+cut)]))
+			}
+			p.Handle(&event.CommandEnded{Step: 1})
+			if got := r.out.String(); got != want {
+				t.Errorf("%q in pieces of %d: %q, want %q", in, cut, got, want)
+			}
+		}
+	}
 }
 
 // A line without end does not grow memory.
