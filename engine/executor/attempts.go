@@ -79,15 +79,19 @@ func again(r *schema.Retry, err error, tail []byte) bool {
 
 // try runs one attempt within its time limit.
 func (r *run) try(ctx context.Context, i int, c plan.Command, a *attempt) error {
-	limit := c.Source.Timeout
+	return r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.limited(ctx, i, c, a) })
+}
+
+// within runs f within a time limit; 0 is none.
+func (r *run) within(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	if limit <= 0 {
-		return r.limited(ctx, i, c, a)
+		return f(ctx)
 	}
 	exceeded := &sched.TimedOut{Name: r.step.Label, After: limit}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer r.x.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
-	err := r.limited(ctx, i, c, a)
+	err := f(ctx)
 	if err != nil && context.Cause(ctx) == exceeded {
 		return exceeded
 	}

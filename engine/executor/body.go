@@ -183,12 +183,12 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 			return context.Cause(ctx)
 		}
 	}
-	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && e == (ends{}) && !r.captured() {
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e == (ends{}) && !r.captured() {
 		return accepted(r.asUsual(ctx, i, &sc, p, relayed), p.Accept)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w, err := r.wire(i, p, e, relayed, cancel)
+	w, err := r.wire(ctx, i, p, e, relayed, cancel)
 	if err != nil {
 		return err
 	}

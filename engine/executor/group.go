@@ -28,13 +28,30 @@ const drainTime = 5 * time.Second
 func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
 	switch c.Source.Kind {
 	case schema.Pipe:
-		return r.pipeline(ctx, i, c, e, relayed)
+		return r.watched(ctx, p, func(ctx context.Context) error { return r.pipeline(ctx, i, c, e, relayed) })
 	case schema.Parallel:
-		return r.parallel(ctx, i, c, e, relayed)
+		return r.watched(ctx, p, func(ctx context.Context) error { return r.parallel(ctx, i, c, e, relayed) })
 	case schema.Call:
 		return r.call(ctx, c, e)
 	}
 	return r.script(ctx, i, c, p, e, relayed)
+}
+
+// idleKey is for the idle of a group, in the context of its members.
+type idleKey struct{}
+
+// watched runs a group, which must not be silent as a whole: what any member writes,
+// to another one, too, counts.
+func (r *run) watched(ctx context.Context, p *schema.Processes, f func(context.Context) error) error {
+	if p.IdleTimeout <= 0 {
+		return f(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, cancel)
+	w.outer, _ = ctx.Value(idleKey{}).(*idle)
+	defer w.end()
+	return f(context.WithValue(ctx, idleKey{}, w))
 }
 
 // member runs one command of a group.
@@ -51,9 +68,13 @@ func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, 
 	if of := group.Source.Processes; of != nil { // what the group says holds for its members
 		merged := (&schema.Task{TaskOptions: &schema.TaskOptions{Processes: r.processes(group)}}).ProcessesOf(c.Source)
 		merged.Stdin, merged.Stdout, merged.Stderr, merged.Accept, merged.Retry = p.Stdin, p.Stdout, p.Stderr, p.Accept, nil
+		merged.IdleTimeout = 0
+		if own := c.Source.Processes; own != nil {
+			merged.IdleTimeout = own.IdleTimeout
+		}
 		p = &merged
 	}
-	return r.perform(ctx, i, c, p, e, relayed)
+	return r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, p, e, relayed) })
 }
 
 // parallel runs members at the same time. The first error, as written, is its.

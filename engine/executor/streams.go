@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -35,6 +36,7 @@ type wiring struct {
 	marks        []mark
 	last         *pipe.Last // for a retry; nil if it does not look at output
 	idle         *idle
+	group        *idle // of the group that the command is in; nil if none is watched
 }
 
 // mark is how much of a capture there was before the attempt.
@@ -70,7 +72,7 @@ func (o *outs) direct() (f *os.File, ok bool) {
 }
 
 // wire connects the streams of command i.
-func (r *run) wire(i int, p *schema.Processes, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
+func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
 	w = &wiring{r: r, command: i, stop: stop, copied: make(chan error, 2)}
 	defer func() {
 		if err != nil {
@@ -81,7 +83,8 @@ func (r *run) wire(i int, p *schema.Processes, e ends, relayed bool, stop func(e
 	if w.in, err = r.stdin(w, p, e); err != nil {
 		return w, err
 	}
-	watched := p.IdleTimeout > 0 || p.Retry != nil && p.Retry.Match != nil
+	group, _ := ctx.Value(idleKey{}).(*idle)
+	watched := group != nil || p.IdleTimeout > 0 || p.Retry != nil && p.Retry.Match != nil
 	if p.Retry != nil && p.Retry.Match != nil {
 		w.last = &pipe.Last{Max: 64 << 10}
 	}
@@ -91,7 +94,9 @@ func (r *run) wire(i int, p *schema.Processes, e ends, relayed bool, stop func(e
 	}
 	if p.IdleTimeout > 0 {
 		w.idle = newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, stop)
+		w.idle.outer = group
 	}
+	w.group = group
 	if p.TTY == schema.True {
 		err = w.terminal(out, p)
 		return w, err
@@ -245,6 +250,8 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	var mask *pipe.MaskWriter
 	if w.idle != nil {
 		fan.Taps = append(fan.Taps, w.idle)
+	} else if w.group != nil {
+		fan.Taps = append(fan.Taps, w.group)
 	}
 	if w.last != nil {
 		fan.Taps = append(fan.Taps, w.last)
@@ -358,6 +365,7 @@ func (w *wiring) discard() {
 type idle struct {
 	timer atomic.Pointer[clock.Timer]
 	after func() *clock.Timer
+	outer *idle // of the group that the command is in
 }
 
 func newIdle(c *clock.Clock, name string, limit timeLimit, stop func(error)) *idle {
@@ -371,6 +379,9 @@ func newIdle(c *clock.Clock, name string, limit timeLimit, stop func(error)) *id
 // Write notes that something was written.
 func (w *idle) Write(p []byte) (int, error) {
 	w.timer.Swap(w.after()).Stop()
+	if w.outer != nil {
+		w.outer.Write(p)
+	}
 	return len(p), nil
 }
 
