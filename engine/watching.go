@@ -484,6 +484,13 @@ func (v *watching) signal(sig os.Signal) {
 		v.stopping = sig
 	}
 	v.mu.Unlock()
+	if len(running) == 0 && suspends(sig) {
+		if v.o.Idle != nil { // the terminal as it was
+			v.o.Idle(false)
+			defer v.o.Idle(true)
+		}
+		stopSelf()
+	}
 	for _, e := range running {
 		e.Signal(sig)
 	}
