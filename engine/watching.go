@@ -90,6 +90,7 @@ type lane struct {
 	cancel  context.CancelCauseFunc
 	again   bool // when the run has ended
 	started time.Time
+	paths   []string // that made the run necessary, as they are shown
 
 	loops    int          // runs in a row after which what they are made from had changed
 	restarts int          // in a row, of runs that had hardly begun
@@ -256,7 +257,8 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 	}
 	for _, l := range v.lanes {
 		if stale, paths := v.look(ctx, l, b); len(stale) > 0 {
-			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown(paths), Tasks: stale})
+			l.paths = v.shown(paths)
+			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: l.paths, Tasks: stale})
 			v.trigger(ctx, l, false)
 		}
 	}
@@ -444,7 +446,8 @@ func (v *watching) over(end laneEnd) (stopped bool) {
 }
 
 func (v *watching) tellEnd(end laneEnd, restarted bool) {
-	v.emit(&event.WatchEnded{Time: time.Now(), Task: end.lane.call.Name, Err: end.err, Restarted: restarted})
+	v.emit(&event.WatchEnded{Time: time.Now(), Task: end.lane.call.Name, Err: end.err, Restarted: restarted,
+		Duration: time.Since(end.lane.started), Trigger: end.lane.paths})
 }
 
 // laneEnded deals with the end of a run: what has changed meanwhile makes another one

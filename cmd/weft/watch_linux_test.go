@@ -64,7 +64,16 @@ func newWatched(t *testing.T, files map[string]string, args ...string) *watched 
 			}
 		}
 	}()
+	over, calm := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(calm)
+		if strings.Contains(t.Name(), "/storm") {
+			storm(w.dir, over)
+		}
+	}()
 	t.Cleanup(func() {
+		close(over)
+		<-calm
 		w.stop(syscall.SIGTERM)
 		if t.Failed() {
 			t.Log(w.out.String())
@@ -84,6 +93,29 @@ func (w *watched) write(name, text string) {
 	}
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// calmAndStorm runs a test while nothing else happens, and while 10,000 other files
+// change beside those that matter.
+func calmAndStorm(t *testing.T, test func(t *testing.T)) {
+	for _, weather := range []string{"calm", "storm"} {
+		t.Run(weather, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+// storm changes files in a directory that is watched.
+func storm(dir string, over <-chan struct{}) {
+	for i := range 10_000 {
+		select {
+		case <-over:
+			return
+		default:
+			os.WriteFile(filepath.Join(dir, fmt.Sprintf("noise%d", i%100)), []byte{byte(i)}, 0o600)
+		}
 	}
 }
 
@@ -161,8 +193,9 @@ func (w *watched) stop(sig syscall.Signal) string {
 const buildTask = "tasks:\n  build: {sources: ['src/**/*'], generates: [out], cmds: ['cat src/a $(ls src/new/b src/new/deep/b 2>/dev/null) > out']}\n"
 
 // TestWatch: what makes a task run again, and what does not.
-func TestWatch(t *testing.T) {
-	t.Parallel()
+func TestWatch(t *testing.T) { calmAndStorm(t, testWatch) }
+
+func testWatch(t *testing.T) {
 	w := newWatched(t, map[string]string{"Taskfile.yml": buildTask, "src/a": "one\n"}, "-w", "build")
 	w.next("watch_ended")
 	w.has("out", "one\n")
@@ -211,8 +244,9 @@ func TestWatch(t *testing.T) {
 
 // TestWatchFailure: a run that fails is told, and watching goes on; so does a Taskfile
 // that cannot be read as it is.
-func TestWatchFailure(t *testing.T) {
-	t.Parallel()
+func TestWatchFailure(t *testing.T) { calmAndStorm(t, testWatchFailure) }
+
+func testWatchFailure(t *testing.T) {
 	const tasks = "includes: {sub: sub}\ntasks:\n  check: {sources: [in], cmds: ['grep -q good in', 'cp in out']}\n"
 	w := newWatched(t, map[string]string{"Taskfile.yml": tasks, "sub/Taskfile.yml": "tasks: {x: 'true'}\n", "in": "bad"}, "-w", "check")
 	if ev := w.next("watch_ended"); ev.Error == "" {
@@ -240,8 +274,9 @@ func TestWatchFailure(t *testing.T) {
 }
 
 // TestWatchNeeds: a run is that of a plan: needs first, and once each.
-func TestWatchNeeds(t *testing.T) {
-	t.Parallel()
+func TestWatchNeeds(t *testing.T) { calmAndStorm(t, testWatchNeeds) }
+
+func testWatchNeeds(t *testing.T) {
 	w := newWatched(t, map[string]string{"a": "1", "Taskfile.yml": `tasks:
   all: {deps: [left, right], cmds: [{task: called}]}
   left: {deps: [base], cmds: ['true']}
@@ -258,8 +293,9 @@ func TestWatchNeeds(t *testing.T) {
 }
 
 // TestOnChange: what a change does to a task that runs.
-func TestOnChange(t *testing.T) {
-	t.Parallel()
+func TestOnChange(t *testing.T) { calmAndStorm(t, testOnChange) }
+
+func testOnChange(t *testing.T) {
 	server := func(policy string) map[string]string {
 		return map[string]string{"a": "1", "Taskfile.yml": "tasks:\n  serve: {" + policy + "sources: [a], cmds: ['sh serve.sh']}\n",
 			"serve.sh": "trap 'echo hup >>log' HUP\necho $$ >pid.new; mv pid.new pid; echo start $(cat a) >>log\nuntil [ -e end$(cat a) ]; do sleep 0.01; done\n"}
@@ -330,8 +366,9 @@ func TestOnChange(t *testing.T) {
 }
 
 // TestWatchLoop: a task that changes what it is made from is not run for ever.
-func TestWatchLoop(t *testing.T) {
-	t.Parallel()
+func TestWatchLoop(t *testing.T) { calmAndStorm(t, testWatchLoop) }
+
+func testWatchLoop(t *testing.T) {
 	w := newWatched(t, map[string]string{"src": "x\n", "Taskfile.yml": "tasks:\n  grow: {sources: [src], cmds: ['echo x >>src']}\n"}, "-w", "grow")
 	for {
 		if ev := w.next("diagnostic"); strings.Contains(ev.Text, "task grow changes src, which it is made from") {
@@ -348,8 +385,9 @@ func TestWatchLoop(t *testing.T) {
 }
 
 // TestWatchMany: one batch for a mass change, which waits for git to end.
-func TestWatchMany(t *testing.T) {
-	t.Parallel()
+func TestWatchMany(t *testing.T) { calmAndStorm(t, testWatchMany) }
+
+func testWatchMany(t *testing.T) {
 	w := newWatched(t, map[string]string{"src/0": "0", "Taskfile.yml": "tasks:\n  count: {sources: ['src/*'], cmds: ['ls src | wc -l >out; echo >>runs']}\n"}, "-w", "count")
 	w.next("watch_ended")
 	w.write(".git/index.lock", "")
@@ -368,8 +406,9 @@ func TestWatchMany(t *testing.T) {
 }
 
 // TestWatchOptions: polling, several tasks, tasks that are not watched, messages.
-func TestWatchOptions(t *testing.T) {
-	t.Parallel()
+func TestWatchOptions(t *testing.T) { calmAndStorm(t, testWatchOptions) }
+
+func testWatchOptions(t *testing.T) {
 	t.Run("poll", func(t *testing.T) {
 		t.Parallel()
 		w := newWatched(t, map[string]string{"Taskfile.yml": buildTask, "src/a": "one\n"}, "-w", "--poll", "20ms", "build")
@@ -424,7 +463,7 @@ func TestWatchOptions(t *testing.T) {
 		w.write("src/a", "two\n")
 		w.next("watch_ended")
 		w.stop(syscall.SIGINT)
-		for _, want := range []string{"weft: watching for build\n", "weft: src/a changed: build\n", "weft: \"build\" is done, waiting for changes\n", "\x1b[2J"} {
+		for _, want := range []string{"weft: watching for build\n", "weft: src/a changed: build\n", "weft: \"build\" is done after ", ", last change src/a\n", "\x1b[2J"} {
 			if !strings.Contains(w.out.String(), want) {
 				t.Errorf("no %q in %q", want, w.out.String())
 			}

@@ -208,6 +208,8 @@ type WatchEnded struct {
 	Task      string
 	Err       error
 	Restarted bool // it was stopped, to be run again or because weft is
+	Duration  time.Duration
+	Trigger   []string // the paths that made it necessary; none for the first run
 }
 
 // WatchFailed tells of a workflow that cannot be run as it is now. What was loaded

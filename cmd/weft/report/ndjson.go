@@ -156,7 +156,7 @@ func toRecord(ev event.Event) *record {
 	case *event.WatchTriggered:
 		return &record{Event: "watch_triggered", Time: ev.Time, Tasks: ev.Tasks, Paths: ev.Paths}
 	case *event.WatchEnded:
-		return &record{Event: "watch_ended", Time: ev.Time, Task: ev.Task, Error: text(ev.Err), Restarted: ev.Restarted}
+		return &record{Event: "watch_ended", Time: ev.Time, Task: ev.Task, Error: text(ev.Err), Restarted: ev.Restarted, Seconds: seconds(ev.Duration), Paths: ev.Trigger}
 	case *event.WatchFailed:
 		return &record{Event: "watch_failed", Time: ev.Time, Error: text(ev.Err)}
 	case *event.DiagnosticFound:

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/weftrun/weft/engine/event"
 )
@@ -19,13 +20,19 @@ func (m *messages) triggered(ev *event.WatchTriggered) {
 		return
 	}
 	what := "something"
-	if n := len(ev.Paths); n > 0 {
-		what = strings.Join(ev.Paths[:min(n, shownPaths)], ", ")
-		if n > shownPaths {
-			what += fmt.Sprintf(" and %d more", n-shownPaths)
-		}
+	if len(ev.Paths) > 0 {
+		what = paths(ev.Paths)
 	}
 	m.say(m.o.Stderr, Cyan, "%s changed: %s", what, list(ev.Tasks, 5))
+}
+
+// paths names some of the paths that changed.
+func paths(all []string) string {
+	text := strings.Join(all[:min(len(all), shownPaths)], ", ")
+	if n := len(all) - shownPaths; n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // watchEnded says how a run has ended; the next one may come at any time.
@@ -37,6 +44,10 @@ func (m *messages) watchEnded(ev *event.WatchEnded) {
 	case m.o.DropIn:
 		m.say(m.o.Stderr, Green, "task \"%s\" finished running", ev.Task)
 	default:
-		m.say(m.o.Stderr, Green, "%q is done, waiting for changes", ev.Task)
+		last := ""
+		if len(ev.Trigger) > 0 {
+			last = ", last change " + paths(ev.Trigger)
+		}
+		m.say(m.o.Stderr, Green, "%q is done after %s, waiting for changes since %s%s", ev.Task, ev.Duration.Round(time.Millisecond), ev.Time.Format(time.TimeOnly), last)
 	}
 }
