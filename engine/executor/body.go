@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/schema"
-	"github.com/weftrun/weft/schema/diag"
 )
 
 // timeoutCode stands for a time-out wherever an exit status is asked for.
@@ -124,22 +122,6 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 	return err
 }
 
-// call runs the task that c calls.
-func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
-	call := plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent}
-	if e == (ends{}) {
-		return r.env.Call(ctx, call)
-	}
-	return r.env.CallConnected(ctx, call, func(s *plan.Step) error {
-		if s.Shared() {
-			return &diag.Diagnostic{Pos: c.Source.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
-				Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
-		}
-		r.x.ends.Store(s, e)
-		return nil
-	})
-}
-
 // noProcesses is what holds for most commands; it is not changed.
 var noProcesses schema.Processes
 
@@ -183,7 +165,7 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 			return context.Cause(ctx)
 		}
 	}
-	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e == (ends{}) && !r.captured() {
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e.in == nil && e.out == nil && !r.captured() {
 		return accepted(r.asUsual(ctx, i, &sc, p, relayed), p.Accept)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -134,6 +134,7 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 		execute = r.executeConnected
 	}
 	out := execute(ctx)
+	r.ends.let()
 	out.Usage = r.usage
 	if out.Err == nil && r.rare != nil {
 		out.Outputs = r.shownOutputs()

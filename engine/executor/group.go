@@ -56,12 +56,14 @@ func (r *run) watched(ctx context.Context, p *schema.Processes, f func(context.C
 
 // member runs one command of a group.
 func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
-	if c.If != "" {
-		if err := r.condition(ctx, c.If); err != nil {
-			return nil
-		}
+	skip := !plan.MatchesPlatform(c.Source.Platforms)
+	if !skip && c.If != "" {
+		skip = r.condition(ctx, c.If) != nil
 	}
-	if !plan.MatchesPlatform(c.Source.Platforms) {
+	if skip {
+		if all, ok := ctx.Value(togetherKey{}).(*together); ok && c.Source.Kind == schema.Call {
+			all.one()
+		}
 		return nil
 	}
 	p := r.processes(c)
@@ -134,6 +136,9 @@ func (closedEarly) StopLadder() proc.Ladder {
 // writes. Its error is that of the last member that failed; that a producer was cut
 // off by a consumer which had enough is no failure.
 func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
+	if n := countCalls(c.Members); n > 0 {
+		ctx = context.WithValue(ctx, togetherKey{}, &together{r: r, ctx: ctx, want: n, begun: make(chan struct{})})
+	}
 	links := make([]*link, len(c.Members))
 	for n, m := range c.Members {
 		links[n] = &link{source: m.Source, run: r.linkOf(i, c, m, relayed)}
@@ -162,8 +167,8 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		}
 		lctx, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
 		l.cancel = cancel
-		ours := ends{in: in, out: to}
 		first, last := n == 0, n == len(links)-1
+		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last}
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -263,11 +268,14 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true}, relayed)
 			readers[n].Close()
 		})
 	}
 	err = fan.Copy(e.in)
+	if e.ownIn { // a member may wait for the task that writes it
+		e.in.Close()
+	}
 	wg.Wait()
 	return last(c.Members, errs, err)
 }
@@ -277,10 +285,19 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	errs := make([]error, len(c.Members))
 	var wg sync.WaitGroup
 	if c.Source.Mode == schema.MergeRaw {
+		var tasks sync.WaitGroup // they have descriptors of their own, and may wait for the task that reads
 		for n, m := range c.Members {
-			wg.Go(func() { errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out}, relayed) })
+			w := &wg
+			if m.Source.Kind == schema.Call {
+				w = &tasks
+			}
+			w.Go(func() { errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out}, relayed) })
 		}
 		wg.Wait()
+		if all, ok := ctx.Value(togetherKey{}).(*together); ok && e.ownOut {
+			all.started(func() { e.out.Close() })
+		}
+		tasks.Wait()
 		return last(c.Members, errs, nil)
 	}
 	var writers []*os.File
@@ -290,7 +307,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	}
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n]}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true}, relayed)
 			writers[n].Close()
 		})
 	}
@@ -309,6 +326,9 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 		err = pipe.Lines(e.out, closed, from...)
 	}
 	closed()
+	if e.ownOut { // a member may wait for the task that reads it
+		e.out.Close()
+	}
 	wg.Wait()
 	return last(c.Members, errs, err)
 }

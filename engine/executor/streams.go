@@ -19,6 +19,18 @@ import (
 type ends struct {
 	in  *os.File // its stdin; nil: what its keys say
 	out *os.File // what its stdout must reach, too; nil: nothing
+	// Nobody else has them: whoever hands them on may close them.
+	ownIn, ownOut bool
+}
+
+// let closes the ends: of a task that was a member of a pipe, as soon as it has ended.
+func (e *ends) let() {
+	if e.in != nil {
+		e.in.Close()
+	}
+	if e.out != nil {
+		e.out.Close()
+	}
 }
 
 // wiring is the streams of one attempt at a command, and what is behind them.

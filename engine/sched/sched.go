@@ -95,24 +95,45 @@ func (e *Env) Emit(ev event.Event) { e.node.batch.run.o.Emit(ev) }
 // Call runs a task called from the step's body and returns when it has settled.
 // The step holds no slot meanwhile. The error is that of the task.
 func (e *Env) Call(ctx context.Context, c plan.Call) error {
-	return e.CallConnected(ctx, c, nil)
-}
-
-// CallConnected is Call for a task that is connected to others which run at the
-// same time: connect is called with the task's step before it starts, and it starts
-// without waiting for a slot. Several such calls may be made at once.
-func (e *Env) CallConnected(ctx context.Context, c plan.Call, connect func(*plan.Step) error) error {
 	r := e.node.batch.run
 	p, err := r.o.Expander.Expand(ctx, c)
 	if err != nil {
 		return err
 	}
-	if connect != nil {
-		if err := connect(p.Steps[p.Roots[0]]); err != nil {
-			return err
+	return r.submit(ctx, p, e.node, false).err
+}
+
+// CallConnected runs tasks called from the step's body that are connected to each
+// other, or to what runs already: connect is called with the place of each call and its
+// step before any starts, and they start without waiting for slots. The errors are those
+// of the calls.
+func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error) []error {
+	r := e.node.batch.run
+	errs := make([]error, len(calls))
+	fail := func(err error) []error {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	p, err := r.o.Expander.Expand(ctx, calls...)
+	if err != nil {
+		return fail(err)
+	}
+	for i, root := range p.Roots {
+		if err := connect(i, p.Steps[root]); err != nil {
+			return fail(err)
 		}
 	}
-	return r.submit(ctx, p, e.node, connect != nil)
+	b := r.submit(ctx, p, e.node, true)
+	for i, root := range p.Roots {
+		// The loop has settled them, and is done with that.
+		errs[i] = b.nodes[root].err
+	}
+	if b.err != nil && len(b.nodes) == 0 {
+		return fail(b.err)
+	}
+	return errs
 }
 
 // Release calls f while the step holds no slot.
@@ -162,16 +183,17 @@ func (r *Run) Close() { close(r.quit); <-r.end }
 // Do executes p and returns when everything in it has settled: nil, or the
 // error of the first of its roots to fail.
 func (r *Run) Do(ctx context.Context, p *plan.Plan) error {
-	return r.submit(ctx, p, nil, false)
+	return r.submit(ctx, p, nil, false).err
 }
 
-func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, connected bool) error {
+// submit has a plan executed, and returns it when everything in it has settled.
+func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, connected bool) *batch {
 	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, connected: connected, reply: make(chan error, 1)}
 	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: true}) })
 	r.mail <- message{submit: b}
-	err := <-b.reply
+	b.err = <-b.reply
 	stop()
-	return err
+	return b
 }
 
 // tell sends the loop a message it may be too late for.
