@@ -55,6 +55,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {
 		e.processes.ReapStrangers()
+		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large})
 	e.tree = cache.NewTree(o.Environ)
@@ -74,6 +75,30 @@ func (e *Engine) varOptions(cli schema.Vars) vars.Options {
 		Workflow: o.Workflow, Environ: o.Environ, CLI: cli, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
 		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
 		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed, OnSecret: e.secret,
+	}
+}
+
+// containerGrace is how long container runtimes wait for the first process before they
+// kill everything.
+const containerGrace = 10 * time.Second
+
+// warnOfGrace tells, in the first process of a container, of tasks that may take longer
+// to end than the container has.
+func (e *Engine) warnOfGrace() {
+	for _, t := range e.o.Workflow.Tasks {
+		grace := time.Duration(0)
+		if t.Processes != nil {
+			grace = t.Processes.Stop.Grace
+		}
+		for i := range t.Cmds {
+			if o := t.Cmds[i].CommandOptions; o != nil && o.Processes != nil {
+				grace = max(grace, o.Processes.Stop.Grace)
+			}
+		}
+		if grace >= containerGrace {
+			e.warn(&diag.Diagnostic{Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("task %q may take %s to end", t.Name, grace),
+				Why: "a container that is stopped has ten seconds, mostly", Fix: "shorten stop.grace, or lengthen the container's own limit"})
+		}
 	}
 }
 

@@ -74,6 +74,13 @@ func TestFirstProcess(t *testing.T) {
 			}
 		})
 	}
+	t.Run("grace", func(t *testing.T) {
+		f := newFirstProcess(t, "tasks: {short: {stop: {grace: 9s}, cmds: ['true']}, long: {cmds: [{cmd: 'true', stop: {grace: 60s}}]}}\n", "short")
+		f.Run()
+		if out := f.out.String(); strings.Count(out, "to end;") != 1 || !strings.Contains(out, `task "long" may take 1m0s to end; a container that is stopped has ten seconds`) {
+			t.Errorf("it said %s", out)
+		}
+	})
 	t.Run("strangers", func(t *testing.T) {
 		f := newFirstProcess(t, "tasks: {default: 'sh -c \""+wait+"; ps -o pid=,stat=,comm= --ppid 1\"'}\n")
 		pid := f.start()
