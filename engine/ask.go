@@ -193,6 +193,7 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call, filesOnly bool) (label 
 func (e *Engine) inspector(filesOnly bool) *executor.Executor {
 	o := e.executorOptions(nil)
 	o.Dry, o.FilesOnly = true, filesOnly
+	o.Expander = plan.NewExpander(e.expanderOptions())
 	o.Store = cache.Open(stateDir(&e.o), cache.Options{ReadOnly: true, Warn: e.warn})
 	o.Notify = e.emit
 	return executor.New(o)

@@ -66,7 +66,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests, outputs: r.recorded}
 	status := len(t.Status) > 0 && !r.x.o.FilesOnly
 	sources := len(t.Sources) > 0
-	if !status && !sources || r.x.o.Dry && r.step.Late() {
+	if !status && !sources || r.x.o.Dry && r.unknownNeed() != nil {
 		return f, false, nil
 	}
 	if forced {

@@ -11,18 +11,29 @@ import (
 // anything but its status commands.
 func (x *Executor) Fresh(ctx context.Context, s *plan.Step) (bool, error) {
 	r := &run{x: x, step: s}
-	if err := r.bind(ctx); err != nil {
+	if err := r.bindAll(ctx); err != nil {
 		return false, err
 	}
 	_, fresh, err := r.checkFresh(ctx, false)
 	return fresh, err
 }
 
+// bindAll computes all texts of the step.
+func (r *run) bindAll(ctx context.Context) error {
+	if err := r.bindLate(ctx); err != nil {
+		return err
+	}
+	return r.bind(ctx)
+}
+
 // Why is Fresh with the reasons why not.
 func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []cache.Reason, error) {
 	r := &run{x: x, step: s}
-	if err := r.bind(ctx); err != nil {
+	if err := r.bindAll(ctx); err != nil {
 		return false, nil, err
+	}
+	if n := r.unknownNeed(); n != nil {
+		return false, []cache.Reason{{Kind: "need", Name: n.Label, New: "its output is not known before it runs"}}, nil
 	}
 	f, fresh, err := r.checkFresh(ctx, false)
 	if err != nil || fresh {

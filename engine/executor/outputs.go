@@ -158,10 +158,21 @@ func (r *run) masked(v any) any {
 	return v
 }
 
+// unknownNeed returns a need whose outputs the step's texts name and that are not known,
+// because nothing runs; or nil.
+func (r *run) unknownNeed() (unknown *plan.Step) {
+	r.step.EachRead(func(n *plan.Step) {
+		if r.x.outputsOf(n) == nil {
+			unknown = n
+		}
+	})
+	return unknown
+}
+
 // outputOf is what texts of a step that needs s get for {{output "…"}}.
 func (x *Executor) outputOf(s *plan.Step, name string) (any, error) {
 	o := x.outputsOf(s)
-	if x.o.Dry {
+	if x.o.Dry && o == nil {
 		if name != "" {
 			return fmt.Sprintf("<output %s of %s>", name, s.Label), nil
 		}

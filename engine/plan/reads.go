@@ -180,6 +180,15 @@ func (s *Step) Reads(name string) *Step {
 	return s.bound.reads[name]
 }
 
+// EachRead calls f with every need whose outputs texts of s name.
+func (s *Step) EachRead(f func(*Step)) {
+	if s.bound != nil {
+		for _, n := range s.bound.reads {
+			f(n)
+		}
+	}
+}
+
 // addReads adds the tasks whose output is the stdin of s, or of a command of it, to
 // its needs, unless deps name them with the same variables.
 func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
