@@ -156,12 +156,6 @@ func (p *Probe) Hear(line string) {
 	p.hear(func(l string) bool { return l == line }, line)
 }
 
-// Told returns the lines that the probe has told and nobody has asked for.
-func (p *Probe) Told() []string {
-	p.kit.pump(0)
-	return p.lines
-}
-
 func (p *Probe) hear(what func(string) bool, name string) string {
 	p.kit.t.Helper()
 	i := -1

@@ -27,13 +27,11 @@ import (
 //
 //	ignore:TERM+HUP   ignore signals
 //	count:INT         tell the test of each of them, as "INT 1", "INT 2", ...
-//	quit:TERM         exit with 0 at the first of them
 //	fork:ROLE,WORD... start another probe and wait until it holds or ends; what
 //	                  follows the first comma is its script, to the end of the word
 //	write:N           write N bytes to stdout; N may end in K, M or G
 //	read:N            read N bytes from stdin, or to its end without N
 //	fill              write to stdout until it takes no more, and say how much that was
-//	close:stdout      close stdin, stdout or stderr
 //	exit:N            end, here and now
 //	hold              do what the test says, until it ends or says exit
 //
@@ -77,7 +75,7 @@ const (
 // prepares reports whether a word comes before the hello.
 func prepares(word string) bool {
 	verb, _, _ := strings.Cut(word, ":")
-	return verb == "ignore" || verb == "count" || verb == "quit"
+	return verb == "ignore" || verb == "count"
 }
 
 // program is a probe, from within.
@@ -139,12 +137,6 @@ func (p *program) do(word string) (string, error) {
 		return "", each(arg, func(sig syscall.Signal, _ string) { signal.Ignore(sig) })
 	case "count":
 		return "", each(arg, p.count)
-	case "quit":
-		return "", each(arg, func(sig syscall.Signal, _ string) {
-			ch := make(chan os.Signal, 1)
-			signal.Notify(ch, sig)
-			go func() { <-ch; os.Exit(0) }()
-		})
 	case "fork":
 		script, nested, _ := strings.Cut(arg, ",fork:")
 		words := strings.Split(script, ",")
@@ -174,12 +166,6 @@ func (p *program) do(word string) (string, error) {
 	case "fill":
 		n, err := fill(1)
 		return strconv.Itoa(n), err
-	case "close":
-		n := slices.Index([]string{"stdin", "stdout", "stderr"}, arg)
-		if n < 0 {
-			return "", fmt.Errorf("close what? %q", arg)
-		}
-		return "", unix.Close(n)
 	case "exit":
 		n, err := strconv.Atoi(arg)
 		if err == nil {
