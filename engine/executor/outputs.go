@@ -159,10 +159,10 @@ func (r *run) masked(v any) any {
 }
 
 // unknownNeed returns a need whose outputs the step's texts name and that are not known,
-// because nothing runs; or nil.
+// because nothing runs: of several the first by label; or nil.
 func (r *run) unknownNeed() (unknown *plan.Step) {
 	r.step.EachRead(func(n *plan.Step) {
-		if r.x.outputsOf(n) == nil {
+		if r.x.outputsOf(n) == nil && (unknown == nil || n.Label < unknown.Label) {
 			unknown = n
 		}
 	})

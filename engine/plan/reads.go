@@ -180,7 +180,7 @@ func (s *Step) Reads(name string) *Step {
 	return s.bound.reads[name]
 }
 
-// EachRead calls f with every need whose outputs texts of s name.
+// EachRead calls f with every need whose outputs texts of s name, in no order.
 func (s *Step) EachRead(f func(*Step)) {
 	if s.bound != nil {
 		for _, n := range s.bound.reads {
