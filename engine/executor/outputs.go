@@ -79,10 +79,11 @@ func (r *run) captured() bool {
 // read reports whether the step has something that others may read.
 func (r *run) read() bool { return len(r.step.Task.Outputs) > 0 || r.captured() }
 
-// record is what is kept of a step's outputs for the next time.
+// record is what is kept of a step's outputs for the next time. What was captured of
+// stderr is not: only the step's own outputs may be taken from it.
 type record struct {
-	Stdout, Stderr []byte         `json:",omitempty"`
-	Values         map[string]any `json:",omitempty"`
+	Stdout []byte         `json:",omitempty"`
+	Values map[string]any `json:",omitempty"`
 }
 
 // recorded returns the step's outputs as they are kept, or nil when there are none.
@@ -92,18 +93,12 @@ func (r *run) recorded() []byte {
 	}
 	o := &r.having().outputs
 	rec := record{Values: o.values}
-	for _, s := range []struct {
-		c  *pipe.Capture
-		to *[]byte
-	}{{o.stdout, &rec.Stdout}, {o.stderr, &rec.Stderr}} {
-		if s.c == nil {
-			continue
-		}
-		b, err := s.c.Bytes()
+	if o.stdout != nil {
+		b, err := o.stdout.Bytes()
 		if err != nil {
 			return nil
 		}
-		*s.to = b
+		rec.Stdout = b
 	}
 	b, err := json.Marshal(rec)
 	if err != nil {
