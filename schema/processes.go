@@ -70,32 +70,30 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 		if level.HasSignals {
 			p.Signals, p.HasSignals = level.Signals, true
 		}
-		if level.Shell != nil {
-			p.Shell = level.Shell
-		}
-		if level.Stdin != nil {
-			p.Stdin = level.Stdin
-		}
+		override(&p.Shell, level.Shell)
+		override(&p.Stdin, level.Stdin)
 		if level.Stdout != nil {
 			p.Stdout = level.Stdout
 		}
 		if level.Stderr != nil {
 			p.Stderr = level.Stderr
 		}
-		if level.IdleTimeout > 0 {
-			p.IdleTimeout = level.IdleTimeout
-		}
-		if level.Retry != nil {
-			p.Retry = level.Retry
-		}
+		override(&p.IdleTimeout, level.IdleTimeout)
+		override(&p.Retry, level.Retry)
+		override(&p.TTY, level.TTY)
 		if level.Accept != nil {
 			p.Accept = level.Accept
 		}
-		if level.TTY != Unset {
-			p.TTY = level.TTY
-		}
 	}
 	return p
+}
+
+// override sets a value to that of the level below, where that says one.
+func override[T comparable](value *T, level T) {
+	var unset T
+	if level != unset {
+		*value = level
+	}
 }
 
 const (
