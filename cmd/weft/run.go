@@ -126,7 +126,7 @@ func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
 // newReporter is everything that listens to a run.
 func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
-		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Keys: term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
+		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
 	all := []report.Reporter{report.New(style.Style, o)}
 	if !a.dropIn() && !a.opts.watch {
 		all = append(all, report.NewSummary(o, a.again))

@@ -13,12 +13,14 @@ const (
 // lines writes the output of several commands to one stream, each line after
 // its command's prefix. No byte is dropped and none is added but prefixes and
 // the newline that ends an unterminated last line; and of a line that overwrites
-// itself, as a progress bar does, only the last state is shown, if progress is set.
+// itself, as a progress bar does, only the last state is shown, if progress is set; on a
+// terminal those before it, too, that stood for a moment, each in the place of the last.
 type lines struct {
 	w        *Out
 	buf      []byte
 	hold     int // how much of an unterminated line is held back; 0 means keepLine
 	progress bool
+	terminal bool  // w is a terminal
 	open     *tail // whose line is shown and not terminated; nil mostly
 }
 
@@ -62,19 +64,39 @@ func (l *lines) write(t *tail, data []byte) {
 	l.flush()
 }
 
+// show shows text, which is the line of t or goes on with it. Where that overwrites what
+// is shown of the line already, so does weft: the prefix comes first there, too.
+func (l *lines) show(t *tail, text []byte) {
+	state := l.last(text)
+	if replaces := t.replaces || len(state) < len(text); replaces && t.inLine && l.open == t && len(bytes.TrimRight(state, "\r\n")) > 0 {
+		l.add([]byte{'\r'})
+		l.add(t.prefix)
+	} else {
+		l.begin(t)
+	}
+	l.add(state)
+	t.replaces = l.progress && bytes.HasSuffix(state, []byte{'\r'})
+}
+
 // line shows the end of a line that began in t.
 func (l *lines) line(t *tail, rest []byte) {
-	l.begin(t)
 	if len(t.partial) > 0 {
-		if l.progress && bytes.IndexByte(rest, '\r') >= 0 || bytes.IndexByte(t.partial, '\r') >= 0 {
+		if l.progress && (bytes.IndexByte(rest, '\r') >= 0 || bytes.IndexByte(t.partial, '\r') >= 0) {
 			t.partial = append(t.partial, rest...)
 			rest = nil
 		}
-		l.add(l.last(t.partial))
+		l.show(t, t.partial)
 		t.partial = t.partial[:0]
 	}
-	l.add(l.last(rest))
-	t.inLine, l.open = false, nil
+	switch {
+	case len(rest) == 0:
+	case t.replaces || t.inLine:
+		l.show(t, rest)
+	default: // a line of its own, as nearly all are
+		l.begin(t)
+		l.add(l.last(rest))
+	}
+	t.inLine, l.open, t.replaces = false, nil, false
 }
 
 // keep holds back the beginning of a line, unless it is too long for that.
@@ -85,27 +107,28 @@ func (l *lines) keep(t *tail, part []byte) {
 	}
 	if l.progress && bytes.IndexByte(part, '\r') >= 0 {
 		t.partial = append(t.partial, part...)
-		t.partial = append(t.partial[:0], l.last(t.partial)...)
+		state := l.last(t.partial)
+		t.replaces = t.replaces || len(state) < len(t.partial)
+		t.partial = append(t.partial[:0], state...)
 		part = nil
 	}
 	if len(t.partial)+len(part) <= hold {
 		t.partial = append(t.partial, part...)
 		return
 	}
-	l.begin(t)
-	l.add(t.partial)
+	l.show(t, t.partial)
 	l.add(part)
 	t.partial = t.partial[:0]
 }
 
 // idle shows the beginning of a line that nothing was added to for a moment: it may be
 // a question. The line goes on there, if no other command has shown anything meanwhile.
+// A line that overwrites itself is shown before its end on a terminal only.
 func (l *lines) idle(t *tail) {
-	if len(t.partial) == 0 {
+	if len(t.partial) == 0 || !l.terminal && (t.replaces || bytes.IndexByte(t.partial, '\r') >= 0) {
 		return
 	}
-	l.begin(t)
-	l.add(l.last(t.partial))
+	l.show(t, t.partial)
 	t.partial = t.partial[:0]
 	l.flush()
 }

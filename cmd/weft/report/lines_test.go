@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/weftrun/weft/engine/event"
@@ -75,6 +76,39 @@ func TestProgress(t *testing.T) {
 			p.Handle(&event.CommandEnded{Step: 1})
 			if got := r.out.String(); got != want {
 				t.Errorf("%q in pieces of %d: %q, want %q", in, cut, got, want)
+			}
+		}
+	}
+}
+
+// TestProgressShown: what stood for a moment is overwritten by what comes after it, on a
+// terminal; elsewhere only the last state is shown, and questions are shown everywhere.
+func TestProgressShown(t *testing.T) {
+	for _, c := range []struct{ in, terminal, file string }{ // "|" is a moment
+		{"\r10%|\r20%|\r30%|\n", "[p] 10%\r[p] 20%\r[p] 30%\n", "[p] 30%\n"},
+		{"10%\r|20%\r|30%\r|\n", "[p] 10%\r\r[p] 20%\r\r[p] 30%\r\n", "[p] 30%\r\n"},
+		{"\r1|0|%|\r20%|\n", "[p] 10%\r[p] 20%\n", "[p] 20%\n"},
+		{"1%|\r|2%|\n", "[p] 1%\r\r[p] 2%\n", "[p] 1%\r[p] 2%\n"},
+		{"name? |you\n", "[p] name? you\n", "[p] name? you\n"},
+		{"wait|\rdone\nnext\n", "[p] wait\r[p] done\n[p] next\n", "[p] wait\r[p] done\n[p] next\n"},
+	} {
+		for _, terminal := range []bool{true, false} {
+			want := c.file
+			if terminal {
+				want = c.terminal
+			}
+			var r recorder
+			o := r.options()
+			o.Terminal = terminal
+			p := newPrefixed(o)
+			p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
+			for _, part := range strings.Split(c.in, "|") {
+				p.Handle(outputEvent(1, part))
+				p.Handle(&event.Output{Step: 1, Idle: true})
+			}
+			p.Handle(&event.CommandEnded{Step: 1})
+			if got := r.out.String(); got != want {
+				t.Errorf("%q, terminal %v: %q, want %q", c.in, terminal, got, want)
 			}
 		}
 	}

@@ -19,15 +19,16 @@ var sequence = [...]Color{
 
 // tail is how the output of one command stands.
 type tail struct {
-	prefix  []byte // "[PREFIX] ", coloured
-	partial []byte // an unterminated line not yet shown
-	inLine  bool   // the line shown last is not terminated: it was too long to keep
+	prefix   []byte // "[PREFIX] ", coloured
+	partial  []byte // an unterminated line not yet shown
+	inLine   bool   // the line shown last is not terminated: it was too long to keep
+	replaces bool   // what comes next overwrites what is shown of the line
 }
 
 func newPrefixed(o Options) *prefixed {
 	p := &prefixed{messages: newMessages(o), open: map[command]*tail{}, colors: map[string]Color{}}
 	p.messages.prefixed = true
-	p.lines.w, p.lines.progress = o.Stdout, !o.DropIn
+	p.lines.w, p.lines.progress, p.lines.terminal = o.Stdout, !o.DropIn, o.Terminal
 	return p
 }
 

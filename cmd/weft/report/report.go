@@ -33,6 +33,7 @@ type Options struct {
 	DropIn         bool    // texts of the reference, none of weft's own
 	Palette        Palette // the zero value has no colours
 	Verbose        bool
+	Terminal       bool // Stdout is one
 	Silent         bool // neither announcements nor "up to date"
 	ErrorOnly      bool // grouped: only the output of failed commands
 	Clear          bool // the screen, before each run of what is watched
