@@ -11,6 +11,9 @@ import (
 // parseYAML returns the root node of the first document of src, or nil for a
 // file without one. A diagnostic of kind Syntax says where src is not YAML.
 func parseYAML(file *diag.File, src []byte) (*yaml.Node, *diag.Diagnostic) {
+	if n := new(plainReader).read(src); n != nil {
+		return n, nil
+	}
 	doc, err := unmarshal(src)
 	if err != nil {
 		return nil, syntaxProblem(file, src, err)

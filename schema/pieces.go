@@ -25,7 +25,7 @@ import (
 
 const (
 	piecesFrom = 16 << 10 // size from which a file is read in pieces
-	pieceSize  = 16 << 10 // about how large a piece is
+	pieceSize  = 4 << 10  // about how large a piece is
 )
 
 // piece is a part of the value of tasks.
@@ -156,7 +156,7 @@ func beginsKey(c byte) bool {
 
 // addHead adds the keys before tasks to root.
 func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
-	n := parsePart(append(bytes.Clone(src), "tasks:\n"...))
+	n := parsePart(new(plainReader), append(bytes.Clone(src), "tasks:\n"...))
 	if n == nil || !plainMap(n) || n.Column != 1 {
 		return false
 	}
@@ -167,7 +167,7 @@ func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
 // addTail adds the keys after tasks to root.
 func addTail(root *yaml.Node, file *diag.File, src []byte) bool {
 	const before = "tasks:\n  x: y\n"
-	n := parsePart(append([]byte(before), src...))
+	n := parsePart(new(plainReader), append([]byte(before), src...))
 	if n == nil || !plainMap(n) {
 		return false
 	}
@@ -185,8 +185,11 @@ func addKeys(root *yaml.Node, content []*yaml.Node) bool {
 	return true
 }
 
-// parsePart returns the root of src, or nil.
-func parsePart(src []byte) *yaml.Node {
+// parsePart returns the root of src, or nil. It is valid until r reads again.
+func parsePart(r *plainReader, src []byte) *yaml.Node {
+	if n := r.read(src); n != nil {
+		return n
+	}
 	doc, err := unmarshal(src)
 	if err != nil || len(doc.Content) == 0 {
 		return nil
@@ -225,12 +228,13 @@ func (d *decoder) readAll(pieces []piece) bool {
 	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
 		done.Go(func() {
 			var buf []byte
+			var plain plainReader
 			for !failed.Load() {
 				i := int(next.Add(1)) - 1
 				if i >= len(order) {
 					return
 				}
-				if !order[i].read(d.file, &buf) {
+				if !order[i].read(d.file, &plain, &buf) {
 					failed.Store(true)
 				}
 			}
@@ -240,7 +244,7 @@ func (d *decoder) readAll(pieces []piece) bool {
 	return !failed.Load()
 }
 
-func (p *piece) read(file *diag.File, buf *[]byte) bool {
+func (p *piece) read(file *diag.File, plain *plainReader, buf *[]byte) bool {
 	src, lines := append((*buf)[:0], "tasks:\n"...), p.lines-1
 	if !p.first {
 		src = append(append(src, p.indent...), "x: y\n"...)
@@ -248,7 +252,7 @@ func (p *piece) read(file *diag.File, buf *[]byte) bool {
 	}
 	src = append(src, p.src...)
 	*buf = src
-	n := parsePart(src)
+	n := parsePart(plain, src)
 	if n == nil || len(n.Content) != 2 || !plainMap(n.Content[1]) {
 		return false
 	}
