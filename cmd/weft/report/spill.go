@@ -72,8 +72,12 @@ func (s *spill) writeTo(w *Out) {
 }
 
 func (s *spill) copyFile(w *Out) {
+	off := w.splice(s.file, 0, s.size)
+	if off == s.size {
+		return
+	}
 	buf := make([]byte, copyBlock)
-	for off := int64(0); off < s.size && w.Err() == nil; {
+	for off < s.size && w.Err() == nil {
 		n, err := s.file.ReadAt(buf[:min(int64(len(buf)), s.size-off)], off)
 		w.Write(buf[:n])
 		off += int64(n)
