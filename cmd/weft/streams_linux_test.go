@@ -50,6 +50,8 @@ const streamTasks = `tasks:
   direct: {cmd: probe R hold, stdin: {from: w}}
   tapped-w: {cmd: probe W hold, stdout: [{file: copy.bin}, capture]}
   tapped: {cmd: probe R hold, stdin: {from: tapped-w}}
+  kept-w: {cmd: probe W hold, stdout: [{file: copy.bin}]}
+  kept: {cmd: probe R hold, stdin: {from: kept-w}}
   r1: {cmd: probe R hold, stdin: {from: w}}
   r2: {cmd: probe R hold, stdin: {from: w}}
   r3: {cmd: probe R hold, stdin: {from: w}}
@@ -63,7 +65,7 @@ const streamTasks = `tasks:
 func TestBytes(t *testing.T) {
 	t.Parallel()
 	largest := amount("WEFT_BYTES", 64<<20)
-	readers := map[string]int{"direct": 1, "tapped": 1, "fan": 3, "pipe": 2, "merged": 1}
+	readers := map[string]int{"direct": 1, "tapped": 1, "kept": 1, "fan": 3, "pipe": 2, "merged": 1}
 	for name, readers := range readers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +96,7 @@ func TestBytes(t *testing.T) {
 				if err := cmd.Wait(); err != nil {
 					t.Errorf("%d bytes: %v", n, err)
 				}
-				if name == "tapped" {
+				if name == "tapped" || name == "kept" {
 					f, err := os.Open(filepath.Join(cmd.Dir, "copy.bin"))
 					if err != nil {
 						t.Fatal(err)
@@ -115,7 +117,7 @@ func TestBytes(t *testing.T) {
 // is not read.
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
-	for name, readers := range map[string]int{"direct": 1, "fan": 3, "pipe": 2} {
+	for name, readers := range map[string]int{"direct": 1, "kept": 1, "fan": 3, "pipe": 2} {
 		kit, cmd := streamed(t, streamTasks, name)
 		probes := kit.Meet([]string{"W", "R", "R", "R"}[:1+readers]...)
 		total := 0

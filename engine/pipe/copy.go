@@ -26,12 +26,8 @@ type Fan struct {
 	Flowed func(*os.File)
 }
 
-// ahead is how many blocks flows may be ahead of taps.
-const ahead = 4
-
 // Copy copies from r until its end and returns why it ended before, or nil. Taps
-// that stand beside flows are written by another goroutine, a few blocks behind:
-// a disk does not hold up a program.
+// that stand beside flows are written by another goroutine, a few blocks behind.
 func (f *Fan) Copy(r io.Reader) error {
 	flows := append([]*os.File(nil), f.Flows...)
 	defer func() {
@@ -40,12 +36,12 @@ func (f *Fan) Copy(r io.Reader) error {
 		}
 	}()
 	if len(f.Taps) > 0 && len(flows) > 0 {
-		b := f.behind()
-		defer b.end()
-		if err := f.copy(r, &flows, b.buffer, b.write); err != nil {
-			return err
+		if s, ok := r.(*Source); ok && len(f.Taps) == 1 && len(flows) == 1 && fileBehind(f.Taps[0]) {
+			if err := f.tee(s, flows[0]); err != nil {
+				return err
+			}
 		}
-		return b.end()
+		return f.copyBehind(r, &flows)
 	}
 	buf := make([]byte, 64<<10)
 	return f.copy(r, &flows, func(full bool) []byte {
@@ -54,6 +50,45 @@ func (f *Fan) Copy(r io.Reader) error {
 		}
 		return buf
 	}, f.tap)
+}
+
+// chunk is a part of a stream, in memory.
+type chunk struct {
+	buf []byte // nil until it is needed
+	n   int    // filled bytes
+}
+
+// copyBehind is Copy with taps that are written behind.
+func (f *Fan) copyBehind(r io.Reader, flows *[]*os.File) error {
+	b := putBehind(make([]*chunk, ahead), func(c *chunk) error { return f.tap(c.buf, c.n) })
+	defer b.end()
+	var c *chunk
+	err := f.copy(r, flows, func(bool) []byte {
+		if c, _ = b.take(); c == nil {
+			c = &chunk{buf: make([]byte, block)}
+		}
+		return c.buf
+	}, func(_ []byte, n int) error {
+		c.n = n
+		return b.give(c)
+	})
+	if err != nil {
+		return err
+	}
+	return b.end()
+}
+
+// fileBehind reports whether all that is written to w goes to the end of a file,
+// or will.
+func fileBehind(w io.Writer) bool {
+	switch w := w.(type) {
+	case *os.File:
+		st, err := w.Stat()
+		return err == nil && st.Mode().IsRegular()
+	case *Capture:
+		return w.overflow != Tail
+	}
+	return false
 }
 
 // copy is Copy, with buffers from next, which is told whether the last one was
@@ -100,66 +135,6 @@ func (f *Fan) tap(buf []byte, n int) error {
 		}
 	}
 	return nil
-}
-
-// behind is a goroutine that writes to the taps.
-type behind struct {
-	f     *Fan
-	free  chan []byte
-	work  chan filled
-	fault error // of the taps; read when over is closed
-	over  chan struct{}
-	once  sync.Once
-}
-
-type filled struct {
-	buf []byte
-	n   int
-}
-
-func (f *Fan) behind() *behind {
-	b := &behind{f: f, free: make(chan []byte, ahead), work: make(chan filled, ahead), over: make(chan struct{})}
-	for range ahead {
-		b.free <- make([]byte, block)
-	}
-	go b.serve()
-	return b
-}
-
-func (b *behind) serve() {
-	defer close(b.over)
-	for w := range b.work {
-		if b.fault = b.f.tap(w.buf, w.n); b.fault != nil {
-			return
-		}
-		b.free <- w.buf
-	}
-}
-
-// buffer returns a buffer; after a fault of a tap, one that is not written any more.
-func (b *behind) buffer(bool) []byte {
-	select {
-	case buf := <-b.free:
-		return buf
-	case <-b.over:
-		return make([]byte, block)
-	}
-}
-
-func (b *behind) write(buf []byte, n int) error {
-	select {
-	case b.work <- filled{buf, n}:
-		return nil
-	case <-b.over:
-		return b.fault
-	}
-}
-
-// end returns when everything has been written, and why it was not.
-func (b *behind) end() error {
-	b.once.Do(func() { close(b.work) })
-	<-b.over
-	return b.fault
 }
 
 func (f *Fan) flowed(w *os.File) {
