@@ -1,6 +1,9 @@
 package report
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
 const (
 	// keepLine is how much of an unterminated line is held back, so that
@@ -8,13 +11,19 @@ const (
 	keepLine = 64 << 10
 	// batch is how much is collected before it is written.
 	batch = 64 << 10
+	// often is how often a line that overwrites itself is shown, at most.
+	often = 100 * time.Millisecond
+	// cutMark stands where a line is cut that was too long to be held back, since
+	// another command has shown something before its end.
+	cutMark = "…"
 )
 
 // lines writes the output of several commands to one stream, each line after
-// its command's prefix. No byte is dropped and none is added but prefixes and
-// the newline that ends an unterminated last line; and of a line that overwrites
-// itself, as a progress bar does, only the last state is shown, if progress is set; on a
-// terminal those before it, too, that stood for a moment, each in the place of the last.
+// its command's prefix. No byte is dropped and none is added but prefixes, what
+// ends a line that another one comes between, and the newline that ends an
+// unterminated last line; and of a line that overwrites itself, as a progress bar does,
+// only the last state is shown, if progress is set; on a terminal ten a second of those
+// before it, too, each in the place of the last.
 type lines struct {
 	w        *Out
 	buf      []byte
@@ -28,11 +37,17 @@ type lines struct {
 // is not terminated ends here, and gets its prefix again when it goes on.
 func (l *lines) begin(t *tail) {
 	if l.open != nil && l.open != t {
+		if l.open.long {
+			l.add([]byte(cutMark))
+		}
 		l.add([]byte{'\n'})
 		l.open.inLine = false
 	}
 	if !t.inLine {
 		l.add(t.prefix)
+		if t.long {
+			l.add([]byte(cutMark))
+		}
 	}
 	t.inLine, l.open = true, t
 }
@@ -96,7 +111,7 @@ func (l *lines) line(t *tail, rest []byte) {
 		l.begin(t)
 		l.add(l.last(rest))
 	}
-	t.inLine, l.open, t.replaces = false, nil, false
+	t.inLine, l.open, t.replaces, t.long = false, nil, false, false
 }
 
 // keep holds back the beginning of a line, unless it is too long for that.
@@ -118,7 +133,16 @@ func (l *lines) keep(t *tail, part []byte) {
 	}
 	l.show(t, t.partial)
 	l.add(part)
-	t.partial = t.partial[:0]
+	t.partial, t.long = t.partial[:0], true
+}
+
+// progressed shows how a line that overwrites itself stands at a time, on a terminal,
+// unless that was shown a moment ago.
+func (l *lines) progressed(t *tail, at time.Time) {
+	if l.terminal && l.progress && (t.replaces || bytes.IndexByte(t.partial, '\r') >= 0) && at.Sub(t.shown) >= often {
+		l.idle(t)
+		t.shown = at
+	}
 }
 
 // idle shows the beginning of a line that nothing was added to for a moment: it may be

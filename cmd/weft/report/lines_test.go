@@ -2,9 +2,11 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftrun/weft/engine/event"
 )
@@ -111,6 +113,53 @@ func TestProgressShown(t *testing.T) {
 				t.Errorf("%q, terminal %v: %q, want %q", c.in, terminal, got, want)
 			}
 		}
+	}
+}
+
+// TestProgressOften: of a line that overwrites itself all the time, a terminal is shown
+// ten states a second, and the last.
+func TestProgressOften(t *testing.T) {
+	for _, form := range []string{"%d%%\r", "\r%d%%"} {
+		var r recorder
+		o := r.options()
+		o.Terminal = true
+		p := newPrefixed(o)
+		p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
+		start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		for i := range 100 {
+			ev := outputEvent(1, fmt.Sprintf(form, i+1))
+			ev.Time = start.Add(time.Duration(i) * 10 * time.Millisecond)
+			p.Handle(ev)
+		}
+		p.Handle(outputEvent(1, "\n"))
+		p.Handle(&event.CommandEnded{Step: 1})
+		got := r.out.String()
+		var want strings.Builder
+		for i := 1; i <= 91; i += 10 {
+			fmt.Fprintf(&want, "[p] %d%% ", i)
+		}
+		want.WriteString("[p] 100% ")
+		if shown := strings.Join(strings.Fields(got), " ") + " "; shown != want.String() {
+			t.Errorf("%q: shown is\n%q\nwant\n%q", form, shown, want.String())
+		}
+	}
+}
+
+// TestLongLineCut: where another command comes between a line too long to be held
+// back, both of its parts are marked.
+func TestLongLineCut(t *testing.T) {
+	var r recorder
+	p := newPrefixed(r.options())
+	p.lines.hold = 8
+	p.Handle(&event.StepStarted{Step: 1, Prefix: "a"})
+	p.Handle(&event.StepStarted{Step: 2, Prefix: "b"})
+	p.Handle(outputEvent(1, "long long"))
+	p.Handle(outputEvent(1, " long"))
+	p.Handle(outputEvent(2, "short\n"))
+	p.Handle(outputEvent(1, " line\nnext\n"))
+	want := "[a] long long…\n[b] short\n[a] … long line\n[a] next\n"
+	if got := r.out.String(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 

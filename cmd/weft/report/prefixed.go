@@ -1,6 +1,10 @@
 package report
 
-import "github.com/weftrun/weft/engine/event"
+import (
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+)
 
 // prefixed is the style "prefixed": every line a command writes is shown at
 // once, on standard output, as "[PREFIX] line".
@@ -19,10 +23,12 @@ var sequence = [...]Color{
 
 // tail is how the output of one command stands.
 type tail struct {
-	prefix   []byte // "[PREFIX] ", coloured
-	partial  []byte // an unterminated line not yet shown
-	inLine   bool   // the line shown last is not terminated: it was too long to keep
-	replaces bool   // what comes next overwrites what is shown of the line
+	prefix   []byte    // "[PREFIX] ", coloured
+	partial  []byte    // an unterminated line not yet shown
+	inLine   bool      // the line shown last is not terminated
+	long     bool      // it was too long to be held back
+	replaces bool      // what comes next overwrites what is shown of the line
+	shown    time.Time // when an unterminated line was shown last
 }
 
 func newPrefixed(o Options) *prefixed {
@@ -38,10 +44,13 @@ func (p *prefixed) Handle(ev event.Event) {
 		if ev.Idle {
 			if t := p.open[command{ev.Step, ev.Command}]; t != nil && !p.o.DropIn {
 				p.lines.idle(t)
+				t.shown = ev.Time
 			}
 			return
 		}
-		p.lines.write(p.tail(command{ev.Step, ev.Command}), ev.Data)
+		t := p.tail(command{ev.Step, ev.Command})
+		p.lines.write(t, ev.Data)
+		p.lines.progressed(t, ev.Time)
 		release(ev)
 		return
 	case *event.CommandEnded:
