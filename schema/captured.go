@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 	"sync"
@@ -63,13 +62,13 @@ func (c *captured) find(w *Workflow) {
 }
 
 // outputCalls returns the names in {{output "name"}}, wherever a file has them.
-func outputCalls(src []byte) (names []string) {
-	if !bytes.Contains(src, []byte("output")) || !bytes.Contains(src, []byte("{{")) {
+func outputCalls(src string) (names []string) {
+	if !strings.Contains(src, "output") || !strings.Contains(src, "{{") {
 		return nil
 	}
 	call := regexp.MustCompile("\\boutput\\s+\\\\?[\"`]([^\"`\\\\]+)")
-	for _, m := range call.FindAllSubmatch(src, -1) {
-		names = append(names, string(m[1]))
+	for _, m := range call.FindAllStringSubmatch(src, -1) {
+		names = append(names, m[1])
 	}
 	return names
 }

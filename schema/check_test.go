@@ -9,7 +9,7 @@ import (
 
 func workflow(t *testing.T, src string) *Workflow {
 	t.Helper()
-	doc, list := decodeFile(&diag.File{Path: "T", Source: []byte(src)})
+	doc, list := decodeFile(&diag.File{Path: "T", Source: src})
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func decodeText(src string) (*document, []string) {
-	doc, list := decodeFile(&diag.File{Path: "T", Source: []byte(src)})
+	doc, list := decodeFile(&diag.File{Path: "T", Source: src})
 	var all []string
 	for _, d := range list.All() {
 		s := d.Error()
@@ -222,7 +222,7 @@ func TestHostile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			start := time.Now()
-			doc, list := decodeFile(&diag.File{Path: "T", Source: []byte(tt.src)})
+			doc, list := decodeFile(&diag.File{Path: "T", Source: tt.src})
 			if d := doc.checkVersion(false); d != nil {
 				list.Add(d)
 			}
@@ -244,7 +244,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("output: {group: {begin: x, error_only: yes}}\ninterval: 1s\nset: [e]\ntasks: [x]")
 	f.Add("tasks:\n  a: {requires: {vars: [A, {name: B, enum: [x]}, {name: C, enum: {ref: .D}}]}, preconditions: [x, {sh: y, msg: z}], platforms: [linux, a/b]}")
 	f.Fuzz(func(t *testing.T, src string) {
-		file := &diag.File{Path: "T", Source: []byte(src)}
+		file := &diag.File{Path: "T", Source: src}
 		doc, list := decodeFile(file)
 		lines := int32(strings.Count(src, "\n") + strings.Count(src, "\r") + 2)
 		for _, d := range list.All() {

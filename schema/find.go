@@ -134,12 +134,23 @@ func notYetRemote(path string, pos diag.Pos) *diag.Diagnostic {
 }
 
 // readSource returns the content of the file at path.
-func readSource(path string, stdin io.Reader) ([]byte, error) {
-	if path != stdinPath {
-		return os.ReadFile(path)
+func readSource(path string, stdin io.Reader) (string, error) {
+	var b strings.Builder
+	if path == stdinPath {
+		if stdin == nil {
+			return "", errors.New("there is no standard input to read it from")
+		}
+		_, err := io.Copy(&b, stdin)
+		return b.String(), err
 	}
-	if stdin == nil {
-		return nil, errors.New("there is no standard input to read it from")
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
-	return io.ReadAll(stdin)
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		b.Grow(int(st.Size()))
+	}
+	_, err = io.Copy(&b, f)
+	return b.String(), err
 }

@@ -63,7 +63,7 @@ func (e *includeEntry) verify(file *diag.File) *diag.Diagnostic {
 	if e.checksum.S == "" {
 		return nil
 	}
-	sum := sha256.Sum256(file.Source)
+	sum := sha256.Sum256([]byte(file.Source))
 	got := hex.EncodeToString(sum[:])
 	if got == e.checksum.S {
 		return nil

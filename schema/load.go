@@ -189,7 +189,7 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
 	d := &decoder{file: file, budget: freeVisits + 4*len(file.Source)}
 	if len(file.Source) < piecesFrom || !d.readPieces(doc, pieceSize) {
-		root, problem := parseYAML(file, file.Source)
+		root, problem := parseYAML(file)
 		switch {
 		case problem != nil:
 			d.list.Add(problem)

@@ -8,15 +8,15 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// parseYAML returns the root node of the first document of src, or nil for a
-// file without one. A diagnostic of kind Syntax says where src is not YAML.
-func parseYAML(file *diag.File, src []byte) (*yaml.Node, *diag.Diagnostic) {
-	if n := new(plainReader).read(src); n != nil {
+// parseYAML returns the root node of the first document of a file, or nil for one
+// without. A diagnostic of kind Syntax says where it is not YAML.
+func parseYAML(file *diag.File) (*yaml.Node, *diag.Diagnostic) {
+	if n := new(plainReader).read(file.Source); n != nil {
 		return n, nil
 	}
-	doc, err := unmarshal(src)
+	doc, err := unmarshal([]byte(file.Source))
 	if err != nil {
-		return nil, syntaxProblem(file, src, err)
+		return nil, syntaxProblem(file, err)
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil

@@ -1,9 +1,9 @@
 package schema
 
 import (
-	"bytes"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -17,9 +17,9 @@ import (
 // style can be cut in front of any line that begins a task. Pieces are read
 // side by side and their trees dropped at once.
 //
-// A cut is safe because each part is parsed by the library below a first line
-// that puts it into the state it has in the file: in the map of tasks, after a
-// task. Wherever a cut would change the meaning (inside quotes or brackets,
+// A cut is safe: plainReader reads a part only if it is a map by itself, and the
+// library parses it below a first line that puts it into the state it has in the
+// file: in the map of tasks, after a task. Wherever a cut would change the meaning (inside quotes or brackets,
 // between an anchor and its alias) the part before or after it is not valid by
 // itself. Then, or if anything else is unusual, the file is read as a whole.
 
@@ -30,9 +30,9 @@ const (
 
 // piece is a part of the value of tasks.
 type piece struct {
-	src    []byte
+	src    string
 	lines  int32  // lines before it
-	indent []byte // of its tasks
+	indent string // of its tasks
 	first  bool
 	tasks  []*Task
 	list   diag.List
@@ -47,7 +47,7 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 		return false
 	}
 	head, body, tail := splitTasks(src)
-	pieces := cut(body, int32(bytes.Count(src[:len(src)-len(body)-len(tail)], newline)), size)
+	pieces := cut(body, int32(strings.Count(src[:len(src)-len(body)-len(tail)], newline)), size)
 	if len(pieces) < 2 {
 		return false
 	}
@@ -69,20 +69,20 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 	return true
 }
 
-var newline = []byte{'\n'}
+const newline = "\n"
 
 // strangeLines reports whether src has lines that end with anything but \n and
 // \r\n, which would make us count wrong.
-func strangeLines(src []byte) bool {
-	if bytes.IndexByte(src, '\r') >= 0 && bytes.Count(src, []byte{'\r'}) != bytes.Count(src, []byte("\r\n")) {
+func strangeLines(src string) bool {
+	if strings.IndexByte(src, '\r') >= 0 && strings.Count(src, "\r") != strings.Count(src, "\r\n") {
 		return true
 	}
-	return bytes.Contains(src, []byte("\u0085")) || bytes.Contains(src, []byte("\u2028")) || bytes.Contains(src, []byte("\u2029"))
+	return strings.Contains(src, "\u0085") || strings.Contains(src, "\u2028") || strings.Contains(src, "\u2029")
 }
 
 // splitTasks cuts src around the lines below "tasks:". body is nil when there
 // is no such line, or more than one document.
-func splitTasks(src []byte) (head, body, tail []byte) {
+func splitTasks(src string) (head, body, tail string) {
 	at := -1 // offset of the first line below tasks
 	for i := 0; i < len(src); {
 		end := lineEnd(src, i)
@@ -91,12 +91,12 @@ func splitTasks(src []byte) (head, body, tail []byte) {
 		case len(line) == 0 || line[0] == '\n' || line[0] == '\r' || line[0] == ' ' || line[0] == '#' || line[0] == '\t':
 		case line[0] == '.' || line[0] == '-' || line[0] == '%':
 			// A marker of documents; one may open the file.
-			if at >= 0 || len(bytes.TrimSpace(head)) > 0 || string(bytes.TrimSpace(line)) != "---" {
-				return nil, nil, nil
+			if at >= 0 || len(strings.TrimSpace(head)) > 0 || strings.TrimSpace(line) != "---" {
+				return "", "", ""
 			}
 		case at >= 0:
 			return head, src[at:i], src[i:]
-		case bytes.HasPrefix(line, []byte("tasks:")) && len(bytes.TrimSpace(line)) == len("tasks:"):
+		case strings.HasPrefix(line, "tasks:") && len(strings.TrimSpace(line)) == len("tasks:"):
 			at, head = end, src[:i]
 		default:
 			head = src[:end]
@@ -104,21 +104,21 @@ func splitTasks(src []byte) (head, body, tail []byte) {
 		i = end
 	}
 	if at < 0 {
-		return nil, nil, nil
+		return "", "", ""
 	}
-	return head, src[at:], nil
+	return head, src[at:], ""
 }
 
 // lineEnd returns the offset after the line that begins at i.
-func lineEnd(src []byte, i int) int {
-	if n := bytes.IndexByte(src[i:], '\n'); n >= 0 {
+func lineEnd(src string, i int) int {
+	if n := strings.IndexByte(src[i:], '\n'); n >= 0 {
 		return i + n + 1
 	}
 	return len(src)
 }
 
 // cut divides body in front of lines that begin a task.
-func cut(body []byte, lines int32, size int) []piece {
+func cut(body string, lines int32, size int) []piece {
 	indent := -1
 	var pieces []piece
 	start, startLine := 0, lines
@@ -145,7 +145,7 @@ func cut(body []byte, lines int32, size int) []piece {
 	pieces = append(pieces, piece{src: body[start:], lines: startLine})
 	for i := range pieces {
 		pieces[i].first = i == 0
-		pieces[i].indent = bytes.Repeat([]byte{' '}, indent)
+		pieces[i].indent = strings.Repeat(" ", indent)
 	}
 	return pieces
 }
@@ -155,8 +155,8 @@ func beginsKey(c byte) bool {
 }
 
 // addHead adds the keys before tasks to root.
-func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
-	n := parsePart(new(plainReader), append(bytes.Clone(src), "tasks:\n"...))
+func addHead(root *yaml.Node, file *diag.File, src string) bool {
+	n := parsePart(src + "tasks:\n")
 	if n == nil || !plainMap(n) || n.Column != 1 {
 		return false
 	}
@@ -165,13 +165,13 @@ func addHead(root *yaml.Node, file *diag.File, src []byte) bool {
 }
 
 // addTail adds the keys after tasks to root.
-func addTail(root *yaml.Node, file *diag.File, src []byte) bool {
+func addTail(root *yaml.Node, file *diag.File, src string) bool {
 	const before = "tasks:\n  x: y\n"
-	n := parsePart(new(plainReader), append([]byte(before), src...))
+	n := parsePart(before + src)
 	if n == nil || !plainMap(n) {
 		return false
 	}
-	shift(n, bytes.Count(file.Source[:len(file.Source)-len(src)], newline)-2)
+	shift(n, strings.Count(file.Source[:len(file.Source)-len(src)], newline)-2)
 	return addKeys(root, n.Content[2:])
 }
 
@@ -185,11 +185,15 @@ func addKeys(root *yaml.Node, content []*yaml.Node) bool {
 	return true
 }
 
-// parsePart returns the root of src, or nil. It is valid until r reads again.
-func parsePart(r *plainReader, src []byte) *yaml.Node {
-	if n := r.read(src); n != nil {
+// parsePart returns the root of src, or nil.
+func parsePart(src string) *yaml.Node {
+	if n := new(plainReader).read(src); n != nil {
 		return n
 	}
+	return parseByLibrary([]byte(src))
+}
+
+func parseByLibrary(src []byte) *yaml.Node {
 	doc, err := unmarshal(src)
 	if err != nil || len(doc.Content) == 0 {
 		return nil
@@ -227,14 +231,13 @@ func (d *decoder) readAll(pieces []piece) bool {
 	var done sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
 		done.Go(func() {
-			var buf []byte
-			var plain plainReader
+			var m pieceMemory
 			for !failed.Load() {
 				i := int(next.Add(1)) - 1
 				if i >= len(order) {
 					return
 				}
-				if !order[i].read(d.file, &plain, &buf) {
+				if !order[i].read(d.file, &m) {
 					failed.Store(true)
 				}
 			}
@@ -244,7 +247,33 @@ func (d *decoder) readAll(pieces []piece) bool {
 	return !failed.Load()
 }
 
-func (p *piece) read(file *diag.File, plain *plainReader, buf *[]byte) bool {
+// pieceMemory is what is used again for the next piece. The zero value is ready.
+type pieceMemory struct {
+	plain    plainReader
+	buf      []byte
+	tasks    slab[Task]
+	commands slab[Command]
+}
+
+// read decodes p. It returns false when it cannot be read by itself.
+func (p *piece) read(file *diag.File, m *pieceMemory) bool {
+	n, lines := m.plain.read(p.src), p.lines
+	if n == nil {
+		if n, lines = p.readByLibrary(&m.buf); n == nil {
+			return false
+		}
+	}
+	d := decoder{file: file, line: lines, budget: freeVisits + 4*len(p.src), tasks: m.tasks, commands: m.commands}
+	var doc document
+	d.readTasks(n, &doc)
+	m.tasks, m.commands = d.tasks, d.commands
+	p.tasks, p.list, p.src = doc.tasks, d.list, ""
+	return true
+}
+
+// readByLibrary returns the map of the tasks of p, or nil, and how many lines of the
+// file come before those that its nodes are counted from.
+func (p *piece) readByLibrary(buf *[]byte) (n *yaml.Node, lines int32) {
 	src, lines := append((*buf)[:0], "tasks:\n"...), p.lines-1
 	if !p.first {
 		src = append(append(src, p.indent...), "x: y\n"...)
@@ -252,17 +281,13 @@ func (p *piece) read(file *diag.File, plain *plainReader, buf *[]byte) bool {
 	}
 	src = append(src, p.src...)
 	*buf = src
-	n := parsePart(plain, src)
-	if n == nil || len(n.Content) != 2 || !plainMap(n.Content[1]) {
-		return false
+	root := parseByLibrary(src)
+	if root == nil || len(root.Content) != 2 || !plainMap(root.Content[1]) {
+		return nil, 0
 	}
-	n = n.Content[1]
+	n = root.Content[1]
 	if !p.first {
 		n.Content = n.Content[2:]
 	}
-	d := decoder{file: file, line: lines, budget: freeVisits + 4*len(p.src)}
-	var doc document
-	d.readTasks(n, &doc)
-	p.tasks, p.list, p.src = doc.tasks, d.list, nil
-	return true
+	return n, lines
 }

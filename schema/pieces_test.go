@@ -23,7 +23,7 @@ func dump(doc *document, list diag.List) string {
 // inPieces reads src as a whole and in the smallest pieces. cut is false when
 // it cannot be read in pieces.
 func inPieces(src string) (whole, pieces string, cut bool) {
-	file := &diag.File{Path: "/w/T.yml", Source: []byte(src)}
+	file := &diag.File{Path: "/w/T.yml", Source: src}
 	whole = dump(decodeFile(file))
 	doc := &document{file: file}
 	d := &decoder{file: file, budget: freeVisits}

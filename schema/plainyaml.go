@@ -45,12 +45,12 @@ type plainReader struct {
 
 // read returns the root node of src, which must be a map; or nil when it gives
 // up. The nodes are valid until the next call, what they hold for ever.
-func (r *plainReader) read(src []byte) *yaml.Node {
-	wide, ok := printable(src)
+func (r *plainReader) read(src string) *yaml.Node {
+	wide, ok := plainText(src)
 	if !ok {
 		return nil
 	}
-	*r = plainReader{src: string(src), wide: wide, found: r.found[:0], nodes: r.nodes, lists: r.lists}
+	*r = plainReader{src: src, wide: wide, found: r.found[:0], nodes: r.nodes, lists: r.lists}
 	r.nodes.rewind()
 	r.lists.rewind()
 	if !r.nextLine() || r.column < 0 {
@@ -63,22 +63,20 @@ func (r *plainReader) read(src []byte) *yaml.Node {
 	return root
 }
 
-// printable reports whether the library would take all characters of src, none
-// of them a strange break of lines, and whether any is longer than a byte.
-func printable(src []byte) (wide, ok bool) {
-	for _, c := range src {
-		if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
+// plainText reports whether the library takes all characters of src, none of them
+// a strange break of lines, and whether any is longer than a byte.
+func plainText(src string) (wide, ok bool) {
+	for i := range len(src) {
+		c := src[i]
+		if c < ' ' && c != '\n' && c != '\t' {
 			return false, false
 		}
-		wide = wide || c >= utf8.RuneSelf
+		wide = wide || c >= 0x7f
 	}
-	for i := 0; wide && i < len(src); {
-		c, n := utf8.DecodeRune(src[i:])
-		switch {
-		case c == utf8.RuneError && n <= 1, c >= 0x7f && c < 0xa0, c == '\u2028', c == '\u2029', c == '\ufeff', c == '\ufffe', c == '\uffff':
+	if wide {
+		if _, what := badByte(src); what != "" || strangeLines(src) || strings.Contains(src, "\ufeff") {
 			return true, false
 		}
-		i += n
 	}
 	return wide, true
 }

@@ -32,7 +32,7 @@ func show(n *yaml.Node) string {
 
 // plainProblem tells where the reader and the library do not agree on src.
 func plainProblem(r *plainReader, src string) (problem string, read bool) {
-	n := r.read([]byte(src))
+	n := r.read(src)
 	if n == nil {
 		return "", false
 	}

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"sort"
@@ -12,9 +11,10 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// syntaxProblem says where and why src is not YAML. The library's errors name
+// syntaxProblem says where and why file is not YAML. The library's errors name
 // a line, though often not the one that is wrong, and no column.
-func syntaxProblem(file *diag.File, src []byte, err error) *diag.Diagnostic {
+func syntaxProblem(file *diag.File, err error) *diag.Diagnostic {
+	src := file.Source
 	line, text := splitYAMLError(err)
 	d := &diag.Diagnostic{Kind: diag.Syntax, What: "not valid YAML: " + text}
 	if line == 0 {
@@ -37,13 +37,13 @@ func syntaxProblem(file *diag.File, src []byte, err error) *diag.Diagnostic {
 	case "found unexpected end of stream":
 		open = `"'`
 	}
-	line = min(max(line, 1), 1+bytes.Count(src, newline))
+	line = min(max(line, 1), 1+strings.Count(src, newline))
 	content := lineOf(src, line)
-	for ; line > 1 && len(bytes.TrimSpace(content)) == 0; line-- {
+	for ; line > 1 && len(strings.TrimSpace(content)) == 0; line-- {
 		content = lineOf(src, line-1) // the end of the file is nowhere
 	}
-	column := len(content) - len(bytes.TrimLeft(content, " ")) + 1
-	if i := bytes.LastIndexAny(content, open); open != "" && i >= 0 {
+	column := len(content) - len(strings.TrimLeft(content, " ")) + 1
+	if i := strings.LastIndexAny(content, open); open != "" && i >= 0 {
 		column, d.Fix = i+1, "close what is opened here"
 	}
 	d.Pos = diag.Pos{File: file, Line: int32(line), Column: int32(column)}
@@ -53,9 +53,9 @@ func syntaxProblem(file *diag.File, src []byte, err error) *diag.Diagnostic {
 	return d
 }
 
-func syntaxHint(text string, line []byte) string {
+func syntaxHint(text string, line string) string {
 	switch {
-	case strings.Contains(text, "cannot start any token") && bytes.IndexByte(line, '\t') >= 0:
+	case strings.Contains(text, "cannot start any token") && strings.IndexByte(line, '\t') >= 0:
 		return "indent with spaces; YAML allows no tabs there"
 	case strings.Contains(text, "cannot start any token"):
 		return "put quotes around the text"
@@ -88,9 +88,9 @@ func splitYAMLError(err error) (line int, text string) {
 // lastLine finds the line that the parser had come to when it failed with err,
 // which names the line where the map or list begins: it is the last line of
 // the shortest beginning of src that fails the same way.
-func lastLine(src []byte, err error) int {
+func lastLine(src string, err error) int {
 	const tooLarge = 1 << 20 // to be parsed twenty times
-	n := bytes.Count(src, newline) + 1
+	n := strings.Count(src, newline) + 1
 	if len(src) > tooLarge {
 		named, _ := splitYAMLError(err)
 		return named + 1
@@ -101,7 +101,7 @@ func lastLine(src []byte, err error) int {
 		ends = append(ends, i)
 	}
 	return 1 + sort.Search(len(ends), func(i int) bool {
-		_, e := unmarshal(src[:ends[i]])
+		_, e := unmarshal([]byte(src[:ends[i]]))
 		return e != nil && e.Error() == err.Error()
 	})
 }
@@ -110,15 +110,15 @@ func lastLine(src []byte, err error) int {
 var errGaveUp = errors.New("yaml: the parser gave up")
 
 // lineOf returns line number line (from 1) of src, without its end.
-func lineOf(src []byte, line int) []byte {
+func lineOf(src string, line int) string {
 	for ; line > 1; line-- {
 		src = src[lineEnd(src, 0):]
 	}
-	return bytes.TrimRight(src[:lineEnd(src, 0)], "\r\n")
+	return strings.TrimRight(src[:lineEnd(src, 0)], "\r\n")
 }
 
 // badByte finds the first byte that cannot stand in a text file.
-func badByte(src []byte) (offset int, what string) {
+func badByte(src string) (offset int, what string) {
 	for i := 0; i < len(src); {
 		c := src[i]
 		if c < utf8.RuneSelf {
@@ -128,7 +128,7 @@ func badByte(src []byte) (offset int, what string) {
 			i++
 			continue
 		}
-		r, n := utf8.DecodeRune(src[i:])
+		r, n := utf8.DecodeRuneInString(src[i:])
 		if r == utf8.RuneError && n == 1 {
 			return i, fmt.Sprintf("byte 0x%02x is not UTF-8", c)
 		}
@@ -141,11 +141,11 @@ func badByte(src []byte) (offset int, what string) {
 	return 0, ""
 }
 
-func posAt(file *diag.File, src []byte, offset int) diag.Pos {
+func posAt(file *diag.File, src string, offset int) diag.Pos {
 	before := src[:offset]
 	return diag.Pos{
 		File:   file,
-		Line:   int32(1 + bytes.Count(before, newline)),
-		Column: int32(offset - bytes.LastIndexByte(before, '\n')),
+		Line:   int32(1 + strings.Count(before, newline)),
+		Column: int32(offset - strings.LastIndexByte(before, '\n')),
 	}
 }

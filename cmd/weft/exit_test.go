@@ -92,7 +92,7 @@ func TestFailShowsAll(t *testing.T) {
 func TestExcerpt(t *testing.T) {
 	src := "version: '3'\ntasks:\n  a:\n\tb: {x}\r\n  c:\x1b[0m\n"
 	at := func(line, column int32) string {
-		return excerpt(diag.Pos{File: &diag.File{Path: "f", Source: []byte(src)}, Line: line, Column: column})
+		return excerpt(diag.Pos{File: &diag.File{Path: "f", Source: src}, Line: line, Column: column})
 	}
 	if got, want := at(4, 5), "     2 | tasks:\n     3 |   a:\n>    4 | \tb: {x}\n       | \t   ^\n     5 |   c:?[0m\n"; got != want {
 		t.Errorf("got:\n%q\nwant:\n%q", got, want)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -90,7 +89,7 @@ func excerpt(p diag.Pos) string {
 	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
 		return ""
 	}
-	lines := bytes.Split(p.File.Source, []byte("\n"))
+	lines := strings.Split(p.File.Source, "\n")
 	if int(p.Line) > len(lines) {
 		return ""
 	}
@@ -114,8 +113,8 @@ func excerpt(p diag.Pos) string {
 }
 
 // printable is the beginning of line without what would upset a terminal.
-func printable(line []byte) string {
-	line = bytes.TrimSuffix(line, []byte("\r"))
+func printable(line string) string {
+	line = strings.TrimSuffix(line, "\r")
 	tail := ""
 	if len(line) > maxShown {
 		line, tail = line[:maxShown], "..."
@@ -125,16 +124,16 @@ func printable(line []byte) string {
 			return '?'
 		}
 		return r
-	}, strings.ToValidUTF8(string(line), "?")) + tail
+	}, strings.ToValidUTF8(line, "?")) + tail
 }
 
 // indent is white space as wide as the first n bytes of line.
-func indent(line []byte, n int) string {
+func indent(line string, n int) string {
 	n = min(n, len(line), maxShown)
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
 		}
 		return ' '
-	}, strings.ToValidUTF8(string(line[:n]), "?"))
+	}, strings.ToValidUTF8(line[:n], "?"))
 }

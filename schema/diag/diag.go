@@ -19,8 +19,8 @@ type File struct {
 	Path string
 	// Name is how the file is shown to the user; "" means Path.
 	Name string
-	// Source is the file's content, for snippets. It may be nil.
-	Source []byte
+	// Source is the file's content, for snippets. It may be empty.
+	Source string
 }
 
 // Pos is a place in a file. Line and Column count from 1, Column in bytes; the
