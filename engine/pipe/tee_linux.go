@@ -90,6 +90,10 @@ func move(from, to int, at *int64, n int) (int, error) {
 	}
 }
 
+// storeSize is how large a store is, if the system allows it: smaller ones make a file
+// take its bytes in pieces that cost more.
+const storeSize = 512 << 10
+
 // store is a pipe of our own.
 type store struct {
 	r, w int
@@ -106,7 +110,7 @@ func newStores() ([]*store, error) {
 			}
 			return nil, err
 		}
-		unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, block) // or less
+		unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, storeSize) // or less
 		all = append(all, &store{r: fds[0], w: fds[1]})
 	}
 	return all, nil
