@@ -1,0 +1,141 @@
+package schema
+
+import "gopkg.in/yaml.v3"
+
+// block reads the collection that begins at the current token, the first of
+// its line.
+func (r *plainReader) block() *yaml.Node {
+	if r.atEntry() {
+		return r.sequence(r.column, false)
+	}
+	return r.mapping(r.column, nil)
+}
+
+// atEntry reports whether an item of a list begins here.
+func (r *plainReader) atEntry() bool { return r.at(0) == '-' && isBreak(r.at(1)) }
+
+// atColon reports whether what was read just now is a key.
+func (r *plainReader) atColon() bool { return r.at(0) == ':' && isBreak(r.at(1)) }
+
+// mapping reads a map in block style whose keys stand in the given column. Its
+// first key k may have been read already.
+func (r *plainReader) mapping(column int, k *yaml.Node) *yaml.Node {
+	if r.depth++; r.depth > maxPlainDepth {
+		return nil
+	}
+	n, mark := r.node(yaml.MappingNode, 0, "!!map", "", r.start+column), len(r.found)
+	for {
+		if k == nil {
+			k = r.text()
+		}
+		if k == nil || !r.atColon() || r.pos-r.start-column > maxPlainKey {
+			return nil
+		}
+		r.pos++
+		r.found = append(r.found, k)
+		v := r.value(column)
+		if v == nil {
+			return nil
+		}
+		r.found = append(r.found, v)
+		switch {
+		case r.column < column:
+			return r.gather(n, mark)
+		case r.column > column:
+			return nil
+		}
+		k = nil
+	}
+}
+
+// value reads the value of a key of a map in the given column, from behind the
+// colon to the next token after it.
+func (r *plainReader) value(column int) *yaml.Node {
+	colon := r.pos
+	r.skipBlanks()
+	if c := r.at(0); c != '\n' && c != '#' {
+		return r.inline(column)
+	}
+	n := r.node(yaml.ScalarNode, 0, "!!null", "", colon)
+	if !r.endLine() {
+		return nil
+	}
+	switch {
+	case r.column > column:
+		return r.block()
+	case r.column == column && r.atEntry():
+		return r.sequence(column, true)
+	}
+	return n
+}
+
+// sequence reads a list in block style whose dashes stand in the given column.
+// flush tells that it is the value of a map whose keys stand there, too.
+func (r *plainReader) sequence(column int, flush bool) *yaml.Node {
+	if r.depth++; r.depth > maxPlainDepth {
+		return nil
+	}
+	n, mark := r.node(yaml.SequenceNode, 0, "!!seq", "", r.pos), len(r.found)
+	for {
+		it := r.item(column)
+		if it == nil {
+			return nil
+		}
+		r.found = append(r.found, it)
+		switch {
+		case r.column == column && r.atEntry():
+		case r.column < column, r.column == column && flush:
+			return r.gather(n, mark)
+		default:
+			return nil
+		}
+	}
+}
+
+// item reads an item of a list in the given column, from its dash to the next
+// token after it.
+func (r *plainReader) item(column int) *yaml.Node {
+	r.pos++
+	dash := r.pos
+	r.skipBlanks()
+	switch r.at(0) {
+	case '\n', '#':
+		n := r.node(yaml.ScalarNode, 0, "!!null", "", dash)
+		if !r.endLine() {
+			return nil
+		}
+		if r.column > column {
+			return r.block()
+		}
+		return n
+	case '[', '{', '|':
+		return r.inline(column)
+	}
+	first := r.pos - r.start
+	n := r.text()
+	if n != nil && r.atColon() {
+		return r.mapping(first, n)
+	}
+	return r.ended(n, column)
+}
+
+// inline reads a value that begins on the line of its key or dash, inside a
+// collection of the given column, and goes to the next token after it.
+func (r *plainReader) inline(column int) *yaml.Node {
+	switch r.at(0) {
+	case '[', '{':
+		return r.ended(r.flow(), column)
+	case '|':
+		return r.literal(column)
+	}
+	return r.ended(r.text(), column)
+}
+
+// ended goes from behind n, a value inside a collection of the given column, to
+// the next token. It returns nil when the value may go on there.
+func (r *plainReader) ended(n *yaml.Node, column int) *yaml.Node {
+	if n == nil || !r.endLine() || r.column > column {
+		return nil
+	}
+	return n
+}

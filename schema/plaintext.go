@@ -1,0 +1,173 @@
+package schema
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// text reads text on one line, with or without quotes.
+func (r *plainReader) text() *yaml.Node {
+	if c := r.at(0); c == '"' || c == '\'' {
+		return r.quoted()
+	}
+	return r.plain()
+}
+
+// plain reads text without quotes to the end of the line, to a comment or to a
+// colon that ends a key. Blanks behind it are left.
+func (r *plainReader) plain() *yaml.Node {
+	switch c := r.at(0); c {
+	case '-':
+		if isBreak(r.at(1)) || r.at(1) == '-' {
+			return nil
+		}
+	case ' ', '\n', '\t', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`':
+		return nil
+	}
+	from, end := r.pos, r.pos // end of what is no blank
+	i := from
+scan:
+	for ; i < len(r.src); i++ {
+		switch r.src[i] {
+		case '\n':
+			break scan
+		case '\t':
+			return nil
+		case ' ':
+			continue
+		case '#':
+			if i > end {
+				break scan
+			}
+		case ':':
+			if i+1 == len(r.src) || isBreak(r.src[i+1]) {
+				if i > end {
+					return nil
+				}
+				break scan
+			}
+		}
+		end = i + 1
+	}
+	r.pos = end
+	if r.src[from:end] == "<<" {
+		return nil
+	}
+	return r.plainNode(r.src[from:end], from)
+}
+
+// quoted reads text in quotes that ends on the same line.
+func (r *plainReader) quoted() *yaml.Node {
+	from, quote := r.pos, r.src[r.pos]
+	style := yaml.Style(yaml.SingleQuotedStyle)
+	if quote == '"' {
+		style = yaml.DoubleQuotedStyle
+	}
+	var changed []byte // the text up to now, if it is not as written
+	text := from + 1   // begins what is not in changed
+	for i := text; i < len(r.src); i++ {
+		switch c := r.src[i]; {
+		case c == '\n' || c == '\t':
+			return nil
+		case c == '\\' && quote == '"':
+			i++
+			c, ok := unescape(r.src, i)
+			if !ok {
+				return nil
+			}
+			changed = append(append(changed, r.src[text:i-1]...), c)
+			text = i + 1
+		case c == quote && quote == '\'' && i+1 < len(r.src) && r.src[i+1] == quote:
+			i++
+			changed = append(changed, r.src[text:i]...)
+			text = i + 1
+		case c == quote:
+			r.pos = i + 1
+			value := r.src[text:i]
+			if changed != nil {
+				value = string(append(changed, value...))
+			}
+			return r.node(yaml.ScalarNode, style, "!!str", value, from)
+		}
+	}
+	return nil
+}
+
+// unescape returns what the character at i means behind a backslash.
+func unescape(src string, i int) (byte, bool) {
+	if i < len(src) {
+		switch c := src[i]; c {
+		case '"', '\\':
+			return c, true
+		case 'n':
+			return '\n', true
+		case 't':
+			return '\t', true
+		}
+	}
+	return 0, false
+}
+
+// literal reads a literal block inside a collection of the given column.
+func (r *plainReader) literal(column int) *yaml.Node {
+	n := r.node(yaml.ScalarNode, yaml.LiteralStyle, "!!str", "", r.pos)
+	r.pos++
+	strip := r.at(0) == '-'
+	if strip {
+		r.pos++
+	}
+	r.skipBlanks()
+	if r.at(0) != '\n' || r.pos >= len(r.src) {
+		return nil
+	}
+	r.newLine()
+	var b strings.Builder
+	blanks, indent := 0, -1
+	for r.pos < len(r.src) {
+		line := r.rest()
+		if r.pos+len(line) == len(r.src) {
+			return nil // no end of line
+		}
+		in := len(line) - len(strings.TrimLeft(line, " "))
+		switch {
+		case in == len(line) && (in == 0 || indent >= 0 && in <= indent):
+			blanks++
+			r.pos += len(line)
+			r.newLine()
+			continue
+		case in == len(line) && indent < 0:
+			return nil // blanks that might be more than the indentation
+		case in < len(line) && line[in] == '\t' && (indent < 0 || in < indent):
+			return nil
+		case indent < 0:
+			indent = in
+		}
+		if in < indent || indent <= column {
+			break
+		}
+		if b.Len() > 0 || blanks > 0 {
+			// The end of the line before, if there is one, is not yet written.
+			if b.Len() > 0 {
+				blanks++
+			}
+			for ; blanks > 0; blanks-- {
+				b.WriteByte('\n')
+			}
+		}
+		b.WriteString(line[indent:])
+		r.pos += len(line)
+		r.newLine()
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	if !strip {
+		b.WriteByte('\n')
+	}
+	n.Value = b.String()
+	if !r.nextLine() || r.column > column {
+		return nil
+	}
+	return n
+}
