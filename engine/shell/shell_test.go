@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -27,112 +26,6 @@ func TestMain(m *testing.M) {
 		os.Exit(onTerminal(script))
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// rig is a shell with a group, as a step has them.
-type rig struct {
-	t     testing.TB
-	s     *Shell
-	table *proc.Table
-	g     *proc.Group
-	dir   string
-	env   []string
-}
-
-func newRig(t testing.TB) *rig {
-	dir := t.TempDir()
-	table := proc.NewTable(proc.Options{})
-	t.Cleanup(func() { table.Close(false) })
-	r := &rig{t: t, s: New(Options{}), table: table, g: table.NewGroup(proc.GroupOptions{Name: "t"}), dir: dir}
-	r.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "A=from env"}
-	t.Cleanup(func() { r.g.Kill(errors.New("test over")); r.g.Close() })
-	return r
-}
-
-// outcome is what a script did.
-type outcome struct {
-	out, err string
-	fail     error
-}
-
-// start runs a script; its output can be read while it runs.
-func (r *rig) start(sc *Script) (out *bufio.Reader, done <-chan outcome) {
-	r.t.Helper()
-	or, ow, err := os.Pipe()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	er, ew, err := os.Pipe()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	sc.Stdout, sc.Stderr = ow, ew
-	if sc.Dir == "" {
-		sc.Dir = r.dir
-	}
-	if sc.Env == nil {
-		sc.Env = r.env
-	}
-	if sc.Group == nil {
-		sc.Group = r.g
-	}
-	c := make(chan outcome, 1)
-	errText := make(chan string, 1)
-	go func() {
-		b, _ := io.ReadAll(er)
-		er.Close()
-		errText <- string(b)
-	}()
-	go func() {
-		fail := r.s.Run(r.t.Context(), sc)
-		ow.Close()
-		ew.Close()
-		c <- outcome{err: <-errText, fail: fail}
-	}()
-	r.t.Cleanup(func() { or.Close() })
-	return bufio.NewReader(or), c
-}
-
-// run runs a script to its end.
-func (r *rig) run(sc *Script) outcome {
-	r.t.Helper()
-	out, done := r.start(sc)
-	b, _ := io.ReadAll(out)
-	select {
-	case o := <-done:
-		o.out = string(b)
-		return o
-	case <-time.After(20 * time.Second):
-		r.t.Fatalf("%q does not end", sc.Text)
-		panic("unreachable")
-	}
-}
-
-func (r *rig) line(out *bufio.Reader) string {
-	r.t.Helper()
-	s, err := out.ReadString('\n')
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return strings.TrimSuffix(s, "\n")
-}
-
-func (r *rig) write(name, text string, mode os.FileMode) {
-	r.t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), mode); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-func code(err error) int {
-	var exit *ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
-		return exit.Code
-	}
-	return -1
 }
 
 func TestRun(t *testing.T) {
@@ -520,42 +413,4 @@ func TestEnviron(t *testing.T) {
 	if _, err := interp.LookPathDir("/", e, "sh"); err != nil {
 		t.Error(err)
 	}
-}
-
-func BenchmarkColon(b *testing.B)       { benchmark(b, ":") }
-func BenchmarkEcho(b *testing.B)        { benchmark(b, "echo x") }
-func BenchmarkBuiltin(b *testing.B)     { benchmark(b, "echo x >/dev/null") }
-func BenchmarkDirect(b *testing.B)      { benchmark(b, trueProgram()) }
-func BenchmarkLookup(b *testing.B)      { benchmark(b, "sleep 0") }
-func BenchmarkInterpreted(b *testing.B) { benchmark(b, "/bin/true && :") }
-
-func benchmark(b *testing.B, text string) {
-	r := newRig(b)
-	r.env = os.Environ()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer null.Close()
-	sc := Script{Text: text, Dir: r.dir, Env: r.env, Stdout: null, Stderr: null, Group: r.g}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := r.s.Run(b.Context(), &sc); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// trueProgram builds the smallest program there is, or returns /bin/true.
-func trueProgram() string {
-	dir, err := os.MkdirTemp("", "shell")
-	if err != nil {
-		return "/bin/true"
-	}
-	src, bin := filepath.Join(dir, "t.c"), filepath.Join(dir, "true")
-	os.WriteFile(src, []byte("#include <unistd.h>\nint main(){_exit(0);}\n"), 0o644)
-	if exec.Command("cc", "-O2", "-static", "-o", bin, src).Run() != nil {
-		return "/bin/true"
-	}
-	return bin
 }
