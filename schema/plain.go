@@ -53,7 +53,7 @@ func (r *plainReader) read(src string) *yaml.Node {
 	*r = plainReader{src: src, wide: wide, found: r.found[:0], nodes: r.nodes, lists: r.lists}
 	r.nodes.rewind()
 	r.lists.rewind()
-	if !r.nextLine() || r.column < 0 {
+	if !r.nextLine() && !r.opened() || r.column < 0 {
 		return nil
 	}
 	root := r.mapping(r.column, nil)
@@ -116,6 +116,15 @@ func (r *plainReader) nextLine() bool {
 	}
 	r.column = -1
 	return true
+}
+
+// opened skips the marker that opens a document, if it stands alone on its line.
+func (r *plainReader) opened() bool {
+	if r.column != 0 || r.rest() != "---" {
+		return false
+	}
+	r.pos += len("---")
+	return r.nextLine()
 }
 
 func (r *plainReader) newLine() {

@@ -62,13 +62,17 @@ var plainTexts = []struct {
 	{"lists in two columns", "# a\na: b\n    # deep\n# b\nc:\n  # c\n  - d\n  # d\n- e: f\n", false},
 	{"comments", "# a\na: b\n    # deep\n# b\nc:\n  # c\n  - d\n  # d\n# e\nf: g # h\n", true},
 	{"wide", "a: \u00e4\u00f6\nb\u00fc: [x, y]\nc: {d: '\u2705', e: [\"\u00e9\", f]}\n\u00e4: \u00e4 # \u2705\n", true},
+	{"marker", "# a\n---\n# b\na: b\n", true},
 	{"indented", "  a: b\n  c:\n    d: e\n", true},
 
 	{"nothing", "", false},
 	{"only a comment", "# x\n", false},
 	{"text", "x\n", false},
 	{"list", "- a\n- b\n", false},
-	{"marker", "---\na: b\n", false},
+	{"two markers", "---\n---\na: b\n", false},
+	{"marker and value", "--- a\n", false},
+	{"marker, then nothing", "---\n", false},
+	{"two documents", "---\na: b\n---\nc: d\n", false},
 	{"end marker", "a: b\n...\n", false},
 	{"directive", "%YAML 1.2\na: b\n", false},
 	{"anchor", "a: &x b\n", false},
@@ -178,7 +182,7 @@ func TestPlainMutated(t *testing.T) {
 // tokens are what is put into texts: all that has a meaning to YAML.
 var tokens = []string{
 	" ", "  ", "\n", "\n  ", "\n    ", "\n- ", "- ", ": ", ":", "#", " #", "'", "''", "\"", "\\", "[", "]", "{", "}", ",", "|", "|\n", "|-\n", ">",
-	"\t", "a", "1", "~", "null", "\u00e9", "<<", "*", "&a", "!", "?", "-", "--", "...", "\r\n",
+	"\t", "---\n", "a", "1", "~", "null", "\u00e9", "<<", "*", "&a", "!", "?", "-", "--", "...", "\r\n",
 }
 
 func mutate(rnd *rand.Rand, s string) string {
