@@ -116,7 +116,7 @@ func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
 	if err != nil {
 		return err
 	}
-	r.x.ends.Store(s, ends{in: in, out: out})
+	r.x.ends.Store(s, ends{in: in, out: out, producer: e.producer})
 	// Its own ones are closed when it has ended; these would hide that.
 	if e.ownIn {
 		e.in.Close()

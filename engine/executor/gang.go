@@ -19,6 +19,8 @@ type stream struct {
 	w     *os.File // what the step writes to
 	large int      // pipes that count as large ones
 
+	producer producer // the step
+
 	mu      sync.Mutex              // guards the fields below
 	readers map[*plan.Step]*os.File // ends that are open
 	reading int                     // readers that have not ended
@@ -163,15 +165,11 @@ func (s *stream) readerEnded(step *plan.Step, failed, failfast bool) {
 	if s.reading--; s.reading > 0 {
 		return
 	}
-	wait := drainTime
-	if failed && failfast {
-		wait = 0
-	}
-	s.x.o.Clock.AfterFunc(wait, func() {
+	s.x.drain(&s.producer, failed && failfast, func(cause error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.cancel != nil {
-			s.cancel(closedEarly{})
+			s.cancel(cause)
 		}
 	})
 }
@@ -199,7 +197,7 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 		out.mu.Lock()
 		out.cancel = cancel
 		out.mu.Unlock()
-		r.ends.out = out.w
+		r.ends.out, r.ends.producer = out.w, &out.producer
 	}
 	result := r.execute(ctx)
 	for _, s := range r.rare.gang.in {
@@ -218,6 +216,7 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 // readers that had enough has not failed.
 func (r *run) endStream(out *stream, result sched.Outcome) sched.Outcome {
 	out.w.Close()
+	out.producer.ended()
 	out.mu.Lock()
 	out.cancel = nil
 	out.mu.Unlock()

@@ -2,27 +2,15 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/engine/proc"
-	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/schema"
 )
-
-// brokenPipe is the exit status of a program that SIGPIPE ended, as a shell has it.
-const brokenPipe = 128 + int(syscall.SIGPIPE)
-
-// drainTime is how long members of a pipe that write nothing may go on when nobody
-// reads them any more.
-const drainTime = 5 * time.Second
 
 // perform runs a command of any kind, with what it is connected to.
 func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
@@ -102,34 +90,8 @@ type link struct {
 	err    error
 	ended  int64 // place in the order of ends, from 1
 	cancel context.CancelCauseFunc
-}
 
-// closedEarly stops a producer that nobody reads any more: as writing would, a second
-// later as usual, and at last by force.
-type closedEarly struct{}
-
-// pipedKey marks the context of commands that closedEarly may stop.
-type pipedKey struct{}
-
-// harder stops g with SIGTERM, if it did not end by SIGPIPE; the function it returns
-// calls that off.
-func (r *run) harder(ctx context.Context, g *proc.Group) func() bool {
-	if ctx.Value(pipedKey{}) == nil {
-		return func() bool { return true }
-	}
-	return context.AfterFunc(ctx, func() {
-		cause := context.Cause(ctx)
-		if _, early := cause.(closedEarly); early {
-			r.x.o.Clock.AfterFunc(time.Second, func() { g.Stop(cause, proc.Ladder{Signal: syscall.SIGTERM, Grace: grace}) })
-		}
-	})
-}
-
-func (closedEarly) Error() string { return "nobody reads its output any more" }
-
-// StopLadder implements proc.Stopper.
-func (closedEarly) StopLadder() proc.Ladder {
-	return proc.Ladder{Signal: syscall.SIGPIPE, Grace: grace}
+	producer producer
 }
 
 // pipeline runs members at the same time, each reading what the one before it
@@ -166,9 +128,9 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 			opened = append(opened, pr, pw)
 		}
 		lctx, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
-		l.cancel = cancel
+		l.cancel, l.producer.outer = cancel, e.producer
 		first, last := n == 0, n == len(links)-1
-		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last}
+		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, producer: &l.producer}
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -187,29 +149,19 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 	for n, l := range links {
 		wg.Go(func() {
 			l.run(nil, ends{})
-			if n == len(links)-1 {
-				r.drain(links[:n], l.err, &wg)
+			if n < len(links)-1 {
+				return
+			}
+			for _, p := range links[:n] {
+				r.x.drain(&p.producer, l.err != nil && r.step.Task.Failfast, p.cancel)
 			}
 		})
 	}
 	wg.Wait()
-	return r.status(ctx, c, links)
-}
-
-// drain ends the producers that go on though nobody reads them: those that write
-// are told by the system.
-func (r *run) drain(producers []*link, err error, wg *sync.WaitGroup) {
-	wait := time.Duration(drainTime)
-	if err != nil && r.step.Task.Failfast {
-		wait = 0
+	for _, l := range links {
+		l.producer.ended()
 	}
-	timer := r.x.o.Clock.AfterFunc(wait, func() {
-		for _, l := range producers {
-			l.cancel(closedEarly{})
-		}
-	})
-	// The timer goes when the last of them has ended.
-	go func() { wg.Wait(); timer.Stop() }()
+	return r.status(ctx, c, links)
 }
 
 // status is the error of a pipeline.
@@ -239,13 +191,6 @@ func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
 	return failed
 }
 
-// cutOff reports whether a producer ended because nobody read it any more.
-func cutOff(err error) bool {
-	var exit *shell.ExitError
-	var early closedEarly
-	return errors.As(err, &early) || errors.As(err, &exit) && (exit.Code == brokenPipe || exit.Signal == syscall.SIGPIPE)
-}
-
 // linkOf returns what runs a member of a pipeline; a tee or merge is several.
 func (r *run) linkOf(i int, group, m plan.Command, relayed bool) func(context.Context, ends) error {
 	switch m.Source.Kind {
@@ -268,7 +213,7 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, producer: e.producer}, relayed)
 			readers[n].Close()
 		})
 	}
@@ -291,7 +236,9 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 			if m.Source.Kind == schema.Call {
 				w = &tasks
 			}
-			w.Go(func() { errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out}, relayed) })
+			w.Go(func() {
+				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, producer: e.producer}, relayed)
+			})
 		}
 		wg.Wait()
 		if all, ok := ctx.Value(togetherKey{}).(*together); ok && e.ownOut {
@@ -307,7 +254,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	}
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, producer: e.producer}, relayed)
 			writers[n].Close()
 		})
 	}

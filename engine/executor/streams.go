@@ -21,6 +21,7 @@ type ends struct {
 	out *os.File // what its stdout must reach, too; nil: nothing
 	// Nobody else has them: whoever hands them on may close them.
 	ownIn, ownOut bool
+	producer      *producer // that the command is a part of; nil: nobody reads it
 }
 
 // let closes the ends: of a task that was a member of a pipe, as soon as it has ended.
@@ -48,7 +49,8 @@ type wiring struct {
 	marks        []mark
 	last         *pipe.Last // for a retry; nil if it does not look at output
 	idle         *idle
-	group        *idle // of the group that the command is in; nil if none is watched
+	group        *idle     // of the group that the command is in; nil if none is watched
+	kept         *producer // of which the output goes elsewhere, too; else nil
 }
 
 // mark is how much of a capture there was before the attempt.
@@ -103,6 +105,10 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 	out, err := w.outs(p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured())
 	if err != nil {
 		return w, err
+	}
+	if out.log || out.capture != nil || len(out.files) > 0 {
+		w.kept = e.producer
+		w.kept.keeps(1)
 	}
 	if p.IdleTimeout > 0 {
 		w.idle = newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, stop)
@@ -358,6 +364,8 @@ func (w *wiring) finish(err error) error {
 }
 
 func (w *wiring) close() {
+	w.kept.keeps(-1)
+	w.kept = nil
 	for _, f := range w.own {
 		f.Close()
 	}
