@@ -123,22 +123,24 @@ func (r *plainReader) literal(column int) *yaml.Node {
 	}
 	r.newLine()
 	var b strings.Builder
-	blanks, indent := 0, -1
+	indent := -1 // of the block, once it is known
+	ends := 0    // of lines that are not yet written
 	for r.pos < len(r.src) {
 		line := r.rest()
 		if r.pos+len(line) == len(r.src) {
-			return nil // no end of line
+			return nil // it has no end
 		}
 		in := len(line) - len(strings.TrimLeft(line, " "))
+		blank := in == len(line)
 		switch {
-		case in == len(line) && (in == 0 || indent >= 0 && in <= indent):
-			blanks++
+		case blank && in <= max(indent, 0):
+			ends++
 			r.pos += len(line)
 			r.newLine()
 			continue
-		case in == len(line) && indent < 0:
-			return nil // blanks that might be more than the indentation
-		case in < len(line) && line[in] == '\t' && (indent < 0 || in < indent):
+		case blank && indent < 0:
+			return nil // it may be indented further than the block
+		case !blank && line[in] == '\t' && (indent < 0 || in < indent):
 			return nil
 		case indent < 0:
 			indent = in
@@ -146,16 +148,11 @@ func (r *plainReader) literal(column int) *yaml.Node {
 		if in < indent || indent <= column {
 			break
 		}
-		if b.Len() > 0 || blanks > 0 {
-			// The end of the line before, if there is one, is not yet written.
-			if b.Len() > 0 {
-				blanks++
-			}
-			for ; blanks > 0; blanks-- {
-				b.WriteByte('\n')
-			}
+		for ; ends > 0; ends-- {
+			b.WriteByte('\n')
 		}
 		b.WriteString(line[indent:])
+		ends = 1
 		r.pos += len(line)
 		r.newLine()
 	}
