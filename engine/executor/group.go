@@ -25,23 +25,6 @@ func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Proc
 	return r.script(ctx, i, c, p, e, relayed)
 }
 
-// idleKey is for the idle of a group, in the context of its members.
-type idleKey struct{}
-
-// watched runs a group, which must not be silent as a whole: what any member writes,
-// to another one, too, counts.
-func (r *run) watched(ctx context.Context, p *schema.Processes, f func(context.Context) error) error {
-	if p.IdleTimeout <= 0 {
-		return f(ctx)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w := newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, cancel)
-	w.outer, _ = ctx.Value(idleKey{}).(*idle)
-	defer w.end()
-	return f(context.WithValue(ctx, idleKey{}, w))
-}
-
 // member runs one command of a group.
 func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
 	skip := !plan.MatchesPlatform(c.Source.Platforms)

@@ -3,12 +3,9 @@ package executor
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 
-	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/schema"
@@ -380,31 +377,3 @@ func (w *wiring) discard() {
 		m.c.Truncate(m.size)
 	}
 }
-
-// idle stops a command that has written nothing for some time.
-type idle struct {
-	timer atomic.Pointer[clock.Timer]
-	after func() *clock.Timer
-	outer *idle // of the group that the command is in
-}
-
-func newIdle(c *clock.Clock, name string, limit timeLimit, stop func(error)) *idle {
-	w := &idle{after: func() *clock.Timer {
-		return c.AfterFunc(limit, func() { stop(idleTimeOut(name, limit)) })
-	}}
-	w.timer.Store(w.after())
-	return w
-}
-
-// Write notes that something was written.
-func (w *idle) Write(p []byte) (int, error) {
-	w.timer.Swap(w.after()).Stop()
-	if w.outer != nil {
-		w.outer.Write(p)
-	}
-	return len(p), nil
-}
-
-func (w *idle) end() { w.timer.Load().Stop() }
-
-var _ io.Writer = (*idle)(nil)

@@ -1,0 +1,102 @@
+package pipe
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// maxPartial is how much of a line is kept until its end has come.
+const maxPartial = 1 << 20
+
+// Lines copies what it reads from several readers to w, whole lines at a time, in
+// order of arrival. A line of more than 1 MiB may be cut. It returns when all
+// readers have ended, or w takes no more: closed is called then, so that readers
+// end, too.
+func Lines(w io.Writer, closed func(), rs ...io.Reader) error {
+	var mu sync.Mutex // held while w is written
+	var fault error
+	write := func(p []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if fault != nil {
+			return false
+		}
+		if _, err := w.Write(p); err != nil {
+			fault = err
+			closed()
+			return false
+		}
+		return true
+	}
+	var wg sync.WaitGroup
+	for _, r := range rs {
+		wg.Go(func() { copyLines(r, write) })
+	}
+	wg.Wait()
+	if closedEarly(fault) {
+		return nil
+	}
+	return fault
+}
+
+func copyLines(r io.Reader, write func([]byte) bool) {
+	buf := make([]byte, 0, 64<<10)
+	for {
+		if len(buf) == cap(buf) {
+			if cap(buf) >= maxPartial {
+				if !write(buf) {
+					return
+				}
+				buf = buf[:0]
+			} else {
+				buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+			}
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if end := bytes.LastIndexByte(buf, '\n') + 1; end > 0 {
+			if !write(buf[:end]) {
+				return
+			}
+			buf = buf[:copy(buf, buf[end:])]
+		}
+		if err != nil {
+			if len(buf) > 0 { // the last line gets the end it lacks
+				write(append(buf, '\n'))
+			}
+			return
+		}
+	}
+}
+
+// Concat copies what it reads from several readers to w, one reader after the
+// other. Those whose turn has not come are read into files meanwhile, so that none
+// of their programs waits for another.
+func Concat(w io.Writer, closed func(), rs ...io.Reader) error {
+	later := make([]*Spill, len(rs))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i, r := range rs[1:] {
+		s, err := NewSpill()
+		if err != nil {
+			return err
+		}
+		later[i+1] = s
+		wg.Go(func() { s.fill(r) })
+	}
+	for i, r := range rs {
+		if s := later[i]; s != nil {
+			r = s
+			defer s.Close()
+		}
+		if _, err := io.Copy(w, r); err != nil {
+			closed()
+			if closedEarly(err) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
