@@ -74,11 +74,11 @@ func copyLines(r io.Reader, write func([]byte) bool) {
 // other. Those whose turn has not come are read into files meanwhile, so that none
 // of their programs waits for another.
 func Concat(w io.Writer, closed func(), rs ...io.Reader) error {
-	later := make([]*Spill, len(rs))
+	later := make([]*spill, len(rs))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i, r := range rs[1:] {
-		s, err := NewSpill()
+		s, err := newSpill()
 		if err != nil {
 			return err
 		}

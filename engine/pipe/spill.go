@@ -8,9 +8,9 @@ import (
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// Spill is a queue of bytes without a limit, in a file without a name. One
+// spill is a queue of bytes without a limit, in a file without a name. One
 // goroutine fills it, another reads.
-type Spill struct {
+type spill struct {
 	mu      sync.Mutex // guards the fields below
 	more    sync.Cond
 	file    *os.File
@@ -19,19 +19,19 @@ type Spill struct {
 	err     error // io.EOF when no more comes
 }
 
-// NewSpill returns an empty queue.
-func NewSpill() (*Spill, error) {
+// newSpill returns an empty queue.
+func newSpill() (*spill, error) {
 	f, err := unnamed.File()
 	if err != nil {
 		return nil, err
 	}
-	s := &Spill{file: f}
+	s := &spill{file: f}
 	s.more.L = &s.mu
 	return s, nil
 }
 
 // fill reads r to its end.
-func (s *Spill) fill(r io.Reader) {
+func (s *spill) fill(r io.Reader) {
 	buf := make([]byte, 64<<10)
 	for at := int64(0); ; {
 		n, err := r.Read(buf)
@@ -56,7 +56,7 @@ func (s *Spill) fill(r io.Reader) {
 }
 
 // Read implements io.Reader; it waits for what is to come.
-func (s *Spill) Read(p []byte) (int, error) {
+func (s *spill) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	for s.read == s.written && s.err == nil {
 		s.more.Wait()
@@ -77,4 +77,4 @@ func (s *Spill) Read(p []byte) (int, error) {
 }
 
 // Close lets go of the file. Whoever fills it gets errors.
-func (s *Spill) Close() error { return s.file.Close() }
+func (s *spill) Close() error { return s.file.Close() }
