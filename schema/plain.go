@@ -46,6 +46,9 @@ type plainReader struct {
 // read returns the root node of src, which must be a map; or nil when it gives
 // up. The nodes are valid until the next call, what they hold for ever.
 func (r *plainReader) read(src string) *yaml.Node {
+	if strings.IndexByte(src, '\r') >= 0 {
+		src = strings.ReplaceAll(src, "\r\n", "\n") // they mean the same
+	}
 	wide, ok := plainText(src)
 	if !ok {
 		return nil

@@ -63,6 +63,7 @@ var plainTexts = []struct {
 	{"comments", "# a\na: b\n    # deep\n# b\nc:\n  # c\n  - d\n  # d\n# e\nf: g # h\n", true},
 	{"wide", "a: \u00e4\u00f6\nb\u00fc: [x, y]\nc: {d: '\u2705', e: [\"\u00e9\", f]}\n\u00e4: \u00e4 # \u2705\n", true},
 	{"marker", "# a\n---\n# b\na: b\n", true},
+	{"carriage returns", "---\r\na: b\r\nc:\r\n  - |\r\n    d\r\n\r\n    e\r\n# f\r\n  - 'g' # h\r\n", true},
 	{"indented", "  a: b\n  c:\n    d: e\n", true},
 
 	{"nothing", "", false},
@@ -104,7 +105,7 @@ var plainTexts = []struct {
 	{"blank before colon", "a : b\n", false},
 	{"tab", "a:\tb\n", false},
 	{"tab as indentation", "a:\n\tb: c\n", false},
-	{"carriage return", "a: b\r\n", false},
+	{"carriage return", "a: b\rc: d\r\n", false},
 	{"control character", "a: \x01\n", false},
 	{"not UTF-8", "a: \xff\n", false},
 	{"next line", "a: x\u0085b: c\n", false},
