@@ -10,7 +10,7 @@ import (
 // Why a reader of our own. What the YAML library takes for a file of a thousand
 // tasks is half of a run that has nothing to do. Nearly all of what Taskfiles
 // are written in needs none of what makes YAML slow to read: maps and lists in
-// block style, text on one line, literal blocks and short lists in brackets.
+// block style, text on one line, blocks of text and short lists in brackets.
 // plainReader reads just that, ten times faster, into the same nodes that the
 // library would make, comments left out.
 //

@@ -58,6 +58,7 @@ var plainTexts = []struct {
 	{"key in quotes in a list", "a:\n  - 'b': c\n    d: e\n  - say \"a: b\"\n", true},
 	{"brackets", "a: [x, 'y, z', \"w\", [1, 2], {b: c, d: [e]}, build:all, ./src/**/*.go]\nb: []\nc: {}\nd: { e: f , g: h }\n", true},
 	{"literal", "a: |\n  one\n    two\n\n  three\n\nb: |-\n\n  x\n    \n# note\nc:\n  - |\n    y\n  - cmd: |-\n      z\n      \n", true},
+	{"folded", "a: >\n  one\n  two\n\n  three\n    four\n\n    five\n  six\n\n\n  seven\nb: >-\n\n  x\n  y\nc:\n  - >-\n    z\n\n    {{.A}}\n    \tw\n    v\n", true},
 	{"literal, tab inside", "a: |\n  if x\n  \ty\n", true},
 	{"lists in two columns", "# a\na: b\n    # deep\n# b\nc:\n  # c\n  - d\n  # d\n- e: f\n", false},
 	{"comments", "# a\na: b\n    # deep\n# b\nc:\n  # c\n  - d\n  # d\n# e\nf: g # h\n", true},
@@ -81,7 +82,7 @@ var plainTexts = []struct {
 	{"merge", "a:\n  <<: {b: c}\n", false},
 	{"tag", "a: !!str b\n", false},
 	{"complex key", "? a\n: b\n", false},
-	{"folded", "a: >\n  b\n", false},
+	{"folded and kept", "a: >+\n  b\n\n", false},
 	{"kept lines", "a: |+\n  b\n\n", false},
 	{"indentation given", "a: |2\n  b\n", false},
 	{"literal without an end", "a: |\n  b", false},
@@ -182,7 +183,7 @@ func TestPlainMutated(t *testing.T) {
 
 // tokens are what is put into texts: all that has a meaning to YAML.
 var tokens = []string{
-	" ", "  ", "\n", "\n  ", "\n    ", "\n- ", "- ", ": ", ":", "#", " #", "'", "''", "\"", "\\", "[", "]", "{", "}", ",", "|", "|\n", "|-\n", ">",
+	" ", "  ", "\n", "\n  ", "\n    ", "\n- ", "- ", ": ", ":", "#", " #", "'", "''", "\"", "\\", "[", "]", "{", "}", ",", "|", "|\n", "|-\n", ">", ">-\n",
 	"\t", "---\n", "a", "1", "~", "null", "\u00e9", "<<", "*", "&a", "!", "?", "-", "--", "...", "\r\n",
 }
 

@@ -108,7 +108,7 @@ func (r *plainReader) item(column int) *yaml.Node {
 			return r.block()
 		}
 		return n
-	case '[', '{', '|':
+	case '[', '{', '|', '>':
 		return r.inline(column)
 	}
 	first := r.pos - r.start
@@ -125,8 +125,8 @@ func (r *plainReader) inline(column int) *yaml.Node {
 	switch r.at(0) {
 	case '[', '{':
 		return r.ended(r.flow(), column)
-	case '|':
-		return r.literal(column)
+	case '|', '>':
+		return r.scalarBlock(column)
 	}
 	return r.ended(r.text(), column)
 }

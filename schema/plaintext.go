@@ -109,9 +109,14 @@ func unescape(src string, i int) (byte, bool) {
 	return 0, false
 }
 
-// literal reads a literal block inside a collection of the given column.
-func (r *plainReader) literal(column int) *yaml.Node {
-	n := r.node(yaml.ScalarNode, yaml.LiteralStyle, "!!str", "", r.pos)
+// scalarBlock reads a literal or a folded block inside a collection of the given
+// column.
+func (r *plainReader) scalarBlock(column int) *yaml.Node {
+	folded, style := r.at(0) == '>', yaml.Style(yaml.LiteralStyle)
+	if folded {
+		style = yaml.FoldedStyle
+	}
+	n := r.node(yaml.ScalarNode, style, "!!str", "", r.pos)
 	r.pos++
 	strip := r.at(0) == '-'
 	if strip {
@@ -123,8 +128,9 @@ func (r *plainReader) literal(column int) *yaml.Node {
 	}
 	r.newLine()
 	var b strings.Builder
-	indent := -1 // of the block, once it is known
-	ends := 0    // of lines that are not yet written
+	indent := -1    // of the block, once it is known
+	blanks := 0     // lines that are not yet written
+	joins := folded // the line before, if there is one, may be joined with the next
 	for r.pos < len(r.src) {
 		line := r.rest()
 		if r.pos+len(line) == len(r.src) {
@@ -134,7 +140,7 @@ func (r *plainReader) literal(column int) *yaml.Node {
 		blank := in == len(line)
 		switch {
 		case blank && in <= max(indent, 0):
-			ends++
+			blanks++
 			r.pos += len(line)
 			r.newLine()
 			continue
@@ -148,12 +154,21 @@ func (r *plainReader) literal(column int) *yaml.Node {
 		if in < indent || indent <= column {
 			break
 		}
-		for ; ends > 0; ends-- {
+		line = line[indent:]
+		further := line[0] == ' ' || line[0] == '\t'
+		switch {
+		case b.Len() == 0:
+		case !joins || further:
+			b.WriteByte('\n')
+		case blanks == 0:
+			b.WriteByte(' ')
+		}
+		for ; blanks > 0; blanks-- {
 			b.WriteByte('\n')
 		}
-		b.WriteString(line[indent:])
-		ends = 1
-		r.pos += len(line)
+		b.WriteString(line)
+		joins = folded && !further
+		r.pos += len(r.rest())
 		r.newLine()
 	}
 	if b.Len() == 0 {
