@@ -45,6 +45,7 @@ type Options struct {
 	Offline     bool // only shown to templates, as CLI_OFFLINE
 
 	EnvPrecedence bool // experiment: Taskfile env beats the process environment
+	CoreUtils     bool // the shell has cp, rm and the like built in, where the system has none
 
 	Stdin          *os.File // given to steps that may read; nil means none
 	Stdout, Stderr *os.File // inherited by commands in interleaved mode

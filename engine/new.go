@@ -57,7 +57,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.processes.ReapStrangers()
 		e.warnOfGrace()
 	}
-	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large})
+	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils})
 	e.tree = cache.NewTree(o.Environ)
 	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
 	e.resolver = vars.New(e.varOptions(o.CLIVars))

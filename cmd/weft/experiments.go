@@ -78,6 +78,12 @@ func (a *app) listExperiments() int {
 	return 0
 }
 
+// coreUtils reports whether the shell has cp, rm and the like built in.
+func (a *app) coreUtils() bool {
+	on, err := strconv.ParseBool(a.env("TASK_CORE_UTILS"))
+	return runtime.GOOS == "windows" && (on || err != nil)
+}
+
 // warnCoreUtils says that a setting has no effect here.
 func (a *app) warnCoreUtils() {
 	if on, _ := strconv.ParseBool(a.env("TASK_CORE_UTILS")); on && runtime.GOOS != "windows" {

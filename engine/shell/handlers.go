@@ -87,6 +87,12 @@ func execHandler(ctx context.Context, args []string) error {
 		}
 		return nil
 	default:
+		if r.s.o.Utilities && utilities[args[0]] {
+			if r.group.Refused() != nil {
+				return r.stopped()
+			}
+			return utility(ctx, args, func(context.Context, []string) error { return r.exec(&hc, args) })
+		}
 		return r.exec(&hc, args)
 	}
 	release, err := r.group.Read()

@@ -166,7 +166,13 @@ var errTrapLimit = errors.New("the EXIT trap took too long")
 func (r *run) stdio(stdout *os.File) interp.RunnerOption {
 	var in io.Reader
 	out, err := io.Discard, io.Discard
-	if f := r.sc.Stdin; f != nil {
+	switch f := r.sc.Stdin; {
+	case f == nil && r.s.o.Utilities:
+		// A program may have nothing to read, a part of the shell may not.
+		if null, err := os.Open(os.DevNull); err == nil {
+			r.in, in = null, null
+		}
+	case f != nil:
 		r.in = f
 		if r.p.reads {
 			if again := reopen(f, true); again != nil {

@@ -83,6 +83,9 @@ type Options struct {
 	// Large counts the pipes of the run that are larger than usual; nil means
 	// those of this shell.
 	Large *pipe.Large
+	// Utilities makes cp, rm, mkdir and the like a part of the shell where the
+	// system has no such programs: on Windows.
+	Utilities bool
 }
 
 // Shell runs scripts. It is safe for concurrent use.
@@ -163,7 +166,7 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		stop := context.AfterFunc(ctx, func() { stopFor(sc.Group, context.Cause(ctx)) })
 		defer stop()
 	}
-	if plain && p.kind == program {
+	if plain && p.kind == program && !(s.o.Utilities && utilities[p.argv[0]]) {
 		return s.direct(sc, p.argv, out)
 	}
 	return s.interpret(sc, p, out)
