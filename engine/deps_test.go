@@ -67,6 +67,7 @@ var libraryRules = map[string]string{
 	"github.com/creack/pty":              "engine/pipe",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",
 	"mvdan.cc/sh/v3":                     "*",
+	"mvdan.cc/sh/x":                      "engine/shell", // on Windows
 	"github.com/google/uuid":             "*",
 	"github.com/hashicorp/go-multierror": "*",
 	"github.com/joho/godotenv":           "*",
