@@ -88,6 +88,20 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 	return p
 }
 
+// ProcessesOfMember returns what holds for the processes of c, a member of a group.
+// What the task and the group say of streams, of accepted statuses and of trying again
+// is said of the group as a whole.
+func (t *Task) ProcessesOfMember(group, c *Command) Processes {
+	whole := t.ProcessesOf(group)
+	p := (&Task{TaskOptions: &TaskOptions{Processes: &whole}}).ProcessesOf(c)
+	own := c.Processes
+	if own == nil {
+		own = new(Processes)
+	}
+	p.Stdin, p.Stdout, p.Stderr, p.Accept, p.IdleTimeout, p.Retry = own.Stdin, own.Stdout, own.Stderr, own.Accept, own.IdleTimeout, nil
+	return p
+}
+
 // override sets a value to that of the level below, where that says one.
 func override[T comparable](value *T, level T) {
 	var unset T

@@ -14,6 +14,7 @@ func (c *checker) sharedFiles() {
 	owner := map[string]*Task{}
 	told := map[string]bool{}
 	for _, t := range c.w.Tasks {
+		c.rewritten(t)
 		if isTemplate(t.Dir.S) || strings.Contains(t.Name, "*") {
 			continue
 		}
@@ -37,6 +38,31 @@ func (c *checker) sharedFiles() {
 					"write another file, or let one task need the other's")
 			}
 		})
+	}
+}
+
+// rewritten warns of a file for the output of a task, which more than one of its
+// commands would write.
+func (c *checker) rewritten(t *Task) {
+	if t.Processes == nil {
+		return
+	}
+	n := 0
+	for i := range t.Cmds {
+		cmd := &t.Cmds[i]
+		switch own := cmd.CommandOptions; {
+		case cmd.Kind == Call || cmd.Defer || own != nil && own.Processes != nil && own.Processes.Stdout != nil:
+		case own != nil && own.For != nil:
+			n += 2
+		default:
+			n++
+		}
+	}
+	for _, s := range t.Processes.Stdout {
+		if n > 1 && s.Kind == SinkFile && !s.Append {
+			c.add(diag.Warning, diag.Suspicious, s.File.Pos, fmt.Sprintf("task %q: each of its commands writes all of %s anew", t.Name, s.File.S), "",
+				"append: true keeps what the others wrote")
+		}
 	}
 }
 

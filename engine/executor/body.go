@@ -165,7 +165,7 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 			return context.Cause(ctx)
 		}
 	}
-	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e.in == nil && e.out == nil && !r.captured() {
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e.in == nil && e.out == nil && e.err == nil && (e.member || !r.captured()) {
 		return accepted(r.asUsual(ctx, i, &sc, p, relayed), p.Accept)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -116,7 +116,11 @@ func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
 	if err != nil {
 		return err
 	}
-	r.x.ends.Store(s, ends{in: in, out: out, producer: e.producer})
+	stderr, err := pipe.Dup(e.err)
+	if err != nil {
+		return err
+	}
+	r.x.ends.Store(s, ends{in: in, out: out, err: stderr, producer: e.producer})
 	// Its own ones are closed when it has ended; these would hide that.
 	if e.ownIn {
 		e.in.Close()
@@ -129,7 +133,7 @@ func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
 
 // call runs the task that c calls.
 func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
-	if e.in == nil && e.out == nil {
+	if e.in == nil && e.out == nil && e.err == nil {
 		return r.env.Call(ctx, r.callOf(c))
 	}
 	if all, ok := ctx.Value(togetherKey{}).(*together); ok {

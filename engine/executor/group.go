@@ -16,13 +16,43 @@ import (
 func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
 	switch c.Source.Kind {
 	case schema.Pipe:
-		return r.watched(ctx, p, func(ctx context.Context) error { return r.pipeline(ctx, i, c, e, relayed) })
+		return r.asOne(ctx, i, c, p, e, relayed, r.pipeline)
 	case schema.Parallel:
-		return r.watched(ctx, p, func(ctx context.Context) error { return r.parallel(ctx, i, c, e, relayed) })
+		return r.asOne(ctx, i, c, p, e, relayed, r.parallel)
 	case schema.Call:
 		return r.call(ctx, c, e)
 	}
 	return r.script(ctx, i, c, p, e, relayed)
+}
+
+// asOne runs a group, with what its keys and those of the task say of it: streams are
+// those of all that it reads and writes, which is connected once.
+func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool, members func(context.Context, int, plan.Command, ends, bool) error) error {
+	run := func(ctx context.Context, e ends) error {
+		e.member = true
+		return r.watched(ctx, p, func(ctx context.Context) error { return members(ctx, i, c, e, relayed) })
+	}
+	captured := r.captured() && !e.member
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && !captured && (p.Retry == nil || p.Retry.Match == nil) {
+		return run(ctx, e)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	outside := *p
+	outside.IdleTimeout, outside.TTY = 0, schema.Unset
+	w, err := r.wire(ctx, i, &outside, e, relayed, cancel)
+	if err != nil {
+		return err
+	}
+	inside := ends{in: e.in, out: w.out, err: w.err, producer: e.producer}
+	if p.Stdin != nil {
+		inside.in = w.in
+	}
+	err = run(ctx, inside)
+	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
+		r.closeInput(p.Stdin)
+	}
+	return w.finish(err)
 }
 
 // member runs one command of a group.
@@ -37,15 +67,10 @@ func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, 
 		}
 		return nil
 	}
-	p := r.processes(c)
-	if of := group.Source.Processes; of != nil { // what the group says holds for its members
-		merged := (&schema.Task{TaskOptions: &schema.TaskOptions{Processes: r.processes(group)}}).ProcessesOf(c.Source)
-		merged.Stdin, merged.Stdout, merged.Stderr, merged.Accept, merged.Retry = p.Stdin, p.Stdout, p.Stderr, p.Accept, nil
-		merged.IdleTimeout = 0
-		if own := c.Source.Processes; own != nil {
-			merged.IdleTimeout = own.IdleTimeout
-		}
-		p = &merged
+	p := c.Processes
+	if p == nil {
+		own := r.step.Task.ProcessesOfMember(group.Source, c.Source)
+		p = &own
 	}
 	return r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, p, e, relayed) })
 }
@@ -113,7 +138,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		lctx, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
 		l.cancel, l.producer.outer = cancel, e.producer
 		first, last := n == 0, n == len(links)-1
-		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, producer: &l.producer}
+		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, err: e.err, member: true, producer: &l.producer}
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -153,9 +178,7 @@ func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
 		return context.Cause(ctx)
 	}
 	last := len(links) - 1
-	if p := c.Source.Processes; p != nil {
-		links[last].err = accepted(links[last].err, p.Accept)
-	}
+	links[last].err = accepted(links[last].err, r.processes(c).Accept)
 	var failed error
 	ok := links[last].err == nil
 	for n := last; n >= 0; n-- {
@@ -196,7 +219,7 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, producer: e.producer}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer}, relayed)
 			readers[n].Close()
 		})
 	}
@@ -220,7 +243,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 				w = &tasks
 			}
 			w.Go(func() {
-				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, producer: e.producer}, relayed)
+				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer}, relayed)
 			})
 		}
 		wg.Wait()
@@ -237,7 +260,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	}
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, producer: e.producer}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, err: e.err, member: true, producer: e.producer}, relayed)
 			writers[n].Close()
 		})
 	}

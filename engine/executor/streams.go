@@ -16,9 +16,11 @@ import (
 type ends struct {
 	in  *os.File // its stdin; nil: what its keys say
 	out *os.File // what its stdout must reach, too; nil: nothing
+	err *os.File // where its stderr goes; nil: what its keys say
 	// Nobody else has them: whoever hands them on may close them.
 	ownIn, ownOut bool
 	producer      *producer // that the command is a part of; nil: nobody reads it
+	member        bool      // of a group, which as a whole is captured or is not
 }
 
 // let closes the ends: of a task that was a member of a pipe, as soon as it has ended.
@@ -28,6 +30,9 @@ func (e *ends) let() {
 	}
 	if e.out != nil {
 		e.out.Close()
+	}
+	if e.err != nil {
+		e.err.Close()
 	}
 }
 
@@ -99,7 +104,7 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 	if p.Retry != nil && p.Retry.Match != nil {
 		w.last = &pipe.Last{Max: 64 << 10}
 	}
-	out, err := w.outs(p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured())
+	out, err := w.outs(p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
 	if err != nil {
 		return w, err
 	}
@@ -121,7 +126,11 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 		w.err = w.out
 		return w, err
 	}
-	errs, err := w.outs(p.Stderr, nil, r.x.o.Stderr, relayed || watched, false)
+	over := e.err
+	if p.Stderr != nil {
+		over = nil
+	}
+	errs, err := w.outs(p.Stderr, over, r.x.o.Stderr, relayed || watched, false)
 	if err != nil {
 		return w, err
 	}

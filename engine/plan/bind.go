@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -170,7 +171,7 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command)
 	}
 	return e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
 		b := binder{ctx: ctx, scope: scope}
-		cmd := b.command(s.Task, c)
+		cmd := b.command(s.Task, nil, c)
 		s.bound.commands = append(s.bound.commands, cmd)
 		return b.err
 	})
@@ -187,7 +188,7 @@ func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, err
 		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
 	}
 	b := binder{ctx: ctx, scope: scope}
-	out := b.command(nil, c.Source)
+	out := b.command(nil, nil, c.Source)
 	return out, b.err
 }
 
@@ -228,8 +229,8 @@ func (b *binder) text(t schema.Text) string {
 }
 
 // command binds c and its members; t is the task whose keys hold for it, too, or
-// nil where none does.
-func (b *binder) command(t *schema.Task, c *schema.Command) Command {
+// nil where none does, and group the one that c is a member of, if any.
+func (b *binder) command(t *schema.Task, group, c *schema.Command) Command {
 	out := Command{Source: c, If: b.text(c.If)}
 	switch {
 	case c.Argv != nil:
@@ -242,7 +243,7 @@ func (b *binder) command(t *schema.Task, c *schema.Command) Command {
 	case c.Members != nil:
 		var texts, shown []string
 		for i := range c.Members {
-			m := b.command(t, &c.Members[i])
+			m := b.command(t, cmp.Or(group, c), &c.Members[i])
 			out.Members = append(out.Members, m)
 			texts, shown = append(texts, m.Text), append(shown, m.Shown)
 		}
@@ -257,6 +258,9 @@ func (b *binder) command(t *schema.Task, c *schema.Command) Command {
 		return out
 	}
 	p := t.ProcessesOf(c)
+	if group != nil {
+		p = t.ProcessesOfMember(group, c)
+	}
 	if p.Stdin != nil {
 		stdin := *p.Stdin
 		stdin.Text.S = b.text(stdin.Text)
