@@ -45,8 +45,19 @@ func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Proces
 		return err
 	}
 	inside := ends{in: e.in, out: w.out, err: w.err, producer: e.producer}
+	given := []**os.File{&inside.out, &inside.err}
 	if p.Stdin != nil {
-		inside.in = w.in
+		inside.in, given = w.in, append(given, &inside.in)
+	}
+	for _, f := range given {
+		if *f != nil {
+			continue
+		}
+		// null; members that were given nothing would look for themselves.
+		if *f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+			return w.finish(err)
+		}
+		w.own = append(w.own, *f)
 	}
 	err = run(ctx, inside)
 	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
