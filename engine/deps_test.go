@@ -35,9 +35,10 @@ var depsRules = map[string]string{
 	"engine/cache":      "schema/diag engine/cache/xxh3",
 	"internal/unnamed":  "",
 	"internal/termios":  "",
-	"engine/pipe":       "engine/clock internal/unnamed",
+	"internal/epipe":    "",
+	"engine/pipe":       "engine/clock internal/unnamed internal/epipe",
 	"engine/watch":      "engine/clock",
-	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc internal/termios",
+	"engine/shell":      "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe",
 	"engine/runs":       "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
@@ -47,7 +48,7 @@ var depsRules = map[string]string{
 	"internal/probe": "",
 
 	// A report sees events, never the state of the engine.
-	"cmd/weft/report": "schema/diag engine/event internal/unnamed",
+	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe",
 	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine cmd/weft/report internal/termios",
 }
 

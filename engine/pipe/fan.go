@@ -4,7 +4,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"syscall"
+
+	"github.com/weftrun/weft/internal/epipe"
 )
 
 // block is how much is read at once.
@@ -140,5 +141,5 @@ func (f *Fan) flowed(w *os.File) {
 }
 
 func closedEarly(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed)
+	return epipe.Is(err) || errors.Is(err, os.ErrClosed)
 }

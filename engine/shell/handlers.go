@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"mvdan.cc/sh/v3/interp"
+
+	"github.com/weftrun/weft/internal/epipe"
 )
 
 // Commands that only handlers know; no program is called so.
@@ -40,7 +41,7 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		// who writes into a pipe that nobody reads ends, as of SIGPIPE.
 		line := strings.Join(args[1:], " ") + "\n"
 		switch _, err := io.WriteString(hc.Stdout, line); {
-		case errors.Is(err, syscall.EPIPE):
+		case epipe.Is(err):
 			return endOfPipe, nil
 		case err != nil:
 			io.WriteString(hc.Stderr, writeError(err))

@@ -43,6 +43,7 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/internal/epipe"
 )
 
 // Script is a command string with its surroundings.
@@ -153,7 +154,7 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		switch _, err := sc.Stdout.WriteString(p.text); {
 		case err == nil:
 			return nil
-		case errors.Is(err, syscall.EPIPE):
+		case epipe.Is(err):
 			return exitError(brokenPipe)
 		default:
 			if sc.Stderr != nil {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/weftrun/weft/internal/epipe"
 )
 
 // Out writes whole messages to one of weft's own streams and remembers the
@@ -51,7 +53,7 @@ func (o *Out) file() *os.File {
 }
 
 // broken reports whether err means that nobody reads the stream any more.
-func broken(err error) bool { return errors.Is(err, syscall.EPIPE) }
+func broken(err error) bool { return epipe.Is(err) }
 
 // Broken reports whether o has ended because nobody reads it any more.
 func (o *Out) Broken() bool { return broken(o.err) }
