@@ -89,9 +89,15 @@ func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, 
 // parallel runs members at the same time. The first error, as written, is its.
 func (r *run) parallel(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
 	errs := make([]error, len(c.Members))
+	accept := r.processes(c).Accept
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
-		wg.Go(func() { errs[n] = r.member(ctx, i, c, m, e, relayed) })
+		wg.Go(func() {
+			errs[n] = r.member(ctx, i, c, m, e, relayed)
+			if own := m.Source.Processes; own == nil || own.Accept == nil {
+				errs[n] = accepted(errs[n], accept)
+			}
+		})
 	}
 	wg.Wait()
 	for n, err := range errs {
