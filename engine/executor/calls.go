@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/weftrun/weft/engine/pipe"
@@ -108,19 +109,18 @@ func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
 		return &diag.Diagnostic{Pos: c.Source.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
 			Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
 	}
-	in, err := pipe.Dup(e.in)
-	if err != nil {
-		return err
+	own := ends{producer: e.producer, shown: e.shown}
+	for _, f := range []struct {
+		to **os.File
+		of *os.File
+	}{{&own.in, e.in}, {&own.out, e.out}, {&own.err, e.err}} {
+		var err error
+		if *f.to, err = pipe.Dup(f.of); err != nil {
+			own.let()
+			return err
+		}
 	}
-	out, err := pipe.Dup(e.out)
-	if err != nil {
-		return err
-	}
-	stderr, err := pipe.Dup(e.err)
-	if err != nil {
-		return err
-	}
-	r.x.ends.Store(s, ends{in: in, out: out, err: stderr, producer: e.producer})
+	r.x.ends.Store(s, own)
 	// Its own ones are closed when it has ended; these would hide that.
 	if e.ownIn {
 		e.in.Close()

@@ -165,7 +165,7 @@ func (r *run) execute(ctx context.Context) sched.Outcome {
 	if err := r.bind(ctx); err != nil {
 		return failed(err)
 	}
-	forced := x.o.Force(s) || r.ends.out != nil // who reads it wants all of it
+	forced := x.o.Force(s) || r.ends.out != nil && !r.ends.shown // who reads it wants all of it
 	if !forced {
 		if err := r.preconditions(ctx); err != nil {
 			return r.ended(ctx, err)

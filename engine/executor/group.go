@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,7 +45,7 @@ func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Proces
 	if err != nil {
 		return err
 	}
-	inside := ends{in: e.in, out: w.out, err: w.err, producer: e.producer}
+	inside := ends{in: e.in, out: w.out, err: w.err, producer: e.producer, shown: (e.out == nil || e.shown) && !captured && !kept(p.Stdout)}
 	given := []**os.File{&inside.out, &inside.err}
 	if p.Stdin != nil {
 		inside.in, given = w.in, append(given, &inside.in)
@@ -64,6 +65,11 @@ func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Proces
 		r.closeInput(p.Stdin)
 	}
 	return w.finish(err)
+}
+
+// kept reports whether what is written to sinks can be read later.
+func kept(sinks []schema.Sink) bool {
+	return slices.ContainsFunc(sinks, func(s schema.Sink) bool { return s.Kind == schema.SinkFile || s.Kind == schema.SinkCapture })
 }
 
 // member runs one command of a group.
@@ -155,7 +161,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		lctx, cancel := context.WithCancelCause(context.WithValue(ctx, pipedKey{}, true))
 		l.cancel, l.producer.outer = cancel, e.producer
 		first, last := n == 0, n == len(links)-1
-		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, err: e.err, member: true, producer: &l.producer}
+		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, err: e.err, member: true, producer: &l.producer, shown: last && e.shown}
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -236,7 +242,7 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer, shown: e.shown}, relayed)
 			readers[n].Close()
 		})
 	}
@@ -260,7 +266,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 				w = &tasks
 			}
 			w.Go(func() {
-				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer}, relayed)
+				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer, shown: e.shown}, relayed)
 			})
 		}
 		wg.Wait()

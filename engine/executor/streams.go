@@ -21,6 +21,7 @@ type ends struct {
 	ownIn, ownOut bool
 	producer      *producer // that the command is a part of; nil: nobody reads it
 	member        bool      // of a group, which as a whole is captured or is not
+	shown         bool      // out only shows: nobody needs what is not written
 }
 
 // let closes the ends: of a task that was a member of a pipe, as soon as it has ended.
