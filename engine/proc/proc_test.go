@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +19,8 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/probe"
 )
 
 func TestMain(m *testing.M) {
@@ -312,25 +313,11 @@ func TestNewGroupIsCheap(t *testing.T) {
 	}
 }
 
-// trueProgram builds the smallest program there is, or returns /bin/true.
-var trueProgram = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "proc")
-	if err != nil {
-		return "/bin/true"
-	}
-	src, bin := filepath.Join(dir, "t.c"), filepath.Join(dir, "true")
-	os.WriteFile(src, []byte("#include <unistd.h>\nint main(){_exit(0);}\n"), 0o644)
-	if exec.Command("cc", "-O2", "-static", "-o", bin, src).Run() != nil {
-		return "/bin/true"
-	}
-	return bin
-})
-
 // BenchmarkStart runs programs from three goroutines, as a run of short steps does.
 func BenchmarkStart(b *testing.B) {
 	tab := newTable(b, Options{})
 	env := os.Environ()
-	path := trueProgram()
+	path := probe.TrueProgram()
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	for range 3 {

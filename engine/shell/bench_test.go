@@ -4,15 +4,15 @@ package shell
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/weftrun/weft/internal/probe"
 )
 
 func BenchmarkColon(b *testing.B)       { benchmark(b, ":") }
 func BenchmarkEcho(b *testing.B)        { benchmark(b, "echo x") }
 func BenchmarkBuiltin(b *testing.B)     { benchmark(b, "echo x >/dev/null") }
-func BenchmarkDirect(b *testing.B)      { benchmark(b, trueProgram()) }
+func BenchmarkDirect(b *testing.B)      { benchmark(b, probe.TrueProgram()) }
 func BenchmarkLookup(b *testing.B)      { benchmark(b, "sleep 0") }
 func BenchmarkInterpreted(b *testing.B) { benchmark(b, "/bin/true && :") }
 
@@ -31,18 +31,4 @@ func benchmark(b *testing.B, text string) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// trueProgram builds the smallest program there is, or returns /bin/true.
-func trueProgram() string {
-	dir, err := os.MkdirTemp("", "shell")
-	if err != nil {
-		return "/bin/true"
-	}
-	src, bin := filepath.Join(dir, "t.c"), filepath.Join(dir, "true")
-	os.WriteFile(src, []byte("#include <unistd.h>\nint main(){_exit(0);}\n"), 0o644)
-	if exec.Command("cc", "-O2", "-static", "-o", bin, src).Run() != nil {
-		return "/bin/true"
-	}
-	return bin
 }
