@@ -143,6 +143,50 @@ func TestKeeperIsSmall(t *testing.T) {
 	cmd.Wait()
 }
 
+// switches returns how often threads of a process have begun to run.
+func switches(pid int) (n int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		if f := strings.Fields(string(text)); len(f) == 3 {
+			times, _ := strconv.Atoi(f[2])
+			n += times
+		}
+	}
+	return n
+}
+
+// TestAsleep: while nothing happens weft and its keeper do nothing, not even for
+// a moment: for a second no thread of theirs runs.
+func TestAsleep(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"program": nil, "watching": {"-w"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command("weft", args...)
+			cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: {sources: [Taskfile.yml], cmds: [sleep 1000]}}\n"})
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			keeper := 0
+			if !eventually(func() bool { keeper = keeperOf(cmd.Process.Pid); return keeper > 0 && len(statesBelow(keeper)) == 1 }) {
+				t.Fatal("no program was started")
+			}
+			last, since := 0, time.Now()
+			if !eventually(func() bool {
+				if n := switches(cmd.Process.Pid) + switches(keeper); n != last {
+					last, since = n, time.Now()
+				}
+				return time.Since(since) > time.Second
+			}) {
+				t.Error("something is always awake")
+			}
+			cmd.Process.Signal(syscall.SIGTERM)
+			cmd.Wait()
+		})
+	}
+}
+
 // twoKinds is a directory with a task that starts nothing, and one that is a program.
 func twoKinds(t testing.TB) string {
 	t.Helper()

@@ -28,6 +28,8 @@
 // Measured against forking in-process, a keeper in ordinary Go cost 35 % of a
 // short program's wall time; this way costs nothing that can be told from noise
 // when programs run side by side, and 2 % when each waits for the one before.
+// When no request comes both go over to waits that the runtime knows of, so that
+// all of KEEPER sleeps beside a program that runs for long (see rest).
 // The price is that nothing here may make garbage in the long run: the collector,
 // which would wait for both threads for ever, is off (see Environ).
 package keeper

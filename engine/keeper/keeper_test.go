@@ -12,7 +12,7 @@ import (
 // imports is initialised before it in every KEEPER, and must neither start
 // processes nor wait for them.
 func TestImports(t *testing.T) {
-	allowed := map[string]bool{"syscall": true, "unsafe": true, "sync/atomic": true}
+	allowed := map[string]bool{"runtime": true, "syscall": true, "unsafe": true, "sync/atomic": true}
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -50,17 +50,12 @@ func (b *bell) ring() {
 	}
 }
 
-// wait returns when the bell has rung since count was seen, or after ms
-// milliseconds; 0 means no limit. It may return early.
-func (b *bell) wait(count uint32, ms int64) {
-	limit := syscall.Timespec{Sec: ms / 1000, Nsec: ms % 1000 * 1e6}
-	at := uintptr(unsafe.Pointer(&limit))
-	if ms == 0 {
-		at = 0
-	}
+// wait returns when the bell has rung since count was seen, or after limit; nil
+// means no limit. It may return early.
+func (b *bell) wait(count uint32, limit *syscall.Timespec, call waitCall) {
 	b.sleeping.Store(1)
 	if b.rung.Load() == count {
-		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.rung)), futexWaitPrivate, uintptr(count), at, 0, 0)
+		call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.rung)), futexWaitPrivate, uintptr(count), uintptr(unsafe.Pointer(limit)), 0, 0)
 	}
 	b.sleeping.Store(0)
 }

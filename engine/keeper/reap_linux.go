@@ -30,22 +30,22 @@ const (
 // reap is the only caller of wait in this process. It looks first and reaps
 // under the lock, so that a process id is valid for whoever signals.
 func (k *keeper) reap() {
+	k.rest.enterReaper()
 	promptly()
 	out := make([]byte, 0, 64)
 	for {
-		seen := k.started.count()
-		var info siginfo
-		_, _, e := syscall.RawSyscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wStopped|wContinued|wNowait, 0, 0)
+		seen, call := k.started.count(), k.rest.call()
+		_, _, e := call(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&k.news)), wExited|wStopped|wContinued|wNowait, 0, 0)
 		switch e {
 		case 0:
-			out = k.take(info.pid, out[:0])
+			out = k.take(k.news.pid, out[:0])
 			if len(out) > 0 {
 				send(out)
 			}
 			k.reaped.ring()
 		case syscall.ECHILD:
 			k.reaped.ring()
-			k.started.wait(seen, 0)
+			k.started.wait(seen, nil, call)
 		}
 	}
 }

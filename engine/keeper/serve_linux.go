@@ -32,6 +32,9 @@ type keeper struct {
 
 	started bell // a child is there, or will be: the reaper looks again
 	reaped  bell // something has ended: who sweeps looks again
+	rest    rest
+
+	news siginfo // of the reaper: which child there is news of
 
 	// Of the thread that serves requests.
 	launches []*launch
@@ -53,13 +56,14 @@ var k keeper
 // serve is KEEPER. It returns only by ending the process.
 func serve() {
 	prepare()
+	k.rest.prepare()
 	go k.reap()
 	k.blockSignals()
 	promptly()
 	var rights [64]byte
 	for {
 		l := k.free()
-		n, files, ok := receive(l.request, &rights)
+		n, files, ok := k.receive(l.request, &rights)
 		if !ok {
 			k.sweep(nil)
 		}
@@ -72,7 +76,7 @@ func serve() {
 
 // receive returns the size of the next request and the descriptors that came
 // with it. It is not ok when ENGINE is gone.
-func receive(in []byte, rights *[64]byte) (n int, files []int32, ok bool) {
+func (k *keeper) receive(in []byte, rights *[64]byte) (n int, files []int32, ok bool) {
 	iov := syscall.Iovec{Base: &in[0]}
 	iov.SetLen(len(in))
 	h := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: &rights[0]}
@@ -80,6 +84,10 @@ func receive(in []byte, rights *[64]byte) (n int, files []int32, ok bool) {
 		h.SetControllen(len(rights))
 		r, _, e := syscall.RawSyscall(syscall.SYS_RECVMSG, Control, uintptr(unsafe.Pointer(&h)), syscall.MSG_CMSG_CLOEXEC)
 		if e == syscall.EINTR {
+			continue
+		}
+		if e == syscall.EAGAIN {
+			k.rest.untilRequest()
 			continue
 		}
 		if e != 0 || r == 0 {

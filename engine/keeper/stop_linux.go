@@ -123,12 +123,11 @@ func (k *keeper) members(seq, group uint32, cookie []byte) {
 }
 
 // giveUpAfter is how long processes that were killed may take to be gone, in
-// waits of sweepEvery milliseconds: one in an uninterruptible system call, or of
-// another user, is left.
-const (
-	sweepEvery  = 10
-	giveUpAfter = 2000 / sweepEvery
-)
+// waits of sweepEvery: one in an uninterruptible system call, or of another user,
+// is left.
+const giveUpAfter = 200
+
+var sweepEvery = syscall.Timespec{Nsec: 10e6}
 
 // sweep kills everything below KEEPER but keep, until the kernel says that
 // nothing is left, and ends the process. What a killed process leaves becomes
@@ -154,7 +153,7 @@ func (k *keeper) sweep(keep []int32) {
 		if alive == 0 {
 			break
 		}
-		k.reaped.wait(seen, sweepEvery)
+		k.reaped.wait(seen, &sweepEvery, syscall.RawSyscall6)
 		if k.reaped.count() == seen {
 			waits++
 		} else {
