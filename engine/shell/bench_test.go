@@ -15,6 +15,7 @@ func BenchmarkBuiltin(b *testing.B)     { benchmark(b, "echo x >/dev/null") }
 func BenchmarkDirect(b *testing.B)      { benchmark(b, probe.TrueProgram()) }
 func BenchmarkLookup(b *testing.B)      { benchmark(b, "sleep 0") }
 func BenchmarkInterpreted(b *testing.B) { benchmark(b, "/bin/true && :") }
+func BenchmarkPipeline(b *testing.B)    { benchmark(b, "/bin/true | /bin/true") }
 
 func benchmark(b *testing.B, text string) {
 	r := newRig(b)

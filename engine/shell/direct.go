@@ -5,15 +5,65 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"mvdan.cc/sh/v3/interp"
 
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// direct runs a script that is one program, without an interpreter.
-func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
+// pipeline runs programs of which each reads what the one before writes, without
+// an interpreter.
+func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
+	last := len(members) - 1
+	if last == 0 {
+		return s.direct(sc, members[0].argv, out)
+	}
+	scripts := make([]Script, len(members))
+	for i, m := range members {
+		scripts[i] = *sc
+		scripts[i].Text = m.text
+	}
+	ends := make([][]*os.File, len(members))
+	for i := range last {
+		r, w, err := pipe.ForPrograms()
+		if err != nil {
+			for _, files := range ends {
+				closeAll(files)
+			}
+			return err
+		}
+		scripts[i].Stdout, scripts[i+1].Stdin = w, r
+		ends[i], ends[i+1] = append(ends[i], w), append(ends[i+1], r)
+	}
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i := range last {
+		wg.Go(func() {
+			if s.o.Large.Enlarge(scripts[i].Stdout) {
+				defer s.o.Large.Release()
+			}
+			errs[i] = s.direct(&scripts[i], members[i].argv, nil, ends[i]...)
+		})
+	}
+	errs[last] = s.direct(&scripts[last], members[last].argv, out, ends[last]...)
+	wg.Wait()
+	// The status is the last one's; that another one could not run at all is no status.
+	for _, err := range errs[:last] {
+		var exit *ExitError
+		if err != nil && !errors.As(err, &exit) {
+			return err
+		}
+	}
+	return errs[last]
+}
+
+// direct runs a script that is one program, without an interpreter. Ends are closed
+// as soon as the program has them, or does not come to be.
+func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File) error {
+	defer closeAll(ends)
 	env := s.environs.get(sc.Env)
 	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
@@ -30,7 +80,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 		}
 		spec.Stdout = d.W
 	}
-	status, err := sc.Group.Run(&spec)
+	status, err := runProgram(sc.Group, &spec, ends)
 	if d != nil {
 		d.finish()
 	}
@@ -53,6 +103,26 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture) error {
 		return &ExitError{Code: status.Code, Signal: status.Signal}
 	}
 	return nil
+}
+
+// runProgram starts a program, closes ends, and waits for it.
+func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File) (proc.Status, error) {
+	if len(ends) == 0 {
+		return g.Run(spec)
+	}
+	spec.Confirm = true // else it might have to be started again, with ends
+	p, err := g.Start(spec)
+	if err != nil {
+		return proc.Status{}, err
+	}
+	closeAll(ends)
+	return p.Wait()
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // Statuses of programs that did not run.

@@ -47,7 +47,7 @@ func BenchmarkLookPath(b *testing.B) {
 // FuzzSimple compares what the parser says of simple commands with what the
 // interpreter makes of their words.
 func FuzzSimple(f *testing.F) {
-	for _, s := range []string{"a 'b' \"c\"", "a b\\ c", "echo a{b,c}", "~ x", "a ~", "$x", "x*", "'a'b\"c\"", "a [b", "a \"$b\"", "a 'x\ny'", "echo -e x", "a \"\"", "a\tb # c", "a=b c", "a \\\nb", "a b=~/c", "a {1..3}", "a @(x)", "a !x"} {
+	for _, s := range []string{"a 'b' \"c\"", "a b\\ c", "echo a{b,c}", "~ x", "a ~", "$x", "x*", "'a'b\"c\"", "a [b", "a \"$b\"", "a 'x\ny'", "echo -e x", "a \"\"", "a\tb # c", "a=b c", "a \\\nb", "a b=~/c", "a {1..3}", "a @(x)", "a !x", "a | 'b' c |\\\nd # x", "a | b >x", "! a | b", "a |& b", "a | (b)", "a | echo b", "(a) | b", "a &| b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -56,11 +56,18 @@ func FuzzSimple(f *testing.F) {
 		if p.err != nil || p.kind == script || len(p.file.Stmts) == 0 {
 			return
 		}
-		call := p.file.Stmts[0].Cmd.(*syntax.CallExpr)
-		want, err := expand.Fields(&expand.Config{Env: expand.ListEnviron("HOME=/home/x"), GlobStar: true}, call.Args...)
-		if err != nil {
-			t.Fatal(err)
-		}
+		var commands [][]string
+		syntax.Walk(p.file, func(n syntax.Node) bool {
+			if call, ok := n.(*syntax.CallExpr); ok {
+				words, err := expand.Fields(&expand.Config{Env: expand.ListEnviron("HOME=/home/x"), GlobStar: true}, call.Args...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				commands = append(commands, words)
+			}
+			return true
+		})
+		want := commands[0]
 		switch p.kind {
 		case message:
 			if p.text != strings.Join(want[1:], " ")+"\n" {
@@ -70,9 +77,15 @@ func FuzzSimple(f *testing.F) {
 			if want[0] != ":" && want[0] != "true" && want[0] != "false" {
 				t.Errorf("%q: %q does more", text, want[0])
 			}
-		case program:
-			if !slices.Equal(p.argv, want) {
-				t.Errorf("%q: got %q, want %q", text, p.argv, want)
+		case programs:
+			if len(p.members) != len(commands) {
+				t.Errorf("%q: got %q, want %q", text, p.members, commands)
+			}
+			for i, m := range p.members {
+				alone := c.analyse(m.text, "")
+				if !slices.Equal(m.argv, commands[i]) || len(alone.members) != 1 || !slices.Equal(alone.members[0].argv, m.argv) {
+					t.Errorf("%q: got %q, want %q", text, m, commands[i])
+				}
 			}
 		}
 	})

@@ -13,20 +13,26 @@ type kind uint8
 
 const (
 	script   kind = iota // an interpreter
-	program              // one program, started directly
+	programs             // started directly: one, or a pipeline
 	message              // one write
 	constant             // nothing: its status is known
 )
 
 // parsed is what the parser says of a script. It is immutable.
 type parsed struct {
-	err    error
-	file   *syntax.File
-	kind   kind
-	argv   []string // of a program
-	text   string   // of a message
-	status int      // of a constant
+	err     error
+	file    *syntax.File
+	kind    kind
+	members []member // programs
+	text    string   // of a message
+	status  int      // of a constant
 	facts
+}
+
+// member is a program of a pipeline.
+type member struct {
+	argv []string
+	text string // as it stands in the script
 }
 
 // facts are what is true of a script wherever it gets to.
@@ -105,7 +111,7 @@ func (c *scripts) analyse(text, name string) *parsed {
 	if p.err != nil {
 		return p
 	}
-	p.simple()
+	p.simple(text)
 	if p.kind == script {
 		p.find(p.file)
 		if p.kills && p.background {
@@ -115,8 +121,9 @@ func (c *scripts) analyse(text, name string) *parsed {
 	return p
 }
 
-// simple recognises a script that is one simple command with nothing to expand.
-func (p *parsed) simple() {
+// simple recognises a script that is one simple command with nothing to expand, or
+// a pipeline of such ones that are programs.
+func (p *parsed) simple(text string) {
 	if len(p.file.Stmts) == 0 {
 		p.kind = constant // empty, or comments
 		return
@@ -125,15 +132,12 @@ func (p *parsed) simple() {
 		return
 	}
 	s := p.file.Stmts[0]
-	call, ok := s.Cmd.(*syntax.CallExpr)
-	if !ok || s.Negated || s.Background || s.Coprocess || s.Disown || len(s.Redirs) > 0 || len(call.Assigns) > 0 || len(call.Args) == 0 {
-		return
-	}
-	argv := make([]string, len(call.Args))
-	for i, w := range call.Args {
-		if argv[i], ok = literal(w); !ok {
-			return
+	argv := plain(s)
+	if argv == nil {
+		if p.members = pipeline(s, text); p.members != nil {
+			p.kind = programs
 		}
+		return
 	}
 	switch name := argv[0]; {
 	case name == ":" || name == "true":
@@ -144,9 +148,59 @@ func (p *parsed) simple() {
 		if len(argv) < 2 || !strings.HasPrefix(argv[1], "-") {
 			p.kind, p.text = message, strings.Join(argv[1:], " ")+"\n"
 		}
-	case name != "" && !interp.IsBuiltin(name):
-		p.kind, p.argv = program, argv
+	case isProgram(name):
+		p.kind, p.members = programs, []member{{argv, text}}
 	}
+}
+
+// pipeline returns the members of a pipeline that are all programs, or nil.
+func pipeline(s *syntax.Stmt, text string) []member {
+	b, ok := s.Cmd.(*syntax.BinaryCmd)
+	if !ok || b.Op != syntax.Pipe || !bare(s) {
+		return nil
+	}
+	var members []member
+	if members = pipeline(b.X, text); members == nil {
+		if members = one(b.X, text); members == nil {
+			return nil
+		}
+	}
+	last := one(b.Y, text)
+	if last == nil {
+		return nil
+	}
+	return append(members, last...)
+}
+
+// one returns the program that s is, or nil.
+func one(s *syntax.Stmt, text string) []member {
+	argv := plain(s)
+	if argv == nil || !isProgram(argv[0]) {
+		return nil
+	}
+	return []member{{argv, text[s.Pos().Offset():s.End().Offset()]}}
+}
+
+func isProgram(name string) bool { return name != "" && !interp.IsBuiltin(name) }
+
+// plain returns the words of a simple command with nothing to expand, or nil.
+func plain(s *syntax.Stmt) []string {
+	call, ok := s.Cmd.(*syntax.CallExpr)
+	if !ok || !bare(s) || len(call.Assigns) > 0 || len(call.Args) == 0 {
+		return nil
+	}
+	argv := make([]string, len(call.Args))
+	for i, w := range call.Args {
+		if argv[i], ok = literal(w); !ok {
+			return nil
+		}
+	}
+	return argv
+}
+
+// bare reports whether s is its command and nothing else.
+func bare(s *syntax.Stmt) bool {
+	return !s.Negated && !s.Background && !s.Coprocess && !s.Disown && len(s.Redirs) == 0
 }
 
 // literal returns the text of a word that stands for itself.
@@ -198,7 +252,7 @@ func (f *facts) find(n syntax.Node) {
 			}
 			if b, ok := n.Cmd.(*syntax.BinaryCmd); ok && (b.Op == syntax.Pipe || b.Op == syntax.PipeAll) {
 				f.lists = true
-				f.pipeline(b)
+				f.ends(b)
 			}
 		case *syntax.ProcSubst:
 			f.background, f.lists = true, true
@@ -233,9 +287,9 @@ func (f *facts) command(name string) {
 	}
 }
 
-// pipeline notes the simple commands that are ends of b's pipes. What is shared
+// ends notes the simple commands that are ends of b's pipes. What is shared
 // (|& gives stderr to everyone on the left) is left alone.
-func (f *facts) pipeline(b *syntax.BinaryCmd) {
+func (f *facts) ends(b *syntax.BinaryCmd) {
 	if b.Op != syntax.Pipe {
 		return
 	}

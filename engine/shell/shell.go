@@ -5,7 +5,7 @@
 // # Ways to run a script, cheapest first
 //
 // A command that only succeeds or fails (`:`) costs nothing, and a literal echo
-// one write. One simple command of a program without anything to expand is
+// one write. A program without anything to expand, or a pipeline of such, is
 // started directly: the parser decides, see [parsed]. All else goes to an
 // interpreter from a pool. A property test runs a corpus of commands both ways.
 //
@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,10 +168,15 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		stop := context.AfterFunc(ctx, func() { stopFor(sc.Group, context.Cause(ctx)) })
 		defer stop()
 	}
-	if plain && p.kind == program && !(s.o.Utilities && utilities[p.argv[0]]) {
-		return s.direct(sc, p.argv, out)
+	if plain && p.kind == programs && !s.builtIn(p.members) {
+		return s.pipeline(sc, p.members, out)
 	}
 	return s.interpret(sc, p, out)
+}
+
+// builtIn reports whether one of the programs is a part of this shell.
+func (s *Shell) builtIn(members []member) bool {
+	return s.o.Utilities && slices.ContainsFunc(members, func(m member) bool { return utilities[m.argv[0]] })
 }
 
 // stopFor stops a group because its context has ended.
