@@ -66,6 +66,15 @@ type gangs struct {
 
 func (x *Executor) newStream(readers []*plan.Step) (*stream, error) {
 	s := &stream{x: x, readers: map[*plan.Step]*os.File{}, reading: len(readers), left: len(readers), over: make(chan struct{})}
+	if len(readers) == 1 {
+		r, w, err := pipe.ForPrograms()
+		if err != nil {
+			return nil, err
+		}
+		s.readers[readers[0]], s.w = r, w
+		s.enlarge(w)
+		return s, nil
+	}
 	var writers []*os.File
 	ends, err := pipes(len(readers), func(w *os.File) { writers = append(writers, w) })
 	if err != nil {
@@ -75,12 +84,12 @@ func (x *Executor) newStream(readers []*plan.Step) (*stream, error) {
 		s.readers[r] = ends[i]
 		s.enlarge(writers[i])
 	}
-	if len(readers) == 1 {
-		s.w = writers[0]
-		return s, nil
-	}
 	in, err := pipes(1, func(w *os.File) { s.w = w })
 	if err != nil {
+		for i := range ends {
+			ends[i].Close()
+			writers[i].Close()
+		}
 		return nil, err
 	}
 	s.enlarge(s.w)

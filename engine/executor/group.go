@@ -144,7 +144,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		to := e.out
 		var next *os.File
 		if n < len(links)-1 {
-			pr, pw, err := os.Pipe()
+			pr, pw, err := pipe.ForPrograms()
 			if err != nil {
 				for _, f := range opened {
 					f.Close()
@@ -322,7 +322,7 @@ func last(members []plan.Command, errs []error, fault error) error {
 	return nil
 }
 
-// pipes makes n pipes and returns their reading ends.
+// pipes makes n pipes of which weft itself has one end, and returns the reading ones.
 func pipes(n int, writer func(*os.File)) ([]*os.File, error) {
 	var readers, all []*os.File
 	for range n {

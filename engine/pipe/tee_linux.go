@@ -49,7 +49,7 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 		case terr == unix.EINTR:
 			continue
 		case terr == unix.EAGAIN: // the flow is full
-			if out.Write(func(to uintptr) bool { return ready(to, unix.POLLOUT) }) != nil {
+			if out.Control(func(to uintptr) { untilReady(to, unix.POLLOUT) }) != nil {
 				return b.end()
 			}
 			continue
@@ -78,6 +78,17 @@ func ready(fd uintptr, events int16) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	n, _ := unix.Poll(fds, 0)
 	return n > 0
+}
+
+// untilReady waits for events, or the end of the other side: of a pipe that may be one
+// [ForPrograms].
+func untilReady(fd uintptr, events int16) {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // move moves up to n bytes, of which there are some, from a pipe.
