@@ -39,6 +39,10 @@ func (m *terminal) suspend(t *Table, p *Process) {
 	if m.file.Load() == nil || m.owner != g || m.pgid != p.pgid {
 		return // not the terminal's: somebody sent it this signal, and may continue it
 	}
+	if g.suspendedWith(p, time.Since(m.awake) < obedience) {
+		g.resume(p.pgid)
+		return
+	}
 	for _, other := range groups {
 		if other != g {
 			other.each(syscall.SIGSTOP)
@@ -197,6 +201,21 @@ func (g *Group) tell(p *Process) bool {
 		}
 	}
 	return true
+}
+
+// suspendedWith reports whether p was stopped by a Ctrl-Z that was followed just now,
+// for another program of its process group. Else it is p that is followed.
+func (g *Group) suspendedWith(p *Process, justNow bool) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if p.suspended && justNow {
+		p.suspended = false
+		return true
+	}
+	for _, q := range g.procs {
+		q.suspended = q != p && q.pgid == p.pgid
+	}
+	return false
 }
 
 // Resized tells all groups that the terminal has another size: the kernel tells
