@@ -121,26 +121,38 @@ func TestThreads(t *testing.T) {
 	cmd.Wait()
 }
 
-// TestKeeperIsSmall: supervision takes less than 2 MiB of memory of its own.
-func TestKeeperIsSmall(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command("weft")
-	cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: sleep 1000}\n"})
+// oneProgram runs weft, for as long as the test, and returns the process ids of it and
+// its keeper when that has one program, which sleeps.
+func oneProgram(t *testing.T, args ...string) (weft, keeper int) {
+	t.Helper()
+	cmd := exec.Command("weft", args...)
+	cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: {sources: [Taskfile.yml], cmds: [sleep 1000]}}\n"})
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	keeper := 0
-	if !eventually(func() bool { keeper = keeperOf(cmd.Process.Pid); return keeper > 0 && len(statesBelow(keeper)) == 1 }) {
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	if !eventually(func() bool {
+		keeper = keeperOf(cmd.Process.Pid)
+		return keeper > 0 && len(statesBelow(keeper)) == 1
+	}) {
 		t.Fatal("no program was started")
 	}
+	return cmd.Process.Pid, keeper
+}
+
+// TestKeeperIsSmall: supervision takes less than 2 MiB of memory of its own.
+func TestKeeperIsSmall(t *testing.T) {
+	t.Parallel()
+	_, keeper := oneProgram(t)
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", keeper))
 	_, rest, _ := strings.Cut(string(status), "\nRssAnon:")
 	kib, err := strconv.Atoi(strings.TrimSpace(rest[:strings.Index(rest, "kB")]))
 	if err != nil || kib > 2048 {
 		t.Errorf("the keeper has %d KiB of anonymous memory: %v", kib, err)
 	}
-	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait()
 }
 
 // switches returns how often threads of a process have begun to run.
@@ -163,26 +175,16 @@ func TestAsleep(t *testing.T) {
 	for name, args := range map[string][]string{"program": nil, "watching": {"-w"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command("weft", args...)
-			cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: {sources: [Taskfile.yml], cmds: [sleep 1000]}}\n"})
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			keeper := 0
-			if !eventually(func() bool { keeper = keeperOf(cmd.Process.Pid); return keeper > 0 && len(statesBelow(keeper)) == 1 }) {
-				t.Fatal("no program was started")
-			}
+			weft, keeper := oneProgram(t, args...)
 			last, since := 0, time.Now()
 			if !eventually(func() bool {
-				if n := switches(cmd.Process.Pid) + switches(keeper); n != last {
+				if n := switches(weft) + switches(keeper); n != last {
 					last, since = n, time.Now()
 				}
 				return time.Since(since) > time.Second
 			}) {
 				t.Error("something is always awake")
 			}
-			cmd.Process.Signal(syscall.SIGTERM)
-			cmd.Wait()
 		})
 	}
 }

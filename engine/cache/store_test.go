@@ -168,7 +168,7 @@ func TestDiskFull(t *testing.T) {
 	st, err := os.Stat(p.path(".weft/state"))
 	p.must(err)
 	limit := old
-	limit.Cur = uint64(st.Size()) // writing in place still works
+	assign(&limit.Cur, st.Size()) // writing in place still works
 	p.must(syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
 	err = c.Commit(t.Context(), nil)
 	p.must(syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old))
@@ -180,6 +180,9 @@ func TestDiskFull(t *testing.T) {
 		t.Error("the failed write is believed, or the next one is not")
 	}
 }
+
+// assign sets a number that has a sign on some systems only.
+func assign[T int64 | uint64](to *T, n int64) { *to = T(n) }
 
 func TestReadOnly(t *testing.T) {
 	p := newProject(t)
