@@ -26,6 +26,8 @@ const remindEvery = 5 * time.Second
 // A second SIGTERM or SIGHUP changes nothing: supervisors repeat them.
 type stopping struct {
 	executor.Stops
+	heard chan struct{} // closed at the first signal
+
 	mu     sync.Mutex // guards the fields below
 	cancel context.CancelCauseFunc
 	sig    os.Signal
@@ -62,6 +64,7 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 	}
 	if s.sig == nil {
 		s.sig = sig
+		close(s.heard)
 		if s.cancel != nil {
 			s.cancel(cause)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -21,7 +22,14 @@ func terminal(f *os.File) *os.File {
 func (e *Engine) interrupted(died bool) {
 	if died && e.o.Interrupt != nil {
 		e.o.Interrupt()
-		return
+		select {
+		case <-e.stopping.heard: // before the run is over: weft is to end by it
+			return
+		case <-time.After(interruptLimit):
+		}
 	}
 	e.Signal(syscall.SIGINT)
 }
+
+// interruptLimit is how long weft's own signal may take to arrive.
+const interruptLimit = time.Second
