@@ -198,6 +198,9 @@ type Report struct {
 	User   uint64 // µs
 	Sys    uint64 // µs
 	MaxRSS uint64 // KiB
+	// Continues is how many requests to continue something were done before a stop was
+	// seen: of an earlier stop than the last of them, nothing is left.
+	Continues uint32
 	// Left tells that the process group has members beyond those started on
 	// request, all of which have ended.
 	Left bool
@@ -229,11 +232,16 @@ func ParseReport(b []byte) (r Report, ok bool) {
 			return r, false
 		}
 		r.Pid, r.Pgid = int32(get32(b)), int32(get32(b[4:]))
-	case RepFailed, RepStopped:
+	case RepFailed:
 		if len(b) < 4 {
 			return r, false
 		}
-		r.Errno, r.Status = get32(b), get32(b)
+		r.Errno = get32(b)
+	case RepStopped:
+		if len(b) < 8 {
+			return r, false
+		}
+		r.Status, r.Continues = get32(b), get32(b[4:])
 	case RepEnded:
 		if len(b) < 37 {
 			return r, false

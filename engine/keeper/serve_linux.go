@@ -26,9 +26,10 @@ type leftGroup struct {
 // keeper is the state of the process. The lock guards what both threads use;
 // slices keep their memory and grow to the most that was ever needed.
 type keeper struct {
-	lock     mutex
-	children []child
-	left     []leftGroup
+	lock      mutex
+	children  []child
+	left      []leftGroup
+	continues uint32 // requests to continue something
 
 	started bell // a child is there, or will be: the reaper looks again
 	reaped  bell // something has ended: who sweeps looks again

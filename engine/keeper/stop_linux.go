@@ -7,6 +7,9 @@ import (
 	"unsafe"
 )
 
+// Continues reports whether s continues what is stopped.
+func (s *Signal) Continues() bool { return s.Cont || s.Signal == uint8(syscall.SIGCONT) }
+
 // signal does what s asks; cookie ends with a zero byte.
 func (k *keeper) signal(s *Signal, cookie []byte) {
 	cookie = cookie[:len(cookie)-1]
@@ -15,10 +18,12 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 		for i := range k.walk.processes {
 			k.walk.signal(&k.walk.processes[i], s.Signal)
 		}
-		return
 	}
 	left := false
-	k.lock.lock()
+	k.lock.lock() // a stop is seen before, or after
+	if s.Continues() {
+		k.continues++
+	}
 	for i := range k.children {
 		c := &k.children[i]
 		switch {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,8 @@ type link struct {
 	t   *Table
 	fd  int
 	pid int // KEEPER's
+
+	conts atomic.Uint32 // requests sent to continue something
 
 	// send is held while a request is sent and when fd is closed. Starts share
 	// it: one that sends may be put off by the system in favour of KEEPER, and
@@ -209,8 +212,15 @@ func (l *link) request(build func([]byte) []byte) {
 }
 
 func (l *link) signal(s keeper.Signal) {
-	l.request(func(b []byte) []byte { return keeper.AppendSignal(b, &s) })
+	l.request(func(b []byte) []byte {
+		if s.Continues() {
+			l.conts.Add(1)
+		}
+		return keeper.AppendSignal(b, &s)
+	})
 }
+
+func (l *link) continues() uint32 { return l.conts.Load() }
 
 // members returns what is alive of a group, or of everything if group is zero.
 func (l *link) members(group uint32, cookie string) []keeper.Member {

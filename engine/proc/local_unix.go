@@ -4,6 +4,7 @@ package proc
 
 import (
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // programs, waits for each in a goroutine, and signals their process groups.
 // What leaves its process group, or outlives weft, is not followed.
 type local struct {
-	t *Table
+	t     *Table
+	conts atomic.Uint32 // requests to continue something
 
 	mu     sync.Mutex // guards last
 	last   uint32
@@ -67,7 +69,7 @@ func (l *local) wait(p *Process) {
 			p.g.mu.Unlock()
 			return
 		case status.Stopped():
-			go l.t.term.stopped(l.t, p, status.StopSignal())
+			go l.t.term.stopped(l.t, p.g, p.pgid, status.StopSignal(), l.conts.Load())
 		default:
 			s := Status{Code: status.ExitStatus(), Usage: Usage{MaxRSS: maxRSS(int64(usage.Maxrss)), User: time.Duration(usage.Utime.Nano()), System: time.Duration(usage.Stime.Nano())}}
 			if status.Signaled() {
@@ -85,6 +87,9 @@ func (l *local) wait(p *Process) {
 // signal is called with the lock of the group held, if it is for one of its
 // processes.
 func (l *local) signal(s keeper.Signal) {
+	if s.Cont || s.Signal == uint8(syscall.SIGCONT) {
+		l.conts.Add(1)
+	}
 	for _, g := range l.t.groups() {
 		if s.Scope != keeper.ProcessScope && g.id != s.Target {
 			continue
@@ -103,6 +108,7 @@ func (l *local) signal(s keeper.Signal) {
 	}
 }
 
+func (l *local) continues() uint32                          { return l.conts.Load() }
 func (l *local) members(uint32, string) []keeper.Member     { return nil }
 func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }

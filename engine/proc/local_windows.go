@@ -143,5 +143,6 @@ func (l *local) closed(group uint32) {
 func (l *local) members(uint32, string) []keeper.Member     { return nil }
 func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
+func (l *local) continues() uint32                          { return 0 }
 func (l *local) finish() []keeper.Member                    { return nil }
 func (l *local) end([]keeper.Member)                        {}

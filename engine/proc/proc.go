@@ -101,6 +101,8 @@ type host interface {
 	// start asks for a program; what becomes of it is reported to p.
 	start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error
 	signal(s keeper.Signal)
+	// continues returns how many requests so far were to continue something.
+	continues() uint32
 	// members returns what is alive of a group, or of everything if it is zero.
 	members(group uint32, cookie string) []keeper.Member
 	// signalPids signals members.

@@ -76,7 +76,8 @@ func (l *link) report(r *keeper.Report) {
 	case keeper.RepStopped:
 		// After the start was told. What a stop leads to may itself wait for
 		// reports.
-		l.tell(p, func() { go p.g.t.term.stopped(p.g.t, p, syscall.Signal(r.Status)) })
+		s, seen := syscall.Signal(r.Status), r.Continues
+		l.tell(p, func() { go l.t.term.stopped(l.t, p.g, p.pgid, s, seen) })
 	}
 }
 

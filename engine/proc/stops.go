@@ -16,38 +16,38 @@ import (
 // sigCont continues what is stopped.
 const sigCont = syscall.SIGCONT
 
-// stopped acts on the news that p was stopped by s.
-func (m *terminal) stopped(t *Table, p *Process, s syscall.Signal) {
+// stopped acts on the news that a program of g in that process group was stopped by s;
+// seen is how many requests to continue something had been done by then.
+func (m *terminal) stopped(t *Table, g *Group, pgid int, s syscall.Signal, seen uint32) {
 	if m.file.Load() == nil {
 		return
 	}
 	switch s {
 	case syscall.SIGTTIN, syscall.SIGTTOU:
-		m.want(p.g, p.pgid)
+		m.want(g, pgid)
 	case syscall.SIGTSTP:
-		m.suspend(t, p)
+		m.suspend(t, g, pgid, seen)
 	}
 }
 
 // suspend follows the Ctrl-Z that stopped the terminal's owner: the rest of the
 // run stops, then weft itself; when it is continued, all go on.
-func (m *terminal) suspend(t *Table, p *Process) {
+func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 	groups := t.groups()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	g := p.g
-	if m.file.Load() == nil || m.owner != g || m.pgid != p.pgid {
+	if m.file.Load() == nil || m.owner != g || m.pgid != pgid {
 		return // not the terminal's: somebody sent it this signal, and may continue it
 	}
-	if g.suspendedWith(p, time.Since(m.awake) < obedience) {
-		g.resume(p.pgid)
-		return
+	if int32(seen-m.resumed) < 0 {
+		return // by a Ctrl-Z that was followed, for another program of a pipeline
 	}
 	for _, other := range groups {
 		if other != g {
 			other.each(syscall.SIGSTOP)
 		}
 	}
+	t.settle()
 	if !orphaned() {
 		// The rest of the shell's job is told; weft, which is of it, only hears it.
 		heard := make(chan os.Signal, 1)
@@ -57,8 +57,12 @@ func (m *terminal) suspend(t *Table, p *Process) {
 		m.awake = time.Now()
 		signal.Stop(heard)
 	}
+	g.each(syscall.SIGCONT)
+	m.resumed = t.host.continues()
 	for _, other := range groups {
-		other.each(syscall.SIGCONT)
+		if other != g {
+			other.each(syscall.SIGCONT)
+		}
 	}
 }
 
@@ -91,11 +95,18 @@ func (t *Table) Suspend() {
 	for _, g := range groups {
 		g.each(syscall.SIGSTOP)
 	}
+	if len(groups) > 0 {
+		t.settle()
+	}
 	m.sleep(t)
 	for _, g := range groups {
 		g.each(syscall.SIGCONT)
 	}
 }
+
+// settle returns when the signals that were sent have arrived: of a question that
+// comes after them, only that there is an answer matters.
+func (t *Table) settle() { t.host.members(0, "") }
 
 // sleep gives the terminal back as weft found it and stops weft. When weft was
 // continued the terminal is again whose it was. m.mu is held.
@@ -201,21 +212,6 @@ func (g *Group) tell(p *Process) bool {
 		}
 	}
 	return true
-}
-
-// suspendedWith reports whether p was stopped by a Ctrl-Z that was followed just now,
-// for another program of its process group. Else it is p that is followed.
-func (g *Group) suspendedWith(p *Process, justNow bool) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if p.suspended && justNow {
-		p.suspended = false
-		return true
-	}
-	for _, q := range g.procs {
-		q.suspended = q != p && q.pgid == p.pgid
-	}
-	return false
 }
 
 // Resized tells all groups that the terminal has another size: the kernel tells

@@ -43,6 +43,7 @@ type terminal struct {
 	savedBy *Group // saved is from before this group had it
 	queue   []waiter
 	awake   time.Time // when a stop of weft's own making ended
+	resumed uint32    // host.continues when the last Ctrl-Z was over
 }
 
 // waiter wants the terminal.

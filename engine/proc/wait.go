@@ -28,7 +28,6 @@ type Process struct {
 	// guarded by g.mu
 	pid, pgid int  // 0 until they are known
 	told      bool // got the terminal's Ctrl-C
-	suspended bool // got a Ctrl-Z that was followed for another one
 	status    Status
 	err       error // why it is no program, or why nothing is known of it
 }
