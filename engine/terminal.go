@@ -22,11 +22,12 @@ func terminal(f *os.File) *os.File {
 func (e *Engine) interrupted(died bool) {
 	if died && e.o.Interrupt != nil {
 		e.o.Interrupt()
+		// The run is not over before that was heard: weft is to end by it.
 		select {
-		case <-e.stopping.heard: // before the run is over: weft is to end by it
-			return
+		case <-e.stopping.heard:
 		case <-time.After(interruptLimit):
 		}
+		return
 	}
 	e.Signal(syscall.SIGINT)
 }

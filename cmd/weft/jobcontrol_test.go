@@ -33,6 +33,7 @@ tasks:
   say1: sh -c 'echo out:1'
   say2: sh -c 'echo out:2'
   raw: sh raw.sh
+  dies: {cmds: [{cmd: 'env --default-signal=INT sh -c "kill -INT \$\$"', ignore_error: true}, 'echo went:on']}
   seen: {sources: [wait.sh], method: none, cmds: ['echo seen:']}
 -- wait.sh --
 echo $$ > $1.pid
@@ -59,6 +60,7 @@ cat; echo end of input; read x </dev/tty; echo got:$x
 		"Ctrl-Z at a pipeline":                     {"> weft piped\n", "ready:one", "> \x1a", "Stopped", "> fg\n", "weft piped", "+ one.go", "end:one", "$ "},
 		"in the background, then fg":               {"> weft wait &\n", "ready:one", "> fg\n", "weft wait", "+ one.go", "end:one"},
 		"Ctrl-C in a calling script":               {"> bash calls.sh\n", "ready:one", "> \x03", "> echo status:$?\n", "status:130"},
+		"Ctrl-C ignored":                           {"> (trap '' INT; weft dies)\n", "went:"},
 		"Ctrl-Z while nothing runs":                {"> weft -w seen\n", "seen:", "is done", "> \x1a", "Stopped", "> fg\n", "weft -w seen", "> \n", "seen:", "is done", "> \x03", "$ "},
 		"a prompt":                                 {"> weft ask\n", "Sure? [y/N]: ", "> y\n", "ran"},
 		"raw keys":                                 {"> weft raw\n", "ready", "> q", "q", "sane"},

@@ -57,7 +57,8 @@ type Options struct {
 	// OnInterrupt is called when a program that had the terminal's foreground
 	// died of SIGINT (or exited 130): the kernel told only that program, so it
 	// counts as the user's Ctrl-C. It is called once for all programs running at
-	// that moment, from any goroutine, with no lock held. It may be nil.
+	// that moment, from any goroutine, with no lock held; not at all where weft was
+	// started with SIGINT ignored. It may be nil.
 	// died tells that the signal itself was the end.
 	OnInterrupt func(died bool)
 	// Environ is weft's own environment, for the identities of an outer weft.

@@ -4,6 +4,7 @@ package proc
 
 import (
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -177,7 +178,7 @@ func (m *terminal) ended(p *Process, s Status) {
 	m.mu.Lock()
 	tell := false
 	if m.owner == p.g && m.pgid == p.pgid {
-		if s.Signal == syscall.SIGINT || s.Code == 128+int(syscall.SIGINT) {
+		if (s.Signal == syscall.SIGINT || s.Code == 128+int(syscall.SIGINT)) && !signal.Ignored(syscall.SIGINT) {
 			tell = p.g.tell(p)
 		}
 		if !p.g.runs(p.pgid) {
