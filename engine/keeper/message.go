@@ -198,8 +198,8 @@ type Report struct {
 	User   uint64 // µs
 	Sys    uint64 // µs
 	MaxRSS uint64 // KiB
-	// Continues is how many requests to continue something were done before a stop was
-	// seen: of an earlier stop than the last of them, nothing is left.
+	// Continues is how many requests to continue something had been done when a stop
+	// was seen. One that was done later ended the stop, if it was for that program.
 	Continues uint32
 	// Left tells that the process group has members beyond those started on
 	// request, all of which have ended.

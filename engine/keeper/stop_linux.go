@@ -7,9 +7,6 @@ import (
 	"unsafe"
 )
 
-// Continues reports whether s continues what is stopped.
-func (s *Signal) Continues() bool { return s.Cont || s.Signal == uint8(syscall.SIGCONT) }
-
 // signal does what s asks; cookie ends with a zero byte.
 func (k *keeper) signal(s *Signal, cookie []byte) {
 	cookie = cookie[:len(cookie)-1]

@@ -70,17 +70,23 @@ var taps = map[string]func(t *testing.T) keeper{
 	},
 }
 
-// tapped copies content, written in pieces, to a tap and a flow.
-func tapped(t *testing.T, tap io.Writer, content []byte, read func(r *os.File) []byte) (flow []byte, err error) {
+// sourceAndFlow makes what is copied from, and a flow to copy to.
+func sourceAndFlow(t testing.TB) (s *Source, r, w *os.File) {
 	t.Helper()
 	s, err := NewSource(new(clock.Clock))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
+	if r, w, err = ForPrograms(); err != nil {
 		t.Fatal(err)
 	}
+	return s, r, w
+}
+
+// tapped copies content, written in pieces, to a tap and a flow.
+func tapped(t *testing.T, tap io.Writer, content []byte, read func(r *os.File) []byte) (flow []byte, err error) {
+	t.Helper()
+	s, r, w := sourceAndFlow(t)
 	go func() {
 		defer s.Finish()
 		rnd := rand.New(rand.NewPCG(uint64(len(content)), 1))
@@ -198,14 +204,7 @@ func BenchmarkTapped(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, err := NewSource(new(clock.Clock))
-		if err != nil {
-			b.Fatal(err)
-		}
-		r, w, err := os.Pipe()
-		if err != nil {
-			b.Fatal(err)
-		}
+		s, r, w := sourceAndFlow(b)
 		go func() {
 			for range size / len(content) {
 				s.W.Write(content)

@@ -87,7 +87,7 @@ func (l *local) wait(p *Process) {
 // signal is called with the lock of the group held, if it is for one of its
 // processes.
 func (l *local) signal(s keeper.Signal) {
-	if s.Cont || s.Signal == uint8(syscall.SIGCONT) {
+	if s.Continues() {
 		l.conts.Add(1)
 	}
 	for _, g := range l.t.groups() {

@@ -132,11 +132,12 @@ func (p *parsed) simple(text string) {
 		return
 	}
 	s := p.file.Stmts[0]
+	if p.members = pipeline(s, text); p.members != nil {
+		p.kind = programs
+		return
+	}
 	argv := plain(s)
 	if argv == nil {
-		if p.members = pipeline(s, text); p.members != nil {
-			p.kind = programs
-		}
 		return
 	}
 	switch name := argv[0]; {
@@ -148,32 +149,19 @@ func (p *parsed) simple(text string) {
 		if len(argv) < 2 || !strings.HasPrefix(argv[1], "-") {
 			p.kind, p.text = message, strings.Join(argv[1:], " ")+"\n"
 		}
-	case isProgram(name):
-		p.kind, p.members = programs, []member{{argv, text}}
 	}
 }
 
-// pipeline returns the members of a pipeline that are all programs, or nil.
+// pipeline returns the members of a pipeline, or the one program that s is; nil if
+// something else is among them.
 func pipeline(s *syntax.Stmt, text string) []member {
-	b, ok := s.Cmd.(*syntax.BinaryCmd)
-	if !ok || b.Op != syntax.Pipe || !bare(s) {
-		return nil
-	}
-	var members []member
-	if members = pipeline(b.X, text); members == nil {
-		if members = one(b.X, text); members == nil {
+	if b, ok := s.Cmd.(*syntax.BinaryCmd); ok && b.Op == syntax.Pipe && bare(s) {
+		left, right := pipeline(b.X, text), pipeline(b.Y, text)
+		if left == nil || right == nil {
 			return nil
 		}
+		return append(left, right...)
 	}
-	last := one(b.Y, text)
-	if last == nil {
-		return nil
-	}
-	return append(members, last...)
-}
-
-// one returns the program that s is, or nil.
-func one(s *syntax.Stmt, text string) []member {
 	argv := plain(s)
 	if argv == nil || !isProgram(argv[0]) {
 		return nil
