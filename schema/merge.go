@@ -62,8 +62,7 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 		}
 		n := t
 		if sub.includers > 1 {
-			n = new(Task)
-			*n = *t
+			n = ownCopy(t)
 		}
 		isDefault := t.Name == "default"
 		a.rename(n)
@@ -147,8 +146,8 @@ func (a *adder) rename(t *Task) {
 		}
 		t.Aliases = names
 	}
-	shared := a.e.doc.includers > 1
-	t.Deps, t.Cmds = callsBelow(ns, t.Deps, shared), callsBelow(ns, t.Cmds, shared)
+	callsBelow(ns, t.Deps)
+	callsBelow(ns, t.Cmds)
 	if readsTask(t.Processes) {
 		o := *t.TaskOptions
 		o.Processes = readsBelow(ns, o.Processes)
@@ -164,27 +163,47 @@ func below(ns, name string) string {
 	return ns + ":" + name
 }
 
-// callsBelow puts the names of called tasks, and of those that are read, into a
-// namespace, in a copy when the commands are shared.
-func callsBelow(ns string, cs []Command, shared bool) []Command {
+// ownCopy returns a task that can be renamed without t being renamed. What
+// renaming does not change, the two share.
+func ownCopy(t *Task) *Task {
+	n := new(Task)
+	*n = *t
+	n.Deps, n.Cmds = ownCalls(t.Deps), ownCalls(t.Cmds)
+	return n
+}
+
+// ownCalls returns a copy of cs, members of groups included, or cs itself when
+// no name in it can change.
+func ownCalls(cs []Command) []Command {
 	if !slices.ContainsFunc(cs, namesTasks) {
 		return cs
 	}
-	if shared {
-		cs = slices.Clone(cs)
+	cs = slices.Clone(cs)
+	for i := range cs {
+		if c := &cs[i]; len(c.Members) > 0 {
+			o := *c.CommandOptions
+			o.Members = ownCalls(o.Members)
+			c.CommandOptions = &o
+		}
 	}
+	return cs
+}
+
+// callsBelow puts the names of called tasks, and of those that are read, into a
+// namespace. It changes cs in place, but no CommandOptions: those are shared.
+func callsBelow(ns string, cs []Command) {
 	for i := range cs {
 		c := &cs[i]
 		if c.Kind == Call {
 			c.Text.S = below(ns, c.Text.S)
 		}
-		if len(c.Members) > 0 || readsTask(c.Processes) {
+		callsBelow(ns, c.Members)
+		if readsTask(c.Processes) {
 			o := *c.CommandOptions
-			o.Members, o.Processes = callsBelow(ns, o.Members, shared), readsBelow(ns, o.Processes)
+			o.Processes = readsBelow(ns, o.Processes)
 			c.CommandOptions = &o
 		}
 	}
-	return cs
 }
 
 // namesTasks reports whether a command, or a member of it, names a task.
