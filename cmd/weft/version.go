@@ -11,7 +11,7 @@ func (a *app) version() int {
 	if a.dropIn() {
 		a.out.WriteString(schema.FormatVersion + "\n")
 	} else {
-		a.out.WriteString(weftVersion() + "\n")
+		a.out.WriteString(weftVersion() + linkage + "\n")
 	}
 	return 0
 }
