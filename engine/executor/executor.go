@@ -165,13 +165,14 @@ func (r *run) execute(ctx context.Context) sched.Outcome {
 	if err := r.bind(ctx); err != nil {
 		return failed(err)
 	}
-	forced := x.o.Force(s) || r.ends.out != nil && !r.ends.shown // who reads it wants all of it
+	forced := x.o.Force(s)
 	if !forced {
 		if err := r.preconditions(ctx); err != nil {
 			return r.ended(ctx, err)
 		}
 	}
-	check, fresh, err := r.checkFresh(ctx, forced)
+	read := r.ends.out != nil && !r.ends.shown // who reads it wants all that it writes
+	check, fresh, err := r.checkFresh(ctx, forced || read)
 	if err != nil {
 		return r.ended(ctx, err)
 	}
