@@ -22,8 +22,19 @@ func (h host) group(name string) (*proc.Group, func()) {
 	return g, func() { h.e.stopping.Leave(g); g.Close() }
 }
 
+// checkDir returns an error if scripts cannot run in dir because it is no directory.
+func (h host) checkDir(dir string) error {
+	if dir == h.e.o.Workflow.Dir {
+		return nil
+	}
+	return executor.CheckDir(dir)
+}
+
 // Output implements vars.Shell.
 func (h host) Output(ctx context.Context, text, dir string, env []string) (string, error) {
+	if err := h.checkDir(dir); err != nil {
+		return "", err
+	}
 	g, end := h.group("sh")
 	defer end()
 	w := h.e.o.Workflow
@@ -32,6 +43,9 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 
 // Condition implements plan.Host.
 func (h host) Condition(ctx context.Context, text, dir string, env []string) (bool, error) {
+	if err := h.checkDir(dir); err != nil {
+		return false, err
+	}
 	g, end := h.group("if")
 	defer end()
 	err := h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})

@@ -46,6 +46,8 @@ func exitCode(err error) int {
 		loop      *plan.LoopError
 		problem   *diag.Diagnostic
 		task      *plan.TaskError
+		notDir    *executor.NotDirectoryError
+		variable  *vars.CommandError
 	)
 	switch {
 	case err == nil:
@@ -72,7 +74,7 @@ func exitCode(err error) int {
 		return 109
 	case errors.As(err, &problem):
 		return kindCode(problem.Kind)
-	case errors.As(err, &task):
+	case errors.As(err, &task), errors.As(err, &notDir), errors.As(err, &variable) && errors.As(variable.Err, &notDir):
 		return exitTask
 	}
 	return exitOther
@@ -132,7 +134,7 @@ func (a *app) errorText(err error) string {
 	case *multierror.Error:
 		return a.errorText(e.Errors[0])
 	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
-		*schema.AmbiguousError, *vars.CommandError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
+		*schema.AmbiguousError, *vars.CommandError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
 		*engine.PromptError, *engine.NotYetError, *engine.NotUpToDateError, flagError, existsError:
 	default:
 		if err != executor.ErrPrecondition {

@@ -202,6 +202,11 @@ func (r *run) bind(ctx context.Context) (err error) {
 	if r.dir, err = r.step.Scope.Dir(ctx); err != nil {
 		return err
 	}
+	if r.dir != r.x.o.Workflow.Dir {
+		if err := CheckDir(r.dir); err != nil {
+			return err
+		}
+	}
 	r.vars, err = r.step.Scope.Environ(ctx)
 	return err
 }
