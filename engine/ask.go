@@ -60,23 +60,18 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := e.resolver.Scope(vars.Call{Task: t, Name: c.Name, Alias: c.Name, Match: match}, vars.Fast)
-	out := &Summary{Task: t, Name: t.Name, Text: fast(ctx, s, t.Summary), Vars: e.shownVars(ctx, s, t), Aliases: t.Aliases}
+	name := plan.ResolveStars(t.Name, match)
+	s := e.resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match}, vars.Fast)
+	out := &Summary{Task: t, Name: name, Text: fast(ctx, s, t.Summary), Vars: s.Definitions(ctx), Aliases: t.Aliases}
 	if label := fast(ctx, s, t.Label); label != "" {
 		out.Name = label
 	}
 	if out.Text == "" {
 		out.Text = fast(ctx, s, t.Desc)
 	}
-	env := append(schema.Vars(nil), e.o.Workflow.Env...)
-	for _, v := range t.Env {
-		if i := env.Index(v.Name); i >= 0 {
-			env[i] = v
-			continue
-		}
-		env = append(env, v)
+	if out.Env, err = s.DeclaredVars(ctx); err != nil {
+		return out, err
 	}
-	out.Env = e.shownVarsOf(ctx, s, env)
 	for _, r := range t.Requires {
 		out.Requires = append(out.Requires, r.Name)
 	}
@@ -92,52 +87,6 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 		out.Commands = append(out.Commands, SummaryCommand{Text: c.Shown, Call: c.Source.Kind == schema.Call})
 	}
 	return out, nil
-}
-
-// shownVars are the workflow's and the task's variables as a summary shows
-// them: the later definition of a name in the place of the earlier one.
-func (e *Engine) shownVars(ctx context.Context, s *vars.Scope, t *schema.Task) schema.Vars {
-	all := append(schema.Vars(nil), e.o.Workflow.Vars...)
-	add := func(vs schema.Vars) {
-		for _, v := range vs {
-			if i := all.Index(v.Name); i >= 0 {
-				all[i] = v
-				continue
-			}
-			all = append(all, v)
-		}
-	}
-	add(e.o.CLIVars)
-	if t.Include != nil {
-		add(t.Include.Vars)
-		add(t.Include.FileVars)
-	}
-	add(t.Vars)
-	return e.shownVarsOf(ctx, s, all)
-}
-
-func (e *Engine) shownVarsOf(ctx context.Context, s *vars.Scope, vs schema.Vars) schema.Vars {
-	out := make(schema.Vars, 0, len(vs))
-	for _, v := range vs {
-		switch {
-		case v.Secret:
-			v.Kind, v.Value = schema.Static, "*****"
-		case v.Kind == schema.Static:
-			if value, err := s.Value(ctx, v.Value); err == nil {
-				v.Value = value
-			}
-		case v.Kind == schema.Dynamic:
-			if text, err := s.Expand(ctx, schema.Text{S: v.Text, Pos: v.Pos}); err == nil {
-				v.Text = text
-			}
-		case v.Kind == schema.Ref:
-			if value, err := s.Ref(ctx, v.Text); err == nil {
-				v.Kind, v.Value = schema.Static, value
-			}
-		}
-		out = append(out, v)
-	}
-	return out
 }
 
 // NotUpToDateError is the answer of --status for a task that would run.

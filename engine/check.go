@@ -11,10 +11,12 @@ import (
 
 // Check reports everything that can be known to be wrong with a workflow
 // without running anything, beyond what loading it reports: see [schema.Check]
-// and [vars.CheckTemplates]; and options of the shell that there are not.
+// and [vars.CheckTemplates]; dotenv files that cannot be read; and options of the
+// shell that there are not.
 func Check(w *schema.Workflow) diag.List {
 	list := schema.Check(w)
 	list.Append(vars.CheckTemplates(w))
+	list.Append(vars.CheckDotenv(w))
 	options := func(pos diag.Pos, about string, set, shopt []string) {
 		for _, err := range shell.CheckOptions(set, shopt) {
 			list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.Other, What: about + err.Error()})

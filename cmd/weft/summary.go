@@ -28,8 +28,10 @@ func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 		switch {
 		case s == nil:
 			return err
+		case err != nil && r.dropIn():
+			return nil // what cannot be bound ends the reference without a word
 		case err != nil:
-			return nil // as the reference: what cannot be bound ends it without a word
+			return err
 		}
 		w := &summaryWriter{app: r.app}
 		if i > 0 {
@@ -68,7 +70,8 @@ func (w *summaryWriter) all(s *engine.Summary) {
 			w.line(l)
 		}
 	}
-	w.variables("vars", s.Vars)
+	declared := func(v schema.Var) bool { return s.Env.Index(v.Name) >= 0 }
+	w.variables("vars", slices.DeleteFunc(slices.Clone(s.Vars), declared))
 	w.variables("env", s.Env)
 	w.requires(s.Task.Requires)
 	w.items("dependencies", report.Default, s.Deps)
@@ -76,10 +79,10 @@ func (w *summaryWriter) all(s *engine.Summary) {
 	w.commands(s.Commands)
 }
 
-// variables shows those that are not the user's own: names of the process
-// environment are left out.
+// variables shows those that are the files' own: names of the process
+// environment and those of special variables are left out.
 func (w *summaryWriter) variables(title string, vs schema.Vars) {
-	vs = slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool { return w.isSet(v.Name) })
+	vs = slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool { return reserved(v.Name) || w.isSet(v.Name) })
 	if len(vs) == 0 {
 		return
 	}
@@ -168,12 +171,21 @@ func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
 	w.section("commands")
 	for _, c := range cs {
 		w.put(report.Default, " - ")
-		if c.Call {
+		if c.Call || c.Text == "" { // a command that came to nothing counts as a call, as in the reference
 			w.put(report.Green, "Task: "+c.Text+"\n")
 		} else {
 			w.put(report.Yellow, c.Text+"\n")
 		}
 	}
+}
+
+// reserved reports whether name is, or begins like, that of a special variable.
+func reserved(name string) bool {
+	switch name {
+	case "TASK", "TASKFILE", "TASKFILE_DIR", "USER_WORKING_DIR", "ALIAS", "MATCH", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR":
+		return true
+	}
+	return strings.HasPrefix(name, "TASK_") || strings.HasPrefix(name, "CLI_") || strings.HasPrefix(name, "ROOT_")
 }
 
 // isSet reports whether the process environment has a variable of that name.

@@ -319,7 +319,7 @@ func (b *binder) globs(gs []schema.Glob) []Glob {
 func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
 	local := s.Task.LocalName
 	if match != nil {
-		local = resolveStars(local, match)
+		local = ResolveStars(local, match)
 	}
 	env, err := s.Scope.DeclaredEnv(ctx)
 	if err != nil {

@@ -180,7 +180,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	}
 	name := t.Name
 	if match != nil {
-		name = resolveStars(name, match)
+		name = ResolveStars(name, match)
 	}
 	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, args: c.Vars}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
@@ -244,7 +244,7 @@ func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []str
 	}
 	local := s.Task.LocalName
 	if match != nil {
-		local = resolveStars(local, match)
+		local = ResolveStars(local, match)
 	}
 	s.Key = Key{file: s.Task.File, name: local}
 	return e.x.lookup(s.Key), nil
@@ -308,8 +308,8 @@ func (x *Expander) share(s *Step) *Step {
 	return s
 }
 
-// resolveStars replaces the stars of a wildcard name by what they matched.
-func resolveStars(name string, match []string) string {
+// ResolveStars replaces the stars of a wildcard name by what they matched.
+func ResolveStars(name string, match []string) string {
 	for _, m := range match {
 		name = strings.Replace(name, "*", m, 1)
 	}

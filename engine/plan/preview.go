@@ -11,7 +11,11 @@ import (
 // runs nothing.
 func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (deps, cmds []Command, err error) {
 	e := expansion{x: x}
-	s := &Step{Task: t, Scope: scope, bound: &bound{}}
+	b := binder{ctx: ctx, scope: scope}
+	s := &Step{Task: t, Scope: scope, bound: &bound{sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
+	if b.err != nil {
+		return nil, nil, b.err
+	}
 	for i := range t.Deps {
 		err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) {
 			deps = append(deps, Command{Source: &t.Deps[i], Text: c.Name, Shown: c.Name})

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-
-	"github.com/joho/godotenv"
 
 	"github.com/weftrun/weft/schema"
 )
@@ -59,8 +56,12 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 			continue
 		}
 		path = r.below(path)
-		values, err := readDotenv(path)
-		if err != nil {
+		values, err := readDotenv(path, r.shownPath(path))
+		var line *DotenvLineError
+		switch {
+		case errors.As(err, &line):
+			return nil, err
+		case err != nil:
 			return nil, fmt.Errorf("error reading env file %s: %w", path, err)
 		}
 		vs = addMissing(vs, r.o.Workflow.Env, values, f)
@@ -107,13 +108,22 @@ func (f *frame) taskDotenv(ctx context.Context) (schema.Vars, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		values, err := readDotenv(path)
+		values, err := readDotenv(path, f.r.shownPath(path))
 		if err != nil {
 			return nil, &DotenvError{File: file, Path: path, Err: err}
 		}
 		vs = addMissing(vs, nil, values, file)
 	}
 	return vs, nil
+}
+
+// shownPath is a path as the user likes to see it: relative below the directory
+// that weft was started in.
+func (r *Resolver) shownPath(path string) string {
+	if rel, err := filepath.Rel(r.o.UserDir, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 // DotenvError is a dotenv file of a task that cannot be read.
@@ -128,17 +138,3 @@ func (e *DotenvError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong with the file.
 func (e *DotenvError) Unwrap() error { return e.Err }
-
-// readDotenv parses one file; one that is not there says nothing. The parser
-// may panic on what is no dotenv file: that is an error like any other.
-func readDotenv(path string) (values map[string]string, err error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("not NAME=value lines: %v", p)
-		}
-	}()
-	return godotenv.Read(path)
-}

@@ -1,0 +1,139 @@
+package vars
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/joho/godotenv"
+
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// maxDotenv is the largest dotenv file that is read, in bytes.
+const maxDotenv = 16 << 20
+
+// DotenvLineError is a line of a dotenv file that cannot be read. It says nothing
+// of what the file holds, which may be secret.
+type DotenvLineError struct {
+	Path string // as it is shown
+	Line int    // from 1; 0 when it is not known
+	What string // what is wrong
+}
+
+func (e *DotenvLineError) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.What
+	}
+	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
+}
+
+// readDotenv reads the file at path, shown in errors as name; one that is not
+// there says nothing.
+func readDotenv(path, name string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxDotenv+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(src) > maxDotenv {
+		return nil, &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
+	}
+	return parseDotenv(src, name)
+}
+
+// parseDotenv reads NAME=value lines. The parser may panic on what is no dotenv
+// file: that is an error like any other.
+func parseDotenv(src []byte, name string) (values map[string]string, err error) {
+	defer func() {
+		if recover() != nil {
+			values, err = nil, &DotenvLineError{Path: name, What: "a line must read NAME=value"}
+		}
+	}()
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	values, err = godotenv.UnmarshalBytes(src)
+	if err != nil {
+		return nil, dotenvProblem(string(src), name, err)
+	}
+	delete(values, "") // the last line, when it is a word alone that no newline ends
+	return values, nil
+}
+
+// dotenvProblem tells from the parser's error err, which quotes the file, which
+// line of src it means.
+func dotenvProblem(src, name string, err error) error {
+	src = strings.ReplaceAll(src, "\r\n", "\n")
+	e := &DotenvLineError{Path: name, What: "a line must read NAME=value"}
+	text := err.Error()
+	if value, ok := strings.CutPrefix(text, "unterminated quoted value "); ok {
+		e.What = "the quote that begins here is never closed"
+		for i, line := range strings.Split(src, "\n") {
+			if strings.HasSuffix(line, value) && !strings.HasSuffix(line, `\`+value) {
+				e.Line = i + 1 // the last one: what follows it holds no such quote
+			}
+		}
+		return e
+	}
+	if !strings.HasPrefix(text, `unexpected character "\n"`) && strings.HasPrefix(text, "unexpected character") {
+		e.What += `; letters, digits, "_" and "." make up the name`
+	}
+	if _, quoted, ok := strings.Cut(text, " near "); ok {
+		if rest, err := strconv.Unquote(quoted); err == nil && strings.HasSuffix(src, rest) {
+			e.Line = 1 + strings.Count(src[:len(src)-len(rest)], "\n")
+		}
+		return e
+	}
+	e.Line = 1 + strings.Count(strings.TrimRight(src, " \t\n"), "\n")
+	return e
+}
+
+// CheckDotenv reports the dotenv files of a workflow that cannot be read. Files
+// whose place is not known without variables are passed over, and so are those
+// that are not there.
+func CheckDotenv(w *schema.Workflow) diag.List {
+	var list diag.List
+	seen := map[string]bool{}
+	check := func(dir string, files []schema.Text) {
+		for _, f := range files {
+			path := f.S
+			if path == "" || isTemplate(path) {
+				continue
+			}
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(dir, path)
+			}
+			if seen[path] {
+				continue
+			}
+			seen[path] = true
+			if _, err := readDotenv(path, f.S); err != nil {
+				list.Add(&diag.Diagnostic{Pos: f.Pos, Kind: diag.Other, What: err.Error()})
+			}
+		}
+	}
+	check(w.Dir, w.Dotenv)
+	for _, t := range w.Tasks {
+		dir := t.Dir.S
+		if len(t.Dotenv) == 0 || isTemplate(dir) || strings.ContainsAny(dir, "$`~\\") {
+			continue
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(w.Dir, dir)
+		}
+		check(dir, t.Dotenv)
+	}
+	return list
+}
