@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/weftrun/weft/internal/statefile"
 )
 
 // locks are those of the steps of this process, by key.
@@ -132,7 +134,7 @@ func (s *Store) tryFile(k id) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := flock(f, false); err != nil {
+		if err := statefile.LockFile(f, false); err != nil {
 			f.Close()
 			return nil, err
 		}

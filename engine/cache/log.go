@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/weftrun/weft/engine/cache/xxh3"
+	"github.com/weftrun/weft/internal/statefile"
 )
 
 // log is the state file: one record per success, the last of a key counts.
@@ -161,7 +162,7 @@ func (l *log) locked(do func() error) error {
 			}
 			l.f = f
 		}
-		if err := flock(l.f, true); err != nil && !unlockable(err) {
+		if err := statefile.LockFile(l.f, true); err != nil && !statefile.Unlockable(err) {
 			return err
 		}
 		ino, size, err := inode(l.f)
@@ -179,7 +180,7 @@ func (l *log) locked(do func() error) error {
 		if ino != l.ino || size < l.end {
 			l.ino, l.end = ino, 0
 		}
-		defer unlock(l.f)
+		defer statefile.UnlockFile(l.f)
 		if err := l.read(l.f, size); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package cache
+package statefile
 
 import (
 	"os"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// flock takes the lock of an open file; with wait false it fails with
-// EWOULDBLOCK when somebody else has it.
-func flock(f *os.File, wait bool) error {
+// LockFile takes the lock of an open file; with wait false it fails with
+// [ErrLocked] when somebody else has it.
+func LockFile(f *os.File, wait bool) error {
 	flags := uint32(windows.LOCKFILE_EXCLUSIVE_LOCK)
 	if !wait {
 		flags |= windows.LOCKFILE_FAIL_IMMEDIATELY
@@ -22,11 +22,12 @@ func flock(f *os.File, wait bool) error {
 	return err
 }
 
-func unlock(f *os.File) {
+// UnlockFile lets go what LockFile took.
+func UnlockFile(f *os.File) {
 	windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: 1 << 30})
 }
 
-// unlockable reports whether the file system has no locks: then we do without.
-func unlockable(err error) bool {
+// Unlockable reports whether the file system has no locks: then we do without.
+func Unlockable(err error) bool {
 	return err == windows.ERROR_NOT_SUPPORTED || err == windows.ERROR_INVALID_FUNCTION
 }

@@ -1,0 +1,94 @@
+//go:build !unix
+
+package statefile
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Without directories by descriptor, links and irregular files are refused by a look
+// at the path.
+
+// look returns what is called name, if it is what is wanted or nothing.
+func (d *Dir) look(name string, dir bool) (string, error) {
+	path := filepath.Join(d.path, name)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return path, err
+	}
+	why := ""
+	switch {
+	case info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0:
+		why = "it is a symbolic link"
+	case dir && !info.IsDir():
+		why = "it is no directory"
+	case !dir && info.IsDir():
+		why = "it is a directory"
+	case !dir && !info.Mode().IsRegular():
+		why = "it is no regular file"
+	default:
+		return path, nil
+	}
+	return path, &Unsafe{Path: path, Why: why, Fix: "remove it"}
+}
+
+func openBase(path string) (*os.File, error) { return os.Open(path) }
+
+func (d *Dir) openDir(name string) (*os.File, error) {
+	path, err := d.look(name, true)
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+func (d *Dir) openFile(name string, flag int) (*os.File, error) {
+	path, err := d.look(name, false)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	return os.OpenFile(path, flag, 0o600)
+}
+
+func (d *Dir) check(*os.File, string, bool) error { return nil }
+
+func ownerFor(string) int { return -1 }
+
+func (d *Dir) mkdir(name string, perm fs.FileMode) error {
+	return os.Mkdir(filepath.Join(d.path, name), perm)
+}
+
+func (d *Dir) rename(from, to string) error {
+	return os.Rename(filepath.Join(d.path, from), filepath.Join(d.path, to))
+}
+
+// Remove removes the file called name.
+func (d *Dir) Remove(name string) error { return os.Remove(filepath.Join(d.path, name)) }
+
+// Modified returns when what is called name was changed last.
+func (d *Dir) Modified(name string) (time.Time, error) {
+	info, err := os.Lstat(filepath.Join(d.path, name))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// Is reports whether the open file f is still what is called name.
+func (d *Dir) Is(name string, f *os.File) bool {
+	there, err := os.Lstat(filepath.Join(d.path, name))
+	if err != nil {
+		return false
+	}
+	open, err := f.Stat()
+	return err == nil && os.SameFile(there, open)
+}
+
+// Writable reports whether files can be made in d.
+func (d *Dir) Writable() bool {
+	info, err := d.f.Stat()
+	return err != nil || info.Mode().Perm()&0o222 != 0
+}

@@ -1,0 +1,179 @@
+//go:build unix
+
+package statefile
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func (d *Dir) fd() int { return int(d.f.Fd()) }
+
+// openat opens name in d as it is: a link is an error, and nothing waits.
+func (d *Dir) openat(name string, flag int, perm fs.FileMode) (int, error) {
+	for {
+		fd, err := unix.Openat(d.fd(), name, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, uint32(perm))
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// openBase opens a directory, through links, for what is in it to be opened.
+func openBase(path string) (*os.File, error) {
+	for {
+		fd, err := unix.Open(path, searchOnly|unix.O_DIRECTORY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), path), nil
+		case err != unix.EINTR:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+func (d *Dir) openDir(name string) (*os.File, error) {
+	path := filepath.Join(d.path, name)
+	fd, err := d.openat(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, d.explain("open", name, err, true)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+func (d *Dir) openFile(name string, flag int) (*os.File, error) {
+	fd, err := d.openat(name, flag, 0o600)
+	if err != nil {
+		return nil, d.explain("open", name, err, false)
+	}
+	// The poller has no use for a regular file.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), filepath.Join(d.path, name)), nil
+}
+
+// explain turns the error of an attempt to open name into one that says what is there
+// instead. What is there now decides the words alone.
+func (d *Dir) explain(op, name string, err error, dir bool) error {
+	path := filepath.Join(d.path, name)
+	var st unix.Stat_t
+	if unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		if why := irregular(uint32(st.Mode), dir); why != "" {
+			return &Unsafe{Path: path, Why: why, Fix: "remove it"}
+		}
+	}
+	return &fs.PathError{Op: op, Path: path, Err: err}
+}
+
+// irregular says what a mode stands for where a directory, or a regular file, is wanted.
+func irregular(mode uint32, dir bool) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		return "it is a symbolic link"
+	case unix.S_IFDIR:
+		if !dir {
+			return "it is a directory"
+		}
+	case unix.S_IFREG:
+		if dir {
+			return "it is no directory"
+		}
+	case unix.S_IFIFO:
+		return "it is a named pipe"
+	case unix.S_IFSOCK:
+		return "it is a socket"
+	default:
+		return "it is a device"
+	}
+	return ""
+}
+
+// check holds what is open to the rule.
+func (d *Dir) check(f *os.File, path string, dir bool) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	unsafe := func(why, fix string) error { return &Unsafe{Path: path, Why: why, Fix: fix} }
+	if why := irregular(uint32(st.Mode), dir); why != "" {
+		return unsafe(why, "remove it")
+	}
+	me := os.Geteuid()
+	if int(st.Uid) != me && (me != 0 || int(st.Uid) != d.rule.owner) {
+		return unsafe(fmt.Sprintf("it belongs to user %d, and weft runs as user %d", st.Uid, me), "remove it, or let it belong to you")
+	}
+	if !dir && st.Nlink > 1 {
+		return unsafe("it has another name elsewhere (a hard link)", "remove it")
+	}
+	others, who, remedy := uint32(0o002), "every user may write to it", "chmod o-w "
+	if d.rule.private {
+		others, who, remedy = 0o022, "other users may write to it", "chmod go-w "
+	}
+	if uint32(st.Mode)&others != 0 && !modeless(f) {
+		return unsafe(who, remedy+path)
+	}
+	return nil
+}
+
+// ownerFor returns who owns a directory when weft runs as root, else -1.
+func ownerFor(dir string) int {
+	var st unix.Stat_t
+	if os.Geteuid() != 0 || unix.Stat(dir, &st) != nil {
+		return -1
+	}
+	return int(st.Uid)
+}
+
+func (d *Dir) mkdir(name string, perm fs.FileMode) error {
+	if err := unix.Mkdirat(d.fd(), name, uint32(perm)); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: filepath.Join(d.path, name), Err: err}
+	}
+	return nil
+}
+
+func (d *Dir) rename(from, to string) error {
+	if err := unix.Renameat(d.fd(), from, d.fd(), to); err != nil {
+		return &os.LinkError{Op: "rename", Old: filepath.Join(d.path, from), New: filepath.Join(d.path, to), Err: err}
+	}
+	return nil
+}
+
+// Remove removes the file called name.
+func (d *Dir) Remove(name string) error {
+	if err := unix.Unlinkat(d.fd(), name, 0); err != nil {
+		return &fs.PathError{Op: "remove", Path: filepath.Join(d.path, name), Err: err}
+	}
+	return nil
+}
+
+// Modified returns when what is called name was changed last.
+func (d *Dir) Modified(name string) (time.Time, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return time.Time{}, &fs.PathError{Op: "stat", Path: filepath.Join(d.path, name), Err: err}
+	}
+	return time.Unix(st.Mtim.Unix()), nil
+}
+
+// Is reports whether the open file f is still what is called name.
+func (d *Dir) Is(name string, f *os.File) bool {
+	var there, open unix.Stat_t
+	return unix.Fstatat(d.fd(), name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil && unix.Fstat(int(f.Fd()), &open) == nil &&
+		there.Dev == open.Dev && there.Ino == open.Ino
+}
+
+// Writable reports whether files can be made in d.
+func (d *Dir) Writable() bool {
+	switch unix.Faccessat(d.fd(), ".", unix.W_OK|unix.X_OK, 0) {
+	case unix.EROFS, unix.EACCES, unix.EPERM:
+		return false
+	}
+	return true
+}

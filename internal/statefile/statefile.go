@@ -1,0 +1,233 @@
+// Package statefile opens the files that weft keeps for itself: what is up to
+// date, locks, trust, caches. It is the one way to them.
+//
+// # The rule
+//
+// Such files stand in a directory of their own, a [Dir], in a place that a
+// project, another user or a careless command may have prepared. So whoever
+// opens them goes from directory to directory by descriptor, and looks at what
+// is open, never at a path that may be something else a moment later:
+//
+//   - A symbolic link is followed neither in the directory's own name nor in
+//     anything below it. The path before it, [Place.Base], is the user's affair.
+//   - A file is a regular file with one name. Nothing waits for a named pipe, and
+//     nothing is written through a hard link.
+//   - Directory and files belong to the user weft runs as, and not everybody may
+//     write to them. For root they may also belong to who owns the project: who
+//     owns it says what root runs there, anyhow.
+//   - No more is read than the caller allows, and no holes.
+//
+// What breaks the rule is an [Unsafe]: the caller goes on as if there were
+// nothing, and says so once. On Windows, where owners and modes mean something
+// else, only links and irregular files are refused.
+//
+// A file system without modes of its own (FAT, NTFS, 9P, SMB and FUSE mounts) shows
+// whatever it was mounted with; there the check of modes is left out.
+package statefile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Place says where a directory of state is, and whose it may be.
+type Place struct {
+	Base    string // an absolute path; links in it are followed
+	Path    string // of the directory below Base, with slashes; none of its parts may be a link
+	Project string // whose owner may own the state, too, when root runs weft; "" for nobody's
+	Private bool   // nobody else may write to it, nor read what is made
+}
+
+// String returns the path of the directory.
+func (p Place) String() string { return filepath.Join(p.Base, filepath.FromSlash(p.Path)) }
+
+// Unsafe says why something is not used as state.
+type Unsafe struct {
+	Path string
+	Why  string // "it is a symbolic link"
+	Fix  string // "remove it"
+}
+
+func (u *Unsafe) Error() string { return u.Path + " is not used: " + u.Why }
+
+// Dir is an open directory of state. It is safe for concurrent use until it is closed.
+type Dir struct {
+	f    *os.File
+	path string
+	rule rule
+}
+
+// rule is what is asked of everything in a directory.
+type rule struct {
+	owner   int // another user than ours who may own it; -1 for none
+	private bool
+}
+
+// Open opens the directory. An error is fs.ErrNotExist where there is none, or an
+// [Unsafe].
+func (p Place) Open() (*Dir, error) { return p.open(false) }
+
+// Make is Open that makes the directory, and those it stands in, if need be.
+func (p Place) Make() (*Dir, error) { return p.open(true) }
+
+func (p Place) open(create bool) (*Dir, error) {
+	r := rule{owner: -1, private: p.Private}
+	if p.Project != "" {
+		r.owner = ownerFor(p.Project)
+	}
+	at, err := openBase(p.Base)
+	if create && errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(p.Base, 0o777); err == nil {
+			at, err = openBase(p.Base)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := &Dir{f: at, path: p.Base, rule: r}
+	for name := range strings.SplitSeq(p.Path, "/") {
+		next, err := d.enter(name, create)
+		d.Close()
+		if err != nil {
+			return nil, err
+		}
+		d = next
+	}
+	if err := d.check(d.f, d.path, true); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// Sub opens the directory called name in d; with create it is made if need be. What
+// is asked of d is asked of it.
+func (d *Dir) Sub(name string, create bool) (*Dir, error) {
+	sub, err := d.enter(name, create)
+	if err != nil {
+		return nil, err
+	}
+	if err := sub.check(sub.f, sub.path, true); err != nil {
+		sub.Close()
+		return nil, err
+	}
+	return sub, nil
+}
+
+// enter opens a directory, without a look at whose it is.
+func (d *Dir) enter(name string, create bool) (*Dir, error) {
+	f, err := d.openDir(name)
+	if create && errors.Is(err, fs.ErrNotExist) {
+		perm := fs.FileMode(0o755)
+		if d.rule.private {
+			perm = 0o700
+		}
+		if err = d.mkdir(name, perm); err == nil || errors.Is(err, fs.ErrExist) {
+			f, err = d.openDir(name)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{f: f, path: filepath.Join(d.path, name), rule: d.rule}, nil
+}
+
+// Close ends the use of d. Files that were opened stay open.
+func (d *Dir) Close() error { return d.f.Close() }
+
+// Path returns where d is, for messages.
+func (d *Dir) Path() string { return d.path }
+
+// OpenFile opens the file called name. flag is as in os.OpenFile; what is made is
+// for nobody else.
+func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
+	f, err := d.openFile(name, flag)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(f, f.Name(), false); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadFile returns the content of the file called name, up to its first hole. One of
+// more than limit bytes is an [Unsafe].
+func (d *Dir) ReadFile(name string, limit int64) ([]byte, error) {
+	f, err := d.OpenFile(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := Size(f, limit)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	n, err := io.ReadFull(f, b)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil // it has become shorter
+	}
+	return b[:n], err
+}
+
+// someHoles is the size from which a file is searched for holes: less is as well read.
+const someHoles = 1 << 20
+
+// Size returns how many bytes of a file of state are to be read: those before its first
+// hole. A file of more than limit bytes before it is an [Unsafe].
+func Size(f *os.File, limit int64) (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	size := st.Size()
+	if size > someHoles {
+		size = firstHole(f, size)
+	}
+	if size > limit {
+		return 0, &Unsafe{Path: f.Name(), Why: fmt.Sprintf("it has %d bytes, more than %d", size, limit), Fix: "remove it"}
+	}
+	return size, nil
+}
+
+// TemporarySuffix ends the names of files that WriteFile has not finished.
+const TemporarySuffix = ".new"
+
+// WriteFile replaces the file called name, whatever it was, by one with the content b
+// that nobody else may read. Readers see the old one or the new one.
+func (d *Dir) WriteFile(name string, b []byte) error {
+	temp := fmt.Sprintf("%s.%016x%s", name, rand.Uint64(), TemporarySuffix)
+	f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = d.rename(temp, name)
+	}
+	if err != nil {
+		d.Remove(temp)
+	}
+	return err
+}
+
+// Names returns the names in d, in no order.
+func (d *Dir) Names() ([]string, error) {
+	f, err := d.openDir(".") // a place to read of its own
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
