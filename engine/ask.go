@@ -12,30 +12,39 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Tasks returns the tasks a listing shows, in the order of definition; their
-// texts are expanded without running dynamic variables, and without those of
-// the command line.
+// Tasks returns the tasks a listing shows, in the order of definition. It runs
+// nothing, neither dynamic variables nor status commands: editors list tasks
+// when a folder is opened. Variables of the command line do not count.
 func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
+	still := e.varOptions(nil)
+	still.Shell = nil
+	resolver := vars.New(still)
+	if err := resolver.LoadDotenv(ctx); err != nil {
+		return nil, err
+	}
+	var look *inspector
+	if o.Status {
+		look = e.inspector(resolver)
+	}
 	var infos []TaskInfo
-	resolver := vars.New(e.varOptions(nil))
 	for _, t := range e.o.Workflow.Tasks {
 		if t.Internal || t.Desc.S == "" && !o.All {
 			continue
 		}
 		info := TaskInfo{Task: t, Name: t.Name, Desc: t.Desc.S, Summary: t.Summary.S}
+		call := vars.Call{Task: t, Name: t.Name, Alias: t.Name}
 		if t.Label.S != "" || isTemplate(t.Desc.S) || isTemplate(t.Summary.S) {
-			s := resolver.Scope(vars.Call{Task: t, Name: t.Name, Alias: t.Name}, vars.Fast)
+			s := resolver.Scope(call, vars.Fast)
 			info.Desc, info.Summary = fast(ctx, s, t.Desc), fast(ctx, s, t.Summary)
 			if label := fast(ctx, s, t.Label); label != "" {
 				info.Name = label
 			}
 		}
-		if o.Status {
-			_, fresh, err := e.fresh(ctx, plan.Call{Name: t.Name}, true)
+		if look != nil {
+			fresh, err := look.files(ctx, t, resolver.Scope(call, vars.Full))
 			if err != nil && ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			fresh = fresh && err == nil // a task that cannot be bound would not rest
 			info.UpToDate = &fresh
 		}
 		infos = append(infos, info)
@@ -101,7 +110,7 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 		return err
 	}
 	for _, c := range calls {
-		label, fresh, err := e.fresh(ctx, c, false)
+		label, fresh, err := e.fresh(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -112,15 +121,13 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 	return nil
 }
 
-// fresh computes the freshness of one task on its own. Listings look at files
-// only: a status command may do anything.
-func (e *Engine) fresh(ctx context.Context, c plan.Call, filesOnly bool) (label string, fresh bool, err error) {
-	x := plan.NewExpander(e.expanderOptions())
-	s, err := x.Single(ctx, c)
+// fresh computes the freshness of one task on its own.
+func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bool, err error) {
+	look := e.inspector(e.resolver)
+	s, err := look.expander.Single(ctx, c)
 	if err != nil {
 		return "", false, err
 	}
-	look := e.inspector(filesOnly)
 	if len(s.Task.Deps) > 0 && len(s.Task.Sources) > 0 {
 		// What it needs is part of what it was made from.
 		p, err := e.Plan(ctx, []plan.Call{c})
@@ -139,13 +146,35 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call, filesOnly bool) (label 
 }
 
 // inspector is an executor that only looks: it writes no state.
-func (e *Engine) inspector(filesOnly bool) *executor.Executor {
+type inspector struct {
+	*executor.Executor
+	expander *plan.Expander
+}
+
+func (e *Engine) inspector(r *vars.Resolver) *inspector {
+	xo := e.expanderOptions()
+	xo.Resolver = r
+	x := plan.NewExpander(xo)
 	o := e.executorOptions(nil)
-	o.Dry, o.FilesOnly = true, filesOnly
-	o.Expander = plan.NewExpander(e.expanderOptions())
+	o.Dry = true
+	o.Expander = x
 	o.Store = cache.Open(stateDir(&e.o), cache.Options{ReadOnly: true, Warn: e.warn})
 	o.Notify = e.emit
-	return executor.New(o)
+	return &inspector{executor.New(o), x}
+}
+
+// files reports whether a task is up to date as far as its files tell. One that
+// they tell nothing of is not, nor one whose files cannot be named without
+// running something.
+func (i *inspector) files(ctx context.Context, t *schema.Task, s *vars.Scope) (bool, error) {
+	if len(t.Sources) == 0 {
+		return false, nil
+	}
+	step, err := i.expander.Files(ctx, t, s)
+	if err != nil {
+		return false, err
+	}
+	return i.FilesFresh(ctx, step)
 }
 
 // Why explains, for each call and what it needs, needs first, why its task
@@ -158,7 +187,7 @@ func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	look := e.inspector(false)
+	look := e.inspector(e.resolver)
 	out := make([]Explanation, 0, len(p.Steps))
 	for _, s := range p.Steps {
 		x := Explanation{Task: s.Label}

@@ -37,6 +37,8 @@ type Options struct {
 	ForceAll    bool // with GentleForce: also what is needed or called
 	GentleForce bool // experiment: Force is for the calls only
 	Dry         bool
+	// Still engines only describe the workflow: no dynamic variable is ever run.
+	Still       bool
 	Silent      bool
 	Verbose     bool
 	Failfast    bool

@@ -71,11 +71,15 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 // of the command line.
 func (e *Engine) varOptions(cli schema.Vars) vars.Options {
 	o := &e.o
-	return vars.Options{
+	vo := vars.Options{
 		Workflow: o.Workflow, Environ: o.Environ, CLI: cli, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
 		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
-		EnvPrecedence: o.EnvPrecedence, Shell: host{e}, OnDynamic: e.computed, OnSecret: e.secret,
+		EnvPrecedence: o.EnvPrecedence, OnDynamic: e.computed, OnSecret: e.secret,
 	}
+	if !o.Still {
+		vo.Shell = host{e}
+	}
+	return vo
 }
 
 // containerGrace is how long container runtimes wait for the first process before they

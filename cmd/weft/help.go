@@ -41,6 +41,8 @@ What to do
       --completion SHELL      print completions for bash, zsh, fish, powershell
       --experiments           list experiments
       --version, -h, --help
+Of these only --status, --why and --graph run anything, as --dry does: the
+commands of variables (sh), if, and of --status and --why also status.
 
 Where
   -d, --dir DIR               start there instead of here

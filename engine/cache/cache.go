@@ -74,6 +74,7 @@ type Inputs struct {
 	// Loose is the rule of older tools: only times of sources count (with
 	// Timestamp), and of what is generated only that it is there.
 	Loose     bool
+	FilesOnly bool // texts do not count: patterns may have changed, and what they match must be the same
 	HasStatus bool // the caller asks something else too
 	Outputs   bool // without the outputs of the last success it is not fresh
 }

@@ -70,7 +70,7 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 	case c.entry == nil:
 		c.reason = Reason{Kind: "first"}
 		return false, nil
-	case c.entry.texts != c.texts:
+	case c.entry.texts != c.texts && !c.in.FilesOnly:
 		c.reason = Reason{Kind: "unknown"} // Why finds out which
 		return false, nil
 	}

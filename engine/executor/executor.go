@@ -48,7 +48,6 @@ type Options struct {
 	Begin, End            schema.Text // around a command's output; templates
 
 	Dry, Silent, Verbose bool
-	FilesOnly            bool                  // status commands are not asked
 	Force                func(*plan.Step) bool // run although up to date
 	AssumeYes            bool
 	Confirm              func(ctx context.Context, task, text string) error // asks a prompt; an error ends the step

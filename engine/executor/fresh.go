@@ -64,7 +64,7 @@ func (f *freshness) commit(ctx context.Context) {
 func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, error) {
 	t := r.step.Task
 	f := &freshness{dry: r.x.o.Dry, step: r.step, digests: &r.x.digests, outputs: r.recorded}
-	status := len(t.Status) > 0 && !r.x.o.FilesOnly
+	status := len(t.Status) > 0
 	sources := len(t.Sources) > 0
 	if !status && !sources || r.x.o.Dry && r.unknownNeed() != nil {
 		return f, false, nil
@@ -220,7 +220,7 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Task.Fingerprint == schema.FingerprintV3 || s.Task.Fingerprint == "" && w.Fingerprint == schema.FingerprintV3 {
+	if r.loose() {
 		return r.looseInputs(ctx, method)
 	}
 	env, err := s.Scope.DeclaredEnv(ctx)
@@ -254,6 +254,29 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 		}
 	})
 	return in, nil
+}
+
+// fileInputs are the inputs as far as files go.
+func (r *run) fileInputs(ctx context.Context) (*cache.Inputs, error) {
+	s, w := r.step, r.x.o.Workflow
+	method, err := methodOf(s, w.Method.S)
+	if err != nil {
+		return nil, err
+	}
+	if r.loose() {
+		return r.looseInputs(ctx, method)
+	}
+	return &cache.Inputs{
+		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, FilesOnly: true,
+		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
+		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+	}, nil
+}
+
+// loose reports whether the step is judged by the rule of the format's own runner.
+func (r *run) loose() bool {
+	s, w := r.step, r.x.o.Workflow
+	return s.Task.Fingerprint == schema.FingerprintV3 || s.Task.Fingerprint == "" && w.Fingerprint == schema.FingerprintV3
 }
 
 // looseInputs are the inputs by the rule of the format's own runner: one state

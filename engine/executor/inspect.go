@@ -18,6 +18,23 @@ func (x *Executor) Fresh(ctx context.Context, s *plan.Step) (bool, error) {
 	return fresh, err
 }
 
+// FilesFresh reports whether the sources of s, and what it generates, are what
+// they were when it last succeeded; how they are made does not count. Nothing is
+// run or written, and nothing but the files of s need be bound.
+func (x *Executor) FilesFresh(ctx context.Context, s *plan.Step) (bool, error) {
+	r := &run{x: x, step: s}
+	var err error
+	if r.dir, err = s.Scope.Dir(ctx); err != nil {
+		return false, err
+	}
+	in, err := r.fileInputs(ctx)
+	if err != nil {
+		return false, err
+	}
+	c, err := x.o.Store.Check(ctx, x.o.Tree, in)
+	return err == nil && c.Fresh, err
+}
+
 // bindAll computes all texts of the step.
 func (r *run) bindAll(ctx context.Context) error {
 	if err := r.bindLate(ctx); err != nil {

@@ -32,6 +32,17 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 	return deps, s.bound.commands, nil
 }
 
+// Files binds what tells which files t is made from and which it makes, and no
+// more, in a scope that is the step's from then on. A label that cannot be
+// expanded is left out.
+func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope) (*Step, error) {
+	label, _ := scope.Expand(ctx, t.Label)
+	b := binder{ctx: ctx, scope: scope}
+	s := &Step{Task: t, Scope: scope, Name: t.Name, Label: orName(label, t.Name)}
+	s.bound = &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}
+	return s, b.err
+}
+
 // Single binds one call without what it needs.
 func (x *Expander) Single(ctx context.Context, c Call) (*Step, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}

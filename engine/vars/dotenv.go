@@ -46,9 +46,12 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 		path := f.S
 		if bad == nil { // the format's own runner expands no path after one that fails
 			text, err := s.Expand(ctx, f)
-			if err == nil {
+			switch {
+			case err == nil:
 				path = text
-			} else if !errors.As(err, &bad) {
+			case errors.Is(err, ErrNotRun):
+				continue // it is not known which file is meant
+			case !errors.As(err, &bad):
 				return nil, err
 			}
 		}

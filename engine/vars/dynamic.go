@@ -26,6 +26,9 @@ func (e *CommandError) Error() string {
 
 // dynamic runs the command of v, which stands at pos.
 func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, error) {
+	if f.r.o.Shell == nil {
+		return "", ErrNotRun
+	}
 	text, err := f.text(ctx, v.Text, view{before: pos})
 	if err != nil || text == "" {
 		return "", err

@@ -214,6 +214,9 @@ func (e *environment) refer(r *Resolver, v *schema.Var) {
 // environment known so far. A global one has run already, as a variable, unless
 // the task's variables make another command of it.
 func (f *frame) declaredCommand(ctx context.Context, d *declaration, list []declaration) (any, error) {
+	if f.r.o.Shell == nil {
+		return nil, ErrNotRun
+	}
 	text, err := f.text(ctx, d.v.Text, view{before: f.w.top})
 	if err != nil || text == "" {
 		return "", err

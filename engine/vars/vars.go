@@ -35,8 +35,7 @@ type Shell interface {
 	Output(ctx context.Context, text, dir string, env []string) (string, error)
 }
 
-// Options configure a Resolver. Workflow is required; Shell where the workflow
-// has dynamic variables.
+// Options configure a Resolver. Workflow is required.
 type Options struct {
 	Workflow *schema.Workflow
 	Environ  []string    // the process environment, NAME=value; must not change
@@ -46,7 +45,7 @@ type Options struct {
 	Exe      string      // argv[0]: TASK_EXE
 	UserDir  string      // the directory weft was started in: USER_WORKING_DIR
 	Version  string      // weft's own: WEFT_VERSION
-	Shell    Shell
+	Shell    Shell       // nil: no dynamic variable is ever run, see when.go
 	// EnvPrecedence lets the workflow's env beat the process environment.
 	EnvPrecedence bool
 	// OnDynamic, if set, is told of every command of a dynamic variable that
