@@ -1,20 +1,27 @@
 package pipe
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/google/uuid"
+
+	"github.com/weftrun/weft/internal/unnamed"
 )
 
 // Target is a file that a program writes. Unless it is in place it has another
 // name until Commit, in the same directory, so that nobody ever sees half of it.
 type Target struct {
 	*os.File
-	path string // where it is to be; "" when it is there
+	path  string // where it is to be; "" when it is there
+	added bool   // Commit adds it to path, and does not replace that
 }
 
 // Mode is how a target is opened.
@@ -24,20 +31,26 @@ const (
 	Atomic  Mode = iota // it appears with Commit
 	InPlace             // it is emptied and written
 	Append              // it is added to
+	Added               // it is added to with Commit, all at once
 )
 
 // OpenTarget opens the file path to be written. Its directory is made if need be. A
-// link is followed, and what is no regular file is written in place. It must be
-// ended by Commit or Discard.
+// link is followed, as a shell does it: what it names is written, or made, and the link
+// stays. What is no regular file is written as it is. It must be ended by Commit or
+// Discard.
 func OpenTarget(path string, mode Mode) (*Target, error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	path, descriptor, err := follow(path)
+	if err != nil {
+		return nil, err
+	}
+	if descriptor {
+		return openDescriptor(path)
 	}
 	perm := fs.FileMode(0o666)
-	exists := false
-	if st, err := os.Stat(path); err == nil {
-		exists = true
-		if !st.Mode().IsRegular() && mode == Atomic {
+	st, err := os.Stat(path)
+	exists := err == nil
+	if exists {
+		if !st.Mode().IsRegular() && (mode == Atomic || mode == Added) {
 			mode = InPlace
 		}
 		perm = st.Mode().Perm()
@@ -50,8 +63,18 @@ func OpenTarget(path string, mode Mode) (*Target, error) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 		return &Target{File: f}, err
 	case Append:
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, perm)
+		f, err := openToAdd(path)
 		return &Target{File: f}, err
+	case Added:
+		if exists { // that it cannot be written is known before something runs
+			f, err := openToAdd(path)
+			if err != nil {
+				return nil, err
+			}
+			f.Close()
+		}
+		f, err := unnamed.File()
+		return &Target{File: f, path: path, added: true}, err
 	}
 	f, err := os.OpenFile(path+".weft-tmp-"+uuid.NewString()[:8], os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
@@ -63,8 +86,68 @@ func OpenTarget(path string, mode Mode) (*Target, error) {
 	return &Target{File: f, path: path}, nil
 }
 
-// Commit closes the file and gives it its name.
+func openToAdd(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+}
+
+// mostLinks is how many links lead to a file, as the kernel has it.
+const mostLinks = 40
+
+// follow returns the path at the end of the links that path may be, whether something is
+// there or not. A name of an open descriptor is one of those ends.
+func follow(path string) (end string, descriptor bool, err error) {
+	end = path
+	for range mostLinks {
+		dir, name := filepath.Split(end)
+		if name == "" || name == ".." {
+			return end, false, nil
+		}
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return end, false, nil // it is yet to be made, or for who opens the file to complain about
+		}
+		end = filepath.Join(real, name)
+		link, err := os.Readlink(end)
+		switch {
+		case real == "/dev/fd" || strings.HasPrefix(real, "/proc/") && filepath.Base(real) == "fd":
+			return end, true, nil
+		case err != nil:
+			return end, false, nil
+		case filepath.IsAbs(link):
+			end = link
+		default:
+			end = real + string(filepath.Separator) + link // not cleaned: it may go up from another link
+		}
+	}
+	return "", false, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
+}
+
+// openDescriptor opens what a descriptor is, by its name. Of weft's own streams it is the
+// same one: they may be files, which are written where they are at.
+func openDescriptor(path string) (*Target, error) {
+	if filepath.Dir(path) == "/dev/fd" || filepath.Dir(path) == fmt.Sprintf("/proc/%d/fd", os.Getpid()) {
+		switch filepath.Base(path) {
+		case "1":
+			f, err := Dup(os.Stdout)
+			return &Target{File: f}, err
+		case "2":
+			f, err := Dup(os.Stderr)
+			return &Target{File: f}, err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	return &Target{File: f}, err
+}
+
+// Commit closes the file and gives it its name, or adds it to what has that.
 func (t *Target) Commit() error {
+	if t.added {
+		defer t.Close()
+		if err := t.add(); err != nil {
+			return fmt.Errorf("writing %s: %w", t.path, err)
+		}
+		return nil
+	}
 	err := t.Close()
 	if t.path == "" {
 		return err
@@ -79,10 +162,42 @@ func (t *Target) Commit() error {
 	return nil
 }
 
+// add writes the file to the end of path: in one piece, or, if it is large, in a few that
+// end with lines, since others may add to it at the same time.
+func (t *Target) add() error {
+	size, err := t.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	to, err := openToAdd(t.path)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	buf := make([]byte, min(size, 16<<20))
+	for at := int64(0); at < size; {
+		n, err := t.ReadAt(buf[:min(size-at, int64(len(buf)))], at)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		piece := buf[:n]
+		if at+int64(n) < size {
+			if i := bytes.LastIndexByte(piece, '\n'); i >= 0 {
+				piece = piece[:i+1]
+			}
+		}
+		if _, err := to.Write(piece); err != nil {
+			return err
+		}
+		at += int64(len(piece))
+	}
+	return to.Close()
+}
+
 // Discard closes the file; unless it was written in place nothing of it is left.
 func (t *Target) Discard() error {
 	err := t.Close()
-	if t.path != "" {
+	if t.path != "" && !t.added {
 		err = errors.Join(err, os.Remove(t.Name()))
 	}
 	return err
