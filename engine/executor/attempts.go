@@ -7,10 +7,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
@@ -38,7 +40,8 @@ func (r *run) command(ctx context.Context, i int, c plan.Command) error {
 	}
 	for n := 1; ; n++ {
 		a := &attempt{number: n, of: retry.Max + 1}
-		err := r.try(ctx, i, c, a)
+		t := r.newTried()
+		err := t.over(r.try(context.WithValue(ctx, triedKey{}, t), i, c, a))
 		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, r.having().tail) {
 			return err
 		}
@@ -53,6 +56,59 @@ func (r *run) command(ctx context.Context, i int, c plan.Command) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// tried is what one of several attempts at a command leaves: nothing, if it fails, of what
+// is added to files or captured, by a member of a group that succeeded, too.
+type tried struct {
+	r              *run
+	stdout, stderr int64 // bytes that were captured before the attempt
+
+	mu    sync.Mutex // guards added
+	added []*pipe.Target
+}
+
+// triedKey is for the attempt, in the context of all that belongs to it.
+type triedKey struct{}
+
+func (r *run) newTried() *tried {
+	t := &tried{r: r}
+	t.stdout, t.stderr = r.having().outputs.sizes()
+	return t
+}
+
+// tried returns the attempt at a command of r that ctx is of, if others may follow it.
+func (r *run) tried(ctx context.Context) *tried {
+	if t, ok := ctx.Value(triedKey{}).(*tried); ok && t.r == r {
+		return t
+	}
+	return nil
+}
+
+func (t *tried) add(f *pipe.Target) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.added = append(t.added, f)
+}
+
+// over ends the attempt, and returns its error.
+func (t *tried) over(err error) error {
+	var problems []error
+	for _, f := range t.added {
+		if err != nil {
+			f.Discard()
+		} else {
+			problems = append(problems, f.Commit())
+		}
+	}
+	if err != nil {
+		t.r.having().outputs.truncate(t.stdout, t.stderr)
+		return err
+	}
+	if err := errors.Join(problems...); err != nil {
+		return &StreamError{err}
+	}
+	return nil
 }
 
 // delayBefore is the time between attempt n and the next: exponential back-off with

@@ -41,6 +41,31 @@ func (o *outputs) capture(stderr bool, limit int64, overflow pipe.Overflow) *pip
 	return *to
 }
 
+// sizes returns how many bytes have been captured.
+func (o *outputs) sizes() (stdout, stderr int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stdout != nil {
+		stdout = o.stdout.Size()
+	}
+	if o.stderr != nil {
+		stderr = o.stderr.Size()
+	}
+	return stdout, stderr
+}
+
+// truncate drops what was captured since sizes returned so much.
+func (o *outputs) truncate(stdout, stderr int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stdout != nil {
+		o.stdout.Truncate(stdout)
+	}
+	if o.stderr != nil {
+		o.stderr.Truncate(stderr)
+	}
+}
+
 // text returns what was captured, as text.
 func (o *outputs) text(name string) (string, error) {
 	o.mu.Lock()

@@ -45,7 +45,8 @@ type wiring struct {
 
 	in, out, err *os.File
 	own          []*os.File // closed when the command has ended
-	targets      []*pipe.Target
+	targets      []target
+	tried        *tried // the attempt, if others may follow it; else nil
 	sources      []*pipe.Source
 	relay        *relay
 	copied       chan error // one for each of sources
@@ -54,6 +55,13 @@ type wiring struct {
 	idle         *idle
 	group        *idle     // of the group that the command is in; nil if none is watched
 	kept         *producer // of which the output goes elsewhere, too; else nil
+}
+
+// target is a file that a stream leads to, and how it was opened.
+type target struct {
+	*pipe.Target
+	of   string
+	mode pipe.Mode
 }
 
 // mark is how much of a capture there was before the attempt.
@@ -90,7 +98,7 @@ func (o *outs) direct() (f *os.File, ok bool) {
 
 // wire connects the streams of command i.
 func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
-	w = &wiring{r: r, command: i, stop: stop, copied: make(chan error, 2)}
+	w = &wiring{r: r, command: i, stop: stop, tried: r.tried(ctx), copied: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -216,18 +224,11 @@ func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, ca
 		case schema.SinkCapture:
 			captured, limit, overflow = true, s.Max, overflows[s.Overflow]
 		case schema.SinkFile:
-			mode := pipe.Atomic
-			if s.Append {
-				mode = pipe.Append
-			} else if s.InPlace {
-				mode = pipe.InPlace
-			}
-			t, err := pipe.OpenTarget(w.r.path(s.File.S), mode)
+			f, err := w.target(s)
 			if err != nil {
 				return nil, err
 			}
-			w.targets = append(w.targets, t)
-			o.files = append(o.files, t.File)
+			o.files = append(o.files, f)
 		}
 	}
 	if captured {
@@ -236,6 +237,31 @@ func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, ca
 		w.marks = append(w.marks, mark{c, c.Size()})
 	}
 	return o, nil
+}
+
+// target opens the file of s: once, where several streams lead to it.
+func (w *wiring) target(s schema.Sink) (*os.File, error) {
+	mode := pipe.Atomic
+	switch {
+	case s.Append && w.tried != nil:
+		mode = pipe.Added
+	case s.Append:
+		mode = pipe.Append
+	case s.InPlace:
+		mode = pipe.InPlace
+	}
+	path := w.r.path(s.File.S)
+	for _, t := range w.targets {
+		if t.of == path && t.mode == mode {
+			return t.File, nil
+		}
+	}
+	t, err := pipe.OpenTarget(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	w.targets = append(w.targets, target{t, path, mode})
+	return t.File, nil
 }
 
 var overflows = [...]pipe.Overflow{schema.OverflowFail: pipe.Fail, schema.OverflowTruncate: pipe.Head, schema.OverflowTail: pipe.Tail}
@@ -362,6 +388,10 @@ func (w *wiring) finish(err error) error {
 	}
 	var problems []error
 	for _, t := range w.targets {
+		if t.mode == pipe.Added {
+			w.tried.add(t.Target)
+			continue
+		}
 		problems = append(problems, t.Commit())
 	}
 	if err := errors.Join(problems...); err != nil {
