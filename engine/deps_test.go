@@ -45,6 +45,10 @@ var depsRules = map[string]string{
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor",
 
+	// The second program: what is said to it.
+	"internal/wire":  "",
+	"engine/channel": "internal/wire",
+
 	// Test kits.
 	"internal/probe": "",
 

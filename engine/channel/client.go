@@ -1,0 +1,247 @@
+package channel
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// ErrClosed is wrapped by what is returned once the other program has ended or
+// broken the rules, or Close was called.
+var ErrClosed = errors.New("weft-companion has ended")
+
+// MismatchError is why two programs do not talk to one another.
+type MismatchError struct {
+	Own, Other Hello
+}
+
+func (e *MismatchError) Error() string {
+	if e.Own.Version == e.Other.Version {
+		return fmt.Sprintf("weft-companion speaks number %d of their channel, and weft %d", e.Other.Number, e.Own.Number)
+	}
+	return fmt.Sprintf("weft-companion has version %s, and weft %s", e.Other.Version, e.Own.Version)
+}
+
+// mismatch returns why own and other do not match, or nil.
+func mismatch(own, other Hello) error {
+	if own.Number == other.Number && own.Version == other.Version {
+		return nil
+	}
+	return &MismatchError{Own: own, Other: other}
+}
+
+// Client is weft's end of a channel. It may be used concurrently.
+type Client struct {
+	w     io.WriteCloser
+	slots chan struct{} // taken by each open request
+	out   chan []byte   // frames to write; there is always room for them
+	done  chan struct{} // closed with err
+	ended sync.WaitGroup
+
+	mu   sync.Mutex // guards the fields below
+	last uint64     // request number given out
+	open map[uint64]chan<- frame
+	err  error // why nothing is sent any more
+}
+
+// NewClient returns a Client that reads answers from r until that ends, and
+// writes to w until Close. Both are the caller's: it closes r, or lets the other
+// program end, to end the Client's reading.
+func NewClient(r io.Reader, w io.WriteCloser) *Client {
+	c := &Client{
+		w:     w,
+		slots: make(chan struct{}, MaxOpen),
+		out:   make(chan []byte, 3*MaxOpen), // requests, their cancels, and cancels of just answered ones
+		done:  make(chan struct{}),
+		open:  map[uint64]chan<- frame{},
+	}
+	c.ended.Add(2)
+	go c.read(r)
+	go c.write()
+	return c
+}
+
+// Hello exchanges greetings. own.Number is filled in. A *MismatchError tells
+// that the other program is not this one's.
+func (c *Client) Hello(ctx context.Context, own Hello) error {
+	own.Number = Number
+	answer, err := c.call(ctx, fieldHello, &own)
+	if err != nil {
+		return err
+	}
+	var other Hello
+	if err := c.decode(answer, fieldHello, other.decode); err != nil {
+		return err
+	}
+	return mismatch(own, other)
+}
+
+// Taskfile fetches one file. The error is an *Error; or the context's cause,
+// when that is done; or wraps ErrClosed.
+func (c *Client) Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, error) {
+	answer, err := c.call(ctx, fieldTaskfileRequest, q)
+	if err != nil {
+		return nil, err
+	}
+	t := new(Taskfile)
+	if err := c.decode(answer, fieldTaskfile, t.decode); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// decode reads an answer that must be of one kind. Another one, or one that
+// cannot be read, ends the channel.
+func (c *Client) decode(f frame, kind int, decode func([]byte) error) error {
+	err := fmt.Errorf("%w: an answer to another question", ErrProtocol)
+	if f.kind == kind {
+		err = decode(f.body)
+	}
+	if err != nil {
+		err = c.fail(err)
+	}
+	return err
+}
+
+// call sends a request and waits for its answer.
+func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return frame{}, context.Cause(ctx)
+	case <-c.done:
+		return frame{}, c.failure()
+	}
+	id, answer := c.enter()
+	b, err := encodeFrame(id, kind, m)
+	if err != nil {
+		c.leave(id)
+		return frame{}, &Error{Kind: Invalid, Text: err.Error()}
+	}
+	c.send(b)
+	select {
+	case f := <-answer:
+		return c.answered(f)
+	case <-c.done:
+		return frame{}, c.failure()
+	case <-ctx.Done():
+		// The slot is free when the answer has come.
+		if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
+			c.send(b)
+		}
+		return frame{}, context.Cause(ctx)
+	}
+}
+
+// send has a frame written, as long as anything is.
+func (c *Client) send(b []byte) {
+	select {
+	case c.out <- b:
+	case <-c.done:
+	}
+}
+
+// answered returns the answer, or the error that it is.
+func (c *Client) answered(f frame) (frame, error) {
+	if f.kind != fieldError {
+		return f, nil
+	}
+	e := new(Error)
+	if err := c.decode(f, fieldError, e.decode); err != nil {
+		return frame{}, err
+	}
+	return frame{}, e
+}
+
+func (c *Client) enter() (id uint64, answer <-chan frame) {
+	ch := make(chan frame, 1) // nobody may be there any more to receive it
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	c.open[c.last] = ch
+	return c.last, ch
+}
+
+// leave takes a request off the list of the open ones. It returns nil if it is
+// not on it.
+func (c *Client) leave(id uint64) chan<- frame {
+	c.mu.Lock()
+	ch := c.open[id]
+	delete(c.open, id)
+	c.mu.Unlock()
+	if ch != nil {
+		<-c.slots
+	}
+	return ch
+}
+
+// read hands out the answers as they come.
+func (c *Client) read(r io.Reader) {
+	defer c.ended.Done()
+	in := bufio.NewReader(r)
+	for {
+		f, err := readFrame(in)
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		ch := c.leave(f.id)
+		if ch == nil {
+			c.fail(fmt.Errorf("%w: an answer to nothing", ErrProtocol))
+			return
+		}
+		ch <- f
+	}
+}
+
+// write writes the frames, in order, until the channel has ended.
+func (c *Client) write() {
+	defer c.ended.Done()
+	for {
+		select {
+		case b := <-c.out:
+			if _, err := c.w.Write(b); err != nil {
+				c.fail(err)
+				return
+			}
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// fail ends the channel, unless it has ended, and returns why it has.
+func (c *Client) fail(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = ErrClosed
+		if err != io.EOF {
+			c.err = fmt.Errorf("%w: %w", ErrClosed, err)
+		}
+		close(c.done)
+	}
+	return c.err
+}
+
+func (c *Client) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Done returns a channel that is closed when nothing is answered any more.
+func (c *Client) Done() <-chan struct{} { return c.done }
+
+// Close tells the other program to end, by the end of its input, and fails the
+// requests that are open. It does not wait; Wait does.
+func (c *Client) Close() error {
+	c.fail(io.EOF)
+	return c.w.Close()
+}
+
+// Wait returns when nothing is read or written any more.
+func (c *Client) Wait() { c.ended.Wait() }
