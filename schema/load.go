@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -33,7 +34,7 @@ type LoadOptions struct {
 func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
 	var err error
-	if l.cwd, err = os.Getwd(); err != nil {
+	if l.cwd, err = WorkingDir(); err != nil {
 		l.list.Add(&diag.Diagnostic{Kind: diag.NotFound, What: "the working directory cannot be found", Why: reason(err), Fix: "change to a directory that exists"})
 		return nil, l.list
 	}
@@ -193,13 +194,23 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 		switch {
 		case problem != nil:
 			d.list.Add(problem)
-		case root != nil:
+		case root != nil && !isEmptyDocument(root):
 			doc.pos = d.pos(root)
 			d.readRoot(root, doc)
 		}
 	}
 	doc.uniqueTasks()
 	return doc, inOrder(d.list)
+}
+
+// isEmptyDocument reports whether a file holds nothing but null, as one does that
+// is only "---".
+func isEmptyDocument(n *yaml.Node) bool {
+	switch n.Value {
+	case "", "~", "null", "Null", "NULL":
+		return isNull(n)
+	}
+	return false
 }
 
 // inOrder sorts the diagnostics of one file by their place in it.

@@ -13,9 +13,9 @@ var completionScripts embed.FS
 func (a *app) completion() int {
 	shell := a.opts.completion
 	switch shell {
-	case "bash", "zsh", "fish", "powershell":
-	case "nu", "nushell":
-		return a.fail(errors.New("completion for nushell is not yet available; it can call `" + a.name + " __complete WORDS...` from an external completer"))
+	case "bash", "zsh", "fish", "powershell", "nu":
+	case "nushell":
+		shell = "nu"
 	default:
 		return a.fail(errors.New("unknown shell: " + shell))
 	}

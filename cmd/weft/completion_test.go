@@ -144,8 +144,32 @@ func TestZshCompletion(t *testing.T) {
 	}
 }
 
+// The nushell script completes in a real nushell, and leaves other programs to
+// whoever completed them.
+func TestNuCompletion(t *testing.T) {
+	nu, err := exec.LookPath("nu")
+	if err != nil {
+		t.Skip("there is no nushell here")
+	}
+	dir, script := standIn(t, "nu")
+	for words, want := range map[string]string{
+		"[weft n]":          `[{"value":"ns:one","description":"first"},{"value":"ns:two","description":""}]`,
+		"[/nowhere/weft n]": "null",
+		"[weft zz]":         "[]",
+		"[other x]":         `"others"`,
+	} {
+		cmd := exec.Command(nu, "-n", "-c", `$env.config.completions.external.completer = {|spans| "others" }`+"\n"+
+			script+"\ndo $env.config.completions.external.completer "+words+" | to json -r")
+		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir}
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s: %q (%v), want %q", words, got, err, want)
+		}
+	}
+}
+
 func TestCompletionShells(t *testing.T) {
-	for shell, want := range map[string]int{"bash": 0, "zsh": 0, "fish": 0, "powershell": 0, "nu": 1, "nushell": 1, "tcsh": 1} {
+	for shell, want := range map[string]int{"bash": 0, "zsh": 0, "fish": 0, "powershell": 0, "nu": 0, "nushell": 0, "tcsh": 1} {
 		var b bytes.Buffer
 		a := &app{name: "task", out: report.NewOut(&b), err: report.NewOut(&b)}
 		a.opts.completion = shell

@@ -38,7 +38,7 @@ What to do
       --stop [RUN]            stop a run, named as --ps shows it, or the only one
       --reap[=all] [RUN]...   end what runs that were killed left; =all: daemons too
   -i, --init [PATH]           write a first Taskfile.yml
-      --completion SHELL      print completions for bash, zsh, fish, powershell
+      --completion SHELL      print completions for bash, zsh, fish, powershell, nu
       --experiments           list experiments
       --version, -h, --help
 Of these only --status, --why and --graph run anything, as --dry does: the

@@ -92,7 +92,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 	if r.reporter, err = a.newReporter(style); err != nil {
 		return nil, err
 	}
-	wd, err := os.Getwd()
+	wd, err := schema.WorkingDir()
 	if err != nil {
 		return nil, err
 	}
