@@ -113,6 +113,13 @@ type CommandEnded struct {
 	Err      error
 	Duration time.Duration
 	Usage    Usage
+	Members  []Member // of a pipe, as written, those of its tee and merge, too
+}
+
+// Member is how a member of a pipe ended.
+type Member struct {
+	Name string // its program, or its task
+	Code int    // exit status, whether it counts as a failure or not; 0 is success
 }
 
 // Usage is what programs took of the machine, those that have ended.

@@ -118,7 +118,7 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 	}
 	r.used = event.Usage{}
 	err := r.perform(ctx, i, c, p, r.ends, relayed)
-	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used})
+	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used, Members: r.takeMembers()})
 	return err
 }
 
@@ -176,6 +176,7 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 	}
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
 	err = r.start(ctx, &sc, p)
+	e.reported(err)
 	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
 		r.closeInput(p.Stdin)
 	}

@@ -106,8 +106,9 @@ type run struct {
 type rare struct {
 	gang       connected
 	outputs    outputs
-	outputFile string // what WEFT_OUTPUT names; "" if the task has no outputs
-	tail       []byte // of the output of the last attempt, where a retry looks at it
+	outputFile string         // what WEFT_OUTPUT names; "" if the task has no outputs
+	tail       []byte         // of the output of the last attempt, where a retry looks at it
+	members    []event.Member // of the last pipe
 }
 
 // having returns what few steps have, to be filled.

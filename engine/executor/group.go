@@ -89,7 +89,9 @@ func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, 
 		own := r.step.Task.ProcessesOfMember(group.Source, c.Source)
 		p = &own
 	}
-	return r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, p, e, relayed) })
+	err := r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, p, e, relayed) })
+	e.reported(err)
+	return err
 }
 
 // parallel runs members at the same time. The first error, as written, is its.
@@ -136,6 +138,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 	for n, m := range c.Members {
 		links[n] = &link{source: m.Source, run: r.linkOf(i, c, m, relayed)}
 	}
+	report := r.reportOn(c.Members)
 	var order atomic.Int64
 	var wg sync.WaitGroup
 	in := e.in
@@ -162,6 +165,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		l.cancel, l.producer.outer = cancel, e.producer
 		first, last := n == 0, n == len(links)-1
 		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, err: e.err, member: true, producer: &l.producer, shown: last && e.shown}
+		ours.report, report = cutReport(report, c.Members[n])
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -242,7 +246,7 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 	var wg sync.WaitGroup
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer, shown: e.shown}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
 			readers[n].Close()
 		})
 	}
@@ -266,7 +270,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 				w = &tasks
 			}
 			w.Go(func() {
-				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer, shown: e.shown}, relayed)
+				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
 			})
 		}
 		wg.Wait()
@@ -283,7 +287,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	}
 	for n, m := range c.Members {
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, err: e.err, member: true, producer: e.producer}, relayed)
+			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, err: e.err, member: true, producer: e.producer, report: e.report[n : n+1]}, relayed)
 			writers[n].Close()
 		})
 	}

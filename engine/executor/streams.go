@@ -22,6 +22,9 @@ type ends struct {
 	producer      *producer // that the command is a part of; nil: nobody reads it
 	member        bool      // of a group, which as a whole is captured or is not
 	shown         bool      // out only shows: nobody needs what is not written
+	// For the report, how it ended: of a tee or merge, each of its members. Nil: it is
+	// no member of a pipe.
+	report []event.Member
 }
 
 // let closes the ends: of a task that was a member of a pipe, as soon as it has ended.

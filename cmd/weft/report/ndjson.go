@@ -78,6 +78,13 @@ type record struct {
 	System    float64        `json:"system_seconds,omitempty"`
 	MaxRSS    int64          `json:"max_rss,omitempty"` // in bytes
 	Counts    *countsMap     `json:"counts,omitempty"`
+	Members   []member       `json:"members,omitempty"`
+}
+
+// member is one of a pipe.
+type member struct {
+	Name string `json:"name"`
+	Code int    `json:"code"`
 }
 
 // running is a step of a snapshot.
@@ -141,7 +148,11 @@ func toRecord(ev event.Event) *record {
 	case *event.Output:
 		return output(ev)
 	case *event.CommandEnded:
-		return (&record{Event: "command_ended", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}).used(ev.Usage)
+		r := &record{Event: "command_ended", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration)}
+		for _, m := range ev.Members {
+			r.Members = append(r.Members, member(m))
+		}
+		return r.used(ev.Usage)
 	case *event.Notice:
 		return &record{Event: "notice", Time: ev.Time, Step: int32(ev.Step), Kind: kindName(ev.Kind), Task: ev.Task, A: ev.A, B: ev.B, Error: text(ev.Err)}
 	case *event.Suspended:

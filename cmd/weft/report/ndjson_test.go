@@ -29,7 +29,7 @@ func everyEvent() []event.Event {
 		&event.Output{Time: now, Step: 1, Stream: event.Stdout, Data: []byte("text\n")},
 		&event.Output{Time: now, Step: 1, Stream: event.Stderr, Data: []byte{0xff, 0}},
 		&event.Output{Time: now, Step: 1, Stream: event.Merged, Data: []byte("both")},
-		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second, Usage: event.Usage{User: time.Second, System: time.Millisecond, MaxRSS: 1 << 20}},
+		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second, Usage: event.Usage{User: time.Second, System: time.Millisecond, MaxRSS: 1 << 20}, Members: []event.Member{{Name: "gen", Code: 3}, {Name: "sort"}}},
 		&event.Notice{Time: now, Kind: event.VarComputed, Step: 1, Task: "a", A: "ls", B: "x", Err: errStatus1},
 		&event.Suspended{Time: now, Step: 1},
 		&event.Resumed{Time: now, Step: 1},

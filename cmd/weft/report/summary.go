@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 const (
@@ -29,18 +30,20 @@ type Summary struct {
 	failed []*failure
 	more   int // failures beyond mostFailed
 	errs   map[event.StepID][]error
-	last   map[event.StepID]string // the end of what the failed command of a step wrote
+	last   map[event.StepID]string              // the end of what the failed command of a step wrote
+	pipes  map[event.StepID]*event.CommandEnded // the last pipe of a step that failed
 }
 
 // failure is one step that failed of its own.
 type failure struct {
 	*event.StepSettled
-	tail string
+	tail    string
+	members []event.Member // of the pipe that failed
 }
 
 // NewSummary returns a Summary; again may be nil.
 func NewSummary(o Options, again func(task string) string) *Summary {
-	return &Summary{o: o, again: again, tails: map[command][]byte{}, errs: map[event.StepID][]error{}, last: map[event.StepID]string{}}
+	return &Summary{o: o, again: again, tails: map[command][]byte{}, errs: map[event.StepID][]error{}, last: map[event.StepID]string{}, pipes: map[event.StepID]*event.CommandEnded{}}
 }
 
 // Handle implements Reporter.
@@ -55,6 +58,9 @@ func (s *Summary) Handle(ev event.Event) {
 			s.last[ev.Step] = lastLines(s.tails[c], tailLines)
 		}
 		delete(s.tails, c)
+		if ev.Err != nil && ev.Members != nil {
+			s.pipes[ev.Step] = ev
+		}
 	case *event.StepSettled:
 		s.settled(ev)
 	case *event.RunFinished:
@@ -82,11 +88,16 @@ func (s *Summary) settled(ev *event.StepSettled) {
 		case len(s.failed) == mostFailed:
 			s.more++
 		default:
-			s.failed = append(s.failed, &failure{ev, s.last[ev.Step]})
+			f := &failure{StepSettled: ev, tail: s.last[ev.Step]}
+			if p := s.pipes[ev.Step]; p != nil && errors.Is(ev.Err, p.Err) {
+				f.members = p.Members
+			}
+			s.failed = append(s.failed, f)
 		}
 	}
 	delete(s.errs, ev.Step)
 	delete(s.last, ev.Step)
+	delete(s.pipes, ev.Step)
 }
 
 // dragged reports whether a step failed because one that it called did.
@@ -117,7 +128,7 @@ func (s *Summary) finished(ev *event.RunFinished) {
 }
 
 func (s *Summary) failure(b *strings.Builder, f *failure) {
-	text := fmt.Sprintf("%s: %q failed: %s", s.o.Name, f.Name, s.o.errorText(f.Err))
+	text := fmt.Sprintf("%s: %q failed: %s", s.o.Name, f.Name, s.o.errorText(f.Err)+memberCodes(f.members))
 	b.WriteString(s.o.Palette.Text(Red, text))
 	if f.Duration >= shortEnough {
 		fmt.Fprintf(b, " after %s", f.Duration.Round(shortEnough))
@@ -131,6 +142,18 @@ func (s *Summary) failure(b *strings.Builder, f *failure) {
 	if f.tail != "" {
 		b.WriteString("  | " + strings.ReplaceAll(f.tail, "\n", "\n  | ") + "\n")
 	}
+}
+
+// memberCodes says how each member of a pipe ended.
+func memberCodes(members []event.Member) string {
+	parts := make([]string, len(members))
+	for i, m := range members {
+		parts[i] = fmt.Sprintf("%s %d", diag.Printable(m.Name), m.Code)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, " | ")
 }
 
 // lastLines returns the last n lines of p, which may begin within a line.

@@ -1,0 +1,81 @@
+package executor
+
+import (
+	"path"
+	"strings"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema"
+)
+
+// reportOn begins the report on a pipe: its members, of which none has ended.
+func (r *run) reportOn(members []plan.Command) []event.Member {
+	var list []event.Member
+	var add func(members []plan.Command)
+	add = func(members []plan.Command) {
+		for _, m := range members {
+			if inner(m) {
+				add(m.Members)
+				continue
+			}
+			list = append(list, event.Member{Name: r.memberName(m)})
+		}
+	}
+	add(members)
+	rare := r.having()
+	r.mu.Lock()
+	rare.members = list
+	r.mu.Unlock()
+	return list
+}
+
+// inner reports whether a member of a pipe is not reported itself, but its own members are.
+func inner(m plan.Command) bool { return m.Source.Kind == schema.Tee || m.Source.Kind == schema.Merge }
+
+// cutReport returns the part of a report that is on m, and the rest.
+func cutReport(report []event.Member, m plan.Command) (own, rest []event.Member) {
+	n := 1
+	if inner(m) {
+		n = len(m.Members)
+	}
+	return report[:n:n], report[n:]
+}
+
+// memberName is the program that a member runs, or begins with, or its task.
+func (r *run) memberName(m plan.Command) string {
+	if m.Source.Kind == schema.Call {
+		return m.Text
+	}
+	words := strings.Fields(r.x.o.Secrets.Mask(m.Shown))
+	if len(words) == 0 {
+		return ""
+	}
+	return path.Base(strings.TrimRight(words[0], ";"))
+}
+
+// reported notes how a member of a pipe has ended; what is noted first counts: its own exit
+// status, before it is said what that means.
+func (e *ends) reported(err error) {
+	if len(e.report) != 1 || e.report[0].Code != 0 || err == nil {
+		return
+	}
+	code := ExitCode(err)
+	switch {
+	case cutOff(err):
+		code = brokenPipe
+	case code == 0:
+		code = 1
+	}
+	e.report[0].Code = code
+}
+
+// takeMembers returns the report on the pipe that has ended, or nil.
+func (r *run) takeMembers() (members []event.Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rare != nil {
+		members, r.rare.members = r.rare.members, nil
+	}
+	return members
+}
