@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -24,31 +27,69 @@ func TestWithoutClone3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, want)
 	}
-	type result struct {
-		out string
-		err error
-	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		err := refuse(unix.SYS_CLONE3)
-		var out string
-		if err == nil {
-			out, err = run()
-		}
-		done <- result{out, err}
-	}()
-	if got := <-done; got.err != nil || got.out != want {
-		t.Errorf("%v, %s; want %s", got.err, got.out, want)
+	var got string
+	refusing(t, unix.ENOSYS, []uint32{unix.SYS_CLONE3}, func() { got, err = run() })
+	if err != nil || got != want {
+		t.Errorf("%v, %s; want %s", err, got, want)
 	}
 }
 
-// refuse makes a system call fail with ENOSYS, in this thread and what it starts.
-func refuse(number uint32) error {
+// TestWithoutPidfd: where a filter refuses descriptors of processes, or signals by
+// them, everything is ended all the same, and --stop and --reap do their work.
+func TestWithoutPidfd(t *testing.T) {
+	for name, refused := range map[string][]uint32{"send": {unix.SYS_PIDFD_SEND_SIGNAL}, "open": {unix.SYS_PIDFD_OPEN}} {
+		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.EACCES} {
+			t.Run(name+" "+errno.Error(), func(t *testing.T) {
+				t.Parallel()
+				s := newSurvivors(t, "tasks: {default: {cmds: [{cmd: 'VICTIM ignore:TERM hold', stop: {grace: 10ms}}]}}\n")
+				refusing(t, errno, refused, s.start)
+				s.probes.Meet("A", "B", "C", "D")
+				stop := exec.Command("weft", "--stop", strconv.Itoa(s.Process.Pid))
+				var out bytes.Buffer
+				stop.Stdout, stop.Stderr = &out, &out
+				refusing(t, errno, refused, func() {
+					if err := stop.Start(); err != nil {
+						t.Error(err)
+					}
+				})
+				s.Wait()
+				s.gone(0)
+				if err := stop.Wait(); err != nil || !strings.Contains(out.String(), "has ended") {
+					t.Errorf("--stop: %v, %s", err, &out)
+				}
+			})
+		}
+	}
+}
+
+// refusing calls f in a thread in which system calls fail, as they do in what f starts.
+func refusing(t *testing.T, errno unix.Errno, calls []uint32, f func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		var err error
+		for _, call := range calls {
+			if err == nil {
+				err = refuse(call, errno)
+			}
+		}
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refuse makes a system call fail, in this thread and what it starts.
+func refuse(number uint32, errno unix.Errno) error {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
@@ -58,7 +99,7 @@ func refuse(number uint32) error {
 	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
 		return err
 	}
-	if _, _, e := unix.RawSyscall(uintptr(number), 0, 0, 0); e != unix.ENOSYS {
+	if _, _, e := unix.RawSyscall(uintptr(number), 0, 0, 0); e != errno {
 		return fmt.Errorf("the refused call: %v", e)
 	}
 	return nil

@@ -85,21 +85,26 @@ const (
 )
 
 // signal signals p. Only KEEPER reaps its own children, but a process further
-// down may be reaped by its parent, and its number taken: the descriptor is
-// opened first and p looked at again, by its parent.
+// down may be reaped by its parent, and its number taken: a descriptor is
+// opened first and p looked at again, by its parent. Where the calls for that are
+// refused, or there are no descriptors left, the second look has to do.
 func (w *walk) signal(p *process, sig uint8) {
 	fd, _, e := syscall.RawSyscall(sysPidfdOpen, uintptr(p.pid), 0, 0)
-	if e == syscall.ENOSYS || e == syscall.EPERM {
-		kill(p.pid, sig)
+	if e == syscall.ESRCH {
 		return
 	}
-	if e != 0 {
-		return
-	}
+	held := e == 0
 	if now, alive := w.look(p.pid); alive && (now.ppid == p.ppid || now.pgid == p.pgid && now.sid == p.sid) {
-		syscall.RawSyscall6(sysPidfdSendSignal, fd, uintptr(sig), 0, 0, 0, 0)
+		if held {
+			_, _, e = syscall.RawSyscall6(sysPidfdSendSignal, fd, uintptr(sig), 0, 0, 0, 0)
+		}
+		if e != 0 && e != syscall.ESRCH {
+			kill(p.pid, sig)
+		}
 	}
-	closeFD(int(fd))
+	if held {
+		closeFD(int(fd))
+	}
 }
 
 // members reports what is alive of a group, or of all. A list that does not fit

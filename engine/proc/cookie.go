@@ -12,7 +12,7 @@ const (
 	StepVariable = "WEFT_STEP_ID"
 	TaskVariable = "WEFT_TASK"
 	// SessionVariable is the session that programs begin in. It tells those apart
-	// that made one of their own.
+	// that made one of their own. Those that are to go on in any case have "keep".
 	SessionVariable = "WEFT_SESSION"
 )
 
@@ -40,11 +40,15 @@ func (g *Group) Environ() []string {
 	if g.cookie.Run == "" {
 		return nil
 	}
+	session := "keep"
+	if g.leftover != Keep {
+		session = g.t.session()
+	}
 	return []string{
 		RunVariable + "=" + g.t.outerRun + g.cookie.Run,
 		StepVariable + "=" + g.t.outerStep + g.cookie.String(),
 		TaskVariable + "=" + g.name,
-		SessionVariable + "=" + g.t.session(),
+		SessionVariable + "=" + session,
 	}
 }
 

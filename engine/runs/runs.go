@@ -20,6 +20,8 @@ type Run struct {
 	Command   []string
 	Since     time.Time
 	Processes []Process // those of its steps, by process id
+
+	started uint64 // when weft was, for the kernel: a process id may be used again
 }
 
 // Process is one process of a run.

@@ -56,6 +56,13 @@ func New(t testing.TB) *Kit {
 	if err == nil {
 		err = unix.Bind(k.socket, &unix.SockaddrUnix{Name: k.path})
 	}
+	// Probes may be other users.
+	if err == nil {
+		err = os.Chmod(dir, 0o711)
+	}
+	if err == nil {
+		err = os.Chmod(k.path, 0o777)
+	}
 	if err == nil {
 		err = unix.Listen(k.socket, 4096)
 	}

@@ -40,7 +40,7 @@ import (
 //
 // Words of a forked probe only: setsid (a session of its own), clean (no
 // environment), daemon (its parent is gone), hold-stdout (it has its parent's
-// stdout and stderr, not the null device).
+// stdout and stderr, not the null device), user:N (it runs as another user).
 //
 // The socket is named by the environment, or by the first word at:PATH.
 func Main() {
@@ -207,9 +207,22 @@ func (p *program) fork(script []string) error {
 	if err != nil {
 		return err
 	}
-	cmd := &exec.Cmd{Path: self, Env: os.Environ(), SysProcAttr: &syscall.SysProcAttr{}}
+	const unnamed = "/proc/self/exe" // for a user who cannot find the file by its name
+	if unix.Access(self, unix.X_OK) != nil {
+		self = unnamed
+	}
+	cmd := &exec.Cmd{Env: os.Environ(), SysProcAttr: &syscall.SysProcAttr{}}
 	var words []string
 	for i, w := range script[1:] {
+		if n, ok := strings.CutPrefix(w, "user:"); ok {
+			id, err := strconv.ParseUint(n, 10, 32)
+			if err != nil {
+				return err
+			}
+			self = unnamed
+			cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
+			continue
+		}
 		switch w {
 		case "setsid":
 			cmd.SysProcAttr.Setsid = true
@@ -231,6 +244,7 @@ func (p *program) fork(script []string) error {
 	}
 	defer r.Close()
 	// The test binary becomes a probe by its name.
+	cmd.Path = self
 	cmd.Args = append([]string{"probe", script[0], "at:" + p.at}, words...)
 	cmd.Env, cmd.ExtraFiles = append(cmd.Env, forked+"=1"), []*os.File{w}
 	err = cmd.Start()

@@ -1,0 +1,90 @@
+package runs
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/weftrun/weft/engine/keeper"
+)
+
+// weftOf returns the weft of a keeper, or nil if one of them is not what it seems
+// to be. A name proves nothing: what is signalled must be this user's and the same
+// program as its keeper, which is weft and has the control socket that makes it one.
+// The first process of a container is nobody's to end from within.
+func weftOf(k *process, ps map[int]*process) *process {
+	weft := ps[k.parent]
+	if !k.own || !k.calledKeeper() || weft == nil || !weft.own || weft.pid == 1 || weft.calledKeeper() {
+		return nil
+	}
+	exe := file(k.pid, "exe")
+	if !sameFile(exe, file(weft.pid, "exe")) || !hasControl(k.pid) || !isWeft(exe) {
+		return nil
+	}
+	return weft
+}
+
+func sameFile(a, b string) bool {
+	ia, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	ib, err := os.Stat(b)
+	return err == nil && os.SameFile(ia, ib)
+}
+
+// isWeft reports whether a program is weft: this file, or another version, which
+// has the keeper in it.
+func isWeft(exe string) bool {
+	return sameFile(exe, "/proc/self/exe") || contains(exe, "github.com/weftrun/weft/engine/keeper.")
+}
+
+// mostSearched is how much of a program is looked through; weft has far less.
+const mostSearched = 256 << 20
+
+// contains reports whether a file contains a text.
+func contains(name, text string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b := make([]byte, 1<<20)
+	for have, total := 0, 0; total < mostSearched; {
+		n, err := f.Read(b[have:])
+		total, have = total+n, have+n
+		if bytes.Contains(b[:have], []byte(text)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		have = copy(b, b[max(0, have-len(text)):have])
+	}
+	return false
+}
+
+// hasControl reports whether a process has a keeper's control socket.
+func hasControl(pid int) bool {
+	link, err := os.Readlink(file(pid, "fd/"+strconv.Itoa(keeper.Control)))
+	number, ok := strings.CutPrefix(link, "socket:[")
+	if err != nil || !ok {
+		return false
+	}
+	number = strings.TrimSuffix(number, "]")
+	list, err := os.Open(file(pid, "net/unix"))
+	if err != nil {
+		return false
+	}
+	defer list.Close()
+	const sequencedPackets = "0005"
+	for lines := bufio.NewScanner(list); lines.Scan(); {
+		// Num RefCount Protocol Flags Type State Inode, and perhaps a path.
+		if f := strings.Fields(lines.Text()); len(f) >= 7 && f[6] == number {
+			return f[4] == sequencedPackets
+		}
+	}
+	return false
+}
