@@ -49,8 +49,14 @@ type Engine struct {
 }
 
 // New returns an Engine. It reads the root dotenv files, and with them runs
-// the dynamic variables their paths refer to.
+// the dynamic variables their paths refer to. Inside too many other runs it
+// returns a [NestedError].
 func New(ctx context.Context, o Options) (*Engine, error) {
+	if !o.Still {
+		if err := nested(o.Environ); err != nil {
+			return nil, err
+		}
+	}
 	e := &Engine{o: o, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {

@@ -39,6 +39,7 @@ func exitCode(err error) int {
 		ambiguous *schema.AmbiguousError
 		internal  *plan.InternalError
 		cycle     *plan.CycleError
+		nested    *engine.NestedError
 		prompt    *engine.PromptError
 		missing   *plan.MissingVarsError
 		invalid   *plan.InvalidVarsError
@@ -60,7 +61,7 @@ func exitCode(err error) int {
 		return 202
 	case errors.As(err, &ambiguous):
 		return 203
-	case errors.As(err, &cycle):
+	case errors.As(err, &cycle), errors.As(err, &nested):
 		return 204
 	case errors.As(err, &prompt):
 		return 205
@@ -135,7 +136,7 @@ func (a *app) errorText(err error) string {
 		return a.errorText(e.Errors[0])
 	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
 		*schema.AmbiguousError, *vars.CommandError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
-		*engine.PromptError, *engine.NotYetError, *engine.NotUpToDateError, flagError, existsError:
+		*engine.PromptError, *engine.NestedError, *engine.NotYetError, *engine.NotUpToDateError, flagError, existsError:
 	default:
 		if err != executor.ErrPrecondition {
 			return err.Error()
