@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -10,12 +11,13 @@ import (
 )
 
 // Check reports everything that can be known to be wrong with a workflow
-// without running anything, beyond what loading it reports: see [schema.Check]
-// and [vars.CheckTemplates]; dotenv files that cannot be read; and options of the
+// without running anything, beyond what loading it reports: see [schema.Check],
+// [vars.CheckTemplates] and [plan.CheckOutputs]; dotenv files that cannot be read; and options of the
 // shell that there are not.
 func Check(w *schema.Workflow) diag.List {
 	list := schema.Check(w)
 	list.Append(vars.CheckTemplates(w))
+	list.Append(plan.CheckOutputs(w))
 	list.Append(vars.CheckDotenv(w))
 	options := func(pos diag.Pos, about string, set, shopt []string) {
 		for _, err := range shell.CheckOptions(set, shopt) {

@@ -72,7 +72,6 @@ type Workflow struct {
 	Wildcards []*Task
 
 	lookup   lookup
-	captured captured
 	shadowed []*diag.Diagnostic // for Check
 }
 

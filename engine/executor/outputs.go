@@ -90,7 +90,7 @@ func asText(b []byte, name string) (string, error) {
 
 // captured reports whether another step may ask for what this one writes.
 func (r *run) captured() bool {
-	if r.x.o.Workflow.Captured(r.step.Task) {
+	if r.x.o.Expander != nil && r.x.o.Expander.Captured(r.step.Task) {
 		return true
 	}
 	for _, o := range r.step.Task.Outputs {

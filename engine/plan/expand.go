@@ -56,7 +56,8 @@ type Expander struct {
 	o     Options
 	steps atomic.Int64
 
-	facts []atomic.Pointer[facts] // by schema.Task.Index
+	facts    []atomic.Pointer[facts] // by schema.Task.Index
+	captured captured
 
 	mu     sync.Mutex // guards shared
 	shared map[Key]*Step
@@ -198,12 +199,12 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 		e.exploded = true
 		return nil, &CycleError{Name: name, Why: StepLimit}
 	}
+	if f.misplaced != nil {
+		return nil, f.misplaced[0]
+	}
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
 	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
 		return known, err
-	}
-	if f.misplaced != nil {
-		return nil, f.misplaced
 	}
 	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
 		return s, err

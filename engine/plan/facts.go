@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // mode is what becomes of equal calls.
@@ -47,8 +48,8 @@ type facts struct {
 	outputs []outputName
 	// streams are the tasks whose output it reads as its stdin.
 	streams []*schema.Stdin
-	// misplaced is an error about one of those, or nil.
-	misplaced error
+	// misplaced are the errors about texts that name outputs where there are none yet.
+	misplaced []*diag.Diagnostic
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]

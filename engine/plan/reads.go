@@ -23,38 +23,62 @@ func (f *facts) findReads(t *schema.Task) {
 	r := reader{f: f}
 	r.processes(t.Processes)
 	r.commands(t.Cmds)
-	for _, ts := range [...][]schema.Text{t.Status, t.Prompt} {
-		for _, text := range ts {
-			r.text(text)
-		}
-	}
+	r.texts(r.text, t.Status...)
+	r.texts(r.text, t.Prompt...)
 	for _, p := range t.Preconditions {
-		r.text(p.Cmd)
-		r.text(p.Msg)
+		r.texts(r.text, p.Cmd, p.Msg)
 	}
-	for i := range t.Env {
-		r.variable(&t.Env[i], r.text)
-	}
+	r.variables(r.text, t.Env)
 	f.late = len(f.outputs) > 0
+
 	refuse := func(where string) func(schema.Text) {
 		return func(text schema.Text) {
-			if len(vars.OutputRefs(text.S)) > 0 && f.misplaced == nil {
-				f.misplaced = &diag.Diagnostic{Pos: text.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} cannot stand in %s", t.Name, where),
-					Why: "that is computed before any need has run", Fix: "use it in cmds, env, stdin.text, status or preconditions"}
+			if len(vars.OutputRefs(text.S)) > 0 {
+				f.misplaced = append(f.misplaced, misplaced(fmt.Sprintf("task %q: ", t.Name), where, text.Pos))
 			}
 		}
 	}
-	for i := range t.Vars {
-		r.variable(&t.Vars[i], refuse("vars"))
+	r.variables(refuse("vars"), t.Vars)
+	for _, p := range [...]struct {
+		key   string
+		texts []schema.Text
+	}{{"dir", []schema.Text{t.Dir}}, {"if", []schema.Text{t.If}}, {"label", []schema.Text{t.Label}}, {"prefix", []schema.Text{t.Prefix}},
+		{"method", []schema.Text{t.Method}}, {"run", []schema.Text{t.Run}}, {"dotenv", t.Dotenv}} {
+		r.texts(refuse(p.key), p.texts...)
 	}
-	refuse("dir")(t.Dir)
-	refuse("if")(t.If)
+	r.globs(refuse("sources"), t.Sources)
+	r.globs(refuse("generates"), t.Generates)
+	for _, q := range t.Requires {
+		refuse("requires")(expression(q.Ref, q.Pos))
+	}
 	for i := range t.Deps {
 		refuse("deps")(t.Deps[i].Text)
-		for j := range t.Deps[i].Vars {
-			r.variable(&t.Deps[i].Vars[j], refuse("deps"))
+		r.variables(refuse("deps"), t.Deps[i].Vars)
+	}
+	for _, cs := range [...][]schema.Command{t.Deps, t.Cmds} {
+		for i := range cs {
+			if cs[i].For == nil {
+				continue
+			}
+			for _, row := range cs[i].For.Matrix {
+				refuse("for")(expression(row.Ref, row.Pos))
+			}
 		}
 	}
+}
+
+// misplaced is what is wrong with {{output}} in a text that is computed too early.
+func misplaced(about, where string, pos diag.Pos) *diag.Diagnostic {
+	return &diag.Diagnostic{Pos: pos, Kind: diag.Other, What: fmt.Sprintf("%s{{output}} cannot stand in %s", about, where),
+		Why: "that is computed before any need has run", Fix: "use it in cmds, env, stdin.text, status or preconditions"}
+}
+
+// expression is the text of a reference as the template that it is.
+func expression(s string, pos diag.Pos) schema.Text {
+	if s == "" {
+		return schema.Text{}
+	}
+	return schema.Text{S: "{{" + s + "}}", Pos: pos}
 }
 
 // reader collects into f.
@@ -69,15 +93,45 @@ func (r *reader) text(t schema.Text) {
 	}
 }
 
-func (r *reader) variable(v *schema.Var, text func(schema.Text)) {
-	if s, ok := v.Value.(string); ok {
-		text(schema.Text{S: s, Pos: v.Pos})
+func (r *reader) texts(text func(schema.Text), ts ...schema.Text) {
+	for _, t := range ts {
+		text(t)
 	}
-	switch v.Kind {
-	case schema.Dynamic:
-		text(schema.Text{S: v.Text, Pos: v.Pos})
-	case schema.Ref:
-		text(schema.Text{S: "{{" + v.Text + "}}", Pos: v.Pos})
+}
+
+func (r *reader) globs(text func(schema.Text), gs []schema.Glob) {
+	for _, g := range gs {
+		text(g.Pattern)
+	}
+}
+
+// variables hands on what the values of vs are computed from.
+func (r *reader) variables(text func(schema.Text), vs schema.Vars) {
+	for i := range vs {
+		switch v := &vs[i]; v.Kind {
+		case schema.Static:
+			r.value(text, v.Value, v.Pos)
+		case schema.Dynamic:
+			text(schema.Text{S: v.Text, Pos: v.Pos})
+		case schema.Ref:
+			text(expression(v.Text, v.Pos))
+		}
+	}
+}
+
+// value hands on the strings anywhere inside v.
+func (r *reader) value(text func(schema.Text), v any, pos diag.Pos) {
+	switch v := v.(type) {
+	case string:
+		text(schema.Text{S: v, Pos: pos})
+	case []any:
+		for _, x := range v {
+			r.value(text, x, pos)
+		}
+	case map[string]any:
+		for _, x := range v {
+			r.value(text, x, pos)
+		}
 	}
 }
 
@@ -88,9 +142,7 @@ func (r *reader) commands(cs []schema.Command) {
 			r.text(c.Text)
 		}
 		r.text(c.If)
-		for j := range c.Vars {
-			r.variable(&c.Vars[j], r.text)
-		}
+		r.variables(r.text, c.Vars)
 		if c.CommandOptions == nil {
 			continue
 		}

@@ -1,0 +1,61 @@
+package plan
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// captured are the names of tasks whose output some text or stdin of the workflow
+// asks for.
+type captured struct {
+	once  sync.Once
+	names map[string]bool
+	all   bool // some are only known when they are asked for
+}
+
+// Captured reports whether something in the workflow may ask for what t writes to
+// its standard output, once it has ended. It is safe for concurrent use.
+func (x *Expander) Captured(t *schema.Task) bool {
+	c := &x.captured
+	c.once.Do(func() { c.find(x.o.Workflow) })
+	if c.all {
+		return true
+	}
+	return c.names != nil && (c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*"))
+}
+
+func (c *captured) find(w *schema.Workflow) {
+	name := func(s string) {
+		c.all = c.all || isTemplate(s)
+		if c.names == nil {
+			c.names = map[string]bool{}
+		}
+		c.names[s] = true
+	}
+	files := map[*diag.File]bool{} // whether it can ask at all
+	for _, t := range w.Tasks {
+		asks, known := files[t.File]
+		if !known {
+			asks = t.File == nil || strings.Contains(t.File.Source, "output")
+			files[t.File] = asks
+		}
+		if !asks {
+			continue
+		}
+		var f facts
+		f.findReads(t)
+		for _, o := range f.outputs {
+			if o.Literal { // others are an error where they stand
+				name(o.Task)
+			}
+		}
+		for _, in := range f.streams {
+			if in.Kind == schema.StdinOutput {
+				name(in.Text.S)
+			}
+		}
+	}
+}
