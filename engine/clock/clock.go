@@ -1,5 +1,10 @@
 // Package clock is time that stands still while the program does: a limit of ten
 // minutes is not used up by a night spent under Ctrl-Z.
+//
+// A program that is stopped in other ways (SIGSTOP, a frozen container) is not told so.
+// What its timers were for may have happened meanwhile, but it has not looked: so a timer
+// that comes much later than it is due waits once more, for as long as it was late, before
+// it calls.
 package clock
 
 import (
@@ -24,14 +29,23 @@ type Timer struct {
 	timer *time.Timer
 	at    time.Time     // when it comes, unless paused
 	left  time.Duration // of it, while paused
+	after time.Duration // what it was made for
+	late  bool          // it has waited once more
 }
+
+// A timer is late when it comes so long after it is due; then it waits, once, at least for
+// patience, and at most as long as it was made for.
+const (
+	lateness = 10 * time.Millisecond
+	patience = 100 * time.Millisecond
+)
 
 // AfterFunc calls f in a goroutine of its own when d of running time is over.
 func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
 	if c == nil {
 		return &Timer{timer: time.AfterFunc(d, f)}
 	}
-	t := &Timer{clock: c, f: f, left: d}
+	t := &Timer{clock: c, f: f, left: d, after: d}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timers == nil {
@@ -78,7 +92,13 @@ func (t *Timer) run() {
 func (t *Timer) come() {
 	t.clock.mu.Lock()
 	_, pending := t.clock.timers[t]
-	due := pending && !t.clock.paused && !time.Now().Before(t.at)
+	late := time.Since(t.at)
+	due := pending && !t.clock.paused && late >= 0
+	if due && late >= lateness && !t.late {
+		t.late, due = true, false
+		t.left = min(t.after, max(late, patience))
+		t.run()
+	}
 	if due {
 		delete(t.clock.timers, t)
 	}

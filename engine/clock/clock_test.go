@@ -54,6 +54,43 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// TestLate: a timer that is much later than it is due, because the program was stopped,
+// waits once more: for what has happened meanwhile to be seen.
+func TestLate(t *testing.T) {
+	for _, test := range []struct{ after, late, more time.Duration }{
+		{time.Minute, 5 * time.Millisecond, 0},
+		{time.Minute, 10 * time.Millisecond, patience},
+		{time.Minute, 3 * time.Second, 3 * time.Second},
+		{time.Minute, time.Hour, time.Minute},
+		{time.Millisecond, time.Hour, time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var c Clock
+			var came atomic.Bool
+			timer := c.AfterFunc(test.after, func() { came.Store(true) })
+			timer.timer.Stop()
+			time.Sleep(test.after + test.late)
+			timer.come()
+			if test.more > 0 {
+				time.Sleep(test.more - 1)
+				synctest.Wait()
+				if came.Load() {
+					t.Fatalf("%v: it came at once", test)
+				}
+				timer.timer.Stop()
+				time.Sleep(time.Hour) // late again
+				timer.come()
+			}
+			if !came.Load() {
+				t.Errorf("%v: it did not come", test)
+			}
+			if c.Pending() != 0 {
+				t.Error("it is pending")
+			}
+		})
+	}
+}
+
 func TestNil(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *Clock
