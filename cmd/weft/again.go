@@ -1,6 +1,12 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/weftrun/weft/schema/diag"
+)
 
 // again is the command line that runs one task again, as this one was run.
 func (a *app) again(task string) string {
@@ -35,5 +41,30 @@ func quote(s string) string {
 	if s != "" && strings.TrimFunc(s, plain) == "" {
 		return s
 	}
+	if shown := diag.Printable(s); shown != s || strings.Contains(s, "\t") {
+		return ansiQuote(s)
+	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// ansiQuote writes s as bash and zsh read it, with nothing in it that a terminal would obey.
+func ansiQuote(s string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		text := s[:size]
+		s = s[size:]
+		switch {
+		case r == '\'' || r == '\\':
+			b.WriteString(`\` + text)
+		case r == '\t' || diag.Printable(text) != text:
+			for _, c := range []byte(text) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		default:
+			b.WriteString(text)
+		}
+	}
+	return b.String() + "'"
 }

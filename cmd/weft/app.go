@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // app is one run of the program.
@@ -46,7 +47,7 @@ func (a *app) main(args []string) int {
 		}
 		return a.written(a.help())
 	case err != nil:
-		a.err.WriteString(a.usage() + err.Error() + "\n")
+		a.err.Show(a.usage() + diag.Printable(err.Error()) + "\n")
 		return exitUsage
 	}
 	if a.opts.version {

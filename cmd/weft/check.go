@@ -17,7 +17,7 @@ func (a *app) checked(list diag.List) int {
 			first = d
 		}
 		a.paint(a.err, report.Red, d.Error()+"\n")
-		a.err.WriteString(excerpt(d.Pos))
+		a.err.Show(excerpt(d.Pos))
 	}
 	if first == nil {
 		return 0

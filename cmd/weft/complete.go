@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // What a shell is told after the last suggestion, ":" before it; the numbers
@@ -35,7 +36,7 @@ func (a *app) complete() int {
 		b.WriteString(l + "\n")
 	}
 	b.WriteString(":" + strconv.Itoa(directive) + "\n")
-	a.out.WriteString(b.String())
+	a.out.Show(b.String())
 	return 0
 }
 
@@ -125,7 +126,8 @@ func (a *app) flagNames(flags *pflag.FlagSet) []string {
 }
 
 // taskNames are the tasks of the Taskfile that the words before would use. A
-// Taskfile that cannot be read has none: there is nobody to tell.
+// Taskfile that cannot be read has none: there is nobody to tell. Names that cannot
+// stand in a line are not offered.
 func (a *app) taskNames(o *options) []string {
 	dir := o.dir
 	if o.global {
@@ -148,7 +150,9 @@ func (a *app) taskNames(o *options) []string {
 			desc = "\t" + strings.Join(strings.Fields(t.Desc.S), " ")
 		}
 		for _, name := range append([]string{t.Name}, t.Aliases...) {
-			lines = append(lines, strings.TrimRight(name, ":")+desc)
+			if diag.Printable(name) == name && !strings.Contains(name, "\t") {
+				lines = append(lines, strings.TrimRight(name, ":")+desc)
+			}
 		}
 	}
 	return lines

@@ -23,6 +23,6 @@ func (a *app) completion() int {
 	if err != nil {
 		return a.fail(err)
 	}
-	a.out.WriteString(strings.ReplaceAll(string(script), "PROGRAM", a.name))
+	a.out.Show(strings.ReplaceAll(string(script), "PROGRAM", a.name))
 	return 0
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -120,8 +121,8 @@ func (a *app) code(err error) int {
 	return exitCode(err)
 }
 
-// errorText is err as the user sees it: the program's name stands before each
-// message of its own, however deep, as in the reference.
+// errorText is err as the user sees it, safe to show: the program's name stands before
+// each message of its own, however deep, as in the reference.
 func (a *app) errorText(err error) string {
 	switch e := err.(type) {
 	case *plan.TaskError:
@@ -131,7 +132,7 @@ func (a *app) errorText(err error) string {
 			err = &schema.NotFoundError{Name: e.Name}
 		}
 	case *plan.LoopError:
-		return at(e.Pos, fmt.Sprintf("task %q: %s", e.Task, e.What))
+		return at(e.Pos, fmt.Sprintf("task %q: %s", e.Task, diag.Printable(e.What)))
 	case *multierror.Error:
 		return a.errorText(e.Errors[0])
 	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
@@ -139,10 +140,25 @@ func (a *app) errorText(err error) string {
 		*engine.PromptError, *engine.NestedError, *engine.NotYetError, *engine.NotUpToDateError, flagError, existsError:
 	default:
 		if err != executor.ErrPrecondition {
-			return err.Error()
+			return printableError(err)
 		}
 	}
-	return a.name + ": " + err.Error()
+	return a.name + ": " + printableError(err)
+}
+
+// printableError is the text of err, safe to show. Only errors that quote scripts and
+// templates have lines, and those that are lists.
+func printableError(err error) string {
+	var (
+		command  *vars.CommandError
+		template *vars.TemplateError
+		problem  *diag.Diagnostic
+		invalid  *plan.InvalidVarsError
+	)
+	if errors.As(err, &command) || errors.As(err, &template) || errors.As(err, &problem) || errors.As(err, &invalid) {
+		return diag.PrintableText(err.Error())
+	}
+	return diag.Printable(err.Error())
 }
 
 func at(p diag.Pos, text string) string {
@@ -183,12 +199,20 @@ func (a *app) annotate(err error) {
 	if e, ok := err.(*plan.TaskError); ok {
 		title, text = fmt.Sprintf("Task '%s' failed", e.Task), a.errorText(e.Err)
 	}
-	a.out.WriteString("::error title=" + title + "::" + text + "\n")
+	a.out.Show(githubError(title, text))
+}
+
+// githubError is an error as GitHub's runner takes it from a log: one line, whatever is in
+// title and text.
+func githubError(title, text string) string {
+	message := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	return "::error title=" + property.Replace(diag.PrintableText(title)) + "::" + message.Replace(diag.PrintableText(text)) + "\n"
 }
 
 // say writes a message of the program to w.
 func (a *app) say(w *report.Out, c report.Color, text string) { a.paint(w, c, a.name+": "+text+"\n") }
 
 func (a *app) paint(w *report.Out, c report.Color, text string) {
-	w.WriteString(a.palette.Text(c, text))
+	w.Write(a.palette.Append(nil, c, text))
 }

@@ -94,7 +94,7 @@ func TestExcerpt(t *testing.T) {
 	at := func(line, column int32) string {
 		return excerpt(diag.Pos{File: &diag.File{Path: "f", Source: src}, Line: line, Column: column})
 	}
-	if got, want := at(4, 5), "     2 | tasks:\n     3 |   a:\n>    4 | \tb: {x}\n       | \t   ^\n     5 |   c:?[0m\n"; got != want {
+	if got, want := at(4, 5), "     2 | tasks:\n     3 |   a:\n>    4 | \tb: {x}\n       | \t   ^\n     5 |   c:\\x1b[0m\n"; got != want {
 		t.Errorf("got:\n%q\nwant:\n%q", got, want)
 	}
 	for _, p := range [][2]int32{{0, 0}, {1, 1}, {1, 1000}, {6, 1}, {99, 1}} {

@@ -73,7 +73,9 @@ func (a *app) listExperiments() int {
 			state = "on (1)"
 		}
 		p := &a.palette
-		a.out.WriteString(p.Text(report.Yellow, "* ") + p.Text(report.Green, x.name) + p.Text(report.Default, x.pad+state+"\n"))
+		b := p.Append(nil, report.Yellow, "* ")
+		b = p.Append(b, report.Green, x.name)
+		a.out.Write(p.Append(b, report.Default, x.pad+state+"\n"))
 	}
 	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // graph answers --graph: what would run before what. Tasks called by commands
@@ -23,7 +24,7 @@ func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 		return err
 	}
 	if draw != nil {
-		r.out.WriteString(draw(p))
+		r.out.Show(draw(p))
 		return nil
 	}
 	r.writeJSON(graphJSON(p))
@@ -37,7 +38,7 @@ func drawTree(p *plan.Plan) string {
 	var draw func(i int32, indent string)
 	draw = func(i int32, indent string) {
 		again := drawn[i] && len(p.Needs[i]) > 0
-		b.WriteString(p.Steps[i].Label)
+		b.WriteString(diag.Printable(p.Steps[i].Label))
 		if again {
 			b.WriteString(" (see above)")
 		}
@@ -71,12 +72,16 @@ func dot(p *plan.Plan) string {
 	return b.String()
 }
 
+// mermaidText escapes what would end a label, or mean something in one: HTML, Markdown
+// (in backquotes) and directives (%%{…}%%).
+var mermaidText = strings.NewReplacer(`"`, "#quot;", "#", "#35;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;", "%", "#37;")
+
 // mermaid is the plan as a Mermaid flow chart.
 func mermaid(p *plan.Plan) string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")
 	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "  s%d[\"%s\"]\n", i+1, strings.NewReplacer("\"", "#quot;", "#", "#35;", "\n", " ").Replace(s.Label))
+		fmt.Fprintf(&b, "  s%d[\"%s\"]\n", i+1, mermaidText.Replace(diag.Printable(strings.ReplaceAll(s.Label, "\n", " "))))
 	}
 	for i, needs := range p.Needs {
 		for j, n := range needs {

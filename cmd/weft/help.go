@@ -10,7 +10,7 @@ func (a *app) help() int {
 	if a.dropIn() {
 		w = a.err
 	}
-	w.WriteString(a.usage())
+	w.Show(a.usage())
 	return 0
 }
 

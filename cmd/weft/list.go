@@ -7,6 +7,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // list answers --list and --list-all.
@@ -85,12 +86,11 @@ func (a sortKey) compare(b sortKey) int {
 func (r *runner) listNames(infos []engine.TaskInfo) {
 	var b strings.Builder
 	for _, t := range infos {
-		b.WriteString(strings.TrimRight(t.Task.Name, ":") + "\n")
-		for _, a := range t.Task.Aliases {
-			b.WriteString(strings.TrimRight(a, ":") + "\n")
+		for _, name := range append([]string{t.Task.Name}, t.Task.Aliases...) {
+			b.WriteString(diag.Printable(strings.TrimRight(name, ":")) + "\n")
 		}
 	}
-	r.out.WriteString(b.String())
+	r.out.Show(b.String())
 }
 
 // table shows names, descriptions and aliases in columns.

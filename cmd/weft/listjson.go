@@ -70,8 +70,12 @@ func (n *namespace) of(name string) *namespace {
 	}
 }
 
+// writeJSON shows v. JSON does not escape all that a terminal obeys; what it leaves is
+// escaped here, in its own way.
 func (r *runner) writeJSON(v any) {
-	enc := json.NewEncoder(r.out)
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.Encode(v)
+	r.out.Show(b.String())
 }

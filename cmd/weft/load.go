@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
@@ -57,7 +58,7 @@ func (a *app) failFile(ds []*diag.Diagnostic) int {
 // As the drop-in, problems that the reference has a text for are shown by that.
 func (a *app) problem(d *diag.Diagnostic) {
 	what := strings.ReplaceAll(d.What, "`task --init`", "`"+a.name+" --init`")
-	text := a.name + ": " + what
+	text := a.name + ": " + d.Show(what)
 	ours := d.Kind == diag.Decode || d.Kind == diag.Syntax
 	if ours || !a.dropIn() && d.Pos.IsValid() {
 		shown := *d
@@ -66,16 +67,16 @@ func (a *app) problem(d *diag.Diagnostic) {
 	} else if !a.dropIn() || d.Kind == diag.NotYet {
 		for _, s := range [...]string{d.Why, d.Fix} {
 			if s != "" {
-				text += "; " + s
+				text += "; " + d.Show(s)
 			}
 		}
 	}
 	if a.env("GITHUB_ACTIONS") == "true" {
-		a.out.WriteString("::error title=Task failed::" + text + "\n")
+		a.out.Show(githubError("Task failed", text))
 	}
 	a.paint(a.err, report.Red, text+"\n")
 	if ours || !a.dropIn() {
-		a.err.WriteString(excerpt(d.Pos))
+		a.err.Show(excerpt(d.Pos))
 	}
 }
 
@@ -104,7 +105,7 @@ func excerpt(p diag.Pos) string {
 		if n == int(p.Line) {
 			mark = ">"
 		}
-		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, printable(line))
+		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, shownLine(line))
 		if n == int(p.Line) && p.Column > 0 {
 			fmt.Fprintf(&b, "       | %s^\n", indent(line, int(p.Column)-1))
 		}
@@ -112,28 +113,34 @@ func excerpt(p diag.Pos) string {
 	return b.String()
 }
 
-// printable is the beginning of line without what would upset a terminal.
-func printable(line string) string {
+// shownLine is the beginning of line, made safe to show.
+func shownLine(line string) string {
 	line = strings.TrimSuffix(line, "\r")
-	tail := ""
 	if len(line) > maxShown {
-		line, tail = line[:maxShown], "..."
+		return diag.Printable(beginning(line, maxShown)) + "..."
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(line, "?")) + tail
+	return diag.Printable(line)
 }
 
-// indent is white space as wide as the first n bytes of line.
+// beginning is the first n bytes of s, or a little less: no character is cut.
+func beginning(s string, n int) string {
+	if n >= len(s) {
+		return s
+	}
+	for i := range min(n, utf8.UTFMax) {
+		if utf8.RuneStart(s[n-i]) {
+			return s[:n-i]
+		}
+	}
+	return s[:n]
+}
+
+// indent is white space as wide as the first n bytes of line are when they are shown.
 func indent(line string, n int) string {
-	n = min(n, len(line), maxShown)
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return r
 		}
 		return ' '
-	}, strings.ToValidUTF8(line[:n], "?"))
+	}, diag.Printable(beginning(line, min(n, maxShown))))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // prompter asks the user on the terminal. It implements engine.Asker.
@@ -35,9 +36,9 @@ func (p prompter) Confirm(ctx context.Context, text string) (bool, error) {
 func (p prompter) Value(ctx context.Context, name string, choices []string) (string, error) {
 	for {
 		for i, c := range choices {
-			p.out.WriteString(fmt.Sprintf("  %d) %s\n", i+1, c))
+			p.out.Show(fmt.Sprintf("  %d) %s\n", i+1, diag.Printable(c)))
 		}
-		p.paint(p.out, report.Yellow, fmt.Sprintf("Value of %s: ", name))
+		p.paint(p.out, report.Yellow, fmt.Sprintf("Value of %s: ", diag.Printable(name)))
 		line, err := readLine(ctx)
 		if err != nil {
 			return "", err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/runs"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // stopPatience is how long --stop waits for a run to end: longer than the
@@ -30,9 +31,9 @@ func (a *app) ps() int {
 // showRuns writes a line for each run, and one below it for each process.
 func (a *app) showRuns(w *report.Out, rs []runs.Run) {
 	for _, r := range rs {
-		w.WriteString(fmt.Sprintf("%s  pid %d  %s  %s  %s\n", shortRun(r.ID), r.Pid, time.Since(r.Since).Round(time.Second), r.Dir, oneLine(r.Command)))
+		w.Show(fmt.Sprintf("%s  pid %d  %s  %s  %s\n", shortRun(r.ID), r.Pid, time.Since(r.Since).Round(time.Second), diag.Printable(r.Dir), oneLine(r.Command)))
 		for _, p := range r.Processes {
-			w.WriteString(fmt.Sprintf("  %s  pid %d  %s\n", p.Task, p.Pid, oneLine(p.Command)))
+			w.Show(fmt.Sprintf("  %s  pid %d  %s\n", diag.Printable(p.Task), p.Pid, oneLine(p.Command)))
 		}
 	}
 }
@@ -42,12 +43,7 @@ func shortRun(id string) string { return id[:min(8, len(id))] }
 
 // oneLine is a command as it fits into a list.
 func oneLine(command []string) string {
-	text := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.Join(command, " ")))
+	text := []rune(diag.Printable(strings.NewReplacer("\n", " ", "\t", " ").Replace(strings.Join(command, " "))))
 	const most = 100
 	if len(text) > most {
 		return string(text[:most-1]) + "…"
@@ -84,7 +80,7 @@ func (a *app) stopRun() int {
 func (a *app) reap() int {
 	left, err := runs.Reap(a.opts.calls, a.opts.reap == "all")
 	for _, l := range left {
-		what := fmt.Sprintf("%s (pid %d, of run %s, task %s)", oneLine(l.Command), l.Pid, shortRun(l.Run), l.Task)
+		what := fmt.Sprintf("%s (pid %d, of run %s, task %s)", oneLine(l.Command), l.Pid, shortRun(l.Run), diag.Printable(l.Task))
 		switch {
 		case l.Detached && a.opts.reap != "all":
 			what += " may be meant to stay; --reap=all ends it, too"

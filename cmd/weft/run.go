@@ -17,6 +17,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // ask does what the command line asks of a workflow.
@@ -144,7 +145,7 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 // openEvents opens the place --events names: a file, "-" or "fd:N".
 func openEvents(to string) (io.WriteCloser, error) {
 	if to == "-" {
-		return nopCloser{os.Stdout}, nil
+		return printableStdout{}, nil
 	}
 	if n, ok := strings.CutPrefix(to, "fd:"); ok {
 		fd, err := strconv.Atoi(n)
@@ -164,9 +165,24 @@ func openEvents(to string) (io.WriteCloser, error) {
 	return f, nil
 }
 
-type nopCloser struct{ io.Writer }
+// printableStdout is standard output, for lines of JSON that may be read on a terminal:
+// what JSON does not escape but a terminal obeys is escaped, as JSON allows. Close leaves it open.
+type printableStdout struct{}
 
-func (nopCloser) Close() error { return nil }
+func (printableStdout) Write(p []byte) (int, error) {
+	text := string(p)
+	shown := diag.PrintableText(text)
+	n, err := io.WriteString(os.Stdout, shown)
+	if len(shown) == len(text) {
+		return n, err
+	}
+	if n < len(shown) {
+		return 0, err
+	}
+	return len(p), err
+}
+
+func (printableStdout) Close() error { return nil }
 
 // observe, if set, is called with each event of a run first: the tests' way to
 // strike at an exact moment.

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // summary answers --summary: what each task is and would do.
@@ -58,7 +59,7 @@ func (w *summaryWriter) section(title string) {
 
 func (w *summaryWriter) all(s *engine.Summary) {
 	w.put(report.Default, w.name+": ")
-	w.put(report.Green, s.Name+"\n")
+	w.put(report.Green, diag.Printable(s.Name)+"\n")
 	w.line("")
 	switch {
 	case s.Text == "":
@@ -88,7 +89,7 @@ func (w *summaryWriter) variables(title string, vs schema.Vars) {
 	}
 	w.section(title)
 	for _, v := range vs {
-		w.put(report.Yellow, "  "+v.Name+": "+shownValue(v)+"\n")
+		w.put(report.Yellow, "  "+diag.Printable(v.Name)+": "+shownValue(v)+"\n")
 	}
 }
 
@@ -111,7 +112,7 @@ func shownValue(v schema.Var) string {
 		var b strings.Builder
 		b.WriteByte('\n')
 		for _, k := range sortedKeys(m) {
-			fmt.Fprintf(&b, "    %s: %v\n", k, m[k])
+			fmt.Fprintf(&b, "    %s: %v\n", diag.Printable(k), m[k])
 		}
 		return b.String()
 	}
@@ -135,16 +136,16 @@ func (w *summaryWriter) requires(rs []schema.Required) {
 	w.line("  vars:")
 	for _, r := range rs {
 		if len(r.Enum) == 0 && r.Ref == "" {
-			w.put(report.Yellow, "    - "+r.Name+"\n")
+			w.put(report.Yellow, "    - "+diag.Printable(r.Name)+"\n")
 			continue
 		}
-		w.put(report.Yellow, "    - "+r.Name+":\n")
+		w.put(report.Yellow, "    - "+diag.Printable(r.Name)+":\n")
 		w.put(report.Yellow, "        enum:\n")
 		if r.Ref != "" {
 			w.put(report.Yellow, "          ref: "+r.Ref+"\n")
 		}
 		for _, e := range r.Enum {
-			w.put(report.Yellow, "          - "+e+"\n")
+			w.put(report.Yellow, "          - "+diag.Printable(e)+"\n")
 		}
 	}
 }
@@ -155,6 +156,7 @@ func (w *summaryWriter) items(title string, c report.Color, items []string) {
 	}
 	w.section(title)
 	for _, it := range items {
+		it = diag.Printable(it)
 		if c != report.Default {
 			w.put(report.Default, " - ")
 			w.put(c, it+"\n")

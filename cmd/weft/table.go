@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // gap is what separates two columns.
@@ -28,10 +29,10 @@ func appendTable(b []byte, p *report.Palette, infos []engine.TaskInfo) []byte {
 	rows := make([]row, len(infos))
 	names, size, simple := 0, 0, true
 	for i, t := range infos {
-		rows[i] = row{name: t.Task.Name, desc: strings.ReplaceAll(t.Desc, "\n", " "), aliases: t.Task.Aliases}
+		rows[i] = row{name: diag.Printable(t.Task.Name), desc: diag.Printable(strings.ReplaceAll(t.Desc, "\n", " ")), aliases: t.Task.Aliases}
 		names = max(names, utf8.RuneCountInString(rows[i].name))
 		size += len(rows[i].desc)
-		simple = simple && !strings.ContainsAny(rows[i].name+rows[i].desc, "\t\v\f")
+		simple = simple && !strings.ContainsAny(rows[i].name+rows[i].desc, "\t")
 	}
 	if !simple {
 		return appendTabbed(b, p, rows)
@@ -84,7 +85,9 @@ func appendTabbed(b []byte, p *report.Palette, rows []row) []byte {
 	return append(b, out.Bytes()...)
 }
 
-func shownAliases(aliases []string) string { return "(aliases: " + strings.Join(aliases, ", ") + ")" }
+func shownAliases(aliases []string) string {
+	return "(aliases: " + diag.Printable(strings.Join(aliases, ", ")) + ")"
+}
 
 func spaces(n int) string {
 	const some = "                                                                "

@@ -9,9 +9,9 @@ import (
 // version answers --version: the format's as the drop-in, else weft's own.
 func (a *app) version() int {
 	if a.dropIn() {
-		a.out.WriteString(schema.FormatVersion + "\n")
+		a.out.Show(schema.FormatVersion + "\n")
 	} else {
-		a.out.WriteString(weftVersion() + linkage + "\n")
+		a.out.Show(weftVersion() + linkage + "\n")
 	}
 	return 0
 }

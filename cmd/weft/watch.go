@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -39,7 +40,7 @@ func (r *runner) keys(ctx context.Context, o *engine.WatchOptions) *keys {
 		case 'q':
 			asked <- engine.KeyQuit
 		case 'c':
-			r.err.WriteString("\x1b[H\x1b[2J\x1b[3J")
+			r.err.Write([]byte(report.ClearScreen))
 		case 'l':
 			r.list(ctx)
 		}

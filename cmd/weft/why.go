@@ -8,6 +8,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // why answers --why: for each task and what it needs, needs first, so that the
@@ -31,7 +32,7 @@ func (r *runner) why(ctx context.Context, calls []plan.Call) error {
 		r.paint(r.out, color, fmt.Sprintf("%q %s\n", x.Task, verdict))
 		for _, reason := range x.Reasons {
 			if reason.Kind != "skipped" {
-				r.out.WriteString("  " + explain(reason) + "\n")
+				r.out.Show("  " + diag.Printable(explain(reason)) + "\n")
 			}
 		}
 	}

@@ -40,7 +40,7 @@ type MissingVarsError struct {
 func (e *MissingVarsError) Error() string {
 	names := make([]string, len(e.Vars))
 	for i, v := range e.Vars {
-		names[i] = v.Name
+		names[i] = diag.Printable(v.Name)
 		if v.Enum != nil {
 			names[i] += fmt.Sprintf(" (allowed values: %v)", v.Enum)
 		}
@@ -64,7 +64,7 @@ func (e *InvalidVarsError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Task %q cancelled because it is missing required variables:\n", e.Task)
 	for _, v := range e.Vars {
-		fmt.Fprintf(&b, "  - %s has an invalid value : '%s' (allowed values : %v)\n", v.Name, v.Value, v.Enum)
+		fmt.Fprintf(&b, "  - %s has an invalid value : '%s' (allowed values : %s)\n", diag.Printable(v.Name), diag.Printable(v.Value), diag.Printable(fmt.Sprint(v.Enum)))
 	}
 	return b.String()
 }

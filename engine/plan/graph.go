@@ -10,6 +10,7 @@ import (
 	"github.com/dominikbraun/graph/draw"
 
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // Graph returns the plan as a graph of step numbers, from 1, with an edge from
@@ -32,8 +33,9 @@ func (p *Plan) Graph() graph.Graph[int, int] {
 	return g
 }
 
+// quoteDOT is s as it stands between quotes in DOT; its lines stay lines.
 func quoteDOT(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s)
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(diag.PrintableText(s))
 }
 
 // WriteDOT writes the plan in the language of Graphviz. Equal plans have equal

@@ -94,18 +94,28 @@ type Diagnostic struct {
 	Fix      string // how to fix it: `did you mean "build"?`
 }
 
-// Error returns "path:line:column: what; why; fix", leaving out what is empty.
+// Show returns s, which is one of d's texts, safe to show. Only those of some kinds have
+// several lines.
+func (d *Diagnostic) Show(s string) string {
+	if d.Kind == Version || d.Kind == ChecksumMismatch {
+		return PrintableText(s)
+	}
+	return Printable(s)
+}
+
+// Error returns "path:line:column: what; why; fix", leaving out what is empty. It is safe
+// to show.
 func (d *Diagnostic) Error() string {
 	var b strings.Builder
 	if p := d.Pos.String(); p != "" {
-		b.WriteString(p)
+		b.WriteString(Printable(p))
 		b.WriteString(": ")
 	}
-	b.WriteString(d.What)
+	b.WriteString(d.Show(d.What))
 	for _, s := range []string{d.Why, d.Fix} {
 		if s != "" {
 			b.WriteString("; ")
-			b.WriteString(s)
+			b.WriteString(d.Show(s))
 		}
 	}
 	return b.String()

@@ -11,7 +11,8 @@ import "unicode/utf8"
 // lines and paragraphs (U+2028, U+2029), and bytes that are not UTF-8. They become \n,
 // \r, \x1b, \u202e and so on, as in Go. Everything else stays, backslashes too, so the
 // result tells a reader what is there but cannot be turned back. Printable of its own
-// result changes nothing. It does not allocate for a string that needs no escape.
+// result changes nothing; a text of JSON stays one, with equal values. Printable does not
+// allocate for a string that needs no escape.
 func Printable(s string) string { return printable(s, false) }
 
 // PrintableText is [Printable] for text that may have several lines, such as a script
@@ -46,20 +47,29 @@ func appendPrintable(b []byte, s string, lines bool) []byte {
 			b = append(b, `\n`...)
 		case r == '\r':
 			b = append(b, `\r`...)
-		case r == utf8.RuneError && size == 1 || r < utf8.RuneSelf:
+		case r == utf8.RuneError && size == 1 || r < ' ':
 			b = append(b, '\\', 'x', hex[s[0]>>4], hex[s[0]&15])
-		default: // mustEscape knows none beyond U+FFFF
+		default: // mustEscape knows none beyond U+FFFF; DEL, too, as it stands in JSON
 			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		}
 		s = s[size:]
 	}
 }
 
-const hex = "0123456789abcdef"
+const (
+	hex = "0123456789abcdef"
+	del = 0x7f
+)
 
 // plainPrefix is the length of the part at the beginning of s that needs no escape.
 func plainPrefix(s string, lines bool) int {
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && ordinary(s[i:i+8]) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		switch {
 		case c >= utf8.RuneSelf:
@@ -69,13 +79,23 @@ func plainPrefix(s string, lines bool) int {
 			}
 			i += size
 			continue
-		case c >= ' ' && c != 0x7f, c == '\t', c == '\n' && lines:
+		case c >= ' ' && c != del, c == '\t', c == '\n' && lines:
 		default:
 			return i
 		}
 		i++
 	}
 	return len(s)
+}
+
+// ordinary reports whether s, of eight bytes, is ASCII without control characters. It may
+// say no where the answer is yes.
+func ordinary(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	// A byte below n borrows from its high bit when n is subtracted.
+	return (x|(x-' '*ones)|((x^del*ones)-ones))&high == 0
 }
 
 // mustEscape reports whether r, which is beyond ASCII, is a control character, changes the

@@ -15,7 +15,7 @@ func TestPrintable(t *testing.T) {
 		{"\r\r\n", `\r\r\n`, "\\r\n"},
 		{"\x1b[31mred\x1b[0m", `\x1b[31mred\x1b[0m`, ""},
 		{"\x1b]0;title\a", `\x1b]0;title\x07`, ""},
-		{"\x00\b\v\f\x7f", `\x00\x08\x0b\x0c\x7f`, ""},
+		{"\x00\b\v\f\x7f", `\x00\x08\x0b\x0c\u007f`, ""},
 		{"\u0080\u009b31m\u009f\u00a0", "\\u0080\\u009b31m\\u009f\u00a0", ""},
 		{"\x9b31m \xc3( \xe2\x80", `\x9b31m \xc3( \xe2\x80`, ""},
 		{"a\u202eb\u202ac\u2066d\u2069e\u200ef\u200fg\u061ch", `a\u202eb\u202ac\u2066d\u2069e\u200ef\u200fg\u061ch`, ""},

@@ -1,5 +1,7 @@
 package report
 
+import "github.com/weftrun/weft/schema/diag"
+
 // Color is one of the colours messages have.
 type Color uint8
 
@@ -40,22 +42,23 @@ func (p *Palette) code(c Color) string {
 	return usual[i : i+2]
 }
 
-// Append appends text in colour c.
+// Append appends text in colour c, escaped as [diag.PrintableText] is: no other escape
+// sequence stands in a message than those of its colours.
 func (p *Palette) Append(b []byte, c Color, text string) []byte {
 	if !p.On {
-		return append(b, text...)
+		return diag.AppendPrintableText(b, text)
 	}
 	b = append(b, "\x1b["...)
 	b = append(b, p.code(c)...)
 	b = append(b, 'm')
-	b = append(b, text...)
+	b = diag.AppendPrintableText(b, text)
 	return append(b, "\x1b[0m"...)
 }
 
-// Text returns text in colour c.
+// Text returns text in colour c, escaped as Append does it.
 func (p *Palette) Text(c Color, text string) string {
 	if !p.On {
-		return text
+		return diag.PrintableText(text)
 	}
 	return string(p.Append(nil, c, text))
 }

@@ -85,11 +85,11 @@ func (g *grouped) show(c command, failed bool) {
 // files that set it have come to know.
 func (g *grouped) write(p *group) {
 	if p.begin != "" {
-		g.o.Stdout.WriteString(p.begin + "\n")
+		g.o.Stdout.Show(p.begin + "\n")
 	}
 	p.writeTo(g.o.Stdout)
 	if p.end != "" {
-		g.o.Stdout.WriteString(p.end + "\n")
+		g.o.Stdout.Show(p.end + "\n")
 	}
 }
 

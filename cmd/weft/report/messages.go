@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // messages shows everything but output: what every style has in common. Each
@@ -28,11 +30,34 @@ func newMessages(o Options) messages {
 	return messages{o: o, steps: map[event.StepID]step{}}
 }
 
-// say writes one message to w.
+// say writes one message to w. Texts among args are escaped so that they stay in their
+// line, unless they are a paragraph.
 func (m *messages) say(w *Out, c Color, format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = inLine(text)
+		}
+	}
 	m.raw(w, c, m.o.Name+": "+fmt.Sprintf(format, args...)+"\n")
 }
 
+// paragraph is a text of a message that may have several lines.
+type paragraph string
+
+// inLine is a text of a message that belongs into its line: %s and %v escape it, %q
+// quotes it as any other string.
+type inLine string
+
+// Format implements fmt.Formatter.
+func (s inLine) Format(f fmt.State, verb rune) {
+	if verb == 'q' {
+		io.WriteString(f, strconv.Quote(string(s)))
+		return
+	}
+	io.WriteString(f, diag.Printable(string(s)))
+}
+
+// raw writes text to w.
 func (m *messages) raw(w *Out, c Color, text string) {
 	m.buf = m.o.Palette.Append(m.buf[:0], c, text)
 	w.Write(m.buf)
@@ -97,9 +122,9 @@ func (m *messages) announce(ev *event.CommandStarted) {
 	}
 	b = append(b, m.o.Name...)
 	b = append(b, ": ["...)
-	b = append(b, m.label(ev.Step)...)
+	b = diag.AppendPrintable(b, m.label(ev.Step))
 	b = append(b, "] "...)
-	b = append(b, ev.Text...)
+	b = diag.AppendPrintableText(b, ev.Text)
 	if ev.Attempt > 1 {
 		b = fmt.Appendf(b, " (attempt %d of %d)", ev.Attempt, ev.Attempts)
 	}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // notice shows the facts about a step that are no command, no output and no
@@ -17,7 +18,7 @@ func (m *messages) notice(ev *event.Notice) {
 	switch ev.Kind {
 	case event.PreconditionFailed:
 		m.begun(ev.Step)
-		m.say(errs, Magenta, "%s", ev.A)
+		m.say(errs, Magenta, "%s", paragraph(ev.A))
 		return
 	case event.PromptAssumed:
 		m.raw(out, Yellow, ev.A+" [assuming yes]\n")
@@ -45,21 +46,21 @@ func (m *messages) notice(ev *event.Notice) {
 	case event.PlatformSkipped:
 		if ev.A == "" {
 			// The reference ends this one line with a backslash and an n.
-			m.raw(out, Yellow, m.o.Name+": \""+m.full(ev)+"\" not for current platform - ignored\\n")
+			m.raw(out, Yellow, m.o.Name+": \""+diag.Printable(m.full(ev))+"\" not for current platform - ignored\\n")
 			return
 		}
 	}
 	m.begun(ev.Step)
 	switch ev.Kind {
 	case event.PlatformSkipped:
-		m.say(out, Yellow, "[%s] %s not for current platform - ignored", ev.Task, ev.A)
+		m.say(out, Yellow, "[%s] %s not for current platform - ignored", ev.Task, paragraph(ev.A))
 	case event.CommandIfSkipped:
 		m.say(out, Yellow, "[%s] if condition not met - skipped", ev.Task)
 	case event.StatusChecked:
 		if ev.Err == nil {
-			m.say(out, Yellow, "status command %s exited zero", ev.A)
+			m.say(out, Yellow, "status command %s exited zero", paragraph(ev.A))
 		} else {
-			m.say(out, Yellow, "status command %s exited non-zero: %s", ev.A, m.o.errorText(ev.Err))
+			m.say(out, Yellow, "status command %s exited non-zero: %s", paragraph(ev.A), m.o.errorText(ev.Err))
 		}
 	case event.ErrorIgnored:
 		m.ignored(ev)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/weftrun/weft/internal/epipe"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // Out writes whole messages to one of weft's own streams and remembers the
@@ -43,8 +44,9 @@ func (o *Out) Write(p []byte) (int, error) {
 	return done, o.err
 }
 
-// WriteString writes all of s.
-func (o *Out) WriteString(s string) { o.Write([]byte(s)) }
+// Show writes text of weft's own, which may hold what came from outside: escaped, as
+// [diag.PrintableText] is. What must reach the stream as it is goes to Write.
+func (o *Out) Show(s string) { o.Write([]byte(diag.PrintableText(s))) }
 
 // file returns the file behind o, or nil.
 func (o *Out) file() *os.File {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // prefixed is the style "prefixed": every line a command writes is shown at
@@ -77,7 +78,7 @@ func (p *prefixed) tail(c command) *tail {
 func (p *prefixed) prefix(id event.StepID) []byte {
 	name := ""
 	if s, ok := p.steps[id]; ok {
-		name = s.Prefix
+		name = diag.Printable(s.Prefix)
 	}
 	b := []byte{'['}
 	if p.o.Palette.On {

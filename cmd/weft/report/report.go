@@ -42,14 +42,15 @@ type Options struct {
 	ErrorText func(error) string
 }
 
-func (o *Options) errorText(err error) string {
+// errorText is err as the user sees it.
+func (o *Options) errorText(err error) paragraph {
 	if err == nil {
 		return ""
 	}
 	if o.ErrorText == nil {
-		return err.Error()
+		return paragraph(err.Error())
 	}
-	return o.ErrorText(err)
+	return paragraph(o.ErrorText(err))
 }
 
 // New returns the reporter of an output style: "interleaved", "group" or

@@ -82,7 +82,7 @@ func (s *spill) copyFile(w *Out) {
 		w.Write(buf[:n])
 		off += int64(n)
 		if err != nil && n == 0 {
-			w.WriteString("[output lost: " + err.Error() + "]\n")
+			w.Show("[output lost: " + err.Error() + "]\n")
 			return
 		}
 	}

@@ -124,7 +124,7 @@ func (s *Summary) finished(ev *event.RunFinished) {
 	for i := len(s.failed) - 1; i >= 0; i-- {
 		s.failure(&b, s.failed[i])
 	}
-	s.o.Stderr.WriteString(b.String())
+	s.o.Stderr.Write([]byte(b.String()))
 }
 
 func (s *Summary) failure(b *strings.Builder, f *failure) {
@@ -135,7 +135,7 @@ func (s *Summary) failure(b *strings.Builder, f *failure) {
 	}
 	if s.again != nil {
 		if line := s.again(f.Name); line != "" {
-			fmt.Fprintf(b, "; run it again with: %s", line)
+			fmt.Fprintf(b, "; run it again with: %s", diag.Printable(line))
 		}
 	}
 	b.WriteByte('\n')

@@ -8,13 +8,17 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
+// ClearScreen moves the cursor to the beginning of a terminal that is emptied, with what
+// scrolled out of it.
+const ClearScreen = "\x1b[H\x1b[2J\x1b[3J"
+
 // shownPaths is how many of the paths that changed are named.
 const shownPaths = 3
 
 // triggered says in one line what has changed, and which tasks that makes stale.
 func (m *messages) triggered(ev *event.WatchTriggered) {
 	if m.o.Clear {
-		m.o.Stderr.WriteString("\x1b[H\x1b[2J\x1b[3J")
+		m.o.Stderr.Write([]byte(ClearScreen))
 	}
 	if m.o.DropIn {
 		return

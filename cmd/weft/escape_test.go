@@ -1,0 +1,62 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// TestMermaidLabels: a label ends where it should, whatever it holds, and nothing in it
+// means anything to Mermaid.
+func TestMermaidLabels(t *testing.T) {
+	for label, want := range map[string]string{
+		"build":                            `"build"`,
+		`a"] --> b["c`:                     `"a#quot;] --#gt; b[#quot;c"`,
+		"`**bold**`":                       `"#96;**bold**#96;"`,
+		"<img src=x onerror=alert(1)>&lt;": `"#lt;img src=x onerror=alert(1)#gt;#amp;lt;"`,
+		"%%{init: {}}%%":                   `"#37;#37;{init: {}}#37;#37;"`,
+		"#35;\nclick s1\r":                 `"#35;35; click s1\r"`,
+	} {
+		got := mermaid(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]int32{nil}})
+		if want = "graph LR\n  s1[" + want + "]\n"; got != want {
+			t.Errorf("%q: %q, want %q", label, got, want)
+		}
+	}
+}
+
+// TestDOTLabels: a label ends where it should, whatever it holds.
+func TestDOTLabels(t *testing.T) {
+	for label, want := range map[string]string{
+		`a"; b -> c; "\`: `label="a\"; b -> c; \"\\"`,
+		"x\ny\x1b\r":     `label="x\ny\\x1b\\r"`,
+	} {
+		if got := dot(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]int32{nil}}); !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q in it", label, got, want)
+		}
+	}
+}
+
+// TestGitHubError: an annotation is one line, and its text ends it nowhere.
+func TestGitHubError(t *testing.T) {
+	const want = "::error title=Task 'a%3A%3Ab%2C%250A' failed::100%25%0A::warning::x\\x1b\\r\n"
+	if got := githubError("Task 'a::b,%0A' failed", "100%\n::warning::x\x1b\r"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for word, want := range map[string]string{
+		"build":        "build",
+		"":             "''",
+		"it's":         `'it'\''s'`,
+		"a b":          "'a b'",
+		"a\tb":         `$'a\x09b'`,
+		"\x1b[2J'\\":   `$'\x1b[2J\'\\'`,
+		"a\u202eb\xff": `$'a\xe2\x80\xaeb\xff'`,
+	} {
+		if got := quote(word); got != want {
+			t.Errorf("%q: %s, want %s", word, got, want)
+		}
+	}
+}
