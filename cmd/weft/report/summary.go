@@ -128,7 +128,7 @@ func (s *Summary) finished(ev *event.RunFinished) {
 }
 
 func (s *Summary) failure(b *strings.Builder, f *failure) {
-	text := fmt.Sprintf("%s: %q failed: %s", s.o.Name, f.Name, s.o.errorText(f.Err)+memberCodes(f.members))
+	text := fmt.Sprintf("%s: %q failed: %s%s", s.o.Name, f.Name, s.o.errorText(f.Err), memberCodes(f.members))
 	b.WriteString(s.o.Palette.Text(Red, text))
 	if f.Duration >= shortEnough {
 		fmt.Fprintf(b, " after %s", f.Duration.Round(shortEnough))
