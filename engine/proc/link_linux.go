@@ -78,13 +78,14 @@ func newHost(t *Table) (host, error) {
 	// What a dead KEEPER leaves behind comes to us.
 	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	t.strangers = children()
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{keeper.Name}, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
+	pid, err := keepers.start(func() (int, error) {
+		return syscall.ForkExec("/proc/self/exe", []string{keeper.Name}, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
+	})
 	runtime.KeepAlive(null)
 	if err != nil {
 		syscall.Close(pair[0])
 		return nil, fmt.Errorf("start %s: %w", keeper.Name, err)
 	}
-	t.keeper.Store(int64(pid))
 	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
 	go l.listen()
 	return l, nil

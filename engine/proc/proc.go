@@ -82,8 +82,7 @@ type Table struct {
 	outerRun  string // ends with a colon, or is empty
 	outerStep string
 	term      terminal
-	keeper    atomic.Int64 // KEEPER's process id, or 0
-	strangers []int        // children weft had before it started anything
+	strangers []int // children weft had before it started anything
 
 	connecting sync.Once
 	host       host  // nil until something is started

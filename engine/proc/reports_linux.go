@@ -132,6 +132,7 @@ func (l *link) gone() {
 			break
 		}
 	}
+	keepers.ended(l.pid)
 	lost := err != nil || !status.Exited() || status.ExitStatus() != 0
 	l.mu.Lock()
 	if l.lost = fs.ErrClosed; lost {

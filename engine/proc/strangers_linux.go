@@ -17,9 +17,7 @@ func (t *Table) ReapStrangers() {
 	go func() {
 		for range ended {
 			for _, pid := range children() {
-				if int64(pid) != t.keeper.Load() { // KEEPER is waited for by who talks to it
-					syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
-				}
+				keepers.unless(pid, func() { syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
 			}
 		}
 	}()

@@ -40,8 +40,8 @@ func children() []int {
 }
 
 // sweep kills weft's children, and what these leave, until none is there but
-// strangers: those that were there before weft started anything. Nobody else
-// may wait for children meanwhile.
+// strangers, those that were there before the table started anything, and the
+// KEEPERs of other tables. Nobody else may wait for children meanwhile.
 func sweep(strangers []int) {
 	for end := time.Now().Add(unkillableAfter); time.Now().Before(end); {
 		left := 0
@@ -49,12 +49,14 @@ func sweep(strangers []int) {
 			if slices.Contains(strangers, pid) {
 				continue
 			}
-			left++
-			syscall.Kill(pid, syscall.SIGKILL)
-			var status syscall.WaitStatus
-			if p, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && p == pid {
-				end = time.Now().Add(unkillableAfter)
-			}
+			keepers.unless(pid, func() {
+				left++
+				syscall.Kill(pid, syscall.SIGKILL)
+				var status syscall.WaitStatus
+				if p, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && p == pid {
+					end = time.Now().Add(unkillableAfter)
+				}
+			})
 		}
 		if left == 0 {
 			return
