@@ -45,9 +45,12 @@ var depsRules = map[string]string{
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor",
 
-	// The second program: what is said to it.
-	"internal/wire":  "",
-	"engine/channel": "internal/wire",
+	// The second program: what is said to it, and who starts it. schema tells
+	// by taskurl what is remote, and the second program fetches that.
+	"internal/wire":    "",
+	"internal/taskurl": "",
+	"engine/channel":   "internal/wire",
+	"engine/companion": "engine/channel engine/proc",
 
 	// Test kits.
 	"internal/probe": "",

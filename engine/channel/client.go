@@ -113,7 +113,7 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	case <-ctx.Done():
 		return frame{}, context.Cause(ctx)
 	case <-c.done:
-		return frame{}, c.failure()
+		return frame{}, c.Err()
 	}
 	id, answer := c.enter()
 	b, err := encodeFrame(id, kind, m)
@@ -126,7 +126,7 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	case f := <-answer:
 		return c.answered(f)
 	case <-c.done:
-		return frame{}, c.failure()
+		return frame{}, c.Err()
 	case <-ctx.Done():
 		// The slot is free when the answer has come.
 		if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
@@ -227,7 +227,8 @@ func (c *Client) fail(err error) error {
 	return c.err
 }
 
-func (c *Client) failure() error {
+// Err returns why nothing is answered any more, or nil. It wraps ErrClosed.
+func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
