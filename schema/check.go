@@ -17,7 +17,7 @@ import (
 // as warnings, what only may be wrong. Names and texts that are templates are
 // passed over.
 func Check(w *Workflow) diag.List {
-	c := checker{w: w, parser: syntax.NewParser()}
+	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}}
 	for _, d := range w.shadowed {
 		c.list.Add(d)
 	}
@@ -38,7 +38,16 @@ type checker struct {
 	w      *Workflow
 	list   diag.List
 	parser *syntax.Parser
+	// suggested counts the suggestions that were looked for.
+	suggested int
+	// parsed are the scripts that were looked at: a file that is included twice
+	// has each of its own twice.
+	parsed map[Text]bool
 }
+
+// maxSuggested bounds how many of the missing tasks get a suggestion: each is
+// looked for among all names.
+const maxSuggested = 100
 
 func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix string) {
 	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
@@ -123,8 +132,10 @@ func (c *checker) call(t *Task, call *Command) {
 		c.add(diag.Error, diag.Conflict, pos, err.Error(), why, "call it by its name")
 	case found == nil:
 		fix := ""
-		if s := c.w.Suggest(call.Text.S); s != "" {
-			fix = fmt.Sprintf("did you mean %q?", s)
+		if c.suggested++; c.suggested <= maxSuggested {
+			if s := c.w.Suggest(call.Text.S); s != "" {
+				fix = fmt.Sprintf("did you mean %q?", s)
+			}
 		}
 		c.add(diag.Error, diag.MissingTask, pos, fmt.Sprintf("no task %q", call.Text.S), why, fix)
 	}
@@ -132,9 +143,10 @@ func (c *checker) call(t *Task, call *Command) {
 
 // script reports a text that is no shell language.
 func (c *checker) script(t *Task, what string, text Text) {
-	if text.S == "" || isTemplate(text.S) {
+	if text.S == "" || isTemplate(text.S) || c.parsed[text] {
 		return
 	}
+	c.parsed[text] = true
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
 		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "",
 			"the numbers are line and column inside the script")
@@ -145,14 +157,18 @@ func (c *checker) script(t *Task, what string, text Text) {
 // matches all that theirs does.
 func (c *checker) wildcards() {
 	ps := c.w.patterns()
+	prefixes := make([]string, len(ps))
+	for i, p := range ps {
+		prefixes[i], _, _ = strings.Cut(p.name, "*")
+	}
 	for i, p := range ps {
 		if p.name != p.task.Name {
 			continue
 		}
-		for _, earlier := range ps[:i] {
+		for j, earlier := range ps[:i] {
 			// Letters stand for themselves only, so an earlier pattern that
 			// matches the stars as such matches whatever they stand for.
-			if earlier.task != p.task && !strings.ContainsAny(earlier.name, `.+?()|[]{}^$\`) && earlier.re.MatchString(strings.ReplaceAll(p.name, "*", "\x01")) {
+			if earlier.task != p.task && strings.HasPrefix(p.name, prefixes[j]) && !strings.ContainsAny(earlier.name, `.+?()|[]{}^$\`) && earlier.re.MatchString(strings.ReplaceAll(p.name, "*", "\x01")) {
 				c.add(diag.Error, diag.Suspicious, p.task.Pos, fmt.Sprintf("task %q is never reached", p.name),
 					fmt.Sprintf("%q (%s) matches every name that it does", earlier.name, earlier.task.Pos), "define it before that one")
 				break

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -99,5 +100,27 @@ tasks:
 		if !strings.HasPrefix(got, tt.want) || strings.Join(match, "|") != tt.match {
 			t.Errorf("%s: %s %q, want %s %q", tt.name, got, match, tt.want, tt.match)
 		}
+	}
+}
+
+// TestCheckManyMissing: what is looked for among all names is not looked for as
+// often as there are problems.
+func TestCheckManyMissing(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("version: '3'\ntasks:\n")
+	for i := range 500 {
+		fmt.Fprintf(&b, "  task%d: [{task: tusk%d}]\n", i, i)
+	}
+	w := workflow(t, b.String())
+	missing, suggested := 0, 0
+	problems := Check(w)
+	for _, d := range problems.All() {
+		missing++
+		if d.Fix != "" {
+			suggested++
+		}
+	}
+	if missing != 500 || suggested == 0 || suggested > maxSuggested {
+		t.Errorf("%d problems, %d of them with a suggestion", missing, suggested)
 	}
 }

@@ -39,6 +39,10 @@ const (
 type decoder struct {
 	file *diag.File
 	list diag.List
+	// repeated are names that are given again in a map of names, for Check.
+	repeated []*diag.Diagnostic
+	// anchorKeys are the keys of the root that are there for their anchors.
+	anchorKeys map[string]bool
 
 	line    int32  // lines of the file before the piece
 	subject string // name of the task that is read, for messages
@@ -239,7 +243,7 @@ func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *
 // unknownKey warns of a key that means nothing. Keys that begin with "x-" are
 // for whoever writes the file: a place for anchors.
 func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
-	if strings.HasPrefix(k.Value, "x-") {
+	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] {
 		return
 	}
 	in := ""
@@ -268,6 +272,17 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 		w.Fix = fmt.Sprintf("did you mean %q?", best)
 	}
 	d.list.Add(w)
+}
+
+// repeats notes that the name of k, in the map that is the value of key, stands
+// there a second time: the reference takes the last one without a word.
+func (d *decoder) repeats(k *yaml.Node, key string, first diag.Pos) {
+	d.repeated = append(d.repeated, &diag.Diagnostic{
+		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.Suspicious,
+		What: fmt.Sprintf("%s%s: %q is defined again", d.about(), key, k.Value),
+		Why:  fmt.Sprintf("the one in line %d is never used", first.Line),
+		Fix:  "remove or rename one of them",
+	})
 }
 
 // items returns the items of a list, dereferenced as they are visited by the

@@ -200,6 +200,7 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 		}
 	}
 	doc.uniqueTasks()
+	doc.shadowed = append(doc.shadowed, d.repeated...)
 	return doc, inOrder(d.list)
 }
 

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"slices"
+
 	"gopkg.in/yaml.v3"
 )
 
@@ -63,8 +65,13 @@ func (d *decoder) matrix(n *yaml.Node, f *forForm) {
 		default:
 			d.fail(v, `write a list, or {ref: ".NAME"}`, "matrix values must be an array or a reference")
 		}
-		f.Matrix = append(f.Matrix, row)
 		f.hasMatrix = true
+		if i := slices.IndexFunc(f.Matrix, func(r MatrixRow) bool { return r.Name == row.Name }); i >= 0 {
+			d.repeats(k, "matrix", f.Matrix[i].Pos)
+			f.Matrix[i] = row
+			return
+		}
+		f.Matrix = append(f.Matrix, row)
 	})
 }
 

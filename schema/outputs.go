@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -61,6 +62,11 @@ func (d *decoder) outputs(n *yaml.Node) []NamedOutput {
 		}
 		if o.Path != "" && o.As != "json" {
 			d.fail(v, "add as: json", "output %s: only JSON has a path", k.Value)
+		}
+		if i := slices.IndexFunc(all, func(a NamedOutput) bool { return a.Name == o.Name }); i >= 0 {
+			d.repeats(k, "outputs", all[i].Pos)
+			all[i] = o
+			return
 		}
 		all = append(all, o)
 	})

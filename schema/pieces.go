@@ -30,12 +30,13 @@ const (
 
 // piece is a part of the value of tasks.
 type piece struct {
-	src    string
-	lines  int32  // lines before it
-	indent string // of its tasks
-	first  bool
-	tasks  []*Task
-	list   diag.List
+	src      string
+	lines    int32  // lines before it
+	indent   string // of its tasks
+	first    bool
+	tasks    []*Task
+	list     diag.List
+	repeated []*diag.Diagnostic
 }
 
 // readPieces reads the file into doc in pieces of at least size bytes. It
@@ -65,6 +66,7 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 	for i := range pieces {
 		doc.tasks = append(doc.tasks, pieces[i].tasks...)
 		d.list.Append(pieces[i].list)
+		d.repeated = append(d.repeated, pieces[i].repeated...)
 	}
 	return true
 }
@@ -267,7 +269,7 @@ func (p *piece) read(file *diag.File, m *pieceMemory) bool {
 	var doc document
 	d.readTasks(n, &doc)
 	m.tasks, m.commands = d.tasks, d.commands
-	p.tasks, p.list, p.src = doc.tasks, d.list, ""
+	p.tasks, p.list, p.repeated, p.src = doc.tasks, d.list, d.repeated, ""
 	return true
 }
 

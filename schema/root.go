@@ -31,7 +31,7 @@ type document struct {
 	includers int // how many includes add it
 	tasks     []*Task
 	byName    map[string]*Task
-	shadowed  []*diag.Diagnostic // tasks that a later one of the same name replaces
+	shadowed  []*diag.Diagnostic // tasks, variables and the like that a later one of the same name replaces
 }
 
 // includeEntry is one entry of `includes`.
@@ -90,6 +90,7 @@ func (d *decoder) readRoot(n *yaml.Node, t *document) {
 		d.fail(n, "begin the file with version: '3' and tasks:", "expected a map with version and tasks, found %s", describe(n))
 		return
 	}
+	d.findAnchorKeys(n)
 	readMap(d, n, "Taskfile", rootKeys, t)
 }
 
@@ -163,6 +164,7 @@ func (d *decoder) readIncludes(n *yaml.Node, t *document) {
 			d.wrongType(v, "a path or a map")
 		}
 		if i, ok := at[e.name]; ok {
+			d.repeats(k, "includes", t.includes[i].pos)
 			t.includes[i] = e
 			return
 		}

@@ -8,17 +8,29 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// sharedFiles warns of files that two tasks write: which of them was last is left to
-// chance. Names that are patterns or templates are passed over.
+// writer is a task that writes a file.
+type writer struct {
+	task *Task
+	name Text // of the file, as written
+	// on are the systems it is written on, one list for each condition; an empty
+	// list means all.
+	on [2][]Platform
+}
+
+// sharedFiles reports files that two tasks write. Where some task runs both, it is
+// left to chance which was last, or each makes the other run again: a warning.
+// Tasks that nothing runs together may be alternatives: a hint. Names that are
+// patterns or templates are passed over, and so are tasks of which one needs or
+// calls the other.
 func (c *checker) sharedFiles() {
-	owner := map[string]*Task{}
-	told := map[string]bool{}
+	writers := map[string][]writer{}
+	var paths []string
 	for _, t := range c.w.Tasks {
 		c.rewritten(t)
 		if isTemplate(t.Dir.S) || strings.Contains(t.Name, "*") {
 			continue
 		}
-		eachMade(t, func(name Text) {
+		eachMade(t, func(name Text, on []Platform) {
 			if name.S == "" || isTemplate(name.S) || strings.ContainsAny(name.S, "*?[{$~") {
 				return
 			}
@@ -28,17 +40,147 @@ func (c *checker) sharedFiles() {
 					path = filepath.Join(dir, path)
 				}
 			}
-			other := owner[path]
-			switch {
-			case other == nil:
-				owner[path] = t
-			case other != t && !told[path]:
-				told[path] = true
-				c.add(diag.Warning, diag.Suspicious, name.Pos, fmt.Sprintf("task %q writes %s, as task %q does (%s)", t.Name, name.S, other.Name, other.Pos), "",
-					"write another file, or let one task need the other's")
+			if len(writers[path]) == 0 {
+				paths = append(paths, path)
 			}
+			writers[path] = append(writers[path], writer{t, name, [2][]Platform{t.Platforms, on}})
 		})
 	}
+	var callers callGraph
+	for _, path := range paths {
+		if len(writers[path]) > 1 {
+			if callers == nil {
+				callers = c.callers()
+			}
+			c.sharedFile(writers[path], callers)
+		}
+	}
+}
+
+// sharedFile reports the first two of ws that some task runs both, or else the
+// first two that may be alternatives.
+func (c *checker) sharedFile(ws []writer, callers callGraph) {
+	var hint *diag.Diagnostic
+	ws = ws[:min(len(ws), maxWriters)]
+	above := make([]map[*Task]bool, len(ws))
+	for i := range ws {
+		above[i] = callers.above(ws[i].task)
+	}
+	for i := range ws {
+		for j := range ws[:i] {
+			a, b := &ws[j], &ws[i]
+			// The task of a file that is included twice is one task.
+			if a.task == b.task || a.task.Pos == b.task.Pos || above[i][a.task] || above[j][b.task] || !meet(a, b) {
+				continue
+			}
+			d := &diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, Pos: b.name.Pos,
+				What: fmt.Sprintf("task %q writes %s, as task %q does (%s)", b.task.Name, b.name.S, a.task.Name, a.task.Pos),
+				Fix:  "write another file, or let one task need the other's"}
+			if both := common(c.w.Tasks, above[i], above[j]); both != nil {
+				d.Why = fmt.Sprintf("task %q runs both (%s)", both.Name, both.Pos)
+				c.list.Add(d)
+				return
+			}
+			if hint == nil {
+				d.Severity, d.Why, d.Fix = diag.Hint, "no task runs both, but each makes the other one out of date", "platforms tells which of them runs where"
+				hint = d
+			}
+		}
+	}
+	if hint != nil {
+		c.list.Add(hint)
+	}
+}
+
+// maxWriters bounds how many of the tasks that write one file are compared.
+const maxWriters = 40
+
+// meet reports whether there is a system on which both write.
+func meet(a, b *writer) bool {
+	for _, x := range a.on {
+		for _, y := range b.on {
+			if !overlap(x, y) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func overlap(x, y []Platform) bool {
+	if len(x) == 0 || len(y) == 0 {
+		return true
+	}
+	same := func(a, b string) bool { return a == "" || b == "" || a == b }
+	for _, a := range x {
+		for _, b := range y {
+			if same(a.OS, b.OS) && same(a.Arch, b.Arch) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// common returns the first of tasks that is in both sets, or nil.
+func common(tasks []*Task, a, b map[*Task]bool) *Task {
+	if len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	for _, t := range tasks {
+		if a[t] && b[t] {
+			return t
+		}
+	}
+	return nil
+}
+
+// callGraph are the tasks that always run a task: those that need or call it,
+// with no condition on the way.
+type callGraph map[*Task][]*Task
+
+// callers returns the graph of all tasks. Names that are templates are passed over.
+func (c *checker) callers() callGraph {
+	g := callGraph{}
+	for _, t := range c.w.Tasks {
+		var add func(cs []Command)
+		add = func(cs []Command) {
+			for i := range cs {
+				cmd := &cs[i]
+				if cmd.If.S != "" || len(cmd.Platforms) > 0 || cmd.For != nil && len(cmd.For.List) == 0 {
+					continue
+				}
+				add(cmd.Members)
+				if cmd.Kind != Call || isTemplate(cmd.Text.S) {
+					continue
+				}
+				if to, _, err := c.w.find(cmd.Text.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {
+					g[to] = append(g[to], t)
+				}
+			}
+		}
+		add(t.Deps)
+		add(t.Cmds)
+	}
+	return g
+}
+
+// above returns the tasks that always run t, directly or not.
+func (g callGraph) above(t *Task) map[*Task]bool {
+	var found map[*Task]bool
+	for todo := g[t]; len(todo) > 0; {
+		by := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if found[by] {
+			continue
+		}
+		if found == nil {
+			found = map[*Task]bool{}
+		}
+		found[by] = true
+		todo = append(todo[:len(todo):len(todo)], g[by]...)
+	}
+	return found
 }
 
 // rewritten warns of a file for the output of a task, which more than one of its
@@ -66,31 +208,32 @@ func (c *checker) rewritten(t *Task) {
 	}
 }
 
-// eachMade calls f with the files that t says it writes.
-func eachMade(t *Task, f func(Text)) {
+// eachMade calls f with the files that t says it writes, and the platforms of the
+// command that writes it, if one does.
+func eachMade(t *Task, f func(name Text, on []Platform)) {
 	for _, g := range t.Generates {
 		if !g.Exclude {
-			f(g.Pattern)
+			f(g.Pattern, nil)
 		}
 	}
-	processes := func(p *Processes) {
+	processes := func(p *Processes, on []Platform) {
 		if p == nil {
 			return
 		}
 		for _, sinks := range [...][]Sink{p.Stdout, p.Stderr} {
 			for _, s := range sinks {
 				if s.Kind == SinkFile && !s.Append {
-					f(s.File)
+					f(s.File, on)
 				}
 			}
 		}
 	}
-	processes(t.Processes)
+	processes(t.Processes, nil)
 	var commands func(cs []Command)
 	commands = func(cs []Command) {
 		for i := range cs {
 			if cs[i].CommandOptions != nil {
-				processes(cs[i].Processes)
+				processes(cs[i].Processes, cs[i].Platforms)
 				commands(cs[i].Members)
 			}
 		}

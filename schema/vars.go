@@ -47,34 +47,35 @@ func (d *decoder) vars(n *yaml.Node) Vars {
 	if n.Kind == yaml.MappingNode {
 		vs = make(Vars, 0, len(n.Content)/2)
 	}
+	key := d.key
+	var at map[string]int // the index of each name, once there are many
 	d.eachPair(n, "a map of variables", func(k, v *yaml.Node) {
 		x := d.variable(k, v)
-		if i := vs.Index(x.Name); i >= 0 && len(vs) < 100 {
+		i, ok := at[x.Name]
+		switch {
+		case at == nil:
+			i = vs.Index(x.Name)
+			ok = i >= 0
+		case !ok:
+			at[x.Name] = len(vs)
+		}
+		if ok {
+			d.repeats(k, key, vs[i].Pos)
 			vs[i] = x
 			return
 		}
-		vs = append(vs, x)
+		if vs = append(vs, x); len(vs) == manyVars {
+			at = make(map[string]int, cap(vs))
+			for i := range vs {
+				at[vs[i].Name] = i
+			}
+		}
 	})
-	if len(vs) >= 100 {
-		vs = uniqueVars(vs)
-	}
 	return vs
 }
 
-// uniqueVars does what the loop of vars does, in linear time.
-func uniqueVars(vs Vars) Vars {
-	at := make(map[string]int, len(vs))
-	out := vs[:0]
-	for _, v := range vs {
-		if i, ok := at[v.Name]; ok {
-			out[i] = v
-			continue
-		}
-		at[v.Name] = len(out)
-		out = append(out, v)
-	}
-	return out
-}
+// manyVars is the number of variables from which they are looked up by a map.
+const manyVars = 100
 
 func (d *decoder) variable(k, n *yaml.Node) Var {
 	v := varForm{Var: Var{Name: k.Value, Pos: d.pos(k)}}
@@ -107,13 +108,17 @@ func (d *decoder) variable(k, n *yaml.Node) Var {
 func (d *decoder) value(n *yaml.Node) any {
 	switch n.Kind {
 	case yaml.MappingNode:
-		m := make(map[string]any, len(n.Content)/2)
+		m, key := make(map[string]any, len(n.Content)/2), d.key
 		d.eachPair(n, "a map", func(k, v *yaml.Node) {
 			if k.Kind != yaml.ScalarNode {
 				d.fail(k, "", "a key of a map is %s", describe(k))
 				return
 			}
-			m[keyText(d.scalar(k))] = d.value(v)
+			name := keyText(d.scalar(k))
+			if _, ok := m[name]; ok {
+				d.repeats(k, key, d.pos(firstKey(n, k)))
+			}
+			m[name] = d.value(v)
 		})
 		return m
 	case yaml.SequenceNode:
@@ -131,6 +136,16 @@ func (d *decoder) value(n *yaml.Node) any {
 		return l
 	}
 	return d.scalar(n)
+}
+
+// firstKey returns the first key of the map n that reads as k does.
+func firstKey(n, k *yaml.Node) *yaml.Node {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == k.Value {
+			return n.Content[i]
+		}
+	}
+	return k
 }
 
 func keyText(v any) string {

@@ -9,10 +9,17 @@ import (
 
 // checked answers --check: every problem that can be known without running
 // anything. Here unknown keys and what can never do what it says are errors.
+// Hints are no problems; they are shown with --verbose.
 func (a *app) checked(list diag.List) int {
 	var first *diag.Diagnostic
 	n := 0
 	for _, d := range list.All() {
+		if d.Severity == diag.Hint {
+			if a.opts.verbose {
+				a.paint(a.err, report.Default, "hint: "+d.Error()+"\n")
+			}
+			continue
+		}
 		if n++; first == nil {
 			first = d
 		}

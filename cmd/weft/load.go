@@ -90,14 +90,13 @@ func excerpt(p diag.Pos) string {
 	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
 		return ""
 	}
-	lines := strings.Split(p.File.Source, "\n")
-	if int(p.Line) > len(lines) {
+	if int(p.Line) > p.File.Lines() {
 		return ""
 	}
 	var b strings.Builder
-	last := min(len(lines), int(p.Line)+around)
+	last := min(p.File.Lines(), int(p.Line)+around)
 	for n := max(1, int(p.Line)-around); n <= last; n++ {
-		line := lines[n-1]
+		line := p.File.Line(n)
 		if n == last && len(line) == 0 && n > int(p.Line) {
 			break // what follows the last newline is no line
 		}

@@ -13,7 +13,7 @@ import (
 // never be expanded, whatever the variables are: they are not well formed, or
 // call functions that are not there. Each text is reported once.
 func CheckTemplates(w *schema.Workflow) diag.List {
-	c := templateChecker{seen: map[string]bool{}}
+	c := templateChecker{seen: map[placed]bool{}, includes: map[*schema.Include]bool{}}
 	c.text("", w.Output.Begin)
 	c.text("", w.Output.End)
 	c.texts("", w.Method, w.Run)
@@ -28,7 +28,15 @@ func CheckTemplates(w *schema.Workflow) diag.List {
 
 type templateChecker struct {
 	list diag.List
-	seen map[string]bool
+	seen map[placed]bool
+	// includes are those whose variables were checked: all tasks of a file share one.
+	includes map[*schema.Include]bool
+}
+
+// placed is a text at its place.
+type placed struct {
+	pos  diag.Pos
+	text string
 }
 
 func (c *templateChecker) task(t *schema.Task) {
@@ -39,7 +47,8 @@ func (c *templateChecker) task(t *schema.Task) {
 	c.texts(about, t.Prompt...)
 	c.vars(about, t.Vars)
 	c.vars(about, t.Env)
-	if t.Include != nil {
+	if t.Include != nil && !c.includes[t.Include] {
+		c.includes[t.Include] = true
 		c.vars("", t.Include.Vars)
 		c.vars("", t.Include.FileVars)
 	}
@@ -105,13 +114,13 @@ func (c *templateChecker) texts(about string, texts ...schema.Text) {
 
 func (c *templateChecker) text(about string, t schema.Text) {
 	if isTemplate(t.S) {
-		c.check(about, "template", t.S, t.Pos, newTemplate(t.S, false))
+		c.check(about, "template", t.S, t.Pos, false)
 	}
 }
 
 func (c *templateChecker) reference(about, expression string, pos diag.Pos) {
 	if expression != "" {
-		c.check(about, "reference", expression, pos, newTemplate("{{"+expression+"}}", true))
+		c.check(about, "reference", expression, pos, true)
 	}
 }
 
@@ -146,16 +155,21 @@ func (c *templateChecker) value(about string, v any, pos diag.Pos) {
 	}
 }
 
-func (c *templateChecker) check(about, what, text string, pos diag.Pos, t *tmpl) {
-	t.compile()
-	if t.err == nil {
-		return
-	}
-	key := pos.String() + "\x00" + text
+func (c *templateChecker) check(about, what, text string, pos diag.Pos, reference bool) {
+	key := placed{pos, text}
 	if c.seen[key] {
 		return
 	}
 	c.seen[key] = true
+	template := text
+	if reference {
+		template = "{{" + text + "}}"
+	}
+	t := newTemplate(template, reference)
+	t.compile()
+	if t.err == nil {
+		return
+	}
 	var bad *TemplateError
 	why := t.err.Error()
 	if errors.As(t.err, &bad) {

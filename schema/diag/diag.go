@@ -9,6 +9,7 @@ package diag
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // File is one file that positions point into. It is shared by all positions of
@@ -21,6 +22,9 @@ type File struct {
 	Name string
 	// Source is the file's content, for snippets. It may be empty.
 	Source string
+
+	once   sync.Once // guards starts
+	starts []int32   // where each line of Source begins
 }
 
 // Pos is a place in a file. Line and Column count from 1, Column in bytes; the
@@ -62,6 +66,7 @@ type Severity uint8
 const (
 	Error   Severity = iota // the file cannot be used
 	Warning                 // the file works, but probably not as meant
+	Hint                    // the file works, and may well be meant so: shown on demand alone
 )
 
 // Kind classes a diagnostic; the command line maps it to an exit code.
