@@ -21,7 +21,7 @@ type CommandError struct {
 }
 
 func (e *CommandError) Error() string {
-	return fmt.Sprintf("Command %q failed: %v", e.Command, e.Err)
+	return fmt.Sprintf(`Command "%s" failed: %v`, e.Command, e.Err)
 }
 
 // dynamic runs the command of v, which stands at pos.
