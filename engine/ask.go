@@ -104,12 +104,11 @@ type NotUpToDateError struct{ Task string }
 func (e *NotUpToDateError) Error() string { return fmt.Sprintf("Task %q is not up-to-date", e.Task) }
 
 // UpToDate returns a NotUpToDateError for the first of the calls whose task
-// would run. It looks neither at needs nor at preconditions.
+// would run. It looks neither at needs nor at preconditions. Internal tasks may be
+// asked about, too.
 func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
-	if err := e.resolve(calls); err != nil {
-		return err
-	}
 	for _, c := range calls {
+		c.Internal = true
 		label, fresh, err := e.fresh(ctx, c)
 		if err != nil {
 			return err

@@ -27,6 +27,9 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	if err := e.resolve(calls); err != nil {
 		return err
 	}
+	if err := e.toWatch(calls); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e.stopping.begin(cancel)
@@ -63,7 +66,6 @@ func names(calls []plan.Call) []string {
 
 // resolve finds the called tasks before anything runs.
 func (e *Engine) resolve(calls []plan.Call) error {
-	var watched []string
 	for _, c := range calls {
 		t, _, err := e.o.Workflow.Lookup(c.Name)
 		if err != nil {
@@ -71,6 +73,18 @@ func (e *Engine) resolve(calls []plan.Call) error {
 		}
 		if t.Internal {
 			return &plan.InternalError{Task: c.Name}
+		}
+	}
+	return nil
+}
+
+// toWatch returns a WatchedError for the calls of tasks that are to be watched.
+func (e *Engine) toWatch(calls []plan.Call) error {
+	var watched []string
+	for _, c := range calls {
+		t, _, err := e.o.Workflow.Lookup(c.Name)
+		if err != nil {
+			return err
 		}
 		if t.Watch && !e.watched {
 			watched = append(watched, c.Name)

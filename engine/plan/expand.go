@@ -172,7 +172,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Internal && c.CommandLine() {
+	if t.Internal && c.CommandLine() && !c.Internal {
 		return nil, &InternalError{Task: c.Name}
 	}
 	f := e.x.factsOf(t)
