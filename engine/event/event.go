@@ -152,7 +152,7 @@ const (
 	PromptAssumed                            // A: text; --yes answered it
 	WaitingForLock                           // A: who holds it
 	Retrying                                 // a command failed with Err and is tried again; A: which attempt follows, B: after how long
-	BodyEnded                                // the commands have ended, with Err; deferred ones follow
+	BodyEnded                                // the commands have ended, with Err: told where one failed, or deferred ones follow
 )
 
 // Notice is a fact that only some reports show.

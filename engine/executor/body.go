@@ -43,10 +43,10 @@ func (r *run) body(ctx context.Context) (err error) {
 		}
 		break
 	}
-	if len(defers) > 0 {
+	if len(defers) > 0 || err != nil && !isCancelled(ctx, err) {
 		r.notice(event.Notice{Kind: event.BodyEnded, Err: err})
-		r.runDeferred(ctx, defers, err)
 	}
+	r.runDeferred(ctx, defers, err)
 	return err
 }
 
@@ -84,6 +84,9 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 			r.notice(event.Notice{Kind: event.CommandIfSkipped})
 			return nil
 		}
+	}
+	if c.Empty() {
+		return nil
 	}
 	if c.Source.Kind == schema.Call {
 		return r.call(ctx, c, r.ends)

@@ -277,10 +277,15 @@ func (r *run) makeDir() error {
 // ended is the outcome of a step that did not succeed.
 func (r *run) ended(ctx context.Context, err error) sched.Outcome {
 	out := failed(err)
-	if sched.IsCancelled(err) || ctx.Err() != nil && sched.IsCancelled(context.Cause(ctx)) {
+	if isCancelled(ctx, err) {
 		out.Result = event.Cancelled
 	}
 	return out
+}
+
+// isCancelled reports whether a step that ended with err was stopped from outside.
+func isCancelled(ctx context.Context, err error) bool {
+	return sched.IsCancelled(err) || ctx.Err() != nil && sched.IsCancelled(context.Cause(ctx))
 }
 
 func failed(err error) sched.Outcome {

@@ -126,6 +126,8 @@ func (r *rig) story() string {
 
 func note(k event.NoticeKind, a string) string { return strings.TrimSpace(fmt.Sprintf("!%d %s", k, a)) }
 
+var bodyEnded = note(event.BodyEnded, "")
+
 // TestLayers: each layer ends the step or hands it on.
 func TestLayers(t *testing.T) {
 	for name, tt := range map[string]struct{ task, want, err string }{
@@ -133,13 +135,13 @@ func TestLayers(t *testing.T) {
 		"platform":     {"platforms: [windows/arm]\n    cmds: [':']", note(event.PlatformSkipped, "") + " skipped", ""},
 		"command's":    {"cmds: [{cmd: ':', platforms: [windows/arm]}]", note(event.PlatformSkipped, ":") + " succeeded", ""},
 		"if":           {"cmds: [{cmd: ':', if: 'false'}, 'true']", note(event.CommandIfSkipped, "") + " $true succeeded", ""},
-		"failure":      {"cmds: ['exit 3', ':']", "$exit 3 =3 failed", "exit status 3"},
+		"failure":      {"cmds: ['exit 3', ':']", "$exit 3 =3 " + bodyEnded + " failed", "exit status 3"},
 		"ignored":      {"ignore_error: true\n    cmds: ['exit 3', ':']", "$exit 3 =3 " + note(event.ErrorIgnored, "") + " $: succeeded", ""},
 		"precondition": {"preconditions: [{sh: 'false', msg: no}]\n    cmds: [':']", note(event.PreconditionFailed, "no") + " failed", "precondition not met"},
 		"status":       {"status: ['true']\n    cmds: [':']", note(event.StatusChecked, "true") + " fresh", ""},
 		"stale":        {"status: ['false']\n    cmds: [':']", note(event.StatusChecked, "false") + " $: succeeded", ""},
-		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 failed", "command timeout exceeded (1ms)"},
-		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 failed", "exit status 127"},
+		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 " + bodyEnded + " failed", "command timeout exceeded (1ms)"},
+		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 " + bodyEnded + " failed", "exit status 127"},
 		"directory":    {"dir: Taskfile.yml/x\n    cmds: [':']", "failed", "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestLayers(t *testing.T) {
 func TestDefers(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: ': one {{.EXIT_CODE}}'\n      - defer: 'exit 9'\n      - exit 4\n      - defer: ': never'\n")
 	err := r.run(t.Context(), "a")
-	want := "$exit 4 =4 " + note(event.BodyEnded, "") + " $exit 9 =9 " + note(event.DeferFailed, "") + " $: one 4 failed"
+	want := "$exit 4 =4 " + bodyEnded + " $exit 9 =9 " + note(event.DeferFailed, "") + " $: one 4 failed"
 	if got := r.story(); got != want || executor.ExitCode(err) != 4 {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
@@ -175,8 +177,8 @@ func TestFreshness(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{nil, "$test -e ok =1 failed"},
-		{nil, "$test -e ok =1 failed"},
+		{nil, "$test -e ok =1 " + bodyEnded + " failed"},
+		{nil, "$test -e ok =1 " + bodyEnded + " failed"},
 		{func() { r.write("ok", "") }, "$test -e ok succeeded"},
 		{nil, "fresh"},
 		{func() { r.o.Force = func(*plan.Step) bool { return true } }, "$test -e ok succeeded"},

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -178,7 +179,8 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command)
 }
 
 // BindDeferred binds a deferred command when it runs; exitCode is "" when no
-// command failed.
+// command failed. From a template that fails on, it stays as it is written: what
+// cleans up is not dropped for that.
 func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, error) {
 	if c.Scope == nil {
 		return c, nil
@@ -189,7 +191,14 @@ func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, err
 	}
 	b := binder{ctx: ctx, scope: scope}
 	out := b.command(nil, nil, c.Source)
-	return out, b.err
+	var bad *vars.TemplateError
+	if !errors.As(b.err, &bad) {
+		return out, b.err
+	}
+	if out.Vars == nil {
+		out.Vars = c.Source.Vars
+	}
+	return out, nil
 }
 
 // eachNeed calls f with every call that one entry of deps comes to.
@@ -223,8 +232,11 @@ func (b *binder) text(t schema.Text) string {
 	if b.err != nil || !isTemplate(t.S) {
 		return t.S
 	}
-	var s string
-	s, b.err = b.scope.Expand(b.ctx, t)
+	s, err := b.scope.Expand(b.ctx, t)
+	if err != nil {
+		b.err = err
+		return t.S
+	}
 	return s
 }
 
@@ -244,6 +256,9 @@ func (b *binder) command(t *schema.Task, group, c *schema.Command) Command {
 		var texts, shown []string
 		for i := range c.Members {
 			m := b.command(t, cmp.Or(group, c), &c.Members[i])
+			if m.Empty() {
+				continue // a pipe leads past it
+			}
 			out.Members = append(out.Members, m)
 			texts, shown = append(texts, m.Text), append(shown, m.Shown)
 		}
@@ -252,7 +267,9 @@ func (b *binder) command(t *schema.Task, group, c *schema.Command) Command {
 		out.Text, out.Shown = b.text(c.Text), b.shown(c.Text)
 	}
 	if c.Kind == schema.Call && b.err == nil && len(c.Vars) > 0 {
-		out.Vars, b.err = b.scope.BindCall(b.ctx, c.Vars)
+		if out.Vars, b.err = b.scope.BindCall(b.ctx, c.Vars); b.err != nil {
+			return out
+		}
 	}
 	if t == nil || staticProcesses(t.Processes) && staticProcesses(c.Processes) {
 		return out
@@ -287,8 +304,11 @@ func (b *binder) shown(t schema.Text) string {
 	if b.err != nil || !isTemplate(t.S) {
 		return t.S
 	}
-	var s string
-	s, b.err = b.scope.Show(b.ctx, t)
+	s, err := b.scope.Show(b.ctx, t)
+	if err != nil {
+		b.err = err
+		return t.S
+	}
 	return s
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -111,12 +112,17 @@ func staticCommands(cs []schema.Command) bool {
 		if c.For != nil || len(c.Vars) > 0 || isTemplate(c.Text.S) || isTemplate(c.If.S) {
 			return false
 		}
+		if slices.ContainsFunc(c.Members, emptyScript) {
+			return false // binding leaves them out
+		}
 		if c.CommandOptions != nil && (c.Processes != nil && !staticProcesses(c.Processes) || !staticCommands(c.Members)) {
 			return false
 		}
 	}
 	return true
 }
+
+func emptyScript(c schema.Command) bool { return c.Kind == schema.Shell && c.Text.S == "" }
 
 // staticProcesses reports whether nothing in p is a template.
 func staticProcesses(p *schema.Processes) bool {

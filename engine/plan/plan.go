@@ -42,6 +42,8 @@ type Call struct {
 	Pos    diag.Pos    // where it is written; not valid for the command line
 	From   *Step       // the step that makes it; nil for the command line
 	Silent bool        // `silent: true` beside the call: the task is not announced
+	// Internal lets the command line call a task that is internal.
+	Internal bool
 }
 
 // CommandLine reports whether the call was made by the user, not by a task.
@@ -138,6 +140,18 @@ type Command struct {
 	// Scope is the scope a deferred command is bound in when it runs, loop
 	// variables included; nil otherwise.
 	Scope *vars.Scope
+}
+
+// Empty reports whether there is nothing to do for c: its text came to nothing, or
+// that of all its members. It is neither shown nor run.
+func (c *Command) Empty() bool {
+	switch c.Source.Kind {
+	case schema.Shell, schema.Call:
+		return c.Text == ""
+	case schema.Exec:
+		return false
+	}
+	return len(c.Members) == 0
 }
 
 // Arguments is a text that tells the step's arguments from those of other

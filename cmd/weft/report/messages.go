@@ -66,6 +66,7 @@ func (m *messages) raw(w *Out, c Color, text string) {
 func (m *messages) handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.StepStarted:
+		m.begun(ev.Parent) // one that calls a task runs
 		m.steps[ev.Step] = step{StepStarted: ev}
 	case *event.CommandStarted:
 		m.begun(ev.Step)
@@ -161,9 +162,8 @@ func (m *messages) settled(ev *event.StepSettled) {
 		if m.o.Verbose || !ev.Silent && !m.o.Silent {
 			m.say(m.o.Stderr, Magenta, "Task %q is up to date", m.name(ev))
 		}
-	case !m.o.Verbose || over:
-	case ev.Outcome == event.Succeeded || ev.Outcome == event.Failed:
-		m.ended(ev.Name, ev.Err)
+	case m.o.Verbose && !over && ev.Outcome == event.Succeeded:
+		m.ended(ev.Name, nil)
 	}
 }
 
