@@ -15,10 +15,10 @@ import (
 // vars.Shell over the engine's shell and cache.
 type host struct{ e *Engine }
 
-// group returns the process group of one script, and how to end it.
-func (h host) group(name string) (*proc.Group, func()) {
+// group returns the process group of one script that is run for ctx, and how to end it.
+func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
 	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.run}})
-	h.e.stopping.Enter(g)
+	h.e.stopping.Enter(ctx, g)
 	return g, func() { h.e.stopping.Leave(g); g.Close() }
 }
 
@@ -35,7 +35,7 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 	if err := h.checkDir(dir); err != nil {
 		return "", err
 	}
-	g, end := h.group("sh")
+	g, end := h.group(ctx, "sh")
 	defer end()
 	w := h.e.o.Workflow
 	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: h.e.o.Stderr, Group: g})
@@ -46,7 +46,7 @@ func (h host) Condition(ctx context.Context, text, dir string, env []string) (bo
 	if err := h.checkDir(dir); err != nil {
 		return false, err
 	}
-	g, end := h.group("if")
+	g, end := h.group(ctx, "if")
 	defer end()
 	err := h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})
 	if ctx.Err() != nil {

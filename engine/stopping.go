@@ -18,12 +18,14 @@ const remindEvery = 5 * time.Second
 
 // stopping is what signals do to a run:
 //
-//	first signal      nothing new starts, every command gets it
-//	second interrupt  every command is killed; deferred ones still run
-//	later interrupts  these are killed too
+//	first signal      nothing new starts, every command gets it; deferred ones run
+//	SIGTERM, SIGHUP   after their grace commands are killed; deferred ones have one
+//	                  grace more, together
+//	second interrupt  every command is killed; deferred ones have one grace
 //	SIGQUIT           what the second interrupt does, at once
 //
-// A second SIGTERM or SIGHUP changes nothing: supervisors repeat them.
+// A second SIGTERM or SIGHUP changes nothing: supervisors repeat them. After an
+// interrupt, which may be waited for however long, the first one does what it says.
 type stopping struct {
 	executor.Stops
 	heard chan struct{} // closed at the first signal
@@ -69,18 +71,26 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 			s.cancel(cause)
 		}
 		// What earlier commands left in the background is told, too.
-		var how proc.Stopper
-		if errors.As(cause, &how) {
-			e.processes.StopLeft(cause, how.StopLadder())
-		}
+		e.processes.StopLeft(cause, ladder(cause))
 		s.startReminding(e)
-		if sig != syscall.SIGQUIT {
+		if sig == syscall.SIGINT {
 			return
 		}
 	}
 	if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
 		s.Kill(cause)
+	} else if s.counts[sig] == 1 {
+		s.Stop(cause, ladder(cause))
 	}
+}
+
+// ladder is how commands are stopped for a cause.
+func ladder(cause error) (l proc.Ladder) {
+	var how proc.Stopper
+	if errors.As(cause, &how) {
+		l = how.StopLadder()
+	}
+	return l
 }
 
 // lost is called when the process that keeps all others is gone, and all others

@@ -259,8 +259,8 @@ func TestRelayHeldOpen(t *testing.T) {
 	}
 }
 
-// TestKill: insisting ends what runs, deferred commands included, also those
-// that have no process.
+// TestKill: insisting ends what runs, deferred commands included when their time is
+// over, also those that have no process.
 func TestKill(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: 'while :; do :; done'\n      - defer: 'sleep 1000'\n      - 'exit 1'\n")
 	stops := new(executor.Stops)

@@ -39,46 +39,87 @@ func (i interrupt) StopLadder() proc.Ladder {
 	return proc.Ladder{Signal: sig, Grace: grace}
 }
 
-// Stops is what the user can insist with: Kill ends every command that runs,
-// deferred ones too; those that start later have one grace.
+// Stops is what ends the commands of a run beside their contexts: each of those that
+// run is known to it. Commands whose context is not done by then are deferred: the
+// run is being cancelled, and that does not reach them. They have one grace after
+// all others have had theirs, together; those that would begin later do not.
 // The zero value is ready to use. It is safe for concurrent use.
 type Stops struct {
-	mu       sync.Mutex // guards the fields below
-	running  map[*proc.Group]*time.Timer
-	insisted error
+	mu      sync.Mutex // guards the fields below
+	running map[*proc.Group]context.Context
+	cause   error     // why deferred commands have until then
+	until   time.Time // zero: however long it takes
+	timer   *time.Timer
 }
 
-// Kill ends every running command at once.
+// Stop has every running command told to end as l says, and limits the time of
+// deferred ones if that is limited, too.
+func (s *Stops) Stop(cause error, l proc.Ladder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	longest := time.Duration(0)
+	for g, ctx := range s.running {
+		if ctx.Err() != nil {
+			g.Stop(cause, l)
+			longest = max(longest, g.Grace(l))
+		}
+	}
+	if l.Grace > 0 {
+		s.limit(cause, longest+grace)
+	}
+}
+
+// Kill ends every running command at once, but not those that are deferred, nor
+// what a script does at its end (trap … EXIT).
 func (s *Stops) Kill(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.insisted = cause
+	for g, ctx := range s.running {
+		if ctx.Err() != nil {
+			g.Stop(cause, proc.Ladder{Signal: syscall.SIGKILL})
+		}
+	}
+	s.limit(cause, grace)
+}
+
+// limit has whatever still runs after a time killed; s.mu is held.
+func (s *Stops) limit(cause error, d time.Duration) {
+	until := time.Now().Add(d)
+	if !s.until.IsZero() && s.until.Before(until) {
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.cause, s.until, s.timer = cause, until, time.AfterFunc(d, s.over)
+}
+
+// over ends all that runs.
+func (s *Stops) over() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for g := range s.running {
-		g.Kill(cause)
+		g.Kill(s.cause)
 	}
 }
 
-// Enter makes g one of the running commands, until Leave.
-func (s *Stops) Enter(g *proc.Group) {
+// Enter makes g one of the running commands, until Leave. It is run for ctx.
+func (s *Stops) Enter(ctx context.Context, g *proc.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running == nil {
-		s.running = map[*proc.Group]*time.Timer{}
+		s.running = map[*proc.Group]context.Context{}
 	}
-	var last *time.Timer
-	if cause := s.insisted; cause != nil {
-		last = time.AfterFunc(grace, func() { g.Kill(cause) })
+	s.running[g] = ctx
+	if !s.until.IsZero() && !time.Now().Before(s.until) {
+		g.Kill(s.cause)
 	}
-	s.running[g] = last
 }
 
 // Leave is called when the command of g has ended.
 func (s *Stops) Leave(g *proc.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last := s.running[g]; last != nil {
-		last.Stop()
-	}
 	delete(s.running, g)
 }
 
@@ -95,11 +136,11 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) 
 		if err != nil {
 			return err
 		}
-		o.StopBy = func() error { return r.stopBy(text, sc, p.Stop.Grace) }
+		o.StopBy = func() error { return r.stopBy(ctx, text, sc, p.Stop.Grace) }
 	}
 	g := r.x.o.Processes.NewGroup(o)
 	sc.Group = g
-	r.x.o.Stops.Enter(g)
+	r.x.o.Stops.Enter(ctx, g)
 	defer r.x.o.Stops.Leave(g)
 	defer func() {
 		r.close(ctx, g, p.Leftover)
@@ -118,14 +159,15 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) 
 	return err
 }
 
-// stopBy runs the command that stops another one, within the time that one has.
-func (r *run) stopBy(text string, stopped *shell.Script, limit time.Duration) error {
+// stopBy runs the command that stops another one, whose context is ctx, within the
+// time that one has.
+func (r *run) stopBy(ctx context.Context, text string, stopped *shell.Script, limit time.Duration) error {
 	x := r.x
 	if limit <= 0 {
 		limit = grace
 	}
 	g := x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie()})
-	x.o.Stops.Enter(g)
+	x.o.Stops.Enter(ctx, g)
 	defer x.o.Stops.Leave(g)
 	defer g.Close()
 	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()

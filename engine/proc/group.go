@@ -172,6 +172,10 @@ func (g *Group) tellToEnd(s syscall.Signal) {
 	}()
 }
 
+// Grace returns how long the group may take to end if it is stopped by l; 0 means
+// however long.
+func (g *Group) Grace(l Ladder) time.Duration { return g.ladder(l).Grace }
+
 // ladder is l as the group wants it.
 func (g *Group) ladder(l Ladder) Ladder {
 	if l.Signal == syscall.SIGKILL {
