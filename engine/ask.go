@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/vars"
@@ -157,7 +156,7 @@ func (e *Engine) inspector(r *vars.Resolver) *inspector {
 	o := e.executorOptions(nil)
 	o.Dry = true
 	o.Expander = x
-	o.Store = cache.Open(stateDir(&e.o), cache.Options{ReadOnly: true, Warn: e.warn})
+	o.Store = e.openStore(true)
 	o.Notify = e.emit
 	return &inspector{executor.New(o), x}
 }

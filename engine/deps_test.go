@@ -43,7 +43,7 @@ var depsRules = map[string]string{
 	"engine/runs":        "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
 	// by taskurl what is remote, and the second program fetches that.

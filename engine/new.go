@@ -20,6 +20,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -65,7 +66,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils})
 	e.tree = cache.NewTree(o.Environ)
-	e.store = cache.Open(stateDir(&o), cache.Options{ReadOnly: o.Dry, Warn: e.warn})
+	e.store = e.openStore(o.Dry)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))
 	if err := e.resolver.LoadDotenv(ctx); err != nil {
 		return nil, err
@@ -122,12 +123,18 @@ func (e *Engine) secret(name, value string) {
 	}
 }
 
-// stateDir is .weft in the root directory unless another is named: below the
+// statePlace is .weft in the root directory unless another is named: below the
 // root directory, or one directory for several projects.
-func stateDir(o *Options) string {
+func statePlace(o *Options) statefile.Place {
 	root, dir := o.Workflow.Dir, o.TempDir
+	in := func(base, path string) statefile.Place {
+		if path == string(filepath.Separator) {
+			path = "."
+		}
+		return statefile.Place{Base: base, Path: filepath.ToSlash(path), Project: root}
+	}
 	if dir == "" {
-		return filepath.Join(root, ".weft")
+		return in(root, ".weft")
 	}
 	shared := filepath.IsAbs(dir) || strings.HasPrefix(dir, "~")
 	if strings.HasPrefix(dir, "~/") {
@@ -137,10 +144,19 @@ func stateDir(o *Options) string {
 			}
 		}
 	}
-	if shared {
-		return filepath.Join(dir, filepath.Base(root))
+	switch {
+	case shared:
+		return in(dir, filepath.Base(root))
+	case filepath.IsLocal(dir) && filepath.Clean(dir) != ".":
+		return in(root, filepath.Clean(dir))
 	}
-	return filepath.Join(root, dir)
+	dir = filepath.Join(root, dir)
+	return in(filepath.Dir(dir), filepath.Base(dir))
+}
+
+// openStore opens the state, for looking only if so said.
+func (e *Engine) openStore(readOnly bool) *cache.Store {
+	return cache.Open(statePlace(&e.o), cache.Options{ReadOnly: readOnly, Warn: e.warn, Within: proc.OuterSteps(e.o.Environ)})
 }
 
 // emit sends an event to the sink: through the queue of a run, or at once.

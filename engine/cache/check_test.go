@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -66,7 +67,12 @@ func (p *project) age() {
 	}
 }
 
-func (p *project) store() *Store { return Open(p.path(".weft"), p.o) }
+// placeOf is the directory of state at a path.
+func placeOf(dir string) statefile.Place {
+	return statefile.Place{Base: filepath.Dir(dir), Path: filepath.Base(dir), Project: filepath.Dir(dir)}
+}
+
+func (p *project) store() *Store { return Open(placeOf(p.path(".weft")), p.o) }
 
 func (p *project) check(s *Store) *Check {
 	p.t.Helper()
@@ -111,7 +117,7 @@ func (p *project) why() string {
 	o := p.o
 	o.ReadOnly = true
 	var out []string
-	for _, r := range p.check(Open(p.path(".weft"), o)).Why(p.t.Context()) {
+	for _, r := range p.check(Open(placeOf(p.path(".weft")), o)).Why(p.t.Context()) {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s>%s", r.Kind, r.Name, r.Old, r.New)))
 	}
 	return strings.Join(out, "; ")
@@ -354,7 +360,7 @@ func TestStateIsNoSource(t *testing.T) {
 		p.write("out/a", "out of cc")
 		p.in.Sources = patterns("**/*")
 		for i := range 3 {
-			s := Open(p.path(dir), p.o)
+			s := Open(placeOf(p.path(dir)), p.o)
 			c := p.check(s)
 			if i == 2 && !c.Fresh {
 				t.Errorf("%s: %v", dir, c.Why(t.Context()))

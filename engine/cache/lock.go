@@ -5,10 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/internal/statefile"
@@ -40,121 +40,117 @@ func (l *locks) take(k id) (release func(), busy <-chan struct{}) {
 	}, nil
 }
 
+// OwnLockError says that a lock is held by what waits for us: it would never be free.
+type OwnLockError struct{}
+
+func (*OwnLockError) Error() string {
+	return "the lock is held by a step that waits for this one to end"
+}
+
 // Lock makes sure that nobody else does the work of c at the same time,
-// neither another process nor another step of this one. When another process
+// neither another process nor another step of this one. step is who asks; others
+// find it in the lock. When another process
 // has had the lock for a second of waiting, onWait is called once with who that
-// is ("process 123"). waited tells that somebody else had the lock: check
-// again, the work may be done. Who waits should hold nothing that the holder
-// may need. The only error is that of ctx: where nothing can be locked, nothing
-// is.
-func (c *Check) Lock(ctx context.Context, onWait func(holder string)) (release func(), waited bool, err error) {
+// is ("process 123"). Who has the lock checks again: the work may be done. Who waits
+// should hold nothing that the holder may need. The error is that of ctx, or an [OwnLockError]: where nothing can be
+// locked, nothing is.
+func (c *Check) Lock(ctx context.Context, step string, onWait func(holder string)) (release func(), err error) {
 	var here func()
 	for here == nil {
 		var busy <-chan struct{}
 		if here, busy = c.s.locks.take(c.key); here != nil {
 			break
 		}
-		waited = true
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
-	f, waitedThere, err := c.s.lockFile(ctx, c.key, onWait)
+	f, err := c.s.lockFile(ctx, c.key, step, onWait)
 	if err != nil {
 		here()
-		return nil, false, err
+		return nil, err
 	}
-	if waitedThere {
-		c.s.again()
-	}
-	return c.releaser(here, f), waited || waitedThere, nil
+	c.s.again()
+	return releaser(here, f), nil
 }
 
 // TryLock is [Check.Lock] where nobody holds the lock; ok is false, and nothing
-// is locked, when somebody does.
-func (c *Check) TryLock() (release func(), ok bool) {
+// is locked, when somebody does. changed tells that somebody else has recorded
+// something since c was made: check again.
+func (c *Check) TryLock(step string) (release func(), changed, ok bool) {
 	here, busy := c.s.locks.take(c.key)
 	if busy != nil {
-		return nil, false
+		return nil, false, false
 	}
-	f, err := c.s.tryFile(c.key)
-	if err != nil && errors.Is(err, syscall.EWOULDBLOCK) {
+	f, err := c.s.tryFile(c.key, step)
+	if errors.Is(err, statefile.ErrLocked) {
 		here()
-		return nil, false
+		return nil, false, false
 	}
-	return c.releaser(here, f), true
+	if f != nil {
+		// Its last holder may have ended after c was made, and before we asked.
+		c.s.again()
+		changed = !c.s.has(c.key, c.entry)
+	}
+	return releaser(here, f), changed, true
 }
 
-func (c *Check) releaser(here func(), f *os.File) func() {
+func releaser(here func(), f *statefile.Lock) func() {
 	return func() {
 		if f != nil {
-			os.Remove(f.Name())
-			f.Close()
+			f.Release()
 		}
 		here()
 	}
 }
 
-// lockFile takes k's lock among processes. The file is nil where files cannot
+// lockFile takes k's lock among processes. The lock is nil where files cannot
 // be locked.
-func (s *Store) lockFile(ctx context.Context, k id, onWait func(string)) (f *os.File, waited bool, err error) {
+func (s *Store) lockFile(ctx context.Context, k id, step string, onWait func(string)) (l *statefile.Lock, err error) {
+	if s.o.ReadOnly || s.prepare() != nil {
+		return nil, nil
+	}
 	start := time.Now()
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		f, err := s.tryFile(k)
-		if err == nil || !errors.Is(err, syscall.EWOULDBLOCK) {
-			return f, waited, nil
+	l, err = s.lockFiles.Lock(ctx, k.String(), holding(step), func() error {
+		pid, outer, _ := strings.Cut(s.lockFiles.Holder(k.String()), " ")
+		if outer != "" && slices.Contains(strings.Split(s.o.Within, ":"), outer) {
+			return &OwnLockError{}
 		}
-		waited = true
 		if onWait != nil && time.Since(start) > time.Second {
-			onWait(s.holder(k))
+			if pid == "" {
+				onWait("another process")
+			} else {
+				onWait("process " + pid)
+			}
 			onWait = nil
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, false, context.Cause(ctx)
+		return nil
+	})
+	var own *OwnLockError
+	switch {
+	case errors.As(err, &own):
+		return nil, err
+	case ctx.Err() != nil:
+		if l != nil {
+			l.Release()
 		}
+		return nil, context.Cause(ctx)
 	}
+	return l, nil
 }
 
-// tryFile takes k's lock among processes if it is free. The holder removes the
-// file, so whoever gets the lock makes sure that the file is still the one of
-// that name.
-func (s *Store) tryFile(k id) (*os.File, error) {
+// tryFile takes k's lock among processes if it is free.
+func (s *Store) tryFile(k id, step string) (*statefile.Lock, error) {
 	if s.o.ReadOnly {
 		return nil, fs.ErrPermission
 	}
 	if err := s.prepare(); err != nil {
 		return nil, err
 	}
-	for {
-		f, err := os.OpenFile(s.lockPath(k), os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		if err := statefile.LockFile(f, false); err != nil {
-			f.Close()
-			return nil, err
-		}
-		mine, _, err := inode(f)
-		if there, e := statPath(f.Name(), true); err != nil || e != nil || there.ino != mine {
-			f.Close()
-			continue
-		}
-		f.Truncate(0)
-		f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
-		return f, nil
-	}
+	return s.lockFiles.TryLock(k.String(), holding(step))
 }
 
-func (s *Store) lockPath(k id) string { return filepath.Join(s.dir, locksName, k.String()) }
-
-// holder names who has k's lock.
-func (s *Store) holder(k id) string {
-	if b, err := os.ReadFile(s.lockPath(k)); err == nil && len(b) > 0 {
-		return "process " + string(b)
-	}
-	return "another process"
-}
+// holding is what stands in a lock: the process, and its step.
+func holding(step string) string { return strconv.Itoa(os.Getpid()) + " " + step }

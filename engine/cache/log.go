@@ -1,12 +1,14 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
-	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/weftrun/weft/engine/cache/xxh3"
@@ -31,11 +33,11 @@ import (
 // file has been replaced (by a compact one: temporary file and rename) reads
 // it again.
 type log struct {
-	path string
-	mu   sync.Mutex // guards the fields below
-	f    *os.File   // open for writing; nil until something is written
-	ino  uint64     // of the file that was read
-	end  int64      // up to where it was read, or written by us
+	mu   sync.Mutex     // guards the fields below
+	dir  *statefile.Dir // where the file is; nil until something is written
+	f    *os.File       // open for writing; nil until something is written
+	ino  uint64         // of the file that was read
+	end  int64          // up to where it was read, or written by us
 	live map[id]stored
 	size int64 // bytes of the records in live
 	bad  bool  // something could not be read
@@ -52,9 +54,11 @@ type stored struct {
 // it.
 const (
 	logMagic   = "weft state 2\n"
+	logFamily  = "weft state " // of all versions
 	recordHead = 1 + 4 + 8
 	keyHead    = idSize + 4
 	maxRecord  = 1 << 28
+	maxLog     = 1 << 28 // bytes
 )
 
 // read reads the file, or what was appended to it. The file is the open one or
@@ -68,14 +72,21 @@ func (l *log) read(f *os.File, size int64) error {
 	if size <= from {
 		return nil
 	}
-	b := make([]byte, size-from)
+	size, err := statefile.Size(f, maxLog)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, max(size-from, 0))
 	n, err := f.ReadAt(b, from)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	b = b[:n]
 	if from == 0 {
-		if len(b) < len(logMagic) || string(b[:len(logMagic)]) != logMagic {
+		if !strings.HasPrefix(string(b[:min(len(b), len(logMagic))]), logMagic) {
+			if !ours(b) && !l.marked() {
+				return &statefile.Unsafe{Path: f.Name(), Why: "it is no state file of weft", Fix: "remove it"}
+			}
 			l.bad = len(b) > 0
 			return nil
 		}
@@ -86,6 +97,20 @@ func (l *log) read(f *os.File, size int64) error {
 	}
 	l.scan(b, from)
 	return nil
+}
+
+// ours reports whether a file that begins with b is a state file of some version, or what
+// a crash left of one.
+func ours(b []byte) bool {
+	b = b[:min(len(b), len(logMagic))]
+	return strings.HasPrefix(string(b), logFamily) || strings.HasPrefix(logFamily, string(b)) || len(bytes.Trim(b, "\x00")) == 0
+}
+
+// marked reports whether the directory is known to be weft's. In another one, that was
+// named by mistake, a file called as ours is is not written to.
+func (l *log) marked() bool {
+	b, err := l.dir.ReadFile(ignoreName, int64(len(ignoreAll)))
+	return err == nil && string(b) == ignoreAll
 }
 
 // scan takes the records in b, which stands at from in the file.
@@ -126,20 +151,56 @@ func (l *log) unset(k id) {
 }
 
 // load reads the file for the first time.
-func (l *log) load() {
+func (l *log) load(place statefile.Place) error {
+	d, err := l.open(place.Open)
+	if err != nil {
+		return missing(err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.live = map[id]stored{}
-	f, err := os.Open(l.path)
+	f, err := d.OpenFile(logName, os.O_RDONLY)
 	if err != nil {
-		l.bad = !errors.Is(err, fs.ErrNotExist)
-		return
+		return missing(err)
 	}
 	defer f.Close()
-	if ino, size, err := inode(f); err == nil {
+	ino, size, err := inode(f)
+	if err == nil {
 		l.ino = ino
-		l.bad = l.read(f, size) != nil || l.bad
+		err = l.read(f, size)
 	}
+	return err
+}
+
+// missing is no error.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// open makes the directory known by how, unless it is.
+func (l *log) open(how func() (*statefile.Dir, error)) (*statefile.Dir, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.live == nil {
+		l.live = map[id]stored{}
+	}
+	if l.dir == nil {
+		d, err := how()
+		if err != nil {
+			return nil, err
+		}
+		l.dir = d
+	}
+	return l.dir, nil
+}
+
+// writable reports whether files can be made in the directory, as far as it is there.
+func (l *log) writable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dir == nil || l.dir.Writable()
 }
 
 // get returns the last record of k.
@@ -155,8 +216,11 @@ func (l *log) locked(do func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
+		if l.dir == nil {
+			return fs.ErrNotExist
+		}
 		if l.f == nil {
-			f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o644)
+			f, err := l.dir.OpenFile(logName, os.O_RDWR|os.O_CREATE)
 			if err != nil {
 				return err
 			}
@@ -169,12 +233,9 @@ func (l *log) locked(do func() error) error {
 		if err != nil {
 			return err
 		}
-		if there, err := statPath(l.path, true); err != nil || there.ino != ino {
+		if !l.dir.Is(logName, l.f) {
 			l.f.Close()
 			l.f = nil // replaced: try the new one
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
 			continue
 		}
 		if ino != l.ino || size < l.end {
@@ -223,9 +284,13 @@ func appendRecord(b []byte, k id, day uint32, payload []byte) []byte {
 	return b
 }
 
-// put appends records. Either all are there afterwards or none that counts.
-func (l *log) put(records map[id]stored) error {
+// put appends records. Either all are there afterwards or none that counts. With late, those
+// are left out whose place another process has made void, or taken, since they were made.
+func (l *log) put(records map[id]stored, late bool) error {
 	return l.locked(func() error {
+		if late {
+			maps.DeleteFunc(records, func(k id, s stored) bool { return l.live[k].off != s.off || !l.alive(s.off) })
+		}
 		var b []byte
 		offs := make(map[id]int64, len(records))
 		for k, s := range records {
@@ -243,6 +308,15 @@ func (l *log) put(records map[id]stored) error {
 		}
 		return nil
 	})
+}
+
+// alive reports whether the record at off, if any, still counts on the disk.
+func (l *log) alive(off int64) bool {
+	var b [1]byte
+	if off > 0 {
+		l.f.ReadAt(b[:], off)
+	}
+	return off == 0 || b[0] == 1
 }
 
 // kill makes sure that k has no record, here and on the disk.
@@ -267,19 +341,16 @@ func (l *log) compact(keep func(id, stored) bool) error {
 				b = appendRecord(b, k, s.day, s.payload)
 			}
 		}
-		return writeFile(l.path, b)
+		return l.dir.WriteFile(logName, b)
 	})
 }
 
-// writeFile replaces a file by temporary file and rename.
-func writeFile(path string, b []byte) error {
-	tmp := path + "." + strconv.Itoa(os.Getpid()) + ".new"
-	err := os.WriteFile(tmp, b, 0o644)
-	if err == nil {
-		err = os.Rename(tmp, path)
+// remove removes the file.
+func (l *log) remove() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dir == nil {
+		return fs.ErrNotExist
 	}
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
+	return l.dir.Remove(logName)
 }

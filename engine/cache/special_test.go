@@ -19,7 +19,7 @@ func TestChecksumVariable(t *testing.T) {
 		{[]string{"zz"}, "99aa06d3014798d86001c324468d497f"},
 		{[]string{"a.txt"}, "5e009c4ac9085a494697bfed4f1efbad"},
 	} {
-		s := Open(root+"/.weft", Options{})
+		s := Open(placeOf(root+"/.weft"), Options{})
 		got, err := s.Checksum(t.Context(), NewTree(nil), root, patterns(tt.globs...), false)
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %s, want %s (error %v)", tt.globs, got, tt.want, err)
@@ -95,7 +95,7 @@ func TestManyAtOnce(t *testing.T) {
 					}
 					return
 				}
-				unlock, ok := c.TryLock()
+				unlock, _, ok := c.TryLock("")
 				if !ok {
 					t.Error("the lock is not free")
 					return

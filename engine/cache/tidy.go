@@ -2,9 +2,10 @@ package cache
 
 import (
 	"encoding/hex"
-	"os"
-	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/weftrun/weft/internal/statefile"
 )
 
 // tidy drops what nobody asks for any more, when there is enough of it to be
@@ -22,35 +23,56 @@ func (s *Store) tidy() {
 			return false
 		}
 		if e, err := decodeEntry(r.payload); err == nil && e.body == nil {
-			bodies[filepath.Base(s.bodyPath(k, e.bodyAt.sum))] = true
+			bodies[bodyName(k, e.bodyAt.sum)] = true
 		}
 		return true
 	})
 	if err != nil {
 		return
 	}
-	// A body is there before its record: leave young ones alone.
-	limit := time.Now().Add(-time.Hour)
-	s.sweep(bodiesName, func(name string, f os.FileInfo) bool { return !bodies[name] && f.ModTime().Before(limit) })
-	s.sweep(locksName, func(name string, f os.FileInfo) bool {
+	// A body is there before its record, and what is being written has another name
+	// first: young ones are left alone, and what is not named by us.
+	sweep(s.log.dir, unfinished)
+	sweep(s.bodies, func(name string) bool {
+		return unfinished(name) || isBodyName(name) && !bodies[name]
+	})
+	sweep(s.lockFiles, func(name string) bool {
 		var k id
-		if n, err := hex.Decode(k[:], []byte(name)); err != nil || n != idSize || !f.ModTime().Before(limit) {
+		if n, err := hex.Decode(k[:], []byte(name)); err != nil || n != idSize {
 			return false
 		}
-		lock, err := s.tryFile(k)
+		lock, err := s.lockFiles.TryLock(name, "")
 		if err == nil {
-			lock.Close()
+			lock.Release()
 		}
-		return err == nil
+		return false
 	})
 }
 
-// sweep removes files of a directory.
-func (s *Store) sweep(dir string, remove func(string, os.FileInfo) bool) {
-	entries, _ := os.ReadDir(filepath.Join(s.dir, dir))
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && remove(e.Name(), info) {
-			os.Remove(filepath.Join(s.dir, dir, e.Name()))
+// unfinished reports whether a file has the name of one that is being written.
+func unfinished(name string) bool {
+	rest, ok := strings.CutSuffix(name, statefile.TemporarySuffix)
+	return ok && strings.Trim(rest[strings.LastIndexByte(rest, '.')+1:], hexDigits) == "" && strings.Contains(rest, ".")
+}
+
+const hexDigits = "0123456789abcdef"
+
+// isBodyName reports whether a file has the name of a body.
+func isBodyName(name string) bool {
+	k, sum, ok := strings.Cut(name, "-")
+	return ok && len(k) == 2*idSize && len(sum) == 8 && strings.Trim(k+sum, hexDigits) == ""
+}
+
+// sweep removes files of a directory that nobody has touched for an hour.
+func sweep(d *statefile.Dir, remove func(name string) bool) {
+	if d == nil {
+		return
+	}
+	names, _ := d.Names()
+	limit := time.Now().Add(-time.Hour)
+	for _, name := range names {
+		if at, err := d.Modified(name); err == nil && at.Before(limit) && remove(name) {
+			d.Remove(name)
 		}
 	}
 }
@@ -76,5 +98,9 @@ func (l *log) close() {
 	if l.f != nil {
 		l.f.Close()
 		l.f = nil
+	}
+	if l.dir != nil {
+		l.dir.Close()
+		l.dir = nil
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -85,7 +86,7 @@ func (r *rig) run(ctx context.Context, name string) error {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := cache.Open(filepath.Join(r.dir, ".weft"), cache.Options{})
+	store := cache.Open(statefile.Place{Base: r.dir, Path: ".weft"}, cache.Options{})
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -94,14 +95,19 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 	}
 	r.warnUnmatched(f.check)
 	if f.check.Fresh && !status {
-		r.x.digests.m.Store(r.step, f.check.Digest)
-		r.recall(f.check)
+		r.isFresh(f.check)
 		return f, true, nil
 	}
 	if r.x.o.Dry || t.Interactive {
 		return f, false, nil
 	}
 	return r.lock(ctx, f, in, status)
+}
+
+// isFresh gives what is recorded of the step to those that need it.
+func (r *run) isFresh(c *cache.Check) {
+	r.x.digests.m.Store(r.step, c.Digest)
+	r.recall(c)
 }
 
 // checkForced prepares a run that is not asked for. It changes nothing about
@@ -122,31 +128,37 @@ func (r *run) checkForced(ctx context.Context, f *freshness) error {
 	return nil
 }
 
-// lock takes the entry's lock; who had to wait for it looks again, because the
-// other process may have done the work.
+// lock takes the entry's lock; who had to wait for it, or finds that something
+// else is recorded by now, looks again, because another process may have done the work.
 func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun bool) (_ *freshness, fresh bool, err error) {
-	unlock, free := f.check.TryLock()
-	waited := false
+	step := r.cookie().String()
+	unlock, changed, free := f.check.TryLock(step)
 	if !free {
 		// Who waits for a lock holds no slot: its holder may need one.
 		r.env.Release(func() {
-			unlock, waited, err = f.check.Lock(ctx, func(holder string) {
+			unlock, err = f.check.Lock(ctx, step, func(holder string) {
 				r.notice(event.Notice{Kind: event.WaitingForLock, A: holder})
 			})
 		})
+	}
+	var own *cache.OwnLockError
+	if errors.As(err, &own) {
+		err = &diag.Diagnostic{Pos: r.step.Task.Pos, Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", r.step.Name),
+			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
 	}
 	if err != nil {
 		return f, false, err
 	}
 	f.unlock = unlock
-	if !waited || mustRun {
+	if free && !changed || mustRun {
 		return f, false, nil
 	}
+	r.x.o.Tree.Dirty() // its files are another process's work
 	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
 		return f, false, err
 	}
 	if f.check.Fresh {
-		r.recall(f.check)
+		r.isFresh(f.check)
 		f.release()
 		f.unlock = nil
 	}

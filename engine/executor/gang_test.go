@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -145,7 +146,7 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := cache.Open(filepath.Join(dir, ".weft"), cache.Options{})
+	store := cache.Open(statefile.Place{Base: dir, Path: ".weft"}, cache.Options{})
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
 	for i, want := range want {

@@ -52,6 +52,12 @@ func (g *Group) Environ() []string {
 	}
 }
 
+// OuterSteps returns the steps, of the wefts that this one runs under, that it was
+// started by: with colons between them, the outermost first.
+func OuterSteps(environ []string) string {
+	return strings.TrimSuffix(outer(environ, StepVariable), ":")
+}
+
 // outer returns what stands before our own identities in a variable: those of
 // the weft that this one runs under.
 func outer(environ []string, name string) string {
