@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,20 +94,29 @@ func findIn(dir string) (string, error) {
 
 // findUpwards looks in dir and its parents, as long as they have one owner.
 func findUpwards(dir string) (string, error) {
-	owner, known := ownerOf(dir)
-	for {
-		path, err := findIn(dir)
-		if err == nil {
+	for dir := range Upwards(dir) {
+		if path, err := findIn(dir); err == nil {
 			return path, nil
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fs.ErrNotExist
+	}
+	return "", fs.ErrNotExist
+}
+
+// Upwards goes through dir, an absolute path, and its parents, as long as they have one
+// owner: what stands above is another user's affair.
+func Upwards(dir string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		owner, known := ownerOf(dir)
+		for yield(dir) {
+			parent := filepath.Dir(dir)
+			if parent == dir {
+				return
+			}
+			if o, ok := ownerOf(parent); known && ok && o != owner {
+				return
+			}
+			dir = parent
 		}
-		if o, ok := ownerOf(parent); known && ok && o != owner {
-			return "", fs.ErrNotExist
-		}
-		dir = parent
 	}
 }
 

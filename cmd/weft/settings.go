@@ -1,7 +1,9 @@
 package main
 
 import (
-	"os"
+	"errors"
+	"io"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -67,38 +69,72 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	a.warnCoreUtils()
 }
 
-// taskrc reads the .taskrc files: of the start directory and its parents, the
-// nearest first, then the user's. Where there is none it costs a look per
-// directory.
+// taskrc reads the .taskrc files: of the start directory and its parents, as long as they
+// have one owner, the nearest first; then of the home directory, then the user's. Where
+// there is none it costs a look per directory.
 func (a *app) taskrc() *schema.Settings {
 	all := new(schema.Settings)
-	add := func(path string) bool {
-		src, err := os.ReadFile(path)
+	add := func(path string, whose owners) bool {
+		src, err := readSettings(path, whose)
 		if err != nil {
-			return false
+			return !errors.Is(err, fs.ErrNotExist)
 		}
 		if s, err := schema.DecodeSettings(src); err == nil {
 			all.Over(s)
 		}
 		return true
 	}
-	for dir := a.startDir(); ; {
-		if !add(filepath.Join(dir, ".taskrc.yml")) {
-			add(filepath.Join(dir, ".taskrc.yaml"))
+	passed := false // the home directory
+	home := a.env("HOME")
+	for dir := range schema.Upwards(a.startDir()) {
+		passed = passed || dir == home
+		if !add(filepath.Join(dir, ".taskrc.yml"), notPlanted) {
+			add(filepath.Join(dir, ".taskrc.yaml"), notPlanted)
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			break
+	}
+	if home != "" && !passed {
+		if !add(filepath.Join(home, ".taskrc.yml"), oursOnly) {
+			add(filepath.Join(home, ".taskrc.yaml"), oursOnly)
 		}
-		dir = parent
 	}
 	if config := a.env("XDG_CONFIG_HOME"); config != "" {
 		dir := filepath.Join(config, "task")
-		if !add(filepath.Join(dir, "taskrc.yml")) {
-			add(filepath.Join(dir, "taskrc.yaml"))
+		if !add(filepath.Join(dir, "taskrc.yml"), notPlanted) {
+			add(filepath.Join(dir, "taskrc.yaml"), notPlanted)
 		}
 	}
 	return all
+}
+
+// owners says whose a file of settings may be.
+type owners uint8
+
+const (
+	notPlanted owners = iota // anybody's, but in a directory that everybody may write to: ours, or who owns that
+	oursOnly                 // ours, or root's
+)
+
+// maxSettings is the most that a file of settings may hold, in bytes.
+const maxSettings = 1 << 20
+
+var errNotSettings = errors.New("no file of settings")
+
+// readSettings returns the content of a file of settings. It waits for nothing: what is no
+// regular file, too large, or not whose it may be, is an error.
+func readSettings(path string, whose owners) ([]byte, error) {
+	f, err := openNow(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSettings || !mayBe(info, filepath.Dir(path), whose) {
+		return nil, errNotSettings
+	}
+	return io.ReadAll(io.LimitReader(f, maxSettings))
 }
 
 // startDir is where .taskrc and .env files are looked for.
