@@ -20,11 +20,11 @@ const module = "github.com/weftrun/weft"
 // why.
 var depsRules = map[string]string{
 	"schema/diag": "",
-	"schema":      "schema/diag",
+	"schema":      "schema/diag internal/limit",
 
 	"engine/event": "schema/diag",
-	"engine/vars":  "schema/diag schema",
-	"engine/plan":  "schema/diag schema engine/vars",
+	"engine/vars":  "schema/diag schema internal/limit",
+	"engine/plan":  "schema/diag schema engine/vars internal/limit",
 	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event engine/clock",
 
 	// Leaves: mechanisms without any idea of tasks.
@@ -37,6 +37,7 @@ var depsRules = map[string]string{
 	"internal/termios":   "",
 	"internal/epipe":     "",
 	"internal/statefile": "",
+	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
 	"engine/pipe":        "engine/clock internal/unnamed internal/epipe",
 	"engine/watch":       "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe",

@@ -13,6 +13,7 @@ import (
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -89,7 +90,7 @@ func (l *loader) expandPath(doc *document, text string) (string, error) {
 			}
 		}
 		var err error
-		if text, err = l.o.Expand(text, data); err != nil {
+		if text, err = l.o.Expand(l.ctx, text, data); err != nil {
 			return "", err
 		}
 	}
@@ -106,6 +107,9 @@ func (l *loader) expandPath(doc *document, text string) (string, error) {
 	// As in a here document: quotes are ordinary letters there.
 	word, err := syntax.NewParser().Document(strings.NewReader(text))
 	if err != nil {
+		return "", err
+	}
+	if err := limit.Expansion(word, l.getenv); err != nil {
 		return "", err
 	}
 	return expand.Document(&expand.Config{Env: expand.FuncEnviron(l.getenv)}, word)

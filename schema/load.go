@@ -24,7 +24,7 @@ type LoadOptions struct {
 	Environ    []string  // for templates, ~ and $VAR of include paths
 	// Expand expands a template of an include path; it is only called for
 	// texts with "{{". nil leaves them as they are.
-	Expand func(text string, data map[string]any) (string, error)
+	Expand func(ctx context.Context, text string, data map[string]any) (string, error)
 }
 
 // Load finds, reads, decodes and merges the root file and everything it

@@ -31,7 +31,7 @@ func load(o LoadOptions) (*Workflow, diag.List) {
 	if o.Environ == nil {
 		o.Environ = []string{"HOME=/home/me", "SUB=sub"}
 	}
-	o.Expand = func(text string, data map[string]any) (string, error) {
+	o.Expand = func(_ context.Context, text string, data map[string]any) (string, error) {
 		for k, v := range data {
 			text = strings.ReplaceAll(text, "{{."+k+"}}", fmt.Sprint(v))
 		}

@@ -7,6 +7,8 @@ import (
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // Dir returns the directory of the task's commands, absolute; the root
@@ -70,5 +72,9 @@ func (r *Resolver) expandPath(path string) (string, error) {
 		return "", err
 	}
 	env := r.osEnv()
-	return expand.Literal(&expand.Config{Env: expand.FuncEnviron(func(name string) string { return env[name] })}, word)
+	get := func(name string) string { return env[name] }
+	if err := limit.Expansion(word, get); err != nil {
+		return "", err
+	}
+	return expand.Literal(&expand.Config{Env: expand.FuncEnviron(get)}, word)
 }

@@ -58,7 +58,7 @@ func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
 	for name, m := range masked {
 		data[name] = m
 	}
-	out, err := parsed.execute(data, s.outputs)
+	out, err := parsed.execute(ctx, data, s.outputs)
 	if err != nil {
 		return t.S, nil
 	}
@@ -98,16 +98,18 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	}
 	if t.pieces != nil {
 		var err error
-		out, ok := join(t.pieces, func(name string) (v any) {
+		out, ok, large := join(t.pieces, func(name string) (v any) {
 			if err == nil {
 				v, _, err = f.lookup(ctx, name, from)
 			}
 			return v
 		})
-		if err != nil {
+		switch {
+		case err != nil:
 			return "", err
-		}
-		if ok {
+		case large != nil:
+			return "", &TemplateError{Err: large}
+		case ok:
 			return out, nil
 		}
 		t.compile()
@@ -119,7 +121,7 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	if err != nil {
 		return "", err
 	}
-	return t.execute(data, f.outputs)
+	return t.execute(ctx, data, f.outputs)
 }
 
 // ref evaluates the expression of a reference that stands at from.
@@ -135,7 +137,7 @@ func (f *frame) ref(ctx context.Context, expr string, from view) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.resolve(data)
+	return t.resolve(ctx, data)
 }
 
 // data returns the variables that t refers to.

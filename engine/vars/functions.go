@@ -16,7 +16,6 @@ import (
 	sprig "github.com/go-task/slim-sprig/v3"
 	"github.com/go-task/template"
 	"github.com/google/uuid"
-	"mvdan.cc/sh/v3/shell"
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/weftrun/weft/schema"
@@ -37,7 +36,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"exeExt":       exeExt,
 		"shellQuote":   shellQuote,
 		"q":            shellQuote,
-		"splitArgs":    func(s string) ([]string, error) { return shell.Fields(s, nil) },
+		"splitArgs":    func(string) ([]string, error) { return nil, nil }, // see execution
 		"IsSH":         func() bool { return true },
 		"joinPath":     filepath.Join,
 		"joinEnv":      func(elem ...string) string { return strings.Join(elem, string(os.PathListSeparator)) },
@@ -95,23 +94,30 @@ func mergeMaps(base map[string]any, others ...map[string]any) map[string]any {
 // set changes a map in place. One that would hold itself cannot be printed: the
 // stack would overflow, which no program survives.
 func set(m map[string]any, key string, v any) (map[string]any, error) {
-	if holds(reflect.ValueOf(v), reflect.ValueOf(m).Pointer(), map[uintptr]bool{}) {
+	if holds(reflect.ValueOf(v), reflect.ValueOf(m).Pointer(), map[visit]bool{}) {
 		return nil, fmt.Errorf("set %q: a map cannot hold itself", key)
 	}
 	m[key] = v
 	return m, nil
 }
 
+// visit is a map or a list that was looked at: its address and its length.
+type visit struct {
+	p uintptr
+	n int
+}
+
 // holds reports whether the map at address p is v or somewhere inside it.
-func holds(v reflect.Value, p uintptr, seen map[uintptr]bool) bool {
+func holds(v reflect.Value, p uintptr, seen map[visit]bool) bool {
 	switch v.Kind() {
 	case reflect.Interface:
 		return holds(v.Elem(), p, seen)
 	case reflect.Map:
-		if v.Pointer() == p || seen[v.Pointer()] {
-			return v.Pointer() == p
+		at := visit{v.Pointer(), v.Len()}
+		if at.p == p || seen[at] {
+			return at.p == p
 		}
-		seen[v.Pointer()] = true
+		seen[at] = true
 		for it := v.MapRange(); it.Next(); {
 			if holds(it.Value(), p, seen) {
 				return true
@@ -122,6 +128,13 @@ func holds(v reflect.Value, p uintptr, seen map[uintptr]bool) bool {
 		case reflect.Interface, reflect.Map, reflect.Slice:
 		default:
 			return false
+		}
+		if v.Kind() == reflect.Slice {
+			at := visit{v.Pointer(), v.Len()}
+			if seen[at] {
+				return false
+			}
+			seen[at] = true
 		}
 		for i := range v.Len() {
 			if holds(v.Index(i), p, seen) {

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzTemplate expands any text, alone and as the value of a variable: it never
-// panics, and text without braces comes out as it is.
+// panics or takes all memory, and text without braces comes out as it is.
 func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{"", "plain", "{{.X}}", "{{ .M.a }}-{{.L}}{{.NO.x}}", `{{.X | default "d" | upper}}`, "{{range $i, $x := .L}}{{$i}}{{end}}",
 		"{{with .M}}{{.a}}{{else}}{{$.X}}{{end}}", `{{define "t"}}{{.}}{{end}}{{template "t" .}}`, "{{first .X}}", "{{index .L 9}}", "{{/* c */}}",
@@ -21,10 +21,8 @@ func FuzzTemplate(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, costly := range []string{"repeat", "ntil", "seq", "ndent", "getHost", "%", "range", "template", "block"} {
-			if strings.Contains(text, costly) && (len(text) > 40 || strings.ContainsAny(text, "0123456789")) {
-				t.Skip("may take all memory or time, as it asks")
-			}
+		if strings.Contains(text, "getHost") {
+			t.Skip("asks the network")
 		}
 		w := &schema.Workflow{Dir: "/", Vars: schema.Vars{{Name: "X", Value: "x"}, {Name: "L", Value: []any{1, "a"}}, {Name: "M", Value: map[string]any{"a": 1.5}}, {Name: "V", Value: text}}}
 		r := vars.New(vars.Options{Workflow: w})
@@ -44,7 +42,7 @@ func FuzzTemplate(f *testing.F) {
 			s.Environ(ctx)
 			s.Uses()
 		}
-		vars.Expand(text, map[string]any{"X": text})
+		vars.Expand(context.Background(), text, map[string]any{"X": text})
 	})
 }
 

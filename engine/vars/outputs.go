@@ -3,8 +3,6 @@ package vars
 import (
 	"errors"
 	"strings"
-
-	"github.com/go-task/template"
 )
 
 // Outputs gives the value of {{output "task" "name"}}: what a need of the task has
@@ -34,17 +32,3 @@ func (s *Scope) SetOutputs(o Outputs) { s.outputs = o }
 
 // errNoOutputs is what the function output says where there are none.
 var errNoOutputs = errors.New("output can only stand in cmds, env, stdin.text, status and preconditions of a task, and name a task that it needs")
-
-// withOutputs returns exe with the function output.
-func withOutputs(exe *template.Template, o Outputs) (*template.Template, error) {
-	own, err := exe.Clone()
-	if err != nil {
-		return nil, err
-	}
-	return own.Funcs(template.FuncMap{"output": func(task string, name ...string) (any, error) {
-		if len(name) > 0 {
-			return o(task, name[0])
-		}
-		return o(task, "")
-	}}), nil
-}

@@ -3,6 +3,8 @@ package vars
 import (
 	"strconv"
 	"strings"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // Most templates are text with plain references in it, such as
@@ -60,9 +62,10 @@ func isLetter(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// join puts the pieces together; ok is false when a value needs the engine.
-// value returns what a name stands for, nil for nothing.
-func join(pieces []piece, value func(name string) any) (out string, ok bool) {
+// join puts the pieces together; ok is false when a value needs the engine, and err
+// says that the text would be too large. value returns what a name stands for, nil for
+// nothing.
+func join(pieces []piece, value func(name string) any) (out string, ok bool, err error) {
 	var b strings.Builder
 	for _, p := range pieces {
 		b.WriteString(p.text)
@@ -73,14 +76,17 @@ func join(pieces []piece, value func(name string) any) (out string, ok bool) {
 		for _, key := range p.path[1:] {
 			m, ok := v.(map[string]any)
 			if !ok {
-				return "", false
+				return "", false, nil
 			}
 			if v, ok = m[key]; !ok {
-				return "", false
+				return "", false, nil
 			}
 		}
 		switch v := v.(type) {
 		case string:
+			if err := enlarge(b.Len(), len(v)); err != nil {
+				return "", false, err
+			}
 			b.WriteString(v)
 		case bool:
 			b.WriteString(strconv.FormatBool(v))
@@ -89,10 +95,22 @@ func join(pieces []piece, value func(name string) any) (out string, ok bool) {
 		case nil:
 			b.WriteString(noValue)
 		default:
-			return "", false
+			return "", false, nil
 		}
 	}
-	return dropNoValue(b.String()), true
+	return dropNoValue(b.String()), true, nil
+}
+
+// enlarge returns an error if a text of size bytes cannot have n more.
+func enlarge(size, n int) error {
+	const small = 4 << 10 // nothing that a limit is about
+	switch {
+	case n < small:
+		return nil
+	case size+n > limit.Text:
+		return errText
+	}
+	return limit.Grow(int64(size + n))
 }
 
 // noValue is what the engine writes for null or a name that nothing defines.

@@ -1,6 +1,9 @@
 package vars
 
-import "text/template/parse"
+import (
+	"slices"
+	"text/template/parse"
+)
 
 // refs collects what a template refers to. A name too many costs time, one
 // missing would be a wrong result.
@@ -10,6 +13,8 @@ type refs struct {
 	// chance tells that two executions may differ though the variables are the
 	// same, or that one changes a variable's value in place (mutates).
 	chance, mutates bool
+	builds          bool     // it makes lists or maps of others, which may hold one many times
+	calls           []string // functions, each once
 	outputs         []OutputRef
 }
 
@@ -56,6 +61,9 @@ func (r *refs) pipe(p *parse.PipeNode, root bool) {
 	}
 	for i, c := range p.Cmds {
 		r.output(c, i > 0)
+		if f, ok := c.Args[0].(*parse.IdentifierNode); ok {
+			r.call(f.Ident)
+		}
 		if !r.entry(c, root) {
 			for _, a := range c.Args {
 				r.arg(a, root)
@@ -118,7 +126,14 @@ func (r *refs) arg(n parse.Node, root bool) {
 	case *parse.PipeNode:
 		r.pipe(n, root)
 	case *parse.IdentifierNode:
+		r.call(n.Ident)
 		r.function(n.Ident)
+	}
+}
+
+func (r *refs) call(name string) {
+	if !slices.Contains(r.calls, name) {
+		r.calls = append(r.calls, name)
 	}
 }
 
@@ -147,8 +162,10 @@ func (r *refs) output(c *parse.CommandNode, piped bool) {
 func (r *refs) function(name string) {
 	switch name {
 	case "set", "unset":
-		r.mutates, r.chance = true, true
+		r.mutates, r.chance, r.builds = true, true, true
 	case "now", "ago", "date", "date_in_zone", "dateInZone", "htmlDate", "htmlDateInZone", "uuid", "randInt", "randIntN", "getHostByName":
 		r.chance = true
+	case "list", "tuple", "dict", "append", "push", "mustAppend", "mustPush", "prepend", "mustPrepend", "concat", "merge":
+		r.builds = true
 	}
 }

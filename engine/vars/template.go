@@ -1,14 +1,15 @@
 package vars
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"text/template/parse"
 
-	"github.com/go-task/template"
-
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -41,9 +42,10 @@ type tmpl struct {
 	text   string
 	name   string // in messages: "" for texts, "resolver" for references
 
-	once sync.Once // guards the two below
-	exe  *template.Template
-	err  error
+	once    sync.Once // guards those below
+	tree    *parse.Tree
+	several map[string]*parse.Tree // with those that it defines, if any
+	err     error
 }
 
 // templates keeps parsed templates by their text: as many as two generations
@@ -105,38 +107,42 @@ func newTemplate(text string, reference bool) *tmpl {
 func (t *tmpl) compile() {
 	t.once.Do(func() {
 		var r refs
-		if t.exe, r, t.err = compile(t.name, t.text); t.pieces == nil {
+		if r, t.err = t.parse(); t.pieces == nil {
 			t.refs = r
 		}
 	})
 }
 
-// base has the functions; templates are made from it, so that their table is
-// built once. Nothing is ever defined in it.
-var base = sync.OnceValue(func() *template.Template { return template.New("").Funcs(functions()) })
-
-func compile(name, text string) (exe *template.Template, r refs, err error) {
+// parse parses t and has its executions count what they do.
+func (t *tmpl) parse() (r refs, err error) {
 	defer recovered(&err)
-	if deep(text) {
-		return nil, r, &TemplateError{Err: fmt.Errorf("template: %s:1: max expression depth exceeded", name)}
+	if deep(t.text) {
+		return r, &TemplateError{Err: fmt.Errorf("template: %s:1: max expression depth exceeded", t.name)}
 	}
-	trees, err := parse.Parse(name, text, "", "", functions(), builtins())
+	trees, err := parse.Parse(t.name, t.text, "", "", functions(), builtins())
 	if err != nil {
-		return nil, r, &TemplateError{Err: err}
+		return r, &TemplateError{Err: err}
 	}
-	tree := trees[name]
-	if len(trees) > 1 || tree == nil {
-		// It defines templates of its own, which must not reach others.
-		r.all, r.chance, r.mutates = true, true, true
-		if exe, err = template.New(name).Funcs(functions()).Parse(text); err != nil {
-			return nil, r, &TemplateError{Err: err}
+	t.tree = trees[t.name]
+	if len(trees) > 1 || t.tree == nil {
+		t.several = trees
+		for _, tree := range trees {
+			r.list(tree.Root, true)
+			boundShown(tree.Root)
+			countPasses(tree.Root)
+			countEntry(tree.Root)
 		}
-		return exe, r, nil
+		r.all, r.chance, r.mutates = true, true, true
+		r.call(shown)
+		return r, nil
 	}
-	r.list(tree.Root, true)
-	exe = base().New(name)
-	exe.Tree = tree
-	return exe, r, nil
+	r.list(t.tree.Root, true)
+	if r.builds && t.name == "" {
+		boundShown(t.tree.Root)
+		r.call(shown)
+	}
+	countPasses(t.tree.Root)
+	return r, nil
 }
 
 // deep reports whether text may nest so deeply that the parser, which recurses
@@ -152,35 +158,52 @@ func recovered(err *error) {
 	}
 }
 
-// execute executes t, which is compiled.
-func (t *tmpl) execute(data map[string]any, o Outputs) (out string, err error) {
+// execute executes t, which is compiled. It ends early when ctx does.
+func (t *tmpl) execute(ctx context.Context, data map[string]any, o Outputs) (out string, err error) {
 	if t.err != nil {
 		return "", clone(t.err)
 	}
 	defer recovered(&err)
-	exe := t.exe
-	if t.outputs != nil && o != nil {
-		if exe, err = withOutputs(exe, o); err != nil {
-			return "", &TemplateError{Err: err}
-		}
+	x := begin(ctx, o)
+	defer x.end()
+	exe, err := x.template(t)
+	if err == nil {
+		err = exe.Execute(x, data)
 	}
-	var b strings.Builder
-	if err := exe.Execute(&b, data); err != nil {
-		return "", &TemplateError{Err: err}
+	if err != nil {
+		return "", failure(ctx, err)
 	}
-	return dropNoValue(b.String()), nil
+	return dropNoValue(string(x.out)), nil
 }
 
 // resolve evaluates t, a reference's, to its value.
-func (t *tmpl) resolve(data map[string]any) (v any, err error) {
+func (t *tmpl) resolve(ctx context.Context, data map[string]any) (v any, err error) {
 	if t.err != nil {
 		return nil, clone(t.err)
 	}
 	defer recovered(&err)
-	if v, err = t.exe.Resolve(data); err != nil {
-		return nil, &TemplateError{Err: err}
+	x := begin(ctx, nil)
+	defer x.end()
+	exe, err := x.template(t)
+	if err == nil {
+		v, err = exe.Resolve(data)
+	}
+	if err == nil && measure(reflect.ValueOf(v)) > limit.Text {
+		err = errText
+	}
+	if err != nil {
+		return nil, failure(ctx, err)
 	}
 	return v, nil
+}
+
+// failure is the error of a template whose execution failed with err: the cause of
+// ctx if that is why.
+func failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return &TemplateError{Err: err}
 }
 
 // clone copies a kept error: each place that uses the text has its own.
@@ -192,12 +215,13 @@ func clone(err error) error {
 	return err
 }
 
-// Expand expands a template on its own, with nothing but data.
-func Expand(text string, data map[string]any) (string, error) {
+// Expand expands a template on its own, with nothing but data. It ends early when ctx
+// does.
+func Expand(ctx context.Context, text string, data map[string]any) (string, error) {
 	if !isTemplate(text) {
 		return text, nil
 	}
 	t := newTemplate(text, false)
 	t.compile()
-	return t.execute(data, nil)
+	return t.execute(ctx, data, nil)
 }

@@ -1,0 +1,279 @@
+package vars
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"text/template/parse"
+
+	"github.com/go-task/template"
+
+	"github.com/weftrun/weft/internal/limit"
+)
+
+// execution is what executes one template at a time and counts what that produces:
+// the functions of its table are bound to it. It counts passes of loops by the empty
+// texts that [countPasses] puts at the start of their bodies. It is made once and
+// used again, see [begin].
+type execution struct {
+	base    *template.Template // has the functions used so far; nothing is ever defined in it
+	known   map[string]bool    // those functions
+	special template.FuncMap   // see own
+	ctx     context.Context
+	outputs Outputs // of the function output; nil where there are none
+
+	out    []byte
+	passes int
+	work   int64
+}
+
+// idleExecutions are those that nobody uses.
+var idleExecutions struct {
+	sync.Mutex // guards list
+	list       []*execution
+}
+
+// keptOut is how many bytes of out an idle execution keeps.
+const keptOut = 64 << 10
+
+// begin returns an execution for one template, to be given back by end.
+func begin(ctx context.Context, o Outputs) *execution {
+	idle := &idleExecutions
+	idle.Lock()
+	var x *execution
+	if n := len(idle.list); n > 0 {
+		x, idle.list = idle.list[n-1], idle.list[:n-1]
+	}
+	idle.Unlock()
+	if x == nil {
+		x = &execution{base: template.New(""), known: map[string]bool{}}
+		x.special = x.own()
+	}
+	x.ctx, x.outputs = ctx, o
+	return x
+}
+
+// end gives x back.
+func (x *execution) end() {
+	if x.out = x.out[:0]; cap(x.out) > keptOut {
+		x.out = nil
+	}
+	x.ctx, x.outputs, x.passes, x.work = nil, nil, 0, 0
+	idleExecutions.Lock()
+	idleExecutions.list = append(idleExecutions.list, x)
+	idleExecutions.Unlock()
+}
+
+// template returns what executes t.
+func (x *execution) template(t *tmpl) (*template.Template, error) {
+	var more template.FuncMap
+	for _, name := range t.calls {
+		if !x.known[name] {
+			if more == nil {
+				more = template.FuncMap{}
+			}
+			x.known[name] = true
+			if f := x.function(name); f != nil {
+				more[name] = f
+			}
+		}
+	}
+	if more != nil {
+		x.base.Funcs(more)
+	}
+	if t.several == nil {
+		exe := x.base.New(t.name)
+		exe.Tree = t.tree
+		return exe, nil
+	}
+	// It defines templates of its own, which must not reach others.
+	exe, err := x.base.Clone()
+	if err != nil {
+		return nil, err
+	}
+	exe = exe.New(t.name)
+	for name, tree := range t.several {
+		if _, err := exe.AddParseTree(name, tree); err != nil {
+			return nil, err
+		}
+	}
+	return exe, nil
+}
+
+// Write takes what the template produces.
+func (x *execution) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, x.pass()
+	}
+	if len(x.out)+len(p) > limit.Text {
+		return 0, errText
+	}
+	if cap(x.out)-len(x.out) < len(p) {
+		if err := limit.Grow(int64(len(x.out) + len(p))); err != nil {
+			return 0, err
+		}
+	}
+	x.out = append(x.out, p...)
+	return len(p), nil
+}
+
+// pass counts one pass of a loop, or one use of a template that another defines.
+func (x *execution) pass() error {
+	if x.passes++; x.passes > limit.Passes {
+		return errPasses
+	}
+	if x.passes%1024 == 0 && x.ctx.Err() != nil {
+		return context.Cause(x.ctx)
+	}
+	return nil
+}
+
+// spend counts n bytes that a function is about to read, or items it is about to
+// visit. It panics where that is too much, which the engine makes an error of that
+// function.
+func (x *execution) spend(n int) {
+	if n < 0 || x.work+int64(n) > limit.Work {
+		panic(errWork)
+	}
+	before := x.work
+	x.work += int64(n) + 1
+	if before>>20 != x.work>>20 && x.ctx.Err() != nil {
+		panic(context.Cause(x.ctx))
+	}
+}
+
+// make counts n bytes that a function is about to produce: as spend, and as memory.
+// n may be an upper bound, so what is allowed is more than a text may have.
+func (x *execution) make(n int) {
+	if n < 0 || n > 3*limit.Text {
+		panic(errText)
+	}
+	x.spend(n)
+	if err := limit.Grow(int64(n)); err != nil {
+		panic(err)
+	}
+}
+
+// text returns what a function has produced.
+func (x *execution) text(s string) string {
+	if len(s) > limit.Text {
+		panic(errText)
+	}
+	return s
+}
+
+// items counts the n items of a list that a function is about to make.
+func (x *execution) items(n int) {
+	if n < 0 || n > limit.Passes {
+		panic(errItems)
+	}
+	x.make(16 * n)
+}
+
+var (
+	errText   = limit.Bytes("what this template produces", limit.Text)
+	errPasses = limit.Count("the loops of this template make", limit.Passes, "passes")
+	errItems  = limit.Count("the list that this template makes", limit.Passes, "items")
+	errWork   = fmt.Errorf("this template takes too long: %w", limit.Count("what its functions go through", limit.Work, "bytes"))
+)
+
+// countPasses has an execution count the passes of the loops below l.
+func countPasses(l *parse.ListNode) {
+	if l == nil {
+		return
+	}
+	for _, n := range l.Nodes {
+		var b *parse.BranchNode
+		switch n := n.(type) {
+		case *parse.IfNode:
+			b = &n.BranchNode
+		case *parse.WithNode:
+			b = &n.BranchNode
+		case *parse.RangeNode:
+			b = &n.BranchNode
+		default:
+			continue
+		}
+		countPasses(b.List)
+		countPasses(b.ElseList)
+		if b.NodeType == parse.NodeRange {
+			countEntry(b.List)
+		}
+	}
+}
+
+// countEntry has an execution count how often l is walked.
+func countEntry(l *parse.ListNode) {
+	l.Nodes = append([]parse.Node{&parse.TextNode{NodeType: parse.NodeText, Pos: l.Pos}}, l.Nodes...)
+}
+
+// shown is the function that what a template shows goes through where its own
+// functions may have made a value that is larger, written out, than in memory.
+const shown = "shown"
+
+// boundShown puts shown behind each action below l that writes something.
+func boundShown(l *parse.ListNode) {
+	if l == nil {
+		return
+	}
+	for _, n := range l.Nodes {
+		switch n := n.(type) {
+		case *parse.ActionNode:
+			if len(n.Pipe.Decl) == 0 {
+				name := parse.NewIdentifier(shown).SetPos(n.Pos)
+				n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{name}})
+			}
+		case *parse.IfNode:
+			boundShown(n.List)
+			boundShown(n.ElseList)
+		case *parse.WithNode:
+			boundShown(n.List)
+			boundShown(n.ElseList)
+		case *parse.RangeNode:
+			boundShown(n.List)
+			boundShown(n.ElseList)
+		}
+	}
+}
+
+// measure returns about how many bytes v has, written out, or limit.Text + 1 if that
+// is more. A value that is reached several times counts each time.
+func measure(v reflect.Value) int {
+	left := limit.Text
+	if !fits(v, &left) {
+		return limit.Text + 1
+	}
+	return limit.Text - left
+}
+
+func fits(v reflect.Value, left *int) bool {
+	const each = 16 // of a list or a map: what it takes in memory, too
+	*left--
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return v.IsNil() || v.Kind() == reflect.Interface && fits(v.Elem(), left)
+	case reflect.String:
+		*left -= v.Len()
+	case reflect.Map:
+		*left -= each
+		for it := v.MapRange(); *left >= 0 && it.Next(); {
+			if !fits(it.Key(), left) || !fits(it.Value(), left) {
+				return false
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		*left -= each
+		switch v.Type().Elem().Kind() {
+		case reflect.String, reflect.Interface, reflect.Map, reflect.Slice, reflect.Array:
+			for i := 0; i < v.Len() && *left >= 0; i++ {
+				if !fits(v.Index(i), left) {
+					return false
+				}
+			}
+		default:
+			*left -= v.Len()
+		}
+	}
+	return *left >= 0
+}

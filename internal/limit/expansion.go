@@ -1,0 +1,103 @@
+package limit
+
+import (
+	"io"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Expansion returns an error if what a shell makes of word without running anything,
+// given the variables of get, may be more than [Text]. What its own syntax multiplies
+// is counted, as in ${X//a/$Y}.
+func Expansion(word *syntax.Word, get func(name string) string) error {
+	if expanded(word, get) > Text {
+		return Bytes("what the variables of this text expand to", Text)
+	}
+	return nil
+}
+
+// expanded is at least how many bytes node expands to, or some number above Text.
+func expanded(node syntax.Node, get func(string) string) (n int) {
+	syntax.Walk(node, func(node syntax.Node) bool {
+		if n > Text {
+			return false
+		}
+		switch node := node.(type) {
+		case *syntax.Lit:
+			n += len(node.Value)
+		case *syntax.SglQuoted:
+			n += len(node.Value)
+		case *syntax.ArithmExp:
+			n += 32
+		case *syntax.ParamExp:
+			size := 32
+			if node.Param != nil {
+				size += quoted * len(get(node.Param.Value))
+			}
+			if node.Repl != nil {
+				with := 0
+				if node.Repl.With != nil {
+					with = expanded(node.Repl.With, get)
+				}
+				size *= min(with, Text) + 1
+			}
+			if node.Exp != nil && node.Exp.Word != nil {
+				size += expanded(node.Exp.Word, get)
+			}
+			n += size
+			return false
+		}
+		return true
+	})
+	return n
+}
+
+// quoted is how many bytes ${X@Q} and the like make of one.
+const quoted = 4
+
+// mostBraces is how many {a,b} and {1..3} one word may hold: with two choices in each
+// that is far more words than a shell makes of one.
+const mostBraces = 32
+
+// Braces returns an error if word has too many expansions of braces to go through.
+func Braces(word *syntax.Word) error {
+	w := *word // its parts are replaced, not changed
+	if !syntax.SplitBraces(&w) {
+		return nil
+	}
+	n := braces(&w)
+	if n > mostBraces {
+		return Count("the braces of one word", mostBraces, "expansions")
+	}
+	return nil
+}
+
+func braces(word *syntax.Word) (n int) {
+	for _, part := range word.Parts {
+		if b, ok := part.(*syntax.BraceExp); ok {
+			n++
+			for _, elem := range b.Elems {
+				n += braces(elem)
+			}
+		}
+	}
+	return n
+}
+
+// Reader returns a reader of r that fails with err, made by the caller, once there is
+// more than n bytes.
+func Reader(r io.Reader, n int64, err error) io.Reader { return &reader{r, n, err} }
+
+type reader struct {
+	r    io.Reader
+	left int64
+	err  error
+}
+
+func (r *reader) Read(b []byte) (int, error) {
+	n, err := r.r.Read(b[:min(int64(len(b)), r.left+1)])
+	if r.left -= int64(n); r.left < 0 {
+		return 0, r.err
+	}
+	return n, err
+}

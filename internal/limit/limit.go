@@ -1,0 +1,66 @@
+// Package limit says how much a Taskfile may have weft produce. The limits stop
+// what would otherwise end with the memory of the machine, or never; no sensible
+// workflow comes near them. Whoever produces something asks here first, so that
+// the answer is an error of weft with a position, not the end of the process.
+package limit
+
+import (
+	"fmt"
+	"strconv"
+)
+
+const (
+	// Text is how many bytes one template may produce: as its result, and as the
+	// result of each function in it.
+	Text = 64 << 20
+	// Output is how many bytes the command of one variable may write.
+	Output = 16 << 20
+	// Passes is how many passes a loop may have, the passes of one template all
+	// together, and how many items a list that a template makes.
+	Passes = 1_000_000
+	// Work is how much one template may do: about one for each byte that its
+	// functions read or write.
+	Work = 1 << 30
+	// Includes is how many files may include one another in a chain.
+	Includes = 1_000
+	// File is how many bytes a Taskfile may have.
+	File = 16 << 20
+	// Nodes is how many YAML values a Taskfile may have, those reached by an alias
+	// counted each time.
+	Nodes = 2_000_000
+	// Problems is how many problems are shown at once.
+	Problems = 100
+	// Memory is how many bytes weft itself may need while it produces more: see
+	// [Grow].
+	Memory = 384 << 20
+)
+
+// Exceeded is something that a limit does not allow.
+type Exceeded struct {
+	What string // "the text": what is too large
+	Max  string // "64 MiB"
+}
+
+func (e *Exceeded) Error() string { return fmt.Sprintf("%s is more than %s", e.What, e.Max) }
+
+// Bytes returns the error of something that has more than limit bytes.
+func Bytes(what string, limit int64) error {
+	if limit < 1<<20 {
+		return &Exceeded{What: what, Max: strconv.FormatInt(limit>>10, 10) + " KiB"}
+	}
+	return &Exceeded{What: what, Max: strconv.FormatInt(limit>>20, 10) + " MiB"}
+}
+
+// Count returns the error of more than limit things: of "passes".
+func Count(what string, limit int64, things string) error {
+	return &Exceeded{What: what, Max: grouped(limit) + " " + things}
+}
+
+// grouped writes n with commas between thousands.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,46 @@
+package limit
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+)
+
+// lookEvery is how many bytes may be announced between two looks at the heap.
+const lookEvery = 8 << 20
+
+var (
+	announced atomic.Int64 // since the last look
+	looking   sync.Mutex   // held by who looks: one collection serves all
+)
+
+// Grow announces that about n bytes are about to be kept for what a Taskfile says.
+// It returns an error if weft would need more than [Memory] then, and costs nothing
+// to speak of before that. It is safe for concurrent use.
+func Grow(n int64) error {
+	if sum := announced.Add(n); sum < lookEvery {
+		return nil
+	}
+	looking.Lock()
+	defer looking.Unlock()
+	announced.Store(0)
+	if heap()+n <= Memory {
+		return nil
+	}
+	runtime.GC() // what nobody uses any more is still counted
+	if heap()+n <= Memory {
+		return nil
+	}
+	return Bytes("the memory that this Taskfile takes", Memory)
+}
+
+// heap returns how many bytes of the heap are in use, or were until lately.
+func heap() int64 {
+	s := [1]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s[:])
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return int64(s[0].Value.Uint64())
+}
