@@ -125,9 +125,15 @@ func (a *app) flagNames(flags *pflag.FlagSet) []string {
 	return append(long, short...)
 }
 
+// callable reports whether a task of that name can be called from a command line, and the
+// name can stand in a line of the answer: no word that begins with "-" or holds "=" names a
+// task.
+func callable(name string) bool {
+	return !strings.HasPrefix(name, "-") && !strings.ContainsAny(name, "=\t") && diag.Printable(name) == name
+}
+
 // taskNames are the tasks of the Taskfile that the words before would use. A
-// Taskfile that cannot be read has none: there is nobody to tell. Names that cannot
-// stand in a line are not offered.
+// Taskfile that cannot be read has none: there is nobody to tell.
 func (a *app) taskNames(o *options) []string {
 	dir := o.dir
 	if o.global {
@@ -150,7 +156,7 @@ func (a *app) taskNames(o *options) []string {
 			desc = "\t" + strings.Join(strings.Fields(t.Desc.S), " ")
 		}
 		for _, name := range append([]string{t.Name}, t.Aliases...) {
-			if diag.Printable(name) == name && !strings.Contains(name, "\t") {
+			if callable(name) {
 				lines = append(lines, strings.TrimRight(name, ":")+desc)
 			}
 		}
