@@ -20,7 +20,7 @@ const module = "github.com/weftrun/weft"
 // why.
 var depsRules = map[string]string{
 	"schema/diag": "",
-	"schema":      "schema/diag internal/limit",
+	"schema":      "schema/diag internal/limit internal/taskurl",
 
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema internal/limit",
@@ -58,7 +58,10 @@ var depsRules = map[string]string{
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe",
-	"cmd/weft":        "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine cmd/weft/report internal/termios",
+	// Whether a remote file may be used is a matter between the user and the
+	// loader; fetching it is the second program's.
+	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.
@@ -73,6 +76,7 @@ var libraryRules = map[string]string{
 	"github.com/davecgh/go-spew":         "engine/vars",
 	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
+	"github.com/rogpeppe/go-internal":    "cmd/weft/remotefile", // its diff; the rest is for tests
 	"github.com/fsnotify/fsnotify":       "engine/watch",
 	"github.com/creack/pty":              "engine/pipe",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",

@@ -202,13 +202,6 @@ func (e *WatchedError) Error() string {
 	return "task " + strings.Join(e.Tasks, ", ") + " has watch: true"
 }
 
-// NotYetError is a part of the format that this version does not run.
-type NotYetError struct{ What, Where string }
-
-func (e *NotYetError) Error() string {
-	return e.What + " is not yet available (" + e.Where + ")"
-}
-
 // Signal tells the engine that weft got sig. Those that are no reason to stop are
 // handed to the steps that asked for them, or suspend the run: then it returns
 // when weft was continued. The first other one stops the run and is passed on to

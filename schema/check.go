@@ -130,7 +130,7 @@ func (c *checker) call(t *Task, call *Command) {
 	switch {
 	case err != nil:
 		c.add(diag.Error, diag.Conflict, pos, err.Error(), why, "call it by its name")
-	case found == nil:
+	case found == nil && !c.w.Partial:
 		fix := ""
 		if c.suggested++; c.suggested <= maxSuggested {
 			if s := c.w.Suggest(call.Text.S); s != "" {

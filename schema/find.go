@@ -19,6 +19,9 @@ var candidates = [...]string{
 	"Taskfile.dist.yml", "taskfile.dist.yml", "Taskfile.dist.yaml", "taskfile.dist.yaml",
 }
 
+// FileNames returns the names a Taskfile may have, in order of preference.
+func FileNames() []string { return candidates[:] }
+
 // stdinPath is the location of a Taskfile read from standard input.
 const stdinPath = "__stdin__"
 
@@ -31,8 +34,6 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 	switch {
 	case o.Entrypoint == "-":
 		return stdinPath, start, nil
-	case isRemote(o.Entrypoint):
-		return "", "", notYetRemote(o.Entrypoint, diag.Pos{})
 	case o.Entrypoint != "":
 		path, err := findFile(absolute(cwd, o.Entrypoint))
 		if err != nil {
@@ -126,21 +127,6 @@ func notFound(uri, hint string, err error) *diag.Diagnostic {
 		d.Why = reason(err)
 	}
 	return d
-}
-
-// isRemote reports whether path names a place that is not on this machine.
-func isRemote(path string) bool {
-	for _, scheme := range [...]string{"http://", "https://", "git://", "ssh://", "git@"} {
-		if strings.HasPrefix(path, scheme) {
-			return true
-		}
-	}
-	return false
-}
-
-func notYetRemote(path string, pos diag.Pos) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: pos, Kind: diag.NotYet, What: fmt.Sprintf("remote Taskfiles are not yet available: %q", path),
-		Fix: "put a copy beside your Taskfile and include that"}
 }
 
 // readSource returns the content of the file at path.

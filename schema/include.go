@@ -20,20 +20,35 @@ import (
 // resolve finds and reads the file of an include. e.doc stays nil when that
 // failed, which has been reported unless the include is optional.
 func (l *loader) resolve(doc *document, e *includeEntry) {
-	taskfile, err := l.expandPath(doc, e.taskfile.S)
+	wrong := func(kind diag.Kind, err error) {
+		l.list.Add(&diag.Diagnostic{Pos: e.pos, Kind: kind, What: err.Error(), Why: fmt.Sprintf("in the path of include %q", e.name)})
+	}
+	taskfile, err := l.expandTemplate(doc, e.taskfile.S)
 	dir := ""
 	if err == nil {
-		dir, err = l.expandPath(doc, e.dir.S)
+		dir, err = l.expandTemplate(doc, e.dir.S)
+	}
+	if err == nil {
+		dir, err = l.expandPath(dir)
 	}
 	if err != nil {
-		l.list.Add(&diag.Diagnostic{Pos: e.pos, What: err.Error(), Why: fmt.Sprintf("in the path of include %q", e.name)})
-		return
-	}
-	if isRemote(taskfile) {
-		l.list.Add(notYetRemote(taskfile, e.pos))
+		wrong(diag.Other, err)
 		return
 	}
 	e.tasks = absolute(doc.dir, dir) // without dir: the directory of the including file
+	url, err := doc.remoteURL(taskfile)
+	if err != nil {
+		wrong(diag.FetchFailed, err)
+		return
+	}
+	if url != nil {
+		l.remote = append(l.remote, remoteInclude{doc, e, url})
+		return
+	}
+	if taskfile, err = l.expandPath(taskfile); err != nil {
+		wrong(diag.Other, err)
+		return
+	}
 	target := absolute(doc.dir, taskfile)
 	path, err := findFile(target)
 	if err != nil {
@@ -45,10 +60,13 @@ func (l *loader) resolve(doc *document, e *includeEntry) {
 		l.list.Add(d)
 		return
 	}
-	sub := l.read(path, filepath.Dir(path), e.pos)
-	if sub == nil {
-		return
+	if sub := l.read(path, filepath.Dir(path), e.pos); sub != nil {
+		l.attach(doc, e, sub)
 	}
+}
+
+// attach gives an include its file, if that is the one it wants.
+func (l *loader) attach(doc *document, e *includeEntry, sub *document) {
 	for _, problem := range []*diag.Diagnostic{e.verify(sub.file), sameVersion(doc, sub, e)} {
 		if problem != nil {
 			l.list.Add(problem)
@@ -74,26 +92,28 @@ func (e *includeEntry) verify(file *diag.File) *diag.Diagnostic {
 		Fix:  "look at what has changed, then write the new checksum"}
 }
 
-// expandPath expands the template of an include path, then ~ and $VAR.
-func (l *loader) expandPath(doc *document, text string) (string, error) {
-	if strings.Contains(text, "{{") && l.o.Expand != nil {
-		data := make(map[string]any, len(l.o.Environ)+len(doc.vars))
-		for _, kv := range l.o.Environ {
-			k, v, _ := strings.Cut(kv, "=")
-			data[k] = v
-		}
-		for _, v := range doc.vars {
-			if v.Kind == Static {
-				data[v.Name] = v.Value
-			} else {
-				delete(data, v.Name)
-			}
-		}
-		var err error
-		if text, err = l.o.Expand(l.ctx, text, data); err != nil {
-			return "", err
+// expandTemplate expands the template of an include path.
+func (l *loader) expandTemplate(doc *document, text string) (string, error) {
+	if !strings.Contains(text, "{{") || l.o.Expand == nil {
+		return text, nil
+	}
+	data := make(map[string]any, len(l.o.Environ)+len(doc.vars))
+	for _, kv := range l.o.Environ {
+		k, v, _ := strings.Cut(kv, "=")
+		data[k] = v
+	}
+	for _, v := range doc.vars {
+		if v.Kind == Static {
+			data[v.Name] = v.Value
+		} else {
+			delete(data, v.Name)
 		}
 	}
+	return l.o.Expand(l.ctx, text, data)
+}
+
+// expandPath expands ~ and $VAR of a path on this machine.
+func (l *loader) expandPath(text string) (string, error) {
 	if text == "~" || strings.HasPrefix(text, "~/") {
 		if home := l.getenv("HOME"); home != "" {
 			text = home + text[1:]

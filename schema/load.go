@@ -13,6 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -25,6 +26,10 @@ type LoadOptions struct {
 	// Expand expands a template of an include path; it is only called for
 	// texts with "{{". nil leaves them as they are.
 	Expand func(ctx context.Context, text string, data map[string]any) (string, error)
+	// Open returns what became of each of some remote files, in their order; root
+	// is the root directory. It is called once for all files that are known to be
+	// needed by then; nil opens none.
+	Open func(ctx context.Context, root string, files []RemoteFile) []RemoteContent
 }
 
 // Load finds, reads, decodes and merges the root file and everything it
@@ -32,33 +37,57 @@ type LoadOptions struct {
 // with it. The Workflow belongs to the caller, but must not be changed once it
 // is shared.
 func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
-	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
+	l := newLoader(ctx, o)
+	l.readRoot()
+	if l.root != nil {
+		l.openRemote()
+		l.mergeAll()
+	}
+	if l.root == nil || l.failed() {
+		return nil, l.list
+	}
+	w := l.root.workflow(l.dir)
+	w.Partial = l.partial
+	for _, doc := range l.order {
+		w.shadowed = append(w.shadowed, doc.shadowed...)
+	}
+	return w, l.list
+}
+
+// readRoot reads the root file, and what can be read of what it includes, into
+// l.root, and finds the root directory.
+func (l *loader) readRoot() {
 	var err error
 	if l.cwd, err = WorkingDir(); err != nil {
 		l.list.Add(&diag.Diagnostic{Kind: diag.NotFound, What: "the working directory cannot be found", Why: reason(err), Fix: "change to a directory that exists"})
-		return nil, l.list
+		return
+	}
+	if taskurl.IsRemote(l.o.Entrypoint) {
+		url, err := taskurl.Parse(l.o.Entrypoint)
+		if err != nil {
+			l.list.Add(&diag.Diagnostic{Kind: diag.FetchFailed, What: "the Taskfile of another machine cannot be had", Why: err.Error()})
+			return
+		}
+		l.dir = l.cwd
+		if l.o.Dir != "" {
+			l.dir = absolute(l.cwd, l.o.Dir)
+		}
+		l.opened++
+		file := RemoteFile{URL: url}
+		l.root = l.readRemote(&file, l.open([]RemoteFile{file})[0], l.dir)
+		return
 	}
 	path, dir, problem := findRoot(l.o, l.cwd)
 	if problem != nil {
 		l.list.Add(problem)
-		return nil, l.list
+		return
 	}
 	base := filepath.Dir(path)
 	if path == stdinPath {
 		base = dir
 	}
-	root := l.read(path, base, diag.Pos{})
-	if root != nil {
-		l.mergeAll()
-	}
-	if root == nil || l.failed() {
-		return nil, l.list
-	}
-	w := root.workflow(dir)
-	for _, doc := range l.order {
-		w.shadowed = append(w.shadowed, doc.shadowed...)
-	}
-	return w, l.list
+	l.dir = dir
+	l.root = l.read(path, base, diag.Pos{})
 }
 
 // workflow is the merged root file as the rest of the program sees it.
@@ -91,9 +120,19 @@ type loader struct {
 	o     LoadOptions
 	cwd   string
 	list  diag.List
+	root  *document
+	dir   string               // the root directory
 	docs  map[string]*document // by path; nil while it is being read or when it is broken
 	order []*document          // every file after the files it includes
 	stack []string             // files being read, outermost first
+
+	remote  []remoteInclude // includes of remote files that are still to be opened
+	opened  int             // remote files so far
+	partial bool            // some remote file was left out on purpose
+}
+
+func newLoader(ctx context.Context, o LoadOptions) *loader {
+	return &loader{ctx: ctx, o: o, docs: map[string]*document{}}
 }
 
 func (l *loader) failed() bool { return l.list.Err() != nil }
@@ -111,23 +150,23 @@ func (l *loader) show(path string) string {
 // what relative paths in it start from. pos is the include that asks for it.
 func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	if slices.Contains(l.stack, path) {
-		l.list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.IncludeCycle,
-			What: fmt.Sprintf("include cycle detected between %s <--> %s", path, l.stack[len(l.stack)-1]), Fix: "remove one of the includes"})
+		l.list.Add(includeCycle(pos, path, l.stack[len(l.stack)-1]))
 		return nil
 	}
 	if doc, known := l.docs[path]; known {
 		return doc
 	}
 	l.docs[path] = nil
-	doc := l.decode(path, pos)
-	if doc == nil {
+	src, err := readSource(path, l.o.Stdin)
+	file := &diag.File{Path: path, Name: l.show(path), Source: src}
+	if err != nil {
+		l.list.Add(unreadable(file, pos, err))
 		return nil
 	}
+	doc := l.decode(file)
 	doc.dir = dir
-	if len(l.stack) > 0 && len(doc.dotenv) > 0 {
-		l.list.Add(&diag.Diagnostic{Pos: doc.dotenvPos,
-			What: "Included Taskfiles can't have dotenv declarations. Please, move the dotenv declaration to the main Taskfile",
-			Fix:  "or give each task its own dotenv"})
+	if pos.IsValid() {
+		l.noDotenv(doc)
 	}
 	l.stack = append(l.stack, path)
 	for _, e := range doc.includes {
@@ -143,15 +182,22 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	return doc
 }
 
-// decode reads one file and checks its version. It returns nil for a file that
-// cannot be used at all.
-func (l *loader) decode(path string, pos diag.Pos) *document {
-	src, err := readSource(path, l.o.Stdin)
-	file := &diag.File{Path: path, Name: l.show(path), Source: src}
-	if err != nil {
-		l.list.Add(unreadable(file, pos, err))
-		return nil
+func includeCycle(pos diag.Pos, included, includer string) *diag.Diagnostic {
+	return &diag.Diagnostic{Pos: pos, Kind: diag.IncludeCycle,
+		What: fmt.Sprintf("include cycle detected between %s <--> %s", included, includer), Fix: "remove one of the includes"}
+}
+
+// noDotenv refuses dotenv files of an included file.
+func (l *loader) noDotenv(doc *document) {
+	if len(doc.dotenv) > 0 {
+		l.list.Add(&diag.Diagnostic{Pos: doc.dotenvPos,
+			What: "Included Taskfiles can't have dotenv declarations. Please, move the dotenv declaration to the main Taskfile",
+			Fix:  "or give each task its own dotenv"})
 	}
+}
+
+// decode decodes one file and checks its version.
+func (l *loader) decode(file *diag.File) *document {
 	doc, list := decodeFile(file)
 	version := doc.checkVersion(list.Err() != nil)
 	l.list.Append(list)

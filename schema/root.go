@@ -5,13 +5,15 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
 )
 
 // document is one file as written: nothing merged, nothing resolved.
 type document struct {
 	file    *diag.File
-	dir     string // absolute; what its relative paths start from
+	dir     string       // absolute; what its relative paths start from
+	url     *taskurl.URL // where a remote file is; nil for one of this machine
 	pos     diag.Pos
 	version Text
 

@@ -32,6 +32,14 @@ type RemoteSettings struct {
 	CACert       *string        `yaml:"cacert"`
 	Cert         *string        `yaml:"cert"`
 	CertKey      *string        `yaml:"cert-key"`
+	Headers      []HostHeaders  `yaml:"headers"`
+}
+
+// HostHeaders are header lines for requests to one host, named with its port if
+// it has one. Values are templates without variables.
+type HostHeaders struct {
+	Host    string            `yaml:"host"`
+	Headers map[string]string `yaml:"headers"`
 }
 
 // DecodeSettings reads one `.taskrc` file. Keys it does not know are passed
@@ -65,6 +73,7 @@ func (s *Settings) Over(far *Settings) {
 	fill(&r.Cert, f.Cert)
 	fill(&r.CertKey, f.CertKey)
 	r.TrustedHosts = append(r.TrustedHosts, f.TrustedHosts...)
+	r.Headers = append(r.Headers, f.Headers...)
 	for name, v := range far.Experiments {
 		if _, set := s.Experiments[name]; set {
 			continue

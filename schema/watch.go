@@ -50,12 +50,12 @@ func (d *decoder) onChange(n *yaml.Node) (o OnChange) {
 	return o
 }
 
-// Files are the paths of all files that the workflow was read from.
+// Files are the paths of all files of this machine that the workflow was read from.
 func (w *Workflow) Files() []string {
 	var all []string
 	seen := map[*diag.File]bool{}
 	add := func(f *diag.File) {
-		if f != nil && !seen[f] {
+		if f != nil && !f.Remote && !seen[f] {
 			seen[f] = true
 			all = append(all, f.Path)
 		}

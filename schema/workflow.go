@@ -60,6 +60,10 @@ type Workflow struct {
 	Vars, Env    Vars
 	UseGitignore Tristate
 
+	// Partial tells that remote files it includes were left out, as they are
+	// where nothing may be fetched: a task that is not there may be in those.
+	Partial bool
+
 	// Tasks are all tasks, included ones too, in the order of definition, each
 	// under its full name. Names are unique.
 	Tasks []*Task

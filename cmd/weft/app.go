@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftrun/weft/cmd/weft/remotefile"
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/companion"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -22,6 +24,10 @@ type app struct {
 	palette report.Palette
 	out     *report.Out
 	err     *report.Out
+
+	// Of remote Taskfiles; nil until there are any.
+	remote    *remotefile.Opener
+	companion *companion.Companion
 }
 
 // Main runs the program and returns its exit code. args is as os.Args.
@@ -75,8 +81,11 @@ func (a *app) main(args []string) int {
 	case a.opts.reap != "":
 		return a.written(a.reap())
 	}
-	if a.opts.init {
+	switch {
+	case a.opts.init:
 		return a.initFile()
+	case a.opts.remote.clearCache:
+		return a.clearCache()
 	}
 	return a.withSignals(a.work)
 }
@@ -95,6 +104,10 @@ func (a *app) written(code int) int {
 
 // work is everything that needs a Taskfile.
 func (a *app) work(ctx context.Context, s *signals) int {
+	defer a.closeCompanion()
+	if a.opts.remote.pin {
+		return a.pin(ctx)
+	}
 	w, code := a.load(ctx)
 	if w == nil || a.opts.check {
 		return code

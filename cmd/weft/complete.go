@@ -142,7 +142,7 @@ func (a *app) taskNames(o *options) []string {
 	if o.taskfile == "-" {
 		return nil
 	}
-	w, _ := schema.Load(context.Background(), schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand})
+	w, _ := schema.Load(context.Background(), schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote})
 	if w == nil {
 		return nil
 	}

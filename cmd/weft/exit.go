@@ -89,8 +89,18 @@ func kindCode(k diag.Kind) int {
 		return 100
 	case diag.Decode, diag.UnknownKey:
 		return 102
+	case diag.FetchFailed:
+		return 103
+	case diag.NotTrusted:
+		return 104
+	case diag.NotSecure:
+		return 105
+	case diag.NotCached:
+		return 106
 	case diag.Version:
 		return 107
+	case diag.FetchTimedOut:
+		return 108
 	case diag.Syntax:
 		return 109
 	case diag.IncludeCycle:
@@ -137,7 +147,7 @@ func (a *app) errorText(err error) string {
 		return a.errorText(e.Errors[0])
 	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
 		*schema.AmbiguousError, *vars.CommandError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
-		*engine.PromptError, *engine.NestedError, *engine.NotYetError, *engine.NotUpToDateError, flagError, existsError:
+		*engine.PromptError, *engine.NestedError, *engine.NotUpToDateError, flagError, existsError:
 	default:
 		if err != executor.ErrPrecondition {
 			return printableError(err)

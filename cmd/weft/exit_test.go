@@ -69,7 +69,7 @@ func TestErrors(t *testing.T) {
 func TestKindCodes(t *testing.T) {
 	for kind, want := range map[diag.Kind]int{
 		diag.Other: 1, diag.NotFound: 100, diag.Decode: 102, diag.Version: 107, diag.Syntax: 109, diag.IncludeCycle: 110,
-		diag.ChecksumMismatch: 111, diag.Conflict: 203, diag.NotYet: 1, diag.MissingTask: 200, diag.Cycle: 204, diag.UnknownKey: 102,
+		diag.ChecksumMismatch: 111, diag.Conflict: 203, diag.FetchFailed: 103, diag.NotTrusted: 104, diag.NotSecure: 105, diag.NotCached: 106, diag.FetchTimedOut: 108, diag.MissingTask: 200, diag.Cycle: 204, diag.UnknownKey: 102,
 	} {
 		if got := exitCode(fmt.Errorf("wrapped: %w", &diag.Diagnostic{Kind: kind})); got != want {
 			t.Errorf("kind %d: code %d, want %d", kind, got, want)

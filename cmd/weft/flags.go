@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -52,12 +53,14 @@ type options struct {
 	remote                remoteOptions
 }
 
-// remoteOptions are accepted and checked; nothing remote is there yet.
+// remoteOptions are about Taskfiles of other machines.
 type remoteOptions struct {
 	insecure, download, offline, clearCache bool
+	pin                                     bool
 	timeout, expiry                         time.Duration
 	trustedHosts                            []string
 	cacheDir, caCert, cert, certKey         string
+	headers                                 map[string][]channel.Header // by host; from .taskrc alone
 }
 
 // flagSet declares every flag, bound to o. The flags that only weft has are
@@ -78,7 +81,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.status, "status", false, "exit 1 if one of the tasks is not up to date")
 	f.BoolVar(&o.noStatus, "no-status", false, "leave up_to_date out of the JSON")
 	f.BoolVar(&o.nested, "nested", false, "group the JSON by namespace")
-	f.BoolVar(&r.insecure, "insecure", false, "remote files over plain HTTP (not yet)")
+	f.BoolVar(&r.insecure, "insecure", false, "allow remote Taskfiles over plain HTTP")
 	f.BoolVarP(&o.watch, "watch", "w", false, "run again when files change")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more")
 	f.BoolVarP(&o.silent, "silent", "s", false, "do not show commands")
@@ -89,7 +92,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.summary, "summary", false, "describe tasks")
 	f.BoolVarP(&o.exitCode, "exit-code", "x", false, "exit with the code of the command that failed")
 	f.StringVarP(&o.dir, "dir", "d", "", "start there instead of here")
-	f.StringVarP(&o.taskfile, "taskfile", "t", "", "a file, a directory, or - for standard input")
+	f.StringVarP(&o.taskfile, "taskfile", "t", "", "a file, a directory, a URL, or - for standard input")
 	f.StringVarP(&o.output, "output", "o", "", "interleaved, group or prefixed")
 	f.StringVar(&o.groupBegin, "output-group-begin", "", "a line before the output of each command")
 	f.StringVar(&o.groupEnd, "output-group-end", "", "a line after the output of each command")
@@ -104,17 +107,18 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.disableFuzzy, "disable-fuzzy", false, "no suggestions for misspelt names")
 	f.StringVar(&o.tempDir, "temp-dir", "", "keep state there instead of in .weft")
 
-	f.BoolVar(&r.download, "download", false, "fetch remote files again (not yet)")
-	f.BoolVar(&r.offline, "offline", false, "use cached remote files only (not yet)")
-	f.BoolVar(&r.clearCache, "clear-cache", false, "forget cached remote files (not yet)")
-	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "time limit of remote files (not yet)")
-	f.DurationVar(&r.expiry, "expiry", 0, "how long remote files stay cached (not yet)")
-	f.StringSliceVar(&r.trustedHosts, "trusted-hosts", nil, "hosts whose files need no question (not yet)")
-	f.StringVar(&r.cacheDir, "remote-cache-dir", "", "where remote files are cached (not yet)")
-	f.StringVar(&r.caCert, "cacert", "", "certificate authority for remote files (not yet)")
-	f.StringVar(&r.cert, "cert", "", "client certificate for remote files (not yet)")
-	f.StringVar(&r.certKey, "cert-key", "", "key of the client certificate (not yet)")
+	f.BoolVar(&r.download, "download", false, "fetch remote Taskfiles again")
+	f.BoolVar(&r.offline, "offline", false, "use copies of remote Taskfiles only")
+	f.BoolVar(&r.clearCache, "clear-cache", false, "remove the copies of remote Taskfiles")
+	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "time limit for each remote Taskfile")
+	f.DurationVar(&r.expiry, "expiry", 0, "how long a copy of a remote Taskfile is used without asking its server")
+	f.StringSliceVar(&r.trustedHosts, "trusted-hosts", nil, "hosts whose Taskfiles need no consent")
+	f.StringVar(&r.cacheDir, "remote-cache-dir", "", "keep copies of remote Taskfiles there")
+	f.StringVar(&r.caCert, "cacert", "", "certificate authority for remote Taskfiles")
+	f.StringVar(&r.cert, "cert", "", "client certificate for remote Taskfiles")
+	f.StringVar(&r.certKey, "cert-key", "", "key of the client certificate")
 
+	f.BoolVar(&r.pin, "pin", false, "write the checksums of remote Taskfiles where they are included")
 	f.BoolVar(&o.forceAll, "force-all", false, "with GENTLE_FORCE: run what is called too")
 	f.BoolVar(&o.check, "check", false, "find every mistake that shows without running")
 	f.BoolVar(&o.why, "why", false, "tell why tasks would run")
@@ -128,7 +132,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.DurationVar(&o.poll, "poll", 0, "watch by looking so often, instead of being told of changes")
 	f.BoolVar(&o.clear, "clear", false, "clear the screen before each run of what is watched")
 	f.BoolVarP(&o.keepGoing, "keep-going", "k", false, "go on with the next task named after a failure")
-	for _, name := range [...]string{"force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "poll", "clear", "keep-going"} {
+	for _, name := range [...]string{"pin", "force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "poll", "clear", "keep-going"} {
 		f.Lookup(name).Hidden = true
 	}
 	return f

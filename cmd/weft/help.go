@@ -46,7 +46,7 @@ commands of variables (sh), if, and of --status and --why also status.
 
 Where
   -d, --dir DIR               start there instead of here
-  -t, --taskfile PATH         a file, a directory, or - for standard input
+  -t, --taskfile PATH         a file, a directory, a URL, or - for standard input
   -g, --global                the Taskfile of the home directory
       --temp-dir DIR          keep state there instead of in .weft
 
@@ -75,7 +75,14 @@ What is shown
       --disable-fuzzy         no "did you mean"
       --events FILE           write what happens as JSON lines; FILE, - or fd:N
 
-Not yet: --insecure --download --offline --clear-cache --timeout D
---expiry D --trusted-hosts LIST --remote-cache-dir DIR --cacert F --cert F
---cert-key F
+Taskfiles of other machines (URLs)
+      --expiry D              use a copy for so long without asking its server
+      --offline, --download   use copies only; fetch all again
+      --clear-cache           remove the copies, and do nothing else
+      --remote-cache-dir DIR  keep copies there
+      --timeout D             time limit for each file (10s)
+      --trusted-hosts LIST    hosts whose files need no consent
+      --pin                   write checksums where such files are included
+      --insecure              allow http:
+      --cacert F, --cert F, --cert-key F
 `

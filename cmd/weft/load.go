@@ -14,15 +14,24 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// load reads the workflow, or shows all its problems and returns the exit code.
-func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
+// loadOptions say which Taskfile the command line means.
+func (a *app) loadOptions() (schema.LoadOptions, error) {
 	dir := a.opts.dir
 	if a.opts.global {
 		if dir = a.env("HOME"); dir == "" {
-			return nil, a.fail(flagError("--global needs HOME to be set"))
+			return schema.LoadOptions{}, flagError("--global needs HOME to be set")
 		}
 	}
-	w, list := schema.Load(ctx, schema.LoadOptions{Dir: dir, Entrypoint: a.opts.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand})
+	return schema.LoadOptions{Dir: dir, Entrypoint: a.opts.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote}, nil
+}
+
+// load reads the workflow, or shows all its problems and returns the exit code.
+func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
+	o, err := a.loadOptions()
+	if err != nil {
+		return nil, a.fail(err)
+	}
+	w, list := schema.Load(ctx, o)
 	if !a.opts.check {
 		a.warnings(list.Warnings())
 	}
@@ -64,7 +73,7 @@ func (a *app) problem(d *diag.Diagnostic) {
 		shown := *d
 		shown.What = what
 		text = shown.Error()
-	} else if !a.dropIn() || d.Kind == diag.NotYet {
+	} else if !a.dropIn() {
 		for _, s := range [...]string{d.Why, d.Fix} {
 			if s != "" {
 				text += "; " + d.Show(s)

@@ -26,10 +26,19 @@ func (a *app) asker() engine.Asker {
 
 // Confirm implements engine.Asker.
 func (p prompter) Confirm(ctx context.Context, text string) (bool, error) {
-	p.paint(p.out, report.Yellow, text+" [y/N]: ")
+	answer, err := p.choose(ctx, text, "y/N")
+	return answer == "y", err
+}
+
+// choose puts a question and returns the answer in lower case, "y" for yes.
+func (p prompter) choose(ctx context.Context, question, choices string) (string, error) {
+	p.paint(p.out, report.Yellow, question+" ["+choices+"]: ")
 	line, err := readLine(ctx)
 	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes", err
+	if answer == "yes" {
+		answer = "y"
+	}
+	return answer, err
 }
 
 // Value implements engine.Asker.

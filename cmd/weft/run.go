@@ -23,10 +23,6 @@ import (
 // ask does what the command line asks of a workflow.
 func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	o := &a.opts
-	switch {
-	case o.remote.download || o.remote.clearCache:
-		return a.fail(&engine.NotYetError{What: "remote Taskfiles", Where: "--download and --clear-cache"})
-	}
 	r, err := a.newRunner(ctx, w)
 	if err != nil {
 		return a.fail(err)

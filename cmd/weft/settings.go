@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -18,24 +18,10 @@ import (
 func (a *app) settings(flags *pflag.FlagSet) {
 	o, rc := &a.opts, a.taskrc()
 	boolean := func(to *bool, flag, env string, fromFile *bool) {
-		if flags.Changed(flag) {
-			return
-		}
-		if v, err := strconv.ParseBool(a.env(env)); err == nil {
-			*to = v
-		} else if fromFile != nil {
-			*to = *fromFile
-		}
+		setting(a, flags, to, flag, env, fromFile, strconv.ParseBool)
 	}
 	text := func(to *string, flag, env string, fromFile *string) {
-		if flags.Changed(flag) {
-			return
-		}
-		if v := a.env(env); v != "" {
-			*to = v
-		} else if fromFile != nil {
-			*to = *fromFile
-		}
+		setting(a, flags, to, flag, env, fromFile, parseText)
 	}
 	boolean(&o.verbose, "verbose", "TASK_VERBOSE", rc.Verbose)
 	boolean(&o.silent, "silent", "TASK_SILENT", rc.Silent)
@@ -46,14 +32,11 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	boolean(&o.dry, "dry", "TASK_DRY", nil)
 	boolean(&o.yes, "yes", "TASK_ASSUME_YES", nil)
 	boolean(&o.groupErrorOnly, "output-group-error-only", "TASK_OUTPUT_GROUP_ERROR_ONLY", nil)
-	boolean(&o.remote.offline, "offline", "TASK_REMOTE_OFFLINE", rc.Remote.Offline)
-	boolean(&o.remote.insecure, "insecure", "TASK_REMOTE_INSECURE", rc.Remote.Insecure)
 	text(&o.output, "output", "TASK_OUTPUT", nil)
 	text(&o.groupBegin, "output-group-begin", "TASK_OUTPUT_GROUP_BEGIN", nil)
 	text(&o.groupEnd, "output-group-end", "TASK_OUTPUT_GROUP_END", nil)
 	text(&o.tempDir, "temp-dir", "TASK_TEMP_DIR", rc.TempDir)
-	text(&o.remote.cert, "cert", "TASK_REMOTE_CERT", rc.Remote.Cert)
-	text(&o.remote.certKey, "cert-key", "TASK_REMOTE_CERT_KEY", rc.Remote.CertKey)
+	a.remoteSettings(flags, &rc.Remote)
 	if !flags.Changed("concurrency") {
 		if n, err := strconv.Atoi(a.env("TASK_CONCURRENCY")); err == nil {
 			o.concurrency = n
@@ -67,6 +50,29 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	a.palette = a.choosePalette()
 	a.experiments(rc)
 	a.warnCoreUtils()
+}
+
+// setting fills one option that its flag has not set: from a variable of the
+// environment, else from the .taskrc files.
+func setting[T any](a *app, flags *pflag.FlagSet, to *T, flag, env string, fromFile *T, parse func(string) (T, error)) {
+	if flags.Changed(flag) {
+		return
+	}
+	if v, err := parse(a.env(env)); err == nil {
+		*to = v
+	} else if fromFile != nil {
+		*to = *fromFile
+	}
+}
+
+var errUnset = errors.New("not set")
+
+// parseText takes any text but none.
+func parseText(s string) (string, error) {
+	if s == "" {
+		return "", errUnset
+	}
+	return s, nil
 }
 
 // taskrc reads the .taskrc files: of the start directory and its parents, as long as they
@@ -144,7 +150,7 @@ func (a *app) startDir() string {
 	case dir != "":
 	case a.opts.global:
 		dir = a.env("HOME")
-	case a.opts.taskfile != "" && a.opts.taskfile != "-" && !strings.Contains(a.opts.taskfile, "://"):
+	case a.opts.taskfile != "" && a.opts.taskfile != "-" && !taskurl.IsRemote(a.opts.taskfile):
 		dir = filepath.Dir(a.opts.taskfile)
 	}
 	abs, err := filepath.Abs(dir)

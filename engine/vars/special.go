@@ -37,6 +37,9 @@ func (f *frame) special(name string) (string, bool) {
 		if o.Workflow.File == nil {
 			return "", true
 		}
+		if o.Workflow.File.Remote {
+			return o.Workflow.File.Path, true
+		}
 		if path := o.Workflow.File.Path; path != stdin {
 			return filepath.ToSlash(path), true
 		}
@@ -76,10 +79,19 @@ func (f *frame) special(name string) (string, bool) {
 		if filepath.IsAbs(t.Dir.S) {
 			return filepath.ToSlash(t.Dir.S), true
 		}
+		if t.File != nil && t.File.Remote {
+			return filepath.ToSlash(filepath.Join(o.UserDir, t.Dir.S)), true
+		}
 		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), t.Dir.S)), true
 	}
 	if t.File == nil {
 		return "", true
+	}
+	if t.File.Remote {
+		if name == "TASKFILE_DIR" {
+			return "", true
+		}
+		return t.File.Path, true
 	}
 	if name == "TASKFILE_DIR" {
 		return filepath.ToSlash(filepath.Dir(t.File.Path)), true
@@ -90,10 +102,14 @@ func (f *frame) special(name string) (string, bool) {
 // stdin is the path of a file that was read from standard input.
 const stdin = "__stdin__"
 
-// namedRoot is the root directory as variables show it: nothing, where a file
-// from standard input is run in the working directory.
+// namedRoot is the root directory as variables show it: nothing, where the root
+// file is remote, or where one from standard input is run in the working
+// directory.
 func (r *Resolver) namedRoot() string {
 	w := r.o.Workflow
+	if w.File != nil && w.File.Remote {
+		return ""
+	}
 	if w.File != nil && w.File.Path == stdin && w.Dir == r.o.UserDir {
 		return ""
 	}

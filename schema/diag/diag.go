@@ -16,8 +16,10 @@ import (
 // that file and must not be changed once a position refers to it.
 type File struct {
 	// Path is where the file is: absolute for files on disk, "__stdin__" for
-	// standard input.
+	// standard input, the URL (its password hidden) of a remote file.
 	Path string
+	// Remote tells that Path is a URL.
+	Remote bool
 	// Name is how the file is shown to the user; "" means Path.
 	Name string
 	// Source is the file's content, for snippets. It may be empty.
@@ -81,11 +83,15 @@ const (
 	IncludeCycle                 // a file includes itself, directly or not
 	ChecksumMismatch             // an include differs from its pinned checksum
 	Conflict                     // a flattened include brings a name that exists
-	NotYet                       // a part of the format this version does not run
 	UnknownKey                   // a key that means nothing (a warning)
 	MissingTask                  // a call of a task that is not there
 	Cycle                        // tasks that need each other
 	Suspicious                   // legal, but can never do what it says (a warning)
+	FetchFailed                  // a remote file cannot be had
+	NotTrusted                   // the user does not trust a remote file
+	NotSecure                    // a remote file would travel in the clear
+	NotCached                    // there is no copy of a remote file, and nothing may be fetched
+	FetchTimedOut                // a remote file did not come in time
 )
 
 // Diagnostic is one problem. What is always set; the others are "" when there

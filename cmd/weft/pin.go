@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/weftrun/weft/cmd/weft/remotefile"
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// pin answers --pin: it writes the checksum of every remote file that files of
+// this machine include into those, where it is missing or another. What the
+// user has not agreed to is shown and asked about first.
+func (a *app) pin(ctx context.Context) int {
+	load, problem := a.loadOptions()
+	if problem != nil {
+		return a.fail(problem)
+	}
+	includes, root, list := schema.RemoteIncludes(ctx, load)
+	if err := list.Err(); err != nil {
+		return a.failFile(diag.FromError(err))
+	}
+	files := make([]schema.RemoteFile, len(includes))
+	for i, in := range includes {
+		files[i] = schema.RemoteFile{URL: in.URL, Pos: in.Pos}
+	}
+	o := a.remoteOptions()
+	o.ShowFirst = true
+	o.Fetch = a.fetcher(root).Taskfile
+	var problems diag.List
+	var said []string
+	contents := remotefile.New(o).Open(ctx, root, files)
+	for i := len(contents) - 1; i >= 0; i-- { // from the end, so that the places before stay where they are
+		in, c := &includes[i], contents[i]
+		switch sum := remotefile.Checksum(c.Source); {
+		case c.Problem != nil:
+			c.Problem.Pos = in.Pos
+			problems.Add(c.Problem)
+		case sum != in.Checksum:
+			if err := pinOne(in, sum); err != nil {
+				return a.fail(err)
+			}
+			text := fmt.Sprintf("%s: include %q is pinned to %s", in.Pos, in.Name, sum)
+			if in.Short {
+				text += "; it is written as a map now, so its variables are no longer those of every task"
+			}
+			said = append(said, text)
+		}
+	}
+	for _, text := range slices.Backward(said) {
+		a.say(a.err, report.Green, diag.Printable(text))
+	}
+	if err := problems.Err(); err != nil {
+		return a.failFile(diag.FromError(err))
+	}
+	if len(said) == 0 {
+		a.say(a.err, report.Green, fmt.Sprintf("nothing to pin: %d remote Taskfiles are included, each pinned to what it is now", len(includes)))
+	}
+	return 0
+}
+
+// pinOne writes one checksum into the file that includes it.
+func pinOne(in *schema.RemoteInclude, sum string) error {
+	path, err := filepath.EvalSymlinks(in.Pos.File.Path)
+	if err != nil {
+		return err
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	edited, err := in.Pin(string(source), sum)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, edited)
+}
+
+// replaceFile replaces the content of a file, whole or not at all.
+func replaceFile(path, text string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	for _, step := range [...]func() error{func() error { return f.Chmod(info.Mode().Perm()) }, f.Sync, f.Close} {
+		if e := step(); err == nil {
+			err = e
+		}
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

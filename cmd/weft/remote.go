@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weftrun/weft/cmd/weft/remotefile"
+	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/companion"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// remoteSettings fills the options about remote Taskfiles that no flag has set.
+func (a *app) remoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
+	o := &a.opts.remote
+	boolean := func(to *bool, flag, env string, fromFile *bool) {
+		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, strconv.ParseBool)
+	}
+	duration := func(to *time.Duration, flag, env string, fromFile *time.Duration) {
+		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, time.ParseDuration)
+	}
+	text := func(to *string, flag, env string, fromFile *string) {
+		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, parseText)
+	}
+	boolean(&o.offline, "offline", "OFFLINE", rc.Offline)
+	boolean(&o.insecure, "insecure", "INSECURE", rc.Insecure)
+	duration(&o.timeout, "timeout", "TIMEOUT", rc.Timeout)
+	duration(&o.expiry, "expiry", "CACHE_EXPIRY", rc.CacheExpiry)
+	text(&o.cacheDir, "remote-cache-dir", "DIR", nil) // the old name
+	text(&o.cacheDir, "remote-cache-dir", "CACHE_DIR", rc.CacheDir)
+	text(&o.caCert, "cacert", "CACERT", rc.CACert)
+	text(&o.cert, "cert", "CERT", rc.Cert)
+	text(&o.certKey, "cert-key", "CERT_KEY", rc.CertKey)
+	setting(a, flags, &o.trustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
+	for _, h := range rc.Headers {
+		if _, known := o.headers[h.Host]; known {
+			continue // that of the nearest file counts
+		}
+		if o.headers == nil {
+			o.headers = map[string][]channel.Header{}
+		}
+		for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
+			o.headers[h.Host] = append(o.headers[h.Host], channel.Header{Name: name, Value: h.Headers[name]})
+		}
+	}
+}
+
+// parseList reads a list with commas.
+func parseList(s string) ([]string, error) {
+	if s == "" {
+		return nil, errUnset
+	}
+	list := strings.Split(s, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	return list, nil
+}
+
+// openRemote is schema.LoadOptions.Open. Files that were opened stay as they are
+// for the whole run.
+func (a *app) openRemote(ctx context.Context, root string, files []schema.RemoteFile) []schema.RemoteContent {
+	if a.remote == nil {
+		o := a.remoteOptions()
+		o.Fetch = a.fetcher(root).Taskfile
+		a.remote = remotefile.New(o)
+	}
+	return a.remote.Open(ctx, root, files)
+}
+
+func (a *app) remoteOptions() remotefile.Options {
+	r := &a.opts.remote
+	o := remotefile.Options{
+		CopiesOnly: a.opts.check || a.opts.complete,
+		Insecure:   r.insecure, Offline: r.offline, Download: r.download, Expiry: r.expiry, Timeout: r.timeout, TrustedHosts: r.trustedHosts,
+		CACert: absolute(r.caCert), Cert: absolute(r.cert), CertKey: absolute(r.certKey), Headers: r.headers,
+		CacheHome: a.userDir("XDG_CACHE_HOME", ".cache"), CacheDir: r.cacheDir, StateHome: a.userDir("XDG_STATE_HOME", ".local/state"),
+		AssumeYes: a.opts.yes, Reference: a.dropIn(),
+		Say:  func(text string) { a.paint(a.out, report.Yellow, text) },
+		Warn: func(d *diag.Diagnostic) { a.warnings([]*diag.Diagnostic{d}) },
+	}
+	if p, ok := a.asker().(prompter); ok {
+		o.Ask = p.choose
+	}
+	return o
+}
+
+// absolute is path, seen from the working directory; nothing stays nothing.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); path != "" && err == nil {
+		return abs
+	}
+	return path
+}
+
+// userDir is a directory of the user's: the one that an XDG variable names,
+// else the one that the system has for such things; "" if there is none.
+func (a *app) userDir(variable, below string) string {
+	if dir := a.env(variable); filepath.IsAbs(dir) {
+		return dir
+	}
+	switch runtime.GOOS {
+	case "windows", "darwin":
+		dir, err := os.UserCacheDir()
+		if runtime.GOOS == "darwin" && variable == "XDG_STATE_HOME" {
+			dir, err = os.UserConfigDir()
+		}
+		if err != nil {
+			return ""
+		}
+		return dir
+	}
+	if home := a.env("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, below)
+	}
+	return ""
+}
+
+// fetcher returns what gets files: the second program, which is started when it
+// is first asked.
+func (a *app) fetcher(root string) *companion.Companion {
+	if a.companion == nil {
+		cache := a.userDir("XDG_CACHE_HOME", ".cache")
+		if cache != "" {
+			cache = filepath.Join(cache, "weft")
+		}
+		a.companion = companion.New(companion.Options{Version: weftVersion(), Environ: a.environ, CacheDir: cache, Root: root})
+	}
+	return a.companion
+}
+
+// closeCompanion ends the second program, if it was started.
+func (a *app) closeCompanion() {
+	if a.companion != nil {
+		a.companion.Close()
+	}
+}
+
+// clearCache answers --clear-cache.
+func (a *app) clearCache() int {
+	if err := remotefile.New(a.remoteOptions()).Clear(a.startDir()); err != nil {
+		return a.fail(err)
+	}
+	return 0
+}

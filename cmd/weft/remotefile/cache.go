@@ -1,0 +1,161 @@
+package remotefile
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/internal/statefile"
+)
+
+// How copies are kept. Their directory and the names in it are those of the
+// format's own runner, so that the two can share one. A copy is three files
+// and, if weft made it, a fourth:
+//
+//	KEY.yaml       the content
+//	KEY.checksum   its SHA-256: a copy that was cut off is none
+//	KEY.timestamp  when it was last known to be what the server has (RFC 3339)
+//	KEY.etag       two lines: the server's ETag, and the name of the file that
+//	               was found below the URL
+//
+// KEY is KIND.HOST.DIRECTORY.FILE.SHA256(URL).
+
+// cache keeps copies. It may be used concurrently.
+type cache struct {
+	place *statefile.Place // nil: none are kept
+	warn  func(err error, consequence string)
+}
+
+// copied is a copy of a remote file.
+type copied struct {
+	source, sum, etag, name string
+	at                      time.Time // the zero time if that is not known
+}
+
+// age is how old the copy is. One from the future is as good as none.
+func (c *copied) age(now time.Time) time.Duration {
+	if c.at.IsZero() || c.at.After(now) {
+		return 1<<63 - 1
+	}
+	return now.Sub(c.at)
+}
+
+// suffixes are those of the files of a copy.
+var suffixes = [...]string{".yaml", ".checksum", ".timestamp", ".etag"}
+
+// noteLimit bounds the small files, in bytes.
+const noteLimit = 4 << 10
+
+// read returns the copy of f, or nil.
+func (c *cache) read(f *file) *copied {
+	if c.place == nil {
+		return nil
+	}
+	d, err := c.place.Open()
+	if err != nil {
+		c.problem(err)
+		return nil
+	}
+	defer d.Close()
+	key := f.URL.CacheName()
+	text := func(suffix string, limit int64) string {
+		b, err := d.ReadFile(key+suffix, limit)
+		if err != nil {
+			c.problem(err)
+		}
+		return string(b)
+	}
+	sum := strings.TrimSpace(text(".checksum", noteLimit))
+	if sum == "" {
+		return nil
+	}
+	out := &copied{source: text(".yaml", channel.MaxTaskfile), sum: sum}
+	if Checksum(out.source) != sum {
+		return nil
+	}
+	out.at, _ = time.Parse(time.RFC3339, strings.TrimSpace(text(".timestamp", noteLimit)))
+	out.etag, out.name, _ = strings.Cut(strings.TrimSuffix(text(".etag", noteLimit), "\n"), "\n")
+	return out
+}
+
+// write keeps a copy of f, which was got now.
+func (c *cache) write(f *file, now time.Time) {
+	if c.place == nil {
+		return
+	}
+	d, err := c.place.Make()
+	if err != nil {
+		c.problem(err)
+		return
+	}
+	defer d.Close()
+	key := f.URL.CacheName()
+	put := func(suffix, text string) {
+		if err == nil {
+			err = d.WriteFile(key+suffix, []byte(text))
+		}
+	}
+	if f.copied == nil || f.copied.sum != f.sum {
+		put(".yaml", f.source)
+		put(".checksum", f.sum) // after it: a copy counts when both agree
+	}
+	if note := f.etag + "\n" + f.name + "\n"; len(note) <= noteLimit && (note != "\n\n" || f.copied != nil) {
+		put(".etag", note)
+	}
+	put(".timestamp", now.UTC().Format(time.RFC3339))
+	if err != nil {
+		c.problem(err)
+	}
+}
+
+// problem tells of what keeps copies from being used, once. That there are none
+// is no problem.
+func (c *cache) problem(err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		c.warn(err, "no copies of remote Taskfiles are kept there")
+	}
+}
+
+// clear removes all copies, and nothing else.
+func (c *cache) clear() error {
+	if c.place == nil {
+		return nil
+	}
+	d, err := c.place.Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !isCopy(name) {
+			continue
+		}
+		if e := d.Remove(name); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = e
+		}
+	}
+	return err
+}
+
+// isCopy reports whether a file of that name belongs to a copy.
+func isCopy(name string) bool {
+	if !strings.HasPrefix(name, "http.") && !strings.HasPrefix(name, "git.") {
+		return false
+	}
+	name = strings.TrimSuffix(name, statefile.TemporarySuffix)
+	for _, s := range suffixes {
+		if strings.Contains(name, s) {
+			return true
+		}
+	}
+	return false
+}

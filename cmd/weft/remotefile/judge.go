@@ -1,0 +1,168 @@
+package remotefile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// judge decides which of the files that were got may be used, asks about those
+// that nobody has agreed to, and keeps copies of the server's.
+func (op *Opener) judge(ctx context.Context, files []*file) {
+	var asked []*file
+	var agreed []consent
+	for _, f := range files {
+		if f.problem != nil {
+			continue
+		}
+		pinned, right := f.pinned()
+		switch {
+		case right || op.trustedHost(f) || op.trust.digest(f.location) == f.sum:
+			op.keep(f)
+		case !pinned:
+			asked = append(asked, f)
+		}
+	}
+	for _, f := range op.consent(ctx, asked) {
+		op.keep(f)
+		agreed = append(agreed, consent{toContent, f.sum, f.location})
+	}
+	op.trust.add(ctx, agreed)
+}
+
+// keep keeps a copy of what the server sent.
+func (op *Opener) keep(f *file) {
+	if f.fetched {
+		op.cache.write(f, op.o.Now())
+	}
+}
+
+// consent returns those of the files that the user agrees to. The others have a
+// problem then.
+func (op *Opener) consent(ctx context.Context, files []*file) []*file {
+	switch {
+	case len(files) == 0:
+		return nil
+	case op.o.CopiesOnly:
+		for _, f := range files {
+			f.problem = unread(f)
+		}
+		return nil
+	case op.o.Reference:
+		return op.consentOneByOne(ctx, files)
+	}
+	if op.o.ShowFirst {
+		op.show(files)
+	}
+	question := op.question(files)
+	switch {
+	case op.o.AssumeYes:
+		op.o.Say(question + " [assuming yes]\n")
+		return files
+	case op.o.Ask == nil:
+		for _, f := range files {
+			f.problem = op.notTrusted(f, "there is no terminal to ask on")
+		}
+		return nil
+	}
+	for {
+		switch answer, err := op.o.Ask(ctx, question, "y/N/d"); {
+		case err == nil && answer == "y":
+			return files
+		case err == nil && answer == "d":
+			op.show(files)
+			question = "Use them?"
+		default:
+			why := "you did not agree to it"
+			if err != nil {
+				why = err.Error()
+			}
+			for _, f := range files {
+				f.problem = op.notTrusted(f, why)
+			}
+			return nil
+		}
+	}
+}
+
+// question names the files that are to be agreed to.
+func (op *Opener) question(files []*file) string {
+	var b strings.Builder
+	b.WriteString("These Taskfiles come from other machines, and you have not agreed to them yet:\n")
+	for _, f := range files {
+		state := "new"
+		if op.trust.digest(f.location) != "" {
+			state = "changed since you agreed to it"
+		}
+		fmt.Fprintf(&b, "  %s (%s)\n", diag.Printable(f.location), state)
+	}
+	b.WriteString("Whoever can change them can run commands here. Use them?")
+	return b.String()
+}
+
+func (op *Opener) show(files []*file) {
+	for _, f := range files {
+		op.o.Say(op.content(f))
+	}
+}
+
+// content shows what is to be agreed to: the file, or what is different in it
+// from what was agreed to last, if there is a copy of that.
+func (op *Opener) content(f *file) string {
+	head := "--- " + f.location + "\n"
+	text := f.source
+	if c := f.copied; c != nil && c.sum != f.sum && c.sum == op.trust.digest(f.location) {
+		head, text = "", string(diff.Diff("agreed to: "+f.location, []byte(c.source), "now: "+f.location, []byte(f.source)))
+	}
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return diag.PrintableText(head + text)
+}
+
+// consentOneByOne asks as the format's own runner does.
+func (op *Opener) consentOneByOne(ctx context.Context, files []*file) []*file {
+	var agreed []*file
+	for _, f := range files {
+		question := fmt.Sprintf("The task you are attempting to run depends on the remote Taskfile at %q.", f.location)
+		if op.trust.digest(f.location) != "" {
+			question = fmt.Sprintf("The Taskfile at %q has changed since you last used it!", f.location)
+		}
+		if op.ask(ctx, question+"\n--- Make sure you trust the source of this Taskfile before continuing ---\nContinue?") {
+			agreed = append(agreed, f)
+		} else {
+			f.problem = op.notTrusted(f, "")
+		}
+	}
+	return agreed
+}
+
+// ask puts a question that is answered with yes or no.
+func (op *Opener) ask(ctx context.Context, question string) bool {
+	switch {
+	case op.o.AssumeYes:
+		op.o.Say(question + " [assuming yes]\n")
+		return true
+	case op.o.Ask == nil:
+		return false
+	}
+	answer, err := op.o.Ask(ctx, question, "y/N")
+	return err == nil && answer == "y"
+}
+
+// consentToRedirect asks whether f may come from another host than it says.
+func (op *Opener) consentToRedirect(ctx context.Context, f *file) bool {
+	question := fmt.Sprintf("The Taskfile at %s comes from another host:\n  %s\nFollow it there?", diag.Printable(f.location), diag.Printable(f.redirect.Redacted()))
+	if !op.ask(ctx, question) {
+		f.problem = &diag.Diagnostic{Kind: diag.NotTrusted, What: fmt.Sprintf("Taskfile %q not trusted by user", f.location),
+			Why: fmt.Sprintf("its server leads to another host, %s", f.redirect.Redacted()),
+			Fix: fmt.Sprintf("name the URL that it leads to, pin its checksum, or trust the host: --trusted-hosts %s", f.redirect.Host())}
+		return false
+	}
+	op.trust.add(ctx, []consent{{toRedirect, f.redirect.Host(), f.location}})
+	return true
+}

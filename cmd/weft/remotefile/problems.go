@@ -1,0 +1,137 @@
+package remotefile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/companion"
+	"github.com/weftrun/weft/internal/taskurl"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Texts of the format's own runner stand in What; Why and Fix are weft's.
+
+func insecure(f *file) *diag.Diagnostic {
+	return &diag.Diagnostic{Kind: diag.NotSecure,
+		What: fmt.Sprintf("Taskfile %q cannot be downloaded over an insecure connection. You can override this by using the --insecure flag", f.location)}
+}
+
+func notCached(f *file) *diag.Diagnostic {
+	return &diag.Diagnostic{Kind: diag.NotCached,
+		What: fmt.Sprintf("Taskfile %q was not found in the cache. Remove the --offline flag to use a remote copy or download it using the --download flag", f.location)}
+}
+
+// unread is the hint about a file that is not looked into.
+func unread(f *file) *diag.Diagnostic {
+	return &diag.Diagnostic{Kind: diag.NotCached, Severity: diag.Warning,
+		What: fmt.Sprintf("the remote Taskfile %q was not looked into", f.location),
+		Why:  "nothing is fetched here, and there is no copy of it that you have agreed to", Fix: "fetch it with --download"}
+}
+
+// notTrusted is the problem of a file that the user has not agreed to, with the
+// line that pins it.
+func (op *Opener) notTrusted(f *file, why string) *diag.Diagnostic {
+	fix := fmt.Sprintf("pin it where it is included, with the line  checksum: %s", f.sum)
+	if !f.Pos.IsValid() {
+		fix = fmt.Sprintf("run it once on a terminal, or trust its host: --trusted-hosts %s", f.URL.Host())
+	}
+	return &diag.Diagnostic{Kind: diag.NotTrusted, What: fmt.Sprintf("Taskfile %q not trusted by user", f.location), Why: why, Fix: fix}
+}
+
+func fetchFailed(f *file, why, fix string) *diag.Diagnostic {
+	return &diag.Diagnostic{Kind: diag.FetchFailed, What: fmt.Sprintf("Download of %q failed", f.location), Why: why, Fix: fix}
+}
+
+func notFound(f *file, why string) *diag.Diagnostic {
+	return &diag.Diagnostic{Kind: diag.NotFound, What: fmt.Sprintf("No Taskfile found at %q", f.location), Why: why}
+}
+
+// failed decides what becomes of f after an answer that is no file: a copy, if
+// the server could not be asked, else a problem.
+func (op *Opener) failed(f *file, err error) {
+	var e *channel.Error
+	if !errors.As(err, &e) {
+		f.problem = fetchFailed(f, err.Error(), "")
+		var none *companion.UnavailableError
+		if errors.As(err, &none) {
+			f.problem = fetchFailed(f, strings.TrimSuffix(none.What+": "+none.Why, ": "), none.Fix)
+		}
+		op.fallBack(f, err.Error())
+		return
+	}
+	switch e.Kind {
+	case channel.NotFound:
+		f.problem, f.absent = notFound(f, e.Text), true
+	case channel.BadType:
+		f.problem = notFound(f, e.Text)
+	case channel.Insecure:
+		f.problem = insecure(f)
+	case channel.TimedOut:
+		f.problem = &diag.Diagnostic{Kind: diag.FetchTimedOut,
+			What: fmt.Sprintf("Network connection timed out after %s while attempting to download Taskfile %q", op.o.Timeout, f.location)}
+		op.fallBack(f, fmt.Sprintf("no answer within %s", op.o.Timeout))
+	case channel.Unreachable:
+		f.problem = fetchFailed(f, e.Text, "")
+		op.fallBack(f, e.Text)
+	case channel.Unauthorized, channel.BadStatus:
+		op.refused(f, e)
+	case channel.Redirect:
+		f.redirect, _ = taskurl.Parse(e.URL)
+		f.problem = fetchFailed(f, e.Text, "")
+	case channel.Git:
+		f.problem = fetchFailed(f, e.Text, "")
+		if op.o.Reference {
+			f.problem.Kind = diag.Other
+		}
+	default:
+		f.problem = fetchFailed(f, e.Text, "")
+	}
+}
+
+// refused is for a server that answers with another status than 200.
+func (op *Opener) refused(f *file, e *channel.Error) {
+	f.problem = fetchFailed(f, "", "")
+	f.problem.What += " with status code " + e.Text
+	if op.o.Reference && e.Kind != channel.Unauthorized {
+		f.problem = notFound(f, "") // it has tried all names, and found none
+	}
+	if e.Status >= 500 {
+		op.fallBack(f, "status code "+e.Text)
+	}
+}
+
+// fallBack takes the copy of f instead, if there is one, and says so.
+func (op *Opener) fallBack(f *file, why string) {
+	if f.copied == nil {
+		return
+	}
+	f.take(f.copied)
+	f.problem = nil
+	if op.o.Warn == nil {
+		return
+	}
+	age := "of unknown age"
+	if at := f.copied.at; !at.IsZero() {
+		age = "of " + old(op.o.Now().Sub(at)) + " ago"
+	}
+	op.o.Warn(&diag.Diagnostic{Severity: diag.Warning, Pos: f.Pos, What: fmt.Sprintf("%s could not be fetched, so the copy %s is used", f.location, age), Why: why})
+}
+
+// old is how long ago something was, in the largest unit that fits.
+func old(d time.Duration) string {
+	for _, unit := range [...]struct {
+		name string
+		of   time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
+		switch n := int(d / unit.of); {
+		case n == 1:
+			return "1 " + unit.name
+		case n > 1:
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return "less than a minute"
+}

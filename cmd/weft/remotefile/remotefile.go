@@ -1,0 +1,263 @@
+// Package remotefile gets Taskfiles of other machines for the loader, and
+// decides whether they may be used.
+//
+// [Opener.Open] is schema.LoadOptions.Open. For each file it takes the copy of
+// an earlier run, while that is young enough, or asks the server by way of
+// [Fetcher], which is the second program; then it judges what it got:
+//
+//	copy or answer ─▶ pinned by a checksum? trusted host? agreed to before? ─▶ use it
+//	                                  no ─▶ ask, once for all ─▶ yes: remember, keep a copy
+//	                                                             no, or nobody to ask: NotTrusted
+//
+// Copies are kept in a [cache], which anybody may fill and which is therefore
+// never evidence of anything; what the user has agreed to is remembered by
+// [trust], in the user's own state directory, where no project reaches. The
+// package knows neither HTTP nor git nor terminals.
+package remotefile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/internal/statefile"
+	"github.com/weftrun/weft/internal/taskurl"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Options say what may be fetched, and what is trusted. The zero value fetches
+// nothing, since it has no Fetch, and trusts nothing.
+type Options struct {
+	// Fetch gets one file; several calls may go on at a time. An error that is
+	// no *channel.Error means that nothing can be fetched at all.
+	Fetch func(ctx context.Context, r *channel.TaskfileRequest) (*channel.Taskfile, error)
+	// CopiesOnly takes copies whatever their age, and neither fetches nor asks:
+	// for answers that must come without either. What there is no trusted copy
+	// of is a hint.
+	CopiesOnly bool
+
+	Insecure bool          // http: is allowed
+	Offline  bool          // copies, whatever their age; without one it is an error
+	Download bool          // copies are fetched again, whatever their age
+	Expiry   time.Duration // how long a copy is taken without a question to the server; 0: not at all
+	Timeout  time.Duration // for each file
+	// TrustedHosts are hosts, with their port if they have one, whose files need
+	// no consent.
+	TrustedHosts          []string
+	CACert, Cert, CertKey string                      // files, as in channel.TaskfileRequest
+	Headers               map[string][]channel.Header // by host, with the port if there is one
+
+	CacheHome string // the user's cache directory; "" keeps no copies
+	CacheDir  string // in place of weft's own below CacheHome; relative to the root directory
+	StateHome string // the user's state directory; "" remembers no consent
+
+	AssumeYes bool             // consent to everything
+	ShowFirst bool             // show what there is to agree to before asking
+	Reference bool             // ask, and fail, in the words of the format's own runner
+	Now       func() time.Time // nil: time.Now
+
+	// Ask puts a question and returns what is answered: "y", "d" or anything
+	// else, which is no. nil if there is nobody to ask.
+	Ask func(ctx context.Context, question, choices string) (string, error)
+	// Say shows a text, of one line or more.
+	Say func(text string)
+	// Warn shows a warning. It may be called concurrently.
+	Warn func(*diag.Diagnostic)
+}
+
+// Opener opens remote files. What it has opened once it does not open again: a
+// file is the same for a whole run. Its methods are for one goroutine.
+type Opener struct {
+	o      Options
+	trust  *trust
+	cache  *cache
+	opened map[string]*file // by location
+	warned sync.Map         // what was warned of
+}
+
+// New returns an Opener. It touches nothing before Open is called.
+func New(o Options) *Opener {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Opener{o: o, opened: map[string]*file{}}
+}
+
+// file is a remote file on its way.
+type file struct {
+	schema.RemoteFile
+	location string
+
+	source   string
+	sum      string // of source, in hexadecimal
+	name     string // of the file, where the URL is a directory of a repository
+	etag     string
+	fetched  bool // source is the server's, not a copy
+	copied   *copied
+	followed []string // hosts that the server may redirect to
+	problem  *diag.Diagnostic
+	absent   bool         // problem is that it is not there
+	redirect *taskurl.URL // problem is that the server leads there, to another host
+}
+
+// names are those a Taskfile may have.
+var names = schema.FileNames()
+
+// Open implements schema.LoadOptions.Open; dir is the root directory.
+func (op *Opener) Open(ctx context.Context, dir string, files []schema.RemoteFile) []schema.RemoteContent {
+	if op.cache == nil {
+		op.cache = &cache{place: op.o.cachePlace(dir), warn: op.unsafe}
+		op.trust = &trust{home: op.o.StateHome, warn: op.unsafe}
+	}
+	all := make([]*file, len(files))
+	var todo []*file
+	for i, f := range files {
+		location := f.URL.Redacted()
+		if known := op.opened[location]; known != nil && known.problem == nil {
+			all[i] = known
+			continue
+		}
+		all[i] = &file{RemoteFile: f, location: location, followed: op.trust.redirects(location)}
+		op.opened[location] = all[i]
+		todo = append(todo, all[i])
+	}
+	op.getAll(ctx, todo)
+	op.judge(ctx, todo)
+	out := make([]schema.RemoteContent, len(all))
+	for i, f := range all {
+		out[i] = schema.RemoteContent{Source: f.source, Problem: f.problem, Absent: f.absent}
+		if f.name != "" && f.URL.Kind == taskurl.Git {
+			out[i].Found = f.URL.Join(f.name)
+		}
+	}
+	return out
+}
+
+// maxRedirects is how many times one file may lead to another host.
+const maxRedirects = 10
+
+// getAll gets all files, side by side, and again those that lead to hosts which
+// the user agrees to.
+func (op *Opener) getAll(ctx context.Context, files []*file) {
+	for range maxRedirects {
+		var wg sync.WaitGroup
+		for _, f := range files {
+			wg.Go(func() { op.get(ctx, f) })
+		}
+		wg.Wait()
+		files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.redirect == nil || !op.follow(ctx, f) })
+		if len(files) == 0 {
+			return
+		}
+	}
+}
+
+// get takes a copy of f, or asks the server for it.
+func (op *Opener) get(ctx context.Context, f *file) {
+	o := &op.o
+	f.problem, f.redirect = nil, nil
+	f.copied = op.cache.read(f)
+	switch c := f.copied; {
+	case !o.Insecure && (f.URL.Scheme() == "http" || f.URL.Scheme() == "git"):
+		f.problem = insecure(f)
+	case c != nil && (o.Offline || o.CopiesOnly || !o.Download && (f.URL.IsCommit() || c.age(o.Now()) < o.Expiry)):
+		f.take(c)
+	case o.CopiesOnly:
+		f.problem = unread(f)
+	case o.Offline:
+		f.problem = notCached(f)
+	default:
+		op.fetch(ctx, f)
+	}
+}
+
+// fetch asks the server for f.
+func (op *Opener) fetch(ctx context.Context, f *file) {
+	o := &op.o
+	r := &channel.TaskfileRequest{
+		URL: f.URL.String(), Names: names[:], Insecure: o.Insecure, CACert: o.CACert, Cert: o.Cert, CertKey: o.CertKey, Timeout: o.Timeout,
+		RedirectHosts: slices.Concat(o.TrustedHosts, f.followed), Headers: o.Headers[f.URL.Host()],
+	}
+	if f.copied != nil {
+		r.ETag = f.copied.etag
+	}
+	answer, err := o.Fetch(ctx, r)
+	switch {
+	case err != nil:
+		op.failed(f, err)
+	case answer.NotModified && f.copied != nil && r.ETag != "":
+		f.take(f.copied)
+		f.fetched = true
+	case answer.NotModified:
+		f.problem = fetchFailed(f, "the server says that it has not changed since a copy which there is not", "")
+	default:
+		f.source, f.name, f.etag, f.fetched = string(answer.Body), answer.Name, answer.ETag, true
+		f.sum = Checksum(f.source)
+	}
+}
+
+// take uses a copy.
+func (f *file) take(c *copied) {
+	f.source, f.sum, f.name, f.etag, f.fetched = c.source, c.sum, c.name, c.etag, false
+}
+
+// Checksum is the SHA-256 of a file, as checksum in a Taskfile has it.
+func Checksum(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
+}
+
+// follow asks whether f may be had from where its server leads to.
+func (op *Opener) follow(ctx context.Context, f *file) bool {
+	if len(f.Checksums) == 0 && !op.consentToRedirect(ctx, f) {
+		return false // where there is a checksum it does not matter who sends the content
+	}
+	f.followed = append(f.followed, f.redirect.Host())
+	return true
+}
+
+// Clear removes all copies, and nothing else; dir is the root directory.
+func (op *Opener) Clear(dir string) error {
+	return (&cache{place: op.o.cachePlace(dir)}).clear()
+}
+
+// cachePlace is where copies are.
+func (o *Options) cachePlace(root string) *statefile.Place {
+	switch dir := o.CacheDir; {
+	case dir != "" && !filepath.IsAbs(dir):
+		return &statefile.Place{Base: filepath.Join(root, dir), Path: "remote", Project: root}
+	case dir != "":
+		return &statefile.Place{Base: dir, Path: "remote", Project: root}
+	case o.CacheHome != "":
+		return &statefile.Place{Base: o.CacheHome, Path: "weft/remote"}
+	}
+	return nil
+}
+
+// unsafe warns, once, of a file of state that is not used.
+func (op *Opener) unsafe(err error, consequence string) {
+	d := &diag.Diagnostic{Severity: diag.Warning, What: err.Error(), Why: consequence}
+	if u, ok := err.(*statefile.Unsafe); ok {
+		d.Fix = u.Fix
+	}
+	if _, told := op.warned.LoadOrStore(d.What, true); !told && op.o.Warn != nil {
+		op.o.Warn(d)
+	}
+}
+
+// trustedHost reports whether files of f's host need no consent.
+func (op *Opener) trustedHost(f *file) bool { return slices.Contains(op.o.TrustedHosts, f.URL.Host()) }
+
+// pinned reports whether an include says what the content of f is. Whether it
+// is right is for the loader to see; what is wrong is neither asked about nor
+// kept.
+func (f *file) pinned() (pinned, right bool) {
+	return len(f.Checksums) > 0, slices.ContainsFunc(f.Checksums, func(sum string) bool { return strings.EqualFold(sum, f.sum) })
+}

@@ -1,0 +1,153 @@
+package remotefile
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/weftrun/weft/internal/statefile"
+)
+
+// What the user has agreed to is a file of lines, in the user's own state
+// directory, writable by nobody else:
+//
+//	sha256 DIGEST URL    the content with that digest, of that URL
+//	redirect HOST URL    that the server of that URL leads to that host
+//
+// An URL has one digest, that of the content agreed to last. Passwords in URLs
+// are hidden before they come here.
+
+const (
+	trustFile  = "trust"
+	trustLock  = "trust.lock"
+	trustLimit = 16 << 20 // bytes
+)
+
+// trust remembers consent. It is for one goroutine, and reads its file once.
+type trust struct {
+	home string // the user's state directory; "" remembers nothing
+	warn func(err error, consequence string)
+
+	read  bool
+	lines []consent
+}
+
+// consent is one line.
+type consent struct {
+	kind, value, location string
+}
+
+const (
+	toContent  = "sha256"
+	toRedirect = "redirect"
+)
+
+func (t *trust) place() statefile.Place {
+	return statefile.Place{Base: t.home, Path: "weft", Private: true}
+}
+
+// known returns the lines of the file.
+func (t *trust) known() []consent {
+	if !t.read && t.home != "" {
+		t.read = true
+		d, err := t.place().Open()
+		if err == nil {
+			t.lines, err = readTrust(d)
+			d.Close()
+		}
+		t.problem(err)
+	}
+	return t.lines
+}
+
+func readTrust(d *statefile.Dir) ([]consent, error) {
+	b, err := d.ReadFile(trustFile, trustLimit)
+	if err != nil {
+		return nil, err
+	}
+	var lines []consent
+	for line := range strings.Lines(string(b)) {
+		kind, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		value, location, ok := strings.Cut(rest, " ")
+		if ok && value != "" && (kind == toContent || kind == toRedirect) {
+			lines = append(lines, consent{kind, value, location})
+		}
+	}
+	return lines, nil
+}
+
+// digest returns the digest of the content that was agreed to last, or "".
+func (t *trust) digest(location string) string {
+	for _, c := range t.known() {
+		if c.kind == toContent && c.location == location {
+			return c.value
+		}
+	}
+	return ""
+}
+
+// redirects returns the hosts that a URL may lead to.
+func (t *trust) redirects(location string) []string {
+	var hosts []string
+	for _, c := range t.known() {
+		if c.kind == toRedirect && c.location == location {
+			hosts = append(hosts, c.value)
+		}
+	}
+	return hosts
+}
+
+// add remembers what was agreed to, beside what other runs add.
+func (t *trust) add(ctx context.Context, agreed []consent) {
+	if len(agreed) == 0 {
+		return
+	}
+	t.lines = merge(t.known(), agreed)
+	if t.home == "" {
+		return
+	}
+	d, err := t.place().Make()
+	if err != nil {
+		t.problem(err)
+		return
+	}
+	defer d.Close()
+	lock, err := d.Lock(ctx, trustLock, "", nil)
+	if err != nil {
+		t.problem(err)
+		return
+	}
+	defer lock.Release()
+	there, err := readTrust(d)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.problem(err)
+		return
+	}
+	var b strings.Builder
+	for _, c := range merge(there, agreed) {
+		b.WriteString(c.kind + " " + c.value + " " + c.location + "\n")
+	}
+	t.problem(d.WriteFile(trustFile, []byte(b.String())))
+}
+
+// merge adds to old, in place of what is said there of the same content.
+func merge(old, agreed []consent) []consent {
+	all := slices.Clone(old)
+	for _, c := range agreed {
+		all = slices.DeleteFunc(all, func(o consent) bool {
+			return o == c || c.kind == toContent && o.kind == toContent && o.location == c.location
+		})
+		all = append(all, c)
+	}
+	return all
+}
+
+// problem tells of what keeps consent from being remembered, once. That nothing
+// has been agreed to yet is no problem.
+func (t *trust) problem(err error) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.warn(err, "consent to remote Taskfiles is not remembered, so you are asked each time")
+	}
+}

@@ -1,0 +1,173 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weftrun/weft/internal/taskurl"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// RemoteInclude is an include of a remote file, as it is written in a file of
+// this machine.
+type RemoteInclude struct {
+	Name     string
+	URL      *taskurl.URL
+	Checksum string // as it is pinned; "" if it is not
+	Short    bool   // written as a text, not as a map
+	Pos      diag.Pos
+
+	entry *includeEntry
+}
+
+// RemoteIncludes finds the root file and reads it and what it includes of this
+// machine, and returns all remote includes of these files, in the order in which
+// they were read, and the root directory. Nothing remote is opened.
+func RemoteIncludes(ctx context.Context, o LoadOptions) (found []RemoteInclude, root string, list diag.List) {
+	if taskurl.IsRemote(o.Entrypoint) {
+		list.Add(&diag.Diagnostic{Kind: diag.Other, What: "the Taskfile is itself on another machine, where nothing can be written"})
+		return nil, "", list
+	}
+	l := newLoader(ctx, o)
+	l.readRoot()
+	for _, in := range l.remote {
+		found = append(found, RemoteInclude{Name: in.e.name, URL: in.url, Checksum: in.e.checksum.S, Short: !in.e.advanced, Pos: in.e.pos, entry: in.e})
+	}
+	return found, l.dir, l.list
+}
+
+// Pin returns the source of the file that the include is in, with its checksum
+// set to sum; source is what the file holds now. It changes nothing but that
+// checksum: where it does not find a way that leaves all else as it is, it
+// returns an error.
+func (in *RemoteInclude) Pin(source, sum string) (string, error) {
+	before, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: source})
+	if list.Err() != nil {
+		return "", list.Err()
+	}
+	want := describeIncludes(before, in.Name, sum)
+	for _, edit := range []func(string, string) (string, bool){in.replaceChecksum, in.addLine, in.addInFlow, in.shortToMap} {
+		edited, ok := edit(source, sum)
+		if !ok {
+			continue
+		}
+		after, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: edited})
+		if list.Err() == nil && slices.Equal(describeIncludes(after, in.Name, sum), want) && len(after.tasks) == len(before.tasks) {
+			return edited, nil
+		}
+	}
+	return "", fmt.Errorf("%s: the way include %q is written cannot be edited; write the line  checksum: %s  into it yourself", in.Pos, in.Name, sum)
+}
+
+// describeIncludes tells what the includes of a file say, with sum as the
+// checksum of the one called name.
+func describeIncludes(doc *document, name, sum string) []string {
+	var all []string
+	for _, e := range doc.includes {
+		checksum := e.checksum.S
+		if e.name == name {
+			checksum = sum
+		}
+		text := fmt.Sprint(e.name, "\x00", e.taskfile.S, "\x00", e.dir.S, "\x00", e.optional, e.internal, e.flatten, e.aliases, e.excludes, "\x00", checksum)
+		for _, v := range e.vars {
+			text += fmt.Sprint("\x00", v.Name, v.Kind, v.Value, v.Text)
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// replaceChecksum writes sum in place of the checksum that there is.
+func (in *RemoteInclude) replaceChecksum(source, sum string) (string, bool) {
+	from, to, ok := scalarAt(source, in.entry.checksum.Pos)
+	if !ok || in.Checksum == "" {
+		return "", false
+	}
+	return source[:from] + sum + source[to:], true
+}
+
+// addLine adds a line below that of the key taskfile.
+func (in *RemoteInclude) addLine(source, sum string) (string, bool) {
+	from, _, ok := scalarAt(source, in.entry.taskfile.Pos)
+	if !ok || in.Short {
+		return "", false
+	}
+	line := strings.LastIndexByte(source[:from], '\n') + 1
+	key := source[line:from]
+	indent := key[:len(key)-len(strings.TrimLeft(key, " "))]
+	if !strings.HasPrefix(key[len(indent):], "taskfile") {
+		return "", false
+	}
+	end := len(source)
+	if i := strings.IndexByte(source[from:], '\n'); i >= 0 {
+		end = from + i
+	}
+	newline := "\n"
+	if end > 0 && source[end-1] == '\r' {
+		newline, end = "\r\n", end-1
+	}
+	return source[:end] + newline + indent + "checksum: " + sum + source[end:], true
+}
+
+// addInFlow adds a key behind that of the file, in a map with braces.
+func (in *RemoteInclude) addInFlow(source, sum string) (string, bool) {
+	_, to, ok := scalarAt(source, in.entry.taskfile.Pos)
+	if !ok || in.Short {
+		return "", false
+	}
+	return source[:to] + ", checksum: " + sum + source[to:], true
+}
+
+// shortToMap makes a map of an include that is a text.
+func (in *RemoteInclude) shortToMap(source, sum string) (string, bool) {
+	from, to, ok := scalarAt(source, in.entry.taskfile.Pos)
+	if !ok || !in.Short {
+		return "", false
+	}
+	file := "'" + strings.ReplaceAll(in.entry.taskfile.S, "'", "''") + "'"
+	return source[:from] + "{taskfile: " + file + ", checksum: " + sum + "}" + source[to:], true
+}
+
+// scalarAt returns where a scalar of one line begins and ends.
+func scalarAt(source string, p diag.Pos) (from, to int, ok bool) {
+	if !p.IsValid() || p.Line == 0 {
+		return 0, 0, false
+	}
+	for n := int32(1); n < p.Line; n++ {
+		i := strings.IndexByte(source[from:], '\n')
+		if i < 0 {
+			return 0, 0, false
+		}
+		from += i + 1
+	}
+	rest, _, _ := strings.Cut(source[from:], "\n")
+	if int(p.Column) > len(rest) {
+		return 0, 0, false
+	}
+	from += int(p.Column) - 1
+	rest = rest[p.Column-1:]
+	switch rest[0] {
+	case '\'', '"':
+		quote := rest[0]
+		for i := 1; i < len(rest); i++ {
+			switch {
+			case rest[i] == '\\' && quote == '"':
+				i++
+			case rest[i] == quote && i+1 < len(rest) && rest[i+1] == quote && quote == '\'':
+				i++
+			case rest[i] == quote:
+				return from, from + i + 1, true
+			}
+		}
+		return 0, 0, false
+	case '*', '&', '!', '|', '>':
+		return 0, 0, false
+	}
+	end := strings.IndexAny(rest, " \t\r,}]")
+	if end < 0 {
+		end = len(rest)
+	}
+	return from, from + end, end > 0
+}

@@ -1,0 +1,183 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/weftrun/weft/internal/taskurl"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// How remote files are read. A file on this machine is read where it is named,
+// depth first. A remote one is only noted there: when all that can be read
+// without it has been read, everything noted is opened together, so that the
+// files come side by side and the user is asked once. What those files include
+// is the next round. A file that the user has not yet agreed to is never
+// looked into, so nothing that it names is asked for either.
+
+// RemoteFile is a Taskfile on another machine, named by the command line or by
+// includes.
+type RemoteFile struct {
+	URL       *taskurl.URL
+	Checksums []string // SHA-256 in hexadecimal, as the includes that name it pin it; empty if none does
+	Optional  bool     // every include that names it is optional
+	Pos       diag.Pos // of the first include that names it; not valid for the root file
+
+	dir string // of the file that names it first: directories in it are relative to that
+}
+
+// RemoteContent is what became of a RemoteFile. The zero value is an empty
+// file.
+type RemoteContent struct {
+	Source string
+	// Found is where the file was found, if that is not where it was looked
+	// for: in a directory of a repository.
+	Found *taskurl.URL
+	// Problem says why there is no content; nil if there is.
+	Problem *diag.Diagnostic
+	// Absent tells that the file is not there, which is no problem for
+	// optional includes.
+	Absent bool
+}
+
+// maxRemote bounds how many remote files one workflow may name.
+const maxRemote = 200
+
+// remoteInclude is an include of a remote file that has not been opened yet.
+type remoteInclude struct {
+	doc *document
+	e   *includeEntry
+	url *taskurl.URL
+}
+
+// remoteURL returns the place that an include of doc names, if it is remote.
+// What a remote file includes always is: it has no business with the files of
+// this machine.
+func (doc *document) remoteURL(taskfile string) (*taskurl.URL, error) {
+	switch {
+	case doc.url != nil:
+		return doc.url.Resolve(taskfile)
+	case taskurl.IsRemote(taskfile):
+		return taskurl.Parse(taskfile)
+	}
+	return nil, nil
+}
+
+// openRemote opens the remote files that were noted, and those that these
+// include.
+func (l *loader) openRemote() {
+	for len(l.remote) > 0 && l.ctx.Err() == nil {
+		round := l.remote
+		l.remote = nil
+		files := l.unopened(round)
+		if l.opened += len(files); l.opened > maxRemote {
+			l.list.Add(&diag.Diagnostic{Pos: round[0].e.pos, Kind: diag.FetchFailed,
+				What: fmt.Sprintf("more than %d remote Taskfiles are included", maxRemote),
+				Fix:  "include fewer, or put copies beside your Taskfile"})
+			return
+		}
+		for i, content := range l.open(files) {
+			l.docs[files[i].URL.Redacted()] = l.readRemote(&files[i], content, files[i].dir)
+		}
+		for _, in := range round {
+			if sub := l.docs[in.url.Redacted()]; sub != nil {
+				l.attach(in.doc, in.e, sub)
+			}
+		}
+	}
+	if l.opened > 0 {
+		l.arrange()
+	}
+}
+
+// unopened returns the files of a round that have not been opened before, each
+// once, in the order in which they are named.
+func (l *loader) unopened(round []remoteInclude) []RemoteFile {
+	var files []RemoteFile
+	at := map[string]int{}
+	for _, in := range round {
+		location := in.url.Redacted()
+		if _, known := l.docs[location]; known {
+			continue
+		}
+		i, named := at[location]
+		if !named {
+			i = len(files)
+			at[location] = i
+			files = append(files, RemoteFile{URL: in.url, Optional: true, Pos: in.e.pos, dir: in.doc.dir})
+		}
+		f := &files[i]
+		f.Optional = f.Optional && in.e.optional
+		if sum := in.e.checksum.S; sum != "" && !slices.Contains(f.Checksums, sum) {
+			f.Checksums = append(f.Checksums, sum)
+		}
+	}
+	return files
+}
+
+func (l *loader) open(files []RemoteFile) []RemoteContent {
+	if len(files) == 0 {
+		return nil
+	}
+	if l.o.Open != nil {
+		return l.o.Open(l.ctx, l.dir, files)
+	}
+	none := make([]RemoteContent, len(files))
+	for i, f := range files {
+		none[i].Problem = &diag.Diagnostic{Kind: diag.FetchFailed, What: fmt.Sprintf("remote Taskfiles are not opened here: %q", f.URL.Redacted()),
+			Fix: "put a copy beside your Taskfile and include that"}
+	}
+	return none
+}
+
+// readRemote reads one file that has been opened, and notes what it includes.
+// It returns nil if there is none, which has been reported unless that is no
+// problem.
+func (l *loader) readRemote(f *RemoteFile, content RemoteContent, dir string) *document {
+	if p := content.Problem; p != nil {
+		if content.Absent && f.Optional {
+			return nil
+		}
+		l.partial = l.partial || p.Severity != diag.Error
+		p.Pos = f.Pos
+		l.list.Add(p)
+		return nil
+	}
+	location := f.URL.Redacted()
+	doc := l.decode(&diag.File{Path: location, Name: location, Source: content.Source, Remote: true})
+	doc.dir, doc.url = dir, f.URL
+	if content.Found != nil {
+		doc.url = content.Found
+	}
+	if f.Pos.IsValid() {
+		l.noDotenv(doc)
+	}
+	for _, e := range doc.includes {
+		l.resolve(doc, e)
+	}
+	return doc
+}
+
+// arrange puts the files into their final order, every file after those it
+// includes, and reports those that include themselves: with remote files
+// neither is known while they are read.
+func (l *loader) arrange() {
+	l.order = l.order[:0]
+	state := map[*document]int{} // 1: being visited, 2: done
+	var visit func(doc *document)
+	visit = func(doc *document) {
+		state[doc] = 1
+		for _, e := range doc.includes {
+			switch {
+			case e.doc == nil || state[e.doc] == 2:
+			case state[e.doc] == 1:
+				l.list.Add(includeCycle(e.pos, e.doc.file.Path, doc.file.Path))
+			default:
+				visit(e.doc)
+			}
+		}
+		state[doc] = 2
+		l.order = append(l.order, doc)
+	}
+	visit(l.root)
+}
