@@ -38,7 +38,7 @@ func (l *loop) cancelNeeds(n *node, cause error) {
 
 func allWaitFor(dependents []*node, n *node) bool {
 	for _, d := range dependents {
-		if d != n && d.fault == nil {
+		if d != n && !d.hopeless() {
 			return false
 		}
 	}
@@ -53,12 +53,13 @@ func (l *loop) cancelRoots(b *batch, cause error) {
 	}
 }
 
-// drain settles the ready steps whose context is done, so that they need not
-// wait for a slot to learn it.
-func (l *loop) drain() {
+// drain is called when the context of b is done. It settles the ready steps that are to
+// end, so that they need not wait for a slot to learn it.
+func (l *loop) drain(b *batch) {
+	l.leave(b)
 	var over []*node
 	for _, e := range l.ready {
-		if n := e.node; n.state == ready && n.batch.ctx.Err() != nil {
+		if n := e.node; n.state == ready && n.over() {
 			over = append(over, n)
 		}
 	}

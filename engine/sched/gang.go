@@ -127,7 +127,7 @@ func (l *loop) gather(b *batch) {
 // gathered notes that a member is ready, and readies the gang when all are.
 func (l *loop) gathered(n *node) {
 	g := n.env.Gang
-	if g.fault == nil && (streamsOf(n).late != nil || n.fault != nil || n.batch.ctx.Err() != nil) {
+	if g.fault == nil && (streamsOf(n).late != nil || n.hopeless()) {
 		g.fault = n
 	}
 	if g.pending--; g.pending > 0 {
@@ -153,7 +153,7 @@ func (l *loop) giveUp(g *Gang) {
 		if n.state == settled {
 			continue
 		}
-		if n.fault == nil && streamsOf(n).late == nil && n.batch.ctx.Err() == nil {
+		if !n.hopeless() && streamsOf(n).late == nil {
 			n.fault = g.fault
 		}
 		l.giveUpOne(n)

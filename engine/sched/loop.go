@@ -41,6 +41,7 @@ type node struct {
 	limits []*clock.Timer // of needs that may not take longer
 
 	fault   *node // the first need that failed
+	missed  error // a need that goes on for others took too long; nil if none did
 	result  event.Outcome
 	err     error // wrapped
 	started time.Time
@@ -58,6 +59,9 @@ type batch struct {
 	roots      int // how many have not settled
 	err        error
 	individual bool               // steps can be cancelled one by one
+	shares     bool               // it has shared steps of its own that may go on without it
+	joins      bool               // it has some of others
+	awaited    map[*node]bool     // see others; nil when it is not known
 	connected  bool               // its roots are connected to what runs already
 	streams    map[*node]*streams // nil if the plan has none
 }
@@ -108,13 +112,13 @@ func (l *loop) handle(m message) {
 		l.adm.ended(now)
 		l.ended(now, m.done, m.outcome)
 	case m.timeout != nil:
-		l.cancel(m.timeout, &TimedOut{Name: m.timeout.step.Label, After: m.after, Need: true})
+		l.late(m.timeout, m.of, &TimedOut{Name: m.timeout.step.Label, After: m.after, Need: true})
 	case m.release != nil:
 		l.suspend(m.release)
 	case m.resume != nil:
 		l.resumes = append(l.resumes, m.resume)
-	case m.drain:
-		l.drain()
+	case m.drain != nil:
+		l.drain(m.drain)
 	}
 }
 
@@ -181,6 +185,7 @@ func (l *loop) accept(b *batch) {
 				b.nodes[i] = known
 				if known.state != settled {
 					joined = append(joined, known)
+					b.joins, known.batch.awaited = true, nil
 				}
 				continue
 			}
@@ -192,6 +197,7 @@ func (l *loop) accept(b *batch) {
 		b.nodes[i] = n
 		b.individual = b.individual || s.Task.Failfast || p.Timeouts[i] != nil
 		if s.Shared() {
+			b.shares = b.caller != nil
 			s.Adopt()
 			if l.shared == nil {
 				l.shared = make(map[*plan.Step]*node, len(p.Steps))
@@ -268,7 +274,7 @@ func (l *loop) link(b *batch) {
 			need.dependents = append(need.dependents, n)
 			n.needs++
 			if ts := b.plan.Timeouts[i]; ts != nil && ts[j] > 0 {
-				l.watch(need, ts[j])
+				l.watch(need, n, ts[j])
 			}
 		}
 	}
@@ -288,9 +294,9 @@ func (l *loop) link(b *batch) {
 	}
 }
 
-// watch cancels a need that takes longer than d.
-func (l *loop) watch(n *node, d time.Duration) {
-	n.limits = append(n.limits, l.r.o.Clock.AfterFunc(d, func() { l.r.tell(message{timeout: n, after: d}) }))
+// watch ends, for of, the waiting for a need that takes longer than d.
+func (l *loop) watch(n, of *node, d time.Duration) {
+	n.limits = append(n.limits, l.r.o.Clock.AfterFunc(d, func() { l.r.tell(message{timeout: n, of: of, after: d}) }))
 }
 
 func (l *loop) becomeReady(n *node) {
@@ -299,21 +305,27 @@ func (l *loop) becomeReady(n *node) {
 		l.gathered(n)
 		return
 	}
-	if n.slotless && n.fault == nil && n.batch.ctx.Err() == nil {
+	if n.slotless && !n.hopeless() {
 		l.start(n)
 		return
 	}
-	if n.fault != nil || n.batch.ctx.Err() != nil {
+	if n.hopeless() {
 		l.settle(n, l.withoutRunning(n))
 		return
 	}
 	l.ready.push(n)
 }
 
+// hopeless reports whether n cannot start any more.
+func (n *node) hopeless() bool { return n.fault != nil || n.missed != nil || n.over() }
+
 // withoutRunning is the outcome of a step that cannot start any more.
 func (l *loop) withoutRunning(n *node) Outcome {
 	if n.fault != nil {
 		return Outcome{Result: event.Skipped, Err: n.fault.err}
+	}
+	if n.missed != nil {
+		return Outcome{Result: event.Skipped, Err: n.missed}
 	}
 	if n.ctx != nil {
 		return Outcome{Result: event.Cancelled, Err: context.Cause(n.ctx)}
@@ -323,14 +335,11 @@ func (l *loop) withoutRunning(n *node) Outcome {
 
 // start gives n a slot and a worker.
 func (l *loop) start(n *node) {
-	n.ctx = n.batch.ctx
-	if n.ctx.Err() != nil {
+	if n.over() {
 		l.settle(n, l.withoutRunning(n))
 		return
 	}
-	if n.batch.individual {
-		n.ctx, n.cancel = context.WithCancelCause(n.batch.ctx)
-	}
+	n.ctx, n.cancel = n.batch.ctxOf()
 	n.state = running
 	n.started = time.Now()
 	l.take(n)

@@ -162,8 +162,9 @@ type message struct {
 	outcome Outcome
 	release *node  // gives its slot back
 	resume  *batch // wants its caller's slot again
-	drain   bool   // some context is done: what only waits for a slot may end
-	timeout *node
+	drain   *batch // its context is done
+	timeout *node  // took too long as a need
+	of      *node  // who needs it
 	after   time.Duration
 }
 
@@ -189,7 +190,7 @@ func (r *Run) Do(ctx context.Context, p *plan.Plan) error {
 // submit has a plan executed, and returns it when everything in it has settled.
 func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, connected bool) *batch {
 	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, connected: connected, reply: make(chan error, 1)}
-	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: true}) })
+	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: b}) })
 	r.mail <- message{submit: b}
 	b.err = <-b.reply
 	stop()

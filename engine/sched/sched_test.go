@@ -21,13 +21,14 @@ import (
 )
 
 // fake is an Executor whose steps sleep (in virtual time), call and fail as
-// their commands say: "sleep 2s", "fail", "call NAME", "wait" (for the end of
-// the context).
+// their commands say: "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit),
+// "wait" (for the end of the context).
 type fake struct {
 	mu    sync.Mutex // guards order
 	order []string   // in which steps began
 	now   atomic.Int32
 	most  atomic.Int32
+	mild  bool // a call with a limit may fail
 }
 
 func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
@@ -55,8 +56,18 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 			return sched.Outcome{Result: event.Failed, Err: errors.New("failed"), Code: 1}
 		case "call":
 			f.now.Add(-1)
-			err := env.Call(ctx, plan.Call{Name: arg, From: s})
+			name, limit, limited := strings.Cut(arg, " ")
+			callCtx, cancel := ctx, func() {}
+			if limited {
+				d, _ := time.ParseDuration(limit)
+				callCtx, cancel = context.WithTimeoutCause(ctx, d, &sched.TimedOut{Name: s.Name, After: d})
+			}
+			err := env.Call(callCtx, plan.Call{Name: name, From: s})
+			cancel()
 			f.now.Add(1)
+			if err != nil && limited && f.mild {
+				continue
+			}
 			if err != nil {
 				return sched.Outcome{Result: event.Failed, Err: err}
 			}
@@ -103,6 +114,7 @@ type result struct {
 	err     error
 	took    time.Duration
 	settled map[string]event.Outcome
+	at      map[string]time.Duration // when it settled
 }
 
 // run executes the task "all" in virtual time.
@@ -114,13 +126,14 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
-		r = result{f: &fake{}, settled: map[string]event.Outcome{}}
+		begin := time.Now()
+		r = result{f: &fake{mild: during == nil}, settled: map[string]event.Outcome{}, at: map[string]time.Duration{}}
 		var mu sync.Mutex
 		o.Executor, o.Expander = r.f, x
 		o.Emit = func(ev event.Event) {
 			if s, ok := ev.(*event.StepSettled); ok {
 				mu.Lock()
-				r.settled[s.Name] = s.Outcome
+				r.settled[s.Name], r.at[s.Name] = s.Outcome, time.Since(begin)
 				mu.Unlock()
 			}
 		}
@@ -132,7 +145,6 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 		if during != nil {
 			go during(cancel)
 		}
-		begin := time.Now()
 		p, err := x.Expand(ctx, plan.Call{Name: "all"})
 		if err == nil {
 			err = s.Do(ctx, p)
