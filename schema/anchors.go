@@ -54,3 +54,56 @@ func aliases(n *yaml.Node, used map[string]bool) {
 		aliases(c, used)
 	}
 }
+
+// anchorUses remembers by which alias a node of an anchor was reached last, so
+// that a problem with it can be told where the anchor is used. An anchor stands
+// before its aliases: once an alias of it was followed, its nodes are reached by
+// aliases alone. The zero value is ready.
+type anchorUses struct {
+	// inner has, for each node below an anchor that was followed, the innermost
+	// such anchor.
+	inner map[*yaml.Node]*yaml.Node
+	last  map[*yaml.Node]use // of an anchor
+	n     int
+}
+
+// use is an alias, and how many were followed before it.
+type use struct {
+	alias *yaml.Node
+	n     int
+}
+
+// follow notes that alias is about to be followed.
+func (u *anchorUses) follow(alias *yaml.Node) {
+	t := alias.Alias
+	if u.last == nil {
+		u.inner, u.last = map[*yaml.Node]*yaml.Node{}, map[*yaml.Node]use{}
+	}
+	if _, again := u.last[t]; !again {
+		u.mark(t, t)
+	}
+	u.n++
+	u.last[t] = use{alias, u.n}
+}
+
+// mark makes t the anchor of what is below n, except of what is below an anchor
+// inside t.
+func (u *anchorUses) mark(t, n *yaml.Node) {
+	for _, c := range n.Content {
+		if u.inner[c] == u.inner[t] {
+			u.inner[c] = t
+			u.mark(t, c)
+		}
+	}
+}
+
+// of returns the alias by which n was reached, or nil.
+func (u *anchorUses) of(n *yaml.Node) *yaml.Node {
+	var found use
+	for ; n != nil; n = u.inner[n] {
+		if l := u.last[n]; l.n > found.n {
+			found = l
+		}
+	}
+	return found.alias
+}

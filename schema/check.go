@@ -96,6 +96,10 @@ func (c *checker) commands(t *Task, cs []Command) {
 			}
 		}
 		c.script(t, "if", cmd.If)
+		if f := cmd.For; f != nil && f.From != "" && f.From != "sources" && f.From != "generates" {
+			c.add(diag.Warning, diag.Suspicious, f.Pos, fmt.Sprintf("task %q: for: %q is nothing to loop over", t.Name, f.From),
+				"so the command never runs", fmt.Sprintf("write sources, generates, [%s], or {var: NAME}", quoteYAML(f.From)))
+		}
 		c.commands(t, cmd.Members)
 	}
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -17,6 +18,7 @@ type commandForm struct {
 	given     [8]bool // which of the keys that say what to do were given and are not null
 	groups    [givenMerge + 1]*yaml.Node
 	inner     deferForm
+	broken    bool // a problem has been reported that hides what it does
 }
 
 // deferForm is the map form of defer.
@@ -44,9 +46,13 @@ var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee
 var grouping = map[int]CommandKind{givenPipe: Pipe, givenParallel: Parallel, givenTee: Tee, givenMerge: Merge}
 
 var commandKeys = []key[commandForm]{
-	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) { c.cmd, c.given[givenCmd] = d.text(n), isGiven(n) }},
+	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) {
+		c.cmd, c.given[givenCmd] = d.text(n), isGiven(n)
+		c.broken = c.broken || n.Kind != yaml.ScalarNode
+	}},
 	{"task", textForm, "Task to call instead of a command.", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.task, c.given[givenTask] = d.text(n), isGiven(n)
+		c.broken = c.broken || n.Kind != yaml.ScalarNode
 	}},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
 	{"silent", boolForm, "Do not show it before it runs.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
@@ -96,6 +102,9 @@ var deferKeys = []key[deferForm]{
 		d.fail(n, "", "timeout must be set next to defer, not inside it")
 	}},
 }
+
+// isCommandKey reports whether name says what a command does, or loops over it.
+func isCommandKey(name string) bool { return name == "for" || slices.Contains(doing[:], name) }
 
 func isGiven(n *yaml.Node) bool { return !isNull(n) && n.Value != "" }
 
@@ -196,6 +205,9 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 			d.placed(n, c)
 			return true
 		}
+	}
+	if f.broken {
+		return false
 	}
 	fix := "give one of cmd, task, exec, pipe, parallel and defer"
 	if len(n.Content) == 2 {

@@ -50,6 +50,7 @@ type decoder struct {
 
 	depth   int
 	aliased bool
+	uses    anchorUses
 	budget  int  // nodes that may still be visited once an alias was followed
 	stopped bool // an error makes going on pointless
 
@@ -63,9 +64,16 @@ func (d *decoder) pos(n *yaml.Node) diag.Pos {
 }
 
 func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
-	d.list.Add(&diag.Diagnostic{
-		Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix,
-	})
+	p := &diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix}
+	if use := d.uses.of(n); use != nil {
+		p.Pos, p.Why = d.pos(use), fmt.Sprintf("the value is that of the anchor %q (%s)", use.Value, p.Pos)
+	}
+	d.list.Add(p)
+}
+
+// failAt is fail for what stands at a position that is known.
+func (d *decoder) failAt(pos diag.Pos, fix, format string, args ...any) {
+	d.list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // about begins a message about something inside a task.
@@ -132,6 +140,7 @@ func (d *decoder) deref(n *yaml.Node) *yaml.Node {
 	}
 	for i := 0; n.Kind == yaml.AliasNode && i < maxDepth; i++ {
 		d.aliased = true
+		d.uses.follow(n)
 		n = n.Alias
 	}
 	return n
@@ -268,8 +277,11 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 			}
 		})
 	}
-	if best != "" {
+	switch {
+	case best != "":
 		w.Fix = fmt.Sprintf("did you mean %q?", best)
+	case thing == "task" && isCommandKey(k.Value):
+		w.Fix = "it is a key of a command: write it under cmds"
 	}
 	d.list.Add(w)
 }
@@ -293,8 +305,8 @@ func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
 	}
 	if n.Kind != yaml.SequenceNode {
 		fix := ""
-		if n.Kind == yaml.ScalarNode && len(n.Value) < 60 && !strings.ContainsAny(n.Value, "\n#:") {
-			fix = fmt.Sprintf("write %s: [%s]", d.key, n.Value)
+		if n.Kind == yaml.ScalarNode && len(n.Value) < 60 && !strings.Contains(n.Value, "\n") {
+			fix = fmt.Sprintf("write %s: [%s]", d.key, quoteYAML(n.Value))
 		}
 		d.fail(n, fix, "%s: expected a list of %s, found %s", d.key, of, describe(n))
 		return nil

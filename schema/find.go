@@ -144,9 +144,23 @@ func readSource(path string, stdin io.Reader) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
-		b.Grow(int(st.Size()))
+	if st, err := f.Stat(); err == nil {
+		switch {
+		case st.Mode().IsRegular():
+			b.Grow(int(st.Size()))
+		case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
+			return "", errDevice
+		}
 	}
 	_, err = io.Copy(&b, f)
 	return b.String(), err
+}
+
+// errDevice is the answer to a Taskfile that is a device, which may have no end.
+var errDevice = errors.New("it is a device")
+
+// isNullDevice reports whether st is the file that is always empty.
+func isNullDevice(st fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(st, null)
 }

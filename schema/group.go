@@ -79,6 +79,15 @@ func (d *decoder) members(n *yaml.Node, c *commandForm, given int) {
 		return
 	}
 	name := doing[given]
+	if n.Kind != yaml.SequenceNode {
+		c.broken = true
+		fix := "list the commands of the group"
+		if name == "parallel" && c.For != nil {
+			fix = "the items of a loop run one after the other; under deps they run at the same time"
+		}
+		d.fail(n, fix, "%s: expected a list of commands, found %s", name, describe(n))
+		return
+	}
 	c.given[given] = true
 	for _, it := range d.items(n, "commands") {
 		var m Command
@@ -114,22 +123,22 @@ func (d *decoder) placed(n *yaml.Node, c *Command) {
 		m := &c.Members[i]
 		switch {
 		case m.Defer:
-			d.fail(n, "move it out of the group", "defer cannot stand in a group of commands")
+			d.failAt(m.Pos, "move it out of the group", "defer cannot stand in a group of commands")
 		case m.Kind == Tee && c.Kind != Pipe, m.Kind == Merge && c.Kind != Pipe:
-			d.fail(n, "put it into a pipe", "%s stands alone", doing[int(m.Kind)-int(Tee)+givenTee])
+			d.failAt(m.Pos, "put it into a pipe", "%s stands alone", doing[int(m.Kind)-int(Tee)+givenTee])
 		case m.Kind == Tee && i == 0:
-			d.fail(n, "put a command before it", "a pipe begins with tee, which reads what a command before it writes")
+			d.failAt(m.Pos, "put a command before it", "a pipe begins with tee, which reads what a command before it writes")
 		case m.Kind == Tee && i != len(c.Members)-1:
-			d.fail(n, "put it last", "tee stands inside a pipe: nothing can read what follows")
+			d.failAt(m.Pos, "put it last", "tee stands inside a pipe: nothing can read what follows")
 		case m.Kind == Merge && i != 0:
-			d.fail(n, "put it first", "merge is not the first of its pipe")
+			d.failAt(m.Pos, "put it first", "merge is not the first of its pipe")
 		case m.Kind == Parallel && c.Kind == Pipe:
-			d.fail(n, "use tee or merge", "parallel cannot stand in a pipe")
+			d.failAt(m.Pos, "use tee or merge", "parallel cannot stand in a pipe")
 		case m.For != nil:
-			d.fail(n, "write the members out, or put the loop around the group", "a member of a group cannot have for")
+			d.failAt(m.Pos, "write the members out, or put the loop around the group", "a member of a group cannot have for")
 		}
 		if (c.Kind == Pipe && i > 0 || c.Kind == Tee) && m.Processes != nil && m.Processes.Stdin != nil {
-			d.fail(n, "remove stdin, or make it the first of the pipe", "a member of a pipe has stdin of its own")
+			d.failAt(m.Pos, "remove stdin, or make it the first of the pipe", "a member of a pipe has stdin of its own")
 		}
 	}
 	if c.Kind == Pipe && len(c.Members) == 1 {

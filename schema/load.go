@@ -209,7 +209,10 @@ func (l *loader) decode(file *diag.File) *document {
 
 func unreadable(file *diag.File, pos diag.Pos, err error) *diag.Diagnostic {
 	d := &diag.Diagnostic{Pos: diag.Pos{File: file}, What: fmt.Sprintf("cannot read %s", file.Path), Why: reason(err)}
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, errDevice):
+		d.Fix = "a Taskfile must be a file, or - for standard input"
+	case errors.Is(err, fs.ErrPermission):
 		d.Fix = "make it readable: chmod u+r " + file.Name
 	}
 	var pe *fs.PathError
