@@ -66,6 +66,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils})
 	e.tree = cache.NewTree(o.Environ)
+	e.tree.Warn = e.warn
 	e.store = e.openStore(o.Dry)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))
 	if err := e.resolver.LoadDotenv(ctx); err != nil {

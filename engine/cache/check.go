@@ -134,6 +134,9 @@ func (c *Check) compareFiles(ctx context.Context) (same, read bool, err error) {
 	for _, i := range d.todo {
 		if o := &c.old.files[d.at[i]]; d.hashes[i].digest != o.digest {
 			c.reason = Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(d.hashes[i].digest)}
+			if d.hashes[i].digest == (Digest{}) {
+				c.reason.Old, c.reason.New = "", "cannot be read"
+			}
 			return false, false, nil
 		}
 	}
@@ -176,7 +179,15 @@ func (c *Check) hashAll(ctx context.Context) error {
 			todo = append(todo, int32(i))
 		}
 	}
-	return c.t.read(ctx, c.files.items, todo, c.files.hashes)
+	if err := c.t.read(ctx, c.files.items, todo, c.files.hashes); err != nil {
+		return err
+	}
+	for _, i := range todo {
+		if c.files.hashes[i].digest == (Digest{}) {
+			c.t.tellUnreadable(c.in, c.files.items[i])
+		}
+	}
+	return nil
 }
 
 // body makes c.old available.

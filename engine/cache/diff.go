@@ -38,6 +38,8 @@ func (s side) diff(root string, old []record) diff {
 		d.at[i] = int32(j)
 		j++
 		switch st := &it.e.st; {
+		case (o.st.mode&typeMask == typeLink) != (it.e.kind == isDangling):
+			d.reasons = append(d.reasons, change{prefix + name, "link"})
 		case o.target != it.e.target():
 			d.reasons = append(d.reasons, change{prefix + name, "link"})
 		case executable(o.st.mode) != executable(st.mode) || o.st.mode&typeMask != st.mode&typeMask:
@@ -79,8 +81,9 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	}()
 	for i, it := range c.files.items {
 		var st stat
+		dangling := it.e.kind == isDangling
 		if it.d == nowhere {
-			st, err = statPath(it.e.name, true)
+			st, err = statPath(it.e.name, !dangling)
 		} else {
 			if it.d != open {
 				if fd >= 0 {
@@ -91,13 +94,15 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 					return false, nil
 				}
 			}
-			st, err = statAt(fd, it.d.prefix, it.e.name, true)
+			st, err = statAt(fd, it.d.prefix, it.e.name, !dangling)
 		}
 		switch {
 		case err != nil:
 			return false, nil
 		case st == it.e.st:
 			continue
+		case dangling: // another link, or none any more
+			return false, nil
 		case c.in.Method == Timestamp || executable(st.mode) != executable(it.e.st.mode) || st.size != it.e.st.size:
 			return false, nil
 		}

@@ -36,7 +36,7 @@ const (
 	isDir
 	isLink     // to a file, once looked at
 	isLinkDir  // a link to a directory
-	isDangling // a link to nothing
+	isDangling // a link to nothing, or to what cannot be looked at: it counts by its text
 	isLoop     // a link to a directory that it stands in
 )
 
@@ -46,7 +46,7 @@ type dent struct {
 	name   string
 	kind   kind
 	looked bool
-	st     stat    // of the file a link leads to
+	st     stat    // of the file a link leads to; if it leads nowhere, of the link
 	hash   *hashed // under the directory's lock, even afterwards
 	more   *more   // nil for most: a hundred thousand entries are alive at once
 }
@@ -212,7 +212,7 @@ func (e *dent) resolve(fd int, prefix string) {
 	}
 	e.extra().target, _ = readlink(prefix + e.name)
 	if e.st, err = statAt(fd, prefix, e.name, true); err != nil {
-		e.kind = isDangling
+		e.kind, e.st = isDangling, st
 		return
 	}
 	e.kind = isLink
@@ -254,7 +254,7 @@ func (t *Tree) file(path string) (*dent, error) {
 		e.kind = isLink
 		e.extra().target, _ = readlink(path)
 		if e.st, err = statPath(path, true); err != nil {
-			return nil, err
+			e.kind, e.st = isDangling, st
 		}
 	}
 	if e.st.mode&typeMask == typeDir {

@@ -67,7 +67,8 @@ func appendItems(b []byte, root string, items []item) []byte {
 		if prefix != last {
 			flags |= 1
 		}
-		if e.kind == isLink {
+		link := e.kind == isLink || e.kind == isDangling
+		if link {
 			flags |= 2
 		}
 		b = append(b, flags)
@@ -76,7 +77,7 @@ func appendItems(b []byte, root string, items []item) []byte {
 			last = prefix
 		}
 		b = framed(b, name)
-		if e.kind == isLink {
+		if link {
 			b = framed(b, e.target())
 		}
 		b = binary.LittleEndian.AppendUint64(b, uint64(e.st.size))

@@ -118,7 +118,7 @@ func (g *ignores) scope(root, prefix string) *scope {
 func (g *ignores) file(prefix string) []rule {
 	name := prefix + ".gitignore"
 	st, err := statPath(name, true)
-	if err != nil {
+	if err != nil || !st.regular() {
 		return nil
 	}
 	f, ok := g.files[prefix]

@@ -24,24 +24,28 @@ import (
 //   - With anything else: the shell's own expansion, over our listings.
 //
 // The format's runner has these ways too, and its results depend on them: so
-// do those here. In all of them a pattern that meets what it cannot look at (a
-// dangling link among the matches, a directory that must not be read) matches
-// nothing at all.
+// do those here. In one thing they differ: there a pattern that meets what it cannot look
+// at matches nothing at all, which makes a build stale and an exclusion void; here only
+// that entry is left out (see skip.go).
 
-// errPattern ends the work on a pattern that matches nothing at all.
+// errPattern ends the work on a pattern that matches nothing at all: it is no pattern, or
+// an alternative of its braces is missing.
 var errPattern = errors.New("pattern cannot be answered")
 
 // find answers patterns in order.
 func (t *Tree) find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (s set, err error) {
+	var lost left
 	for _, p := range ps {
-		found, err := t.match(ctx, dir, p.Glob)
+		found, skipped, err := t.match(ctx, dir, p.Glob)
 		if err != nil {
 			return set{}, err
 		}
 		if p.Exclude {
 			s.items = without(s.items, found)
+			lost = lost.without(skipped, p.Glob)
 			continue
 		}
+		lost = lost.add(skipped, p)
 		if gitignore {
 			found = t.withoutIgnored(dir, found)
 		}
@@ -50,26 +54,25 @@ func (t *Tree) find(ctx context.Context, dir string, ps []Pattern, gitignore boo
 		}
 		s.items = union(s.items, found)
 	}
+	t.tell(dir, lost, s.items)
 	return s, nil
 }
 
-// match answers one pattern. The only error is that of ctx.
-func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, error) {
+// match answers one pattern, and tells what it had to leave out. The only error is that
+// of ctx.
+func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, []skipped, error) {
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	}
 	base, rest := anchor(dir, glob)
-	if plain(rest, "") {
-		e, err := t.file(base + rest)
-		if e == nil || err != nil {
-			return nil, nil
-		}
-		return []item{{nowhere, e}}, nil
-	}
 	w := &walk{t: t, ctx: ctx}
+	if plain(rest, "") {
+		w.named(base + rest)
+		return w.found, w.skipped, nil
+	}
 	err := w.recursive(base, rest)
 	if err == errNotRecursive {
-		w.found = w.found[:0]
+		w.found, w.skipped = w.found[:0], nil
 		switch {
 		case simple(rest):
 			err = w.segments(base, rest)
@@ -78,12 +81,27 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, error) {
 		}
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return sorted(w.found), nil
+	return sorted(w.found), w.skipped, nil
+}
+
+// named takes the file at a path, if there is one.
+func (w *walk) named(path string) {
+	e, err := w.t.file(path)
+	switch {
+	case err != nil:
+		w.skip(skipped{path: path, why: err})
+		return
+	case e == nil:
+		return
+	case e.kind == isDangling:
+		w.skipLink(path)
+	}
+	w.found = append(w.found, item{nowhere, e})
 }
 
 // anchor splits a pattern into an absolute directory with a slash, in which
@@ -138,6 +156,9 @@ type walk struct {
 	found []item
 	wg    sync.WaitGroup
 	stop  atomic.Pointer[error] // why a recursive walk is given up
+
+	mu      sync.Mutex // guards skipped
+	skipped []skipped
 }
 
 // errNotRecursive sends a pattern to the shell's rules.
@@ -173,7 +194,7 @@ func (w *walk) recursive(base, rest string) error {
 		return w.ctx.Err()
 	}
 	n := b.count()
-	w.found = b.collect(make([]item, 0, n))
+	w.found = b.collect(w, make([]item, 0, n))
 	return nil
 }
 
@@ -190,7 +211,7 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 	d := w.t.list(prefix, want)
 	b := &branch{d: d, want: want}
 	if d.err != nil {
-		w.giveUp(errPattern)
+		w.skipDir(d)
 		return b
 	}
 	n := 0
@@ -198,11 +219,8 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 		switch d.ents[i].kind {
 		case isDir:
 			n++
-		case isDangling:
-			w.giveUp(errPattern)
-			return b
 		case isLinkDir, isLoop:
-			w.giveUp(errNotRecursive)
+			w.stop.Store(&errNotRecursive)
 			return b
 		}
 	}
@@ -233,14 +251,6 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 	return b
 }
 
-// giveUp ends the walk. That the pattern cannot be answered outranks that it
-// is not for this walk, whatever is met first.
-func (w *walk) giveUp(why error) {
-	if why == errPattern || w.stop.Load() == nil {
-		w.stop.Store(&why)
-	}
-}
-
 // count is the most files that collect can return.
 func (b *branch) count() int {
 	n := len(b.d.ents)
@@ -251,15 +261,21 @@ func (b *branch) count() int {
 }
 
 // collect appends the files in the order of their paths.
-func (b *branch) collect(out []item) []item {
+func (b *branch) collect(w *walk, out []item) []item {
 	subs := b.subs
 	for i := range b.d.ents {
 		e := &b.d.ents[i]
 		switch {
 		case e.kind == isDir:
-			out = subs[0].collect(out)
+			out = subs[0].collect(w, out)
 			subs = subs[1:]
-		case e.looked && e.err() == nil && b.want(e.name):
+		case !e.looked || !b.want(e.name):
+		case e.err() != nil:
+			w.skipEntry(b.d, e)
+		default:
+			if e.kind == isDangling {
+				w.skipLink(b.d.prefix + e.name)
+			}
 			out = append(out, item{b.d, e})
 		}
 	}

@@ -12,7 +12,8 @@ import (
 // TestGlobReference compares with what the reference (3.54.0) matches, in
 // loops over `sources` of a task in the directory w. testdata/globs.txt has
 // fixtures, each followed by patterns (excluding ones begin with "!") and what
-// they match.
+// they match. For those called "dangling" that is what it matches where the link that
+// leads nowhere is not: with it, it matches nothing.
 func TestGlobReference(t *testing.T) {
 	data, err := os.ReadFile("testdata/globs.txt")
 	if err != nil {

@@ -102,9 +102,12 @@ func (t *Tree) read(ctx context.Context, items []item, todo []int32, into []hash
 			h, ok := t.known(it)
 			if !ok {
 				h = hashed{st: it.e.st, young: it.e.st.younger(clock())}
-				if it.e.st.regular() {
+				switch {
+				case it.e.kind == isDangling:
+					h.digest = linkDigest(it.e.target())
+				case it.e.st.regular():
 					h.digest = hashFile(ctx, it.path(), buf[:])
-				} else {
+				default:
 					h.digest = notContent
 				}
 				if h.digest != (Digest{}) && ctx.Err() == nil {
@@ -129,11 +132,14 @@ func (t *Tree) read(ctx context.Context, items []item, todo []int32, into []hash
 // notContent stands for the content of what is neither file nor directory.
 var notContent = Digest{1}
 
+// linkDigest stands for the content of a link that leads nowhere.
+func linkDigest(target string) Digest { return sha256.Sum256([]byte("link\x00" + target)) }
+
 var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
 // hashFile returns the digest of a file's content, or the zero Digest.
 func hashFile(ctx context.Context, p string, buf []byte) (d Digest) {
-	f, err := os.Open(p)
+	f, err := os.OpenFile(p, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return Digest{}
 	}

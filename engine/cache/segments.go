@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"errors"
-	"io/fs"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,28 +8,24 @@ import (
 // segments answers a pattern of plain text, `*`, `?` and `**` by the rules of
 // a shell with globstar.
 func (w *walk) segments(base, rest string) error {
-	return w.step(base, strings.Split(rest, "/"), true)
+	return w.step(base, strings.Split(rest, "/"))
 }
 
-// step matches segs below the directory prefix. named tells that the last
-// segment before was plain text: then the directory need not exist.
-func (w *walk) step(prefix string, segs []string, named bool) error {
+// step matches segs below the directory prefix.
+func (w *walk) step(prefix string, segs []string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
 	seg, last := segs[0], len(segs) == 1
 	switch {
 	case seg == "**":
-		return w.deep(prefix, segs[1:], named)
+		return w.deep(prefix, segs[1:])
 	case !strings.ContainsAny(seg, "*?"):
 		if !last {
-			return w.step(prefix+seg+"/", segs[1:], true)
+			return w.step(prefix+seg+"/", segs[1:])
 		}
-		e, err := w.t.file(prefix + seg)
-		if e != nil && err == nil {
-			w.found = append(w.found, item{nowhere, e})
-		}
-		return err
+		w.named(prefix + seg)
+		return nil
 	}
 	want := func(string) bool { return false } // links only: are they directories?
 	if last {
@@ -39,7 +33,8 @@ func (w *walk) step(prefix string, segs []string, named bool) error {
 	}
 	d := w.t.list(prefix, want)
 	if d.err != nil {
-		return unlisted(d.err, named)
+		w.skipDir(d)
+		return nil
 	}
 	for i := range d.ents {
 		e := &d.ents[i]
@@ -57,26 +52,34 @@ func (w *walk) step(prefix string, segs []string, named bool) error {
 // directory.
 func (w *walk) take(d *directory, e *dent, last bool, segs []string) error {
 	switch {
-	case last && e.kind == isDangling:
-		return errPattern
 	case last && e.err() != nil:
-		if errors.Is(e.err(), fs.ErrNotExist) {
-			return nil // went away meanwhile
-		}
-		return errPattern
+		w.skipEntry(d, e)
+	case last && e.kind == isDangling:
+		w.skipLink(d.prefix + e.name)
+		w.found = append(w.found, item{d, e})
 	case last && (e.kind == isFile || e.kind == isLink):
 		w.found = append(w.found, item{d, e})
-	case !last && e.kind == isDir:
-		return w.step(d.prefix+e.name+"/", segs[1:], false)
-	case !last && e.kind == isLinkDir && w.t.list(d.prefix+e.name+"/", nil).err == nil:
-		return w.step(d.prefix+e.name+"/", segs[1:], false)
+	case !last && e.kind == isDir, !last && e.kind == isLinkDir && w.leads(d.prefix+e.name+"/", nil):
+		return w.step(d.prefix+e.name+"/", segs[1:])
 	}
 	return nil
 }
 
+// leads reports whether the link to a directory with that prefix can be followed.
+func (w *walk) leads(prefix string, want func(string) bool) bool {
+	d := w.t.list(prefix, want)
+	if d.err != nil {
+		w.skipDir(d)
+	}
+	return d.err == nil
+}
+
 // deep matches `**`: the directory itself and all below it that are not
 // hidden, through links too.
-func (w *walk) deep(prefix string, segs []string, named bool) error {
+func (w *walk) deep(prefix string, segs []string) error {
+	if w.ctx.Err() != nil {
+		return w.ctx.Err()
+	}
 	last := len(segs) == 0
 	want := func(string) bool { return false }
 	if last {
@@ -84,13 +87,10 @@ func (w *walk) deep(prefix string, segs []string, named bool) error {
 	}
 	d := w.t.list(prefix, want)
 	if d.err != nil {
-		if last || named {
-			return nil
-		}
-		return w.step(prefix, segs, false)
+		w.skipDir(d) // what has a name may be reached nevertheless
 	}
 	if !last {
-		if err := w.step(prefix, segs, false); err != nil {
+		if err := w.step(prefix, segs); err != nil {
 			return err
 		}
 	}
@@ -101,13 +101,9 @@ func (w *walk) deep(prefix string, segs []string, named bool) error {
 		}
 		var err error
 		switch {
-		case e.kind == isDir, e.kind == isLinkDir:
-			sub := d.prefix + e.name + "/"
-			if e.kind == isLinkDir && w.t.list(sub, want).err != nil {
-				continue
-			}
-			err = w.deep(sub, segs, false)
-		case last:
+		case e.kind == isDir, e.kind == isLinkDir && w.leads(d.prefix+e.name+"/", want):
+			err = w.deep(d.prefix+e.name+"/", segs)
+		case last && e.kind != isLinkDir:
 			err = w.take(d, e, true, nil)
 		}
 		if err != nil {
@@ -115,15 +111,6 @@ func (w *walk) deep(prefix string, segs []string, named bool) error {
 		}
 	}
 	return nil
-}
-
-// unlisted is what becomes of a directory that cannot be listed: one that was
-// named may be missing, one that was found may not.
-func unlisted(err error, named bool) error {
-	if named || errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return errPattern
 }
 
 func visible(name string) bool { return name[0] != '.' }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
@@ -96,13 +97,10 @@ func (w *walk) mustExist(p string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	if _, err := statPath(p, true); err != nil {
+	if _, err := statPath(p, false); err != nil && isNotDir(err) {
 		return errPattern
 	}
-	e, err := w.t.file(p)
-	if e != nil && err == nil {
-		w.found = append(w.found, item{nowhere, e})
-	}
+	w.named(p)
 	return nil
 }
 
@@ -112,7 +110,17 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 		return nil, w.ctx.Err()
 	}
 	d := w.t.list(strings.TrimSuffix(dir, "/")+"/", func(string) bool { return false })
-	if d.err != nil {
+	switch {
+	case d.err == nil:
+	case !isNotDir(d.err):
+		w.skipDir(d)
+		return nil, nil
+	case errors.Is(d.err, fs.ErrNotExist):
+		if st, err := statPath(path.Clean(dir), false); err == nil && st.mode&typeMask == typeLink {
+			return nil, errNotDir // it is there, and leads nowhere
+		}
+		return nil, d.err
+	default:
 		return nil, d.err
 	}
 	out := make([]fs.DirEntry, len(d.ents))

@@ -36,11 +36,15 @@ func (s *Store) Checksum(ctx context.Context, t *Tree, dir string, ps []Pattern,
 			return "", context.Cause(ctx)
 		}
 		p := it.path()
-		f, err := os.Open(p)
+		io.WriteString(h, path.Base(p))
+		if !it.e.st.regular() { // a link that leads nowhere, a pipe
+			io.WriteString(h, it.e.target())
+			continue
+		}
+		f, err := os.OpenFile(p, os.O_RDONLY|noWait, 0)
 		if err != nil {
 			return "", err
 		}
-		io.WriteString(h, path.Base(p))
 		_, err = io.CopyBuffer(h, struct{ io.Reader }{f}, buf[:])
 		f.Close()
 		if err != nil {

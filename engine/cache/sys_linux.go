@@ -20,6 +20,9 @@ const (
 	typeDir  = unix.S_IFDIR
 	typeReg  = unix.S_IFREG
 	typeLink = unix.S_IFLNK
+
+	// noWait makes the opening of a file that has become a pipe return at once.
+	noWait = unix.O_NONBLOCK
 )
 
 // blocks are buffers for getdents.

@@ -14,6 +14,8 @@ const (
 	typeDir  = syscall.S_IFDIR
 	typeReg  = syscall.S_IFREG
 	typeLink = syscall.S_IFLNK
+
+	noWait = 0
 )
 
 func openDir(path string) (int, error) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/weftrun/weft/schema/diag"
 	"mvdan.cc/sh/v3/expand"
 )
 
@@ -12,6 +13,10 @@ import (
 // at each file until [Tree.Dirty] says that a command may have changed
 // something. It is safe for concurrent use.
 type Tree struct {
+	// Warn is told of each entry that patterns have to leave out, once, from whatever
+	// goroutine finds it; it may be nil, and is set before the Tree is used.
+	Warn func(*diag.Diagnostic)
+
 	environ []string
 	age     atomic.Uint64
 	helpers chan struct{} // tokens: goroutines that may help a walk
@@ -22,6 +27,7 @@ type Tree struct {
 	hidden  string // the state directory, with a slash: never a source
 	ignores ignores
 	hashes  map[string]hashed // of files that stand in no listing
+	told    map[string]bool   // paths that were warned of
 }
 
 // NewTree returns a Tree; environ is for variables in patterns.
@@ -45,16 +51,18 @@ func (t *Tree) hide(dir string) {
 
 // Glob returns the files that the patterns match, relative to dir (with "../"
 // where they stand outside), sorted by absolute path. A pattern that is wrong
-// matches nothing. The only error is that of ctx.
+// matches nothing; a link that leads nowhere is no file. The only error is that of ctx.
 func (t *Tree) Glob(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
 	s, err := t.find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]string, len(s.items))
-	for i, it := range s.items {
-		prefix, name := it.place(dir)
-		out[i] = prefix + name
+	out := make([]string, 0, len(s.items))
+	for _, it := range s.items {
+		if it.e.kind != isDangling {
+			prefix, name := it.place(dir)
+			out = append(out, prefix+name)
+		}
 	}
 	return out, nil
 }

@@ -58,6 +58,11 @@ func (t *Tree) Contents(ctx context.Context, dir string, ps []Pattern, gitignore
 // none to be read.
 func Content(ctx context.Context, name string) Digest {
 	st, err := statPath(name, true)
+	if err != nil {
+		if target, e := readlink(name); e == nil {
+			return linkDigest(target)
+		}
+	}
 	switch {
 	case err != nil || st.mode&typeMask == typeDir:
 		return Digest{}

@@ -12,6 +12,11 @@ func (c *Check) Why(ctx context.Context) []Reason {
 	switch {
 	case c.Fresh:
 		return nil
+	case c.entry == nil && c.in.Method == Checksum:
+		if unread := c.unreadable(); len(unread) > 0 {
+			return unread // nothing can have been recorded
+		}
+		return []Reason{c.reason}
 	case c.entry == nil || c.in.Method == None || !c.body():
 		return []Reason{c.reason}
 	}
@@ -28,6 +33,17 @@ func (c *Check) Why(ctx context.Context) []Reason {
 	}
 	if len(reasons) == 0 {
 		return []Reason{{Kind: "unknown"}}
+	}
+	return reasons
+}
+
+// unreadable are the sources that cannot be read.
+func (c *Check) unreadable() (reasons []Reason) {
+	for _, it := range c.files.items {
+		if it.e.st.regular() && whyUnreadable(it.path()) != nil {
+			prefix, name := it.place(c.in.Root)
+			reasons = append(reasons, Reason{Kind: "file", Name: prefix + name, New: "cannot be read"})
+		}
 	}
 	return reasons
 }
