@@ -7,6 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -28,10 +29,6 @@ const (
 	// maxDepth bounds the nesting of what is decoded. It also catches anchors
 	// that hold an alias of themselves.
 	maxDepth = 1000
-	// freeVisits is how many nodes a file may make us visit through aliases
-	// beyond a small multiple of its size: aliases of aliases grow
-	// exponentially.
-	freeVisits = 500_000
 )
 
 // decoder reads the nodes of one file, or of one piece of it. It is used by
@@ -51,7 +48,8 @@ type decoder struct {
 	depth   int
 	aliased bool
 	uses    anchorUses
-	budget  int  // nodes that may still be visited once an alias was followed
+	budget  int  // nodes that may still be visited once an alias was followed: those of aliases grow exponentially
+	grown   int  // bytes that were made and not announced yet, about
 	stopped bool // an error makes going on pointless
 
 	tasks    slab[Task]
@@ -121,10 +119,23 @@ func (d *decoder) enter(n *yaml.Node) bool {
 	if d.depth > maxDepth {
 		d.stop(n, "nested too deeply, or an anchor that contains itself", "")
 	}
+	d.grow(n, 256+64*len(n.Content))
 	return !d.stopped
 }
 
 func (d *decoder) leave() { d.depth-- }
+
+// grow counts about how many bytes n is decoded to, and stops where that is too much.
+func (d *decoder) grow(n *yaml.Node, bytes int) {
+	const often = 1 << 20
+	if d.grown += bytes; d.grown < often {
+		return
+	}
+	if err := limit.Grow(int64(d.grown)); err != nil && !d.stopped {
+		d.stop(n, err.Error(), "")
+	}
+	d.grown = 0
+}
 
 func (d *decoder) stop(n *yaml.Node, what, fix string) {
 	d.stopped = true
@@ -252,7 +263,7 @@ func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *
 // unknownKey warns of a key that means nothing. Keys that begin with "x-" are
 // for whoever writes the file: a place for anchors.
 func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
-	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] {
+	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] || d.list.Full() {
 		return
 	}
 	in := ""

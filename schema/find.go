@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -129,14 +130,17 @@ func notFound(uri, hint string, err error) *diag.Diagnostic {
 	return d
 }
 
-// readSource returns the content of the file at path.
+// errLarge is a file of which no more is read.
+var errLarge = limit.Bytes("the file", limit.File)
+
+// readSource returns the content of the file at path, or errLarge.
 func readSource(path string, stdin io.Reader) (string, error) {
 	var b strings.Builder
 	if path == stdinPath {
 		if stdin == nil {
 			return "", errors.New("there is no standard input to read it from")
 		}
-		_, err := io.Copy(&b, stdin)
+		_, err := io.Copy(&b, limit.Reader(stdin, limit.File, errLarge))
 		return b.String(), err
 	}
 	f, err := os.Open(path)
@@ -147,12 +151,15 @@ func readSource(path string, stdin io.Reader) (string, error) {
 	if st, err := f.Stat(); err == nil {
 		switch {
 		case st.Mode().IsRegular():
+			if st.Size() > limit.File {
+				return "", errLarge
+			}
 			b.Grow(int(st.Size()))
 		case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
 			return "", errDevice
 		}
 	}
-	_, err = io.Copy(&b, f)
+	_, err = io.Copy(&b, limit.Reader(f, limit.File, errLarge))
 	return b.String(), err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -156,6 +157,10 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	if doc, known := l.docs[path]; known {
 		return doc
 	}
+	if len(l.stack) > limit.Includes {
+		l.list.Add(&diag.Diagnostic{Pos: pos, What: limit.Count("the chain of includes that ends here", limit.Includes, "files").Error(), Fix: "include files side by side"})
+		return nil
+	}
 	l.docs[path] = nil
 	src, err := readSource(path, l.o.Stdin)
 	file := &diag.File{Path: path, Name: l.show(path), Source: src}
@@ -212,6 +217,8 @@ func unreadable(file *diag.File, pos diag.Pos, err error) *diag.Diagnostic {
 	switch {
 	case errors.Is(err, errDevice):
 		d.Fix = "a Taskfile must be a file, or - for standard input"
+	case err == errLarge:
+		d.Fix = "keep data in files of their own, and include files with tasks"
 	case errors.Is(err, fs.ErrPermission):
 		d.Fix = "make it readable: chmod u+r " + file.Name
 	}
@@ -237,7 +244,7 @@ func reason(err error) string {
 // with errors gives what could be understood of it.
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
-	d := &decoder{file: file, budget: freeVisits + 4*len(file.Source)}
+	d := &decoder{file: file, budget: limit.Nodes}
 	if len(file.Source) < piecesFrom || !d.readPieces(doc, pieceSize) {
 		root, problem := parseYAML(file)
 		switch {

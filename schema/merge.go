@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -23,10 +24,12 @@ const maxTasks = 1_000_000
 func (l *loader) mergeAll() {
 	at := make(map[*document]int, len(l.order))
 	total := make(map[*document]int, len(l.order)) // tasks once it is merged
+	left := make(map[*document]int, len(l.order))  // includes that are still to add it
 	for i, doc := range l.order {
 		doc.includes = slices.DeleteFunc(doc.includes, func(e *includeEntry) bool { return e.doc == nil })
 		at[doc], total[doc] = i, len(doc.tasks)
 		for _, e := range doc.includes {
+			left[e.doc]++
 			if total[doc] += total[e.doc]; total[doc] > maxTasks {
 				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
 					Fix: "include fewer files that include each other several times"})
@@ -38,9 +41,24 @@ func (l *loader) mergeAll() {
 		entries := slices.Clone(doc.includes)
 		slices.SortStableFunc(entries, func(a, b *includeEntry) int { return at[a.doc] - at[b.doc] })
 		for _, e := range entries {
+			if err := limit.Grow(e.size()); err != nil {
+				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: err.Error(), Fix: "include fewer files inside each other"})
+				return
+			}
 			doc.add(e, &l.list)
+			if left[e.doc]--; left[e.doc] == 0 {
+				e.doc.tasks, e.doc.byName = nil, nil // in a chain, those of all files together would be too many
+			}
 		}
 	}
+}
+
+// size is about how many bytes the tasks of e take, once they are added.
+func (e *includeEntry) size() (n int64) {
+	for _, t := range e.doc.tasks {
+		n += 512 + 2*int64(len(e.name)+len(t.Name))
+	}
+	return n
 }
 
 // add merges the file of e into doc.

@@ -9,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -35,6 +36,7 @@ type piece struct {
 	indent   string // of its tasks
 	first    bool
 	tasks    []*Task
+	nodes    int // that were read
 	list     diag.List
 	repeated []*diag.Diagnostic
 }
@@ -62,11 +64,16 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 	for i := range pieces {
 		n += len(pieces[i].tasks)
 	}
+	nodes := count(root, 0)
 	doc.tasks = make([]*Task, 0, n)
 	for i := range pieces {
 		doc.tasks = append(doc.tasks, pieces[i].tasks...)
 		d.list.Append(pieces[i].list)
 		d.repeated = append(d.repeated, pieces[i].repeated...)
+		nodes += pieces[i].nodes
+	}
+	if problem := tooMany(d.file, nodes); problem != nil {
+		d.list.Add(problem)
 	}
 	return true
 }
@@ -234,7 +241,7 @@ func (d *decoder) readAll(pieces []piece) bool {
 	for range min(runtime.GOMAXPROCS(0), len(pieces)) {
 		done.Go(func() {
 			var m pieceMemory
-			for !failed.Load() {
+			for !failed.Load() && !m.stopped {
 				i := int(next.Add(1)) - 1
 				if i >= len(order) {
 					return
@@ -255,20 +262,24 @@ type pieceMemory struct {
 	buf      []byte
 	tasks    slab[Task]
 	commands slab[Command]
+	grown    int  // see decoder
+	stopped  bool // going on is pointless
 }
 
 // read decodes p. It returns false when it cannot be read by itself.
 func (p *piece) read(file *diag.File, m *pieceMemory) bool {
 	n, lines := m.plain.read(p.src), p.lines
+	p.nodes = m.plain.made
 	if n == nil {
 		if n, lines = p.readByLibrary(&m.buf); n == nil {
 			return false
 		}
+		p.nodes = count(n, 0)
 	}
-	d := decoder{file: file, line: lines, budget: freeVisits + 4*len(p.src), tasks: m.tasks, commands: m.commands}
+	d := decoder{file: file, line: lines, budget: limit.Nodes, grown: m.grown, tasks: m.tasks, commands: m.commands}
 	var doc document
 	d.readTasks(n, &doc)
-	m.tasks, m.commands = d.tasks, d.commands
+	m.tasks, m.commands, m.grown, m.stopped = d.tasks, d.commands, d.grown, d.stopped
 	p.tasks, p.list, p.repeated, p.src = doc.tasks, d.list, d.repeated, ""
 	return true
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/davecgh/go-spew/spew"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -26,7 +27,7 @@ func inPieces(src string) (whole, pieces string, cut bool) {
 	file := &diag.File{Path: "/w/T.yml", Source: src}
 	whole = dump(decodeFile(file))
 	doc := &document{file: file}
-	d := &decoder{file: file, budget: freeVisits}
+	d := &decoder{file: file, budget: limit.Nodes}
 	if !d.readPieces(doc, 1) {
 		return whole, "", false
 	}

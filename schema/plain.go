@@ -38,6 +38,7 @@ type plainReader struct {
 	counted, characters int
 
 	depth int
+	made  int          // nodes
 	found []*yaml.Node // children of the collections that are being read
 	nodes reused[yaml.Node]
 	lists reused[*yaml.Node]
@@ -175,6 +176,7 @@ func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, 
 		r.characters += utf8.RuneCountInString(r.src[r.counted:from])
 		r.counted, column = from, r.characters+1
 	}
+	r.made++
 	n := r.nodes.next()
 	*n = yaml.Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: r.line + 1, Column: column}
 	return n

@@ -1,6 +1,10 @@
 package schema
 
-import "gopkg.in/yaml.v3"
+import (
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/internal/limit"
+)
 
 // block reads the collection that begins at the current token, the first of
 // its line.
@@ -28,7 +32,7 @@ func (r *plainReader) mapping(column int, k *yaml.Node) *yaml.Node {
 		if k == nil {
 			k = r.text()
 		}
-		if k == nil || !r.atColon() || r.pos-r.start-column > maxPlainKey {
+		if k == nil || r.made > limit.Nodes || !r.atColon() || r.pos-r.start-column > maxPlainKey {
 			return nil
 		}
 		r.pos++
@@ -78,7 +82,7 @@ func (r *plainReader) sequence(column int, flush bool) *yaml.Node {
 	n, mark := r.node(yaml.SequenceNode, 0, "!!seq", "", r.pos), len(r.found)
 	for {
 		it := r.item(column)
-		if it == nil {
+		if it == nil || r.made > limit.Nodes {
 			return nil
 		}
 		r.found = append(r.found, it)

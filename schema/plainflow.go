@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // flow reads a list or a map in brackets that ends on the same line.
@@ -34,7 +36,7 @@ func (r *plainReader) flow() *yaml.Node {
 			r.found = append(r.found, k)
 		}
 		v := r.flowValue()
-		if v == nil {
+		if v == nil || r.made > limit.Nodes {
 			return nil
 		}
 		r.found = append(r.found, v)

@@ -39,8 +39,10 @@ func syntaxProblem(file *diag.File, err error) *diag.Diagnostic {
 	}
 	line = min(max(line, 1), 1+strings.Count(src, newline))
 	content := lineOf(src, line)
-	for ; line > 1 && len(strings.TrimSpace(content)) == 0; line-- {
-		content = lineOf(src, line-1) // the end of the file is nowhere
+	if line > 1 && len(strings.TrimSpace(content)) == 0 { // the end of the file is nowhere
+		before := strings.TrimRight(src[:len(src)-len(from(src, line))], " \t\r\n")
+		line = 1 + strings.Count(before, newline)
+		content = lineOf(src, line)
 	}
 	column := len(content) - len(strings.TrimLeft(content, " ")) + 1
 	if i := strings.LastIndexAny(content, open); open != "" && i >= 0 {
@@ -111,10 +113,16 @@ var errGaveUp = errors.New("yaml: the parser gave up")
 
 // lineOf returns line number line (from 1) of src, without its end.
 func lineOf(src string, line int) string {
+	src = from(src, line)
+	return strings.TrimRight(src[:lineEnd(src, 0)], "\r\n")
+}
+
+// from returns src from the start of line number line on.
+func from(src string, line int) string {
 	for ; line > 1; line-- {
 		src = src[lineEnd(src, 0):]
 	}
-	return strings.TrimRight(src[:lineEnd(src, 0)], "\r\n")
+	return src
 }
 
 // badByte finds the first byte that cannot stand in a text file.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -23,12 +24,16 @@ func (a *app) checked(list diag.List) int {
 		if n++; first == nil {
 			first = d
 		}
+		if n > limit.Problems {
+			continue
+		}
 		a.paint(a.err, report.Red, d.Error()+"\n")
 		a.err.Show(excerpt(d.Pos))
 	}
 	if first == nil {
 		return 0
 	}
+	a.unshown(n-limit.Problems, "problems")
 	if n > 1 {
 		a.say(a.err, report.Red, fmt.Sprintf("%d problems", n))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -49,16 +50,25 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 }
 
 func (a *app) warnings(ds []*diag.Diagnostic) {
-	for _, d := range ds {
+	for _, d := range ds[:min(len(ds), limit.Problems)] {
 		a.paint(a.err, report.Yellow, "warning: "+d.Error()+"\n")
+	}
+	a.unshown(len(ds)-limit.Problems, "warnings")
+}
+
+// unshown tells of n more things, if there are any, that are not shown.
+func (a *app) unshown(n int, things string) {
+	if n > 0 {
+		a.say(a.err, report.Red, fmt.Sprintf("%d more %s are not shown", n, things))
 	}
 }
 
 // failFile shows the problems of a file and returns the exit code of the first.
 func (a *app) failFile(ds []*diag.Diagnostic) int {
-	for _, d := range ds[1:] {
+	for _, d := range ds[1:min(len(ds), limit.Problems)] {
 		a.problem(d)
 	}
+	a.unshown(len(ds)-limit.Problems, "problems")
 	a.problem(ds[0])
 	return kindCode(ds[0].Kind)
 }

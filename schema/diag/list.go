@@ -9,10 +9,23 @@ import (
 
 // List collects diagnostics in the order they are found. The zero List is empty
 // and ready to use. It is not safe for concurrent use.
-type List struct{ errs *multierror.Error }
+type List struct {
+	errs   *multierror.Error
+	failed bool // it holds an error
+}
 
-// Add appends d.
+// most is how many diagnostics a List keeps: far more than anybody looks at.
+const most = 10_000
+
+// Full reports whether further warnings are dropped, and errors as well but the first.
+func (l *List) Full() bool { return l.errs != nil && len(l.errs.Errors) >= most }
+
+// Add appends d, unless the list is full.
 func (l *List) Add(d *Diagnostic) {
+	if l.Full() && (d.Severity != Error || l.failed) {
+		return
+	}
+	l.failed = l.failed || d.Severity == Error
 	l.errs = multierror.Append(l.errs, d)
 	l.errs.ErrorFormat = format
 }
