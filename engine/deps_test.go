@@ -5,6 +5,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -56,6 +58,11 @@ var depsRules = map[string]string{
 	// Test kits.
 	"internal/probe": "",
 
+	// The second program: a thin main, and one package a room.
+	"internal/version":         "",
+	"cmd/weft-companion":       "engine/channel internal/version cmd/weft-companion/fetch",
+	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/taskurl",
+
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe",
 	// Whether a remote file may be used is a matter between the user and the
@@ -87,6 +94,9 @@ var libraryRules = map[string]string{
 	"github.com/joho/godotenv":           "*",
 	"golang.org/x/sys":                   "*",
 	"golang.org/x/term":                  "*",
+	"net/http":                           "cmd/weft-companion/fetch", // and below: weft links no network package
+	"crypto/tls":                         "cmd/weft-companion/fetch",
+	"crypto/x509":                        "cmd/weft-companion/fetch",
 	"os/exec":                            "internal/probe", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
 	"unsafe":                             "engine/keeper engine/cache engine/proc",
@@ -94,7 +104,7 @@ var libraryRules = map[string]string{
 
 // nameRules says which files, or packages, may use a name of another package.
 var nameRules = map[string]string{
-	"os.Exit":                   "cmd/weft/main.go internal/probe",
+	"os.Exit":                   "cmd/weft/main.go cmd/weft-companion/main.go internal/probe",
 	"syscall.Exit":              "",
 	"log.Fatal":                 "",
 	"log.Fatalf":                "",
@@ -133,6 +143,30 @@ func TestDependencies(t *testing.T) {
 	for pkg := range depsRules {
 		if !seen[pkg] {
 			t.Errorf("depsRules names %s, which does not exist", pkg)
+		}
+	}
+}
+
+// TestDepsOfWeft: what is linked is paid for at every start, so weft links
+// nothing of a network but the addresses that its flags know. All else is in the
+// second program.
+func TestDepsOfWeft(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		cmd := exec.Command("go", "list", "-deps", "../cmd/weft")
+		cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for pkg := range strings.FieldsSeq(string(out)) {
+			for _, heavy := range []string{"net/http", "crypto/tls", "crypto/x509", "golang.org/x/net", "google.golang.org/grpc", "google.golang.org/protobuf", "github.com/klauspost/compress/zstd", module + "/cmd/weft-companion"} {
+				if pkg == heavy || strings.HasPrefix(pkg, heavy+"/") {
+					t.Errorf("on %s weft links %s", system, pkg)
+				}
+			}
+		}
+		if !strings.Contains(string(out), module+"/engine\n") {
+			t.Errorf("not the packages of weft: %s", out)
 		}
 	}
 }

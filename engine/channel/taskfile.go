@@ -78,7 +78,7 @@ const (
 	Redirect          // to URL, whose host is not among RedirectHosts; or too often, then URL is ""
 	Certificate       // no certificate that is believed, or files of the request that hold none
 	Git               // git failed, is not there, or the path is one that is refused
-	Invalid           // the request itself cannot be: its URL, ref, header or certificate file
+	Invalid           // the request itself cannot be: its URL, ref or header
 	kinds
 )
 
@@ -102,7 +102,8 @@ type Error struct {
 	// Status is the server's, for the kinds NotFound, Unauthorized and
 	// BadStatus; else 0.
 	Status int
-	// URL is where a Redirect led to; it may hold credentials.
+	// URL is where it was redirected to, for the kinds Redirect and Insecure, else
+	// "". It may hold credentials.
 	URL string
 }
 

@@ -94,7 +94,7 @@ func brokenKind(text string, err error) Kind {
 func parseSCP(text string) *url.URL {
 	place, query, _ := strings.Cut(text, "?")
 	account, file, found := strings.Cut(place, ":")
-	if !found || file == "" || strings.HasPrefix(file, "//") {
+	if !found || file == "" || file[0] == ':' || strings.HasPrefix(file, "//") { // git takes NAME:: for a program
 		return nil
 	}
 	u := &url.URL{Scheme: "ssh", Host: account, Path: file, RawQuery: query}

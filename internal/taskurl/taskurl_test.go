@@ -10,7 +10,7 @@ func TestIsRemote(t *testing.T) {
 	for text, want := range map[string]Kind{
 		"": None, ".": None, "Taskfile.yml": None, "/srv/x.git": None, "../x.git//y": None, "a b.yml": None, "x:y": None,
 		"C:/x/y.git": None, `C:\x.git`: None, "file:///etc/passwd": None, "ftp://h/x": None, "git+ssh://h/x.git": None, "http:x": None,
-		"%": None, "a:b:c": None, "{{.X}}": None,
+		"%": None, "a:b:c": None, "ext::sh -c x/r.git": None, "git@ext::x.git": None, "{{.X}}": None,
 		"https://h/x.yml": HTTP, "http://h": HTTP, "HTTPS://h/x": HTTP, "https://h/x.gitx//y": HTTP, "https://h/x//y.git": HTTP,
 		"https://h/%zz": HTTP, "https://": HTTP, "http://[::1": HTTP,
 		"https://h/x.git": Git, "https://h/x.git//y.yml?ref=a": Git, "http://h/x.git": Git, "https://h/o/p/_git/r": Git,

@@ -1,0 +1,199 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/internal/taskurl"
+)
+
+// fetched is the ref in our bare repository that what was fetched is known by.
+const fetched = "refs/weft/fetched"
+
+// checkoutKey is what one git fetch gets, and with what.
+type checkoutKey struct {
+	repository, ref string
+	insecure        bool
+	certificates    certificates
+	redirectHosts   string
+}
+
+// checkout is one repository at one ref, fetched once for all who ask for files
+// of it.
+type checkout struct {
+	done chan struct{} // closed when the next two are set
+	dir  string        // bare
+	err  error
+
+	// Guarded by Room.mu:
+	waiting int                // how many wait for it
+	cancel  context.CancelFunc // ends the fetch, for which nobody waits any more
+}
+
+// fromGit reads the file at u, or else the first of q.Names in the directory
+// there, out of a commit. There is no working tree, so nothing is checked out,
+// filtered or followed.
+func (r *Room) fromGit(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (*channel.Taskfile, error) {
+	if u.Scheme() == "git" {
+		return nil, &channel.Error{Kind: channel.Insecure, Text: "git: connections are not encrypted: use https: or ssh:"}
+	}
+	dir, err := r.checkout(ctx, q, u)
+	if err != nil {
+		return nil, err
+	}
+	o, err := r.openObjects(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close()
+	return o.taskfile(q, u)
+}
+
+// checkout returns the bare directory with what u asks for.
+func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (string, error) {
+	key := checkoutKey{u.Repository, u.Ref, q.Insecure, certificates{q.CACert, q.Cert, q.CertKey}, strings.Join(q.RedirectHosts, " ")}
+	r.mu.Lock()
+	c := r.checkouts[key]
+	if c == nil {
+		c = &checkout{done: make(chan struct{})}
+		r.checkouts[key] = c
+		var fetchCtx context.Context
+		fetchCtx, c.cancel = context.WithCancel(r.ctx)
+		r.fetching.Go(func() {
+			defer c.cancel()
+			c.dir, c.err = r.fetch(fetchCtx, q, u)
+			close(c.done)
+		})
+	}
+	c.waiting++
+	r.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.dir, c.err
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.waiting--; c.waiting == 0 {
+		c.cancel()
+		if r.checkouts[key] == c {
+			delete(r.checkouts, key) // who asks again has it tried again
+		}
+	}
+	return "", context.Cause(ctx)
+}
+
+// fetch fetches what u asks for into a bare directory. That of a commit is kept
+// in the cache directory, and found there the next time: a commit never changes.
+func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (dir string, err error) {
+	kept := ""
+	if u.IsCommit() {
+		kept = r.keptDir(u)
+	}
+	if kept != "" && r.holds(ctx, kept, u.Ref) {
+		return kept, nil
+	}
+	if dir, err = r.newDir(kept); err != nil {
+		return "", &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory to fetch into: %v", err)}
+	}
+	err = r.fetchInto(ctx, dir, q, u, u.Repository)
+	if moved(err) {
+		var repository string
+		if repository, err = r.follow(ctx, q, u); err == nil {
+			err = r.fetchInto(ctx, dir, q, u, repository)
+		}
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", err
+	}
+	if kept == "" || filepath.Dir(dir) != filepath.Dir(kept) {
+		return dir, nil
+	}
+	if os.Rename(dir, kept) == nil || r.replace(ctx, dir, kept, u.Ref) {
+		return kept, nil
+	}
+	return dir, nil
+}
+
+// replace puts dir where something stands that could not be renamed over:
+// another weft was faster, which is as good, or what stands there is broken.
+func (r *Room) replace(ctx context.Context, dir, kept, commit string) bool {
+	if r.holds(ctx, kept, commit) {
+		os.RemoveAll(dir)
+		return true
+	}
+	os.RemoveAll(kept)
+	return os.Rename(dir, kept) == nil
+}
+
+// keptDir returns where a commit is kept, "" without a cache directory.
+func (r *Room) keptDir(u *taskurl.URL) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cacheDir == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(u.Repository + "\x00" + strings.ToLower(u.Ref)))
+	return filepath.Join(r.cacheDir, "git", hex.EncodeToString(sum[:16])+".git")
+}
+
+// holds reports whether the bare directory is there and has the commit whole.
+func (r *Room) holds(ctx context.Context, dir, commit string) bool {
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return false
+	}
+	id, err := r.git(ctx, command{args: []string{"--git-dir=" + dir, "rev-parse", "--quiet", "--verify", fetched + "^{commit}"}})
+	return err == nil && strings.TrimSpace(id) == strings.ToLower(commit)
+}
+
+// newDir makes an empty directory: beside kept if there is one and that is
+// possible, else one that is removed when the Room is closed.
+func (r *Room) newDir(kept string) (string, error) {
+	if kept != "" {
+		parent := filepath.Dir(kept)
+		if err := os.MkdirAll(parent, 0o700); err == nil {
+			if dir, err := os.MkdirTemp(parent, ".new-"); err == nil {
+				return dir, nil
+			}
+		}
+	}
+	parent, err := r.temp()
+	if err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "")
+}
+
+// fetchInto fetches one commit, without its history, into dir.
+func (r *Room) fetchInto(ctx context.Context, dir string, q *channel.TaskfileRequest, u *taskurl.URL, repository string) error {
+	// An empty template: no hooks, no attributes, nothing that is the machine's.
+	initialise := []string{"-c", "init.defaultObjectFormat=sha1", "init", "--quiet", "--bare", "--template=", dir}
+	if u.IsCommit() && len(u.Ref) == 64 {
+		initialise = append(initialise, "--object-format=sha256")
+	}
+	if _, err := r.git(ctx, command{args: initialise}); err != nil {
+		return err
+	}
+	ref := u.Ref
+	if ref == "" {
+		ref = "HEAD"
+	}
+	remote := remoteOf(repository)
+	_, err := r.git(ctx, command{
+		args: []string{
+			"--git-dir=" + dir, "-c", "core.hooksPath=" + os.DevNull, "-c", "http.followRedirects=false", "-c", "http.sslVerify=true",
+			"-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.writeCommitGraph=false",
+			"fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", remote.url, "+" + ref + ":" + fetched,
+		},
+		environ: append(remote.environ(r.environ), remoteEnviron(q)...),
+		hide:    u.Secrets(),
+	})
+	return err
+}

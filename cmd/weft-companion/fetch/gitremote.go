@@ -1,0 +1,123 @@
+package fetch
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/internal/taskurl"
+)
+
+// remote is a repository as git is given it.
+type remote struct {
+	url    string // without a password, which all users of the machine could read
+	header string // with the password, for an environment; "" is none
+	host   string // the header's
+}
+
+// remoteOf takes the password out of the URL of a repository.
+func remoteOf(repository string) remote {
+	u, err := url.Parse(repository)
+	if err != nil || u.User == nil || u.Scheme != "https" && u.Scheme != "http" {
+		return remote{url: repository}
+	}
+	password, set := u.User.Password()
+	if !set {
+		return remote{url: repository} // a name that credential helpers go by
+	}
+	header := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))
+	u.User = nil
+	return remote{url: u.String(), header: header, host: u.Scheme + "://" + u.Host + "/"}
+}
+
+// environ returns the variables of git's configuration that carry the header,
+// behind those that environ has.
+func (r remote) environ(environ []string) []string {
+	if r.header == "" {
+		return nil
+	}
+	n := 0
+	for _, kv := range environ {
+		if v, ok := strings.CutPrefix(kv, "GIT_CONFIG_COUNT="); ok {
+			n, _ = strconv.Atoi(v)
+		}
+	}
+	i := strconv.Itoa(n)
+	return []string{
+		"GIT_CONFIG_COUNT=" + strconv.Itoa(n+1),
+		"GIT_CONFIG_KEY_" + i + "=http." + r.host + ".extraHeader",
+		"GIT_CONFIG_VALUE_" + i + "=" + r.header,
+	}
+}
+
+// remoteEnviron returns what a request says about connections.
+func remoteEnviron(q *channel.TaskfileRequest) []string {
+	protocols := "https:ssh"
+	if q.Insecure {
+		protocols += ":http"
+	}
+	environ := []string{"GIT_ALLOW_PROTOCOL=" + protocols}
+	for _, v := range [...]struct{ name, value string }{{"GIT_SSL_CAINFO", q.CACert}, {"GIT_SSL_CERT", q.Cert}, {"GIT_SSL_KEY", q.CertKey}} {
+		if v.value != "" {
+			environ = append(environ, v.name+"="+v.value)
+		}
+	}
+	return environ
+}
+
+// discovery is what git asks a repository for first.
+const discovery = "/info/refs?service=git-upload-pack"
+
+// moved reports whether git failed because of a redirect, which it is not
+// allowed to follow.
+func moved(err error) bool {
+	var e *channel.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, status := range [...]string{"301", "302", "303", "307", "308"} {
+		if strings.HasSuffix(e.Text, "The requested URL returned error: "+status) {
+			return true
+		}
+	}
+	return false
+}
+
+// follow returns where the repository of u has moved to, by the rules for
+// redirects that hold for every file.
+func (r *Room) follow(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (string, error) {
+	origin, err := url.Parse(strings.TrimSuffix(u.Repository, "/") + discovery)
+	if err != nil {
+		return "", &channel.Error{Kind: channel.Invalid, Text: "the URL cannot be read"}
+	}
+	client, err := r.client(q, origin, nil)
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, origin.String(), nil)
+	if err != nil {
+		return "", &channel.Error{Kind: channel.Invalid, Text: "the URL cannot be read"}
+	}
+	req.Header.Set("User-Agent", "git/weft") // as servers tell a git from a browser
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", problem(err)
+	}
+	io.CopyN(io.Discard, resp.Body, 4096)
+	resp.Body.Close()
+	to := resp.Request.URL
+	if sameHost(to, origin) && to.Scheme == origin.Scheme {
+		to.User = origin.User
+	}
+	repository, found := strings.CutSuffix(to.String(), discovery)
+	if !found {
+		return "", &channel.Error{Kind: channel.Git, Text: "it redirects to what is no git repository"}
+	}
+	return repository, nil
+}

@@ -1,0 +1,199 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/proc"
+)
+
+// command is one git to run to its end.
+type command struct {
+	args    []string
+	environ []string // beside that of every git
+	hide    []string // texts that must not come back in an error
+}
+
+// maxOutput is how much of what a git prints is kept, in bytes.
+const maxOutput = 8 << 10
+
+// git runs a command and returns the end of what it printed. It fails with a
+// *channel.Error, unless ctx is done.
+func (r *Room) git(ctx context.Context, c command) (string, error) {
+	p, err := r.startGit(ctx, c.args, c.environ, nil)
+	if err != nil {
+		return "", err
+	}
+	var out tail
+	p.reading.Go(func() { out.readAll(p.out) })
+	status, err := p.wait()
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", cannotStart(err)
+	case status.Code != 0:
+		return "", gitFailure(p.errors.String(), c.hide)
+	}
+	return out.String(), nil
+}
+
+// process is a git that runs.
+type process struct {
+	group   *proc.Group
+	p       *proc.Process
+	out     *os.File // to be read by who started it
+	errOut  *os.File
+	errors  tail           // of errOut
+	reading sync.WaitGroup // who reads out and errOut in the background
+	done    func() bool    // ends the watch over the context
+}
+
+// errDropped is why a git is killed that nobody waits for.
+var errDropped = errors.New("nobody waits for it any more")
+
+// startGit starts git. With an input, it gets that to read.
+func (r *Room) startGit(ctx context.Context, args, environ []string, input *os.File) (*process, error) {
+	path, err := findGit(r.environ)
+	if err != nil {
+		return nil, err
+	}
+	out, outEnd, err := os.Pipe()
+	if err != nil {
+		return nil, cannotStart(err)
+	}
+	defer outEnd.Close()
+	errOut, errEnd, err := os.Pipe()
+	if err != nil {
+		out.Close()
+		return nil, cannotStart(err)
+	}
+	defer errEnd.Close()
+	p := &process{group: r.table.NewGroup(proc.GroupOptions{Name: "git"}), out: out, errOut: errOut}
+	p.p, err = p.group.Start(&proc.Spec{
+		Path: path, Argv: append([]string{"git"}, args...), Env: gitEnviron(r.environ, environ),
+		Stdin: input, Stdout: outEnd, Stderr: errEnd, Confirm: true,
+	})
+	if err != nil {
+		out.Close()
+		errOut.Close()
+		return nil, cannotStart(err)
+	}
+	p.done = context.AfterFunc(ctx, func() { p.group.Kill(errDropped) })
+	p.reading.Go(func() { p.errors.readAll(errOut) })
+	return p, nil
+}
+
+func cannotStart(err error) *channel.Error {
+	return &channel.Error{Kind: channel.Git, Text: "git cannot be started: " + err.Error()}
+}
+
+// outputAfter is how long what a git left in the background may hold on to its
+// output.
+const outputAfter = 200 * time.Millisecond
+
+// wait waits for the end of git and of what it printed.
+func (p *process) wait() (proc.Status, error) {
+	status, err := p.p.Wait()
+	p.done()
+	for _, f := range [...]*os.File{p.out, p.errOut} {
+		f.SetReadDeadline(time.Now().Add(outputAfter))
+		defer f.Close()
+	}
+	p.reading.Wait()
+	p.group.Close()
+	return status, err
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ b []byte }
+
+func (t *tail) readAll(r io.Reader) {
+	var b [4096]byte
+	for {
+		n, err := r.Read(b[:])
+		t.b = append(t.b, b[:n]...)
+		if len(t.b) > 2*maxOutput {
+			t.b = append(t.b[:0], t.b[len(t.b)-maxOutput:]...)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (t *tail) String() string { return string(bytes.ToValidUTF8(t.b, nil)) }
+
+// findGit looks for git in the directories of PATH, in none that is relative:
+// that would be the project's.
+func findGit(environ []string) (string, error) {
+	names := []string{"git"}
+	if runtime.GOOS == "windows" {
+		names = []string{"git.exe"}
+	}
+	for _, dir := range filepath.SplitList(lookup(environ, "PATH")) {
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			info, err := os.Stat(path)
+			if filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0) {
+				return path, nil
+			}
+		}
+	}
+	return "", &channel.Error{Kind: channel.Git, Text: "there is no git in the directories of PATH: install it"}
+}
+
+func lookup(environ []string, name string) string {
+	for i := len(environ) - 1; i >= 0; i-- {
+		if k, v, _ := strings.Cut(environ[i], "="); k == name || runtime.GOOS == "windows" && strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// gitEnviron returns the environment of a git: weft's own without what points to
+// another repository, lets certificates pass or makes git chatty, and with what
+// keeps it from asking and from the machine's attributes; then more. Where the user
+// has configured credentials, proxies and ssh, that holds.
+func gitEnviron(environ, more []string) []string {
+	set := append([]string{
+		"GIT_ALLOW_PROTOCOL=https:ssh", "GIT_PROTOCOL_FROM_USER=0", "GIT_TERMINAL_PROMPT=0", "GIT_ATTR_NOSYSTEM=1",
+		"GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C", "LANGUAGE=",
+		"SSH_ASKPASS_REQUIRE=force", // ssh asks the terminal, which is not ours: it may ask a window, or nobody
+	}, more...)
+	if lookup(environ, "SSH_ASKPASS") == "" {
+		set = append(set, "SSH_ASKPASS=false")
+	}
+	names := make(map[string]bool, len(set)+len(notForGit))
+	for _, name := range notForGit {
+		names[name] = true
+	}
+	var out []string
+	for _, kv := range slices.Backward(slices.Concat(environ, set)) { // the last one of a name counts
+		name, _, _ := strings.Cut(kv, "=")
+		if !names[name] && !strings.HasPrefix(name, "GIT_TRACE") {
+			names[name] = true
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// notForGit are variables that would change what a git of ours works on.
+var notForGit = [...]string{
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+	"GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_CEILING_DIRECTORIES",
+	"GIT_INTERNAL_SUPER_PREFIX", "GIT_IMPLICIT_WORK_TREE", "GIT_TEMPLATE_DIR", "GIT_SSL_NO_VERIFY", "GIT_CURL_VERBOSE",
+	"GIT_DEFAULT_HASH", "GIT_QUARANTINE_PATH",
+}
