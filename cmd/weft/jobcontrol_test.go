@@ -33,6 +33,7 @@ tasks:
   say1: sh -c 'echo out:1'
   say2: sh -c 'echo out:2'
   raw: sh raw.sh
+  sessions: sh sessions.sh
   dies: {cmds: [{cmd: 'env --default-signal=INT sh -c "kill -INT \$\$"', ignore_error: true}, 'echo went:on']}
   seen: {sources: [wait.sh], method: none, cmds: ['echo seen:']}
 -- wait.sh --
@@ -43,6 +44,9 @@ exec 3<>$1.go
 echo ready:$1
 until read x <&3; do :; done
 echo end:$1
+-- sessions.sh --
+env -i PATH="$PATH" setsid sh wait.sh b &
+exec sh wait.sh a
 -- raw.sh --
 stty raw -echo; echo ready; dd bs=1 count=1 2>/dev/null | od -An -c; stty sane; echo sane
 -- calls.sh --
@@ -55,6 +59,8 @@ cat; echo end of input; read x </dev/tty; echo got:$x
 	const state = "> echo st:$(ps -o stat= -p $(cat a.pid),$(cat b.pid) | cut -c1 | tr -d '\\n')\n"
 	for name, dialogue := range map[string][]string{
 		"Ctrl-Z stops parallel steps":              {"> weft both\n", "ready:", "ready:", "> \x1a", "Stopped", state, "st:TT", "> fg\n", "weft both", "+ a.go", "+ b.go", "end:", "end:", "over"},
+		"Ctrl-Z stops sessions of their own":       {"> weft sessions\n", "ready:", "ready:", "> \x1a", "Stopped", state, "st:TT", "> fg\n", "cont:", "cont:", "+ a.go", "+ b.go", "end:", "end:"},
+		"Ctrl-Z, then kill -9":                     {"> weft sessions\n", "ready:", "ready:", "> \x1a", "Stopped", "> kill -9 %1; while ps -p $(cat a.pid),$(cat b.pid) >/dev/null; do sleep 0.05; done; echo none left\n", "none left"},
 		"Ctrl-Z twice":                             {"> weft both\n", "ready:", "ready:", "> \x1a", "Stopped", "> fg\n", "cont:", "> \x1a", "Stopped", state, "st:TT", "> bg\n", "+ a.go", "+ b.go", "end:", "end:", "over"},
 		"Ctrl-Z at the step that has the terminal": {"> weft wait\n", "ready:one", "> \x1a", "Stopped", "> fg\n", "weft wait", "+ one.go", "end:one"},
 		"Ctrl-Z at a pipeline":                     {"> weft piped\n", "ready:one", "> \x1a", "Stopped", "> fg\n", "weft piped", "+ one.go", "end:one", "$ "},

@@ -51,10 +51,13 @@ const (
 // standard ones is closed on exec, the control socket before all: a program
 // that held it would keep KEEPER from learning of ENGINE's death.
 func prepare() {
+	disregardSignals()
 	name := [memberName]byte{}
 	copy(name[:], Name)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name)), 0)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
+	// If ENGINE is gone KEEPER has work to do, also if somebody has stopped it.
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGCONT), 0)
 	if _, _, e := syscall.RawSyscall(sysCloseRange, Control, uintptr(^uint32(0)), closeRangeCloexec); e != 0 {
 		for fd := Control; fd < 256; fd++ {
 			syscall.CloseOnExec(fd)
@@ -68,6 +71,30 @@ func prepare() {
 		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGQUIT), uintptr(unsafe.Pointer(&ignore)), 0, 8, 0, 0)
 	}
 }
+
+// outside are the signals that reach KEEPER when somebody ends or stops all of a
+// session, a container or a service: weft and its programs get them, too.
+var outside = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
+
+// disregardSignals has such signals do nothing: as long as ENGINE lives it is
+// ENGINE's to say what happens, and KEEPER's to do it. They are not ignored, which
+// programs would inherit, but have a handler, which becomes the default in each.
+// Those that are ignored stay so.
+func disregardSignals() {
+	var h sigaction // the runtime's, with all that a handler needs
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGTERM), 0, uintptr(unsafe.Pointer(&h)), 8, 0, 0)
+	h.handler = disregardPC()
+	for _, sig := range outside {
+		var old sigaction
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+		if old.handler != 1 {
+			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&h)), 0, 8, 0, 0)
+		}
+	}
+}
+
+// disregardPC returns the address of a handler that does nothing.
+func disregardPC() uintptr
 
 // blockSignals blocks the signals of the calling thread, and so of the children
 // it makes until they are ready for them. Not SIGCHLD: while that is blocked the

@@ -122,6 +122,9 @@ const (
 	ProcessScope
 	// TreeScope are a group's processes and everything that came of them.
 	TreeScope
+	// BeyondScope is everything below KEEPER that is in no process group of a program
+	// that was started on request and lives: what GroupScope does not reach.
+	BeyondScope
 )
 
 // Signal is a request to send a signal. Processes that have ended are never

@@ -16,6 +16,10 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 			k.walk.signal(&k.walk.processes[i], s.Signal)
 		}
 	}
+	if s.Scope == BeyondScope {
+		k.signalBeyond(s.Signal)
+		return
+	}
 	left := false
 	k.lock.lock() // a stop is seen before, or after
 	if s.Continues() {
@@ -39,6 +43,24 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 	k.lock.unlock()
 	if left {
 		k.signalLeft(s)
+	}
+}
+
+// signalBeyond signals what is in none of the children's process groups.
+func (k *keeper) signalBeyond(sig uint8) {
+	w := &k.walk
+	w.from(0, nil)
+	for i := range w.processes {
+		p := &w.processes[i]
+		k.lock.lock()
+		known := false
+		for j := range k.children {
+			known = known || k.children[j].pgid == p.pgid
+		}
+		k.lock.unlock()
+		if !known {
+			w.signal(p, sig)
+		}
 	}
 }
 

@@ -87,6 +87,11 @@ func (t *Table) leaveBehind(group uint32) {
 // background: a Ctrl-C for the run is for them too. Those that weft started
 // itself are also killed after l.Grace, if it is not zero.
 func (t *Table) StopLeft(cause error, l Ladder) {
+	if t.begun.Load() {
+		if h, err := t.connect(); err == nil {
+			go h.takeOver()
+		}
+	}
 	for _, g := range t.groups() {
 		g.mu.Lock()
 		over := g.closed

@@ -43,6 +43,7 @@ type link struct {
 	late    []func()      // what could not be told at once, in order; see tell
 	orphan  chan struct{} // closed at the next end of an orphan; nil: nobody waits
 	lost    error         // why there is no KEEPER any more
+	reaped  bool          // KEEPER's number may be another process's
 
 	over chan struct{} // closed when KEEPER is gone
 }
@@ -88,6 +89,7 @@ func newHost(t *Table) (host, error) {
 	}
 	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
 	go l.listen()
+	go l.keepAwake()
 	return l, nil
 }
 

@@ -87,6 +87,9 @@ func (l *local) wait(p *Process) {
 // signal is called with the lock of the group held, if it is for one of its
 // processes.
 func (l *local) signal(s keeper.Signal) {
+	if s.Scope == keeper.BeyondScope {
+		return // it is not known
+	}
 	if s.Continues() {
 		l.conts.Add(1)
 	}
@@ -114,4 +117,5 @@ func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
 func (l *local) closed(uint32)                              {}
 func (l *local) finish() []keeper.Member                    { return nil }
+func (l *local) takeOver()                                  {}
 func (l *local) end([]keeper.Member)                        {}

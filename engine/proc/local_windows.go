@@ -121,6 +121,9 @@ func (l *local) signal(s keeper.Signal) {
 		}
 		return
 	}
+	if s.Scope == keeper.BeyondScope {
+		return
+	}
 	for _, g := range l.t.groups() {
 		for _, p := range g.procs {
 			if s.Scope == keeper.ProcessScope && p.id == s.Target || s.Scope != keeper.ProcessScope && g.id == s.Target {
@@ -145,4 +148,5 @@ func (l *local) signalPids(syscall.Signal, []keeper.Member) {}
 func (l *local) nextOrphan() <-chan struct{}                { return l.orphan }
 func (l *local) continues() uint32                          { return 0 }
 func (l *local) finish() []keeper.Member                    { return nil }
+func (l *local) takeOver()                                  {}
 func (l *local) end([]keeper.Member)                        {}

@@ -85,8 +85,9 @@ type Table struct {
 	strangers []int // children weft had before it started anything
 
 	connecting sync.Once
-	host       host  // nil until something is started
-	hostErr    error // why nothing can be
+	begun      atomic.Bool // there is a host, or will be
+	host       host        // nil until something is started
+	hostErr    error       // why nothing can be
 
 	mu     sync.Mutex // guards the fields below
 	live   []*Group   // groups with processes; Group.index is the place
@@ -115,13 +116,18 @@ type host interface {
 	// finish ends the host if nothing is left, and returns nil; else it returns
 	// what is alive.
 	finish() []keeper.Member
+	// takeOver ends a host that cannot do its work, from now on until it is gone.
+	takeOver()
 	// end kills everything but keep and returns when it is gone.
 	end(keep []keeper.Member)
 }
 
 // connect returns the table's host. The first call makes it.
 func (t *Table) connect() (host, error) {
-	t.connecting.Do(func() { t.host, t.hostErr = newHost(t) })
+	t.connecting.Do(func() {
+		t.begun.Store(true)
+		t.host, t.hostErr = newHost(t)
+	})
 	return t.host, t.hostErr
 }
 

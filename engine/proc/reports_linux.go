@@ -125,6 +125,9 @@ func (l *link) tellLate() {
 // gone takes note of KEEPER's end. If it did not end by itself, when nothing was
 // left, everything it kept is ours now, and is killed.
 func (l *link) gone() {
+	l.mu.Lock()
+	l.reaped = true
+	l.mu.Unlock()
 	var status syscall.WaitStatus
 	var err error
 	for {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftrun/weft/engine/keeper"
 	"github.com/weftrun/weft/internal/termios"
 )
 
@@ -47,6 +48,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 			other.each(syscall.SIGSTOP)
 		}
 	}
+	t.beyond(syscall.SIGSTOP)
 	t.settle()
 	if !orphaned() {
 		// The rest of the shell's job is told; weft, which is of it, only hears it.
@@ -57,6 +59,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 		m.awake = time.Now()
 		signal.Stop(heard)
 	}
+	t.beyond(syscall.SIGCONT)
 	g.each(syscall.SIGCONT)
 	m.resumed = t.host.continues()
 	for _, other := range groups {
@@ -95,12 +98,24 @@ func (t *Table) Suspend() {
 	for _, g := range groups {
 		g.each(syscall.SIGSTOP)
 	}
+	t.beyond(syscall.SIGSTOP)
 	if len(groups) > 0 {
 		t.settle()
 	}
 	m.sleep(t)
+	t.beyond(syscall.SIGCONT)
 	for _, g := range groups {
 		g.each(syscall.SIGCONT)
+	}
+}
+
+// beyond signals what programs have started in process groups or sessions of their
+// own, and what earlier ones left.
+func (t *Table) beyond(s syscall.Signal) {
+	if t.begun.Load() {
+		if h, err := t.connect(); err == nil {
+			h.signal(keeper.Signal{Scope: keeper.BeyondScope, Signal: uint8(s)})
+		}
 	}
 }
 

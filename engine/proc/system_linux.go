@@ -17,16 +17,23 @@ func maxRSS(n int64) int64 { return n * 1024 }
 // parentOf returns the parent of a process: 0 if that is outside what can be
 // seen, -1 if it is not known.
 func parentOf(pid int) int {
+	_, parent := statOf(pid)
+	return parent
+}
+
+// statOf returns the state of a process, as /proc has it, and its parent: 0 and -1
+// if they are not known.
+func statOf(pid int) (state byte, parent int) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	if err != nil || len(fields) < 2 {
-		return -1
+		return 0, -1
 	}
-	parent, err := strconv.Atoi(fields[1])
+	parent, err = strconv.Atoi(fields[1])
 	if err != nil {
-		return -1
+		return 0, -1
 	}
-	return parent
+	return fields[0][0], parent
 }
 
 // closeOnExec marks the descriptors from first to last; -1 means all above.
