@@ -90,6 +90,17 @@ func roles(role string) int {
 		fmt.Println("ours:", fg == syscall.Getpgrp())
 		g.Kill(errors.New("y"))
 		p.Wait()
+	case "reaper": // as the first process of a container, beside tables that come and go
+		t.ReapStrangers()
+		for range 100 {
+			other := NewTable(Options{OnLost: func() { fmt.Println("lost") }})
+			g := other.NewGroup(GroupOptions{})
+			if s := in(g, nil, "exit 3"); s.Code != 3 {
+				fmt.Println("code:", s.Code)
+			}
+			g.Close()
+			other.Close(false)
+		}
 	case "read": // weft itself reads while a program of the same step runs
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "1000"}, Stdin: os.Stdin})
