@@ -1,8 +1,7 @@
 package main
 
 import (
-	"runtime/debug"
-
+	"github.com/weftrun/weft/internal/version"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -17,10 +16,4 @@ func (a *app) version() int {
 }
 
 // weftVersion is the version of the module the program was built from.
-func weftVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "devel"
-	}
-	return info.Main.Version
-}
+func weftVersion() string { return version.Module() }
