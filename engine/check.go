@@ -12,8 +12,8 @@ import (
 
 // Check reports everything that can be known to be wrong with a workflow
 // without running anything, beyond what loading it reports: see [schema.Check],
-// [vars.CheckTemplates] and [plan.CheckOutputs]; dotenv files that cannot be read; and options of the
-// shell that there are not.
+// [vars.CheckTemplates] and [plan.CheckOutputs]; dotenv files that cannot be read; options of the
+// shell that there are not; and, as warnings, what only bash runs right.
 func Check(w *schema.Workflow) diag.List {
 	list := schema.Check(w)
 	list.Append(vars.CheckTemplates(w))
@@ -32,5 +32,7 @@ func Check(w *schema.Workflow) diag.List {
 			options(t.Cmds[i].Pos, about, t.Cmds[i].Set, t.Cmds[i].Shopt)
 		}
 	}
+	b := bashCheck{list: &list, w: w, seen: map[schema.Text]bool{}}
+	b.all()
 	return list
 }

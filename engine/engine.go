@@ -47,6 +47,7 @@ type Options struct {
 	Offline     bool // only shown to templates, as CLI_OFFLINE
 
 	EnvPrecedence bool // experiment: Taskfile env beats the process environment
+	Reference     bool // what scripts fail on is told in the reference's words alone
 	CoreUtils     bool // the shell has cp, rm and the like built in, where the system has none
 
 	Stdin          *os.File // given to steps that may read; nil means none

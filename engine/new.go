@@ -64,7 +64,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.processes.ReapStrangers()
 		e.warnOfGrace()
 	}
-	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils})
+	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
 	e.tree = cache.NewTree(o.Environ)
 	e.tree.Warn = e.warn
 	e.store = e.openStore(o.Dry)

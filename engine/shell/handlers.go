@@ -32,7 +32,18 @@ var (
 // callHandler sees every simple command before it runs.
 func callHandler(ctx context.Context, args []string) ([]string, error) {
 	r, hc := of(ctx)
+	if !r.s.o.Plain && !r.advised.Load() {
+		if b := bashOnlyCall(args); b != nil && b.inCall && !slices.Contains(r.p.funcs, args[0]) {
+			r.adviseBash(hc.Stderr, b)
+		}
+	}
 	switch args[0] {
+	case "set":
+		if known, _ := knownSet(args); len(known) == 1 {
+			return colon, nil // without arguments it would list all variables
+		} else if known != nil {
+			return known, nil
+		}
 	case "echo":
 		if r.p.redefines || len(args) > 1 && strings.HasPrefix(args[1], "-") {
 			return args, nil
@@ -65,6 +76,18 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		r.loose.Store(true)
 	}
 	return args, nil
+}
+
+// adviseBash tells once that the script fails on what bash has.
+func (r *run) adviseBash(w io.Writer, b *BashOnly) {
+	if r.s.o.Plain || !r.advised.CompareAndSwap(false, true) {
+		return
+	}
+	how := "write shell: bash, or bash -c outside of cmds"
+	if r.captured {
+		how = "run it by bash -c"
+	}
+	io.WriteString(w, b.What+": "+b.Why+"; bash has it: "+how+"\n")
 }
 
 // writeError is what echo says when its output could not be written.

@@ -26,8 +26,11 @@ type run struct {
 	trapped atomic.Bool // the EXIT trap has begun
 	noted   atomic.Bool // see refuses
 	loose   atomic.Bool // text from elsewhere runs: positions say nothing
-	jobs    jobs
-	env     quiet
+	advised atomic.Bool // see adviseBash
+	// captured tells that it is the command of a variable.
+	captured bool
+	jobs     jobs
+	env      quiet
 }
 
 type runKey struct{}
@@ -89,7 +92,7 @@ type runner struct{ new, r interp.Runner }
 
 // interpret runs a parsed script in an interpreter.
 func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
-	r := &run{s: s, sc: sc, p: p, group: sc.Group}
+	r := &run{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil}
 	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
 	if p.lists || p.kind != script {
 		r.env.loud.Add(1)
@@ -132,6 +135,9 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 		}
 	} else {
 		err = result(err)
+		if exit, ok := err.(*ExitError); ok && sc.Stderr != nil {
+			r.explain(exit.Code)
+		}
 	}
 	if r.in != nil && r.in != sc.Stdin {
 		r.in.Close()
@@ -145,6 +151,22 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 		s.runners.Put(rn)
 	}
 	return err
+}
+
+// explain tells what the script, which ended with a status, has that only bash
+// knows, where that is how the interpreter fails on it and callHandler could not
+// say so.
+func (r *run) explain(status int) {
+	if r.s.o.Plain || status > 2 {
+		return
+	}
+	found := bashOnly(r.p.file, nil)
+	for i := range found {
+		if b := &found[i]; b.status == status {
+			r.adviseBash(r.sc.Stderr, b)
+			return
+		}
+	}
 }
 
 // trap runs the EXIT trap of a script that was stopped: an interpreter that

@@ -37,12 +37,13 @@ type member struct {
 
 // facts are what is true of a script wherever it gets to.
 type facts struct {
-	background bool // something may outlive it, and its interpreter
-	traps      bool // it may have an EXIT trap
-	reads      bool // the interpreter itself may read standard input
-	redefines  bool // echo and kill may be functions or aliases
-	kills      bool // it uses kill
-	lists      bool // a subshell, or an expansion, goes through all variables
+	background bool     // something may outlive it, and its interpreter
+	traps      bool     // it may have an EXIT trap
+	reads      bool     // the interpreter itself may read standard input
+	redefines  bool     // echo and kill may be functions or aliases
+	funcs      []string // that are defined in it
+	kills      bool     // it uses kill
+	lists      bool     // a subshell, or an expansion, goes through all variables
 	// edges are the commands that are an end of a pipe all by themselves, by
 	// the offset of their first word.
 	edges map[uint]edge
@@ -248,6 +249,9 @@ func (f *facts) find(n syntax.Node) {
 			f.lists = f.lists || n.Names != 0
 		case *syntax.FuncDecl:
 			f.redefines = true
+			if n.Name != nil {
+				f.funcs = append(f.funcs, n.Name.Value)
+			}
 		case *syntax.ForClause:
 			f.reads = f.reads || n.Select
 		case *syntax.CallExpr:

@@ -88,6 +88,8 @@ type Options struct {
 	// Utilities makes cp, rm, mkdir and the like a part of the shell where the
 	// system has no such programs: on Windows.
 	Utilities bool
+	// Plain leaves out advice: what fails says what the interpreter says, and no more.
+	Plain bool
 }
 
 // Shell runs scripts. It is safe for concurrent use.
