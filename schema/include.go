@@ -82,14 +82,19 @@ func (e *includeEntry) verify(file *diag.File) *diag.Diagnostic {
 	if e.checksum.S == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(file.Source))
-	got := hex.EncodeToString(sum[:])
+	got := checksum(file.Source)
 	if got == e.checksum.S {
 		return nil
 	}
 	return &diag.Diagnostic{Pos: e.checksum.Pos, Kind: diag.ChecksumMismatch,
 		What: fmt.Sprintf("The checksum of the Taskfile at %q does not match!\ngot: %q\nwant: %q", file.Path, got, e.checksum.S),
 		Fix:  "look at what has changed, then write the new checksum"}
+}
+
+// checksum is the SHA-256 of a file, in hexadecimal.
+func checksum(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
 }
 
 // expandTemplate expands the template of an include path.

@@ -74,8 +74,8 @@ func (l *loader) readRoot() {
 			l.dir = absolute(l.cwd, l.o.Dir)
 		}
 		l.opened++
-		file := RemoteFile{URL: url}
-		l.root = l.readRemote(&file, l.open([]RemoteFile{file})[0], l.dir)
+		file := RemoteFile{URL: url, dir: l.dir, workDir: l.dir}
+		l.root = l.readRemote(&file, l.open([]RemoteFile{file})[0])
 		return
 	}
 	path, dir, problem := findRoot(l.o, l.cwd)

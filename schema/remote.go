@@ -23,7 +23,9 @@ type RemoteFile struct {
 	Optional  bool     // every include that names it is optional
 	Pos       diag.Pos // of the first include that names it; not valid for the root file
 
-	dir string // of the file that names it first: directories in it are relative to that
+	// Of the include that names it first: where directories in the file start
+	// from, and where its tasks run.
+	dir, workDir string
 }
 
 // RemoteContent is what became of a RemoteFile. The zero value is an empty
@@ -77,7 +79,7 @@ func (l *loader) openRemote() {
 			return
 		}
 		for i, content := range l.open(files) {
-			l.docs[files[i].URL.Redacted()] = l.readRemote(&files[i], content, files[i].dir)
+			l.docs[files[i].URL.Redacted()] = l.readRemote(&files[i], content)
 		}
 		for _, in := range round {
 			if sub := l.docs[in.url.Redacted()]; sub != nil {
@@ -104,7 +106,7 @@ func (l *loader) unopened(round []remoteInclude) []RemoteFile {
 		if !named {
 			i = len(files)
 			at[location] = i
-			files = append(files, RemoteFile{URL: in.url, Optional: true, Pos: in.e.pos, dir: in.doc.dir})
+			files = append(files, RemoteFile{URL: in.url, Optional: true, Pos: in.e.pos, dir: in.doc.place(), workDir: in.e.tasks})
 		}
 		f := &files[i]
 		f.Optional = f.Optional && in.e.optional
@@ -133,7 +135,7 @@ func (l *loader) open(files []RemoteFile) []RemoteContent {
 // readRemote reads one file that has been opened, and notes what it includes.
 // It returns nil if there is none, which has been reported unless that is no
 // problem.
-func (l *loader) readRemote(f *RemoteFile, content RemoteContent, dir string) *document {
+func (l *loader) readRemote(f *RemoteFile, content RemoteContent) *document {
 	if p := content.Problem; p != nil {
 		if content.Absent && f.Optional {
 			return nil
@@ -145,17 +147,30 @@ func (l *loader) readRemote(f *RemoteFile, content RemoteContent, dir string) *d
 	}
 	location := f.URL.Redacted()
 	doc := l.decode(&diag.File{Path: location, Name: location, Source: content.Source, Remote: true})
-	doc.dir, doc.url = dir, f.URL
+	doc.dir, doc.workDir, doc.url = f.dir, f.workDir, f.URL
 	if content.Found != nil {
 		doc.url = content.Found
 	}
 	if f.Pos.IsValid() {
 		l.noDotenv(doc)
 	}
+	sum := checksum(content.Source)
+	if slices.ContainsFunc(f.Checksums, func(pinned string) bool { return pinned != sum }) {
+		return doc // it will not be used, so nothing it names is asked for
+	}
 	for _, e := range doc.includes {
 		l.resolve(doc, e)
 	}
 	return doc
+}
+
+// place is what directories start from in the files that doc includes: for a
+// remote file where its own tasks run, as in the reference.
+func (doc *document) place() string {
+	if doc.url != nil {
+		return doc.workDir
+	}
+	return doc.dir
 }
 
 // arrange puts the files into their final order, every file after those it

@@ -14,6 +14,7 @@ type document struct {
 	file    *diag.File
 	dir     string       // absolute; what its relative paths start from
 	url     *taskurl.URL // where a remote file is; nil for one of this machine
+	workDir string       // where tasks of a remote file run
 	pos     diag.Pos
 	version Text
 

@@ -39,6 +39,9 @@ type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
 	code := l.m.Run()
+	if bothPrograms != "" {
+		os.RemoveAll(bothPrograms)
+	}
 	if code != 0 {
 		return code
 	}

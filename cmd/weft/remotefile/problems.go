@@ -3,6 +3,7 @@ package remotefile
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func notCached(f *file) *diag.Diagnostic {
 
 // unread is the hint about a file that is not looked into.
 func unread(f *file) *diag.Diagnostic {
-	return &diag.Diagnostic{Kind: diag.NotCached, Severity: diag.Warning,
+	return &diag.Diagnostic{Kind: diag.NotCached, Severity: diag.Hint,
 		What: fmt.Sprintf("the remote Taskfile %q was not looked into", f.location),
 		Why:  "nothing is fetched here, and there is no copy of it that you have agreed to", Fix: "fetch it with --download"}
 }
@@ -94,12 +95,16 @@ func (op *Opener) failed(f *file, err error) {
 // refused is for a server that answers with another status than 200.
 func (op *Opener) refused(f *file, e *channel.Error) {
 	f.problem = fetchFailed(f, "", "")
-	f.problem.What += " with status code " + e.Text
+	status := strconv.Itoa(e.Status)
+	if words := strings.TrimPrefix(e.Text, status+" "); words != "" {
+		status += " (" + words + ")"
+	}
+	f.problem.What += " with status code " + status
 	if op.o.Reference && e.Kind != channel.Unauthorized {
 		f.problem = notFound(f, "") // it has tried all names, and found none
 	}
 	if e.Status >= 500 {
-		op.fallBack(f, "status code "+e.Text)
+		op.fallBack(f, "status code "+status)
 	}
 }
 
