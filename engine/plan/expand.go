@@ -58,6 +58,8 @@ type Expander struct {
 
 	facts    []atomic.Pointer[facts] // by schema.Task.Index
 	captured captured
+	foreseen foreseen
+	dynamic  func() bool // whether files define dynamic variables outside of tasks
 
 	mu     sync.Mutex // guards shared
 	shared map[Key]*Step
@@ -65,7 +67,8 @@ type Expander struct {
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
-	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks))}
+	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)),
+		dynamic: sync.OnceValue(o.Resolver.DynamicFiles)}
 }
 
 // Expand returns the plan of the calls and everything they need. The error
@@ -156,7 +159,7 @@ func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 		e.keyed++
 		s = e.x.share(s)
 	}
-	if f := e.x.factsOf(s.Task); f.mode == modeOnce && len(s.Task.Requires) == 0 && s.Name == s.Task.Name {
+	if f := e.x.factsOf(s.Task); f.mode == modeOnce && len(s.Task.Requires) == 0 && !f.fails && s.Name == s.Task.Name {
 		f.once.Store(s)
 	}
 	return s, nil
@@ -209,6 +212,9 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
 		return s, err
 	}
+	if err := e.foresee(ctx, s, f); err != nil {
+		return s, err
+	}
 	if f.mode == modeWhenChanged {
 		key, err := changeKey(ctx, s, match)
 		if err != nil {
@@ -225,6 +231,9 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 // identify finds the shared step of a `run: once` task before anything of it
 // is computed. It returns nil for a step that is new or not shared yet.
 func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []string) (*Step, error) {
+	if err := e.requires(ctx, s, f); err != nil {
+		return nil, err
+	}
 	mode := f.mode
 	if mode == modeTemplate {
 		text := s.Task.Run
@@ -236,9 +245,6 @@ func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []str
 			return nil, err
 		}
 		mode = modeOf(m)
-	}
-	if err := e.requires(ctx, s, f); err != nil {
-		return nil, err
 	}
 	if mode != modeOnce {
 		return nil, nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -51,6 +52,10 @@ type facts struct {
 	streams []*schema.Stdin
 	// misplaced are the errors about texts that name outputs where there are none yet.
 	misplaced []*diag.Diagnostic
+	later     bool // has texts that are expanded while it runs
+	calls     bool // has calls among its commands
+	fails     bool // variables of its own can fail on purpose
+	refs      atomic.Pointer[vars.Refs]
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]
@@ -68,6 +73,7 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	}
 	f := &facts{mode: modeOf(run), static: isStatic(t), staticDeps: staticCommands(t.Deps)}
 	f.findReads(t)
+	f.later, f.calls, f.fails = isLater(t, f.late), callsTasks(t.Cmds), x.o.Resolver.CanFail(t.Vars)
 	if len(t.Sources) > 0 {
 		f.checksum = mentions(t, "CHECKSUM")
 		f.timestamp = mentions(t, "TIMESTAMP")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -20,158 +19,45 @@ type outputName struct {
 // findReads finds what a task reads of others: outputs that its texts name, and
 // what is its stdin.
 func (f *facts) findReads(t *schema.Task) {
-	r := reader{f: f}
-	r.processes(t.Processes)
-	r.commands(t.Cmds)
-	r.texts(r.text, t.Status...)
-	r.texts(r.text, t.Prompt...)
-	for _, p := range t.Preconditions {
-		r.texts(r.text, p.Cmd, p.Msg)
-	}
-	r.variables(r.text, t.Env)
-	f.late = len(f.outputs) > 0
-
-	refuse := func(where string) func(schema.Text) {
-		return func(text schema.Text) {
-			if len(vars.OutputRefs(text.S)) > 0 {
-				f.misplaced = append(f.misplaced, misplaced(fmt.Sprintf("task %q: ", t.Name), where, text.Pos))
-			}
+	eachText(t, func(in where, text schema.Text) {
+		refs := vars.OutputRefs(text.S)
+		if len(refs) == 0 {
+			return
 		}
-	}
-	r.variables(refuse("vars"), t.Vars)
-	for _, p := range [...]struct {
-		key   string
-		texts []schema.Text
-	}{{"dir", []schema.Text{t.Dir}}, {"if", []schema.Text{t.If}}, {"label", []schema.Text{t.Label}}, {"prefix", []schema.Text{t.Prefix}},
-		{"method", []schema.Text{t.Method}}, {"run", []schema.Text{t.Run}}, {"dotenv", t.Dotenv}} {
-		r.texts(refuse(p.key), p.texts...)
-	}
-	r.globs(refuse("sources"), t.Sources)
-	r.globs(refuse("generates"), t.Generates)
-	for _, q := range t.Requires {
-		refuse("requires")(expression(q.Ref, q.Pos))
-	}
-	for i := range t.Deps {
-		refuse("deps")(t.Deps[i].Text)
-		r.variables(refuse("deps"), t.Deps[i].Vars)
-	}
-	for _, cs := range [...][]schema.Command{t.Deps, t.Cmds} {
-		for i := range cs {
-			if cs[i].For == nil {
-				continue
+		switch in {
+		case inCmds, inEnv, inOutputs, inPreconditions, inPrompt, inStatus:
+			for _, ref := range refs {
+				f.outputs = append(f.outputs, outputName{ref, text.Pos})
 			}
-			for _, row := range cs[i].For.Matrix {
-				refuse("for")(expression(row.Ref, row.Pos))
-			}
+		default:
+			f.misplaced = append(f.misplaced, misplaced(fmt.Sprintf("task %q: ", t.Name), in, text.Pos))
+		}
+	})
+	f.late = len(f.outputs) > 0
+	f.findStreams(t.Processes)
+	f.findStreamsOf(t.Cmds)
+}
+
+// findStreams notes a task whose output is read as stdin.
+func (f *facts) findStreams(p *schema.Processes) {
+	if p != nil && p.Stdin != nil && (p.Stdin.Kind == schema.StdinFrom || p.Stdin.Kind == schema.StdinOutput) {
+		f.streams = append(f.streams, p.Stdin)
+	}
+}
+
+func (f *facts) findStreamsOf(cs []schema.Command) {
+	for i := range cs {
+		if cs[i].CommandOptions != nil {
+			f.findStreams(cs[i].Processes)
+			f.findStreamsOf(cs[i].Members)
 		}
 	}
 }
 
 // misplaced is what is wrong with {{output}} in a text that is computed too early.
-func misplaced(about, where string, pos diag.Pos) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: pos, Kind: diag.Other, What: fmt.Sprintf("%s{{output}} cannot stand in %s", about, where),
+func misplaced(about string, in where, pos diag.Pos) *diag.Diagnostic {
+	return &diag.Diagnostic{Pos: pos, Kind: diag.Other, What: fmt.Sprintf("%s{{output}} cannot stand in %s", about, in),
 		Why: "that is computed before any need has run", Fix: "use it in cmds, env, stdin.text, status or preconditions"}
-}
-
-// expression is the text of a reference as the template that it is.
-func expression(s string, pos diag.Pos) schema.Text {
-	if s == "" {
-		return schema.Text{}
-	}
-	return schema.Text{S: "{{" + s + "}}", Pos: pos}
-}
-
-// reader collects into f.
-type reader struct{ f *facts }
-
-func (r *reader) text(t schema.Text) {
-	if !strings.Contains(t.S, "output") {
-		return
-	}
-	for _, ref := range vars.OutputRefs(t.S) {
-		r.f.outputs = append(r.f.outputs, outputName{ref, t.Pos})
-	}
-}
-
-func (r *reader) texts(text func(schema.Text), ts ...schema.Text) {
-	for _, t := range ts {
-		text(t)
-	}
-}
-
-func (r *reader) globs(text func(schema.Text), gs []schema.Glob) {
-	for _, g := range gs {
-		text(g.Pattern)
-	}
-}
-
-// variables hands on what the values of vs are computed from.
-func (r *reader) variables(text func(schema.Text), vs schema.Vars) {
-	for i := range vs {
-		switch v := &vs[i]; v.Kind {
-		case schema.Static:
-			r.value(text, v.Value, v.Pos)
-		case schema.Dynamic:
-			text(schema.Text{S: v.Text, Pos: v.Pos})
-		case schema.Ref:
-			text(expression(v.Text, v.Pos))
-		}
-	}
-}
-
-// value hands on the strings anywhere inside v.
-func (r *reader) value(text func(schema.Text), v any, pos diag.Pos) {
-	switch v := v.(type) {
-	case string:
-		text(schema.Text{S: v, Pos: pos})
-	case []any:
-		for _, x := range v {
-			r.value(text, x, pos)
-		}
-	case map[string]any:
-		for _, x := range v {
-			r.value(text, x, pos)
-		}
-	}
-}
-
-func (r *reader) commands(cs []schema.Command) {
-	for i := range cs {
-		c := &cs[i]
-		if c.Kind == schema.Shell || c.Kind == schema.Call {
-			r.text(c.Text)
-		}
-		r.text(c.If)
-		r.variables(r.text, c.Vars)
-		if c.CommandOptions == nil {
-			continue
-		}
-		for _, word := range c.Argv {
-			r.text(word)
-		}
-		r.processes(c.Processes)
-		r.commands(c.Members)
-	}
-}
-
-func (r *reader) processes(p *schema.Processes) {
-	if p == nil {
-		return
-	}
-	r.text(p.Stop.Command)
-	if in := p.Stdin; in != nil {
-		switch in.Kind {
-		case schema.StdinText, schema.StdinFile:
-			r.text(in.Text)
-		case schema.StdinFrom, schema.StdinOutput:
-			r.f.streams = append(r.f.streams, in)
-		}
-	}
-	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
-		for _, s := range sinks {
-			r.text(s.File)
-		}
-	}
 }
 
 // resolveReads finds, among the needs of s, those whose outputs its texts name.

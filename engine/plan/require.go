@@ -8,12 +8,23 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// requires checks that the variables a task requires are there and have
-// allowed values.
+// requires checks that the variables a task requires are there, evaluates what is
+// due then, and checks that they have allowed values.
 func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
 	if len(s.Task.Requires) == 0 {
-		return nil
+		return e.start(ctx, s, f)
 	}
+	if err := e.askMissing(ctx, s); err != nil {
+		return err
+	}
+	if err := e.start(ctx, s, f); err != nil {
+		return err
+	}
+	return checkAllowed(ctx, s)
+}
+
+// askMissing asks for the variables that the task requires and does not have.
+func (e *expansion) askMissing(ctx context.Context, s *Step) error {
 	var missing []MissingVar
 	for i := range s.Task.Requires {
 		r := &s.Task.Requires[i]
@@ -36,6 +47,11 @@ func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
 		}
 		s.Scope = s.Scope.WithCallVar(m.Name, v)
 	}
+	return nil
+}
+
+// checkAllowed checks that required variables have allowed values.
+func checkAllowed(ctx context.Context, s *Step) error {
 	var invalid []InvalidVar
 	for i := range s.Task.Requires {
 		r := &s.Task.Requires[i]

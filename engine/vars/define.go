@@ -3,6 +3,7 @@ package vars
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/schema"
@@ -24,7 +25,11 @@ type block struct {
 	taskDir int
 	last    map[string]int32 // index of the last definition of a name
 	prev    []int32          // index of the one before it of the same name, or -1
-	kept    [2]atomic.Pointer[[]atomic.Pointer[cell]]
+
+	failOnce sync.Once
+	fails    []int32 // indexes of those that can fail on purpose; see failing
+
+	kept [2]atomic.Pointer[[]atomic.Pointer[cell]]
 }
 
 // newBlock returns the block of the lists, one after the other.

@@ -14,11 +14,11 @@
 //
 // # What is computed, and how often
 //
-// Definitions are computed when a text that is expanded refers to them, once
-// per scope; those of a file that come out the same for every task are kept for
-// all scopes. A dynamic variable sees all scalars before it as $NAME: when one
-// is run, everything before it is computed first, in order. Equal commands in
-// equal surroundings run once (dynamic.go).
+// Definitions are computed once per scope; those of a file that come out the same
+// for every task are kept for all scopes. A dynamic variable sees all scalars
+// before it as $NAME: when one is run, everything before it is computed first, in
+// order. Equal commands in equal surroundings run once (dynamic.go). When that is,
+// and what is computed at all, is said in when.go.
 package vars
 
 import (
@@ -73,6 +73,7 @@ type Resolver struct {
 	early    bool // root dotenv files are being found: nothing of the command line counts
 	globals  atomic.Pointer[block]
 	includes sync.Map // *schema.Include → *block
+	traits   fileTraits
 
 	plain atomic.Pointer[environment] // of tasks that declare nothing
 }
@@ -95,6 +96,7 @@ func (r *Resolver) ClearCache() {
 func (r *Resolver) forget() {
 	r.globals.Store(nil)
 	r.includes.Clear()
+	r.traits.forget()
 	r.plain.Store(nil)
 }
 

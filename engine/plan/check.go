@@ -12,7 +12,7 @@ import (
 // there can be none, each once.
 func CheckOutputs(w *schema.Workflow) diag.List {
 	c := outputChecker{seen: map[string]bool{}, includes: map[*schema.Include]bool{}}
-	c.variables("", "vars", w.Vars)
+	c.variables("", inVars, w.Vars)
 	c.variables("", "global env", w.Env)
 	c.texts("", "dotenv", w.Dotenv...)
 	c.texts("", "output", w.Output.Begin, w.Output.End)
@@ -27,7 +27,6 @@ func CheckOutputs(w *schema.Workflow) diag.List {
 type outputChecker struct {
 	list diag.List
 	seen map[string]bool // by what and where
-	r    reader
 
 	includes map[*schema.Include]bool // those that were looked at: tasks share them
 }
@@ -44,7 +43,7 @@ func (c *outputChecker) task(t *schema.Task) {
 	if t.Include != nil && !c.includes[t.Include] {
 		c.includes[t.Include] = true
 		c.variables("", "vars of an include", t.Include.Vars)
-		c.variables("", "vars", t.Include.FileVars)
+		c.variables("", inVars, t.Include.FileVars)
 	}
 	for _, cs := range [...][]schema.Command{t.Deps, t.Cmds} {
 		for i := range cs {
@@ -58,24 +57,24 @@ func (c *outputChecker) task(t *schema.Task) {
 // items looks at the list of a loop, whose items are no templates: the text would
 // be taken as it is written.
 func (c *outputChecker) items(about string, f *schema.For) {
-	c.r.value(func(t schema.Text) {
+	textVisitor{func(_ where, t schema.Text) {
 		if len(vars.OutputRefs(t.S)) > 0 {
 			c.add(&diag.Diagnostic{Pos: t.Pos, Kind: diag.Other, What: about + "{{output}} cannot stand in the list of a for",
 				Why: "the items of a list are no templates", Fix: "loop in the command itself, as in: for x in {{output …}}; do …; done"})
 		}
-	}, f.List, f.Pos)
+	}}.value(inFor, f.List, f.Pos)
 }
 
-func (c *outputChecker) texts(about, where string, ts ...schema.Text) {
+func (c *outputChecker) texts(about string, in where, ts ...schema.Text) {
 	for _, t := range ts {
 		if len(vars.OutputRefs(t.S)) > 0 {
-			c.add(misplaced(about, where, t.Pos))
+			c.add(misplaced(about, in, t.Pos))
 		}
 	}
 }
 
-func (c *outputChecker) variables(about, where string, vs schema.Vars) {
-	c.r.variables(func(t schema.Text) { c.texts(about, where, t) }, vs)
+func (c *outputChecker) variables(about string, in where, vs schema.Vars) {
+	textVisitor{func(in where, t schema.Text) { c.texts(about, in, t) }}.variables(in, vs)
 }
 
 func (c *outputChecker) add(d *diag.Diagnostic) {

@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// start evaluates the variables that are due when s starts, as package vars says.
+// Where all texts are bound at once, binding them does that, unless some definition
+// can fail on purpose.
+func (e *expansion) start(ctx context.Context, s *Step, f *facts) error {
+	if !f.later && !s.Scope.CanFail(f.fails) {
+		return nil
+	}
+	return s.Scope.Start(ctx, e.x.refsOf(s.Task, f))
+}
+
+// refsOf returns what the texts of t refer to, but those of its needs, which are
+// steps of their own.
+func (x *Expander) refsOf(t *schema.Task, f *facts) vars.Refs {
+	if refs := f.refs.Load(); refs != nil {
+		return *refs
+	}
+	var refs vars.Refs
+	eachText(t, func(in where, text schema.Text) {
+		if in != inDeps && in != inVars && in != inRequires {
+			x.o.Resolver.AddRefs(&refs, text.S)
+		}
+	})
+	f.refs.Store(&refs)
+	return refs
+}
+
+// isLater reports whether t has texts that are expanded when other commands of it
+// have run.
+func isLater(t *schema.Task, late bool) bool {
+	if late || laterProcesses(t.Processes) {
+		return true
+	}
+	for i := range t.Cmds {
+		c := &t.Cmds[i]
+		if c.Defer && (len(c.Vars) > 0 || isTemplate(c.Text.S)) || c.CommandOptions != nil && laterProcesses(c.Processes) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.Outputs, func(o schema.NamedOutput) bool { return isTemplate(o.From.S) })
+}
+
+func laterProcesses(p *schema.Processes) bool { return p != nil && isTemplate(p.Stop.Command.S) }
+
+// callsTasks reports whether one of cs is a call, or has one among its members.
+func callsTasks(cs []schema.Command) bool {
+	return slices.ContainsFunc(cs, func(c schema.Command) bool {
+		return c.Kind == schema.Call || c.CommandOptions != nil && callsTasks(c.Members)
+	})
+}
+
+// foreseen are the calls whose tasks have been looked at, with all that they call.
+// It is safe for concurrent use.
+type foreseen struct {
+	mu   sync.Mutex // guards done
+	done map[foreseenCall]bool
+}
+
+// foreseenCall is what makes a difference to what is evaluated for a call: the task,
+// the names of the variables passed to it, and whether it is included as the step is.
+type foreseenCall struct {
+	task     *schema.Task
+	passed   string
+	included bool
+}
+
+func (f *foreseen) has(c foreseenCall) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done[c]
+}
+
+func (f *foreseen) add(cs map[foreseenCall]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = map[foreseenCall]bool{}
+	}
+	for c := range cs {
+		f.done[c] = true
+	}
+}
+
+// foresee evaluates the variables of files that the tasks see which s calls, and
+// those that these call and need. A call whose task is only known when it is
+// reached is left out.
+func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
+	if !f.calls || !e.x.dynamic() {
+		return nil
+	}
+	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
+	if s.bound == nil || s.late {
+		if err := l.commands(ctx, &Step{Task: s.Task, Scope: s.Scope}, s.Task.Cmds); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.Commands() {
+		if err := l.bound(ctx, s, &c); err != nil {
+			return err
+		}
+	}
+	e.x.foreseen.add(l.seen)
+	return nil
+}
+
+// lookahead is one walk over the tasks that a step calls.
+type lookahead struct {
+	e    *expansion
+	from *schema.Include // of the step
+	seen map[foreseenCall]bool
+}
+
+// bound looks at a bound command of s.
+func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
+	if !matchesPlatform(c.Source.Platforms) {
+		return nil
+	}
+	for i := range c.Members {
+		if err := l.bound(ctx, s, &c.Members[i]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.Source.Kind != schema.Call:
+		return nil
+	case c.Source.Defer:
+		return l.call(ctx, s, c.Source)
+	}
+	return l.task(ctx, c.Text, c.Vars)
+}
+
+// commands looks at commands, or needs, of a task that s stands for.
+func (l *lookahead) commands(ctx context.Context, s *Step, cs []schema.Command) error {
+	for i := range cs {
+		c := &cs[i]
+		if !matchesPlatform(c.Platforms) {
+			continue
+		}
+		if c.Kind == schema.Call {
+			if err := l.call(ctx, s, c); err != nil {
+				return err
+			}
+		}
+		if err := l.commands(ctx, s, c.Members); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call looks at a call that is not bound.
+func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error {
+	if c.For != nil && c.For.From != "" {
+		return nil // the files may be others by then
+	}
+	var problem error
+	err := l.e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
+		name, err := scope.Expand(ctx, c.Text)
+		if err != nil {
+			return err
+		}
+		args, err := scope.BindCall(ctx, c.Vars)
+		if err != nil {
+			return err
+		}
+		problem = l.task(ctx, name, args)
+		return problem
+	})
+	if err == problem {
+		return problem
+	}
+	return ctx.Err() // what cannot be bound is told when it is reached
+}
+
+// task looks at a task that is called.
+func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) error {
+	x := l.e.x
+	t, match, err := x.o.Workflow.Lookup(name)
+	if err != nil || !matchesPlatform(t.Platforms) {
+		return nil // told when it is called
+	}
+	c := foreseenCall{task: t, passed: passed(args), included: t.Include == l.from}
+	if l.seen[c] || x.foreseen.has(c) {
+		return nil
+	}
+	l.seen[c] = true
+	call := vars.Call{Task: t, Name: ResolveStars(t.Name, match), Alias: name, Match: match, Vars: args}
+	f := x.factsOf(t)
+	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(t, f), l.from); err != nil {
+		return err
+	}
+	if len(t.Deps) == 0 && !f.calls {
+		return nil
+	}
+	s := &Step{Task: t, Name: call.Name, Scope: x.o.Resolver.Scope(call, vars.Fast), bound: &bound{}}
+	if err := l.commands(ctx, s, t.Deps); err != nil {
+		return err
+	}
+	return l.commands(ctx, s, t.Cmds)
+}
+
+// passed are the names of variables, as one text.
+func passed(vs schema.Vars) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	names := make([]string, len(vs))
+	for i := range vs {
+		names[i] = vs[i].Name
+	}
+	slices.Sort(names)
+	return strings.Join(names, "\x00")
+}
