@@ -89,8 +89,10 @@ func (e *Engine) Watch(ctx context.Context, calls []plan.Call, o WatchOptions) e
 		return err
 	}
 	defer v.watcher.Close()
-	e.watching.Store(v)
-	defer e.watching.Store(nil)
+	e.watching.Store(v) // for good: what comes when it has ended is for it, too
+	if e.Signalled() != nil {
+		return nil // it came before
+	}
 	v.emit(&event.WatchStarted{Time: time.Now(), Tasks: names(calls)})
 	v.prepare(ctx)
 	for _, l := range v.lanes {

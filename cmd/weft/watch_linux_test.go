@@ -292,6 +292,31 @@ func testWatchOptions(t *testing.T) {
 	})
 }
 
+// TestWatchInterrupts: signals end the watching as one does, however soon one follows the
+// other, and whatever runs.
+func TestWatchInterrupts(t *testing.T) {
+	t.Parallel()
+	for name, cmds := range map[string]string{"idle": "echo up >up", "running": "'echo up >up; exec sleep 1000'"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range 12 {
+				w := newWatched(t, map[string]string{"a": "x", "Taskfile.yml": "tasks:\n  x: {sources: [a], method: none, cmds: [" + cmds + "]}\n"}, "-w", "x")
+				if w.has("up", "up\n"); name == "idle" {
+					w.next("watch_ended")
+				}
+				signals := [][]syscall.Signal{{syscall.SIGINT, syscall.SIGINT}, {syscall.SIGINT, syscall.SIGTERM}, {syscall.SIGTERM, syscall.SIGINT, syscall.SIGINT}}[i%3]
+				for _, sig := range signals[1:] {
+					w.cmd.Process.Signal(sig)
+					time.Sleep(time.Duration(i/3) * 300 * time.Microsecond)
+				}
+				if got := w.stop(signals[0]); got != "exit status 0" {
+					t.Errorf("%v: it ended with %s", signals, got)
+				}
+			}
+		})
+	}
+}
+
 // TestWatchIterations: nothing grows. WEFT_ITERATIONS says how many; 200 without.
 func TestWatchIterations(t *testing.T) {
 	t.Parallel()
