@@ -116,7 +116,11 @@ func (v *watching) look(ctx context.Context, l *lane, b watch.Batch) (stale, pat
 		}
 	}
 	slices.Sort(paths)
-	return stale, slices.Compact(paths)
+	paths = slices.Compact(paths)
+	for _, p := range paths[:min(len(paths), mostRecent)] {
+		v.remember(p)
+	}
+	return stale, paths
 }
 
 // compare returns the sources of s that have another content than they had, among paths

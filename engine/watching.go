@@ -59,6 +59,10 @@ type watching struct {
 	files map[string]bool // of the workflow
 	env   map[string]bool // dotenv files
 
+	recent   []recent // sources that have changed last, the newest first
+	glances  chan struct{}
+	unserved chan struct{} // closed when nobody serves any more
+
 	mu       sync.Mutex // guards what signals touch: the fields below, and the lanes' engines
 	sink     func(event.Event)
 	stopping os.Signal
@@ -76,7 +80,9 @@ func (e *Engine) Watch(ctx context.Context, calls []plan.Call, o WatchOptions) e
 			return &plan.InternalError{Task: c.Name}
 		}
 	}
-	v := &watching{e: e, o: o, workflow: e.o.Workflow, tree: e.tree, ended: make(chan laneEnd, len(calls)), due: make(chan *lane, len(calls)), sink: e.o.Sink, quit: make(chan struct{})}
+	v := &watching{e: e, o: o, workflow: e.o.Workflow, tree: e.tree, ended: make(chan laneEnd, len(calls)), due: make(chan *lane, len(calls)), sink: e.o.Sink, quit: make(chan struct{}),
+		glances: make(chan struct{}), unserved: make(chan struct{})}
+	defer close(v.unserved)
 	if v.sink == nil {
 		v.sink = release
 	}
@@ -95,6 +101,8 @@ func (e *Engine) Watch(ctx context.Context, calls []plan.Call, o WatchOptions) e
 	}
 	v.emit(&event.WatchStarted{Time: time.Now(), Tasks: names(calls)})
 	v.prepare(ctx)
+	v.seed()
+	v.glanceLater()
 	for _, l := range v.lanes {
 		if len(l.watched) == 0 {
 			v.warn("task " + l.call.Name + ": neither it nor a task it needs has sources, so nothing will make it run again")
@@ -131,6 +139,8 @@ func (v *watching) serve(ctx context.Context) error {
 			v.changed(ctx, v.settled(b))
 		case end := <-v.ended:
 			v.laneEnded(ctx, end)
+		case <-v.glances:
+			v.glance(ctx)
 		case l := <-v.due:
 			v.beQuiet(ctx, l)
 		case k := <-v.o.Keys:

@@ -34,10 +34,25 @@ type watchEvent struct {
 // newWatched starts weft in a directory with files.
 func newWatched(t *testing.T, files map[string]string, args ...string) *watched {
 	t.Helper()
+	w := prepareWatched(t, files)
+	w.start(args...)
+	return w
+}
+
+// prepareWatched makes a directory with files.
+func prepareWatched(t *testing.T, files map[string]string) *watched {
+	t.Helper()
 	w := &watched{t: t, dir: t.TempDir(), events: make(chan watchEvent, 10_000)}
 	for name, text := range files {
 		w.write(name, text)
 	}
+	return w
+}
+
+// start starts weft in the directory.
+func (w *watched) start(args ...string) {
+	t := w.t
+	t.Helper()
 	r, p, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +92,6 @@ func newWatched(t *testing.T, files map[string]string, args ...string) *watched 
 			t.Log(w.out.String())
 		}
 	})
-	return w
 }
 
 func (w *watched) write(name, text string) {

@@ -1,8 +1,10 @@
 // Package watch turns changes of files into batches of paths. It watches
 // directories, never files, so that it does not matter how an editor saves; a
-// directory that appears is watched, and what is in it already is reported. It knows
-// nothing of tasks, and does not look at contents: whoever gets a path looks whether
-// anything is different there.
+// directory that appears is watched, and what is in it already is reported. One that is
+// to be watched and is not there, or not any more, is waited for. Links are followed: what
+// changes at their end is reported by the path of the link. It knows nothing of tasks, and
+// does not look at contents: whoever gets a path looks whether anything is different
+// there.
 //
 // Where the system cannot tell of changes, or refuses to for so many directories,
 // they are looked at from time to time instead.
@@ -10,8 +12,6 @@ package watch
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -45,16 +45,17 @@ type Options struct {
 
 // System tells of changes in directories.
 type System interface {
-	// Add watches one directory, not what is below it.
+	// Add watches one directory, not what is below it. It may be watched already, by this
+	// path or another one; changes are told by each.
 	Add(dir string) error
 	Remove(dir string)
+	// Watching reports whether dir is watched still: one that was removed or renamed is
+	// not.
+	Watching(dir string) bool
 	// Events has the paths that changed. An empty path tells that some were lost.
 	Events() <-chan string
 	Close() error
 }
-
-// pollEvery is how often directories are looked at that the system does not watch.
-const pollEvery = 500 * time.Millisecond
 
 // Watcher watches directories. Its methods are safe for concurrent use.
 type Watcher struct {
@@ -65,11 +66,18 @@ type Watcher struct {
 
 	mu     sync.Mutex // guards the fields below
 	system System
-	dirs   map[string]bool // that are watched; true if all below them are, too
-	polled map[string]*listing
-	poller *clock.Timer
-	warned map[string]bool
-	closed bool
+	wanted []Dir
+	dirs   map[string]*dir // that are watched
+	// Paths on the ways of links, to these.
+	links map[string][]string
+	// Directories that are wanted, or on the way to something, as they were found; nil: not
+	// there.
+	spots    map[string]fs.FileInfo
+	dangling map[string]bool // links of which the end is nowhere
+	polled   map[string]*listing
+	poller   *clock.Timer
+	warned   map[string]bool
+	closed   bool
 }
 
 // New returns a Watcher of nothing.
@@ -80,7 +88,7 @@ func New(o Options) (*Watcher, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	w := &Watcher{o: o, end: make(chan struct{}), dirs: map[string]bool{}, polled: map[string]*listing{}, warned: map[string]bool{}}
+	w := &Watcher{o: o, end: make(chan struct{}), dirs: map[string]*dir{}, polled: map[string]*listing{}, warned: map[string]bool{}}
 	w.batcher = NewBatcher(o.Interval, o.Clock)
 	switch {
 	case o.System != nil:
@@ -102,96 +110,20 @@ func New(o Options) (*Watcher, error) {
 // Batches has the batches. It must be read.
 func (w *Watcher) Batches() <-chan Batch { return w.batcher.Batches() }
 
-// Watch watches dirs, and only these from now on. What is not there is waited for in
-// the directory above it.
+// Watch watches dirs, and only these from now on. What is not there is waited for.
 func (w *Watcher) Watch(dirs []Dir) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.dirs
-	w.dirs = map[string]bool{}
-	for _, d := range dirs {
-		w.add(d, before, nil)
-	}
-	for dir := range before {
-		if _, still := w.dirs[dir]; still {
-			continue
-		}
-		delete(w.polled, dir)
-		if w.system != nil {
-			w.system.Remove(dir)
-		}
-	}
+	w.wanted = dirs
+	w.rebuild()
 }
 
-// add watches a directory, and with Deep those below it. What is new is reported to
-// found, if that is set. w.mu is held.
-func (w *Watcher) add(d Dir, before map[string]bool, found func(path string)) {
-	for {
-		st, err := os.Stat(d.Path)
-		if err == nil && st.IsDir() {
-			break
-		}
-		parent := filepath.Dir(d.Path)
-		if parent == d.Path {
-			return
-		}
-		d = Dir{Path: parent} // it will be made there
-	}
-	if deep, known := w.dirs[d.Path]; known && (deep || !d.Deep) {
-		return
-	}
-	w.dirs[d.Path] = d.Deep
-	if _, known := before[d.Path]; !known {
-		w.watch(d.Path)
-	}
-	if !d.Deep && found == nil {
-		return
-	}
-	entries, err := os.ReadDir(d.Path)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		path := filepath.Join(d.Path, e.Name())
-		switch {
-		case w.o.Ignore(path):
-		case e.IsDir() && d.Deep:
-			w.add(Dir{Path: path, Deep: true}, before, found)
-		case found != nil:
-			found(path)
-		}
-	}
-}
-
-// watch has the system, or the poller, tell of changes in a directory.
-func (w *Watcher) watch(dir string) {
-	if w.system != nil && w.o.Poll == 0 && !remote(dir) {
-		err := w.system.Add(dir)
-		if err == nil {
-			return
-		}
-		if !os.IsNotExist(err) {
-			w.warn("cannot watch "+dir+": "+describe(err)+"; such directories are looked at every "+w.interval().String(), describe(err))
-		}
-	}
-	w.polled[dir] = list(dir)
-	if w.poller == nil && !w.closed {
-		w.poller = w.o.Clock.AfterFunc(w.interval(), w.poll)
-	}
-}
-
-func (w *Watcher) warn(problem, key string) {
-	if !w.warned[key] {
-		w.warned[key] = true
-		w.o.Warn(problem)
-	}
-}
-
-func (w *Watcher) interval() time.Duration {
-	if w.o.Poll > 0 {
-		return w.o.Poll
-	}
-	return pollEvery
+// Check looks whether what is watched is where it was. The system does not tell of a
+// directory far above that is renamed, nor of the end of a link that appears.
+func (w *Watcher) Check() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.verify()
 }
 
 // listen takes what the system tells.
@@ -209,63 +141,24 @@ func (w *Watcher) listen() {
 	}
 }
 
-// changed notes a path, and watches it if it is a directory that has appeared.
+// changed notes a path.
 func (w *Watcher) changed(path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if path == "" {
 		w.lost()
 		return
 	}
-	if w.o.Ignore(path) {
-		return
+	for _, link := range w.links[path] {
+		w.note(link)
 	}
-	w.batcher.Add(path)
-	st, err := os.Lstat(path)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	_, watched := w.dirs[path]
-	switch {
-	case err != nil:
-		if watched {
-			delete(w.dirs, path)
-			delete(w.polled, path)
-			if w.system != nil {
-				w.system.Remove(path)
-			}
-		}
-	case st.IsDir() && !watched && w.dirs[filepath.Dir(path)]:
-		// Its first files may be there already.
-		w.add(Dir{Path: path, Deep: true}, nil, w.batcher.Add)
-	}
+	w.note(path)
 }
 
-// lost looks for directories that have appeared without a word.
+// lost watches all directories again: any of them may be another one.
 func (w *Watcher) lost() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before := w.dirs
-	w.dirs = map[string]bool{}
-	for dir, deep := range before {
-		w.add(Dir{Path: dir, Deep: deep}, before, nil)
-	}
+	w.rebuild()
 	w.batcher.Lost()
-}
-
-// poll looks at the directories that the system does not watch.
-func (w *Watcher) poll() {
-	w.mu.Lock()
-	var changed []string
-	for dir, old := range w.polled {
-		now := list(dir)
-		changed = append(changed, old.differences(dir, now)...)
-		w.polled[dir] = now
-	}
-	if !w.closed {
-		w.poller = w.o.Clock.AfterFunc(w.interval(), w.poll)
-	}
-	w.mu.Unlock()
-	for _, path := range changed {
-		w.changed(path)
-	}
 }
 
 // Close ends the watching.
@@ -282,42 +175,4 @@ func (w *Watcher) Close() {
 		w.system.Close()
 	}
 	w.batcher.Close()
-}
-
-// listing is a directory as it was.
-type listing struct{ files map[string]fileStat }
-
-type fileStat struct {
-	size  int64
-	mtime time.Time
-	mode  fs.FileMode
-}
-
-func list(dir string) *listing {
-	l := &listing{files: map[string]fileStat{}}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return l
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			l.files[e.Name()] = fileStat{info.Size(), info.ModTime(), info.Mode()}
-		}
-	}
-	return l
-}
-
-// differences returns the paths that are not what they were.
-func (l *listing) differences(dir string, now *listing) (paths []string) {
-	for name, st := range now.files {
-		if old, ok := l.files[name]; !ok || old != st && !st.mode.IsDir() {
-			paths = append(paths, filepath.Join(dir, name))
-		}
-	}
-	for name := range l.files {
-		if _, ok := now.files[name]; !ok {
-			paths = append(paths, filepath.Join(dir, name))
-		}
-	}
-	return paths
 }

@@ -41,6 +41,12 @@ func (s *system) Remove(dir string) {
 	delete(s.dirs, dir)
 }
 
+func (s *system) Watching(dir string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dirs[dir]
+}
+
 func (s *system) Events() <-chan string { return s.events }
 func (s *system) Close() error          { return nil }
 

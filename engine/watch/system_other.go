@@ -1,11 +1,11 @@
+//go:build !linux
+
 package watch
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"syscall"
+	"slices"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -52,6 +52,8 @@ func (n *notifier) Add(dir string) error { return n.w.Add(dir) }
 
 func (n *notifier) Remove(dir string) { n.w.Remove(dir) } // it may be gone already
 
+func (n *notifier) Watching(dir string) bool { return slices.Contains(n.w.WatchList(), dir) }
+
 func (n *notifier) Events() <-chan string { return n.events }
 
 // Close ends the notifier. What it was about to tell is dropped.
@@ -60,19 +62,4 @@ func (n *notifier) Close() error {
 	for range n.events {
 	}
 	return err
-}
-
-// describe says why a directory cannot be watched, and what can be done.
-func describe(err error) string {
-	switch {
-	case errors.Is(err, syscall.ENOSPC):
-		return "the limit of watched directories is reached (raise it: sysctl fs.inotify.max_user_watches=1048576)"
-	case errors.Is(err, syscall.EMFILE):
-		return "the limit of watchers is reached (raise it: sysctl fs.inotify.max_user_instances=1024)"
-	}
-	var pe *os.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	return fmt.Sprint(err)
 }

@@ -1,0 +1,104 @@
+package watch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// pollEvery is how often directories are looked at that the system does not watch.
+const pollEvery = 500 * time.Millisecond
+
+// watch has the system, or the poller, tell of changes in a directory.
+func (w *Watcher) watch(dir string) {
+	if w.system != nil && w.o.Poll == 0 && !remote(dir) {
+		err := w.system.Add(dir)
+		if err == nil {
+			delete(w.polled, dir)
+			return
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			w.warn("cannot watch "+dir+": "+describe(err)+"; such directories are looked at every "+w.interval().String(), describe(err))
+		}
+	}
+	if w.polled[dir] == nil {
+		w.polled[dir] = list(dir)
+	}
+	if w.poller == nil && !w.closed {
+		w.poller = w.o.Clock.AfterFunc(w.interval(), w.poll)
+	}
+}
+
+func (w *Watcher) warn(problem, key string) {
+	if !w.warned[key] {
+		w.warned[key] = true
+		w.o.Warn(problem)
+	}
+}
+
+func (w *Watcher) interval() time.Duration {
+	if w.o.Poll > 0 {
+		return w.o.Poll
+	}
+	return pollEvery
+}
+
+// poll looks at the directories that the system does not watch.
+func (w *Watcher) poll() {
+	w.mu.Lock()
+	var changed []string
+	for dir, old := range w.polled {
+		now := list(dir)
+		changed = append(changed, old.differences(dir, now)...)
+		w.polled[dir] = now
+	}
+	w.verify()
+	if !w.closed {
+		w.poller = w.o.Clock.AfterFunc(w.interval(), w.poll)
+	}
+	w.mu.Unlock()
+	for _, path := range changed {
+		w.changed(path)
+	}
+}
+
+// listing is a directory as it was.
+type listing struct{ files map[string]fileStat }
+
+type fileStat struct {
+	size  int64
+	mtime time.Time
+	mode  fs.FileMode
+}
+
+func list(dir string) *listing {
+	l := &listing{files: map[string]fileStat{}}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return l
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			l.files[e.Name()] = fileStat{info.Size(), info.ModTime(), info.Mode()}
+		}
+	}
+	return l
+}
+
+// differences returns the paths that are not what they were.
+func (l *listing) differences(dir string, now *listing) (paths []string) {
+	for name, st := range now.files {
+		if old, ok := l.files[name]; !ok || old != st && !st.mode.IsDir() {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	for name := range l.files {
+		if _, ok := now.files[name]; !ok {
+			paths = append(paths, filepath.Join(dir, name))
+		}
+	}
+	return paths
+}

@@ -1,0 +1,176 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// mask is what the kernel is asked for: what is made, removed, written and moved in a
+// directory, and that the directory itself is. A file that is written through memory
+// (mmap) is told of when it is closed. Attributes are no change of what a file says.
+const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO |
+	unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+
+// over are the events after which the kernel's watch is not that of the path any more.
+const over = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
+
+// notifier is inotify. The kernel has one watch for a directory, by whatever paths it is
+// reached: changes are told for all of them.
+type notifier struct {
+	file   *os.File
+	events chan string
+	ended  chan struct{} // closed by Close
+
+	mu    sync.Mutex // guards the fields below
+	wds   map[string]int32
+	paths map[int32][]string
+}
+
+func newSystem() (System, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, os.NewSyscallError("inotify_init", err)
+	}
+	n := &notifier{file: os.NewFile(uintptr(fd), "inotify"), events: make(chan string, 64), ended: make(chan struct{}),
+		wds: map[string]int32{}, paths: map[int32][]string{}}
+	go n.serve()
+	return n, nil
+}
+
+// control calls f with the descriptor, unless it is closed.
+func (n *notifier) control(f func(fd int)) error {
+	c, err := n.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return c.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+// Add implements System. Added again, a path is that of the directory which is there now.
+func (n *notifier) Add(dir string) (err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var wd int
+	if cerr := n.control(func(fd int) { wd, err = unix.InotifyAddWatch(fd, dir, mask) }); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return &os.PathError{Op: "inotify_add_watch", Path: dir, Err: err}
+	}
+	if old, known := n.wds[dir]; known {
+		if old == int32(wd) {
+			return nil
+		}
+		n.remove(dir)
+	}
+	n.wds[dir] = int32(wd)
+	n.paths[int32(wd)] = append(n.paths[int32(wd)], dir)
+	return nil
+}
+
+// Remove implements System.
+func (n *notifier) Remove(dir string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.remove(dir)
+}
+
+// remove takes a path from its watch, and ends that with the last one. n.mu is held.
+func (n *notifier) remove(dir string) {
+	wd, known := n.wds[dir]
+	if !known {
+		return
+	}
+	delete(n.wds, dir)
+	paths := slices.DeleteFunc(n.paths[wd], func(p string) bool { return p == dir })
+	if n.paths[wd] = paths; len(paths) == 0 {
+		n.end(wd)
+	}
+}
+
+// end ends a watch. n.mu is held.
+func (n *notifier) end(wd int32) {
+	delete(n.paths, wd)
+	n.control(func(fd int) { unix.InotifyRmWatch(fd, uint32(wd)) }) // the directory may be gone
+}
+
+// Watching implements System.
+func (n *notifier) Watching(dir string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, known := n.wds[dir]
+	return known
+}
+
+// Events implements System.
+func (n *notifier) Events() <-chan string { return n.events }
+
+// serve hands on what the kernel tells.
+func (n *notifier) serve() {
+	defer close(n.events)
+	var buf [64 << 10]byte
+	for {
+		size, err := n.file.Read(buf[:])
+		if err != nil {
+			return
+		}
+		last := "" // a file that is written is told of several times at once
+		for at := 0; at+unix.SizeofInotifyEvent <= size; {
+			head := buf[at : at+unix.SizeofInotifyEvent] // struct inotify_event: wd, mask, cookie, len
+			wd, mask := int32(binary.NativeEndian.Uint32(head)), binary.NativeEndian.Uint32(head[4:])
+			at += len(head)
+			name := buf[at:][:binary.NativeEndian.Uint32(head[12:])]
+			at += len(name)
+			for _, path := range n.told(wd, mask, string(bytes.TrimRight(name, "\x00"))) {
+				if path == last && path != "" {
+					continue
+				}
+				last = path
+				select {
+				case n.events <- path:
+				case <-n.ended:
+					return
+				}
+			}
+		}
+	}
+}
+
+// told returns the paths that an event is about; "" tells that some were lost.
+func (n *notifier) told(wd int32, mask uint32, name string) []string {
+	if mask&unix.IN_Q_OVERFLOW != 0 {
+		return []string{""}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	dirs := n.paths[wd]
+	if mask&over != 0 {
+		for _, dir := range dirs {
+			delete(n.wds, dir)
+		}
+		if len(dirs) > 0 {
+			n.end(wd)
+		}
+		return dirs
+	}
+	paths := make([]string, len(dirs))
+	for i, dir := range dirs {
+		paths[i] = filepath.Join(dir, name)
+	}
+	return paths
+}
+
+// Close implements System. What was about to be told is dropped.
+func (n *notifier) Close() error {
+	close(n.ended)
+	err := n.file.Close()
+	for range n.events {
+	}
+	return err
+}
