@@ -40,7 +40,7 @@ var depsRules = map[string]string{
 	"internal/epipe":     "",
 	"internal/statefile": "",
 	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
-	"engine/pipe":        "engine/clock internal/unnamed internal/epipe",
+	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe",
 	"engine/watch":       "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit",
 	"engine/runs":        "engine/keeper engine/proc",
@@ -68,7 +68,7 @@ var depsRules = map[string]string{
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/executor engine/runs engine engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/runs engine engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

@@ -12,6 +12,7 @@ import (
 	"os"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -59,8 +60,16 @@ type Options struct {
 	// stop, too. It must lead to Signal. Nil: Signal is called instead.
 	Interrupt func()
 
-	// Sink receives every event, from one goroutine at a time, in order.
+	// Sink receives every event, from one goroutine at a time, in order. Secrets are
+	// masked in all of its texts; not in its errors.
 	Sink func(event.Event)
+
+	// Secrets are what is not to be shown; the engine adds what it finds to be secret.
+	// Nil: it has its own.
+	Secrets *pipe.Secrets
+	// MaskOutput has commands write through weft where they would have weft's own streams,
+	// if the workflow has secret variables, so that these are masked.
+	MaskOutput bool
 }
 
 // Asker puts questions to the user. Its methods are called from one goroutine

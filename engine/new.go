@@ -33,7 +33,7 @@ type Engine struct {
 	shell        *shell.Shell
 	clock        clock.Clock // of time limits
 	large        pipe.Large
-	secrets      pipe.Secrets
+	secrets      *pipe.Secrets
 	shortSecrets sync.Map // names that were warned of
 	processes    *proc.Table
 	tree         *cache.Tree
@@ -58,7 +58,12 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 			return nil, err
 		}
 	}
-	e := &Engine{o: o, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}}
+	if o.Secrets == nil {
+		o.Secrets = new(pipe.Secrets)
+	}
+	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
+	o.Sink = masking(o.Sink, o.Secrets)
+	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {
 		e.processes.ReapStrangers()
@@ -114,13 +119,30 @@ func (e *Engine) warnOfGrace() {
 	}
 }
 
+// masking is sink with secrets masked in what it gets.
+func masking(sink func(event.Event), secrets *pipe.Secrets) func(event.Event) {
+	if sink == nil {
+		return nil
+	}
+	return func(ev event.Event) {
+		if secrets.Any() {
+			ev = event.Masked(ev, secrets.Mask)
+		}
+		sink(ev)
+	}
+}
+
 // secret keeps the value of a secret variable out of the log.
 func (e *Engine) secret(name, value string) {
 	if e.secrets.Add(value) {
 		return
 	}
 	if _, known := e.shortSecrets.LoadOrStore(name, true); !known {
-		e.warn(&diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("the value of the secret variable %s is too short to be masked in output", name)})
+		why := "short"
+		if len(value) > pipe.MaxSecret {
+			why = "long"
+		}
+		e.warn(&diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("the value of the secret variable %s is too %s to be masked in output", name, why)})
 	}
 }
 

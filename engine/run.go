@@ -37,13 +37,15 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	e.queue = q
 	started := time.Now()
 	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
-	x := plan.NewExpander(e.expanderOptions())
+	xo := e.expanderOptions()
+	xo.TellSecrets = true
+	x := plan.NewExpander(xo)
 	o := e.executorOptions(calls)
 	o.Expander = x
 	exec := executor.New(o)
 	err := e.execute(ctx, x, exec, calls)
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
-		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: left.Name, Kept: left.Kept})
+		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
 	}
 	exec.Close()
 	e.stopping.end()
@@ -128,10 +130,11 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 
 func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 	o := &e.o
-	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: &e.secrets,
+	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
+	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: e.secrets,
 		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
-		Relay: o.Output == "group" || o.Output == "prefixed", Begin: o.Begin, End: o.End,
+		Relay: o.Output == "group" || o.Output == "prefixed" || masked, Apart: masked && !sameFile(o.Stdout, o.Stderr), RelayInteractive: masked && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
 		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,
 		Force: func(s *plan.Step) bool {
 			return o.ForceAll || o.Force && (!o.GentleForce || s.From == nil)
@@ -139,6 +142,20 @@ func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
 		Confirm: e.confirm,
 		Flush:   e.queue.Flush,
 	}
+}
+
+// sameFile reports whether what is written to a and to b comes to the same place, in one
+// order.
+func sameFile(a, b *os.File) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	ia, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	ib, err := b.Stat()
+	return err == nil && os.SameFile(ia, ib)
 }
 
 // observe keeps account of a run beside handing its events on.
@@ -183,7 +200,7 @@ func (e *Engine) confirm(ctx context.Context, task, text string) error {
 		return &PromptError{Task: task, NoTerminal: true}
 	}
 	e.queue.Flush()
-	yes, err := e.o.Ask.Confirm(ctx, text)
+	yes, err := e.o.Ask.Confirm(ctx, e.secrets.Mask(text))
 	switch {
 	case errors.Is(err, ErrNoTerminal):
 		return &PromptError{Task: task, NoTerminal: true}

@@ -59,7 +59,7 @@ func (e *Engine) snapshot() {
 	for _, r := range e.processes.Running() {
 		id := event.StepID(r.Step)
 		for _, p := range r.Processes {
-			processes[id] = append(processes[id], event.Process(p))
+			processes[id] = append(processes[id], event.Process{Pid: p.Pid, Name: e.secrets.MaskCut(p.Name)})
 		}
 	}
 	ev := &event.Snapshot{Time: time.Now()}

@@ -38,6 +38,7 @@ type decoder struct {
 	list diag.List
 	// repeated are names that are given again in a map of names, for Check.
 	repeated []*diag.Diagnostic
+	secrets  bool // a variable is secret
 	// anchorKeys are the keys of the root that are there for their anchors.
 	anchorKeys map[string]bool
 

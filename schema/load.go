@@ -51,6 +51,7 @@ func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	w.Partial = l.partial
 	for _, doc := range l.order {
 		w.shadowed = append(w.shadowed, doc.shadowed...)
+		w.Secrets = w.Secrets || doc.secrets
 	}
 	return w, l.list
 }
@@ -257,6 +258,7 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 	}
 	doc.uniqueTasks()
 	doc.shadowed = append(doc.shadowed, d.repeated...)
+	doc.secrets = d.secrets
 	return doc, inOrder(d.list)
 }
 

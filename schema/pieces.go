@@ -39,6 +39,7 @@ type piece struct {
 	nodes    int // that were read
 	list     diag.List
 	repeated []*diag.Diagnostic
+	secrets  bool
 }
 
 // readPieces reads the file into doc in pieces of at least size bytes. It
@@ -70,6 +71,7 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 		doc.tasks = append(doc.tasks, pieces[i].tasks...)
 		d.list.Append(pieces[i].list)
 		d.repeated = append(d.repeated, pieces[i].repeated...)
+		d.secrets = d.secrets || pieces[i].secrets
 		nodes += pieces[i].nodes
 	}
 	if problem := tooMany(d.file, nodes); problem != nil {
@@ -280,7 +282,7 @@ func (p *piece) read(file *diag.File, m *pieceMemory) bool {
 	var doc document
 	d.readTasks(n, &doc)
 	m.tasks, m.commands, m.grown, m.stopped = d.tasks, d.commands, d.grown, d.stopped
-	p.tasks, p.list, p.repeated, p.src = doc.tasks, d.list, d.repeated, ""
+	p.tasks, p.list, p.repeated, p.secrets, p.src = doc.tasks, d.list, d.repeated, d.secrets, ""
 	return true
 }
 

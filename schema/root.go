@@ -34,6 +34,7 @@ type document struct {
 	includers int // how many includes add it
 	tasks     []*Task
 	byName    map[string]*Task
+	secrets   bool               // a variable is secret
 	shadowed  []*diag.Diagnostic // tasks, variables and the like that a later one of the same name replaces
 }
 

@@ -21,7 +21,10 @@ var varKeys = []key[varForm]{
 	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
 	{"map", anyForm, "The value, a map.", func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
 	{"value", anyForm, "The value, of any type.", func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
-	{"secret", boolForm, "Show it as ***** wherever it is named.", func(d *decoder, n *yaml.Node, v *varForm) { v.Secret = d.flag(n) }},
+	{"secret", boolForm, "Show it as ***** wherever it is named.", func(d *decoder, n *yaml.Node, v *varForm) {
+		v.Secret = d.flag(n)
+		d.secrets = d.secrets || v.Secret
+	}},
 }
 
 // settle decides what the variable is. Of several keys the first of ref, map,

@@ -58,6 +58,7 @@ type Workflow struct {
 	Shell        *Interpreter // nil: weft's own
 	Dotenv       []Text       // templates; relative to Dir
 	Vars, Env    Vars
+	Secrets      bool // there may be variables with Secret
 	UseGitignore Tristate
 
 	// Partial tells that remote files it includes were left out, as they are
@@ -102,7 +103,7 @@ type Var struct {
 	Name   string
 	Pos    diag.Pos
 	Kind   VarKind
-	Secret bool // shown as ***** wherever the text that names it is shown
+	Secret bool // its value is shown as *****
 	// Value of a Static variable: nil, string, bool, int, uint64 (only above
 	// the range of int), float64, []any or map[string]any (keys that are not
 	// strings are formatted), nested freely.

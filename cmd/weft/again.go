@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -22,7 +23,11 @@ func (a *app) again(task string) string {
 	}
 	words = append(words, quote(task))
 	for _, v := range o.vars {
-		words = append(words, quote(v.Name+"="+v.Value.(string)))
+		value := v.Value.(string)
+		if a.secretNames[v.Name] {
+			value = pipe.Masked
+		}
+		words = append(words, quote(v.Name+"="+value))
 	}
 	if len(o.cliArgs) > 0 {
 		words = append(words, "--")

@@ -12,6 +12,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/remotefile"
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/companion"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -25,6 +26,9 @@ type app struct {
 	out     *report.Out
 	err     *report.Out
 
+	secrets     pipe.Secrets    // what out and err mask, once it is known
+	secretNames map[string]bool // names that are secret for some task
+
 	// Of remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
@@ -34,6 +38,8 @@ type app struct {
 func Main(args, environ []string) int {
 	tuneGC()
 	a := &app{name: "weft", exe: args[0], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
+	a.out.Mask(a.secrets.Mask)
+	a.err.Mask(a.secrets.Mask)
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "task" {
 		a.name = "task"
 	}

@@ -224,5 +224,5 @@ func githubError(title, text string) string {
 func (a *app) say(w *report.Out, c report.Color, text string) { a.paint(w, c, a.name+": "+text+"\n") }
 
 func (a *app) paint(w *report.Out, c report.Color, text string) {
-	w.Write(a.palette.Append(nil, c, text))
+	w.Paint(&a.palette, c, text)
 }

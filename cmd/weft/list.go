@@ -95,6 +95,6 @@ func (r *runner) listNames(infos []engine.TaskInfo) {
 
 // table shows names, descriptions and aliases in columns.
 func (r *runner) table(infos []engine.TaskInfo) {
-	b := []byte(r.palette.Text(report.Default, r.name+": Available tasks for this project:\n"))
-	r.out.Write(appendTable(b, &r.palette, infos))
+	r.paint(r.out, report.Default, r.name+": Available tasks for this project:\n")
+	r.out.Write([]byte(r.secrets.Mask(string(appendTable(nil, &r.palette, infos)))))
 }

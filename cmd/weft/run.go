@@ -16,6 +16,7 @@ import (
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -85,6 +86,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 	if err != nil {
 		return nil, err
 	}
+	a.secretNames = vars.SecretNames(w)
 	r := &runner{app: a, workflow: w}
 	if r.reporter, err = a.newReporter(style); err != nil {
 		return nil, err
@@ -100,6 +102,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
+		Secrets: &a.secrets, MaskOutput: a.maskOutput(),
 	})
 	return r, err
 }
@@ -133,7 +136,7 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, report.NewNDJSON(w, w.Close))
+		all = append(all, report.NewNDJSON(w, w.Close, a.secrets.Mask))
 	}
 	return report.Multi(all...), nil
 }

@@ -102,7 +102,7 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) error {
 	x := r.x
 	p := r.processes(c)
-	relayed := x.o.Relay && !r.step.Task.Interactive
+	relayed := x.o.Relay && (!r.step.Task.Interactive || x.o.RelayInteractive)
 	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: x.o.Secrets.Mask(c.Shown), Dir: r.dir, Attempt: n.number, Attempts: n.of,
 		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
 	if relayed {
@@ -195,13 +195,29 @@ func (r *run) asUsual(ctx context.Context, i int, sc *shell.Script, p *schema.Pr
 		sc.Stdout, sc.Stderr = r.x.o.Stdout, r.x.o.Stderr
 		return r.start(ctx, sc, p)
 	}
-	out, err := r.x.openRelay(r.env, i)
+	if !r.x.o.Apart {
+		both, err := r.x.openRelay(r.env, i, event.Merged)
+		if err != nil {
+			return err
+		}
+		sc.Stdout, sc.Stderr = both.W, both.W
+		err = r.start(ctx, sc, p)
+		both.finish()
+		return err
+	}
+	out, err := r.x.openRelay(r.env, i, event.Stdout)
 	if err != nil {
 		return err
 	}
-	sc.Stdout, sc.Stderr = out.W, out.W
+	errs, err := r.x.openRelay(r.env, i, event.Stderr)
+	if err != nil {
+		out.finish()
+		return err
+	}
+	sc.Stdout, sc.Stderr = out.W, errs.W
 	err = r.start(ctx, sc, p)
 	out.finish()
+	errs.finish()
 	return err
 }
 

@@ -45,6 +45,8 @@ type Options struct {
 
 	Stdin, Stdout, Stderr *os.File
 	Relay                 bool        // output is not inherited but sent as events
+	Apart                 bool        // relayed streams stay apart, as far as they are two
+	RelayInteractive      bool        // so is that of interactive tasks
 	Begin, End            schema.Text // around a command's output; templates
 
 	Dry, Silent, Verbose bool

@@ -57,13 +57,14 @@ func (x *Executor) copied(env *sched.Env, command int, stream event.Stream, p []
 	}
 }
 
-// relay reads what one command writes and emits it. Both streams share one
-// pipe, so their order is exact.
+// relay reads what one command writes and emits it. Where both streams share one
+// pipe, their order is exact.
 type relay struct {
 	*pipe.Source
 	x       *Executor
 	env     *sched.Env
 	command int
+	stream  event.Stream
 	read    chan struct{}    // closed when all of the command has been emitted
 	mask    *pipe.MaskWriter // once there is a secret
 	pending *clock.Timer     // until an unterminated line is idle
@@ -82,18 +83,18 @@ func (y *relay) begun(data []byte) {
 	}
 	if n := len(data); n > 0 && data[n-1] != '\n' {
 		y.pending = y.x.o.Clock.AfterFunc(idleAfter, func() {
-			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Idle: true})
+			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Idle: true})
 		})
 	}
 }
 
-// openRelay starts a relay; its W is for the command's stdout and stderr.
-func (x *Executor) openRelay(env *sched.Env, command int) (*relay, error) {
+// openRelay starts a relay; its W is for the command's stdout and stderr, or one of them.
+func (x *Executor) openRelay(env *sched.Env, command int, stream event.Stream) (*relay, error) {
 	source, err := pipe.NewSource(x.o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	y := &relay{Source: source, x: x, env: env, command: command, read: make(chan struct{})}
+	y := &relay{Source: source, x: x, env: env, command: command, stream: stream, read: make(chan struct{})}
 	go y.copy(x.o.Large.Enlarge(source.W))
 	return y, nil
 }
@@ -170,7 +171,7 @@ func (y *relay) emit(data []byte, release func()) {
 		reported{y}.Write(data)
 		return
 	}
-	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: event.Merged, Data: data, Release: release})
+	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Data: data, Release: release})
 }
 
 // flush reports what a mask holds back: nothing more comes.
@@ -184,7 +185,7 @@ func (y *relay) flush() {
 type reported struct{ y *relay }
 
 func (w reported) Write(p []byte) (int, error) {
-	w.y.x.copied(w.y.env, w.y.command, event.Merged, p)
+	w.y.x.copied(w.y.env, w.y.command, w.y.stream, p)
 	return len(p), nil
 }
 

@@ -146,10 +146,10 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 	if err != nil {
 		return w, err
 	}
-	if onlyLog(out) && onlyLog(errs) {
+	if onlyLog(out) && onlyLog(errs) && !r.x.o.Apart {
 		if watched {
 			w.out, err = w.connect(out, event.Merged, true)
-		} else if w.relay, err = r.x.openRelay(r.env, i); err == nil {
+		} else if w.relay, err = r.x.openRelay(r.env, i, event.Merged); err == nil {
 			w.out = w.relay.W
 		}
 		w.err = w.out

@@ -2,11 +2,15 @@ package pipe
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // Masked is what is shown instead of a secret.
@@ -16,21 +20,30 @@ const Masked = "*****"
 // what has nothing to do with them.
 const minSecret = 4
 
+// MaxSecret is the length up to which a secret is masked: each takes memory of many times
+// its length.
+const MaxSecret = 64 << 10
+
 // Secrets are values that must not be shown. The zero value has none. It is safe
 // for concurrent use.
 type Secrets struct {
 	mu    sync.Mutex // guards known, and the making of trie
 	known map[string]bool
-	trie  atomic.Pointer[trie]
+	trie  atomic.Pointer[trie] // nil: none is needed, or it is to be made
+	any   atomic.Bool          // there is a secret
 }
 
-// Add makes value a secret: as it is, each of its lines, and encoded for URLs and in
-// base64, also inside of something longer. It reports false for a value that is too
-// short.
+// Add makes value a secret: as it is, each of its lines, quoted or escaped, and encoded for
+// URLs and in base64, also inside of something longer. It reports false for a value that is
+// longer than MaxSecret, or too short, or too common a word, to be told from what has nothing
+// to do with it.
 func (s *Secrets) Add(value string) bool {
 	value = strings.TrimRight(value, "\r\n")
-	if len(value) < minSecret {
-		return value == ""
+	if strings.TrimSpace(value) == "" {
+		return true // nothing to be masked
+	}
+	if len(value) < minSecret || len(value) > MaxSecret || value == "true" || value == "false" || value == "null" {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,6 +54,21 @@ func (s *Secrets) Add(value string) bool {
 		s.known = map[string]bool{}
 	}
 	s.known[value] = true
+	s.trie.Store(nil) // made again when something is masked
+	s.any.Store(true)
+	return true
+}
+
+// automaton returns what finds the secrets, or nil if there are none.
+func (s *Secrets) automaton() *trie {
+	if t := s.trie.Load(); t != nil || !s.any.Load() {
+		return t
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.trie.Load(); t != nil {
+		return t
+	}
 	t := &trie{}
 	for v := range s.known {
 		for _, form := range forms(v) {
@@ -48,16 +76,19 @@ func (s *Secrets) Add(value string) bool {
 		}
 	}
 	s.trie.Store(t)
-	return true
+	return t
 }
 
 // forms are the texts that give a secret away.
 func forms(v string) []string {
-	out := []string{v, url.QueryEscape(v), url.PathEscape(v)}
+	out := append(escapedForms(v), v, url.QueryEscape(v), url.PathEscape(v))
+	if inner := strings.TrimSpace(v); len(inner) >= minSecret {
+		out = append(out, inner)
+	}
 	if strings.Contains(v, "\n") {
 		for line := range strings.Lines(v) {
-			if line = strings.TrimRight(line, "\r\n"); len(line) >= minSecret {
-				out = append(out, line)
+			if line = strings.TrimSpace(line); len(line) >= minSecret {
+				out = append(append(out, line), escapedForms(line)...)
 			}
 		}
 	}
@@ -78,9 +109,45 @@ func forms(v string) []string {
 	return out
 }
 
+// escapedForms are how v stands in the quotes of Go, JSON and the shell, and where
+// controls are shown escaped; without the quotes around it.
+func escapedForms(v string) []string {
+	quoted := strconv.Quote(v)
+	out := []string{quoted[1 : len(quoted)-1], diag.Printable(v), strings.ReplaceAll(v, "'", `'\''`), shellQuoted.Replace(v)}
+	for _, html := range []bool{true, false} {
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(html)
+		if enc.Encode(v) == nil {
+			out = append(out, strings.Trim(b.String(), "\n")[1:b.Len()-2])
+		}
+	}
+	return out
+}
+
+// shellQuoted escapes what means something in double quotes of the shell.
+var shellQuoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`")
+
+// commLength is how much of a program's name the kernel keeps.
+const commLength = 15
+
+// MaskCut is Mask for the name of a process, of which the kernel keeps the beginning only:
+// it may end within a secret.
+func (s *Secrets) MaskCut(name string) string {
+	t := s.automaton()
+	if t == nil || len(name) < commLength {
+		return s.Mask(name)
+	}
+	out, held := t.mask(nil, []byte(name), false)
+	if len(held) >= minSecret {
+		return string(out) + Masked
+	}
+	return s.Mask(name)
+}
+
 // Mask returns text with the secrets masked.
 func (s *Secrets) Mask(text string) string {
-	if s.trie.Load() == nil {
+	if !s.Any() {
 		return text
 	}
 	var b strings.Builder
@@ -91,7 +158,7 @@ func (s *Secrets) Mask(text string) string {
 }
 
 // Any reports whether there is a secret.
-func (s *Secrets) Any() bool { return s.trie.Load() != nil }
+func (s *Secrets) Any() bool { return s.any.Load() }
 
 // trie is an automaton that finds the longest secret at a place: a state for each
 // beginning of one, from the root 0.
@@ -101,8 +168,18 @@ type trie struct {
 }
 
 type state struct {
-	next map[byte]int32
+	more map[byte]int32 // the other states that follow; nil mostly
+	next int32          // the state that follows by c; 0 for none
+	c    byte
 	end  bool // a whole secret leads here
+}
+
+// follow returns the state that follows by c, or 0.
+func (s *state) follow(c byte) int32 {
+	if s.c == c {
+		return s.next
+	}
+	return s.more[c]
 }
 
 func (t *trie) add(word string) {
@@ -111,14 +188,18 @@ func (t *trie) add(word string) {
 	}
 	at := int32(0)
 	for i := range len(word) {
-		next, ok := t.states[at].next[word[i]]
-		if !ok {
+		next := t.states[at].follow(word[i])
+		if next == 0 {
 			next = int32(len(t.states))
 			t.states = append(t.states, state{})
-			if t.states[at].next == nil {
-				t.states[at].next = map[byte]int32{}
+			switch from := &t.states[at]; {
+			case from.next == 0:
+				from.c, from.next = word[i], next
+			case from.more == nil:
+				from.more = map[byte]int32{word[i]: next}
+			default:
+				from.more[word[i]] = next
 			}
-			t.states[at].next[word[i]] = next
 		}
 		at = next
 	}
@@ -131,15 +212,15 @@ func (t *trie) add(word string) {
 func (t *trie) find(b []byte) (length int, more bool) {
 	at := int32(0)
 	for i, c := range b {
-		next, ok := t.states[at].next[c]
-		if !ok {
+		next := t.states[at].follow(c)
+		if next == 0 {
 			return length, false
 		}
 		if at = next; t.states[at].end {
 			length = i + 1
 		}
 	}
-	return length, len(t.states[at].next) > 0
+	return length, t.states[at].next != 0
 }
 
 // MaskWriter masks secrets in what it is given, however that is cut into pieces. It
@@ -156,7 +237,7 @@ func (s *Secrets) Writer(w io.Writer) *MaskWriter { return &MaskWriter{s: s, w: 
 
 // Write implements io.Writer.
 func (m *MaskWriter) Write(p []byte) (int, error) {
-	t := m.s.trie.Load()
+	t := m.s.automaton()
 	if t == nil {
 		return m.w.Write(p)
 	}
@@ -210,7 +291,7 @@ func (m *MaskWriter) Flush() error {
 		return nil
 	}
 	out := m.held
-	if t := m.s.trie.Load(); t != nil {
+	if t := m.s.automaton(); t != nil {
 		out, _ = t.mask(nil, m.held, true)
 	}
 	m.held = nil

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -14,24 +15,37 @@ func TestMask(t *testing.T) {
 	if s.Add("abc") {
 		t.Error("a short value is taken")
 	}
+	for _, v := range []string{"true", "false", "null", strings.Repeat("x", MaxSecret+1)} {
+		if s.Add(v) {
+			t.Errorf("%.9q is taken", v)
+		}
+	}
 	if got := s.Mask("abc"); got != "abc" {
 		t.Errorf("got %q", got)
 	}
-	for _, v := range []string{"hunter22", "hunter22-long", "pass word/1", "line one\nline two\n", "aaab"} {
+	for _, v := range []string{"hunter22", "hunter22-long", "pass word/1", "line one\nline two\n", "aaab", "it's \"two\" $w\\", "tab\there\x1b", "    "} {
 		if !s.Add(v) {
 			t.Errorf("%q is not taken", v)
 		}
 	}
 	for in, want := range map[string]string{
-		"x hunter22 y":                         "x ***** y",
-		"hunter22-long":                        "*****",
-		"hunter22-lon":                         "*****-lon",
-		"hunter2":                              "hunter2",
-		"hunterhunter22":                       "hunter*****",
-		"aaaab aaab":                           "a***** *****",
-		"line two":                             "*****",
-		"line one\nline two":                   "*****",
-		"?q=" + url.QueryEscape("pass word/1"): "?q=*****",
+		"x hunter22 y":                            "x ***** y",
+		"hunter22-long":                           "*****",
+		"hunter22-lon":                            "*****-lon",
+		"hunter2":                                 "hunter2",
+		"hunterhunter22":                          "hunter*****",
+		"aaaab aaab":                              "a***** *****",
+		"line two":                                "*****",
+		"  line one":                              "  *****",
+		"true false null":                         "true false null",
+		"a    b":                                  "a    b",
+		"{\"k\":\"it's \\\"two\\\" $w\\\\\"}":     "{\"k\":\"*****\"}",
+		`'it'\''s "two" $w\'`:                     `'*****'`,
+		`"it's \"two\" \$w\\"`:                    `"*****"`,
+		`tab\there\x1b tab	here\x1b`:              "***** *****",
+		"line one\\nline two":                     "*****",
+		"line one\nline two":                      "*****",
+		"?q=" + url.QueryEscape("pass word/1"):    "?q=*****",
 		"/" + url.PathEscape("pass word/1") + "/": "/*****/",
 	} {
 		if got := s.Mask(in); got != want {
@@ -133,3 +147,31 @@ func BenchmarkMask(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// TestMaskCut: the name of a process may end within a secret.
+func TestMaskCut(t *testing.T) {
+	var s Secrets
+	s.Add("hunter22-long-enough")
+	for in, want := range map[string]string{
+		"run-hunter22-lo": "run-*****",
+		"hunter22-long-e": "*****",
+		"sleep":           "sleep",
+		"hunter22":        "hunter22", // shorter than what the kernel keeps
+		"a-long-name-hun": "a-long-name-hun",
+	} {
+		if got := s.MaskCut(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestManySecrets: to know many costs what they are, not the square of it.
+func TestManySecrets(t *testing.T) {
+	var s Secrets
+	for i := range 20_000 {
+		s.Add("secret-" + strings.Repeat("x", i%50) + strconv.Itoa(i))
+	}
+	if got := s.Mask("a secret-xxx19903 b"); got != "a ***** b" {
+		t.Errorf("got %q", got)
+	}
+}

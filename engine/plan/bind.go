@@ -17,6 +17,9 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 		return &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}}
 	}
 	s.late = f.late
+	if e.x.o.TellSecrets {
+		s.Scope.TellSecrets(ctx)
+	}
 	if err := e.bindEnvironment(ctx, s); err != nil {
 		return err
 	}

@@ -47,6 +47,9 @@ type Options struct {
 	Resolver *vars.Resolver
 	Host     Host
 	Silent   bool // nothing is announced
+	// TellSecrets computes the secret variables that a task sees before anything else of it,
+	// referred to or not.
+	TellSecrets bool
 }
 
 // Expander turns calls into plans for one run. It remembers the steps that are

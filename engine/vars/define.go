@@ -2,7 +2,6 @@ package vars
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -122,6 +121,9 @@ func (r *Resolver) globalVars() schema.Vars {
 		put(v)
 	}
 	for _, v := range r.o.CLI {
+		if i, ok := at[v.Name]; ok {
+			v.Secret = merged[i].Secret
+		}
 		put(v)
 	}
 	return merged
@@ -263,7 +265,7 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 		w.dep |= ofTask
 	}
 	if v.Secret {
-		defer func() { f.r.tellSecret(v, value.v) }()
+		defer func() { f.r.tellSecret(v.Name, value.v) }()
 	}
 	if v.Kind == schema.Static {
 		switch x := v.Value.(type) {
@@ -300,13 +302,6 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 		f.keep(pos, c)
 	}
 	return c, nil
-}
-
-// tellSecret tells of the value of a secret variable.
-func (r *Resolver) tellSecret(v *schema.Var, value any) {
-	if r.o.OnSecret != nil && v.Secret && value != nil {
-		r.o.OnSecret(v.Name, fmt.Sprint(value))
-	}
 }
 
 func (f *frame) keep(pos int, c cell) {

@@ -206,6 +206,9 @@ func (r *Resolver) get(ctx context.Context, c command, key string, res *result) 
 	}
 	out = trimNewline(out)
 	res.text, res.err = out, nil
+	if c.v.Secret {
+		r.tellSecret(c.v.Name, out)
+	}
 	if r.o.OnDynamic != nil {
 		shown := out
 		if c.v.Secret {

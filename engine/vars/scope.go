@@ -65,21 +65,6 @@ func (s *Scope) Defined(name string) bool {
 	return ok
 }
 
-// Secret reports whether the definition that name means is a secret one.
-func (s *Scope) Secret(name string) bool { return s.secret(name, s.end()) }
-
-func (f *frame) secret(name string, from view) bool {
-	if _, ok := from.bound.binding(name); ok {
-		return false
-	}
-	pos := f.find(name, from.before)
-	if pos < 0 || pos == f.w.atMatch && f.call.Task != nil {
-		return false
-	}
-	v, _, _ := f.at(pos)
-	return v.Secret
-}
-
 // everything returns the names of all definitions before a view, and with all
 // set those of the process and the special variables as well.
 func (f *frame) everything(from view, all bool) []string {

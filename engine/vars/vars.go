@@ -52,7 +52,7 @@ type Options struct {
 	// was run; the result of a secret one is masked. It must be safe for
 	// concurrent use.
 	OnDynamic func(cmd, result string)
-	// OnSecret, if set, is told of the value of every secret variable that was
+	// OnSecret, if set, is told of every value of a secret name that was
 	// computed, more than once maybe. It must be safe for concurrent use.
 	OnSecret func(name, value string)
 }

@@ -59,7 +59,7 @@ func (s inLine) Format(f fmt.State, verb rune) {
 
 // raw writes text to w.
 func (m *messages) raw(w *Out, c Color, text string) {
-	m.buf = m.o.Palette.Append(m.buf[:0], c, text)
+	m.buf = m.o.Palette.Append(m.buf[:0], c, w.masked(text))
 	w.Write(m.buf)
 }
 

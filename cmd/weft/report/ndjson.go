@@ -17,13 +17,14 @@ type NDJSON struct {
 	w     *Out
 	close func() error
 	run   string
+	mask  func(string) string
 	enc   *json.Encoder
 }
 
 // NewNDJSON returns a reporter that writes to w and closes it in the end,
-// unless close is nil.
-func NewNDJSON(w io.Writer, close func() error) *NDJSON {
-	n := &NDJSON{w: NewOut(w), close: close}
+// unless close is nil. The texts of errors go through mask, unless that is nil.
+func NewNDJSON(w io.Writer, close func() error, mask func(string) string) *NDJSON {
+	n := &NDJSON{w: NewOut(w), close: close, mask: mask}
 	n.enc = json.NewEncoder(n.w)
 	n.enc.SetEscapeHTML(false)
 	return n
@@ -119,6 +120,9 @@ func (n *NDJSON) Handle(ev event.Event) {
 		r.Version = Version
 	}
 	r.Run = n.run
+	if r.Error != "" && n.mask != nil {
+		r.Error = n.mask(r.Error)
+	}
 	n.enc.Encode(r)
 	if out, ok := ev.(*event.Output); ok {
 		release(out)

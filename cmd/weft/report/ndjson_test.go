@@ -71,7 +71,7 @@ func eventSchema(t *testing.T) *jsonschema.Schema {
 func TestNDJSONKeepsItsSchema(t *testing.T) {
 	schema := eventSchema(t)
 	var b bytes.Buffer
-	replay(NewNDJSON(&b, nil), everyEvent()...)
+	replay(NewNDJSON(&b, nil, nil), everyEvent()...)
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	if len(lines) != len(everyEvent()) {
 		t.Fatalf("%d lines for %d events", len(lines), len(everyEvent()))
@@ -113,7 +113,7 @@ func TestNDJSONKnowsEveryEvent(t *testing.T) {
 
 func TestNDJSONFields(t *testing.T) {
 	var b bytes.Buffer
-	replay(NewNDJSON(&b, nil), everyEvent()...)
+	replay(NewNDJSON(&b, nil, nil), everyEvent()...)
 	dec := json.NewDecoder(&b)
 	var got []map[string]any
 	for dec.More() {

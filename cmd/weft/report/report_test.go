@@ -304,7 +304,7 @@ func TestOutBrokenPipe(t *testing.T) {
 func TestMultiReleasesOnce(t *testing.T) {
 	var r recorder
 	var released int
-	m := Multi(New("group", r.options()), NewSummary(r.options(), nil), NewNDJSON(&r.err, nil))
+	m := Multi(New("group", r.options()), NewSummary(r.options(), nil), NewNDJSON(&r.err, nil, nil))
 	out := outputEvent(1, "x")
 	out.Release = func() { released++ }
 	replay(m, out)

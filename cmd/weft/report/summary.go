@@ -129,13 +129,13 @@ func (s *Summary) finished(ev *event.RunFinished) {
 
 func (s *Summary) failure(b *strings.Builder, f *failure) {
 	text := fmt.Sprintf("%s: %q failed: %s%s", s.o.Name, f.Name, s.o.errorText(f.Err), memberCodes(f.members))
-	b.WriteString(s.o.Palette.Text(Red, text))
+	b.WriteString(s.o.Palette.Text(Red, s.o.Stderr.masked(text)))
 	if f.Duration >= shortEnough {
 		fmt.Fprintf(b, " after %s", f.Duration.Round(shortEnough))
 	}
 	if s.again != nil {
 		if line := s.again(f.Name); line != "" {
-			fmt.Fprintf(b, "; run it again with: %s", diag.Printable(line))
+			fmt.Fprintf(b, "; run it again with: %s", diag.Printable(s.o.Stderr.masked(line)))
 		}
 	}
 	b.WriteByte('\n')

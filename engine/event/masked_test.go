@@ -1,0 +1,83 @@
+package event
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// TestMasked: no text of any event is left as it was, but the identity of the run; and the
+// event itself is not changed.
+func TestMasked(t *testing.T) {
+	for _, ev := range []Event{
+		&RunStarted{}, &Planned{}, &StepStarted{}, &CommandStarted{}, &CommandEnded{}, &Notice{}, &Suspended{}, &Resumed{}, &StepSettled{},
+		&WatchStarted{}, &WatchTriggered{}, &WatchEnded{}, &WatchFailed{}, &DiagnosticFound{Diagnostic: &diag.Diagnostic{}}, &SignalReceived{},
+		&Snapshot{}, &StillRunning{}, &LeftBehind{}, &RunFinished{},
+	} {
+		fill(reflect.ValueOf(ev).Elem())
+		masked := Masked(ev, func(s string) string { return strings.ReplaceAll(s, "secret", "*") })
+		name := reflect.TypeOf(ev).Elem().Name()
+		if left := texts(reflect.ValueOf(masked).Elem(), ""); len(left) > 0 {
+			t.Errorf("%s: not masked: %q", name, left)
+		}
+		before, after := reflect.New(reflect.TypeOf(ev).Elem()), reflect.ValueOf(ev)
+		if d, ok := ev.(*DiagnosticFound); ok {
+			before.Interface().(*DiagnosticFound).Diagnostic = &diag.Diagnostic{Kind: d.Diagnostic.Kind}
+		}
+		fill(before.Elem())
+		if !reflect.DeepEqual(before.Interface(), after.Interface()) {
+			t.Errorf("%s: changed to %+v", name, after.Interface())
+		}
+	}
+}
+
+// fill puts "secret" into every text of v.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("secret")
+	case reflect.Slice:
+		if v.Type().Elem().Kind() != reflect.Uint8 {
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			fill(v.Index(0))
+			fill(v.Index(1))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() && v.Type().Field(i).Name != "Pos" {
+				fill(f)
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fill(v.Elem())
+		}
+	}
+}
+
+// texts returns where "secret" stands in v.
+func texts(v reflect.Value, at string) (all []string) {
+	switch v.Kind() {
+	case reflect.String:
+		if strings.Contains(v.String(), "secret") && at != ".Run" {
+			all = append(all, at)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			all = append(all, texts(v.Index(i), at)...)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				all = append(all, texts(v.Field(i), at+"."+v.Type().Field(i).Name)...)
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			all = texts(v.Elem(), at)
+		}
+	}
+	return all
+}

@@ -1,0 +1,156 @@
+package vars
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// What is secret: the value of a definition that says so, of a variable or in the
+// environment; one that the command line gives to such a variable of the files; and one of
+// the process environment that takes the place of such a declaration. Values are told to
+// Options.OnSecret as soon as they are known; who shows anything masks them wherever they
+// stand.
+
+// Secret reports whether the definition that name means is a secret one.
+func (s *Scope) Secret(name string) bool { return s.secret(name, s.end()) }
+
+func (f *frame) secret(name string, from view) bool {
+	if _, ok := from.bound.binding(name); ok {
+		return false
+	}
+	pos := f.find(name, from.before)
+	if pos < 0 || pos == f.w.atMatch && f.call.Task != nil {
+		return false
+	}
+	v, _, _ := f.at(pos)
+	return v.Secret
+}
+
+// TellSecrets computes every secret variable that the task sees, whether anything refers to
+// it or not, so that its value is known before anything of the task is shown. What cannot be
+// computed is left out: nothing of the task needs it, or it fails where it is needed.
+func (s *Scope) TellSecrets(ctx context.Context) {
+	if !s.r.o.Workflow.Secrets || s.r.o.OnSecret == nil {
+		return
+	}
+	w := s.work()
+	for pos := range w.top {
+		if pos == w.atMatch && s.call.Task != nil {
+			continue
+		}
+		if v, _, _ := s.at(pos); v.Secret {
+			s.eval(ctx, pos)
+		}
+	}
+	declared := [2]schema.Vars{s.r.o.Workflow.Env}
+	if t := s.call.Task; t != nil {
+		declared[1] = t.Env
+	}
+	for _, vs := range declared {
+		for i := range vs {
+			if !vs[i].Secret {
+				continue
+			}
+			d := declaration{v: &vs[i]}
+			if d.v.Kind == schema.Static {
+				d.value, _ = s.value(ctx, d.v.Value, view{before: w.top})
+			}
+			s.r.tellDeclared(&d)
+		}
+	}
+}
+
+// LiteralSecrets calls f with the secret values that stand in the files as they are, and
+// with those that the command line gives to names which are secret somewhere.
+func LiteralSecrets(w *schema.Workflow, cli schema.Vars, f func(value string)) {
+	r := Resolver{o: Options{OnSecret: func(_, value string) { f(value) }}}
+	eachSecret(w, func(v *schema.Var) {
+		if v.Kind == schema.Static && !hasTemplate(v.Value) {
+			r.tellSecret(v.Name, v.Value)
+		}
+	})
+	names := SecretNames(w)
+	for _, v := range cli {
+		if names[v.Name] {
+			r.tellSecret(v.Name, v.Value)
+		}
+	}
+}
+
+// SecretNames returns the names that are secret for some task.
+func SecretNames(w *schema.Workflow) map[string]bool {
+	names := map[string]bool{}
+	eachSecret(w, func(v *schema.Var) { names[v.Name] = true })
+	return names
+}
+
+// eachSecret calls f with every definition of w that is declared secret.
+func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
+	if !w.Secrets {
+		return
+	}
+	seen := map[*schema.Include]bool{}
+	look := func(lists ...schema.Vars) {
+		for _, vs := range lists {
+			for i := range vs {
+				if vs[i].Secret {
+					f(&vs[i])
+				}
+			}
+		}
+	}
+	calls := func(cs []schema.Command) {
+		for i := range cs {
+			look(cs[i].Vars)
+		}
+	}
+	look(w.Vars, w.Env)
+	for _, t := range w.Tasks {
+		look(t.Vars, t.Env)
+		calls(t.Cmds)
+		calls(t.Deps)
+		if in := t.Include; in != nil && !seen[in] {
+			seen[in] = true
+			look(in.Vars, in.FileVars)
+		}
+	}
+}
+
+// tellDeclared tells of the value of a variable of the environment, if it is secret, and of
+// the one that commands find in its place.
+func (r *Resolver) tellDeclared(d *declaration) {
+	if !d.v.Secret {
+		return
+	}
+	r.tellSecret(d.v.Name, d.value)
+	if value, ok := r.osEnv()[d.v.Name]; ok {
+		r.tellSecret(d.v.Name, value)
+	}
+}
+
+// tellSecret tells of a secret value: of a list or a map, of what is in it.
+func (r *Resolver) tellSecret(name string, value any) {
+	if r.o.OnSecret == nil {
+		return
+	}
+	switch v := value.(type) {
+	case nil, bool:
+		// Masking "true" would hide what has nothing to do with it.
+	case []string:
+		for _, x := range v {
+			r.tellSecret(name, x)
+		}
+	case []any:
+		for _, x := range v {
+			r.tellSecret(name, x)
+		}
+	case map[string]any:
+		for _, x := range v {
+			r.tellSecret(name, x)
+		}
+	default:
+		r.o.OnSecret(name, fmt.Sprint(v))
+	}
+}
