@@ -217,8 +217,21 @@ type Member struct {
 	// Detached tells that it has a session of its own or was started by nohup:
 	// it is meant to stay.
 	Detached bool
+	// Deaf tells that it ignores SIGHUP. Where KEEPER does, too, that says nothing of
+	// nohup.
+	Deaf bool
+	// Starting tells that it may not be yet what it is about to be: it was made just
+	// now, or has not come to run since.
+	Starting bool
 	Name     string // the kernel's, at most 15 bytes
 }
+
+// What is true of a member, in a report.
+const (
+	isDetached = 1 << iota
+	isDeaf
+	isStarting
+)
 
 const memberName = 16
 
@@ -254,7 +267,7 @@ func ParseReport(b []byte) (r Report, ok bool) {
 	case RepMembers:
 		const size = 13 + memberName
 		for ; len(b) >= size; b = b[size:] {
-			m := Member{Pid: int32(get32(b)), Pgid: int32(get32(b[4:])), Sid: int32(get32(b[8:])), Detached: b[12] != 0}
+			m := Member{Pid: int32(get32(b)), Pgid: int32(get32(b[4:])), Sid: int32(get32(b[8:])), Detached: b[12]&isDetached != 0, Deaf: b[12]&isDeaf != 0, Starting: b[12]&isStarting != 0}
 			name := b[13:size]
 			for i, c := range name {
 				if c == 0 {

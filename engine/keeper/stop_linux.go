@@ -141,11 +141,7 @@ func (k *keeper) members(seq, group uint32, cookie []byte) {
 			break
 		}
 		b = put32(put32(put32(b, uint32(p.pid)), uint32(p.pgid)), uint32(p.sid))
-		detached := byte(0)
-		if w.detached(p) {
-			detached = 1
-		}
-		b = append(append(b, detached), p.name[:]...)
+		b = append(append(b, w.judge(p)), p.name[:]...)
 	}
 	k.out = b
 	send(b)

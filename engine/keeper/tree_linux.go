@@ -273,30 +273,6 @@ func (w *walk) carries(pid int32, cookie []byte) bool {
 	}
 }
 
-// detached reports whether the process means to stay: it has a session of its
-// own, or ignores SIGHUP as nohup makes it.
-func (w *walk) detached(p *process) bool {
-	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
-	if p.sid != int32(sid) {
-		return true
-	}
-	var own sigaction
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGHUP), 0, uintptr(unsafe.Pointer(&own)), 8, 0, 0)
-	if own.handler == 1 {
-		return false // everything ignores it
-	}
-	b := w.file(p.pid, "/status\x00")
-	const field = "\nSigIgn:\t"
-	for i := 0; i+len(field)+16 <= len(b); i++ {
-		if string(b[i:i+len(field)]) == field {
-			// Hexadecimal; SIGHUP is the lowest bit.
-			low := b[i+len(field)+15]
-			return low >= '0' && low <= '9' && (low-'0')&1 != 0 || low >= 'a' && low <= 'f' && (low-'a'+10)&1 != 0
-		}
-	}
-	return false
-}
-
 func appendInt(b []byte, n int32) []byte {
 	var digits [10]byte
 	i := len(digits)

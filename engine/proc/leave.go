@@ -2,6 +2,7 @@ package proc
 
 import (
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -136,23 +137,50 @@ func (t *Table) Close(keep bool) []Leftover {
 	if all == nil {
 		return nil
 	}
-	var kept, stopped []keeper.Member
-	for _, g := range t.kept {
-		kept = append(kept, without(g.members(), kept)...)
-	}
-	for _, m := range without(all, kept) {
-		if keep && m.Detached {
-			kept = append(kept, m)
-		} else {
-			stopped = append(stopped, m)
-		}
-	}
+	kept, stopped := t.judge(all, keep)
 	if len(stopped) > 0 {
 		t.clear(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftGrace)
 	}
 	t.host.end(kept)
 	return append(leftovers(kept, true), leftovers(stopped, false)...)
 }
+
+// mayStart is how long at most processes that are starting are waited for, on a
+// machine that hardly lets them.
+const mayStart = 10 * time.Second
+
+// judge says of all members which go on after weft, and which do not. With detached
+// set those go on, too, that mean to stay; who is starting has not shown yet.
+func (t *Table) judge(all []keeper.Member, detached bool) (kept, stopped []keeper.Member) {
+	for end := time.Now().Add(mayStart); ; all = t.host.members(0, "") {
+		kept = nil
+		for _, g := range t.kept {
+			kept = append(kept, without(g.members(), kept)...)
+		}
+		starting := slices.ContainsFunc(kept, isStarting)
+		if detached {
+			for _, m := range without(all, kept) {
+				if m.Detached {
+					kept = append(kept, m)
+				}
+			}
+			for _, g := range t.nohup {
+				for _, m := range without(g.members(), kept) {
+					if m.Deaf {
+						kept = append(kept, m)
+					}
+				}
+			}
+			starting = slices.ContainsFunc(all, isStarting)
+		}
+		if !starting || time.Now().After(end) {
+			return kept, without(all, kept)
+		}
+		time.Sleep(lookAgain / 4)
+	}
+}
+
+func isStarting(m keeper.Member) bool { return m.Starting }
 
 // without returns the members that are not among kept.
 func without(ms, kept []keeper.Member) []keeper.Member {

@@ -93,6 +93,7 @@ type Table struct {
 	live   []*Group   // groups with processes; Group.index is the place
 	left   []uint32   // closed groups that left something behind
 	kept   []*Group   // closed groups whose processes go on after the run
+	nohup  []*Group   // groups that use nohup, where all programs ignore SIGHUP
 	closed bool
 }
 

@@ -116,6 +116,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	if argv == nil {
 		argv = []string{s.Path}
 	}
+	g.noteNohup(s.Dir, argv)
 	var flags keeper.StartFlags
 	if g.leftover == Keep || outlives(argv[0]) {
 		flags |= keeper.Outlives

@@ -88,7 +88,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 		return refused
 	}
 	if errors.Is(err, syscall.ENOEXEC) && sc.Argv == nil {
-		return s.interpret(sc, s.scripts.analyse(sc.Text, ""), out)
+		return s.interpret(sc, s.scripts.analyse(sc.Text, "", sc.traced()), out)
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
 		if sc.Stderr != nil {
@@ -155,6 +155,7 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if err != nil {
 		return err
 	}
+	where, awaited := r.awaited(hc)
 	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Extra: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job, Confirm: true}
 	p, err := r.group.Start(&spec)
 	st.started(err == nil)
@@ -168,6 +169,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 		}
 		return err
 	}
+	if awaited {
+		r.begins.count(where, func(b *beginning) { b.done++ })
+	}
 	if by := r.jobs.killed(job); by != 0 {
 		r.group.Signal(job, by) // kill looked while it was being started
 	}
@@ -180,6 +184,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 		return err
 	}
 	if status.Code != 0 {
+		if awaited {
+			r.begins.count(where, func(b *beginning) { b.failing++ })
+		}
 		return interp.ExitStatus(status.Code)
 	}
 	return nil

@@ -104,6 +104,8 @@ func execHandler(ctx context.Context, args []string) error {
 	r, hc := of(ctx)
 	switch args[0] {
 	case reading:
+	case begun, beginFailed:
+		return r.begin(&hc, args)
 	case beginTrap:
 		r.trapped.Store(true)
 		if hc.LastExitStatus != 0 {
@@ -148,7 +150,7 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", args[0])
 		return interp.ExitStatus(notExecutable)
 	}
-	p := r.s.scripts.analyse(string(src), args[0])
+	p := r.s.scripts.analyse(string(src), args[0], false)
 	if p.err != nil {
 		fmt.Fprintln(hc.Stderr, p.err)
 		return interp.ExitStatus(2)

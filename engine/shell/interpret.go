@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type run struct {
 	// captured tells that it is the command of a variable.
 	captured bool
 	jobs     jobs
+	begins   begins
 	env      quiet
 }
 
@@ -92,6 +94,9 @@ type runner struct{ new, r interp.Runner }
 
 // interpret runs a parsed script in an interpreter.
 func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
+	if p.awaited != nil && sc.traced() {
+		p = s.scripts.analyse(sc.Text, "", true)
+	}
 	r := &run{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil}
 	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
 	if p.lists || p.kind != script {
@@ -233,6 +238,11 @@ func CheckOptions(set, shopt []string) (problems []error) {
 		}
 	}
 	return problems
+}
+
+// traced reports whether commands are shown from the start.
+func (sc *Script) traced() bool {
+	return slices.Contains(sc.Set, "x") || slices.Contains(sc.Set, "xtrace")
 }
 
 // setOptions sets what `set` and `shopt` list.

@@ -26,45 +26,51 @@ const (
 
 // numberJobs changes every `X &` to `count=$((count+1)); { path=…; count=0; X; } &`.
 func numberJobs(f *syntax.File) {
-	parse := func(text string) []*syntax.Stmt {
-		f, err := syntax.NewParser().Parse(strings.NewReader(text), "")
-		if err != nil {
-			return nil // a constant text; it parses
-		}
-		return f.Stmts
-	}
-	number := func(list []*syntax.Stmt) []*syntax.Stmt {
+	eachList(f, func(list []*syntax.Stmt) []*syntax.Stmt {
 		var out []*syntax.Stmt
 		for _, s := range list {
 			if s.Background {
-				out = append(out, parse(jobCount+"=$((${"+jobCount+":-0}+1))")...)
+				out = append(out, parseList(jobCount+"=$((${"+jobCount+":-0}+1))")...)
 				inner := *s
 				inner.Background = false
-				block := append(parse(jobPath+"=${"+jobPath+":-}/$"+jobCount+"; "+jobCount+"=0"), &inner)
+				block := append(parseList(jobPath+"=${"+jobPath+":-}/$"+jobCount+"; "+jobCount+"=0"), &inner)
 				*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: block}}
 			}
 			out = append(out, s)
 		}
 		return out
+	})
+}
+
+// parseList returns the statements of a constant text.
+func parseList(text string) []*syntax.Stmt {
+	f, err := syntax.NewParser().Parse(strings.NewReader(text), "")
+	if err != nil {
+		return nil // it parses
 	}
+	return f.Stmts
+}
+
+// eachList replaces each list of statements in f by what change makes of it.
+func eachList(f *syntax.File, change func([]*syntax.Stmt) []*syntax.Stmt) {
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.File:
-			n.Stmts = number(n.Stmts)
+			n.Stmts = change(n.Stmts)
 		case *syntax.Block:
-			n.Stmts = number(n.Stmts)
+			n.Stmts = change(n.Stmts)
 		case *syntax.Subshell:
-			n.Stmts = number(n.Stmts)
+			n.Stmts = change(n.Stmts)
 		case *syntax.CmdSubst:
-			n.Stmts = number(n.Stmts)
+			n.Stmts = change(n.Stmts)
 		case *syntax.IfClause:
-			n.Cond, n.Then = number(n.Cond), number(n.Then)
+			n.Cond, n.Then = change(n.Cond), change(n.Then)
 		case *syntax.WhileClause:
-			n.Cond, n.Do = number(n.Cond), number(n.Do)
+			n.Cond, n.Do = change(n.Cond), change(n.Do)
 		case *syntax.ForClause:
-			n.Do = number(n.Do)
+			n.Do = change(n.Do)
 		case *syntax.CaseItem:
-			n.Stmts = number(n.Stmts)
+			n.Stmts = change(n.Stmts)
 		}
 		return true
 	})

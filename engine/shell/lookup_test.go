@@ -52,7 +52,7 @@ func FuzzSimple(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var c scripts
-		p := c.analyse(text, "")
+		p := c.analyse(text, "", false)
 		if p.err != nil || p.kind == script || len(p.file.Stmts) == 0 {
 			return
 		}
@@ -82,7 +82,7 @@ func FuzzSimple(f *testing.F) {
 				t.Errorf("%q: got %q, want %q", text, p.members, commands)
 			}
 			for i, m := range p.members {
-				alone := c.analyse(m.text, "")
+				alone := c.analyse(m.text, "", false)
 				if !slices.Equal(m.argv, commands[i]) || len(alone.members) != 1 || !slices.Equal(alone.members[0].argv, m.argv) {
 					t.Errorf("%q: got %q, want %q", text, m, commands[i])
 				}

@@ -26,6 +26,7 @@ type parsed struct {
 	members []member // programs
 	text    string   // of a message
 	status  int      // of a constant
+	awaited []uint   // where the programs of `X &` stand whose start is waited for
 	facts
 }
 
@@ -87,7 +88,7 @@ func (c *scripts) parse(text string) *parsed {
 	if p != nil {
 		return p
 	}
-	p = c.analyse(text, "")
+	p = c.analyse(text, "", false)
 	if len(text) > maxText {
 		return p
 	}
@@ -100,8 +101,9 @@ func (c *scripts) parse(text string) *parsed {
 	return p
 }
 
-// analyse parses text and finds out what it needs.
-func (c *scripts) analyse(text, name string) *parsed {
+// analyse parses text and finds out what it needs. What is traced must be what is
+// written; nothing else is put in then.
+func (c *scripts) analyse(text, name string, traced bool) *parsed {
 	parser, _ := c.parsers.Get().(*syntax.Parser)
 	if parser == nil {
 		parser = syntax.NewParser()
@@ -115,6 +117,9 @@ func (c *scripts) analyse(text, name string) *parsed {
 	p.simple(text)
 	if p.kind == script {
 		p.find(p.file)
+		if p.background && !traced {
+			p.awaited = awaitBegins(p.file)
+		}
 		if p.kills && p.background {
 			numberJobs(p.file)
 		}

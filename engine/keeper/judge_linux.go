@@ -1,0 +1,110 @@
+//go:build linux && (amd64 || arm64)
+
+package keeper
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// judge returns what is true of a process that may be meant to stay: such one has a
+// session of its own, or ignores SIGHUP as nohup makes it. While it is starting it
+// may be about to become so.
+func (w *walk) judge(p *process) (is byte) {
+	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
+	if p.sid != int32(sid) {
+		is |= isDetached
+	}
+	if w.ignoresHangup(p.pid) {
+		is |= isDeaf
+		var own sigaction
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGHUP), 0, uintptr(unsafe.Pointer(&own)), 8, 0, 0)
+		if own.handler != 1 {
+			is |= isDetached
+		}
+	}
+	if w.starting(p) {
+		is |= isStarting
+	}
+	return is
+}
+
+// ignoresHangup reports whether a process ignores SIGHUP.
+func (w *walk) ignoresHangup(pid int32) bool {
+	b := w.file(pid, "/status\x00")
+	const field = "\nSigIgn:\t"
+	for i := 0; i+len(field)+16 <= len(b); i++ {
+		if string(b[i:i+len(field)]) == field {
+			// Hexadecimal; SIGHUP is the lowest bit.
+			low := b[i+len(field)+15]
+			return low >= '0' && low <= '9' && (low-'0')&1 != 0 || low >= 'a' && low <= 'f' && (low-'a'+10)&1 != 0
+		}
+	}
+	return false
+}
+
+// Fields of /proc/PID/stat behind the name, counted from the state.
+const (
+	statState   = 0
+	statFlags   = 6
+	statUser    = 11
+	statSystem  = 12
+	statStarted = 19
+
+	forkedOnly = 0x40 // PF_FORKNOEXEC
+	// youngTicks is how old a process is at least that is what it was made for; in
+	// hundredths of a second, as the kernel shows them.
+	youngTicks = 10
+)
+
+// starting reports whether a process is younger than a tenth of a second, or has
+// hardly had the processor yet since it was made and has still the program of its
+// parent, or one that will make another of it.
+func (w *walk) starting(p *process) bool {
+	b := w.file(p.pid, "/stat\x00")
+	end := len(b) - 1
+	for end >= 0 && b[end] != ')' {
+		end--
+	}
+	var state byte
+	var flags, cpu, started uint64
+	for i, field := end+2, 0; end >= 0 && i < len(b) && field <= statStarted; field++ {
+		var n uint64
+		if field == statState {
+			state = b[i]
+		}
+		for ; i < len(b) && b[i] != ' '; i++ {
+			n = n*10 + uint64(b[i]-'0') // what is negative is not looked at
+		}
+		i++
+		switch field {
+		case statFlags:
+			flags = n
+		case statUser, statSystem:
+			cpu += n
+		case statStarted:
+			started = n
+		}
+	}
+	if started == 0 {
+		return false
+	}
+	const bootTime = 7
+	var now syscall.Timespec
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, bootTime, uintptr(unsafe.Pointer(&now)), 0)
+	if uint64(now.Sec)*100+uint64(now.Nsec)/10_000_000 < started+youngTicks {
+		return true
+	}
+	return (state == 'R' || state == 'D') && cpu <= 1 && (flags&forkedOnly != 0 || p.detaches())
+}
+
+// detaches reports whether a process has the name of a program that makes a daemon of
+// another one.
+func (p *process) detaches() bool {
+	for _, name := range [...]string{"nohup", "setsid", "daemonize", "start-stop-daem"} {
+		if string(p.name[:len(name)+1]) == name+"\x00" {
+			return true
+		}
+	}
+	return false
+}

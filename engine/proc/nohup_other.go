@@ -1,0 +1,5 @@
+//go:build !unix
+
+package proc
+
+func (g *Group) noteNohup(string, []string) {}
