@@ -130,6 +130,9 @@ func (l *loader) expandPath(text string) (string, error) {
 		return text, nil
 	}
 	// As in a here document: quotes are ordinary letters there.
+	if err := limit.Shell(text); err != nil {
+		return "", err
+	}
 	word, err := syntax.NewParser().Document(strings.NewReader(text))
 	if err != nil {
 		return "", err

@@ -141,12 +141,21 @@ func (a *app) errorText(err error) string {
 		if a.opts.disableFuzzy {
 			err = &schema.NotFoundError{Name: e.Name}
 		}
+	case *vars.TemplateError:
+		if a.dropIn() {
+			return printableError(err)
+		}
+		return at(e.Pos, printableError(err))
+	case *vars.CommandError:
+		if !a.dropIn() && e.Pos.IsValid() {
+			return at(e.Pos, printableError(err))
+		}
 	case *plan.LoopError:
 		return at(e.Pos, fmt.Sprintf("task %q: %s", e.Task, diag.Printable(e.What)))
 	case *multierror.Error:
 		return a.errorText(e.Errors[0])
 	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
-		*schema.AmbiguousError, *vars.CommandError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
+		*schema.AmbiguousError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
 		*engine.PromptError, *engine.NestedError, *engine.NotUpToDateError, flagError, existsError:
 	default:
 		if err != executor.ErrPrecondition {

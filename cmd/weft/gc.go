@@ -3,6 +3,8 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // headroom is how much a small heap may grow before it is collected. Most runs
@@ -17,6 +19,19 @@ func tuneGC() {
 	watchGC(new(gcSentinel))
 }
 
+// ceiling is what a heap is kept below by collections, where it can be: what a Taskfile
+// may have produced, and room for it to be collected.
+const ceiling = limit.Memory + 64<<20
+
+// room is how much a heap of n bytes may grow until it is collected.
+func room(n uint64) uint64 {
+	grow := max(headroom, n/2)
+	if n < ceiling && n+grow > ceiling {
+		grow = max(headroom, ceiling-n)
+	}
+	return grow
+}
+
 // gcSentinel is garbage from the start: its finalizer runs after each
 // collection. It must not be empty, else it would have no address of its own.
 type gcSentinel struct{ _ [16]byte }
@@ -26,9 +41,12 @@ func watchGC(s *gcSentinel) {
 		// Right after a collection, what is allocated is what is live.
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
+		limit.SetLive(int64(m.HeapAlloc + m.StackInuse))
 		if n := m.HeapAlloc; n > 0 {
-			debug.SetGCPercent(int(max(headroom, n/2) * 100 / n))
+			debug.SetGCPercent(int(room(n) * 100 / n))
 		}
+		// A large step before the next collection is met by one in between.
+		debug.SetMemoryLimit(max(ceiling, int64(2*m.HeapAlloc)))
 		watchGC(s)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // pipeline runs programs of which each reads what the one before writes, without
@@ -206,13 +207,14 @@ type streams struct {
 	drains       [2]*drain
 	own          *os.File // opened for this program alone
 	shell        *Shell
+	r            *run
 	large        bool // the pipe it writes to counts as a large one
 }
 
 // streams finds descriptors for what the interpreter hands over: files as they
 // are, anything else through a pipe.
 func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
-	st := &streams{shell: r.s}
+	st := &streams{shell: r.s, r: r}
 	e := r.p.edges[hc.Pos.Offset()]
 	if !r.positions() {
 		e = 0
@@ -267,10 +269,25 @@ func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
 	if w == io.Discard {
 		return nil, nil
 	}
-	if *d, err = st.shell.newDrain(w); err != nil {
+	if *d, err = st.shell.newDrain(&kept{w: w, r: st.r}); err != nil {
 		return nil, err
 	}
 	return (*d).W, nil
+}
+
+// kept is what the interpreter keeps of what a program writes.
+type kept struct {
+	w io.Writer
+	r *run
+	n int
+}
+
+func (k *kept) Write(p []byte) (int, error) {
+	if k.n += len(p); k.n > limit.Text {
+		k.r.group.Kill(errCaptured)
+		return 0, errCaptured
+	}
+	return k.w.Write(p)
 }
 
 // started closes our ends of what the program now has.

@@ -74,6 +74,10 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		}
 	case "eval", "source", ".":
 		r.loose.Store(true)
+		if err := evaluable(&hc, args); err != nil {
+			fmt.Fprintf(hc.Stderr, "%s: %v\n", args[0], err)
+			return failure, nil
+		}
 	}
 	return args, nil
 }
@@ -141,7 +145,7 @@ func (r *run) positions() bool { return !r.loose.Load() && !r.trapped.Load() }
 
 // file interprets a program without an interpreter line, as shells do.
 func (r *run) file(hc *interp.HandlerContext, path string, args []string) error {
-	src, err := os.ReadFile(path)
+	src, err := readScript(path)
 	if err != nil {
 		fmt.Fprintln(hc.Stderr, err)
 		return interp.ExitStatus(notExecutable)
@@ -166,7 +170,7 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 		return err
 	}
 	in.Dir, in.Params = hc.Dir, args[1:]
-	inner := &run{s: r.s, sc: r.sc, p: p, group: r.group, in: r.in, tty: r.tty}
+	inner := &run{s: r.s, sc: r.sc, p: p, group: r.group, in: r.in, tty: r.tty, before: r.before}
 	err = in.Run(inner, p.file)
 	if inner.noted.Load() {
 		return r.stopped()

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // run is one script in an interpreter. It is the context that the interpreter
@@ -26,6 +28,7 @@ type run struct {
 	tty     bool        // in is a terminal
 	trapped atomic.Bool // the EXIT trap has begun
 	noted   atomic.Bool // see refuses
+	before  int64       // what weft's memory held before it
 	loose   atomic.Bool // text from elsewhere runs: positions say nothing
 	advised atomic.Bool // see adviseBash
 	// captured tells that it is the command of a variable.
@@ -43,13 +46,23 @@ func (r *run) Deadline() (time.Time, bool) { return time.Time{}, false }
 // Done returns a channel closed when the group refuses.
 func (r *run) Done() <-chan struct{} { return r.group.Done() }
 
-// Err tells the interpreter to stop.
+// Err tells the interpreter to stop: the group refuses, or the script takes more memory
+// than it may.
 func (r *run) Err() error {
+	if limit.Live() > r.before+limit.Scripts {
+		r.group.Kill(errMemory)
+	}
 	if r.group.Refused() != nil {
 		return r.stopped()
 	}
 	return nil
 }
+
+var (
+	errMemory   = fmt.Errorf("%w; shell: bash runs it in a process of its own", limit.Bytes("what this script has weft's own shell keep", limit.Scripts))
+	errCaptured = limit.Bytes("what this command writes into a variable", limit.Text)
+	errBraces   = errors.New("the braces of this script stand for too many words for weft's own shell; use a loop, or shell: bash")
+)
 
 // Value makes r known to handlers.
 func (r *run) Value(key any) any {
@@ -76,6 +89,10 @@ type stream struct {
 }
 
 func (s *stream) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte(braceError)) {
+		s.r.group.Kill(errBraces) // the interpreter only says so, and goes on
+		return len(b), nil
+	}
 	if len(b) == len("weft: stopped\n") && string(b) == "weft: stopped\n" && s.r.group.Refused() != nil {
 		return len(b), nil
 	}
@@ -97,7 +114,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	if p.awaited != nil && sc.traced() {
 		p = s.scripts.analyse(sc.Text, "", true)
 	}
-	r := &run{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil}
+	r := &run{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil, before: limit.Live()}
 	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
 	if p.lists || p.kind != script {
 		r.env.loud.Add(1)
@@ -179,7 +196,7 @@ func (r *run) explain(status int) {
 // group's cleanup, and what is left in the background does not.
 func (r *run) trap(in *interp.Runner) {
 	g := r.group.Cleanup()
-	t := &run{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty}
+	t := &run{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty, before: limit.Live()}
 	t.loose.Store(true)
 	limit := r.s.o.Clock.AfterFunc(r.s.o.TrapLimit, func() { g.Kill(errTrapLimit) })
 	defer limit.Stop()
@@ -204,6 +221,10 @@ func (r *run) stdio(stdout *os.File) interp.RunnerOption {
 		if r.p.reads {
 			if again := reopen(f, true); again != nil {
 				r.in, r.tty = again, isTerminal(again)
+			} else if endless(f) {
+				if again, err := r.piped(f); err == nil {
+					r.in = again
+				}
 			}
 		}
 		in = r.in

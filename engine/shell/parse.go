@@ -6,6 +6,8 @@ import (
 
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // kind is how little a script needs.
@@ -41,6 +43,7 @@ type facts struct {
 	background bool     // something may outlive it, and its interpreter
 	traps      bool     // it may have an EXIT trap
 	reads      bool     // the interpreter itself may read standard input
+	slurps     bool     // it may read a whole file into a variable
 	redefines  bool     // echo and kill may be functions or aliases
 	funcs      []string // that are defined in it
 	kills      bool     // it uses kill
@@ -109,10 +112,18 @@ func (c *scripts) analyse(text, name string, traced bool) *parsed {
 		parser = syntax.NewParser()
 	}
 	p := &parsed{}
+	if p.err = limit.Shell(text); p.err != nil {
+		return p
+	}
 	p.file, p.err = parser.Parse(strings.NewReader(text), name)
 	c.parsers.Put(parser)
 	if p.err != nil {
 		return p
+	}
+	if strings.Contains(text, "..") || len(text) > mostWords {
+		if p.err = splitBraces(p.file); p.err != nil {
+			return p
+		}
 	}
 	p.simple(text)
 	if p.kind == script {
@@ -248,6 +259,8 @@ func (f *facts) find(n syntax.Node) {
 				f.lists = true
 				f.ends(b)
 			}
+		case *syntax.CmdSubst:
+			f.slurps = true
 		case *syntax.ProcSubst:
 			f.background, f.lists = true, true
 		case *syntax.ParamExp:

@@ -45,6 +45,7 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/internal/epipe"
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // Script is a command string with its surroundings.
@@ -120,11 +121,14 @@ func (s *Shell) Run(ctx context.Context, sc *Script) error {
 	return s.run(ctx, sc, nil)
 }
 
-// Output runs sc and returns all it writes to its standard output. Its Stdout is
-// not used.
+// Output runs sc and returns all it writes to its standard output, at most
+// limit.Output bytes: else it is killed. Its Stdout is not used.
 func (s *Shell) Output(ctx context.Context, sc *Script) (string, error) {
-	var out capture
+	out := capture{group: sc.Group}
 	err := s.run(ctx, sc, &out)
+	if out.full {
+		return "", errOutput
+	}
 	return out.String(), err
 }
 
@@ -210,5 +214,21 @@ func result(err error) error {
 	return err
 }
 
-// capture is output kept in memory.
-type capture struct{ strings.Builder }
+// capture is output kept in memory: so much that the group is killed if there is more.
+type capture struct {
+	strings.Builder
+	group *proc.Group
+	full  bool
+}
+
+var errOutput = limit.Bytes("what it writes", limit.Output)
+
+// Write implements io.Writer.
+func (c *capture) Write(p []byte) (int, error) {
+	if c.full || c.Len()+len(p) > limit.Output || limit.Grow(int64(len(p))) != nil {
+		c.full = true
+		c.group.Kill(errOutput)
+		return 0, errOutput
+	}
+	return c.Builder.Write(p)
+}

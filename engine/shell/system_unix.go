@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/termios"
 )
 
@@ -64,7 +65,18 @@ func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteClo
 			if err != nil {
 				return nil, err
 			}
+			if r.keeps(flag) && endless(f) {
+				return endlessFile{f, r}, nil
+			}
 			return f, nil
+		case unix.S_IFREG:
+			if st.Size > limit.Text && r.keeps(flag) {
+				f, err := os.Open(path)
+				if err != nil {
+					return nil, err
+				}
+				return endlessFile{f, r}, nil
+			}
 		}
 	}
 	// os.OpenFile would try to poll it, which is half of the cost and in vain.
@@ -78,6 +90,33 @@ func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteClo
 			return os.NewFile(uintptr(fd), path), nil
 		}
 	}
+}
+
+// keeps reports whether what is read of a file opened so may be kept in a variable.
+func (r *run) keeps(flag int) bool {
+	return (r.p.reads || r.p.slurps) && flag&(os.O_WRONLY|os.O_RDWR) == 0
+}
+
+// endless reports whether f is a device that never ends, or a file that hardly does.
+func endless(f *os.File) bool {
+	st, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	if st.Mode().IsRegular() {
+		return st.Size() > limit.Text
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok || st.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	for _, path := range [...]string{"/dev/zero", "/dev/urandom", "/dev/random", "/dev/full"} {
+		var d unix.Stat_t
+		if unix.Stat(path, &d) == nil && uint64(d.Rdev) == uint64(sys.Rdev) {
+			return true
+		}
+	}
+	return false
 }
 
 // openFIFO opens a named pipe, which waits for someone to open the other end,

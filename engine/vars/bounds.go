@@ -348,6 +348,9 @@ func (x *execution) own() template.FuncMap {
 // splitArgs splits a text as a shell does the arguments of a command.
 func (x *execution) splitArgs(s string) ([]string, error) {
 	x.make(len(s))
+	if err := limit.Shell(s); err != nil {
+		return nil, err
+	}
 	var args []string
 	for word, err := range shsyntax.NewParser().WordsSeq(strings.NewReader(s)) {
 		if err == nil {

@@ -67,6 +67,9 @@ func (r *Resolver) expandPath(path string) (string, error) {
 	if !strings.ContainsAny(path, "$`~\\") {
 		return path, nil
 	}
+	if err := limit.Shell(path); err != nil {
+		return "", err
+	}
 	word, err := syntax.NewParser().Document(strings.NewReader(path))
 	if err != nil {
 		return "", err

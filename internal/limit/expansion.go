@@ -2,9 +2,35 @@ package limit
 
 import (
 	"io"
+	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
+
+// Shell returns an error if a shell should not even read text: it is too long, or may
+// nest too deeply.
+func Shell(text string) error {
+	switch {
+	case len(text) <= Nested:
+		return nil
+	case len(text) > Script:
+		return Bytes("a script for weft's own shell", Script)
+	}
+	n := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '(', '{', '[', '$', '`', '&', '|', '+', '-', '*', '/', '%', '?', '=', '~', '^', '<', '>', '!', ',':
+			n++
+		}
+	}
+	for _, word := range [...]string{"if", "while", "until", "for", "case", "time", "then", "do", "else"} {
+		n += strings.Count(text, word)
+	}
+	if n > Nested {
+		return Count("what may be nested in a script for weft's own shell", Nested, "signs and words")
+	}
+	return nil
+}
 
 // Expansion returns an error if what a shell makes of word without running anything,
 // given the variables of get, may be more than [Text]. What its own syntax multiplies

@@ -15,6 +15,13 @@ const (
 	Text = 64 << 20
 	// Output is how many bytes the command of one variable may write.
 	Output = 16 << 20
+	// Script is how many bytes a script may have that weft itself interprets.
+	Script = 4 << 20
+	// Nested is how many things that can hold others such a script may have: the
+	// interpreter goes down into each, on a stack that must have an end.
+	Nested = 200_000
+	// Scripts is how many bytes the variables and the depth of such a script may take.
+	Scripts = 192 << 20
 	// Passes is how many passes a loop may have, the passes of one template all
 	// together, and how many items a list that a template makes.
 	Passes = 1_000_000

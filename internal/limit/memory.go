@@ -35,6 +35,15 @@ func Grow(n int64) error {
 	return Bytes("the memory that this Taskfile takes", Memory)
 }
 
+var live atomic.Int64
+
+// SetLive tells what of the heap and of stacks was in use right after a collection.
+func SetLive(n int64) { live.Store(n) }
+
+// Live returns what SetLive was told last, 0 before the first collection. It costs
+// nothing.
+func Live() int64 { return live.Load() }
+
 // heap returns how many bytes of the heap are in use, or were until lately.
 func heap() int64 {
 	s := [1]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}

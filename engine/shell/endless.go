@@ -1,0 +1,76 @@
+package shell
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mvdan.cc/sh/v3/interp"
+
+	"github.com/weftrun/weft/internal/limit"
+)
+
+// evaluable returns an error if the interpreter should not even read what eval or source
+// are about.
+func evaluable(hc *interp.HandlerContext, args []string) error {
+	if args[0] == "eval" {
+		return limit.Shell(strings.Join(args[1:], " "))
+	}
+	if len(args) < 2 {
+		return nil
+	}
+	path := args[1]
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(hc.Dir, path)
+	}
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return nil
+	}
+	src, err := readScript(path)
+	if err == nil {
+		err = limit.Shell(string(src))
+	}
+	return err
+}
+
+// readScript returns what is in a file, unless it is too large for a script.
+func readScript(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(limit.Reader(f, limit.Script, limit.Bytes(path, limit.Script)))
+}
+
+// endlessFile is a file that never ends, or hardly: reading it can be given up.
+type endlessFile struct {
+	f *os.File
+	r *run
+}
+
+func (e endlessFile) Read(b []byte) (int, error) {
+	if err := e.r.Err(); err != nil {
+		return 0, err
+	}
+	return e.f.Read(b)
+}
+
+func (e endlessFile) Write(b []byte) (int, error) { return e.f.Write(b) }
+
+func (e endlessFile) Close() error { return e.f.Close() }
+
+// piped returns a pipe from which comes what f holds, until the script is stopped. The
+// caller closes it.
+func (r *run) piped(f *os.File) (*os.File, error) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		io.Copy(in, endlessFile{f, r})
+		in.Close()
+	}()
+	return out, nil
+}
