@@ -100,8 +100,8 @@ func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
 		return nil
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
-	if s.bound == nil || s.late {
-		if err := l.commands(ctx, &Step{Task: s.Task, Scope: s.Scope}, s.Task.Cmds); err != nil {
+	if s.late {
+		if err := l.commands(ctx, s, s.Task.Cmds); err != nil {
 			return err
 		}
 	}
