@@ -84,14 +84,17 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 		out.Requires = append(out.Requires, r.Name)
 	}
 	x := plan.NewExpander(plan.Options{Workflow: e.o.Workflow, Resolver: e.resolver, Host: host{e}})
-	deps, cmds, err := x.Preview(ctx, t, s)
+	p, err := x.Preview(ctx, t, s)
 	if err != nil {
 		return out, err
 	}
-	for _, d := range deps {
+	if p.Fingerprint != "" {
+		out.Vars = append(out.Vars, schema.Var{Name: p.Fingerprint, Value: ""})
+	}
+	for _, d := range p.Deps {
 		out.Deps = append(out.Deps, d.Text)
 	}
-	for _, c := range cmds {
+	for _, c := range p.Commands {
 		out.Commands = append(out.Commands, SummaryCommand{Text: c.Shown, Call: c.Source.Kind == schema.Call})
 	}
 	return out, nil

@@ -71,16 +71,20 @@ func (h host) Timestamp(ctx context.Context, dir string, globs []plan.Glob, giti
 }
 
 // Ask implements plan.Host.
-func (h host) Ask(ctx context.Context, v plan.MissingVar) (string, error) {
+func (h host) Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error) {
 	if !h.e.o.Interactive || h.e.o.Ask == nil {
 		return "", plan.ErrCannotAsk
+	}
+	allowed, err := choices()
+	if err != nil {
+		return "", err
 	}
 	h.e.asking.Lock()
 	defer h.e.asking.Unlock()
 	if h.e.queue != nil {
 		h.e.queue.Flush()
 	}
-	s, err := h.e.o.Ask.Value(ctx, v.Name, v.Enum)
+	s, err := h.e.o.Ask.Value(ctx, name, allowed)
 	if errors.Is(err, ErrNoTerminal) {
 		return "", plan.ErrCannotAsk
 	}

@@ -20,6 +20,9 @@ import (
 // resolve finds and reads the file of an include. e.doc stays nil when that
 // failed, which has been reported unless the include is optional.
 func (l *loader) resolve(doc *document, e *includeEntry) {
+	if e.taskfile.S == "" && e.dir.S == "" {
+		return // which decoding has reported
+	}
 	wrong := func(kind diag.Kind, err error) {
 		l.list.Add(&diag.Diagnostic{Pos: e.pos, Kind: kind, What: err.Error(), Why: fmt.Sprintf("in the path of include %q", e.name)})
 	}

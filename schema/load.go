@@ -151,8 +151,8 @@ func (l *loader) show(path string) string {
 // read reads the file at path and then those it includes, each once. dir is
 // what relative paths in it start from. pos is the include that asks for it.
 func (l *loader) read(path, dir string, pos diag.Pos) *document {
-	if slices.Contains(l.stack, path) {
-		l.list.Add(includeCycle(pos, path, l.stack[len(l.stack)-1]))
+	if i := slices.Index(l.stack, path); i >= 0 {
+		l.list.Add(includeCycle(pos, append(l.stack[i:len(l.stack):len(l.stack)], path)))
 		return nil
 	}
 	if doc, known := l.docs[path]; known {
@@ -188,9 +188,12 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	return doc
 }
 
-func includeCycle(pos diag.Pos, included, includer string) *diag.Diagnostic {
+// includeCycle tells of files that include one another in a circle, and begins
+// and ends with the same. The two that are named are the first, as by the
+// reference.
+func includeCycle(pos diag.Pos, circle []string) *diag.Diagnostic {
 	return &diag.Diagnostic{Pos: pos, Kind: diag.IncludeCycle,
-		What: fmt.Sprintf("include cycle detected between %s <--> %s", included, includer), Fix: "remove one of the includes"}
+		What: fmt.Sprintf("include cycle detected between %s <--> %s", circle[0], circle[1]), Fix: "remove one of the includes"}
 }
 
 // noDotenv refuses dotenv files of an included file.

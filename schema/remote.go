@@ -179,19 +179,23 @@ func (doc *document) place() string {
 func (l *loader) arrange() {
 	l.order = l.order[:0]
 	state := map[*document]int{} // 1: being visited, 2: done
+	var stack []string
 	var visit func(doc *document)
 	visit = func(doc *document) {
 		state[doc] = 1
+		stack = append(stack, doc.file.Path)
 		for _, e := range doc.includes {
 			switch {
 			case e.doc == nil || state[e.doc] == 2:
 			case state[e.doc] == 1:
-				l.list.Add(includeCycle(e.pos, e.doc.file.Path, doc.file.Path))
+				i := slices.Index(stack, e.doc.file.Path)
+				l.list.Add(includeCycle(e.pos, append(stack[i:len(stack):len(stack)], e.doc.file.Path)))
 			default:
 				visit(e.doc)
 			}
 		}
 		state[doc] = 2
+		stack = stack[:len(stack)-1]
 		l.order = append(l.order, doc)
 	}
 	visit(l.root)

@@ -38,7 +38,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 	if b.err != nil {
 		return b.err
 	}
-	if err := e.bindFingerprint(ctx, s, f); err != nil {
+	if _, err := e.bindFingerprint(ctx, s, f); err != nil {
 		return err
 	}
 	b.scope = s.Scope
@@ -111,35 +111,33 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 	return err
 }
 
-// bindFingerprint defines CHECKSUM and TIMESTAMP where the task mentions them.
-func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) error {
+// bindFingerprint defines CHECKSUM or TIMESTAMP where the task mentions it, and
+// returns which.
+func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) (name string, err error) {
 	method := s.bound.method
 	if method == "" {
 		method = e.x.o.Workflow.Method.S
 	}
+	compute := func(dir string) (any, error) { return e.x.o.Host.Checksum(ctx, dir, s.bound.sources, e.gitignore(s)) }
 	switch {
 	case f.checksum && (method == "" || method == "checksum"):
-		dir, err := s.Scope.Dir(ctx)
-		if err != nil {
-			return err
-		}
-		sum, err := e.x.o.Host.Checksum(ctx, dir, s.bound.sources, e.gitignore(s))
-		if err != nil {
-			return err
-		}
-		s.Scope = s.Scope.With(vars.Binding{Name: "CHECKSUM", Value: sum})
+		name = "CHECKSUM"
 	case f.timestamp && method == "timestamp":
-		dir, err := s.Scope.Dir(ctx)
-		if err != nil {
-			return err
-		}
-		at, err := e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, e.gitignore(s))
-		if err != nil {
-			return err
-		}
-		s.Scope = s.Scope.With(vars.Binding{Name: "TIMESTAMP", Value: at})
+		name = "TIMESTAMP"
+		compute = func(dir string) (any, error) { return e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, e.gitignore(s)) }
+	default:
+		return "", nil
 	}
-	return nil
+	dir, err := s.Scope.Dir(ctx)
+	if err != nil {
+		return "", err
+	}
+	value, err := compute(dir)
+	if err != nil {
+		return "", err
+	}
+	s.Scope = s.Scope.With(vars.Binding{Name: name, Value: value})
+	return name, nil
 }
 
 func (e *expansion) gitignore(s *Step) bool {

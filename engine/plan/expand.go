@@ -35,7 +35,9 @@ type Host interface {
 	Checksum(ctx context.Context, dir string, globs []Glob, gitignore bool) (string, error)
 	Timestamp(ctx context.Context, dir string, globs []Glob, gitignore bool) (time.Time, error)
 	// Ask asks the user for a variable; ErrCannotAsk means that nobody can answer.
-	Ask(ctx context.Context, v MissingVar) (string, error)
+	// choices returns the values it may have, nil for any; it is only called if
+	// somebody can.
+	Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error)
 }
 
 // ErrCannotAsk tells that there is nobody to ask for a variable.

@@ -26,7 +26,9 @@ func (host) Checksum(context.Context, string, []plan.Glob, bool) (string, error)
 func (host) Timestamp(context.Context, string, []plan.Glob, bool) (time.Time, error) {
 	return time.Unix(7, 0), nil
 }
-func (host) Ask(context.Context, plan.MissingVar) (string, error) { return "", plan.ErrCannotAsk }
+func (host) Ask(context.Context, string, func() ([]string, error)) (string, error) {
+	return "", plan.ErrCannotAsk
+}
 
 // workflow makes tasks that need each other: "a: b c".
 func workflow(run string, lines ...string) *schema.Workflow {

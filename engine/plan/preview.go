@@ -7,29 +7,40 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
+// Preview is what a task comes to without running anything.
+type Preview struct {
+	Deps, Commands []Command
+	// Fingerprint is CHECKSUM or TIMESTAMP if the task has that variable.
+	Fingerprint string
+}
+
 // Preview binds the dependencies and commands of t for showing, in a scope that
-// runs nothing.
-func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (deps, cmds []Command, err error) {
+// runs nothing. With an error it returns what it has come to.
+func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (p Preview, err error) {
 	e := expansion{x: x}
 	b := binder{ctx: ctx, scope: scope}
-	s := &Step{Task: t, Scope: scope, bound: &bound{sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
+	s := &Step{Task: t, Scope: scope, bound: &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
 	if b.err != nil {
-		return nil, nil, b.err
+		return p, b.err
+	}
+	if p.Fingerprint, err = e.bindFingerprint(ctx, s, x.factsOf(t)); err != nil {
+		return p, err
 	}
 	for i := range t.Deps {
 		err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) {
-			deps = append(deps, Command{Source: &t.Deps[i], Text: c.Name, Shown: c.Name})
+			p.Deps = append(p.Deps, Command{Source: &t.Deps[i], Text: c.Name, Shown: c.Name})
 		})
 		if err != nil {
-			return deps, nil, err
+			return p, err
 		}
 	}
 	for i := range t.Cmds {
-		if err := e.bindCommand(ctx, s, &t.Cmds[i]); err != nil {
-			return deps, s.bound.commands, err
+		if err == nil {
+			err = e.bindCommand(ctx, s, &t.Cmds[i])
 		}
 	}
-	return deps, s.bound.commands, nil
+	p.Commands = s.bound.commands
+	return p, err
 }
 
 // Files binds what tells which files t is made from and which it makes, and no

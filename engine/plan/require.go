@@ -25,27 +25,21 @@ func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
 
 // askMissing asks for the variables that the task requires and does not have.
 func (e *expansion) askMissing(ctx context.Context, s *Step) error {
-	var missing []MissingVar
+	var missing []*schema.Required
 	for i := range s.Task.Requires {
-		r := &s.Task.Requires[i]
-		if s.Scope.Defined(r.Name) {
-			continue
+		if r := &s.Task.Requires[i]; !s.Scope.Defined(r.Name) {
+			missing = append(missing, r)
 		}
-		enum, err := allowed(ctx, s, r)
-		if err != nil {
-			return err
-		}
-		missing = append(missing, MissingVar{Name: r.Name, Enum: enum})
 	}
-	for _, m := range missing {
-		v, err := e.x.o.Host.Ask(ctx, m)
+	for _, r := range missing {
+		v, err := e.x.o.Host.Ask(ctx, r.Name, func() ([]string, error) { return allowed(ctx, s, r) })
 		if errors.Is(err, ErrCannotAsk) {
-			return &MissingVarsError{Task: s.Name, Vars: missing}
+			return missingError(s, missing)
 		}
 		if err != nil {
 			return err
 		}
-		s.Scope = s.Scope.WithCallVar(m.Name, v)
+		s.Scope = s.Scope.WithCallVar(r.Name, v)
 	}
 	return nil
 }
@@ -74,6 +68,16 @@ func checkAllowed(ctx context.Context, s *Step) error {
 		return &InvalidVarsError{Task: s.Name, Vars: invalid}
 	}
 	return nil
+}
+
+// missingError names what is missing, with the values that are allowed as far as
+// they are written: that something is missing comes before any reference.
+func missingError(s *Step, missing []*schema.Required) error {
+	err := &MissingVarsError{Task: s.Name}
+	for _, r := range missing {
+		err.Vars = append(err.Vars, MissingVar{Name: r.Name, Enum: r.Enum})
+	}
+	return err
 }
 
 // allowed returns the values a required variable may have; nil means any.
