@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -152,6 +154,9 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 		if n.Tag == "!!null" || n.Value == "" {
 			return false
 		}
+		if fixed, ok := noSpace(n.Value, commandNames); ok && n.Style == 0 {
+			d.doubt(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
+		}
 		c.Pos, c.Text, c.CommandOptions = d.pos(n), d.text(n), &noCommandOptions
 		return true
 	case yaml.MappingNode:
@@ -162,6 +167,9 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 }
 
 func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
+	if d.commandInMap(n) {
+		return false
+	}
 	var f commandForm
 	f.CommandOptions = &CommandOptions{}
 	readMap(d, n, "command", commandKeys, &f)
@@ -215,6 +223,28 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 	}
 	d.fail(n, fix, "invalid keys in command")
 	return false
+}
+
+// commandInMap tells of a command that YAML takes for a map, since it holds ": " or
+// begins with a brace.
+func (d *decoder) commandInMap(n *yaml.Node) bool {
+	if len(n.Content) != 2 {
+		return false
+	}
+	k, v := n.Content[0], n.Content[1]
+	if k.Kind != yaml.ScalarNode || k.Style != 0 || !strings.Contains(k.Value, " ") || v.Kind != yaml.ScalarNode {
+		return false
+	}
+	line := d.sourceLine(n)
+	start, value := valueOf(line)
+	holds, before := `a command that holds ": " must be quoted`, strings.TrimLeft(line[:start], " ")
+	if strings.HasPrefix(value, "{") && start == n.Column-1 {
+		holds = `a command that begins with "{" must be quoted`
+	} else if n.Style&yaml.FlowStyle != 0 {
+		before, value = "", k.Value+": "+v.Value // it stands in brackets
+	}
+	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + holds, Why: "YAML takes it for a map", Fix: "write " + before + quoteYAML(value)})
+	return true
 }
 
 // ignoredBesideDefer warns of keys that mean nothing next to defer.

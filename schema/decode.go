@@ -36,9 +36,9 @@ const (
 type decoder struct {
 	file *diag.File
 	list diag.List
-	// repeated are names that are given again in a map of names, for Check.
-	repeated []*diag.Diagnostic
-	secrets  bool // a variable is secret
+	// doubts are what works, but hardly as it was meant, for Check.
+	doubts  []*diag.Diagnostic
+	secrets bool // a variable is secret
 	// anchorKeys are the keys of the root that are there for their anchors.
 	anchorKeys map[string]bool
 
@@ -46,6 +46,11 @@ type decoder struct {
 	subject string // name of the task that is read, for messages
 	key     string // key that is read, for messages
 
+	// unquoted are the templates without quotes that were told, by the map that YAML
+	// takes each for and by what stands in its place.
+	unquoted map[*yaml.Node]*yaml.Node
+
+	bangs   bool // see hasTag
 	depth   int
 	aliased bool
 	uses    anchorUses
@@ -63,7 +68,15 @@ func (d *decoder) pos(n *yaml.Node) diag.Pos {
 }
 
 func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
+	if d.unquoted[n] != nil {
+		return // it has been told
+	}
 	p := &diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix}
+	if n.Kind == yaml.ScalarNode && n.Style == 0 {
+		if m := oddSpace(d.sourceLine(n)); m != nil {
+			p.What, p.Why, p.Fix = d.about()+m.what, m.why, m.fix()
+		}
+	}
 	if use := d.uses.of(n); use != nil {
 		p.Pos, p.Why = d.pos(use), fmt.Sprintf("the value is that of the anchor %q (%s)", use.Value, p.Pos)
 	}
@@ -155,6 +168,9 @@ func (d *decoder) deref(n *yaml.Node) *yaml.Node {
 		d.uses.follow(n)
 		n = n.Alias
 	}
+	if n.Kind == yaml.MappingNode && isUnquoted(n) {
+		return d.template(n)
+	}
 	return n
 }
 
@@ -169,6 +185,10 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
+		if m := missingSpace(n.Value); m != nil && n.Style == 0 {
+			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
+			return
+		}
 		d.wrongType(n, want)
 		return
 	}
@@ -279,6 +299,11 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
 		What: fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in),
 	}
+	if m := d.oddSpace(k); m != nil {
+		w.What, w.Why, w.Fix = d.about()+m.what, m.why, m.fix()
+		d.list.Add(w)
+		return
+	}
 	best := closest(k.Value, names)
 	if best == "" {
 		// Only where it is a key: dir is none of a dependency.
@@ -301,7 +326,7 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 // repeats notes that the name of k, in the map that is the value of key, stands
 // there a second time: the reference takes the last one without a word.
 func (d *decoder) repeats(k *yaml.Node, key string, first diag.Pos) {
-	d.repeated = append(d.repeated, &diag.Diagnostic{
+	d.doubts = append(d.doubts, &diag.Diagnostic{
 		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.Suspicious,
 		What: fmt.Sprintf("%s%s: %q is defined again", d.about(), key, k.Value),
 		Why:  fmt.Sprintf("the one in line %d is never used", first.Line),
@@ -341,6 +366,7 @@ func (d *decoder) text(n *yaml.Node) Text {
 	case "!!binary":
 		return Text{S: d.binary(n), Pos: d.pos(n)}
 	}
+	d.doubtText(n)
 	return Text{S: n.Value, Pos: d.pos(n)}
 }
 

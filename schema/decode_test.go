@@ -47,8 +47,7 @@ func TestProblems(t *testing.T) {
 		{"tasks: {a: {desc: x, desc: y}}", `T:1:22: task "a": task: key "desc" is given twice; remove one of them`},
 		// Forms.
 		{"tasks: {a: {cmd: x, cmds: [y]}}", `T:1:27: task "a": task cannot have both cmd and cmds; keep one of them`},
-		{"tasks: {a: [echo foo: bar]}", "warning: T:1:13: task \"a\": unknown key \"echo foo\" in command\n" +
-			`T:1:13: task "a": invalid keys in command; give one of cmd, task, exec, pipe, parallel and defer; a command that holds ": " needs quotes`},
+		{"tasks: {a: [echo foo: bar]}", `T:1:13: task "a": a command that holds ": " must be quoted; YAML takes it for a map; write 'echo foo: bar'`},
 		{"tasks: {a: {cmds: [{defer: {task: x, timeout: 1s}}]}}", `T:1:47: task "a": timeout must be set next to defer, not inside it`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: abc}]}}", `T:1:38: task "a": invalid timeout format: "abc"; write a number and a unit, as in "30s" or "1m30s"`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: 0s}]}}", `T:1:38: task "a": timeout must be greater than zero`},
@@ -68,9 +67,9 @@ func TestProblems(t *testing.T) {
 		{"version: 3\ntasks:\n  a:\n    cmds: [x]\n    desc: x\n   b: y\n", `T:6:4: not valid YAML: did not find expected key; check the indentation of this line`},
 		{"version: 3\ntasks:\n  a:\n    cmds:\n    - x\n    desc: x\n    - y\n", `T:7:5: not valid YAML: did not find expected key; check the indentation of this line`},
 		{"version: 3\ntasks:\n  a:\n    cmds: \"x\n    desc: y\n", `T:4:11: not valid YAML: found unexpected end of stream; close what is opened here`},
-		{"a: b: c", `T:1:1: not valid YAML: mapping values are not allowed in this context; put quotes around a text that holds ": "`},
-		{"a: *b", `T:1:1: not valid YAML: unknown anchor 'b' referenced; define the anchor with "&" before it is used, or quote the text that begins with "*"`},
-		{"a:\n\tb: c", `T:2:1: not valid YAML: found character that cannot start any token; indent with spaces; YAML allows no tabs there`},
+		{"a: b: c", `T:1:5: a text that holds ": " must be quoted; YAML takes it for a map; write a: 'b: c'`},
+		{"a: *b", `T:1:4: not valid YAML: unknown anchor 'b' referenced; define the anchor with "&" before it is used, or quote the text that begins with "*"`},
+		{"a:\n\tb: c", `T:2:1: a tab in the indentation; indent with spaces; YAML allows no tabs there`},
 		{"a: b\nc: \xff", `T:2:4: byte 0xff is not UTF-8; save the file as UTF-8 text`},
 		{"a: b\nc: \x00", `T:2:4: control character 0x00; save the file as UTF-8 text`},
 	} {

@@ -248,7 +248,7 @@ func reason(err error) string {
 // with errors gives what could be understood of it.
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
-	d := &decoder{file: file, budget: limit.Nodes}
+	d := &decoder{file: file, bangs: hasTag(file.Source), budget: limit.Nodes}
 	if len(file.Source) < piecesFrom || !d.readPieces(doc, pieceSize) {
 		root, problem := parseYAML(file)
 		switch {
@@ -260,7 +260,7 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 		}
 	}
 	doc.uniqueTasks()
-	doc.shadowed = append(doc.shadowed, d.repeated...)
+	doc.shadowed = append(doc.shadowed, d.doubts...)
 	doc.secrets = d.secrets
 	return doc, inOrder(d.list)
 }

@@ -31,15 +31,15 @@ const (
 
 // piece is a part of the value of tasks.
 type piece struct {
-	src      string
-	lines    int32  // lines before it
-	indent   string // of its tasks
-	first    bool
-	tasks    []*Task
-	nodes    int // that were read
-	list     diag.List
-	repeated []*diag.Diagnostic
-	secrets  bool
+	src     string
+	lines   int32  // lines before it
+	indent  string // of its tasks
+	first   bool
+	tasks   []*Task
+	nodes   int // that were read
+	list    diag.List
+	doubts  []*diag.Diagnostic
+	secrets bool
 }
 
 // readPieces reads the file into doc in pieces of at least size bytes. It
@@ -70,7 +70,7 @@ func (d *decoder) readPieces(doc *document, size int) bool {
 	for i := range pieces {
 		doc.tasks = append(doc.tasks, pieces[i].tasks...)
 		d.list.Append(pieces[i].list)
-		d.repeated = append(d.repeated, pieces[i].repeated...)
+		d.doubts = append(d.doubts, pieces[i].doubts...)
 		d.secrets = d.secrets || pieces[i].secrets
 		nodes += pieces[i].nodes
 	}
@@ -278,11 +278,11 @@ func (p *piece) read(file *diag.File, m *pieceMemory) bool {
 		}
 		p.nodes = count(n, 0)
 	}
-	d := decoder{file: file, line: lines, budget: limit.Nodes, grown: m.grown, tasks: m.tasks, commands: m.commands}
+	d := decoder{file: file, line: lines, bangs: hasTag(p.src), budget: limit.Nodes, grown: m.grown, tasks: m.tasks, commands: m.commands}
 	var doc document
 	d.readTasks(n, &doc)
 	m.tasks, m.commands, m.grown, m.stopped = d.tasks, d.commands, d.grown, d.stopped
-	p.tasks, p.list, p.repeated, p.secrets, p.src = doc.tasks, d.list, d.repeated, d.secrets, ""
+	p.tasks, p.list, p.doubts, p.secrets, p.src = doc.tasks, d.list, d.doubts, d.secrets, ""
 	return true
 }
 

@@ -49,16 +49,116 @@ func syntaxProblem(file *diag.File, err error) *diag.Diagnostic {
 		column, d.Fix = i+1, "close what is opened here"
 	}
 	d.Pos = diag.Pos{File: file, Line: int32(line), Column: int32(column)}
+	if strings.Contains(text, "tab character") || strings.Contains(text, "cannot start any token") {
+		if at, tab := tabAt(src, line); tab > 0 {
+			d.Pos.Line, d.Pos.Column = int32(at), int32(tab)
+			d.What, d.Fix = "a tab in the indentation", "indent with spaces; YAML allows no tabs there"
+			if strings.IndexByte(lineOf(src, at)[:tab], '-') >= 0 {
+				d.What, d.Fix = "a tab behind the dash", "write a space; YAML allows no tabs there"
+			}
+			return d
+		}
+	}
+	if offset, plain := unknownAlias(src, text); offset >= 0 {
+		d.Pos = posAt(file, src, offset)
+		if line = int(d.Pos.Line); plain {
+			d.Fix = syntaxHint(text, content) // it may well be meant for an alias
+			return d
+		}
+	}
+	if at, m := findMistake(src, err, line); m != nil {
+		d.Pos.Line, d.Pos.Column = int32(at), int32(m.column)
+		d.What, d.Why, d.Fix = m.what, m.why, m.fix()
+		return d
+	}
 	if d.Fix == "" {
 		d.Fix = syntaxHint(text, content)
+	}
+	if d.Fix == "" && line > 1 && opensBlock(lineOf(src, line-1)) {
+		d.Fix = "indent the text of the block further than the line above"
 	}
 	return d
 }
 
+// opensBlock reports whether a line ends with the beginning of a block.
+func opensBlock(line string) bool {
+	line = strings.TrimRight(strings.TrimRight(line, " \r"), "+-0123456789")
+	return strings.HasSuffix(line, " |") || strings.HasSuffix(line, " >")
+}
+
+// unknownAlias returns where the alias stands that an error says has no anchor, or
+// -1 when it is another error; plain tells that it has the name of an anchor, and is
+// no pattern.
+func unknownAlias(src, text string) (offset int, plain bool) {
+	name, ok := strings.CutPrefix(text, "unknown anchor '")
+	if !ok {
+		return -1, false
+	}
+	name, _, _ = strings.Cut(name, "'")
+	for from := 0; ; {
+		i := strings.Index(src[from:], "*"+name)
+		if i < 0 {
+			return -1, false
+		}
+		if i += from; i > 0 && strings.IndexByte(" [,{", src[i-1]) >= 0 {
+			return i, !strings.ContainsAny(name, "*./")
+		}
+		from = i + 1
+	}
+}
+
+// tabAt finds a tab in the indentation, or behind a dash, of a line or one of the next
+// two: the library does not name the right one.
+func tabAt(src string, line int) (at, column int) {
+	for n := line; n <= min(line+2, 1+strings.Count(src, newline)); n++ {
+		content := lineOf(src, n)
+		if i := strings.IndexByte(content, '\t'); i >= 0 && strings.Trim(content[:i], " -") == "" {
+			return n, i + 1
+		}
+	}
+	return 0, 0
+}
+
+// findMistake looks for what is wrong in the line of an error and its neighbours.
+// What it finds is the cause: with the line as it must be written, the error is
+// gone or is further down.
+func findMistake(src string, err error, line int) (at int, found *mistake) {
+	if len(src) > maxReparsed {
+		return 0, nil
+	}
+	before := line - 1
+	for before > 1 && strings.TrimSpace(lineOf(src, before)) == "" {
+		before--
+	}
+	last := 1 + strings.Count(src, newline)
+	for _, n := range [...]int{line, before, line + 1} {
+		if n < 1 || n > last {
+			continue
+		}
+		content := lineOf(src, n)
+		for _, m := range [...]*mistake{mistakeIn(content), missingSpace(content)} {
+			if m != nil && cures(src, err, n, content, m.line) {
+				return n, m
+			}
+		}
+	}
+	return 0, nil
+}
+
+// cures reports whether err is gone, or is further down, when the text of a line is
+// another one.
+func cures(src string, err error, line int, content, fixed string) bool {
+	from := 0
+	for range line - 1 {
+		from = lineEnd(src, from)
+	}
+	changed := src[:from] + fixed + src[from+len(content):]
+	_, now := unmarshal([]byte(changed))
+	return now == nil || now.Error() != err.Error() || lastLine(changed, now) > line
+}
+
 func syntaxHint(text string, line string) string {
 	switch {
-	case strings.Contains(text, "cannot start any token") && strings.IndexByte(line, '\t') >= 0:
-		return "indent with spaces; YAML allows no tabs there"
 	case strings.Contains(text, "cannot start any token"):
 		return "put quotes around the text"
 	case strings.Contains(text, "mapping values are not allowed"):
@@ -87,13 +187,15 @@ func splitYAMLError(err error) (line int, text string) {
 	return n, msg
 }
 
+// maxReparsed is the size of a file that is not parsed many times, in bytes.
+const maxReparsed = 1 << 20
+
 // lastLine finds the line that the parser had come to when it failed with err,
 // which names the line where the map or list begins: it is the last line of
 // the shortest beginning of src that fails the same way.
 func lastLine(src string, err error) int {
-	const tooLarge = 1 << 20 // to be parsed twenty times
 	n := strings.Count(src, newline) + 1
-	if len(src) > tooLarge {
+	if len(src) > maxReparsed {
 		named, _ := splitYAMLError(err)
 		return named + 1
 	}

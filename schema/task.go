@@ -99,6 +99,9 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 			d.fail(k, "", "the name of a task is %s", describe(k))
 			return
 		}
+		if m := d.oddSpace(k); m != nil {
+			d.doubt(k, m.what, m.why, m.fix())
+		}
 		t := &d.tasks.take(1)[0]
 		t.Name, t.LocalName, t.Pos, t.File = k.Value, k.Value, d.pos(k), d.file
 		d.subject = k.Value
@@ -119,6 +122,9 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if !isNull(n) {
+			if fixed, ok := noSpace(n.Value, taskNames); ok && n.Style == 0 {
+				d.doubt(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
+			}
 			t.Cmds = d.commands.take(1)
 			if !d.command(n, &t.Cmds[0]) {
 				t.Cmds = nil

@@ -53,6 +53,9 @@ func (d *decoder) vars(n *yaml.Node) Vars {
 	key := d.key
 	var at map[string]int // the index of each name, once there are many
 	d.eachPair(n, "a map of variables", func(k, v *yaml.Node) {
+		if m := d.oddSpace(k); m != nil {
+			d.doubt(k, m.what, m.why, m.fix())
+		}
 		x := d.variable(k, v)
 		i, ok := at[x.Name]
 		switch {
@@ -161,6 +164,7 @@ func keyText(v any) string {
 func (d *decoder) scalar(n *yaml.Node) any {
 	switch n.Tag {
 	case "!!str", "!!timestamp":
+		d.doubtText(n)
 		return n.Value
 	case "!!null":
 		return nil

@@ -1,0 +1,115 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// doubt notes for Check what works, but hardly as it was meant.
+func (d *decoder) doubt(n *yaml.Node, what, why, fix string) {
+	d.doubts = append(d.doubts, &diag.Diagnostic{Pos: d.pos(n), Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
+}
+
+// sourceLine returns the line of the file that n begins on.
+func (d *decoder) sourceLine(n *yaml.Node) string {
+	line := int(d.pos(n).Line)
+	if line < 1 || line > d.file.Lines() {
+		return ""
+	}
+	return strings.TrimSuffix(d.file.Line(line), "\r")
+}
+
+// isUnquoted reports whether n, a map, is a template without quotes: "{{.X}}" is a map
+// in a map to YAML.
+func isUnquoted(n *yaml.Node) bool {
+	if n.Style&yaml.FlowStyle == 0 || len(n.Content) != 2 {
+		return false
+	}
+	k := n.Content[0]
+	return k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 && k.Line == n.Line && k.Column == n.Column+1
+}
+
+// template tells of a template without quotes and returns the text that stands for it.
+func (d *decoder) template(n *yaml.Node) *yaml.Node {
+	if known := d.unquoted[n]; known != nil {
+		return known
+	}
+	fix := "put quotes around it"
+	if m := mistakeIn(d.sourceLine(n)); m != nil {
+		fix = m.fix()
+	}
+	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + `a text that begins with "{{" must be quoted`,
+		Why: "YAML takes it for a map", Fix: fix})
+	text := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "{{}}", Line: n.Line, Column: n.Column}
+	if d.unquoted == nil {
+		d.unquoted = map[*yaml.Node]*yaml.Node{}
+	}
+	d.unquoted[n], d.unquoted[text] = text, text
+	return text
+}
+
+// oddSpace finds what looks like a space before the name of k, a key.
+func (d *decoder) oddSpace(k *yaml.Node) *mistake {
+	for _, r := range k.Value {
+		if spaces[r] == "" {
+			return nil
+		}
+		return oddSpace(d.sourceLine(k))
+	}
+	return nil
+}
+
+// doubtText notes a text that YAML does not take as it is written.
+func (d *decoder) doubtText(n *yaml.Node) {
+	switch tag := d.droppedTag(n); {
+	case tag != "":
+		fix := "quote it"
+		if m := mistakeIn(d.sourceLine(n)); m != nil {
+			fix = m.fix()
+		}
+		d.doubt(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", fix)
+	case n.Style == 0 && n.Value != "" && n.Value[0] >= 0x80 && curly(n.Value):
+		switch d.key {
+		case "desc", "summary", "label", "prompt", "msg", "prefix":
+		default:
+			d.doubt(n, fmt.Sprintf("the quotes of %s are letters of the text", n.Value), "", "write "+quoteYAML(strings.Trim(n.Value, "“”‘’„«»")))
+		}
+	}
+}
+
+// droppedTag returns the tag of a text that means nothing: "!" or "!name". The
+// library leaves no trace of the first but in the source.
+func (d *decoder) droppedTag(n *yaml.Node) string {
+	if !d.bangs || strings.HasPrefix(n.Value, "!") {
+		return ""
+	}
+	rest := d.sourceLine(n)
+	for range n.Column - 1 {
+		_, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+	}
+	tag, _, _ := strings.Cut(rest, " ")
+	if !strings.HasPrefix(tag, "!") || strings.HasPrefix(tag, "!!") {
+		return ""
+	}
+	return tag
+}
+
+// hasTag reports whether a text may hold a tag: a "!" behind a space or a bracket.
+func hasTag(src string) bool {
+	for {
+		i := strings.IndexByte(src, '!')
+		if i < 0 {
+			return false
+		}
+		if i > 0 && strings.IndexByte(" [,{", src[i-1]) >= 0 {
+			return true
+		}
+		src = src[i+1:]
+	}
+}

@@ -1,0 +1,347 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Texts without quotes are what people get wrong in YAML: those that begin with a
+// letter that means something else, or hold ": ". What follows finds them in the
+// line of a problem, so that it can be told for what it is, with the line as it
+// must be written.
+
+// mistake is a text that YAML does not take for what it was meant to be.
+type mistake struct {
+	column int    // in bytes, from 1
+	what   string // `a text that begins with "*" must be quoted`
+	why    string // `YAML takes it for an alias`
+	line   string // as it must be written
+}
+
+func (m *mistake) fix() string { return "write " + strings.TrimLeft(m.line, " ") }
+
+// meaning tells what YAML takes a text for that begins with a character.
+var meaning = map[byte]string{
+	'{': "a map", '[': "a list", '*': "an alias", '&': "an anchor", '!': "a tag", '|': "the beginning of a block", '>': "the beginning of a block",
+	'%': "a directive", '@': "a reserved character", '`': "a reserved character",
+}
+
+// mistakeIn looks for a mistake in one line of a file that is not valid.
+func mistakeIn(line string) *mistake {
+	line = strings.TrimRight(line, "\r\n \t")
+	if m := oddSpace(line); m != nil {
+		return m
+	}
+	start, value := valueOf(line)
+	if value == "" || value[0] == '\t' {
+		return nil
+	}
+	before := line[:start]
+	listed := isListKey(before)
+	at := func(what, why, value string) *mistake {
+		if listed {
+			value = "[" + value + "]"
+		}
+		return &mistake{column: start + 1, what: what, why: why, line: before + value}
+	}
+	text, comment := value, ""
+	if i := strings.Index(value, " #"); i >= 0 && !strings.ContainsAny(value[:1], `'"`) {
+		text = strings.TrimRight(value[:i], " ")
+		comment = value[len(text):]
+	}
+	quoted := quoteYAML(text)
+	if !listed {
+		quoted += comment
+	}
+	begins := func(c string) *mistake {
+		return at(fmt.Sprintf("a text that begins with %q must be quoted", c), "YAML takes it for "+meaning[c[0]], quoted)
+	}
+	switch c := text[0]; c {
+	case '{', '[':
+		if strings.HasPrefix(text, "{{") {
+			return begins("{{")
+		}
+		fixed, rest, bad := fixFlow(text)
+		switch {
+		case rest != "":
+			return begins(text[:1])
+		case bad != "":
+			m := begins(bad)
+			m.column += strings.Index(text, bad)
+			m.line = before + fixed + comment
+			if c := bad[0]; meaning[c] == "" || !strings.HasPrefix(bad, "{{") && c == '{' {
+				m.what, m.why = fmt.Sprintf("%q between brackets must be quoted", bad), "YAML takes its braces for a map"
+			}
+			return m
+		}
+	case '!':
+		if tag, rest, ok := strings.Cut(text, " "); ok && strings.IndexAny(rest, `'"`) == 0 && closingQuote(rest) == len(rest)-1 {
+			inner := strings.ReplaceAll(rest[1:len(rest)-1], "''", "'")
+			if rest[0] == '"' {
+				inner = strings.ReplaceAll(rest[1:len(rest)-1], `\"`, `"`)
+			}
+			quoted = quoteYAML(tag + " " + inner)
+		}
+		return begins("!")
+	case '*', '&', '%', '@', '`':
+		return begins(text[:1])
+	case '|', '>':
+		if strings.Trim(text[1:], "+-0123456789") != "" {
+			return begins(text[:1])
+		}
+	case '"', '\'':
+		switch end := closingQuote(text); {
+		case end < 0:
+		case end+1 < len(text) && !strings.HasPrefix(text[end+1:], " #"):
+			return at("a text goes on behind its closing quote", "the quotes of YAML enclose all of it", quoteYAML(text))
+		case c == '"':
+			if i := badEscape(text[:end]); i >= 0 {
+				m := at(fmt.Sprintf("%q is no escape in double quotes", text[i:i+2]), "", quoteYAML(strings.ReplaceAll(text[1:end], `\"`, `"`))+text[end+1:])
+				m.column += i
+				return m
+			}
+		}
+	default:
+		if i := strings.Index(text, ": "); i >= 0 || strings.HasSuffix(text, ":") {
+			m := at(`a text that holds ": " must be quoted`, "YAML takes it for a map", quoted)
+			m.column += max(i, 0)
+			return m
+		}
+	}
+	return nil
+}
+
+// valueOf returns the value that begins on a line, behind its dashes and its key,
+// and where it is.
+func valueOf(line string) (start int, value string) {
+	rest := strings.TrimLeft(line, " ")
+	item := false
+	for strings.HasPrefix(rest, "- ") {
+		rest, item = strings.TrimLeft(rest[2:], " "), true
+	}
+	if key, after, ok := strings.Cut(rest, ": "); ok && plainKey(key) && (!item || isKeyOfItem(key)) {
+		rest = strings.TrimLeft(after, " ")
+	} else if strings.HasSuffix(rest, ":") && plainKey(rest[:len(rest)-1]) || strings.HasPrefix(rest, "#") {
+		rest = ""
+	}
+	return len(line) - len(rest), rest
+}
+
+// isListKey reports whether before, the beginning of a line, is a key whose value is
+// a list.
+func isListKey(before string) bool {
+	switch strings.Trim(before, " ") {
+	case "cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:":
+		return true
+	}
+	return false
+}
+
+func plainKey(s string) bool {
+	return s != "" && meaning[s[0]] == "" && !strings.ContainsAny(s, " \t'\"{}[],#")
+}
+
+// isKeyOfItem reports whether a map that is an item of a list may have the key.
+func isKeyOfItem(key string) bool {
+	return slices.Contains(commandNames, key) || key == "sh" || key == "msg" || key == "name" || key == "exclude"
+}
+
+// The names of the keys of a command and of a task, as in their tables. The readers of
+// the tables come here, so that these cannot refer to them.
+var (
+	commandNames = []string{
+		"cmd", "task", "vars", "silent", "ignore_error", "for", "if", "defer", "timeout", "stop", "leftover",
+		"signals", "exec", "pipe", "parallel", "tee", "merge", "mode", "early_close", "accept", "shell", "stdin",
+		"stdout", "stderr", "idle_timeout", "retry", "tty", "platforms", "set", "shopt",
+	}
+	taskNames = []string{
+		"desc", "cmds", "cmd", "deps", "vars", "env", "dir", "sources", "generates", "status", "method",
+		"fingerprint", "silent", "internal", "summary", "aliases", "label", "prefix", "preconditions", "requires",
+		"if", "prompt", "run", "platforms", "dotenv", "interactive", "ignore_error", "set", "shopt", "stop",
+		"leftover", "signals", "exec", "shell", "stdin", "stdout", "stderr", "outputs", "timeout", "idle_timeout",
+		"retry", "accept", "tty", "watch", "on_change", "failfast", "use_gitignore",
+	}
+)
+
+// closingQuote returns the offset of the quote that ends the one s begins with, or -1.
+func closingQuote(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && s[0] == '"':
+			i++
+		case s[i] != s[0]:
+		case s[0] == '\'' && i+1 < len(s) && s[i+1] == '\'':
+			i++
+		default:
+			return i
+		}
+	}
+	return -1
+}
+
+// badEscape returns the offset of an escape that YAML does not have, or -1.
+func badEscape(s string) int {
+	for i := 0; i+1 < len(s); i++ {
+		if s[i] == '\\' {
+			if strings.IndexByte("0abtnvfre \"/\\N_LPxuU\t", s[i+1]) < 0 {
+				return i
+			}
+			i++
+		}
+	}
+	return -1
+}
+
+// fixFlow returns a list or map in brackets with the texts quoted that must be,
+// what stands behind it, and the first text that had to be quoted. What has no end
+// is returned as rest.
+func fixFlow(s string) (fixed, rest, bad string) {
+	var b strings.Builder
+	closing := byte(']')
+	if s[0] == '{' {
+		closing = '}'
+	}
+	b.WriteByte(s[0])
+	for i := 1; i < len(s); {
+		switch c := s[i]; {
+		case c == ' ' || c == ',':
+			b.WriteByte(c)
+			i++
+		case c == closing:
+			b.WriteByte(c)
+			return b.String(), strings.TrimLeft(s[i+1:], " "), bad
+		case c == '\'' || c == '"':
+			end := closingQuote(s[i:])
+			if end < 0 {
+				return b.String(), "", bad // another kind of mistake
+			}
+			b.WriteString(s[i : i+end+1])
+			i += end + 1
+		case (c == '[' || c == '{') && !strings.HasPrefix(s[i:], "{{"):
+			inner, after, innerBad := fixFlow(s[i:])
+			b.WriteString(inner)
+			if bad == "" {
+				bad = innerBad
+			}
+			i = len(s) - len(after)
+		default:
+			end := i + plainEnd(s[i:], closing)
+			text := s[i:end]
+			i = end
+			if key, value, ok := strings.Cut(text, ": "); ok && closing == '}' && plainKey(key) {
+				b.WriteString(key + ": ")
+				text = value
+				if text == "" || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "{{") || strings.ContainsAny(text[:1], `'"`) {
+					i = end - len(text)
+					continue
+				}
+			}
+			if strings.HasPrefix(text, "! ") && strings.ContainsAny(text[2:3], `'"`) {
+				text = "! " + strings.Trim(text[2:], text[2:3])
+			}
+			if meaning[text[0]] == "" && !strings.Contains(text, "{{") {
+				b.WriteString(text)
+				continue
+			}
+			if bad == "" {
+				bad = text
+				if meaning[text[0]] != "" {
+					bad = text[:1]
+				}
+				if strings.HasPrefix(text, "{{") {
+					bad = "{{"
+				}
+			}
+			b.WriteString(quoteYAML(text))
+		}
+	}
+	return b.String(), "", ""
+}
+
+// plainEnd returns how long the text without quotes is that s begins with, in
+// brackets that end with closing. Templates are a part of it.
+func plainEnd(s string, closing byte) int {
+	for i := 0; i < len(s); i++ {
+		switch {
+		case strings.HasPrefix(s[i:], "{{"):
+			if end := strings.Index(s[i:], "}}"); end >= 0 {
+				i += end + 1
+			}
+		case s[i] == ',' || s[i] == closing:
+			return len(strings.TrimRight(s[:i], " "))
+		case strings.HasPrefix(s[i:], ": ") && i+2 < len(s) && strings.IndexByte("'\"[", s[i+2]) >= 0:
+			return i + 2
+		}
+	}
+	return len(s)
+}
+
+// spaces are characters that look like a space, or like nothing, and are letters to
+// YAML.
+var spaces = map[rune]string{
+	'\u00a0': "a non-breaking space (U+00A0)", '\u202f': "a narrow non-breaking space (U+202F)", '\u3000': "an ideographic space (U+3000)",
+	'\u2002': "an en space (U+2002)", '\u2003': "an em space (U+2003)", '\u2009': "a thin space (U+2009)",
+	'\u200b': "a zero-width space (U+200B)", '\u2060': "a word joiner (U+2060)", '\ufeff': "a byte order mark (U+FEFF)",
+}
+
+// oddSpace finds such a character in the indentation of a line, behind a dash or
+// behind the colon of a key.
+func oddSpace(line string) *mistake {
+	name, column, changed := "", 0, false
+	var b strings.Builder
+	structure := true // nothing but indentation and dashes so far
+	for i, r := range line {
+		what, odd := spaces[r]
+		if odd && (structure || i > 0 && line[i-1] == ':') {
+			if name == "" {
+				name, column = what, i+1
+			}
+			changed = true
+			if r != '\u200b' && r != '\u2060' && r != '\ufeff' { // these have no width
+				b.WriteByte(' ')
+			}
+			continue
+		}
+		structure = structure && (r == ' ' || r == '-')
+		b.WriteRune(r)
+	}
+	if !changed {
+		return nil
+	}
+	return &mistake{column: column, what: name + " where a space must be", why: "YAML takes it for a letter", line: b.String()}
+}
+
+// missingSpace finds a key that has no space behind its colon.
+func missingSpace(line string) *mistake {
+	line = strings.TrimRight(line, "\r\n \t")
+	rest := strings.TrimLeft(line, " -")
+	key, value, ok := strings.Cut(rest, ":")
+	key = strings.TrimRight(key, " ")
+	if !ok || value == "" || strings.IndexByte(" /", value[0]) >= 0 || !plainKey(key) {
+		return nil
+	}
+	start := len(line) - len(rest)
+	return &mistake{column: start + len(rest) - len(value), what: "a colon without a space behind it", why: "it is no key to YAML, but a part of the text",
+		line: line[:start] + key + ": " + value}
+}
+
+// noSpace returns text with a space behind the colon of its first word, where that
+// is one of names; text is what stands in place of a map.
+func noSpace(text string, names []string) (fixed string, ok bool) {
+	name, value, ok := strings.Cut(text, ":")
+	if !ok || value == "" || !slices.Contains(names, name) {
+		return "", false
+	}
+	return name + ": " + strings.TrimLeft(value, " \u00a0"), true
+}
+
+// curly reports whether text stands in quotes that are none to YAML.
+func curly(text string) bool {
+	for _, pair := range [...][2]string{{"“", "”"}, {"‘", "’"}, {"„", "“"}, {"”", "”"}, {"’", "’"}, {"«", "»"}} {
+		if strings.HasPrefix(text, pair[0]) && strings.HasSuffix(text, pair[1]) {
+			return true
+		}
+	}
+	return false
+}
