@@ -3,9 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
+	"os"
 	"time"
 
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/shell"
@@ -38,7 +41,34 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 	g, end := h.group(ctx, "sh")
 	defer end()
 	w := h.e.o.Workflow
-	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: h.e.o.Stderr, Group: g})
+	errs, shown, err := h.e.maskedStderr()
+	if err != nil {
+		return "", err
+	}
+	defer shown()
+	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: errs, Group: g})
+}
+
+// maskedStderr is weft's standard error for a command that writes there itself, or, where
+// secrets are masked in output, a pipe to it. shown must be called when the command has
+// ended, and returns when what it wrote is there.
+func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
+	if !e.o.MaskOutput || !e.o.Workflow.Secrets || e.o.Stderr == nil {
+		return e.o.Stderr, func() {}, nil
+	}
+	s, err := pipe.NewSource(&e.clock)
+	if err != nil {
+		return nil, nil, err
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		defer s.Close()
+		w := e.secrets.Writer(e.o.Stderr)
+		io.Copy(w, s)
+		w.Flush()
+	}()
+	return s.W, func() { s.Finish(); <-over }, nil
 }
 
 // Condition implements plan.Host.

@@ -37,7 +37,11 @@ func CommandLine(argv []string) string {
 		if isTemplate(w) {
 			continue // what it comes to is not known
 		}
-		if q, err := syntax.Quote(w, syntax.LangPOSIX); err == nil {
+		q, err := syntax.Quote(w, syntax.LangPOSIX)
+		if err != nil { // control characters
+			q, err = syntax.Quote(w, syntax.LangBash)
+		}
+		if err == nil {
 			words[i] = q
 		}
 	}

@@ -60,3 +60,14 @@ func TestQuote(t *testing.T) {
 		}
 	}
 }
+
+// TestMaskedJSON: a secret is masked in texts, and JSON stays what it is, also where a
+// number or a key looks like it.
+func TestMaskedJSON(t *testing.T) {
+	mask := strings.NewReplacer("1234", "*****", "task", "*****", `q"\`, "*****").Replace
+	const in = `{"task": 1234, "a": ["task 1234", "", "x\"y\\", "q\"\\"], "b": {"1234": null}}`
+	const want = `{"task": 1234, "a": ["***** *****", "", "x\"y\\", "*****"], "b": {"1234": null}}`
+	if got := maskedJSON(in, mask); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -81,6 +81,7 @@ func (h hostileNames) taskfile() string {
 		"template":     task("cmds", l{"{{fail " + strconv.Quote(h.text) + "}}"}),
 		"variable":     task("cmds", l{": {{.X}}"}, "vars", m{"X": m{"sh": after("exit 1")}}),
 		"program":      task("cmds", l{m{"exec": l{h.text}}}),
+		"noexec":       task("cmds", l{m{"exec": l{"./" + h.file}, "accept": l{126}}, m{"exec": l{"./" + h.file + "exec"}, "accept": l{126}}, quote("./" + h.file)}),
 		"timeout":      task("cmds", l{m{"cmd": after("sleep 60"), "timeout": "1ms"}}),
 		"left":         task("cmds", l{"sh -c './$(printf \"\\033[7m\\342\\200\\256\") 60 >/dev/null 2>&1 & sleep 0.2'"}),
 		"dotenv":       task("dotenv", l{"env\x1b"}),
@@ -159,6 +160,7 @@ wrongdir
 template
 -v variable
 program
+noexec
 timeout
 left
 dotenv
@@ -214,6 +216,7 @@ func tryHostileNames(t *testing.T, h hostileNames) {
 	put("\x1b[7m\u202e", string(program), 0o755)
 	put("Taskfile.yml", h.taskfile(), 0o644)
 	put(h.file, "", 0o644)
+	put(h.file+"exec", "\x00\x01", 0o755)
 	put(h.file+"\x9b", "", 0o644)
 	put("env\x1b", "A=1\n\x1b[2J B\u202e C\n", 0o644)
 	put("broken.yml", "version: '3'\ntasks:\n  a: {cmds: [x], # \u202e\u009b\n  b: c\n", 0o644)

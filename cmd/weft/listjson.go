@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // namespace is what --list --json shows: the whole list, or with --nested one
@@ -70,12 +71,44 @@ func (n *namespace) of(name string) *namespace {
 	}
 }
 
-// writeJSON shows v. JSON does not escape all that a terminal obeys; what it leaves is
-// escaped here, in its own way.
+// writeJSON shows v, with secrets masked in its texts. JSON does not escape all that a
+// terminal obeys; what it leaves is escaped here, in its own way.
 func (r *runner) writeJSON(v any) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.Encode(v)
-	r.out.Show(b.String())
+	text := b.String()
+	if r.secrets.Any() {
+		text = maskedJSON(text, r.secrets.Mask)
+	}
+	r.out.Write([]byte(diag.PrintableText(text)))
+}
+
+// maskedJSON applies mask to the strings in a text of JSON that are no keys.
+func maskedJSON(text string, mask func(string) string) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexByte(text, '"')
+		if i < 0 {
+			return b.String() + text
+		}
+		b.WriteString(text[:i])
+		end := i + 1
+		for text[end] != '"' {
+			if text[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		quoted, value := text[i:end+1], ""
+		text = text[end+1:]
+		if !strings.HasPrefix(text, ":") && json.Unmarshal([]byte(quoted), &value) == nil {
+			if masked := mask(value); masked != value {
+				again, _ := json.Marshal(masked) // a string can be marshalled
+				quoted = string(again)
+			}
+		}
+		b.WriteString(quoted)
+	}
 }

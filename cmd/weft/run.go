@@ -144,7 +144,7 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 // openEvents opens the place --events names: a file, "-" or "fd:N".
 func openEvents(to string) (io.WriteCloser, error) {
 	if to == "-" {
-		return printableStdout{}, nil
+		return printable{os.Stdout}, nil
 	}
 	if n, ok := strings.CutPrefix(to, "fd:"); ok {
 		fd, err := strconv.Atoi(n)
@@ -155,6 +155,9 @@ func openEvents(to string) (io.WriteCloser, error) {
 		if _, err := f.Stat(); err != nil {
 			return nil, flagError(fmt.Sprintf("--events=%s: descriptor %d is not open; add `%d>FILE` to the command", to, fd, fd))
 		}
+		if fd <= 2 {
+			return printable{f}, nil
+		}
 		return f, nil
 	}
 	f, err := os.Create(to)
@@ -164,14 +167,14 @@ func openEvents(to string) (io.WriteCloser, error) {
 	return f, nil
 }
 
-// printableStdout is standard output, for lines of JSON that may be read on a terminal:
-// what JSON does not escape but a terminal obeys is escaped, as JSON allows. Close leaves it open.
-type printableStdout struct{}
+// printable is a standard stream, for lines of JSON that may be read on a terminal: what
+// JSON does not escape but a terminal obeys is escaped, as JSON allows. Close leaves it open.
+type printable struct{ f *os.File }
 
-func (printableStdout) Write(p []byte) (int, error) {
+func (w printable) Write(p []byte) (int, error) {
 	text := string(p)
 	shown := diag.PrintableText(text)
-	n, err := io.WriteString(os.Stdout, shown)
+	n, err := io.WriteString(w.f, shown)
 	if len(shown) == len(text) {
 		return n, err
 	}
@@ -181,7 +184,7 @@ func (printableStdout) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-func (printableStdout) Close() error { return nil }
+func (printable) Close() error { return nil }
 
 // observe, if set, is called with each event of a run first: the tests' way to
 // strike at an exact moment.

@@ -13,6 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // pipeline runs programs of which each reads what the one before writes, without
@@ -69,7 +70,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
 		if sc.Stderr != nil {
-			fmt.Fprintln(sc.Stderr, err)
+			fmt.Fprintln(sc.Stderr, diag.Printable(err.Error()))
 		}
 		return exitError(notFound)
 	}
@@ -93,7 +94,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
 		if sc.Stderr != nil {
-			fmt.Fprintf(sc.Stderr, "%s: %v; a script that begins without #! needs a shell\n", path, err)
+			fmt.Fprintf(sc.Stderr, "%s: %v; a script that begins without #! needs a shell\n", diag.Printable(path), err)
 		}
 		return exitError(notExecutable)
 	}
@@ -142,7 +143,7 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	path, err := lookPath(hc.Dir, searchPath(hc), args[0])
 	if err != nil {
-		fmt.Fprintln(hc.Stderr, err)
+		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
 		return interp.ExitStatus(notFound)
 	}
 	job := ""

@@ -15,6 +15,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 
 	"github.com/weftrun/weft/internal/epipe"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // Commands that only handlers know; no program is called so.
@@ -147,16 +148,16 @@ func (r *run) positions() bool { return !r.loose.Load() && !r.trapped.Load() }
 func (r *run) file(hc *interp.HandlerContext, path string, args []string) error {
 	src, err := readScript(path)
 	if err != nil {
-		fmt.Fprintln(hc.Stderr, err)
+		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
 		return interp.ExitStatus(notExecutable)
 	}
 	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 {
-		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", args[0])
+		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", diag.Printable(args[0]))
 		return interp.ExitStatus(notExecutable)
 	}
 	p := r.s.scripts.analyse(string(src), args[0], false)
 	if p.err != nil {
-		fmt.Fprintln(hc.Stderr, p.err)
+		fmt.Fprintln(hc.Stderr, diag.PrintableText(p.err.Error()))
 		return interp.ExitStatus(2)
 	}
 	if p.kind != script {
