@@ -9,8 +9,13 @@ import (
 
 // judge returns what is true of a process that may be meant to stay: such one has a
 // session of its own, or ignores SIGHUP as nohup makes it. While it is starting it
-// may be about to become so.
+// may be about to become so. What another weft started within this run is not meant to
+// stay when that weft was killed: its keeper, which is ours then, ends all of it, and
+// like who is starting is waited for.
 func (w *walk) judge(p *process) (is byte) {
+	if w.orphanedKeeper(p) {
+		return isStarting
+	}
 	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
 	if p.sid != int32(sid) {
 		is |= isDetached
@@ -27,6 +32,17 @@ func (w *walk) judge(p *process) (is byte) {
 		is |= isStarting
 	}
 	return is
+}
+
+// orphanedKeeper reports whether a process is the keeper of a weft that is gone.
+func (w *walk) orphanedKeeper(p *process) bool {
+	own, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
+	if p.ppid != int32(own) || string(p.name[:len(Name)+1]) != Name+"\x00" {
+		return false
+	}
+	k.lock.lock()
+	defer k.lock.unlock()
+	return k.find(p.pid) < 0
 }
 
 // ignoresHangup reports whether a process ignores SIGHUP.

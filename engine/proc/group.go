@@ -63,6 +63,7 @@ type Group struct {
 	procs   []*Process    // not yet ended
 	usage   Usage         // of those that have ended
 	left    bool          // it has processes that were not started on request
+	alone   bool          // nothing else was there when it started the first one
 	cleanup *Group
 }
 
@@ -245,6 +246,7 @@ func (g *Group) Killed() bool {
 func (g *Group) Close() []Leftover {
 	g.mu.Lock()
 	c := g.cleanup
+	again := g.closed
 	g.closed = true
 	if asking := g.asking; asking != nil {
 		g.mu.Unlock()
@@ -260,6 +262,9 @@ func (g *Group) Close() []Leftover {
 	var left []Leftover
 	if started {
 		left = g.leave(stopped)
+		if !again {
+			g.t.open.Add(-1)
+		}
 		g.t.host.closed(g.id)
 	}
 	g.t.term.closed(g)

@@ -48,8 +48,14 @@ func (g *Group) leave(stopped bool) []Leftover {
 	return nil
 }
 
-// members returns what is alive of the group.
-func (g *Group) members() []keeper.Member { return g.t.host.members(g.id, g.cookie.String()) }
+// members returns what is alive of the group: everything there is, if no other group
+// can have it.
+func (g *Group) members() []keeper.Member {
+	if g.alone && g.t.groupIDs.Load() == g.id {
+		return g.t.host.members(0, "")
+	}
+	return g.t.host.members(g.id, g.cookie.String())
+}
 
 // outlast returns when nothing is left of the group. Once it is stopped, what
 // is left is stopped, too.

@@ -79,7 +79,8 @@ type Table struct {
 	session   func() string // weft's, see SessionVariable
 	onLost    func()
 	groupIDs  atomic.Uint32
-	outerRun  string // ends with a colon, or is empty
+	open      atomic.Int32 // groups that have started something and are not closed
+	outerRun  string       // ends with a colon, or is empty
 	outerStep string
 	term      terminal
 	strangers []int // children weft had before it started anything

@@ -173,7 +173,7 @@ func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintp
 		return g.cause
 	}
 	if g.id == 0 {
-		g.id = g.t.groupIDs.Add(1)
+		g.begin(h)
 	}
 	if err := h.start(p, s, argv, fds, flags); err != nil {
 		return err
@@ -183,6 +183,15 @@ func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintp
 	}
 	g.procs = append(g.procs, p)
 	return nil
+}
+
+// begin gives g a number, with its first program; g.mu is held. Of a group that is
+// alone everything that is alive is known to be its own, also what shows nothing that
+// would tell. Where that matters, what earlier groups have left is asked for.
+func (g *Group) begin(h host) {
+	others := g.t.open.Add(1) > 1
+	g.id = g.t.groupIDs.Add(1)
+	g.alone = !others && (g.id == 1 || g.leftover != Auto && len(h.members(0, "")) == 0)
 }
 
 // outlives reports whether a program is there to become a daemon: it, and what
