@@ -131,13 +131,18 @@ func (a *app) userDir(variable, below string) string {
 // is first asked.
 func (a *app) fetcher(root string) *companion.Companion {
 	if a.companion == nil {
-		cache := a.userDir("XDG_CACHE_HOME", ".cache")
-		if cache != "" {
-			cache = filepath.Join(cache, "weft")
-		}
-		a.companion = companion.New(companion.Options{Version: weftVersion(), Environ: a.environ, CacheDir: cache, Root: root})
+		a.companion = companion.New(companion.Options{Version: weftVersion(), Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
 	}
 	return a.companion
+}
+
+// cacheDir is weft's directory in the user's cache directory, or "".
+func (a *app) cacheDir() string {
+	dir := a.userDir("XDG_CACHE_HOME", ".cache")
+	if dir != "" {
+		dir = filepath.Join(dir, "weft")
+	}
+	return dir
 }
 
 // closeCompanion ends the second program, if it was started.
@@ -151,6 +156,11 @@ func (a *app) closeCompanion() {
 func (a *app) clearCache() int {
 	if err := remotefile.New(a.remoteOptions()).Clear(a.startDir()); err != nil {
 		return a.fail(err)
+	}
+	if dir := a.cacheDir(); dir != "" {
+		if err := os.RemoveAll(filepath.Join(dir, channel.CommitsDir)); err != nil {
+			return a.fail(err)
+		}
 	}
 	return 0
 }

@@ -23,6 +23,10 @@ const MaxOpen = 64
 // not keep to its rules.
 var ErrProtocol = errors.New("the other program does not keep to the rules of the channel")
 
+// CommitsDir is the directory below Hello.CacheDir in which the second program
+// keeps the commits it has fetched. Who clears the cache removes it.
+const CommitsDir = "git"
+
 // Hello is what the two programs tell one another first.
 type Hello struct {
 	Number  uint64 // of the channel; see Number

@@ -181,7 +181,7 @@ func checkRef(ref string) error {
 func checkPath(file string) error {
 	for part := range strings.SplitSeq(file, "/") {
 		if part == ".." {
-			return errors.New("the path leaves the repository with ..")
+			return errors.New("the path leads out of the repository")
 		}
 	}
 	if strings.IndexByte(file, 0) >= 0 {
@@ -256,7 +256,7 @@ func (r *URL) Resolve(include string) (*URL, error) {
 		near := *r
 		near.Path = path.Join(path.Dir("/" + r.Path)[1:], include)
 		if near.Path == ".." || strings.HasPrefix(near.Path, "../") {
-			return nil, errors.New("the path leaves the repository with ..")
+			return nil, errors.New("the path leads out of the repository")
 		}
 		return Parse(near.String())
 	}

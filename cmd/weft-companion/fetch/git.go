@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/internal/taskurl"
@@ -27,9 +28,10 @@ type checkoutKey struct {
 // checkout is one repository at one ref, fetched once for all who ask for files
 // of it.
 type checkout struct {
-	done chan struct{} // closed when the next two are set
+	done chan struct{} // closed when the next three are set
 	dir  string        // bare
 	err  error
+	at   time.Time // of the end
 
 	// Guarded by Room.mu:
 	waiting int                // how many wait for it
@@ -55,12 +57,26 @@ func (r *Room) fromGit(ctx context.Context, q *channel.TaskfileRequest, u *tasku
 	return o.taskfile(q, u)
 }
 
+// failedFor is how long a failure stands for all who ask after it: long enough for
+// those of one load, and not for all of a watch.
+const failedFor = 5 * time.Second
+
+// outdated reports whether what is asked for has to be fetched once more.
+func (c *checkout) outdated() bool {
+	select {
+	case <-c.done:
+		return c.err != nil && time.Since(c.at) > failedFor
+	default:
+		return false
+	}
+}
+
 // checkout returns the bare directory with what u asks for.
 func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (string, error) {
 	key := checkoutKey{u.Repository, u.Ref, q.Insecure, certificates{q.CACert, q.Cert, q.CertKey}, strings.Join(q.RedirectHosts, " ")}
 	r.mu.Lock()
 	c := r.checkouts[key]
-	if c == nil {
+	if c == nil || c.outdated() {
 		c = &checkout{done: make(chan struct{})}
 		r.checkouts[key] = c
 		var fetchCtx context.Context
@@ -68,6 +84,7 @@ func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *task
 		r.fetching.Go(func() {
 			defer c.cancel()
 			c.dir, c.err = r.fetch(fetchCtx, q, u)
+			c.at = time.Now()
 			close(c.done)
 		})
 	}
@@ -141,7 +158,7 @@ func (r *Room) keptDir(u *taskurl.URL) string {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(u.Repository + "\x00" + strings.ToLower(u.Ref)))
-	return filepath.Join(r.cacheDir, "git", hex.EncodeToString(sum[:16])+".git")
+	return filepath.Join(r.cacheDir, channel.CommitsDir, hex.EncodeToString(sum[:16])+".git")
 }
 
 // holds reports whether the bare directory is there and has the commit whole.

@@ -187,8 +187,8 @@ func TestGitRefuses(t *testing.T) {
 		"//sub":                {channel.Git, `"sub" is a submodule`},
 		"//sub/Taskfile.yml":   {channel.Git, "submodule"},
 		"//big.yml":            {channel.TooLarge, "more than 1 MiB"},
-		"//../x.yml":           {channel.Invalid, ".."},
-		"//d/../../x.yml":      {channel.Invalid, ".."},
+		"//../x.yml":           {channel.Invalid, "out of the repository"},
+		"//d/../../x.yml":      {channel.Invalid, "out of the repository"},
 		"//.git/config":        {channel.NotFound, ""},
 		"//Taskfile.yml%0ax":   {channel.NotFound, ""},
 		"//" + secret:          {channel.NotFound, ""},
@@ -433,17 +433,18 @@ func TestGitEnvironment(t *testing.T) {
 func TestGitSlow(t *testing.T) {
 	dir, _ := repository(t, func(_ func(...string), work string) { write(t, work, "Taskfile.yml", content) })
 	var quick atomic.Bool
-	ended := make(chan struct{}, 10)
+	arrived, ended := make(chan struct{}, 10), make(chan struct{}, 10)
 	s, ca, _ := gitServer(t, dir, func(w http.ResponseWriter, r *http.Request) bool {
 		if quick.Load() {
 			return false
 		}
+		arrived <- struct{}{}
 		<-r.Context().Done()
 		ended <- struct{}{}
 		return true
 	})
 	r := gitRoom(t)
-	q := channel.TaskfileRequest{URL: s.URL + "/r.git", CACert: ca, Names: names, Timeout: 300 * time.Millisecond}
+	q := channel.TaskfileRequest{URL: s.URL + "/r.git", CACert: ca, Names: names, Timeout: 100 * time.Millisecond}
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
@@ -455,13 +456,34 @@ func TestGitSlow(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	fetchError(t, r, q, channel.TimedOut, "within 300ms")
+	<-arrived
+	fetchError(t, r, q, channel.TimedOut, "within 100ms")
 	cancel(cause)
 	wg.Wait()
 	<-ended
 	quick.Store(true)
 	q.Timeout = 0
 	fetchOK(t, r, q)
+}
+
+// TestOutdated: a failure is not for ever, what was fetched stays for the run.
+func TestOutdated(t *testing.T) {
+	done := make(chan struct{})
+	c := &checkout{done: done, err: errors.New("x"), at: time.Now().Add(-2 * failedFor)}
+	if c.outdated() {
+		t.Error("it is under way")
+	}
+	close(done)
+	if !c.outdated() {
+		t.Error("the failure stays")
+	}
+	if c.at = time.Now(); c.outdated() {
+		t.Error("the failure is forgotten at once")
+	}
+	c.err, c.at = nil, time.Time{}
+	if c.outdated() {
+		t.Error("what was fetched is forgotten")
+	}
 }
 
 // TestGitBrokenServers end as errors.
