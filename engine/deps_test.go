@@ -25,7 +25,7 @@ var depsRules = map[string]string{
 	"schema":      "schema/diag internal/limit internal/taskurl",
 
 	"engine/event": "schema/diag",
-	"engine/vars":  "schema/diag schema internal/limit",
+	"engine/vars":  "schema/diag schema internal/limit internal/fifo",
 	"engine/plan":  "schema/diag schema engine/vars internal/limit",
 	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event engine/clock",
 
@@ -40,12 +40,13 @@ var depsRules = map[string]string{
 	"internal/epipe":     "",
 	"internal/statefile": "",
 	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
-	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe",
+	"internal/fifo":      "internal/limit",
+	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo",
 	"engine/watch":       "engine/clock",
-	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit",
+	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/runs":        "engine/keeper engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell",
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells

@@ -18,6 +18,7 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/internal/statefile"
@@ -44,6 +45,9 @@ type Engine struct {
 	asking       sync.Mutex // held while the user is asked
 	progress     progress
 
+	stuck   chan struct{} // see Stuck
+	guarded sync.Once
+
 	watching atomic.Pointer[watching]
 	watched  bool          // it is one run of what is watched
 	ids      *atomic.Int32 // of steps, where several engines share a report
@@ -63,7 +67,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
 	o.Sink = masking(o.Sink, o.Secrets)
-	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}}
+	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, stuck: make(chan struct{})}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {
 		e.processes.ReapStrangers()
@@ -203,7 +207,14 @@ func (e *Engine) computed(cmd, result string) {
 }
 
 func (e *Engine) expanderOptions() plan.Options {
-	return plan.Options{Workflow: e.o.Workflow, Resolver: e.resolver, Host: host{e}, Silent: e.o.Silent}
+	return plan.Options{Workflow: e.o.Workflow, Resolver: e.resolver, Host: host{e}, Silent: e.o.Silent, Limit: e.taskLimit}
+}
+
+// taskLimit is ctx with the time limit of a task.
+func (e *Engine) taskLimit(ctx context.Context, task string, limit time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := e.clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: task, After: limit, Task: true}) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
 // Plan returns the plan of the calls without running it.

@@ -44,6 +44,7 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	o.Expander = x
 	exec := executor.New(o)
 	err := e.execute(ctx, x, exec, calls)
+	e.stopping.Moved()
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
 		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
 	}
@@ -226,11 +227,20 @@ func (e *WatchedError) Error() string {
 func (e *Engine) Signal(sig os.Signal) {
 	if v := e.watching.Load(); v != nil {
 		v.signal(sig)
-		return
-	}
-	if !e.goesOn(sig) {
+	} else if !e.goesOn(sig) {
 		e.stopping.signal(e, sig)
 	}
+	if e.stopped(sig) {
+		e.guard()
+	}
+}
+
+// Stoppable returns a context for what is asked of the engine without running it: it ends
+// at the first signal that would stop a run.
+func (e *Engine) Stoppable(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	e.stopping.begin(cancel)
+	return ctx, cancel
 }
 
 // Signalled returns the signal that stopped the run, or nil.

@@ -299,15 +299,22 @@ func (v *watching) engine(ctx context.Context) (*Engine, error) {
 	return sub, nil
 }
 
-// signal hands a signal on to all runs; one that stops them ends the watching, too.
-func (v *watching) signal(sig os.Signal) {
+// engines returns those that run something.
+func (v *watching) engines() (running []*Engine) {
 	v.mu.Lock()
-	var running []*Engine
+	defer v.mu.Unlock()
 	for _, l := range v.lanes {
 		if l.engine != nil {
 			running = append(running, l.engine)
 		}
 	}
+	return running
+}
+
+// signal hands a signal on to all runs; one that stops them ends the watching, too.
+func (v *watching) signal(sig os.Signal) {
+	running := v.engines()
+	v.mu.Lock()
 	ends := stops(sig)
 	first := ends && v.stopping == nil
 	if first {

@@ -32,6 +32,15 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	s.route(r.engine)
 	calls := a.calls()
 	switch {
+	case o.list, o.listAll, o.summary, o.status, o.why, o.graph != "": // see below
+	case o.watch:
+		return r.watch(ctx, calls)
+	default:
+		return r.run(ctx, s, calls)
+	}
+	ctx, cancel := r.engine.Stoppable(ctx)
+	defer cancel(nil)
+	switch {
 	case o.list || o.listAll:
 		err = r.list(ctx)
 	case o.summary:
@@ -40,12 +49,8 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 		err = r.engine.UpToDate(ctx, calls)
 	case o.why:
 		err = r.why(ctx, calls)
-	case o.graph != "":
-		err = r.graph(ctx, calls)
-	case o.watch:
-		return r.watch(ctx, calls)
 	default:
-		return r.run(ctx, s, calls)
+		err = r.graph(ctx, calls)
 	}
 	return r.finish(ctx, err)
 }

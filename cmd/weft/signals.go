@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/executor"
 )
 
 // signals routes what the program is sent: to the engine once that may run
@@ -17,7 +18,10 @@ type signals struct {
 	ch        chan os.Signal
 	early     chan struct{} // closed at a signal that comes before there is anything to stop
 	force     chan struct{} // closed at the third interrupt
+	stuck     chan struct{} // closed when a run that was told to stop does not get on
 	listening chan struct{} // closed once ch gets the signals
+
+	guarded bool // see guard
 
 	mu     sync.Mutex // guards the fields below
 	engine *engine.Engine
@@ -28,7 +32,7 @@ type signals struct {
 // stopped it, so that the parent sees what happened. A signal that was ignored
 // when the program started stays ignored.
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
-	s := &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), listening: make(chan struct{})}
+	s := &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{}), listening: make(chan struct{})}
 	go s.listen()
 	go s.serve(a)
 	over := make(chan int, 1)
@@ -36,6 +40,10 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	var code int
 	select {
 	case code = <-over:
+	case <-s.stuck:
+		if sig := s.stoppedBy(); sig != nil {
+			a.say(a.err, report.Red, executor.Interrupt(sig).Error())
+		}
 	case <-s.early: // f is left where it is: reading a file may take for ever, if it is a pipe
 	}
 	// The handlers stay: taking them away takes longer than the rest of the
@@ -85,6 +93,7 @@ func (s *signals) serve(a *app) {
 			dump(sig)
 		}
 		e.Signal(sig)
+		s.guard(e)
 		if sig != syscall.SIGINT {
 			continue
 		}
@@ -93,6 +102,18 @@ func (s *signals) serve(a *app) {
 			close(s.force)
 		}
 	}
+}
+
+// guard closes stuck when e is. It is called by serve.
+func (s *signals) guard(e *engine.Engine) {
+	if s.guarded {
+		return
+	}
+	s.guarded = true
+	go func() {
+		<-e.Stuck()
+		close(s.stuck)
+	}()
 }
 
 // route hands all further signals to e. From its return on no signal ends the

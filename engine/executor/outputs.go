@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/internal/fifo"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -285,7 +288,7 @@ func (r *run) outputValue(ctx context.Context, d *schema.NamedOutput) (v any, gi
 		if from, err = r.step.Scope.Expand(ctx, d.From); err != nil {
 			return nil, false, err
 		}
-		b, err := os.ReadFile(r.path(strings.TrimPrefix(from, "file:")))
+		b, err := fifo.ReadRegular(r.path(strings.TrimPrefix(from, "file:")), limit.Output, limit.Bytes("the file", limit.Output))
 		if err != nil {
 			return nil, false, err
 		}
@@ -350,25 +353,21 @@ func at(v any, path string) (any, error) {
 }
 
 // maxOutputFile is how much commands may write to the file that WEFT_OUTPUT names.
-const maxOutputFile = 16 << 20
+const maxOutputFile = limit.Output
 
 // readOutputFile reads lines name=value, and values of several lines between
 // name<<END and END.
 func readOutputFile(path string) (map[string]any, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err == nil && st.Size() > maxOutputFile {
-		err = fmt.Errorf("the file of WEFT_OUTPUT has %d bytes, more than %d", st.Size(), maxOutputFile)
+	large := fmt.Errorf("the file of WEFT_OUTPUT has more than %d bytes", maxOutputFile)
+	src, err := fifo.ReadRegular(path, maxOutputFile, large)
+	if errors.Is(err, fifo.ErrNotRegular) {
+		err = fmt.Errorf("the file of WEFT_OUTPUT was replaced: %w", fifo.ErrNotRegular)
 	}
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]any{}
-	in := bufio.NewScanner(f)
+	in := bufio.NewScanner(bytes.NewReader(src))
 	in.Buffer(nil, maxOutputFile+1)
 	for n := 1; in.Scan(); n++ {
 		line := strings.TrimSuffix(in.Text(), "\r")

@@ -50,6 +50,7 @@ type Stops struct {
 	cause   error     // why deferred commands have until then
 	until   time.Time // zero: however long it takes
 	timer   *time.Timer
+	moves   int // how many commands have begun or ended
 }
 
 // Stop has every running command told to end as l says, and limits the time of
@@ -111,6 +112,7 @@ func (s *Stops) Enter(ctx context.Context, g *proc.Group) {
 		s.running = map[*proc.Group]context.Context{}
 	}
 	s.running[g] = ctx
+	s.moves++
 	if !s.until.IsZero() && !time.Now().Before(s.until) {
 		g.Kill(s.cause)
 	}
@@ -121,6 +123,34 @@ func (s *Stops) Leave(g *proc.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, g)
+	s.moves++
+}
+
+// Waiting reports whether a run that was told to stop some time ago, as l says, has
+// commands to wait for: deferred ones that have time left, and others that were not
+// killed yet. moves tells how many have begun or ended so far.
+func (s *Stops) Waiting(l proc.Ladder, elapsed time.Duration) (waiting bool, moves int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inTime := s.until.IsZero() || time.Now().Before(s.until)
+	for g, ctx := range s.running {
+		limit := g.Grace(l)
+		switch {
+		case ctx.Err() == nil:
+			waiting = waiting || inTime
+		case g.Killed():
+		default:
+			waiting = waiting || limit == 0 || elapsed < limit
+		}
+	}
+	return waiting, s.moves
+}
+
+// Moved notes that a run gets on with something else than its commands.
+func (s *Stops) Moved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moves++
 }
 
 var policies = [...]proc.Policy{

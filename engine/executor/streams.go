@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -108,7 +109,7 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 			w.discard()
 		}
 	}()
-	if w.in, err = r.stdin(w, p, e); err != nil {
+	if w.in, err = r.stdin(ctx, w, p, e); err != nil {
 		return w, err
 	}
 	group, _ := ctx.Value(idleKey{}).(*idle)
@@ -116,7 +117,7 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 	if p.Retry != nil && p.Retry.Match != nil {
 		w.last = &pipe.Last{Max: 64 << 10}
 	}
-	out, err := w.outs(p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
+	out, err := w.outs(ctx, p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
 	if err != nil {
 		return w, err
 	}
@@ -142,7 +143,7 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 	if p.Stderr != nil {
 		over = nil
 	}
-	errs, err := w.outs(p.Stderr, over, r.x.o.Stderr, relayed || watched, false)
+	errs, err := w.outs(ctx, p.Stderr, over, r.x.o.Stderr, relayed || watched, false)
 	if err != nil {
 		return w, err
 	}
@@ -167,7 +168,7 @@ func onlyLog(o *outs) bool {
 }
 
 // stdin opens what the command reads.
-func (r *run) stdin(w *wiring, p *schema.Processes, e ends) (*os.File, error) {
+func (r *run) stdin(ctx context.Context, w *wiring, p *schema.Processes, e ends) (*os.File, error) {
 	in := p.Stdin
 	if e.in != nil {
 		return e.in, nil
@@ -186,7 +187,7 @@ func (r *run) stdin(w *wiring, p *schema.Processes, e ends) (*os.File, error) {
 	case schema.StdinText:
 		f, err = pipe.FileOf([]byte(in.Text.S))
 	case schema.StdinFile:
-		f, err = os.Open(r.path(in.Text.S))
+		f, err = fifo.Open(ctx, r.path(in.Text.S), os.O_RDONLY, 0)
 	case schema.StdinFrom:
 		return r.input(in)
 	case schema.StdinOutput:
@@ -208,7 +209,7 @@ func (r *run) path(name string) string {
 // outs opens where a stream leads to: what its key says, and else the report or
 // weft's own stream; beside that the pipe to another command, and the capture that
 // other steps ask for.
-func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
+func (w *wiring) outs(ctx context.Context, sinks []schema.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
 	o := &outs{flow: flow}
 	if sinks == nil && flow == nil {
 		if relayed {
@@ -227,7 +228,7 @@ func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, ca
 		case schema.SinkCapture:
 			captured, limit, overflow = true, s.Max, overflows[s.Overflow]
 		case schema.SinkFile:
-			f, err := w.target(s)
+			f, err := w.target(ctx, s)
 			if err != nil {
 				return nil, err
 			}
@@ -243,7 +244,7 @@ func (w *wiring) outs(sinks []schema.Sink, flow, inherited *os.File, relayed, ca
 }
 
 // target opens the file of s: once, where several streams lead to it.
-func (w *wiring) target(s schema.Sink) (*os.File, error) {
+func (w *wiring) target(ctx context.Context, s schema.Sink) (*os.File, error) {
 	mode := pipe.Atomic
 	switch {
 	case s.Append && w.tried != nil:
@@ -259,7 +260,7 @@ func (w *wiring) target(s schema.Sink) (*os.File, error) {
 			return t.File, nil
 		}
 	}
-	t, err := pipe.OpenTarget(path, mode)
+	t, err := pipe.OpenTarget(ctx, path, mode)
 	if err != nil {
 		return nil, err
 	}

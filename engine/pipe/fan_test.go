@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func fileTap(t *testing.T, dir string, mode Mode) keeper {
 	if err := os.WriteFile(path, []byte("before"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	target, err := OpenTarget(path, mode)
+	target, err := OpenTarget(context.Background(), path, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func BenchmarkTapped(b *testing.B) {
 	content := make([]byte, 128<<10)
 	b.SetBytes(size)
 	for b.Loop() {
-		target, err := OpenTarget(filepath.Join(b.TempDir(), "tap"), InPlace)
+		target, err := OpenTarget(context.Background(), filepath.Join(b.TempDir(), "tap"), InPlace)
 		if err != nil {
 			b.Fatal(err)
 		}

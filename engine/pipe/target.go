@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
@@ -38,7 +40,7 @@ const (
 // link is followed, as a shell does it: what it names is written, or made, and the link
 // stays. What is no regular file is written as it is. It must be ended by Commit or
 // Discard.
-func OpenTarget(path string, mode Mode) (*Target, error) {
+func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 	path, descriptor, err := follow(path)
 	if err != nil {
 		return nil, err
@@ -60,14 +62,14 @@ func OpenTarget(path string, mode Mode) (*Target, error) {
 	}
 	switch mode {
 	case InPlace:
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+		f, err := fifo.Open(ctx, path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 		return &Target{File: f}, err
 	case Append:
-		f, err := openToAdd(path)
+		f, err := openToAdd(ctx, path)
 		return &Target{File: f}, err
 	case Added:
 		if exists { // that it cannot be written is known before something runs
-			f, err := openToAdd(path)
+			f, err := openToAdd(ctx, path)
 			if err != nil {
 				return nil, err
 			}
@@ -86,8 +88,8 @@ func OpenTarget(path string, mode Mode) (*Target, error) {
 	return &Target{File: f, path: path}, nil
 }
 
-func openToAdd(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+func openToAdd(ctx context.Context, path string) (*os.File, error) {
+	return fifo.Open(ctx, path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 }
 
 // mostLinks is how many links lead to a file, as the kernel has it.
@@ -169,7 +171,7 @@ func (t *Target) add() error {
 	if err != nil {
 		return err
 	}
-	to, err := openToAdd(t.path)
+	to, err := openToAdd(context.Background(), t.path)
 	if err != nil {
 		return err
 	}

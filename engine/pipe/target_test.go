@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,7 +42,7 @@ func TestTargetLinks(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					target, err := OpenTarget(in(test.open), mode)
+					target, err := OpenTarget(context.Background(), in(test.open), mode)
 					if err == nil {
 						target.WriteString("new\n")
 						if keep {
@@ -98,7 +99,7 @@ func TestTargetHardLink(t *testing.T) {
 	if err := os.Link(a, b); err != nil {
 		t.Skip(err)
 	}
-	target, err := OpenTarget(b, Atomic)
+	target, err := OpenTarget(context.Background(), b, Atomic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func TestTargetAddedWhole(t *testing.T) {
 	done := make(chan error, n)
 	for i := range n {
 		go func() {
-			target, err := OpenTarget(path, Added)
+			target, err := OpenTarget(context.Background(), path, Added)
 			if err == nil {
 				for range size / 4096 {
 					b := make([]byte, 4096)

@@ -49,6 +49,9 @@ type Options struct {
 	Resolver *vars.Resolver
 	Host     Host
 	Silent   bool // nothing is announced
+	// Limit returns ctx with the time limit of a task, which what is computed for its
+	// step has, too; done ends it. nil: there is none.
+	Limit func(ctx context.Context, task string, limit time.Duration) (limited context.Context, done func())
 	// TellSecrets computes the secret variables that a task sees before anything else of it,
 	// referred to or not.
 	TellSecrets bool
@@ -213,6 +216,11 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
 	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
 		return known, err
+	}
+	if t.Timeout > 0 && e.x.o.Limit != nil {
+		limited, done := e.x.o.Limit(ctx, name, t.Timeout)
+		defer done()
+		ctx = limited
 	}
 	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
 		return s, err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/termios"
 )
@@ -122,32 +123,14 @@ func endless(f *os.File) bool {
 // openFIFO opens a named pipe, which waits for someone to open the other end,
 // until the script is stopped.
 func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	type opened struct {
-		f   *os.File
-		err error
+	f, err := fifo.Open(r, path, flag, perm)
+	switch {
+	case err == nil:
+		return f, nil
+	case r.group.Refused() != nil:
+		return nil, r.stopped()
 	}
-	done := make(chan opened, 1)
-	go func() {
-		f, err := os.OpenFile(path, flag, perm)
-		done <- opened{f, err}
-	}()
-	select {
-	case o := <-done:
-		if o.err != nil {
-			return nil, o.err
-		}
-		return o.f, nil
-	case <-r.Done():
-	}
-	// We are the other end, for a moment.
-	other, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
-	if err == nil {
-		if o := <-done; o.f != nil {
-			o.f.Close()
-		}
-		other.Close()
-	}
-	return nil, r.stopped()
+	return nil, err
 }
 
 // reopen opens a pipe or terminal again, so that it has a mode of its own: the

@@ -2,9 +2,9 @@ package vars
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -36,21 +37,14 @@ func (e *DotenvLineError) Error() string {
 
 // readDotenv reads the file at path, shown in errors as name; one that is not
 // there says nothing.
-func readDotenv(path, name string) (map[string]string, error) {
-	f, err := os.Open(path)
+func readDotenv(ctx context.Context, path, name string) (map[string]string, error) {
+	large := &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
+	src, err := fifo.ReadAll(ctx, path, maxDotenv, large)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxDotenv+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(src) > maxDotenv {
-		return nil, &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
 	}
 	return parseDotenv(src, name)
 }
@@ -119,7 +113,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 				continue
 			}
 			seen[path] = true
-			if _, err := readDotenv(path, f.S); err != nil {
+			if _, err := readDotenv(context.Background(), path, f.S); err != nil {
 				list.Add(&diag.Diagnostic{Pos: f.Pos, Kind: diag.Other, What: err.Error()})
 			}
 		}

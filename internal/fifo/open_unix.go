@@ -1,0 +1,44 @@
+//go:build unix
+
+package fifo
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const nonblock = syscall.O_NONBLOCK
+
+// Open is os.OpenFile, which waits at a named pipe until somebody opens its other end; here
+// no longer than until ctx ends. The error is its cause then.
+func Open(ctx context.Context, path string, flag int, perm os.FileMode) (*os.File, error) {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return os.OpenFile(path, flag, perm)
+	}
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.OpenFile(path, flag, perm)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+	}
+	// We are the other end, for a moment. If we may not be, the one that waits is left.
+	if other, err := os.OpenFile(path, os.O_RDWR|nonblock, 0); err == nil {
+		if o := <-done; o.f != nil {
+			o.f.Close()
+		}
+		other.Close()
+	}
+	return nil, context.Cause(ctx)
+}
