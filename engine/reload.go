@@ -40,7 +40,7 @@ func (v *watching) reload(ctx context.Context) bool {
 		}
 		if different(old, w, l.call.Name) {
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(w.File.Path)}, Tasks: []string{l.call.Name}})
-			v.trigger(ctx, l, true)
+			v.trigger(ctx, l, nil)
 		}
 	}
 	return true

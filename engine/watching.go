@@ -149,7 +149,7 @@ func (v *watching) serve(ctx context.Context) error {
 				continue
 			}
 			for _, l := range v.lanes {
-				v.trigger(ctx, l, true)
+				v.trigger(ctx, l, nil)
 			}
 		case <-v.quit:
 			v.finish()
@@ -225,7 +225,7 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 		if v.env[p] { // it may change anything
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: v.shown([]string{p}), Tasks: names(v.calls())})
 			for _, l := range v.lanes {
-				v.trigger(ctx, l, true)
+				v.trigger(ctx, l, nil)
 			}
 			return
 		}
@@ -234,7 +234,7 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 		if stale, paths := v.look(ctx, l, b); len(stale) > 0 {
 			l.paths = v.shown(paths)
 			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: l.paths, Tasks: stale})
-			v.trigger(ctx, l, false)
+			v.trigger(ctx, l, paths)
 		}
 	}
 }

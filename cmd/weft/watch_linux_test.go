@@ -192,7 +192,7 @@ func TestWatchLoop(t *testing.T) { calmAndStorm(t, testWatchLoop) }
 func testWatchLoop(t *testing.T) {
 	w := newWatched(t, map[string]string{"src": "x\n", "Taskfile.yml": "tasks:\n  grow: {sources: [src], cmds: ['echo x >>src']}\n"}, "-w", "grow")
 	for {
-		if ev := w.next("diagnostic"); strings.Contains(ev.Text, "task grow changes src, which it is made from") {
+		if ev := w.next("diagnostic"); strings.Contains(ev.Text, "task grow: src, which it is made from, changes each time it runs") {
 			break
 		}
 	}
@@ -203,6 +203,43 @@ func testWatchLoop(t *testing.T) {
 	w.write("src", "begun anew\n")
 	w.next("watch_triggered")
 	w.next("watch_ended")
+}
+
+// TestWatchLoops: tasks that change what they, or each other, are made from, in whatever
+// way, are not run for ever; a change from outside has them run again.
+func TestWatchLoops(t *testing.T) {
+	t.Parallel()
+	var names []string
+	var all []*watched // they wait most of the time: all at once
+	for name, test := range map[string]struct{ tasks, call string }{
+		"each other":                  {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b']}\n  y: {sources: [b], cmds: ['echo y >>a']}", "x y"},
+		"each other, then they go on": {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b; sleep 0.4']}\n  y: {sources: [b], cmds: ['echo y >>a; sleep 0.4']}", "x y"},
+		"three":                       {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b']}\n  y: {sources: [b], cmds: ['echo y >>c']}\n  z: {sources: [c], cmds: ['echo y >>a']}", "x y z"},
+		"each other, beside a server": {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b']}\n  y: {sources: [b], cmds: ['echo y >>a']}\n  s: {sources: [s], cmds: [sleep 1000]}", "s x y"},
+		"a need without sources":      {"x: {deps: [n], sources: [a], cmds: ['true']}\n  n: 'echo >>runs; echo n >>a'", "x"},
+		"a need, and it goes on":      {"x: {deps: [n], sources: [a], cmds: [sleep 0.3]}\n  n: 'echo >>runs; echo n >>a'", "x"},
+		"a call":                      {"x: {cmds: [{task: n}, {task: m}]}\n  n: 'echo >>runs; echo n >>a'\n  m: {sources: [a], cmds: ['true']}", "x"},
+		"queued":                      {"x: {on_change: queue, sources: [a], cmds: ['echo >>runs; echo x >>a; sleep 0.2']}", "x"},
+	} {
+		names, all = append(names, name), append(all, newWatched(t, map[string]string{"a": "", "b": "", "c": "", "s": "", "runs": "", "Taskfile.yml": "tasks:\n  " + test.tasks + "\n"}, append([]string{"-w"}, strings.Fields(test.call)...)...))
+	}
+	runs := func(w *watched) int {
+		b, _ := os.ReadFile(filepath.Join(w.dir, "runs"))
+		return len(b)
+	}
+	for i, w := range all {
+		for !strings.Contains(w.next("diagnostic").Text, "which it is made from, changes each time it runs") {
+		}
+		n := runs(w)
+		if n > 20 {
+			t.Errorf("%s: it ran %d times", names[i], n)
+		}
+		w.idle()
+		w.write("a", "begun anew\n")
+		if !eventually(func() bool { return runs(w) > n }) {
+			t.Errorf("%s: it does not run again", names[i])
+		}
+	}
 }
 
 // TestWatchMany: one batch for a mass change, which waits for git to end.
@@ -346,14 +383,14 @@ func TestWatchIterations(t *testing.T) {
 }
 
 // TestWatchServer: a server on one port is restarted, and never finds it taken.
-// WEFT_RESTARTS says how often; 20 without.
+// WEFT_RESTARTS says how often; 10 without.
 func TestWatchServer(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("the server is a python program: ", err)
 	}
-	n := int(amount("WEFT_RESTARTS", 20))
+	n := int(amount("WEFT_RESTARTS", 10))
 	w := newWatched(t, map[string]string{"src": "0", "Taskfile.yml": "tasks:\n  serve: {sources: [src], cmds: ['exec " + python + " server.py']}\n",
 		"server.py": "import socket,time\ns=socket.socket()\ntry:\n  p=int(open('port').read())\nexcept OSError: p=0\ns.bind(('127.0.0.1',p))\ns.listen()\nopen('port','w').write(str(s.getsockname()[1]))\nopen('up','w').write(open('src').read())\ntime.sleep(1000)\n"}, "-w", "--interval", "1ms", "serve")
 	w.has("up", "0")
