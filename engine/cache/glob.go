@@ -65,11 +65,11 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, []skipped, 
 		return nil, nil, context.Cause(ctx)
 	}
 	base, rest := anchor(dir, glob)
-	w := &walk{t: t, ctx: ctx}
 	if plain(rest, "") {
-		w.named(base + rest)
-		return w.found, w.skipped, nil
+		found, skipped := t.named(base + rest)
+		return found, skipped, nil
 	}
+	w := &walk{t: t, ctx: ctx}
 	err := w.recursive(base, rest)
 	if err == errNotRecursive {
 		w.found, w.skipped = w.found[:0], nil
@@ -84,24 +84,34 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, []skipped, 
 		return nil, nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, nil, nil
+		return nil, w.skipped, nil
 	}
 	return sorted(w.found), w.skipped, nil
 }
 
-// named takes the file at a path, if there is one.
-func (w *walk) named(path string) {
-	e, err := w.t.file(path)
+// named returns the file at a path, if there is one.
+func (t *Tree) named(path string) ([]item, []skipped) {
+	e, err := t.file(path)
 	switch {
 	case err != nil:
-		w.skip(skipped{path: path, why: err})
-		return
+		return nil, []skipped{{path, err}}
 	case e == nil:
-		return
-	case e.kind == isDangling:
-		w.skipLink(path)
+		return nil, nil
 	}
-	w.found = append(w.found, item{nowhere, e})
+	found := []item{{nowhere, e}}
+	if e.kind == isDangling {
+		return found, []skipped{{path, errNowhere}}
+	}
+	return found, nil
+}
+
+// named takes the file at a path, if there is one.
+func (w *walk) named(path string) {
+	found, skipped := w.t.named(path)
+	w.found = append(w.found, found...)
+	for _, s := range skipped {
+		w.skip(s)
+	}
 }
 
 // anchor splits a pattern into an absolute directory with a slash, in which
@@ -156,6 +166,9 @@ type walk struct {
 	found []item
 	wg    sync.WaitGroup
 	stop  atomic.Pointer[error] // why a recursive walk is given up
+
+	links  int // links that lead to where a walk by segments is
+	behind int // directories it has looked at behind links inside one another
 
 	mu      sync.Mutex // guards skipped
 	skipped []skipped

@@ -2,11 +2,14 @@ package cache
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // TestGlobReference compares with what the reference (3.54.0) matches, in
@@ -91,4 +94,31 @@ func fixture(t *testing.T, spec string) string {
 		}
 	}
 	return root
+}
+
+// Links to each other's directories: the ways through them are without number, the walk
+// has an end, and says what it left out.
+func TestManyLinks(t *testing.T) {
+	var spec []string
+	for a := 'a'; a < 'm'; a++ {
+		for b := 'a'; b < 'm'; b++ {
+			if a != b {
+				spec = append(spec, fmt.Sprintf("%c/%c -> ../%c", a, b, b))
+			}
+		}
+		spec = append(spec, fmt.Sprintf("%c/file", a))
+	}
+	b, _ := json.Marshal(spec)
+	root := fixture(t, string(b))
+	tree := NewTree(nil)
+	tree.behindLinks = 300
+	var told []string
+	tree.Warn = func(d *diag.Diagnostic) { told = append(told, d.Error()) }
+	for _, glob := range []string{"a/**/file", "a/**/[f]ile"} {
+		told, tree.told = nil, nil
+		got, err := tree.Glob(t.Context(), root, patterns(glob), false)
+		if err != nil || slices.Contains(got, "a/b/c/file") != (glob == "a/**/file") || len(told) != 1 || !strings.Contains(told[0], "too many ways through links") {
+			t.Errorf("%s: %d files, %v, told %q", glob, len(got), err, told)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -59,10 +60,38 @@ func (w *walk) take(d *directory, e *dent, last bool, segs []string) error {
 		w.found = append(w.found, item{d, e})
 	case last && (e.kind == isFile || e.kind == isLink):
 		w.found = append(w.found, item{d, e})
-	case !last && e.kind == isDir, !last && e.kind == isLinkDir && w.leads(d.prefix+e.name+"/", nil):
-		return w.step(d.prefix+e.name+"/", segs[1:])
+	case !last && (e.kind == isDir || e.kind == isLinkDir):
+		return w.descend(d, e, nil, func(prefix string) error { return w.step(prefix, segs[1:]) })
 	}
 	return nil
+}
+
+// maxBehindLinks is how many directories are looked at that stand behind links inside one
+// another: a few links to each other's directories make ways without number.
+const maxBehindLinks = 20_000
+
+var errManyLinks = errors.New("there are too many ways through links inside one another")
+
+// descend goes on in the directory e of d, or in the one that e is a link to. It is looked
+// at for want.
+func (w *walk) descend(d *directory, e *dent, want func(string) bool, on func(prefix string) error) error {
+	prefix := d.prefix + e.name + "/"
+	if e.kind == isLinkDir {
+		if !w.leads(prefix, want) {
+			return nil
+		}
+		w.links++
+		defer func() { w.links-- }()
+	}
+	if w.links > 1 {
+		if w.behind++; w.behind > w.t.behindLinks {
+			if w.behind == w.t.behindLinks+1 {
+				w.skip(skipped{prefix, errManyLinks})
+			}
+			return nil
+		}
+	}
+	return on(prefix)
 }
 
 // leads reports whether the link to a directory with that prefix can be followed.
@@ -101,9 +130,9 @@ func (w *walk) deep(prefix string, segs []string) error {
 		}
 		var err error
 		switch {
-		case e.kind == isDir, e.kind == isLinkDir && w.leads(d.prefix+e.name+"/", want):
-			err = w.deep(d.prefix+e.name+"/", segs)
-		case last && e.kind != isLinkDir:
+		case e.kind == isDir, e.kind == isLinkDir:
+			err = w.descend(d, e, want, func(prefix string) error { return w.deep(prefix, segs) })
+		case last:
 			err = w.take(d, e, true, nil)
 		}
 		if err != nil {

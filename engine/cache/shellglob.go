@@ -109,6 +109,13 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	if w.ctx.Err() != nil {
 		return nil, w.ctx.Err()
 	}
+	// Here what is behind links is not told from the rest: all counts, and nothing is found.
+	if w.behind++; w.behind > 10*w.t.behindLinks {
+		if w.behind == 10*w.t.behindLinks+1 {
+			w.skip(skipped{strings.TrimSuffix(dir, "/") + "/", errManyLinks})
+		}
+		return nil, errManyLinks
+	}
 	d := w.t.list(strings.TrimSuffix(dir, "/")+"/", func(string) bool { return false })
 	switch {
 	case d.err == nil:

@@ -147,5 +147,8 @@ func (x lost) warning(dir string) *diag.Diagnostic {
 	d.What = fmt.Sprintf("%q cannot be read", name)
 	d.Why = fmt.Sprintf("%v: for %q it does not count", reason(x.why), x.p.Glob)
 	d.Fix = "make it readable, or exclude it"
+	if x.why == errManyLinks {
+		d.Fix = "name the directories instead of using **"
+	}
 	return d
 }

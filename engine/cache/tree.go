@@ -17,6 +17,8 @@ type Tree struct {
 	// goroutine finds it; it may be nil, and is set before the Tree is used.
 	Warn func(*diag.Diagnostic)
 
+	behindLinks int // as maxBehindLinks
+
 	environ []string
 	age     atomic.Uint64
 	helpers chan struct{} // tokens: goroutines that may help a walk
@@ -32,7 +34,7 @@ type Tree struct {
 
 // NewTree returns a Tree; environ is for variables in patterns.
 func NewTree(environ []string) *Tree {
-	t := &Tree{environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
+	t := &Tree{behindLinks: maxBehindLinks, environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
 	t.age.Store(1)
 	return t
 }
