@@ -151,7 +151,7 @@ func (d *decoder) commandList(n *yaml.Node) []Command {
 func (d *decoder) command(n *yaml.Node, c *Command) bool {
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if n.Tag == "!!null" || n.Value == "" {
+		if n.Tag == "!!null" {
 			return false
 		}
 		if fixed, ok := noSpace(n.Value, commandNames); ok && n.Style == 0 {
@@ -188,7 +188,7 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 		} else {
 			c.Kind, c.Text, c.Vars, c.Silent = Call, f.inner.task, f.inner.vars, f.inner.silent
 		}
-		return c.Text.S != ""
+		return f.deferred || c.Text.S != ""
 	case f.given[givenTask]:
 		d.onlyOne(n, &f)
 		*c = f.Command

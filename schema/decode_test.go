@@ -175,7 +175,7 @@ tasks:
 	}
 	want := `text T:4:3 0 "" "": {0 echo false false 0s }
 number T:5:3 0 "" "": {0 3 false false 0s }
-list T:6:3 0 "" "": {0 echo false false 0s } {0 b false false 2m0s  [1 a] }
+list T:6:3 0 "" "": {0 echo false false 0s } {0  false false 0s } {0 b false false 2m0s  [1 a] }
 nothing T:7:3 0 "" "":
 empty T:8:3 0 "" "":
 calls T:9:3 0 "" "": {1 a false false 0s } {1 b false true 0s  [] sources} {1 c false false 0s A=1} {1 d true true 0s } {0 echo bye true false 1s }

@@ -95,7 +95,7 @@ func (d *decoder) members(n *yaml.Node, c *commandForm, given int) {
 	c.given[given] = true
 	for _, it := range d.items(n, "commands") {
 		var m Command
-		if d.command(d.deref(it), &m) {
+		if d.command(d.deref(it), &m) && (m.Kind != Shell || m.Text.S != "") {
 			c.Members = append(c.Members, m)
 		}
 	}
@@ -187,7 +187,7 @@ func (d *decoder) checkStreams(n *yaml.Node, t *Task) {
 				}
 			}
 			if p.Retry != nil && p.Retry.Max > 0 && p.Stdin != nil && p.Stdin.Kind == StdinFrom {
-				d.fail(n, "read the finished output instead: stdin: {output: "+p.Stdin.Text.S+"}", "a command that reads a stream cannot be tried again: what it has read is gone")
+				d.fail(n, "read the finished output instead: stdin: {output: "+quoteYAML(p.Stdin.Text.S)+"}", "a command that reads a stream cannot be tried again: what it has read is gone")
 			}
 		}
 	}

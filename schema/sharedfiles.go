@@ -193,7 +193,7 @@ func (c *checker) rewritten(t *Task) {
 	for i := range t.Cmds {
 		cmd := &t.Cmds[i]
 		switch own := cmd.CommandOptions; {
-		case cmd.Kind == Call || cmd.Defer || own != nil && own.Processes != nil && own.Processes.Stdout != nil:
+		case cmd.Kind == Call || cmd.Kind == Shell && cmd.Text.S == "" || cmd.Defer || own != nil && own.Processes != nil && own.Processes.Stdout != nil:
 		case own != nil && own.For != nil:
 			n += 2
 		default:
