@@ -138,7 +138,7 @@ func masking(sink func(event.Event), secrets *pipe.Secrets) func(event.Event) {
 
 // secret keeps the value of a secret variable out of the log.
 func (e *Engine) secret(name, value string) {
-	if e.secrets.Add(value) {
+	if e.secrets.Add(value) || name == "" {
 		return
 	}
 	if _, known := e.shortSecrets.LoadOrStore(name, true); !known {

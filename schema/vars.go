@@ -21,7 +21,7 @@ var varKeys = []key[varForm]{
 	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
 	{"map", anyForm, "The value, a map.", func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
 	{"value", anyForm, "The value, of any type.", func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
-	{"secret", boolForm, "Show it as ***** wherever it is named.", func(d *decoder, n *yaml.Node, v *varForm) {
+	{"secret", boolForm, "Show its value as ***** wherever it stands.", func(d *decoder, n *yaml.Node, v *varForm) {
 		v.Secret = d.flag(n)
 		d.secrets = d.secrets || v.Secret
 	}},

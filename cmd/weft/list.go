@@ -96,5 +96,9 @@ func (r *runner) listNames(infos []engine.TaskInfo) {
 // table shows names, descriptions and aliases in columns.
 func (r *runner) table(infos []engine.TaskInfo) {
 	r.paint(r.out, report.Default, r.name+": Available tasks for this project:\n")
-	r.out.Write([]byte(r.secrets.Mask(string(appendTable(nil, &r.palette, infos)))))
+	table := appendTable(nil, &r.palette, infos)
+	if r.secrets.Any() {
+		table = []byte(r.secrets.Mask(string(table)))
+	}
+	r.out.Write(table)
 }

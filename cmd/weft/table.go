@@ -15,7 +15,7 @@ import (
 // gap is what separates two columns.
 const gap = 6
 
-// row is a task as a line of the list.
+// row is a task as a line of the list; its texts are safe to show.
 type row struct {
 	name, desc string
 	aliases    []string
@@ -40,11 +40,11 @@ func appendTable(b []byte, p *report.Palette, infos []engine.TaskInfo) []byte {
 	alignAliases(rows)
 	b = slices.Grow(b, size+len(rows)*(names+gap+8))
 	for _, r := range rows {
-		b = p.Append(b, report.Yellow, "* ")
-		b = p.Append(b, report.Green, r.name)
-		b = p.Append(b, report.Default, ": "+spaces(names-utf8.RuneCountInString(r.name)+gap)+r.desc)
+		b = p.AppendSafe(b, report.Yellow, "* ")
+		b = p.AppendSafe(b, report.Green, r.name)
+		b = p.AppendSafe(b, report.Default, ": "+spaces(names-utf8.RuneCountInString(r.name)+gap)+r.desc)
 		if len(r.aliases) > 0 {
-			b = p.Append(b, report.Cyan, spaces(r.width-utf8.RuneCountInString(r.desc))+shownAliases(r.aliases))
+			b = p.AppendSafe(b, report.Cyan, spaces(r.width-utf8.RuneCountInString(r.desc))+shownAliases(r.aliases))
 		}
 		b = append(b, '\n')
 	}
@@ -73,11 +73,11 @@ func appendTabbed(b []byte, p *report.Palette, rows []row) []byte {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 8, gap, ' ', 0)
 	for _, r := range rows {
-		line := p.Append(nil, report.Yellow, "* ")
-		line = p.Append(line, report.Green, r.name)
-		line = p.Append(line, report.Default, ": \t"+r.desc)
+		line := p.AppendSafe(nil, report.Yellow, "* ")
+		line = p.AppendSafe(line, report.Green, r.name)
+		line = p.AppendSafe(line, report.Default, ": \t"+r.desc)
 		if len(r.aliases) > 0 {
-			line = p.Append(line, report.Cyan, "\t"+shownAliases(r.aliases))
+			line = p.AppendSafe(line, report.Cyan, "\t"+shownAliases(r.aliases))
 		}
 		w.Write(append(line, '\n'))
 	}

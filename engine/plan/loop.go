@@ -49,7 +49,13 @@ func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) ([]item, 
 	case f.List != nil:
 		return plain(f.List), nil
 	case f.Var != "":
-		return varItems(ctx, s, f)
+		items, err := varItems(ctx, s, f)
+		if s.Scope.Secret(f.Var) {
+			for _, it := range items {
+				s.Scope.TellPart(f.Var, it.value)
+			}
+		}
+		return items, err
 	case f.Matrix != nil:
 		return matrixItems(ctx, s, f)
 	case f.From == "sources":

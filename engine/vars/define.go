@@ -174,6 +174,7 @@ type work struct {
 	atInclude, atCall, atMatch, atTask, top int
 
 	dep     depends      // of what is being computed
+	unasked bool         // nothing refers to what is being computed: see TellSecrets
 	local   map[int]cell // values that are of this scope only
 	texts   []*tmpl      // expanded for the task, for Uses
 	dir     string
@@ -265,7 +266,7 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 		w.dep |= ofTask
 	}
 	if v.Secret {
-		defer func() { f.r.tellSecret(v.Name, value.v) }()
+		defer func() { f.tellSecret(v.Name, value.v) }()
 	}
 	if v.Kind == schema.Static {
 		switch x := v.Value.(type) {

@@ -207,7 +207,7 @@ func (r *Resolver) get(ctx context.Context, c command, key string, res *result) 
 	out = trimNewline(out)
 	res.text, res.err = out, nil
 	if c.v.Secret {
-		r.tellSecret(c.v.Name, out)
+		r.tellSecret("", out) // with its name when it is evaluated
 	}
 	if r.o.OnDynamic != nil {
 		shown := out

@@ -162,7 +162,7 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 			d.value = d.v.Value
 		}
 		d.ready = true
-		f.r.tellDeclared(d)
+		f.tellDeclared(d)
 	}
 	for i := range list {
 		d := &list[i]
@@ -173,7 +173,7 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 			return nil, located(err, d.v.Pos)
 		}
 		d.ready = true
-		f.r.tellDeclared(d)
+		f.tellDeclared(d)
 	}
 	e.declared = known(list)
 	e.all = f.r.environment(e.declared)

@@ -36,6 +36,8 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 		return
 	}
 	w := s.work()
+	w.unasked = true
+	defer func() { w.unasked = false }()
 	for pos := range w.top {
 		if pos == w.atMatch && s.call.Task != nil {
 			continue
@@ -57,7 +59,7 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 			if d.v.Kind == schema.Static {
 				d.value, _ = s.value(ctx, d.v.Value, view{before: w.top})
 			}
-			s.r.tellDeclared(&d)
+			s.tellDeclared(&d)
 		}
 	}
 }
@@ -101,9 +103,13 @@ func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 			}
 		}
 	}
-	calls := func(cs []schema.Command) {
+	var calls func(cs []schema.Command)
+	calls = func(cs []schema.Command) {
 		for i := range cs {
 			look(cs[i].Vars)
+			if o := cs[i].CommandOptions; o != nil {
+				calls(o.Members)
+			}
 		}
 	}
 	look(w.Vars, w.Env)
@@ -118,16 +124,27 @@ func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 	}
 }
 
+// TellPart tells of a part of the value of name, a secret variable, that is used by itself.
+func (s *Scope) TellPart(name string, part any) { s.tellSecret(name, part) }
+
 // tellDeclared tells of the value of a variable of the environment, if it is secret, and of
 // the one that commands find in its place.
-func (r *Resolver) tellDeclared(d *declaration) {
+func (f *frame) tellDeclared(d *declaration) {
 	if !d.v.Secret {
 		return
 	}
-	r.tellSecret(d.v.Name, d.value)
-	if value, ok := r.osEnv()[d.v.Name]; ok {
-		r.tellSecret(d.v.Name, value)
+	f.tellSecret(d.v.Name, d.value)
+	if value, ok := f.r.osEnv()[d.v.Name]; ok {
+		f.tellSecret(d.v.Name, value)
 	}
+}
+
+// tellSecret tells of the value of a secret variable.
+func (f *frame) tellSecret(name string, value any) {
+	if f.work().unasked {
+		name = ""
+	}
+	f.r.tellSecret(name, value)
 }
 
 // tellSecret tells of a secret value: of a list or a map, of what is in it.

@@ -52,8 +52,8 @@ type Options struct {
 	// was run; the result of a secret one is masked. It must be safe for
 	// concurrent use.
 	OnDynamic func(cmd, result string)
-	// OnSecret, if set, is told of every value of a secret name that was
-	// computed, more than once maybe. It must be safe for concurrent use.
+	// OnSecret, if set, is told of the value of every secret variable that was
+	// computed, more than once maybe; without a name, if nothing refers to it yet. It must be safe for concurrent use.
 	OnSecret func(name, value string)
 }
 

@@ -45,13 +45,18 @@ func (p *Palette) code(c Color) string {
 // Append appends text in colour c, escaped as [diag.PrintableText] is: no other escape
 // sequence stands in a message than those of its colours.
 func (p *Palette) Append(b []byte, c Color, text string) []byte {
+	return p.AppendSafe(b, c, diag.PrintableText(text))
+}
+
+// AppendSafe is Append for text that is safe to show as it is.
+func (p *Palette) AppendSafe(b []byte, c Color, text string) []byte {
 	if !p.On {
-		return diag.AppendPrintableText(b, text)
+		return append(b, text...)
 	}
 	b = append(b, "\x1b["...)
 	b = append(b, p.code(c)...)
 	b = append(b, 'm')
-	b = diag.AppendPrintableText(b, text)
+	b = append(b, text...)
 	return append(b, "\x1b[0m"...)
 }
 
