@@ -28,7 +28,7 @@ func (x *Expander) refsOf(t *schema.Task, f *facts) vars.Refs {
 	}
 	var refs vars.Refs
 	eachText(t, func(in where, text schema.Text) {
-		if in != inDeps && in != inVars && in != inRequires {
+		if in != inDeps && in != inVars {
 			x.o.Resolver.AddRefs(&refs, text.S)
 		}
 	})
@@ -100,13 +100,14 @@ func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
 		return nil
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
+	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart()}
 	if s.late {
-		if err := l.commands(ctx, s, s.Task.Cmds); err != nil {
+		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
 			return err
 		}
 	}
 	for _, c := range s.Commands() {
-		if err := l.bound(ctx, s, &c); err != nil {
+		if err := l.bound(ctx, apart, &c); err != nil {
 			return err
 		}
 	}
@@ -121,7 +122,7 @@ type lookahead struct {
 	seen map[foreseenCall]bool
 }
 
-// bound looks at a bound command of s.
+// bound looks at a bound command of the task that s stands for.
 func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
 	if !matchesPlatform(c.Source.Platforms) {
 		return nil
@@ -177,14 +178,17 @@ func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error 
 		problem = l.task(ctx, name, args)
 		return problem
 	})
-	if err == problem {
-		return problem
+	if err != problem && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return ctx.Err() // what cannot be bound is told when it is reached
+	return problem // what cannot be bound is told when it is reached
 }
 
 // task looks at a task that is called.
 func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	x := l.e.x
 	t, match, err := x.o.Workflow.Lookup(name)
 	if err != nil || !matchesPlatform(t.Platforms) {

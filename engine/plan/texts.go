@@ -50,7 +50,11 @@ func eachText(t *schema.Task, do func(where, schema.Text)) {
 	v.globs("sources", t.Sources)
 	v.globs("generates", t.Generates)
 	for i := range t.Requires {
-		v.texts(inRequires, expression(t.Requires[i].Ref, t.Requires[i].Pos))
+		r := &t.Requires[i]
+		v.texts(inRequires, expression(r.Ref, r.Pos))
+		if r.Ref != "" || r.Enum != nil {
+			v.texts(inRequires, nameOf(r.Name, r.Pos))
+		}
 	}
 	v.commands(inDeps, t.Deps)
 }
@@ -90,7 +94,7 @@ func (v textVisitor) commands(in where, cs []schema.Command) {
 			continue
 		}
 		if c.For.Var != "" {
-			v.texts(inFor, expression("index . "+strconv.Quote(c.For.Var), c.For.Pos))
+			v.texts(inFor, nameOf(c.For.Var, c.For.Pos))
 		}
 		for _, row := range c.For.Matrix {
 			v.texts(inFor, expression(row.Ref, row.Pos))
@@ -154,4 +158,9 @@ func expression(s string, pos diag.Pos) schema.Text {
 		return schema.Text{}
 	}
 	return schema.Text{S: "{{" + s + "}}", Pos: pos}
+}
+
+// nameOf is the name of a variable as a template that refers to it.
+func nameOf(name string, pos diag.Pos) schema.Text {
+	return expression("index . "+strconv.Quote(name), pos)
 }

@@ -152,6 +152,15 @@ func (s *Scope) With(bs ...Binding) *Scope {
 	return &Scope{frame: s.frame, bound: bs, outer: s}
 }
 
+// Apart returns a scope that sees what s sees, and in which texts may be expanded
+// that Uses is not to know of.
+func (s *Scope) Apart() *Scope {
+	f, w := *s.frame, *s.work()
+	w.texts = nil
+	f.w = &w
+	return &Scope{frame: &f, bound: s.bound, outer: s.outer}
+}
+
 // WithCallVar returns a scope for the same call with one variable more, at the
 // level of the call's, so that the task's variables see it. Nothing that s has
 // computed is kept, nor what With bound.
