@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,8 +29,10 @@ type checkoutKey struct {
 // checkout is one repository at one ref, fetched once for all who ask for files
 // of it.
 type checkout struct {
-	done chan struct{} // closed when the next three are set
+	key  checkoutKey
+	done chan struct{} // closed when the next four are set
 	dir  string        // bare
+	kept bool          // dir is in the cache directory
 	err  error
 	at   time.Time // of the end
 
@@ -45,16 +48,42 @@ func (r *Room) fromGit(ctx context.Context, q *channel.TaskfileRequest, u *tasku
 	if u.Scheme() == "git" {
 		return nil, &channel.Error{Kind: channel.Insecure, Text: "git: connections are not encrypted: use https: or ssh:"}
 	}
-	dir, err := r.checkout(ctx, q, u)
-	if err != nil {
-		return nil, err
+	t, kept, err := r.readFrom(ctx, q, u)
+	if kept != "" && errors.Is(err, errDamaged) {
+		os.RemoveAll(kept)
+		t, _, err = r.readFrom(ctx, q, u)
 	}
-	o, err := r.openObjects(ctx, dir)
+	return t, err
+}
+
+// readFrom reads what is asked for out of a commit that it has fetched. If that
+// comes from the cache directory and is damaged, it returns where that is, and
+// forgets it.
+func (r *Room) readFrom(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (t *channel.Taskfile, kept string, err error) {
+	c, err := r.checkout(ctx, q, u)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	o, err := r.openObjects(ctx, c.dir)
+	if err != nil {
+		return nil, "", err
 	}
 	defer o.close()
-	return o.taskfile(q, u)
+	t, err = o.taskfile(q, u)
+	if c.kept && errors.Is(err, errDamaged) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.forget(c)
+		return nil, c.dir, err
+	}
+	return t, "", err
+}
+
+// forget lets what was fetched be fetched again; r.mu is held.
+func (r *Room) forget(c *checkout) {
+	if r.checkouts[c.key] == c {
+		delete(r.checkouts, c.key)
+	}
 }
 
 // failedFor is how long a failure stands for all who ask after it: long enough for
@@ -71,19 +100,19 @@ func (c *checkout) outdated() bool {
 	}
 }
 
-// checkout returns the bare directory with what u asks for.
-func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (string, error) {
+// checkout returns what u asks for, fetched.
+func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (*checkout, error) {
 	key := checkoutKey{u.Repository, u.Ref, q.Insecure, certificates{q.CACert, q.Cert, q.CertKey}, strings.Join(q.RedirectHosts, " ")}
 	r.mu.Lock()
 	c := r.checkouts[key]
 	if c == nil || c.outdated() {
-		c = &checkout{done: make(chan struct{})}
+		c = &checkout{key: key, done: make(chan struct{})}
 		r.checkouts[key] = c
 		var fetchCtx context.Context
 		fetchCtx, c.cancel = context.WithCancel(r.ctx)
 		r.fetching.Go(func() {
 			defer c.cancel()
-			c.dir, c.err = r.fetch(fetchCtx, q, u)
+			c.dir, c.kept, c.err = r.fetch(fetchCtx, q, u)
 			c.at = time.Now()
 			close(c.done)
 		})
@@ -92,32 +121,30 @@ func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *task
 	r.mu.Unlock()
 	select {
 	case <-c.done:
-		return c.dir, c.err
+		return c, c.err
 	case <-ctx.Done():
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.waiting--; c.waiting == 0 {
 		c.cancel()
-		if r.checkouts[key] == c {
-			delete(r.checkouts, key) // who asks again has it tried again
-		}
+		r.forget(c) // who asks again has it tried again
 	}
-	return "", context.Cause(ctx)
+	return nil, context.Cause(ctx)
 }
 
 // fetch fetches what u asks for into a bare directory. That of a commit is kept
 // in the cache directory, and found there the next time: a commit never changes.
-func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (dir string, err error) {
-	kept := ""
+func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (dir string, kept bool, err error) {
+	place := ""
 	if u.IsCommit() {
-		kept = r.keptDir(u)
+		place = r.keptDir(u)
 	}
-	if kept != "" && r.holds(ctx, kept, u.Ref) {
-		return kept, nil
+	if place != "" && r.holds(ctx, place, u.Ref) {
+		return place, true, nil
 	}
-	if dir, err = r.newDir(kept); err != nil {
-		return "", &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory to fetch into: %v", err)}
+	if dir, err = r.newDir(place); err != nil {
+		return "", false, &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory to fetch into: %v", err)}
 	}
 	err = r.fetchInto(ctx, dir, q, u, u.Repository)
 	if moved(err) {
@@ -128,15 +155,15 @@ func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl
 	}
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", err
+		return "", false, err
 	}
-	if kept == "" || filepath.Dir(dir) != filepath.Dir(kept) {
-		return dir, nil
+	if place == "" || filepath.Dir(dir) != filepath.Dir(place) {
+		return dir, false, nil
 	}
-	if os.Rename(dir, kept) == nil || r.replace(ctx, dir, kept, u.Ref) {
-		return kept, nil
+	if os.Rename(dir, place) == nil || r.replace(ctx, dir, place, u.Ref) {
+		return place, true, nil
 	}
-	return dir, nil
+	return dir, true, nil
 }
 
 // replace puts dir where something stands that could not be renamed over:

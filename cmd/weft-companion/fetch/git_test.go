@@ -147,6 +147,10 @@ func TestGit(t *testing.T) {
 	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git?ref=" + strings.Repeat("0123", 10), CACert: ca}, channel.Git, "not our ref")
 	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git"}, channel.Certificate, "")
 	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git", Insecure: true}, channel.Certificate, "")
+	plain := httptest.NewServer(s.Config.Handler)
+	defer plain.Close()
+	fetchError(t, r, channel.TaskfileRequest{URL: plain.URL + "/r.git", Names: names}, channel.Insecure, "not be encrypted")
+	fetchOK(t, r, channel.TaskfileRequest{URL: plain.URL + "/r.git", Names: names, Insecure: true})
 	fetchError(t, r, channel.TaskfileRequest{URL: "git://127.0.0.1/r.git", Insecure: true}, channel.Insecure, "not encrypted")
 }
 
@@ -208,7 +212,7 @@ func TestGitLocal(t *testing.T) {
 	dir, _ := repository(t, func(_ func(...string), work string) { write(t, work, "Taskfile.yml", content) })
 	path := filepath.Join(dir, "r.git")
 	ran := filepath.Join(t.TempDir(), "ran")
-	r := gitRoom(t, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url."+path+".insteadOf", "GIT_CONFIG_VALUE_0=https://mine.example/r.git")
+	r := gitRoom(t, "GIT_ALLOW_PROTOCOL=file:ext:https", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url."+path+".insteadOf", "GIT_CONFIG_VALUE_0=https://mine.example/r.git")
 	for _, url := range []string{"file://" + path, path, "ext::sh -c touch% " + ran + "/r.git"} {
 		fetchError(t, r, channel.TaskfileRequest{URL: url, Names: names, Insecure: true}, channel.Invalid, "not the URL")
 	}
@@ -272,12 +276,48 @@ func TestGitCommitIsKept(t *testing.T) {
 	}
 	fetchAgain(2)
 	fetchAgain(2)
+	objects, err := filepath.Glob(filepath.Join(kept[0], "objects", "*", "*"))
+	if err != nil || len(objects) == 0 {
+		t.Fatalf("the cache holds no objects: %v", err)
+	}
+	for _, path := range objects { // all but the commit, which is all that is looked at first
+		if !strings.Contains(strings.ReplaceAll(path, string(filepath.Separator), ""), commit) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	fetchAgain(3)
+	fetchAgain(3)
 	if hidden, _ := filepath.Glob(filepath.Join(cache, "git", ".*")); len(hidden) > 0 {
 		t.Errorf("left behind: %v", hidden)
 	}
 	// A directory that cannot be written to is done without.
 	cache = filepath.Join(kept[0], "HEAD", "x")
-	fetchAgain(3)
+	fetchAgain(4)
+}
+
+// TestGitCommitAtOnce: several wefts that fetch one commit do not get in each
+// other's way.
+func TestGitCommitAtOnce(t *testing.T) {
+	dir, commit := repository(t, func(_ func(...string), work string) { write(t, work, "Taskfile.yml", content) })
+	s, ca, _ := gitServer(t, dir, nil)
+	cache := t.TempDir()
+	var wg sync.WaitGroup
+	for range 4 {
+		r := gitRoom(t)
+		r.Hello(channel.Hello{CacheDir: cache})
+		wg.Go(func() {
+			q := channel.TaskfileRequest{URL: s.URL + "/r.git?ref=" + commit, CACert: ca, Names: names}
+			if f, err := r.Taskfile(context.Background(), &q); err != nil || string(f.Body) != content {
+				t.Errorf("got %v, %v", f, err)
+			}
+		})
+	}
+	wg.Wait()
+	if all, err := os.ReadDir(filepath.Join(cache, channel.CommitsDir)); err != nil || len(all) != 1 {
+		t.Errorf("the cache holds %v, %v", all, err)
+	}
 }
 
 // TestGitLeavesNothing: what was only for this run is gone with the Room.

@@ -49,8 +49,8 @@ func (o *objects) close() {
 // maxTree is the largest commit or tree that is read, in bytes.
 const maxTree = 16 << 20
 
-// errNoObject is returned for an object that is not there.
-var errNoObject = &channel.Error{Kind: channel.Git, Text: "the commit is not complete"}
+// errDamaged is returned for an object that is not there or cannot be read.
+var errDamaged = &channel.Error{Kind: channel.Git, Text: "the commit is not complete"}
 
 // read returns the object that a name stands for. It must have a kind, and no
 // more than max bytes.
@@ -64,7 +64,7 @@ func (o *objects) read(name, kind string, max int64) (id string, content []byte,
 	}
 	fields := strings.Fields(head) // ID KIND SIZE, or NAME "missing"
 	if len(fields) != 3 || fields[1] != kind {
-		return "", nil, errNoObject
+		return "", nil, errDamaged
 	}
 	size, err := strconv.ParseInt(fields[2], 10, 64)
 	if err != nil || size < 0 {
@@ -85,7 +85,7 @@ func (o *objects) broken() error {
 	if o.ctx.Err() != nil {
 		return context.Cause(o.ctx)
 	}
-	return &channel.Error{Kind: channel.Git, Text: "git does not read what it fetched"}
+	return errDamaged
 }
 
 // entry is one line of a tree.
