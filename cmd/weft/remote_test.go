@@ -423,7 +423,7 @@ func TestRemoteGit(t *testing.T) {
 		{url + "//ci/Taskfile.yml?ref=v1", 0, "lib v1"},
 		{url + "//ci?ref=" + commit, 0, "lib v1"},
 		{url + "//link.yml", 103, "link"},
-		{url + "//../../etc/passwd", 103, "leaves the repository"},
+		{url + "//../../etc/passwd", 103, "out of the repository"},
 		{url + "//none.yml", 100, "No Taskfile found"},
 		{url + "//ci?ref=none", 103, "none"},
 		{url + "//ci?ref=--upload-pack=touch", 103, "dash"},

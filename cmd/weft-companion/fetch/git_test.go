@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,8 +82,8 @@ func gitServer(t *testing.T, dir string, first func(http.ResponseWriter, *http.R
 		if strings.HasSuffix(r.URL.Path, "/info/refs") {
 			fetches.Add(1)
 		}
-		h.Env = h.Env[:2:2]
 		own := *h
+		own.Env = slices.Clone(h.Env)
 		if v := r.Header.Get("Git-Protocol"); v != "" {
 			own.Env = append(own.Env, "GIT_PROTOCOL="+v)
 		}
