@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/weftrun/weft/internal/limit"
 )
@@ -10,6 +11,16 @@ import (
 // headroom is how much a small heap may grow before it is collected. Most runs
 // end before that and never collect anything.
 const headroom = 32 << 20
+
+// watches tells that this weft watches files: it is there all day, and should be small. Its
+// heap is collected as Go does it, when it has doubled.
+var watches atomic.Bool
+
+// tuneForWatching has a small heap collected sooner.
+func tuneForWatching() {
+	watches.Store(true)
+	debug.SetGCPercent(100)
+}
 
 // tuneGC makes small heaps collect rarely and large ones often: the next
 // collection comes when the heap has grown by headroom, or by half of what is
@@ -25,6 +36,9 @@ const ceiling = limit.Memory + 64<<20
 
 // room is how much a heap of n bytes may grow until it is collected.
 func room(n uint64) uint64 {
+	if watches.Load() {
+		return n
+	}
 	grow := max(headroom, n/2)
 	if n < ceiling && n+grow > ceiling {
 		grow = max(headroom, ceiling-n)

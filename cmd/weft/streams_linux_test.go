@@ -178,10 +178,13 @@ func TestStreamMemory(t *testing.T) {
 }
 
 // highWater is the most memory that a process has had, in KiB.
-func highWater(t *testing.T, pid int) int {
+func highWater(t *testing.T, pid int) int { return memory(t, pid, "VmHWM") }
+
+// memory returns a measure of the memory of a process, in KiB, by its name in /proc.
+func memory(t *testing.T, pid int, measure string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, ok := strings.Cut(string(status), "\nVmHWM:")
+	_, rest, ok := strings.Cut(string(status), "\n"+measure+":")
 	text, _, _ := strings.Cut(rest, "kB")
 	kib, nerr := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil || !ok || nerr != nil {

@@ -18,6 +18,7 @@ func (r *runner) watch(ctx context.Context, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
+	tuneForWatching()
 	o := engine.WatchOptions{Interval: r.interval(), Poll: r.opts.poll, Load: r.reload}
 	if keys := r.keys(ctx, &o); keys != nil {
 		defer keys.pause()

@@ -5,15 +5,22 @@ package proc
 import (
 	"io/fs"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/engine/keeper"
 )
 
+// messages are the buffers of links that are over: while files are watched there is one
+// link after the other.
+var messages = sync.Pool{New: func() any { return new([keeper.MaxMessage]byte) }}
+
 // listen takes up reports until KEEPER is gone.
 func (l *link) listen() {
-	b := make([]byte, keeper.MaxMessage)
+	buf := messages.Get().(*[keeper.MaxMessage]byte)
+	defer messages.Put(buf)
+	b := buf[:]
 	for {
 		n, err := syscall.Read(l.fd, b)
 		if err == syscall.EINTR {
