@@ -126,7 +126,7 @@ func (g *gardener) edit() string {
 	p := g.place()
 	abs := filepath.Join(g.root, p)
 	mode := pick(g.r, []os.FileMode{0, 0o111, 0o444, 0o644, 0o755, 0o755})
-	switch g.r.IntN(10) {
+	switch g.r.IntN(13) {
 	case 0, 1, 2:
 		content := strconv.Itoa(g.r.IntN(3))
 		if st, err := os.Stat(abs); err == nil && st.IsDir() {
@@ -159,6 +159,10 @@ func (g *gardener) edit() string {
 	case 8:
 		g.open()
 		return "make readable"
+	}
+	if g.r.IntN(2) == 0 {
+		p = pick(g.r, gardenNames[:2]) // a directory, mostly
+		abs = filepath.Join(g.root, p)
 	}
 	if st, err := os.Lstat(abs); err == nil && st.Mode()&os.ModeSymlink == 0 {
 		os.Chmod(abs, mode)
