@@ -183,7 +183,7 @@ func statePlace(o *Options) statefile.Place {
 
 // openStore opens the state, for looking only if so said.
 func (e *Engine) openStore(readOnly bool) *cache.Store {
-	return cache.Open(statePlace(&e.o), cache.Options{ReadOnly: readOnly, Warn: e.warn, Within: proc.OuterSteps(e.o.Environ)})
+	return cache.Open(statePlace(&e.o), cache.Options{ReadOnly: readOnly, Warn: e.warn, Secret: e.secrets.Holds, Within: proc.OuterSteps(e.o.Environ)})
 }
 
 // emit sends an event to the sink: through the queue of a run, or at once.

@@ -2,7 +2,11 @@ package cache
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
 )
 
 // Check is the verdict on Inputs. It is for one goroutine.
@@ -45,8 +49,8 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 	}
 	c.files.items, c.Unmatched = found.items, found.unmatched
 	c.stats = statsOf(in.Root, c.files.items)
-	c.texts = in.digest()
 	c.entry = s.load(c.key)
+	c.texts = in.digest(s.secretKey())
 	fresh, err := c.compare(ctx)
 	if err != nil {
 		return nil, err
@@ -281,36 +285,49 @@ func complete(hashes []hashed, n int) bool {
 func (c *Check) store(files Digest, late bool) {
 	e := &entry{texts: c.texts, files: files, stats: statsOf(c.in.Root, c.files.items), made: statsOf(c.in.Root, c.made.items), at: c.at}
 	e.young = c.files.young() || c.made.young()
-	e.body = encodeBody(c.in, c.files, c.made, c.outputs)
+	e.body = encodeBody(c.s.explained(c.in), c.in.Root, c.files, c.made, c.outputs)
 	c.s.save(c.key, e, late)
 }
 
 // explained are the fields as the state keeps them, together with what else
-// the texts' digest covers.
-func (in *Inputs) explained() []Field {
+// the texts' digest covers. What gives a secret away is kept as a digest with a key, which
+// tells a change, and nothing to who has not the key.
+func (s *Store) explained(in *Inputs) []Field {
+	key := s.secretKey()
 	out := make([]Field, 0, len(in.Fields)+len(in.Generates)+3)
-	for _, f := range in.Fields {
-		if f.Secret {
-			f.Value = secret(f.Value)
+	add := func(f Field) {
+		if s.holdsSecret(f.Name) {
+			kind, rest, _ := strings.Cut(f.Name, " ")
+			f.Name = kind + " " + hex.EncodeToString([]byte(sealed(key, rest)))
+		}
+		if f.Secret = f.Secret || s.holdsSecret(f.Value); f.Secret {
+			f.Value = sealed(key, f.Value)
 		}
 		out = append(out, f)
 	}
-	out = append(out, Field{Name: "directory", Value: relative(in.Root, in.Dir+"/")})
-	out = append(out, Field{Name: "method", Value: [...]string{"checksum", "timestamp", "none"}[in.Method]})
+	for _, f := range in.Fields {
+		add(f)
+	}
+	add(Field{Name: "directory", Value: relative(in.Root, in.Dir+"/")})
+	add(Field{Name: "method", Value: [...]string{"checksum", "timestamp", "none"}[in.Method]})
 	for _, g := range in.Generates {
 		f := Field{Name: "generates " + g.Glob, Value: "included"}
 		if g.Exclude {
 			f.Value = "excluded"
 		}
-		out = append(out, f)
+		add(f)
 	}
 	return out
 }
 
-// secret is enough of a digest to see a change, and too little to guess from.
-func secret(s string) string {
-	d := sha256.Sum256([]byte("secret\x00" + s))
-	return string(d[:3])
+// holdsSecret reports whether a text gives a secret away.
+func (s *Store) holdsSecret(text string) bool { return s.o.Secret != nil && s.o.Secret(text) }
+
+// sealed is a digest of a secret.
+func sealed(key [keySize]byte, secret string) string {
+	h := hmac.New(sha256.New, key[:])
+	io.WriteString(h, secret)
+	return string(h.Sum(nil)[:16])
 }
 
 // short is a digest for people.

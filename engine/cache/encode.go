@@ -13,7 +13,7 @@ import (
 
 // formatVersion is part of every fingerprint: a changed encoding must never
 // read as a hit.
-const formatVersion = "weft fingerprint 3"
+const formatVersion = "weft fingerprint 4"
 
 // scratch are buffers for encodings.
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
@@ -102,10 +102,12 @@ func statsOf(root string, items []item) statSum {
 	return sum
 }
 
-// digest covers everything of in that is not a file.
-func (in *Inputs) digest() Digest {
+// digest covers everything of in that is not a file, and the key of the state it is kept
+// in: without that, nobody can try what a secret may be.
+func (in *Inputs) digest(key [keySize]byte) Digest {
 	p := scratch.Get().(*[]byte)
 	b := framed((*p)[:0], formatVersion)
+	b = append(b, key[:]...)
 	b = framed(b, runtime.GOOS)                    // tools differ
 	b = framed(b, runtime.GOARCH)                  //
 	b = framed(b, relative(in.Root, in.Dir+"/"))   // commands run elsewhere do something else

@@ -95,7 +95,7 @@ func decodeEntry(b []byte) (*entry, error) {
 
 // body is what stands behind an entry's digests.
 type body struct {
-	fields []Field // of a secret only a part of its digest
+	fields []Field // of a secret its digest with the state's key
 	files  []record
 	made   []record
 
@@ -145,9 +145,8 @@ func (s side) young() bool {
 }
 
 // encodeBody is the other way round from decodeBody.
-func encodeBody(in *Inputs, files, made side, outputs []byte) []byte {
+func encodeBody(fields []Field, root string, files, made side, outputs []byte) []byte {
 	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items))+len(outputs))
-	fields := in.explained()
 	b = binary.AppendUvarint(b, uint64(len(fields)))
 	for _, f := range fields {
 		b = framed(b, f.Name)
@@ -158,8 +157,8 @@ func encodeBody(in *Inputs, files, made side, outputs []byte) []byte {
 		}
 		b = append(b, secret)
 	}
-	b = files.append(b, in.Root)
-	b = made.append(b, in.Root)
+	b = files.append(b, root)
+	b = made.append(b, root)
 	if outputs != nil { // nothing at all stands for none
 		b = framed(b, string(outputs))
 	}

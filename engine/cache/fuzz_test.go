@@ -21,7 +21,8 @@ func FuzzDecode(f *testing.F) {
 		},
 		hashes: []hashed{{digest: Digest{1}}, {digest: Digest{2}, young: true}, {}},
 	}
-	good := encodeBody(in, files, side{items: files.items[:1]}, []byte("out"))
+	fields := new(Store).explained(in)
+	good := encodeBody(fields, in.Root, files, side{items: files.items[:1]}, []byte("out"))
 	f.Add(good)
 	f.Add((&entry{body: good, at: 5, young: true}).encode(nil))
 	f.Add((&entry{body: make([]byte, inlineBody+1)}).encode(nil))
@@ -31,7 +32,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	want := body{
-		fields: in.explained(),
+		fields: fields,
 		files: []record{
 			{prefix: "src/", name: "a.c", st: files.items[0].e.st, hashed: true, digest: Digest{1}},
 			{prefix: "src/", name: "l", target: "a.c", st: files.items[1].e.st, hashed: true, digest: Digest{2}, young: true},

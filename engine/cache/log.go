@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -39,8 +40,9 @@ type log struct {
 	ino  uint64         // of the file that was read
 	end  int64          // up to where it was read, or written by us
 	live map[id]stored
-	size int64 // bytes of the records in live
-	bad  bool  // something could not be read
+	key  [keySize]byte // for digests of secrets: of the file, or for it; zeroes if there is none yet
+	size int64         // bytes of the records in live
+	bad  bool          // something could not be read
 }
 
 // stored is one record of the log.
@@ -53,7 +55,9 @@ type stored struct {
 // A record: alive, length, sum, id, day, payload. The sum covers what follows
 // it.
 const (
-	logMagic   = "weft state 2\n"
+	logMagic   = "weft state 3\n"
+	logHead    = len(logMagic) + keySize // what stands before the first record
+	keySize    = 32
 	logFamily  = "weft state " // of all versions
 	recordHead = 1 + 4 + 8
 	keyHead    = idSize + 4
@@ -90,7 +94,12 @@ func (l *log) read(f *os.File, size int64) error {
 			l.bad = len(b) > 0
 			return nil
 		}
-		l.end = int64(len(logMagic))
+		if len(b) < logHead {
+			l.bad = true
+			return nil
+		}
+		copy(l.key[:], b[len(logMagic):])
+		l.end = int64(logHead)
 		if n := len(b) / 400; len(l.live) == 0 && n > 8 {
 			l.live = make(map[id]stored, n)
 		}
@@ -259,16 +268,31 @@ func (l *log) begin(size int64) error {
 		if err := l.f.Truncate(0); err != nil {
 			return err
 		}
-		if _, err := l.f.WriteAt([]byte(logMagic), 0); err != nil {
+		if _, err := l.f.WriteAt(l.head(), 0); err != nil {
 			return err
 		}
-		l.end = int64(len(logMagic))
+		l.end = int64(logHead)
 		return nil
 	}
 	if size > l.end {
 		return l.f.Truncate(l.end)
 	}
 	return nil
+}
+
+// head is what a file begins with.
+func (l *log) head() []byte {
+	if l.key == ([keySize]byte{}) {
+		rand.Read(l.key[:])
+	}
+	return append([]byte(logMagic), l.key[:]...)
+}
+
+// secretKey returns the key for digests of secrets, if there is one yet.
+func (l *log) secretKey() (key [keySize]byte, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.key, l.key != [keySize]byte{}
 }
 
 // appendRecord encodes one record.
@@ -335,7 +359,7 @@ func (l *log) kill(k id) error {
 // compact writes the file anew with the records that keep says.
 func (l *log) compact(keep func(id, stored) bool) error {
 	return l.locked(func() error {
-		b := append(make([]byte, 0, l.size+64), logMagic...)
+		b := append(make([]byte, 0, l.size+64), l.head()...)
 		for k, s := range l.live {
 			if keep(k, s) {
 				b = appendRecord(b, k, s.day, s.payload)

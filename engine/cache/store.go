@@ -48,6 +48,8 @@ type Options struct {
 	// Warn is told, once, what the store has to do without. It may be nil, and
 	// is called from whatever goroutine finds out.
 	Warn func(*diag.Diagnostic)
+	// Secret reports whether a text gives a secret away. It may be nil.
+	Secret func(text string) bool
 	// Within are the steps that this program runs in, of other programs like it,
 	// with colons between them: a lock that one of them holds is not let go before
 	// we have ended.
@@ -113,6 +115,18 @@ func (s *Store) again() {
 	if !s.o.ReadOnly && !s.useless {
 		s.log.locked(func() error { return nil })
 	}
+}
+
+// secretKey is the key of the digests that are recorded. It is made before anything is.
+func (s *Store) secretKey() [keySize]byte {
+	s.open()
+	key, ok := s.log.secretKey()
+	if ok || s.o.ReadOnly || s.useless || s.prepare() != nil {
+		return key
+	}
+	s.log.locked(func() error { return nil })
+	key, _ = s.log.secretKey()
+	return key
 }
 
 // load returns the entry of k, or nil.

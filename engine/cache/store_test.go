@@ -33,16 +33,16 @@ func TestDamagedState(t *testing.T) {
 		{"empty", func(p *project) { p.write(".weft/state", "") }, false},
 		{"other version", func(p *project) { p.write(".weft/state", "weft state 9\n"+string(whole(p)[13:])) }, true},
 		{"truncated", func(p *project) { b := whole(p); p.write(".weft/state", string(b[:len(b)-1])) }, false},
-		{"only the head", func(p *project) { p.write(".weft/state", string(whole(p)[:20])) }, false},
+		{"only the head", func(p *project) { p.write(".weft/state", string(whole(p)[:logHead+7])) }, false},
 		{"flipped bit", func(p *project) { b := whole(p); b[len(b)/2] ^= 1; p.write(".weft/state", string(b)) }, true},
 		{"length of nonsense", func(p *project) {
 			b := whole(p)
-			copy(b[len(logMagic)+1:], "\xff\xff\xff\xff")
+			copy(b[logHead+1:], "\xff\xff\xff\xff")
 			p.write(".weft/state", string(b))
 		}, false},
 		{"zeros after a crash", func(p *project) {
 			b := whole(p)
-			for i := len(logMagic); i < len(b); i++ {
+			for i := logHead; i < len(b); i++ {
 				b[i] = 0
 			}
 			p.write(".weft/state", string(b))
@@ -391,5 +391,28 @@ func TestLateRecord(t *testing.T) {
 	one.Close()
 	if c := p.check(p.store()); c.Fresh {
 		t.Error("what was made void is fresh again")
+	}
+}
+
+// What is recorded of a secret is a digest with the key of the state: in another state it
+// is another one, so nobody can try what the secret may be.
+func TestSecretsAreSealed(t *testing.T) {
+	var entries [2]*entry
+	for i := range entries {
+		p := newProject(t)
+		p.o.Secret = func(text string) bool { return strings.Contains(text, "hunter2") }
+		p.in.Fields = append(p.in.Fields, Field{Name: "command 2", Value: "login hunter2"}, Field{Name: "generates hunter2", Value: "x"})
+		p.in.Root, p.in.Dir = "/r", "/r/d" // of both
+		s := p.store()
+		entries[i] = &entry{texts: p.in.digest(s.secretKey()), body: encodeBody(s.explained(&p.in), p.in.Root, side{}, side{}, nil)}
+		if bytes.Contains(entries[i].body, []byte("hunter2")) {
+			t.Errorf("the secret stands in %q", entries[i].body)
+		}
+		if again := p.store(); again.secretKey() != s.secretKey() {
+			t.Error("another key for the same state")
+		}
+	}
+	if entries[0].texts == entries[1].texts || bytes.Equal(entries[0].body, entries[1].body) {
+		t.Error("digests without a key")
 	}
 }

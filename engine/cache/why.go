@@ -63,7 +63,7 @@ func (c *Check) fieldReasons() []Reason {
 	for _, f := range c.old.fields {
 		old[f.Name] = f
 	}
-	for _, f := range c.in.explained() {
+	for _, f := range c.s.explained(c.in) {
 		o, known := old[f.Name]
 		delete(old, f.Name)
 		switch {

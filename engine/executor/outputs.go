@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,7 +115,8 @@ type record struct {
 	Values map[string]any `json:",omitempty"`
 }
 
-// recorded returns the step's outputs as they are kept, or nil when there are none.
+// recorded returns the step's outputs as they are kept, or nil when there are none, or one
+// gives a secret away: then who reads them makes the step run.
 func (r *run) recorded() []byte {
 	if !r.read() {
 		return nil
@@ -128,11 +130,31 @@ func (r *run) recorded() []byte {
 		}
 		rec.Stdout = b
 	}
+	if r.x.o.Secrets.Holds(string(rec.Stdout)) || r.holdsSecret(rec.Values) {
+		return nil
+	}
 	b, err := json.Marshal(rec)
 	if err != nil {
 		return nil
 	}
 	return b
+}
+
+// holdsSecret reports whether a value gives a secret away.
+func (r *run) holdsSecret(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return r.x.o.Secrets.Holds(v)
+	case []any:
+		return slices.ContainsFunc(v, r.holdsSecret)
+	case map[string]any:
+		for k, x := range v {
+			if r.x.o.Secrets.Holds(k) || r.holdsSecret(x) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // recall makes the outputs of the last success those of the step, which is up to

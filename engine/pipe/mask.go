@@ -157,6 +157,9 @@ func (s *Secrets) Mask(text string) string {
 	return b.String()
 }
 
+// Holds reports whether text gives a secret away.
+func (s *Secrets) Holds(text string) bool { return s.Any() && s.Mask(text) != text }
+
 // Any reports whether there is a secret.
 func (s *Secrets) Any() bool { return s.any.Load() }
 
