@@ -7,6 +7,7 @@ import (
 
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -151,6 +152,10 @@ func (c *checker) script(t *Task, what string, text Text) {
 		return
 	}
 	c.parsed[text] = true
+	if err := limit.Shell(text.S); err != nil {
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no script for weft's own shell: %v", t.Name, what, err), "", "put it into a file of its own, or write shell: bash")
+		return
+	}
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
 		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "",
 			"the numbers are line and column inside the script")

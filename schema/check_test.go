@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -122,5 +123,15 @@ func TestCheckManyMissing(t *testing.T) {
 	}
 	if missing != 500 || suggested == 0 || suggested > maxSuggested {
 		t.Errorf("%d problems, %d of them with a suggestion", missing, suggested)
+	}
+}
+
+// TestCheckNested: a script that nests too deeply is not even parsed.
+func TestCheckNested(t *testing.T) {
+	w := workflow(t, "tasks: {a: '"+strings.Repeat("(", limit.Nested+1)+"', b: '"+strings.Repeat("(", limit.Nested/2)+"'}")
+	list := Check(w)
+	found := list.All()
+	if len(found) != 2 || !strings.Contains(found[0].What, "what may be nested") || !strings.Contains(found[1].What, "no valid shell script") {
+		t.Errorf("got %v", found)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // BashOnly is something in a script that this shell does not have, or does not get
@@ -28,7 +30,7 @@ type BashOnly struct {
 // which variables the script finds in its environment; nil means none.
 func CheckScript(text string, declared func(name string) bool) []BashOnly {
 	text, ok := withoutTemplates(text)
-	if !ok {
+	if !ok || limit.Shell(text) != nil {
 		return nil
 	}
 	f, err := syntax.NewParser().Parse(strings.NewReader(text), "")

@@ -92,7 +92,7 @@ func (r *run) adviseBash(w io.Writer, b *BashOnly) {
 	if r.captured {
 		how = "run it by bash -c"
 	}
-	io.WriteString(w, b.What+": "+b.Why+"; bash has it: "+how+"\n")
+	io.WriteString(w, diag.Printable(b.What)+": "+b.Why+"; bash has it: "+how+"\n")
 }
 
 // writeError is what echo says when its output could not be written.

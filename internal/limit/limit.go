@@ -19,7 +19,7 @@ const (
 	Script = 4 << 20
 	// Nested is how many things that can hold others such a script may have: the
 	// interpreter goes down into each, on a stack that must have an end.
-	Nested = 200_000
+	Nested = 40_000
 	// Scripts is how many bytes the variables and the depth of such a script may take.
 	Scripts = 192 << 20
 	// Passes is how many passes a loop may have, the passes of one template all
