@@ -196,38 +196,34 @@ func TestCompletedNames(t *testing.T) {
 		args []string
 		load string // has the script in "completion" read
 	}{
-		"bash": {[]string{"--norc", "--noprofile", "-i"}, ". ./completion"},
-		"zsh":  {[]string{"-fi"}, "autoload -Uz compinit && compinit -D && . ./completion"},
-		"fish": {[]string{"--no-config", "-i"}, "source completion"},
+		"bash": {[]string{"--norc", "--noprofile", "-i"}, "PATH=BIN:$PATH; . ./completion"},
+		"zsh":  {[]string{"-fi"}, "PATH=BIN:$PATH; autoload -Uz compinit && compinit -D && . ./completion"},
+		"fish": {[]string{"--no-config", "-i"}, "set PATH BIN $PATH; source completion"},
 	} {
-		t.Run(shell, func(t *testing.T) {
-			t.Parallel()
-			program, err := exec.LookPath(shell)
-			if err != nil {
-				t.Skip("not here")
-			}
-			bin, script := standIn(t, shell)
-			dir := t.TempDir()
-			// It offers the names, and tells what it was run with: it is never asked to
-			// complete by the one who only looks at that.
-			answer := "#!/bin/sh\nif [ \"$1\" = __complete ]; then cat '" + dir + "/names'; else n=$(ls '" + dir + "/ran' | wc -l); printf '%s\\0' \"$@\" >'" + dir + "/ran/'$n; echo \"ran:\"$n; fi\n"
-			for name, text := range map[string]string{
-				filepath.Join(bin, "weft"): answer, filepath.Join(dir, "completion"): script,
-				filepath.Join(dir, "names"): strings.Join(hostileTasks, "\tmeaning: $(touch forged)\n") + "\n:4\n",
-			} {
-				if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+		for kind, quote := range map[string]string{"bare": "", "single": "'", "double": `"`} {
+			t.Run(shell+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				program, err := exec.LookPath(shell)
+				if err != nil {
+					t.Skip("not here")
+				}
+				bin, script := standIn(t, shell)
+				dir := t.TempDir()
+				// It offers the names, and tells what it was run with.
+				answer := "#!/bin/sh\nif [ \"$1\" = __complete ]; then cat '" + dir + "/names'; else n=$(ls '" + dir + "/ran' | wc -l); printf '%s\\0' \"$@\" >'" + dir + "/ran/'$n; echo \"ran:\"$n; fi\n"
+				for name, text := range map[string]string{
+					filepath.Join(bin, "weft"): answer, filepath.Join(dir, "completion"): script,
+					filepath.Join(dir, "names"): strings.Join(hostileTasks, "\tmeaning: $(touch forged)\n") + "\n:4\n",
+				} {
+					if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := os.Mkdir(filepath.Join(dir, "ran"), 0o755); err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := os.Mkdir(filepath.Join(dir, "ran"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			dialogue := []string{"> PATH='" + bin + "':$PATH; " + c.load + "; echo loaded:$status\n", "loaded:"}
-			if shell == "fish" {
-				dialogue[0] = "> set PATH '" + bin + "' $PATH; " + c.load + "; echo loaded:$status\n"
-			}
-			var want []string
-			for _, quote := range []string{"", "'", `"`} {
+				dialogue := []string{"> " + strings.ReplaceAll(c.load, "BIN", bin) + "; echo loaded:$status\n", "loaded:"}
+				var want []string
 				for _, name := range hostileTasks {
 					if shell == "bash" && quote == `"` && strings.Contains(name, "!") {
 						continue // there is no way to write it
@@ -242,22 +238,20 @@ func TestCompletedNames(t *testing.T) {
 					dialogue = append(dialogue, "> weft "+quote+begun+"\t\n", "ran:"+strconv.Itoa(len(want)))
 					want = append(want, name)
 				}
-			}
-			cmd := exec.Command(program, c.args...)
-			cmd.Env = append(os.Environ(), "TERM=dumb", "HOME="+dir, "LC_ALL=C.UTF-8", "HISTFILE=", "fish_handle_reflow=0")
-			seen, _ := converse(t, dir, cmd, append(dialogue, "> exit\n"))
-			for i, name := range want {
-				got, _ := os.ReadFile(filepath.Join(dir, "ran", strconv.Itoa(i)))
-				if string(got) != name+"\x00" {
-					t.Errorf("%q: run with %q", name, got)
+				seen, _ := converse(t, dir, exec.Command("env", append([]string{"LC_ALL=C.UTF-8", program}, c.args...)...), append(dialogue, "> exit\n"))
+				for i, name := range want {
+					got, _ := os.ReadFile(filepath.Join(dir, "ran", strconv.Itoa(i)))
+					if string(got) != name+"\x00" {
+						t.Errorf("%q: run with %q", name, got)
+					}
 				}
-			}
-			if _, err := os.Stat(filepath.Join(dir, "forged")); err == nil {
-				t.Error("a name was run as a command")
-			}
-			if t.Failed() {
-				t.Log(seen)
-			}
-		})
+				if _, err := os.Stat(filepath.Join(dir, "forged")); err == nil {
+					t.Error("a name was run as a command")
+				}
+				if t.Failed() {
+					t.Log(seen)
+				}
+			})
+		}
 	}
 }

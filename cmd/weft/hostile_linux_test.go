@@ -182,6 +182,7 @@ __complete
 --stop NAME
 --events NAME/x NAME
 -i NAME/x
+-i NAMEnew
 `
 
 // TestHostileNames: whatever texts from outside hold, nothing that weft itself shows gives

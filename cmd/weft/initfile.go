@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // template is what --init writes.
@@ -64,7 +65,7 @@ func (a *app) initFile() int {
 		return a.fail(err)
 	}
 	if !a.opts.silent {
-		a.paint(a.out, report.Green, "Taskfile created: "+strings.TrimPrefix(name, "./")+"\n")
+		a.paint(a.out, report.Green, "Taskfile created: "+diag.Printable(strings.TrimPrefix(name, "./"))+"\n")
 	}
 	return 0
 }
