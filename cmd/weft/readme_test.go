@@ -74,7 +74,7 @@ func TestReadmeTour(t *testing.T) {
 
 // TestReadmeSetUp holds the commands under "Set up" to what they promise: the
 // example runs as written, the tests are those of .ci/run, and what is
-// installed is this module's program.
+// installed are this module's programs.
 func TestReadmeSetUp(t *testing.T) {
 	var commands []string
 	for _, b := range readBlocks(t, "README.md") {
@@ -114,7 +114,7 @@ func TestReadmeSetUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	module, _, _ := strings.Cut(strings.TrimPrefix(string(mod), "module "), "\n")
-	if want := "go install " + module + "/cmd/weft@latest"; commands[2] != want {
+	if want := "CGO_ENABLED=0 go install " + module + "/cmd/...@latest"; commands[2] != want {
 		t.Errorf("README.md says %q, want %q", commands[2], want)
 	}
 }
