@@ -26,7 +26,7 @@ func CheckOutputs(w *schema.Workflow) diag.List {
 
 type outputChecker struct {
 	list diag.List
-	seen map[string]bool // by what and where
+	seen map[string]bool // places: a file may be included more than once
 
 	includes map[*schema.Include]bool // those that were looked at: tasks share them
 }
@@ -78,7 +78,7 @@ func (c *outputChecker) variables(about string, in where, vs schema.Vars) {
 }
 
 func (c *outputChecker) add(d *diag.Diagnostic) {
-	if key := d.Pos.String() + d.What; !c.seen[key] {
+	if key := d.Pos.String(); !c.seen[key] {
 		c.seen[key] = true
 		c.list.Add(d)
 	}
