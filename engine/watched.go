@@ -137,6 +137,7 @@ func (v *watching) compare(ctx context.Context, s *watchedStep, paths []string, 
 		for _, p := range paths {
 			if d := cache.Content(ctx, p); d != s.files[p] {
 				changed = append(changed, p)
+				v.tree.Found(p, d)
 				if s.files[p] = d; d == (cache.Digest{}) {
 					delete(s.files, p)
 				}

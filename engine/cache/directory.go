@@ -260,6 +260,13 @@ func (t *Tree) file(path string) (*dent, error) {
 	if e.st.mode&typeMask == typeDir {
 		return nil, nil
 	}
+	if t.doubting.Load() {
+		t.mu.Lock()
+		if doubt, ok := t.doubts[path]; ok && doubt.was == e.st {
+			e.st.ctime = doubt.ctime
+		}
+		t.mu.Unlock()
+	}
 	return e, nil
 }
 

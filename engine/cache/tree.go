@@ -30,6 +30,9 @@ type Tree struct {
 	ignores ignores
 	hashes  map[string]hashed // of files that stand in no listing
 	told    map[string]bool   // paths that were warned of
+	doubts  map[string]doubt  // see Found
+
+	doubting atomic.Bool // whether there are doubts
 }
 
 // NewTree returns a Tree; environ is for variables in patterns.
@@ -91,5 +94,8 @@ func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	}
 	s.mu.Unlock()
 	d.look(fd, want)
+	if t.doubting.Load() {
+		t.disbelieve(d)
+	}
 	return d
 }
