@@ -16,7 +16,7 @@ const Available = true
 const IgnoreQuit = "WF_IGNORE_QUIT"
 
 // init becomes KEEPER if this process was started to be it. Anywhere else it
-// costs one system call.
+// costs three system calls.
 func init() {
 	var kind int32
 	size := uint32(unsafe.Sizeof(kind))
@@ -25,6 +25,7 @@ func init() {
 	if e == 0 && kind == syscall.SOCK_SEQPACKET && calledKeeper() {
 		serve()
 	}
+	checkLimits()
 }
 
 // calledKeeper reports whether argv[0] is Name: somebody else may have given

@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -85,12 +86,20 @@ func newHost(t *Table) (host, error) {
 	runtime.KeepAlive(null)
 	if err != nil {
 		syscall.Close(pair[0])
-		return nil, fmt.Errorf("start %s: %w", keeper.Name, err)
+		return nil, unkept(err)
 	}
 	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
 	go l.listen()
 	go l.keepAwake()
 	return l, nil
+}
+
+// unkept says why KEEPER could not be started.
+func unkept(err error) error {
+	if _, serr := os.Lstat("/proc/self"); serr != nil {
+		err = errors.New("/proc is not there: weft finds itself in it, and the processes of its commands; mount it (mount -t proc proc /proc), or run weft where it is")
+	}
+	return fmt.Errorf("start %s: %w", keeper.Name, tooMany(err))
 }
 
 // start asks for p to be started as s says. The files in fds must stay open until

@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"fmt"
 	"io/fs"
 	"runtime"
 	"sync"
@@ -147,7 +148,11 @@ func (l *link) gone() {
 	l.mu.Lock()
 	if l.lost = fs.ErrClosed; lost {
 		l.lost = ErrKeeperLost
+		if status.Exited() {
+			l.lost = fmt.Errorf("%w: it ended by itself, with %d; are enough processes and threads allowed (ulimit -u)?", ErrKeeperLost, status.ExitStatus())
+		}
 	}
+	why := l.lost
 	running := l.procs
 	l.procs = nil
 	l.mu.Unlock()
@@ -160,7 +165,7 @@ func (l *link) gone() {
 	}
 	close(l.over)
 	for _, p := range running {
-		l.tell(p, func() { p.failed(ErrKeeperLost) })
+		l.tell(p, func() { p.failed(why) })
 	}
 	if lost && l.t.onLost != nil {
 		l.t.onLost()

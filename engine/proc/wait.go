@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -109,5 +110,13 @@ func (p *Process) startError(err error) error {
 			return serr
 		}
 	}
-	return &fs.PathError{Op: "fork/exec", Path: p.path, Err: err}
+	return &fs.PathError{Op: "fork/exec", Path: p.path, Err: tooMany(err)}
+}
+
+// tooMany says more of the error that there are too many processes already.
+func tooMany(err error) error {
+	if err == syscall.EAGAIN {
+		return fmt.Errorf("%w: no more processes and threads are allowed (ulimit -u)", syscall.EAGAIN)
+	}
+	return err
 }

@@ -69,10 +69,11 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	env := s.environs.get(sc.Env)
 	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
+		why, status := unfound(sc.Dir, argv[0], err)
 		if sc.Stderr != nil {
-			fmt.Fprintln(sc.Stderr, diag.Printable(err.Error()))
+			fmt.Fprintln(sc.Stderr, why)
 		}
-		return exitError(notFound)
+		return exitError(status)
 	}
 	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr, Session: sc.Session}
 	var d *drain
@@ -99,7 +100,17 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 		return exitError(notExecutable)
 	}
 	if err != nil {
-		return err
+		why, code := unstarted(argv[0], path, err)
+		if code == 0 {
+			return err
+		}
+		if sc.Stderr != nil {
+			fmt.Fprintln(sc.Stderr, why)
+		}
+		return exitError(code)
+	}
+	if status.Code == notFound && sc.Stderr != nil {
+		endedUnfound(sc.Stderr, argv[0], path)
 	}
 	if status.Code != 0 {
 		return &ExitError{Code: status.Code, Signal: status.Signal}
@@ -127,12 +138,6 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// Statuses of programs that did not run.
-const (
-	notExecutable = 126
-	notFound      = 127
-)
-
 // exec starts a program for the interpreter and waits for it.
 func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	if err := r.group.Refused(); err != nil {
@@ -143,8 +148,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	path, err := lookPath(hc.Dir, searchPath(hc), args[0])
 	if err != nil {
-		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
-		return interp.ExitStatus(notFound)
+		why, status := unfound(hc.Dir, args[0], err)
+		fmt.Fprintln(hc.Stderr, why)
+		return interp.ExitStatus(uint8(status))
 	}
 	job := ""
 	if r.p.kills {
@@ -169,6 +175,10 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 		case errors.Is(err, syscall.ENOEXEC):
 			return r.file(hc, path, args)
 		}
+		if why, status := unstarted(args[0], path, err); status != 0 {
+			fmt.Fprintln(hc.Stderr, why)
+			return interp.ExitStatus(uint8(status))
+		}
 		return err
 	}
 	if awaited {
@@ -184,6 +194,9 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if status.Code == notFound {
+		endedUnfound(hc.Stderr, args[0], path)
 	}
 	if status.Code != 0 {
 		if awaited {

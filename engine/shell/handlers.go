@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +150,7 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
 		return interp.ExitStatus(notExecutable)
 	}
-	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 {
+	if isBinary(src) {
 		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", diag.Printable(args[0]))
 		return interp.ExitStatus(notExecutable)
 	}

@@ -1,0 +1,127 @@
+package shell
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Statuses of programs that did not run.
+const (
+	notExecutable = 126
+	notFound      = 127
+)
+
+// unfound returns what there is to say of a program that the search did not find, for
+// err, and its status.
+func unfound(dir, name string, err error) (why string, status int) {
+	if strings.Contains(name, "/") {
+		file := name
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		if info, serr := os.Stat(file); serr == nil {
+			shown := diag.Printable(name)
+			if info.IsDir() {
+				return shown + ": is a directory", notExecutable
+			}
+			return fmt.Sprintf("%s: permission denied: it is not executable; chmod +x %s", shown, shown), notExecutable
+		}
+	}
+	return diag.Printable(err.Error()), notFound
+}
+
+// unstarted returns what there is to say of a program that the system refused to
+// start, for err, and its status, as shells have them; status 0 means that the program
+// is not to blame.
+func unstarted(name, path string, err error) (why string, status int) {
+	var pe *fs.PathError
+	var errno syscall.Errno
+	if !errors.As(err, &pe) || pe.Op != "fork/exec" || !errors.As(err, &errno) {
+		return "", 0
+	}
+	shown := diag.Printable(name)
+	interpreter := interpreterOf(path)
+	switch errno {
+	case syscall.ENOENT:
+		switch {
+		case strings.HasSuffix(interpreter, "\r"):
+			return carriageReturn(shown, interpreter), notExecutable
+		case interpreter != "":
+			return fmt.Sprintf("%s: its interpreter is missing: no file %q", shown, interpreter), notFound
+		}
+		if _, serr := os.Stat(path); serr == nil {
+			return shown + ": cannot be run: what its format needs (its loader) is missing", notFound
+		}
+		return shown + ": no such file", notFound
+	case syscall.EACCES, syscall.EPERM:
+		if interpreter != "" {
+			return fmt.Sprintf("%s: its interpreter %q cannot be executed: %v", shown, interpreter, errno), notExecutable
+		}
+	case syscall.E2BIG, syscall.ELOOP, syscall.ENOTDIR, syscall.EISDIR, syscall.ETXTBSY:
+	default:
+		return "", 0
+	}
+	return fmt.Sprintf("%s: %v", shown, errno), notExecutable
+}
+
+// firstLine returns the begin of a file, as far as systems look for an interpreter.
+func firstLine(path string) []byte {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b := make([]byte, 256)
+	n, _ := io.ReadFull(f, b)
+	line, _, _ := bytes.Cut(b[:n], []byte("\n"))
+	return line
+}
+
+// interpreterOf returns the name of the interpreter in the first line of a script, with
+// a carriage return behind it; "" if there is none.
+func interpreterOf(path string) string {
+	line, ok := bytes.CutPrefix(firstLine(path), []byte("#!"))
+	if !ok {
+		return ""
+	}
+	line = bytes.TrimLeft(line, " \t")
+	if i := bytes.IndexAny(line, " \t"); i >= 0 {
+		line = line[:i]
+	}
+	return string(line)
+}
+
+// carriageReturn says why a script with Windows' line ends does not run.
+func carriageReturn(shown, found string) string {
+	return fmt.Sprintf("%s: its first line ends with a carriage return, so that %q is looked for; save it with the line ends of Unix (sed -i 's/\\r$//' %s)", shown, found, shown)
+}
+
+// endedUnfound says more of a program that ended as one that was not found, if the
+// reason stands in its first line: `#!/usr/bin/env NAME` with a carriage return.
+func endedUnfound(w io.Writer, name, path string) {
+	line := firstLine(path)
+	if w == nil || !bytes.HasPrefix(line, []byte("#!")) || !bytes.HasSuffix(line, []byte("\r")) {
+		return
+	}
+	words := bytes.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
+	fmt.Fprintln(w, carriageReturn(diag.Printable(name), string(words[len(words)-1])))
+}
+
+// isBinary reports whether what a file begins with is no script.
+func isBinary(src []byte) bool {
+	line, _, _ := bytes.Cut(src, []byte("\n"))
+	return bytes.IndexByte(line, 0) >= 0 || bytes.HasPrefix(src, []byte("\x7fELF"))
+}
