@@ -62,7 +62,7 @@ var depsRules = map[string]string{
 	// The second program: a thin main, and one package a room.
 	"internal/version":         "",
 	"cmd/weft-companion":       "engine/channel internal/version cmd/weft-companion/fetch",
-	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/taskurl",
+	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/statefile internal/taskurl",
 
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe",

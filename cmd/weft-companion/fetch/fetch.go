@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ type Room struct {
 
 	mu        sync.Mutex // guards the fields below
 	cacheDir  string
-	tempDir   string // "" until one is needed
+	tempDir   *tempDir // nil until one is needed
 	checkouts map[checkoutKey]*checkout
 	fetching  sync.WaitGroup
 }
@@ -68,18 +67,20 @@ func (r *Room) Close() {
 	r.clients.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tempDir != "" {
-		os.RemoveAll(r.tempDir)
+	if r.tempDir != nil {
+		r.tempDir.remove()
 	}
 }
 
 // makeTemp makes the directory for what lives as long as the Room.
 func (r *Room) makeTemp() (string, error) {
-	dir, err := os.MkdirTemp("", "weft-fetch-")
 	r.mu.Lock()
-	r.tempDir = dir
-	r.mu.Unlock()
-	return dir, err
+	defer r.mu.Unlock()
+	var err error
+	if r.tempDir, err = newTempDir(r.cacheDir); err != nil {
+		return "", err
+	}
+	return r.tempDir.path, nil
 }
 
 // Taskfile fetches one file. Every error is a *channel.Error, unless ctx is done.

@@ -143,7 +143,7 @@ func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl
 	if place != "" && r.holds(ctx, place, u.Ref) {
 		return place, true, nil
 	}
-	if dir, err = r.newDir(place); err != nil {
+	if dir, err = r.newDir(); err != nil {
 		return "", false, &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory to fetch into: %v", err)}
 	}
 	err = r.fetchInto(ctx, dir, q, u, u.Repository)
@@ -157,13 +157,10 @@ func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl
 		os.RemoveAll(dir)
 		return "", false, err
 	}
-	if place == "" || filepath.Dir(dir) != filepath.Dir(place) {
-		return dir, false, nil
-	}
-	if os.Rename(dir, place) == nil || r.replace(ctx, dir, place, u.Ref) {
+	if place != "" && (os.Rename(dir, place) == nil || r.replace(ctx, dir, place, u.Ref)) {
 		return place, true, nil
 	}
-	return dir, true, nil
+	return dir, false, nil
 }
 
 // replace puts dir where something stands that could not be renamed over:
@@ -197,17 +194,8 @@ func (r *Room) holds(ctx context.Context, dir, commit string) bool {
 	return err == nil && strings.TrimSpace(id) == strings.ToLower(commit)
 }
 
-// newDir makes an empty directory: beside kept if there is one and that is
-// possible, else one that is removed when the Room is closed.
-func (r *Room) newDir(kept string) (string, error) {
-	if kept != "" {
-		parent := filepath.Dir(kept)
-		if err := os.MkdirAll(parent, 0o700); err == nil {
-			if dir, err := os.MkdirTemp(parent, ".new-"); err == nil {
-				return dir, nil
-			}
-		}
-	}
+// newDir makes an empty directory, which is removed when the Room is closed.
+func (r *Room) newDir() (string, error) {
 	parent, err := r.temp()
 	if err != nil {
 		return "", err

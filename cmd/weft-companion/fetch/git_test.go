@@ -290,8 +290,8 @@ func TestGitCommitIsKept(t *testing.T) {
 	}
 	fetchAgain(3)
 	fetchAgain(3)
-	if hidden, _ := filepath.Glob(filepath.Join(cache, "git", ".*")); len(hidden) > 0 {
-		t.Errorf("left behind: %v", hidden)
+	if all, _ := filepath.Glob(filepath.Join(cache, "git", "*")); len(all) != 1 {
+		t.Errorf("the cache holds %v", all)
 	}
 	// A directory that cannot be written to is done without.
 	cache = filepath.Join(kept[0], "HEAD", "x")
@@ -305,8 +305,10 @@ func TestGitCommitAtOnce(t *testing.T) {
 	s, ca, _ := gitServer(t, dir, nil)
 	cache := t.TempDir()
 	var wg sync.WaitGroup
+	var rooms []*Room
 	for range 4 {
 		r := gitRoom(t)
+		rooms = append(rooms, r)
 		r.Hello(channel.Hello{CacheDir: cache})
 		wg.Go(func() {
 			q := channel.TaskfileRequest{URL: s.URL + "/r.git?ref=" + commit, CACert: ca, Names: names}
@@ -316,6 +318,9 @@ func TestGitCommitAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for _, r := range rooms {
+		r.Close()
+	}
 	if all, err := os.ReadDir(filepath.Join(cache, channel.CommitsDir)); err != nil || len(all) != 1 {
 		t.Errorf("the cache holds %v, %v", all, err)
 	}
@@ -336,6 +341,44 @@ func TestGitLeavesNothing(t *testing.T) {
 	r.Close()
 	if left, _ := os.ReadDir(temp); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestGitRemovesLeft: what a killed run left is removed by the next one; what
+// another uses, or is about to, stays.
+func TestGitRemovesLeft(t *testing.T) {
+	dir, _ := repository(t, func(_ func(...string), work string) { write(t, work, "Taskfile.yml", content) })
+	s, ca, _ := gitServer(t, dir, nil)
+	cache := t.TempDir()
+	commits := filepath.Join(cache, channel.CommitsDir)
+	write(t, commits, "run-dead/lock", "")
+	write(t, commits, "run-dead/1/HEAD", "")
+	write(t, commits, "run-old/HEAD", "")
+	write(t, commits, "run-new/HEAD", "")
+	write(t, commits, "run-file", "")
+	write(t, commits, "0123.git/HEAD", "")
+	old := time.Now().Add(-2 * unlockedFor)
+	if err := os.Chtimes(filepath.Join(commits, "run-old"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	other, err := newTempDir(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.remove()
+	r := gitRoom(t)
+	r.Hello(channel.Hello{CacheDir: cache})
+	fetchOK(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git", CACert: ca, Names: names})
+	r.Close()
+	var left []string
+	all, _ := os.ReadDir(commits)
+	for _, e := range all {
+		left = append(left, e.Name())
+	}
+	want := []string{"0123.git", filepath.Base(other.path), "run-file", "run-new"}
+	slices.Sort(want)
+	if !slices.Equal(left, want) {
+		t.Errorf("there are %v, want %v", left, want)
 	}
 }
 

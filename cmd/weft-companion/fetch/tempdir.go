@@ -1,0 +1,94 @@
+package fetch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/internal/statefile"
+)
+
+// tempDir is a directory for one run. Who is killed leaves it, so it is made where
+// only we write, and the next run removes it: as long as it is used, its file
+// lockName is locked.
+type tempDir struct {
+	path string
+	lock *os.File // nil where there is none
+}
+
+const (
+	tempPrefix = "run-"
+	lockName   = "lock"
+	// unlockedFor is how old a directory without a lock is at least that nobody is
+	// about to lock.
+	unlockedFor = time.Hour
+)
+
+// newTempDir makes a directory in the cache directory, or where the system has
+// such if that is "" or not writable.
+func newTempDir(cacheDir string) (*tempDir, error) {
+	if cacheDir != "" {
+		parent := filepath.Join(cacheDir, channel.CommitsDir)
+		if os.MkdirAll(parent, 0o700) == nil {
+			removeLeft(parent)
+			if path, err := os.MkdirTemp(parent, tempPrefix); err == nil {
+				return &tempDir{path: path, lock: lockIn(path)}, nil
+			}
+		}
+	}
+	path, err := os.MkdirTemp("", "weft-fetch-")
+	return &tempDir{path: path}, err
+}
+
+// lockIn makes the lock of a directory and takes it. It returns nil if that is
+// not possible.
+func lockIn(path string) *os.File {
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil
+	}
+	if statefile.LockFile(f, false) != nil {
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+// removeLeft removes the directories that killed runs have left in parent.
+func removeLeft(parent string) {
+	all, err := os.ReadDir(parent)
+	if err != nil {
+		return
+	}
+	for _, e := range all {
+		path := filepath.Join(parent, e.Name())
+		if e.IsDir() && strings.HasPrefix(e.Name(), tempPrefix) && isLeft(path) {
+			os.RemoveAll(path)
+		}
+	}
+}
+
+// isLeft reports whether nobody uses a directory any more.
+func isLeft(path string) bool {
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Lstat(path)
+		return err == nil && time.Since(info.ModTime()) > unlockedFor
+	}
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return statefile.LockFile(f, false) == nil
+}
+
+func (d *tempDir) remove() {
+	if d.lock != nil {
+		d.lock.Close()
+	}
+	os.RemoveAll(d.path)
+}
