@@ -39,8 +39,8 @@ func TestDOTLabels(t *testing.T) {
 
 // TestGitHubError: an annotation is one line, and its text ends it nowhere.
 func TestGitHubError(t *testing.T) {
-	const want = "::error title=Task 'a%3A%3Ab%2C%250A' failed::100%25%0A::warning::x\\x1b\\r\n"
-	if got := githubError("Task 'a::b,%0A' failed", "100%\n::warning::x\x1b\r"); got != want {
+	const want = "::error title=Task 'ns:a%3A%3Ab%2C%250A' failed::100%25%0A::warning::x\\x1b\\r\n"
+	if got := githubError("Task 'ns:a::b,%0A' failed", "100%\n::warning::x\x1b\r"); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

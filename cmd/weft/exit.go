@@ -225,7 +225,7 @@ func (a *app) annotate(err error) {
 // title and text.
 func githubError(title, text string) string {
 	message := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", "::", "%3A%3A", ",", "%2C") // one colon ends nothing
 	return "::error title=" + property.Replace(diag.PrintableText(title)) + "::" + message.Replace(diag.PrintableText(text)) + "\n"
 }
 

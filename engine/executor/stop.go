@@ -216,7 +216,7 @@ func (r *run) close(ctx context.Context, g *proc.Group, l schema.Leftover) {
 		defer stop()
 	}
 	for _, left := range g.Close() {
-		r.emit(&event.LeftBehind{Time: now(), Pid: left.Pid, Name: left.Name})
+		r.emit(&event.LeftBehind{Time: now(), Pid: left.Pid, Name: r.x.o.Secrets.MaskCut(left.Name)})
 	}
 }
 
