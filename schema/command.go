@@ -167,7 +167,7 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 }
 
 func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
-	if d.commandInMap(n) {
+	if d.commandInMap(n) || d.strangeCommand(n) {
 		return false
 	}
 	var f commandForm
@@ -217,12 +217,31 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 	if f.broken {
 		return false
 	}
-	fix := "give one of cmd, task, exec, pipe, parallel and defer"
-	if len(n.Content) == 2 {
-		fix += `; a command that holds ": " needs quotes`
-	}
-	d.fail(n, fix, "invalid keys in command")
+	d.fail(n, giveOne, "invalid keys in command")
 	return false
+}
+
+const giveOne = "give one of cmd, task, exec, pipe, parallel and defer"
+
+// strangeCommand tells of a map whose only key is none of a command.
+func (d *decoder) strangeCommand(n *yaml.Node) bool {
+	if len(n.Content) != 2 {
+		return false
+	}
+	k := n.Content[0]
+	if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" || slices.Contains(commandNames, k.Value) {
+		return false
+	}
+	fix := giveOne + `; a command that holds ": " needs quotes`
+	if best := closest(k.Value, func(yield func(string)) {
+		for _, name := range commandNames {
+			yield(name)
+		}
+	}); best != "" {
+		fix = fmt.Sprintf("did you mean %q?", best)
+	}
+	d.fail(k, fix, "unknown key %q in command, and nothing to run", k.Value)
+	return true
 }
 
 // commandInMap tells of a command that YAML takes for a map, since it holds ": " or
@@ -243,7 +262,11 @@ func (d *decoder) commandInMap(n *yaml.Node) bool {
 	} else if n.Style&yaml.FlowStyle != 0 {
 		before, value = "", k.Value+": "+v.Value // it stands in brackets
 	}
-	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + holds, Why: "YAML takes it for a map", Fix: "write " + before + quoteYAML(value)})
+	comment := ""
+	if i := strings.Index(value, " #"); i > 0 && before != "" {
+		value, comment = strings.TrimRight(value[:i], " "), value[i:]
+	}
+	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + holds, Why: "YAML takes it for a map", Fix: "write " + before + quoteYAML(value) + comment})
 	return true
 }
 

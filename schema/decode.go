@@ -185,7 +185,7 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		if m := missingSpace(n.Value); m != nil && n.Style == 0 {
+		if m := missingSpace(d.sourceLine(n)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > n.Column {
 			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
 			return
 		}
@@ -344,6 +344,9 @@ func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
 		fix := ""
 		if n.Kind == yaml.ScalarNode && len(n.Value) < 60 && !strings.Contains(n.Value, "\n") {
 			fix = fmt.Sprintf("write %s: [%s]", d.key, quoteYAML(n.Value))
+			if m := missingDashSpace(d.sourceLine(n)); m != nil && n.Style == 0 {
+				fix = m.fix()
+			}
 		}
 		d.fail(n, fix, "%s: expected a list of %s, found %s", d.key, of, describe(n))
 		return nil

@@ -70,7 +70,10 @@ func mistakeIn(line string) *mistake {
 			m := begins(bad)
 			m.column += strings.Index(text, bad)
 			m.line = before + fixed + comment
-			if c := bad[0]; meaning[c] == "" || !strings.HasPrefix(bad, "{{") && c == '{' {
+			switch c := bad[0]; {
+			case c == '\'' || c == '"':
+				m.what, m.why = "a text goes on behind its closing quote", "the quotes of YAML enclose all of it"
+			case meaning[c] == "":
 				m.what, m.why = fmt.Sprintf("%q between brackets must be quoted", bad), "YAML takes its braces for a map"
 			}
 			return m
@@ -216,7 +219,15 @@ func fixFlow(s string) (fixed, rest, bad string) {
 			if end < 0 {
 				return b.String(), "", bad // another kind of mistake
 			}
-			b.WriteString(s[i : i+end+1])
+			after := strings.TrimLeft(s[i+end+1:], " ")
+			if after != "" && strings.IndexByte(",]}:", after[0]) < 0 {
+				end += plainEnd(s[i+end+1:], closing)
+				if b.WriteString(quoteYAML(s[i : i+end+1])); bad == "" {
+					bad = s[i : i+end+1]
+				}
+			} else {
+				b.WriteString(s[i : i+end+1])
+			}
 			i += end + 1
 		case (c == '[' || c == '{') && !strings.HasPrefix(s[i:], "{{"):
 			inner, after, innerBad := fixFlow(s[i:])
@@ -324,6 +335,17 @@ func missingSpace(line string) *mistake {
 	start := len(line) - len(rest)
 	return &mistake{column: start + len(rest) - len(value), what: "a colon without a space behind it", why: "it is no key to YAML, but a part of the text",
 		line: line[:start] + key + ": " + value}
+}
+
+// missingDashSpace finds an item of a list that has no space behind its dash.
+func missingDashSpace(line string) *mistake {
+	line = strings.TrimRight(line, "\r\n \t")
+	rest := strings.TrimLeft(line, " ")
+	if len(rest) < 2 || rest[0] != '-' || rest[1] == '-' || rest[1] == ' ' {
+		return nil
+	}
+	indent := line[:len(line)-len(rest)]
+	return &mistake{column: len(indent) + 2, what: "a dash without a space behind it", why: "it is no item of a list to YAML, but a part of the text", line: indent + "- " + rest[1:]}
 }
 
 // noSpace returns text with a space behind the colon of its first word, where that

@@ -136,7 +136,7 @@ func findMistake(src string, err error, line int) (at int, found *mistake) {
 			continue
 		}
 		content := lineOf(src, n)
-		for _, m := range [...]*mistake{mistakeIn(content), missingSpace(content)} {
+		for _, m := range [...]*mistake{mistakeIn(content), missingSpace(content), missingDashSpace(content)} {
 			if m != nil && cures(src, err, n, content, m.line) {
 				return n, m
 			}
@@ -161,6 +161,8 @@ func syntaxHint(text string, line string) string {
 	switch {
 	case strings.Contains(text, "cannot start any token"):
 		return "put quotes around the text"
+	case strings.Contains(text, "mapping values are not allowed") && mistakeIn(line) == nil:
+		return "check the indentation of this line"
 	case strings.Contains(text, "mapping values are not allowed"):
 		return `put quotes around a text that holds ": "`
 	case strings.Contains(text, "unknown anchor"):
