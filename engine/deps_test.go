@@ -41,12 +41,12 @@ var depsRules = map[string]string{
 	"internal/statefile": "",
 	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
 	"internal/fifo":      "internal/limit",
-	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo",
+	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile",
 	"engine/watch":       "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/runs":        "engine/keeper engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit",
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells

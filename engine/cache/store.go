@@ -22,6 +22,7 @@ const (
 	logName    = "state"
 	bodiesName = "files" // bodies of large entries
 	locksName  = "locks"
+	filesName  = "outputs" // that programs write to
 	ignoreName = ".gitignore"
 	ignoreAll  = "*\n"
 	idSize     = 16
@@ -73,6 +74,9 @@ type Store struct {
 
 	// These are nil until they are needed, and where they cannot be had.
 	bodies, lockFiles *statefile.Dir
+
+	scratching sync.Once // makes scratch, and removes what was left in it
+	scratch    *statefile.Dir
 
 	mu   sync.Mutex    // guards the fields below
 	late map[id]stored // to be written at the end
@@ -372,7 +376,7 @@ func (s *Store) Close() {
 	}
 	s.tidy()
 	s.log.close()
-	for _, d := range [...]*statefile.Dir{s.bodies, s.lockFiles} {
+	for _, d := range [...]*statefile.Dir{s.bodies, s.lockFiles, s.scratch} {
 		if d != nil {
 			d.Close()
 		}

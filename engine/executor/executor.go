@@ -232,14 +232,13 @@ func (r *run) bindLate(ctx context.Context) error {
 func (r *run) whole(ctx context.Context) error {
 	t := r.step.Task
 	if len(t.Outputs) > 0 && !r.x.o.Dry {
-		f, err := os.CreateTemp("", "weft-output-")
+		file, remove, err := r.makeOutputFile()
 		if err != nil {
 			return err
 		}
-		f.Close()
-		defer os.Remove(f.Name())
-		r.having().outputFile = f.Name()
-		r.vars = append(r.vars[:len(r.vars):len(r.vars)], "WEFT_OUTPUT="+f.Name())
+		defer remove()
+		r.having().outputFile = file
+		r.vars = append(r.vars[:len(r.vars):len(r.vars)], "WEFT_OUTPUT="+file)
 	}
 	if err := r.body(ctx); err != nil {
 		return err

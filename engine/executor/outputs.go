@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/internal/unnamed"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -372,6 +373,20 @@ func at(v any, path string) (any, error) {
 		return n.String(), nil
 	}
 	return v, nil
+}
+
+// makeOutputFile makes the file that WEFT_OUTPUT names: beside the state, or one that has
+// no name of its own.
+func (r *run) makeOutputFile() (path string, remove func(), err error) {
+	path, remove, err = r.x.o.Store.Scratch(r.cookie().String())
+	if err == nil {
+		return path, remove, nil
+	}
+	f, path, err := unnamed.Named()
+	if err != nil {
+		return "", nil, err
+	}
+	return path, func() { f.Close() }, nil
 }
 
 // maxOutputFile is how much commands may write to the file that WEFT_OUTPUT names.

@@ -34,7 +34,12 @@ func fileTap(t *testing.T, dir string, mode Mode) keeper {
 	}
 	t.Cleanup(func() { target.Close() })
 	return keeper{target.File, func() []byte {
-		b, err := os.ReadFile(target.Name())
+		if mode == Atomic {
+			if err := target.Commit(); err != nil {
+				t.Error(err)
+			}
+		}
+		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Error(err)
 		}

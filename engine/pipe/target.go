@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/google/uuid"
-
 	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/unnamed"
 )
@@ -22,8 +20,9 @@ import (
 // name until Commit, in the same directory, so that nobody ever sees half of it.
 type Target struct {
 	*os.File
-	path  string // where it is to be; "" when it is there
-	added bool   // Commit adds it to path, and does not replace that
+	path    string // where it is to be; "" when it is there
+	added   bool   // Commit adds it to path, and does not replace that
+	unnamed bool   // it has no name yet
 }
 
 // Mode is how a target is opened.
@@ -78,14 +77,16 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 		f, err := unnamed.File()
 		return &Target{File: f, path: path, added: true}, err
 	}
-	f, err := os.OpenFile(path+".weft-tmp-"+uuid.NewString()[:8], os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return nil, err
+	f, without := unnamed.For(path, perm)
+	if !without {
+		if f, err = openBeside(path, perm); err != nil {
+			return nil, err
+		}
 	}
 	if exists {
 		f.Chmod(perm) // as it was, whatever the umask
 	}
-	return &Target{File: f, path: path}, nil
+	return &Target{File: f, path: path, unnamed: without}, nil
 }
 
 func openToAdd(ctx context.Context, path string) (*os.File, error) {
@@ -150,6 +151,16 @@ func (t *Target) Commit() error {
 		}
 		return nil
 	}
+	if t.unnamed {
+		err := nameBeside(t.File, t.path)
+		if e := t.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", t.path, err)
+		}
+		return nil
+	}
 	err := t.Close()
 	if t.path == "" {
 		return err
@@ -199,7 +210,7 @@ func (t *Target) add() error {
 // Discard closes the file; unless it was written in place nothing of it is left.
 func (t *Target) Discard() error {
 	err := t.Close()
-	if t.path != "" && !t.added {
+	if t.path != "" && !t.added && !t.unnamed {
 		err = errors.Join(err, os.Remove(t.Name()))
 	}
 	return err

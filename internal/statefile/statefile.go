@@ -201,6 +201,10 @@ func Size(f *os.File, limit int64) (int64, error) {
 // TemporarySuffix ends the names of files that WriteFile has not finished.
 const TemporarySuffix = ".new"
 
+// BesideSuffix ends the names of files that stand beside what they are to become, outside of
+// any directory of state: no pattern matches them.
+const BesideSuffix = ".weft-tmp"
+
 // WriteFile replaces the file called name, whatever it was, by one with the content b
 // that nobody else may read. Readers see the old one or the new one.
 func (d *Dir) WriteFile(name string, b []byte) error {
