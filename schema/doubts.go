@@ -55,13 +55,10 @@ func (d *decoder) template(n *yaml.Node) *yaml.Node {
 
 // oddSpace finds what looks like a space before the name of k, a key.
 func (d *decoder) oddSpace(k *yaml.Node) *mistake {
-	for _, r := range k.Value {
-		if spaces[r] == "" {
-			return nil
-		}
-		return oddSpace(d.sourceLine(k))
+	if r, _ := utf8.DecodeRuneInString(k.Value); spaces[r] == "" {
+		return nil
 	}
-	return nil
+	return oddSpace(d.sourceLine(k))
 }
 
 // doubtText notes a text that YAML does not take as it is written.

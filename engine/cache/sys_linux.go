@@ -149,15 +149,6 @@ func identify(path string) (identity, error) {
 	return identity{uint64(raw.Dev), raw.Ino}, err
 }
 
-// writable reports whether files can be made in dir.
-func writable(dir string) bool {
-	switch unix.Access(dir, unix.W_OK|unix.X_OK) {
-	case unix.EROFS, unix.EACCES, unix.EPERM:
-		return false
-	}
-	return true
-}
-
 func inode(f *os.File) (ino uint64, size int64, err error) {
 	var raw unix.Stat_t
 	err = unix.Fstat(int(f.Fd()), &raw)

@@ -83,11 +83,6 @@ func identify(path string) (id identity, err error) {
 	return id, nil
 }
 
-func writable(dir string) bool {
-	info, err := os.Stat(dir)
-	return err != nil || info.Mode().Perm()&0o222 != 0
-}
-
 func inode(f *os.File) (ino uint64, size int64, err error) {
 	info, err := f.Stat()
 	if err != nil {

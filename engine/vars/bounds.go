@@ -397,7 +397,7 @@ func replaced(n, count, to int) int {
 // the other, and more.
 func (x *execution) steps(from, to, step, more int) {
 	const most = 1 << 53 // beyond that they are no numbers for templates, and sums of them overflow
-	if max(from, to, step) > most || min(from, to, step) < -most {
+	if int64(max(from, to, step)) > most || int64(min(from, to, step)) < -most {
 		panic(errItems)
 	}
 	step = max(step, -step, 1)
