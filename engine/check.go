@@ -19,8 +19,14 @@ func Check(w *schema.Workflow) diag.List {
 	list.Append(vars.CheckTemplates(w))
 	list.Append(plan.CheckOutputs(w))
 	list.Append(vars.CheckDotenv(w))
+	told := map[diag.Pos]bool{} // a file that is included twice has its tasks twice
 	options := func(pos diag.Pos, about string, set, shopt []string) {
-		for _, err := range shell.CheckOptions(set, shopt) {
+		problems := shell.CheckOptions(set, shopt)
+		if len(problems) == 0 || told[pos] {
+			return
+		}
+		told[pos] = true
+		for _, err := range problems {
 			list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.Other, What: about + err.Error()})
 		}
 	}

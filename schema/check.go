@@ -18,7 +18,7 @@ import (
 // as warnings, what only may be wrong. Names and texts that are templates are
 // passed over.
 func Check(w *Workflow) diag.List {
-	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}}
+	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}, told: map[problem]bool{}}
 	for _, d := range w.shadowed {
 		c.list.Add(d)
 	}
@@ -44,6 +44,15 @@ type checker struct {
 	// parsed are the scripts that were looked at: a file that is included twice
 	// has each of its own twice.
 	parsed map[Text]bool
+	told   map[problem]bool
+}
+
+// problem is a problem at its place, without the name of its task: a file that is
+// included twice has each of its own twice.
+type problem struct {
+	pos  diag.Pos
+	kind diag.Kind
+	what string
 }
 
 // maxSuggested bounds how many of the missing tasks get a suggestion: each is
@@ -51,6 +60,19 @@ type checker struct {
 const maxSuggested = 100
 
 func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix string) {
+	p := problem{pos, k, what}
+	if strings.HasPrefix(what, "task ") {
+		if _, rest, ok := strings.Cut(what, "\": "); ok {
+			p.what = rest
+		}
+	}
+	if k == diag.MissingTask {
+		p.what = "" // the name has the namespace of the include
+	}
+	if c.told[p] {
+		return
+	}
+	c.told[p] = true
 	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
 }
 
