@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/keeper"
 )
 
 // roleVariable is the variable that makes the test program a second program.
@@ -48,7 +49,10 @@ func play(role string) int {
 	case "short-lived":
 		return 3
 	case "weft": // starts one, says so, and stays
-		os.Setenv(roleVariable, "stays")
+		os.Setenv(roleVariable, "plain")
+		if keeper.Available {
+			os.Setenv(roleVariable, "stays") // what its end of input does not end
+		}
 		c := New(Options{Version: "v1", Environ: os.Environ()})
 		f, err := c.Taskfile(context.Background(), &channel.TaskfileRequest{URL: "pid"})
 		if err != nil {
