@@ -32,6 +32,7 @@ import (
 //	write:N           write N bytes to stdout; N may end in K, M or G
 //	read:N            read N bytes from stdin, or to its end without N
 //	fill              write to stdout until it takes no more, and say how much that was
+//	trace:PID         trace a process, for as long as it lives, and let it go on
 //	exit:N            end, here and now
 //	hold              do what the test says, until it ends or says exit
 //
@@ -166,6 +167,12 @@ func (p *program) do(word string) (string, error) {
 	case "fill":
 		n, err := fill(1)
 		return strconv.Itoa(n), err
+	case "trace":
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			return "", err
+		}
+		return "", trace(n)
 	case "exit":
 		n, err := strconv.Atoi(arg)
 		if err == nil {
