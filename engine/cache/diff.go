@@ -128,13 +128,20 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 // findMade finds what Generates match; false when a pattern matches nothing.
 // Git ignores most of what is generated: here that makes no difference.
 func (c *Check) findMade(ctx context.Context) error {
-	found, err := c.t.find(ctx, c.in.Dir, c.in.Generates, false)
+	match := (*Tree).matchMade
+	if c.in.Loose {
+		match = (*Tree).match
+	}
+	found, err := c.t.findBy(ctx, c.in.Dir, c.in.Generates, false, match)
 	if err != nil {
 		return err
 	}
 	c.whole = found.items
-	if len(found.unmatched) > 0 {
-		c.reason = Reason{Kind: "generates", Name: found.unmatched[0].Glob, New: "gone"}
+	for _, p := range found.unmatched {
+		if c.in.Loose || !c.t.isDirectory(c.in.Dir, p.Glob) {
+			c.reason = Reason{Kind: "generates", Name: p.Glob, New: "gone"}
+			break
+		}
 	}
 	return nil
 }

@@ -34,9 +34,16 @@ var errPattern = errors.New("pattern cannot be answered")
 
 // find answers patterns in order.
 func (t *Tree) find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (s set, err error) {
+	return t.findBy(ctx, dir, ps, gitignore, (*Tree).match)
+}
+
+// matcher answers one pattern, as Tree.match does.
+type matcher func(t *Tree, ctx context.Context, dir, glob string) ([]item, []skipped, error)
+
+func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore bool, match matcher) (s set, err error) {
 	var lost left
 	for _, p := range ps {
-		found, skipped, err := t.match(ctx, dir, p.Glob)
+		found, skipped, err := match(t, ctx, dir, p.Glob)
 		if err != nil {
 			return set{}, err
 		}
@@ -73,9 +80,12 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, []skipped, 
 	err := w.recursive(base, rest)
 	if err == errNotRecursive {
 		w.found, w.skipped = w.found[:0], nil
+		literal, unquoted := unquote(rest)
 		switch {
 		case simple(rest):
 			err = w.segments(base, rest)
+		case unquoted:
+			err = w.segments(base, literal)
 		default:
 			err = w.shell(base, rest)
 		}
@@ -87,6 +97,16 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]item, []skipped, 
 		return nil, w.skipped, nil
 	}
 	return sorted(w.found), w.skipped, nil
+}
+
+// matchMade is match for what is generated: a directory is there by what is in it, where a
+// pattern matches no file.
+func (t *Tree) matchMade(ctx context.Context, dir, glob string) ([]item, []skipped, error) {
+	found, skipped, err := t.match(ctx, dir, glob)
+	if err != nil || len(found) > 0 {
+		return found, skipped, err
+	}
+	return t.match(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*")
 }
 
 // named returns the file at a path, if there is one.
@@ -147,7 +167,12 @@ func plain(s, special string) bool {
 
 // simple reports whether s is for walk.segments.
 func simple(s string) bool {
-	if !plain(s, "*?") || !utf8.ValidString(s) {
+	return plain(s, "*?") && segmented(s)
+}
+
+// segmented reports whether `**` stands alone between slashes in s.
+func segmented(s string) bool {
+	if !utf8.ValidString(s) {
 		return false
 	}
 	for rest, seg, more := s, "", true; more; {
@@ -157,6 +182,35 @@ func simple(s string) bool {
 		}
 	}
 	return true
+}
+
+// unquote takes the quotes and backslashes out of a pattern for walk.segments, in which
+// nothing that they stand before or around is `*` or `?`. ok is false for any other. The
+// shell's own expansion takes a directory's name as it is written, with the backslashes.
+func unquote(s string) (literal string, ok bool) {
+	if !strings.ContainsAny(s, `\'"`) || !strings.ContainsAny(s, "*?") {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s) && strings.IndexByte("*?/", s[i+1]) < 0:
+			i++
+			b.WriteByte(s[i])
+		case c == '\'' || c == '"':
+			inner, _, closed := strings.Cut(s[i+1:], s[i:i+1])
+			if !closed || strings.ContainsAny(inner, "*?\\") || c == '"' && strings.ContainsAny(inner, "$`") {
+				return "", false
+			}
+			b.WriteString(inner)
+			i += len(inner) + 1
+		case plain(s[i:i+1], "*?"):
+			b.WriteByte(c)
+		default:
+			return "", false
+		}
+	}
+	return b.String(), segmented(b.String())
 }
 
 // walk is one pattern on its way through the directories.

@@ -15,7 +15,7 @@ import (
 // TestGlobReference compares with what the reference (3.54.0) matches, in
 // loops over `sources` of a task in the directory w. testdata/globs.txt has
 // fixtures, each followed by patterns (excluding ones begin with "!") and what
-// they match. For those called "dangling" that is what it matches where the link that
+// they match, and what they match here if that differs. For those called "dangling" that is what it matches where the link that
 // leads nowhere is not: with it, it matches nothing.
 func TestGlobReference(t *testing.T) {
 	data, err := os.ReadFile("testdata/globs.txt")
@@ -33,6 +33,9 @@ func TestGlobReference(t *testing.T) {
 			root := fixture(t, spec)
 			for line := range strings.Lines(cases) {
 				in, out, _ := strings.Cut(line, "\t")
+				if _, ours, differs := strings.Cut(out, "\t"); differs {
+					out = ours
+				}
 				var pats, want []string
 				decodeJSON(t, in, &pats)
 				decodeJSON(t, out, &want)

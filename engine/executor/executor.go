@@ -62,15 +62,16 @@ type Options struct {
 
 // Executor executes steps. It is safe for concurrent use.
 type Executor struct {
-	o        Options
-	terminal chan struct{} // held by the one interactive command
-	buffers  *buffers      // of relays
-	copies   *buffers      // of all else that is reported
-	digests  digests
-	late     late
-	outputs  sync.Map // of settled steps: *plan.Step to *outputs
-	ends     sync.Map // of steps that are members of a group: *plan.Step to ends
-	gangs    gangs
+	o         Options
+	terminal  chan struct{} // held by the one interactive command
+	buffers   *buffers      // of relays
+	copies    *buffers      // of all else that is reported
+	digests   digests
+	unmatched sync.Map // patterns that were warned of: unmatched to true
+	late      late
+	outputs   sync.Map // of settled steps: *plan.Step to *outputs
+	ends      sync.Map // of steps that are members of a group: *plan.Step to ends
+	gangs     gangs
 }
 
 // New returns an Executor.

@@ -217,12 +217,21 @@ func (r *run) key() string {
 	return key
 }
 
-// warnUnmatched tells of patterns that are probably misspelt.
+// warnUnmatched tells of patterns that are probably misspelt: of each of a task once.
 func (r *run) warnUnmatched(c *cache.Check) {
 	for _, p := range c.Unmatched {
+		if _, told := r.x.unmatched.LoadOrStore(unmatched{r.step.Task, p}, true); told {
+			continue
+		}
 		r.emit(&event.DiagnosticFound{Time: now(), Diagnostic: &diag.Diagnostic{Pos: p.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
-			What: fmt.Sprintf("task %q: %q matches no file", r.step.Name, p.Glob)}})
+			What: fmt.Sprintf("task %q: %q matches no file", r.step.Name, p.Glob), Fix: r.x.o.Tree.Hint(r.dir, p)}})
 	}
+}
+
+// unmatched is a pattern of a task that matches no file.
+type unmatched struct {
+	task    *schema.Task
+	pattern cache.Pattern
 }
 
 // Inputs is everything the step's fingerprint covers.
@@ -385,9 +394,9 @@ func overlap(a, b string) bool {
 	i, j := strings.IndexAny(a, `*?[{$~\`), strings.IndexAny(b, `*?[{$~\`)
 	switch {
 	case i < 0 && j < 0:
-		return a == b
+		return a == b || strings.HasPrefix(b, a+"/") // a may be a directory
 	case i < 0:
-		return strings.HasPrefix(a, b[:j])
+		return strings.HasPrefix(a, b[:j]) || strings.HasPrefix(b[:j], a+"/")
 	case j < 0:
 		return strings.HasPrefix(b, a[:i])
 	}
