@@ -92,9 +92,9 @@ func (f *foreseen) add(cs map[foreseenCall]bool) {
 	}
 }
 
-// foresee evaluates the variables of files that the tasks see which s calls, and
-// those that these call and need. A call whose task is only known when it is
-// reached is left out.
+// foresee evaluates the variables of files that calls of s refer to: the tasks that it
+// calls, and in turn those that these call, need and read. A call whose task is only
+// known when it is reached is left out.
 func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
 	if !f.calls || !e.x.dynamic() {
 		return nil
@@ -204,15 +204,23 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(t, f), l.from); err != nil {
 		return err
 	}
-	if len(t.Deps) == 0 && !f.calls {
+	if len(t.Deps) == 0 && len(f.streams) == 0 && !f.calls {
 		return nil
 	}
 	s := &Step{Task: t, Name: call.Name, Scope: x.o.Resolver.Scope(call, vars.Fast), bound: &bound{}}
+	for _, in := range f.streams {
+		if err := l.call(ctx, s, &schema.Command{Kind: schema.Call, Text: in.Text, Vars: in.Vars, CommandOptions: &noOptions}); err != nil {
+			return err
+		}
+	}
 	if err := l.commands(ctx, s, t.Deps); err != nil {
 		return err
 	}
 	return l.commands(ctx, s, t.Cmds)
 }
+
+// noOptions are those of a call that is only looked at.
+var noOptions schema.CommandOptions
 
 // passed are the names of variables, as one text.
 func passed(vs schema.Vars) string {
