@@ -396,6 +396,17 @@ func wordText(w *syntax.Word) (text string, known bool) {
 	return b.String(), known && !strings.Contains(b.String(), unknownWord)
 }
 
+// mayNeedBash reports whether a call of name may be one that the interpreter fails on.
+// It is asked of every command.
+func mayNeedBash(name string) bool {
+	switch name {
+	case "read", "mapfile", "readarray", "wait", "command", "exec", "unset", "cd", "trap", "printf",
+		"bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs", "logout", "suspend", "ulimit", "umask":
+		return true
+	}
+	return false
+}
+
 // bashOnlyCall returns what is wrong with a call of a builtin, or nil. Arguments
 // that are not known are unknownArg.
 func bashOnlyCall(args []string) *BashOnly {

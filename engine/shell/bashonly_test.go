@@ -68,6 +68,9 @@ func TestCheckScript(t *testing.T) {
 		var got []string
 		for _, b := range CheckScript(tt.script, func(name string) bool { return name == "DECLARED" }) {
 			got = append(got, b.What)
+			if name, _, _ := strings.Cut(b.What, " "); b.inCall && !mayNeedBash(name) {
+				t.Errorf("%s: callHandler does not look at %s", tt.script, name)
+			}
 		}
 		if s := strings.Join(got, "; "); s != tt.want {
 			t.Errorf("%s\n\tgot  %s\n\twant %s", tt.script, s, tt.want)

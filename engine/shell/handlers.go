@@ -32,7 +32,7 @@ var (
 // callHandler sees every simple command before it runs.
 func callHandler(ctx context.Context, args []string) ([]string, error) {
 	r, hc := of(ctx)
-	if !r.s.o.Plain && !r.advised.Load() {
+	if mayNeedBash(args[0]) && !r.s.o.Plain && !r.advised.Load() {
 		if b := bashOnlyCall(args); b != nil && b.inCall && !slices.Contains(r.p.funcs, args[0]) {
 			r.adviseBash(hc.Stderr, b)
 		}
