@@ -95,7 +95,7 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
 		if sc.Stderr != nil {
-			fmt.Fprintf(sc.Stderr, "%s: %v; a script that begins without #! needs a shell\n", diag.Printable(path), err)
+			fmt.Fprintf(sc.Stderr, "%s: %s; a script that begins without #! needs a shell\n", diag.Printable(path), diag.Printable(err.Error()))
 		}
 		return exitError(notExecutable)
 	}

@@ -75,7 +75,7 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 	case "eval", "source", ".":
 		r.loose.Store(true)
 		if err := evaluable(&hc, args); err != nil {
-			fmt.Fprintf(hc.Stderr, "%s: %v\n", args[0], err)
+			fmt.Fprintf(hc.Stderr, "%s: %s\n", args[0], diag.Printable(err.Error()))
 			return failure, nil
 		}
 	}

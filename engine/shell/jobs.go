@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/weftrun/weft/schema/diag"
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -113,13 +114,13 @@ func (j *jobs) kill(path string, by syscall.Signal) {
 func (r *run) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
 	sig, targets, err := killArgs(args[1:])
 	if err != nil {
-		fmt.Fprintf(hc.Stderr, "kill: %v\n", err)
+		fmt.Fprintf(hc.Stderr, "kill: %s\n", diag.Printable(err.Error()))
 		return []string{"false"}, nil
 	}
 	status := colon
 	for _, t := range targets {
 		if err := r.signal(hc, t, sig); err != nil {
-			fmt.Fprintf(hc.Stderr, "kill: (%s) - %v\n", t, err)
+			fmt.Fprintf(hc.Stderr, "kill: (%s) - %v\n", diag.Printable(t), err)
 			status = []string{"false"}
 		}
 	}
