@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -171,13 +173,26 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command)
 		s.bound.commands = append(s.bound.commands, Command{Source: c, Text: c.Text.S, Shown: c.Text.S, Vars: c.Vars, Scope: s.Scope})
 		return nil
 	}
-	return e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
+	first := true
+	return e.eachItem(ctx, s, c, func(scope *vars.Scope, n int) error {
 		b := binder{ctx: ctx, scope: scope}
 		cmd := b.command(s.Task, nil, c)
+		if first {
+			if err := limit.Grow(int64(n) * commandBytes); err != nil {
+				return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
+			}
+			s.bound.commands, first = slices.Grow(s.bound.commands, n), false
+		}
 		s.bound.commands = append(s.bound.commands, cmd)
+		if err := limit.Grow(int64(len(cmd.Text) + len(cmd.Shown))); err != nil && b.err == nil {
+			return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
+		}
 		return b.err
 	})
 }
+
+// commandBytes is about how many bytes a command takes without its texts.
+const commandBytes = 256
 
 // BindDeferred binds a deferred command when it runs; exitCode is "" when no
 // command failed. From a template that fails on, it stays as it is written: what
@@ -208,7 +223,7 @@ func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f 
 		f(Call{Name: d.Text.S, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
 	}
-	return e.eachItem(ctx, s, d, func(scope *vars.Scope) error {
+	return e.eachItem(ctx, s, d, func(scope *vars.Scope, _ int) error {
 		name, err := scope.Expand(ctx, d.Text)
 		if err != nil {
 			return err

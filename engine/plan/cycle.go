@@ -21,6 +21,10 @@ func (e *expansion) closesCycle(s *Step) error {
 	if e.path[s.Task] == 0 {
 		return nil
 	}
+	if e.path[s.Task] > maxNested {
+		e.exploded = true // the ways to get so deep are too many to be told
+		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+	}
 	for a := s.From; a != nil; a = a.From {
 		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
 			return &CycleError{Path: e.x.shorter(pathFrom(a, s), s.Name), Name: s.Name, Pos: s.Pos}

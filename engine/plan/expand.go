@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -21,6 +23,7 @@ const (
 	maxSteps  = 1_000_000
 	maxNested = 1_000   // calls from bodies, one inside the other
 	maxDepth  = 100_000 // needs of needs; bounds the stack
+	stepBytes = 1_000   // that a step takes, about
 )
 
 // Host answers what expansion must ask of the world. Its methods may be called
@@ -209,6 +212,10 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if e.x.steps.Add(1) > maxSteps {
 		e.exploded = true
 		return nil, &CycleError{Name: name, Why: StepLimit}
+	}
+	if err := limit.Grow(stepBytes); err != nil {
+		e.exploded = true
+		return nil, &LoopError{Task: name, Pos: cmp.Or(s.Pos, t.Pos), What: err.Error()}
 	}
 	if f.misplaced != nil {
 		return nil, f.misplaced[0]

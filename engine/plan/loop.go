@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -18,33 +19,46 @@ type item struct {
 	keyed bool
 }
 
+// items are the iterations of a loop. They are made one by one: there may be very many.
+type items struct {
+	n  int
+	at func(i int) item
+}
+
 // eachItem calls f once for every iteration of c's loop with the loop's
-// variables in scope, or once when c has none.
-func (e *expansion) eachItem(ctx context.Context, s *Step, c *schema.Command, f func(*vars.Scope) error) error {
+// variables in scope and the number of iterations, or once when c has none.
+func (e *expansion) eachItem(ctx context.Context, s *Step, c *schema.Command, f func(scope *vars.Scope, n int) error) error {
 	if c.For == nil {
-		return f(s.Scope)
+		return f(s.Scope, 1)
 	}
 	items, err := e.items(ctx, s, c.For)
 	if err != nil {
 		return err
 	}
+	if items.n > limit.Passes {
+		return &LoopError{Task: s.Name, Pos: c.For.Pos, What: limit.Count("what the loop makes", limit.Passes, "passes").Error()}
+	}
 	as := c.For.As
 	if as == "" {
 		as = "ITEM"
 	}
-	for _, it := range items {
+	for i := range items.n {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		it := items.at(i)
 		bindings := []vars.Binding{{Name: as, Value: it.value}}
 		if it.keyed {
 			bindings = append(bindings, vars.Binding{Name: "KEY", Value: it.key})
 		}
-		if err := f(s.Scope.With(bindings...)); err != nil {
+		if err := f(s.Scope.With(bindings...), items.n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) ([]item, error) {
+func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) (items, error) {
 	switch {
 	case f.List != nil:
 		return plain(f.List), nil
@@ -63,103 +77,92 @@ func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) ([]item, 
 	case f.From == "generates":
 		return e.fileItems(ctx, s, s.Generates())
 	}
-	return nil, nil
+	return items{}, nil
 }
 
-func plain(values []any) []item {
-	items := make([]item, len(values))
-	for i, v := range values {
-		items[i].value = v
-	}
-	return items
+func plain[T any](values []T) items {
+	return items{len(values), func(i int) item { return item{value: values[i]} }}
 }
 
-func (e *expansion) fileItems(ctx context.Context, s *Step, globs []Glob) ([]item, error) {
+func (e *expansion) fileItems(ctx context.Context, s *Step, globs []Glob) (items, error) {
 	dir, err := s.Scope.Dir(ctx)
 	if err != nil {
-		return nil, err
+		return items{}, err
 	}
 	files, err := e.x.o.Host.Files(ctx, dir, globs, e.gitignore(s))
-	if err != nil {
-		return nil, err
-	}
-	items := make([]item, len(files))
-	for i, f := range files {
-		items[i].value = f
-	}
-	return items, nil
+	return plain(files), err
 }
 
-func varItems(ctx context.Context, s *Step, f *schema.For) ([]item, error) {
+func varItems(ctx context.Context, s *Step, f *schema.For) (items, error) {
 	v, _, err := s.Scope.Get(ctx, f.Var)
 	if err != nil {
-		return nil, err
+		return items{}, err
 	}
 	switch v := v.(type) {
 	case nil:
-		return nil, nil
+		return items{}, nil
 	case string:
-		parts := strings.Fields(v)
-		if f.Split != "" {
-			parts = strings.Split(v, f.Split)
-		}
-		items := make([]item, len(parts))
-		for i, p := range parts {
-			items[i].value = p
-		}
-		return items, nil
+		return plain(parts(v, f.Split)), nil
 	}
 	if list, ok := asList(v); ok {
 		return plain(list), nil
 	}
 	if m := reflect.ValueOf(v); m.Kind() == reflect.Map {
-		items := make([]item, 0, m.Len())
+		all := make([]item, 0, m.Len())
 		for _, k := range m.MapKeys() {
-			items = append(items, item{m.MapIndex(k).Interface(), fmt.Sprint(k.Interface()), true})
+			all = append(all, item{m.MapIndex(k).Interface(), fmt.Sprint(k.Interface()), true})
 		}
-		sort.Slice(items, func(i, j int) bool { return items[i].key < items[j].key })
-		return items, nil
+		sort.Slice(all, func(i, j int) bool { return all[i].key < all[j].key })
+		return items{len(all), func(i int) item { return all[i] }}, nil
 	}
-	return nil, &LoopError{Task: s.Name, Pos: f.Pos, What: "loop var must be a delimiter-separated string, list or a map"}
+	return items{}, &LoopError{Task: s.Name, Pos: f.Pos, What: "loop var must be a delimiter-separated string, list or a map"}
+}
+
+// parts splits a text by a separator, or by white space if that is empty: not into many
+// more parts than a loop may have passes.
+func parts(s, separator string) []string {
+	if separator != "" {
+		return strings.SplitN(s, separator, limit.Passes+2)
+	}
+	var fields []string
+	for f := range strings.FieldsSeq(s) {
+		if fields = append(fields, f); len(fields) > limit.Passes {
+			break
+		}
+	}
+	return fields
 }
 
 // matrixItems is the Cartesian product of the rows, the first one slowest.
-func matrixItems(ctx context.Context, s *Step, f *schema.For) ([]item, error) {
-	combos := []map[string]any{{}}
-	for _, row := range f.Matrix {
-		values := row.Items
+func matrixItems(ctx context.Context, s *Step, f *schema.For) (items, error) {
+	rows := make([][]any, len(f.Matrix))
+	n := 1
+	for i, row := range f.Matrix {
+		rows[i] = row.Items
 		if row.Ref != "" {
 			v, err := s.Scope.Ref(ctx, row.Ref)
 			if err != nil {
-				return nil, &LoopError{Task: s.Name, Pos: row.Pos, What: err.Error()}
+				return items{}, &LoopError{Task: s.Name, Pos: row.Pos, What: err.Error()}
 			}
 			list, ok := asList(v)
 			if !ok {
-				return nil, &LoopError{Task: s.Name, Pos: row.Pos, What: fmt.Sprintf("matrix reference %q must resolve to a list", row.Ref)}
+				return items{}, &LoopError{Task: s.Name, Pos: row.Pos, What: fmt.Sprintf("matrix reference %q must resolve to a list", row.Ref)}
 			}
-			values = list
+			rows[i] = list
 		}
-		next := make([]map[string]any, 0, len(combos)*len(values))
-		if len(combos)*len(values) > maxSteps {
-			return nil, &LoopError{Task: s.Name, Pos: f.Pos, What: fmt.Sprintf("matrix has more than %d combinations", maxSteps)}
-		}
-		for _, c := range combos {
-			for _, v := range values {
-				m := make(map[string]any, len(c)+1)
-				for k, x := range c {
-					m[k] = x
-				}
-				m[row.Name] = v
-				next = append(next, m)
-			}
-		}
-		combos = next
+		n = min(n*len(rows[i]), limit.Passes+1)
 	}
-	items := make([]item, len(combos))
-	for i, c := range combos {
-		items[i].value = c
+	if n > limit.Passes {
+		return items{}, &LoopError{Task: s.Name, Pos: f.Pos, What: fmt.Sprintf("matrix has more than %d combinations", limit.Passes)}
 	}
-	return items, nil
+	return items{n, func(i int) item {
+		m := make(map[string]any, len(rows))
+		for r := len(rows) - 1; r >= 0; r-- {
+			m[f.Matrix[r].Name] = rows[r][i%len(rows[r])]
+			i /= len(rows[r])
+		}
+		return item{value: m}
+	}}, nil
 }
 
 // asList returns the elements of any kind of slice.

@@ -166,7 +166,7 @@ func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error 
 		return nil // the files may be others by then
 	}
 	var problem error
-	err := l.e.eachItem(ctx, s, c, func(scope *vars.Scope) error {
+	err := l.e.eachItem(ctx, s, c, func(scope *vars.Scope, _ int) error {
 		name, err := scope.Expand(ctx, c.Text)
 		if err != nil {
 			return err
