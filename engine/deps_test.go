@@ -34,7 +34,7 @@ var depsRules = map[string]string{
 	"engine/keeper":      "",
 	"engine/proc":        "schema/diag engine/clock engine/keeper internal/termios",
 	"engine/cache/xxh3":  "",
-	"engine/cache":       "schema/diag engine/cache/xxh3 internal/statefile",
+	"engine/cache":       "schema/diag engine/cache/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
 	"internal/termios":   "",
 	"internal/epipe":     "",
@@ -92,7 +92,7 @@ var libraryRules = map[string]string{
 	"mvdan.cc/sh/x":                      "engine/shell", // on Windows
 	"github.com/google/uuid":             "*",
 	"github.com/hashicorp/go-multierror": "*",
-	"github.com/joho/godotenv":           "*",
+	"github.com/joho/godotenv":           "engine/vars",
 	"golang.org/x/sys":                   "*",
 	"golang.org/x/term":                  "*",
 	"net/http":                           "cmd/weft-companion/fetch", // and below: weft links no network package

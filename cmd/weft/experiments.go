@@ -1,16 +1,14 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
 
-	"github.com/joho/godotenv"
-
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -52,14 +50,11 @@ func (a *app) experiments(rc *schema.Settings) {
 // dotenvExperiments reads the .env file of the start directory, if there is one.
 func (a *app) dotenvExperiments() map[string]string {
 	path := filepath.Join(a.startDir(), ".env")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	vars, err := godotenv.Read(path)
+	values, err := vars.ReadDotenv(context.Background(), path, path)
 	if err != nil {
 		return nil
 	}
-	return vars
+	return values
 }
 
 // listExperiments answers --experiments.

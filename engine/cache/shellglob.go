@@ -11,6 +11,8 @@ import (
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/internal/limit"
 )
 
 var errNotDir error = syscall.ENOTDIR
@@ -18,9 +20,13 @@ var errNotDir error = syscall.ENOTDIR
 // shell answers a pattern by the shell's own expansion: quotes, escapes,
 // variables, braces, character classes.
 func (w *walk) shell(base, rest string) error {
+	if limit.Shell(rest) != nil {
+		return errPattern
+	}
+	get := func(name string) string { return w.t.environment(base).Get(name).String() }
 	var words []*syntax.Word
 	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader("./" + escape(rest))) {
-		if err != nil {
+		if err != nil || limit.Braces(word) != nil || limit.Expansion(word, get) != nil {
 			return errPattern
 		}
 		words = append(words, word)

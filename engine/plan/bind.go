@@ -178,7 +178,7 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command)
 		b := binder{ctx: ctx, scope: scope}
 		cmd := b.command(s.Task, nil, c)
 		if first {
-			if err := limit.Grow(int64(n) * commandBytes); err != nil {
+			if err := limit.Grow(int64(len(s.bound.commands)+n) * commandBytes); err != nil {
 				return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
 			}
 			s.bound.commands, first = slices.Grow(s.bound.commands, n), false

@@ -59,7 +59,7 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 			continue
 		}
 		path = r.below(path)
-		values, err := readDotenv(ctx, path, r.shownPath(path))
+		values, err := ReadDotenv(ctx, path, r.shownPath(path))
 		var line *DotenvLineError
 		switch {
 		case errors.As(err, &line):
@@ -111,7 +111,7 @@ func (f *frame) taskDotenv(ctx context.Context) (schema.Vars, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		values, err := readDotenv(ctx, path, f.r.shownPath(path))
+		values, err := ReadDotenv(ctx, path, f.r.shownPath(path))
 		if err != nil {
 			return nil, &DotenvError{File: file, Path: path, Err: err}
 		}

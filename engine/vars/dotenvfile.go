@@ -35,9 +35,9 @@ func (e *DotenvLineError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
 }
 
-// readDotenv reads the file at path, shown in errors as name; one that is not
+// ReadDotenv reads the file at path, shown in errors as name; one that is not
 // there says nothing.
-func readDotenv(ctx context.Context, path, name string) (map[string]string, error) {
+func ReadDotenv(ctx context.Context, path, name string) (map[string]string, error) {
 	large := &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
 	src, err := fifo.ReadAll(ctx, path, maxDotenv, large)
 	if errors.Is(err, os.ErrNotExist) {
@@ -58,12 +58,43 @@ func parseDotenv(src []byte, name string) (values map[string]string, err error) 
 		}
 	}()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	if line := growsAt(string(src)); line > 0 {
+		return nil, &DotenvLineError{Path: name, Line: line, What: fmt.Sprintf("the values up to here come to more than %d MiB", maxDotenv>>20)}
+	}
 	values, err = godotenv.UnmarshalBytes(src)
 	if err != nil {
 		return nil, dotenvProblem(string(src), name, err)
 	}
 	delete(values, "") // the last line, when it is a word alone that no newline ends
 	return values, nil
+}
+
+// growsAt returns the line of src at which the values, with the variables in them
+// replaced, come to more than maxDotenv, or 0: each may be twice the one before.
+func growsAt(src string) int {
+	if !strings.Contains(src, "$") {
+		return 0
+	}
+	sizes := map[string]int{}
+	total := 0
+	for i, line := range strings.Split(src, "\n") {
+		name, value, _ := strings.Cut(line, "=")
+		name = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), "export "))
+		size := len(value)
+		for _, part := range strings.Split(value, "$")[1:] {
+			part = strings.TrimPrefix(part, "{")
+			end := 0
+			for end < len(part) && (isLetter(part[end]) || '0' <= part[end] && part[end] <= '9') {
+				end++
+			}
+			size += sizes[part[:end]]
+		}
+		sizes[name] = size
+		if total += size; total > maxDotenv {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // dotenvProblem tells from the parser's error err, which quotes the file, which
@@ -113,7 +144,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 				continue
 			}
 			seen[path] = true
-			if _, err := readDotenv(context.Background(), path, f.S); err != nil {
+			if _, err := ReadDotenv(context.Background(), path, f.S); err != nil {
 				list.Add(&diag.Diagnostic{Pos: f.Pos, Kind: diag.Other, What: err.Error()})
 			}
 		}

@@ -2,12 +2,14 @@ package vars
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -70,6 +72,7 @@ func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key 
 		}
 	}
 	var add []Binding
+	size := 0 // of large values
 	for _, name := range specialNames {
 		if f.find(name, pos) >= 0 {
 			continue
@@ -98,14 +101,26 @@ func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key 
 		}
 		if value, ok := exported(c.v); ok && !c.absent {
 			add = append(add, Binding{name, value})
+			if len(value) > largeValue {
+				size += len(value)
+				sum := sha256.Sum256([]byte(value))
+				value = string(sum[:]) // the key is kept
+			}
 			if !strings.HasPrefix(name, "CLI_") || strings.Contains(text, name) {
 				key = append(key, name+"="+value)
 			}
 		}
 	}
 	slices.Sort(key)
+	// The environment is made of copies, here and for the program.
+	if err := limit.Grow(int64(3 * size)); err != nil {
+		return nil, nil, &TemplateError{Err: err}
+	}
 	return f.r.environment(add), key, nil
 }
+
+// largeValue is how many bytes a value has that is worth to be counted.
+const largeValue = 4 << 10
 
 // command is a command of a dynamic variable, ready to run. Commands with the
 // same key have the same result.
