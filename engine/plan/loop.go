@@ -65,8 +65,8 @@ func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) (items, e
 	case f.Var != "":
 		items, err := varItems(ctx, s, f)
 		if s.Scope.Secret(f.Var) {
-			for _, it := range items {
-				s.Scope.TellPart(f.Var, it.value)
+			for i := range min(items.n, limit.Passes) {
+				s.Scope.TellPart(f.Var, items.at(i).value)
 			}
 		}
 		return items, err
