@@ -176,6 +176,23 @@ func TestWatchLinks(t *testing.T) {
 	}
 }
 
+// TestWatchHardLinks: a file that has several names is changed by each, which a look at what
+// changed last finds.
+func TestWatchHardLinks(t *testing.T) {
+	t.Parallel()
+	w := prepareWatched(t, map[string]string{"a/x": "one", "b/y": "", "Taskfile.yml": "tasks:\n  one: {sources: [a/x], cmds: ['cp a/x one.out']}\n  two: {sources: ['b/*'], cmds: ['cp b/x two.out']}\n"})
+	w.do(os.Link(w.in("a/x"), w.in("b/x")))
+	w.start("-w", "one", "two")
+	for _, text := range []string{"one", "two"} {
+		w.write("a/x", text)
+		w.has("one.out", text)
+		w.has("two.out", text)
+	}
+	w.write("b/x", "four")
+	w.has("one.out", "four")
+	w.has("two.out", "four")
+}
+
 // TestWatchMapped: what is written through memory is seen when the file is closed, or by a
 // look at what has changed last.
 func TestWatchMapped(t *testing.T) {

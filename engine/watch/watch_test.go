@@ -296,3 +296,61 @@ func TestSystem(t *testing.T) {
 		return n == 100
 	})
 }
+
+// TestPaths: a change is told for all paths that lead to it, and what is replaced is watched
+// again.
+func TestPaths(t *testing.T) {
+	dir := t.TempDir()
+	in := func(names ...string) string { return filepath.Join(append([]string{dir}, names...)...) }
+	mkdirs(t, in("a", "sub"), in("b"))
+	write(t, in("a", "f"), "x")
+	for link, to := range map[string]string{in("b", "dir"): "../a", in("b", "file"): "../a/f"} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Skip(err)
+		}
+	}
+	w, err := New(Options{Interval: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	w.Watch([]Dir{{in("a"), true}, {in("b"), true}})
+	told := func(what string, want ...string) {
+		t.Helper()
+		seen, lost := map[string]bool{}, false
+		until(t, what, func() bool {
+			select {
+			case b := <-w.Batches():
+				lost = lost || b.Lost
+				for _, p := range b.Paths {
+					seen[p] = true
+				}
+			default:
+			}
+			return lost || !slices.ContainsFunc(want, func(p string) bool { return !seen[p] })
+		})
+	}
+	write(t, in("a", "f"), "y")
+	told("a file", in("a", "f"), in("b", "dir", "f"), in("b", "file"))
+	write(t, in("a", "sub", "g"), "y")
+	told("a file below", in("a", "sub", "g"), in("b", "dir", "sub", "g"))
+	// A directory below is replaced by another one that has the same in it.
+	mkdirs(t, in("c", "deep"))
+	if err := errors.Join(os.RemoveAll(in("a", "sub")), os.Rename(in("c"), in("a", "sub"))); err != nil {
+		t.Fatal(err)
+	}
+	told("another directory", in("a", "sub"), in("b", "dir", "sub"))
+	write(t, in("a", "sub", "deep", "h"), "y")
+	told("a file in it", in("a", "sub", "deep", "h"), in("b", "dir", "sub", "deep", "h"))
+	// So is the whole of it.
+	if err := os.Rename(in("a"), in("away")); err != nil {
+		t.Fatal(err)
+	}
+	w.Check()
+	told("that it is gone", in("a"))
+	mkdirs(t, in("a", "new"))
+	w.Check()
+	told("that it is back", in("a"))
+	write(t, in("a", "new", "i"), "y")
+	told("a file in the new one", in("a", "new", "i"), in("b", "dir", "new", "i"))
+}
