@@ -50,6 +50,8 @@ type decoder struct {
 	// takes each for and by what stands in its place.
 	unquoted map[*yaml.Node]*yaml.Node
 
+	unknown map[*yaml.Node]bool // keys that were told to be unknown
+
 	bangs   bool // see hasTag
 	depth   int
 	aliased bool
@@ -295,6 +297,13 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 		d.fail(k, "", "a key%s is %s", in, describe(k))
 		return
 	}
+	if d.unknown[k] {
+		return // it came through another alias before
+	}
+	if d.unknown == nil {
+		d.unknown = map[*yaml.Node]bool{}
+	}
+	d.unknown[k] = true
 	w := &diag.Diagnostic{
 		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
 		What: fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in),
