@@ -9,9 +9,10 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/weftrun/weft/schema/diag"
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // The interpreter numbers its background lists g1, g2 … for `$!` and has no
