@@ -2,7 +2,6 @@ package limit
 
 import (
 	"runtime"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 )
@@ -44,12 +43,10 @@ func SetLive(n int64) { live.Store(n) }
 // nothing.
 func Live() int64 { return live.Load() }
 
-// heap returns how many bytes of the heap are in use, or were until lately.
+// heap returns how many bytes of the heap are in use, or were until lately. Package
+// runtime/metrics would tell without a stop of the world, but costs every start.
 func heap() int64 {
-	s := [1]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s[:])
-	if s[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return int64(s[0].Value.Uint64())
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
