@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -179,9 +180,26 @@ func (c *checker) script(t *Task, what string, text Text) {
 		return
 	}
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "",
-			"the numbers are line and column inside the script")
+		fix := "the numbers are line and column inside the script"
+		if cutByComma(text, err) {
+			fix = "between brackets a comma ends a text: put quotes around all of it"
+		}
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "", fix)
 	}
+}
+
+// cutByComma reports whether a script has a quote without an end since it stands
+// between the brackets of a list, and a comma inside its quotes ended it.
+func cutByComma(text Text, err error) bool {
+	var bad syntax.ParseError
+	if !text.Pos.IsValid() || !errors.As(err, &bad) || !bad.Incomplete {
+		return false
+	}
+	if n := int(text.Pos.Line); n < 1 || n > text.Pos.File.Lines() {
+		return false
+	}
+	before, after, found := strings.Cut(text.Pos.File.Line(int(text.Pos.Line)), text.S)
+	return found && strings.Contains(before, "[") && strings.HasPrefix(strings.TrimLeft(after, " "), ",")
 }
 
 // wildcards reports tasks that no call can reach, since an earlier wildcard

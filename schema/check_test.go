@@ -43,6 +43,8 @@ func TestCheck(t *testing.T) {
 			`T:2:37: task "a": invalid method "guess"; use checksum, timestamp or none`},
 		{"tasks: {a: {cmds: ['echo {{.A}} |', 'if true'], status: ['(']}}", "T:1:37: task \"a\": command is no valid shell script: 1:1: `if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
 			"T:1:58: task \"a\": status is no valid shell script: 1:1: `(` must be followed by a statement list; the numbers are line and column inside the script"},
+		{"tasks: {a: {cmds: [echo \"a, b\", x]}}", "T:1:20: task \"a\": command is no valid shell script: 1:6: reached EOF without closing quote `\"`; between brackets a comma ends a text: put quotes around all of it\n" +
+			"T:1:29: task \"a\": command is no valid shell script: 1:2: reached EOF without closing quote `\"`; between brackets a comma ends a text: put quotes around all of it"},
 		{"tasks: {a: {aliases: [b, a]}, b: }", `warning: T:1:9: task "a": its alias "b" is never used; it is the name of the task at T:1:31; choose another alias`},
 		{"tasks: {a: x, b: y, a: z}", `warning: T:1:21: task "a" is defined again; the one in line 1 is never used; remove or rename one of them`},
 	} {
