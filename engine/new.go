@@ -143,7 +143,7 @@ func (e *Engine) secret(name, value string) {
 	}
 	if _, known := e.shortSecrets.LoadOrStore(name, true); !known {
 		why := "short"
-		if len(value) > pipe.MaxSecret {
+		if len(value) > pipe.MaxSecret || e.secrets.Full() {
 			why = "long"
 		}
 		e.warn(&diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("the value of the secret variable %s is too %s to be masked in output", name, why)})

@@ -24,18 +24,22 @@ const minSecret = 4
 // its length.
 const MaxSecret = 64 << 10
 
+// maxSecrets is how much all secrets may have together.
+const maxSecrets = 4 * MaxSecret
+
 // Secrets are values that must not be shown. The zero value has none. It is safe
 // for concurrent use.
 type Secrets struct {
-	mu    sync.Mutex // guards known, and the making of trie
+	mu    sync.Mutex // guards known and size, and the making of trie
 	known map[string]bool
+	size  int                  // of all that is known, and of what was too much
 	trie  atomic.Pointer[trie] // nil: none is needed, or it is to be made
 	any   atomic.Bool          // there is a secret
 }
 
 // Add makes value a secret: as it is, each of its lines, quoted or escaped, and encoded for
 // URLs and in base64, also inside of something longer. It reports false for a value that is
-// longer than MaxSecret, or too short, or too common a word, to be told from what has nothing
+// longer than MaxSecret, one too many, or too short, or too common a word, to be told from what has nothing
 // to do with it.
 func (s *Secrets) Add(value string) bool {
 	value = strings.TrimRight(value, "\r\n")
@@ -50,6 +54,9 @@ func (s *Secrets) Add(value string) bool {
 	if s.known[value] {
 		return true
 	}
+	if s.size += len(value); s.size > maxSecrets {
+		return false
+	}
 	if s.known == nil {
 		s.known = map[string]bool{}
 	}
@@ -57,6 +64,13 @@ func (s *Secrets) Add(value string) bool {
 	s.trie.Store(nil) // made again when something is masked
 	s.any.Store(true)
 	return true
+}
+
+// Full reports whether there are more secrets than can be masked.
+func (s *Secrets) Full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size > maxSecrets
 }
 
 // automaton returns what finds the secrets, or nil if there are none.

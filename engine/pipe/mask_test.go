@@ -165,13 +165,26 @@ func TestMaskCut(t *testing.T) {
 	}
 }
 
-// TestManySecrets: to know many costs what they are, not the square of it.
+// TestManySecrets: to know many costs what they are, not the square of it; and there is
+// an end to how many are known.
 func TestManySecrets(t *testing.T) {
 	var s Secrets
-	for i := range 20_000 {
-		s.Add("secret-" + strings.Repeat("x", i%50) + strconv.Itoa(i))
+	for i := range 10_000 {
+		if !s.Add("secret-" + strings.Repeat("x", i%10) + strconv.Itoa(i)) {
+			t.Fatalf("%d are too many", i)
+		}
 	}
-	if got := s.Mask("a secret-xxx19903 b"); got != "a ***** b" {
+	if got := s.Mask("a secret-xxx9903 b"); got != "a ***** b" || s.Full() {
+		t.Errorf("got %q, full: %v", got, s.Full())
+	}
+	n := 0
+	for s.Add("secret-" + strings.Repeat("y", 1000) + strconv.Itoa(n)) {
+		n++
+	}
+	if n > 1000 || !s.Full() || s.Add("one more secret") || !s.Add("secret-xxx9903") {
+		t.Errorf("%d more, full: %v", n, s.Full())
+	}
+	if got := s.Mask("a secret-xxx9903 b"); got != "a ***** b" {
 		t.Errorf("got %q", got)
 	}
 }
