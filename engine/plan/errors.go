@@ -89,7 +89,7 @@ type CycleError struct {
 // Error shows the path with the positions of its calls.
 func (e *CycleError) Error() string {
 	if e.Why == StepLimit {
-		return fmt.Sprintf("the plan has more than %d steps, with %q among them again and again; `run: once` makes equal calls one step", maxSteps, e.Name)
+		return fmt.Sprintf("the plan has more than %d steps, with %s among them again and again; `run: once` makes equal calls one step", maxSteps, at(e.Name, e.Pos))
 	}
 	var b strings.Builder
 	if e.Why == TooDeep {

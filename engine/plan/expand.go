@@ -211,7 +211,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	}
 	if e.x.steps.Add(1) > maxSteps {
 		e.exploded = true
-		return nil, &CycleError{Name: name, Why: StepLimit}
+		return nil, &CycleError{Name: name, Pos: cmp.Or(s.Pos, t.Pos), Why: StepLimit}
 	}
 	if err := limit.Grow(stepBytes); err != nil {
 		e.exploded = true
