@@ -20,8 +20,9 @@ const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_CLOSE_WR
 // over are the events after which the kernel's watch is not that of the path any more.
 const over = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
 
-// notifier is inotify. The kernel has one watch for a directory, by whatever paths it is
-// reached: changes are told for all of them.
+// notifier is inotify itself. The library that is used elsewhere (fsnotify) cannot ask for
+// closes, and knows one path of a directory; the kernel has one watch for a directory, by
+// whatever paths it is reached, and changes are told for all of them.
 type notifier struct {
 	file   *os.File
 	events chan string
