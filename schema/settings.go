@@ -40,6 +40,8 @@ type RemoteSettings struct {
 type HostHeaders struct {
 	Host    string            `yaml:"host"`
 	Headers map[string]string `yaml:"headers"`
+	// Project tells that a file of the project says so, not one of the user.
+	Project bool `yaml:"-"`
 }
 
 // DecodeSettings reads one `.taskrc` file. Keys it does not know are passed

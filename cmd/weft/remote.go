@@ -43,7 +43,13 @@ func (a *app) remoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
 	text(&o.cert, "cert", "CERT", rc.Cert)
 	text(&o.certKey, "cert-key", "CERT_KEY", rc.CertKey)
 	setting(a, flags, &o.trustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
+	// Values may come from the environment. What a project says of them is sent
+	// by runs, which do all that it says, but not by who only looks at it.
+	looking := a.opts.list || a.opts.listAll || a.opts.summary
 	for _, h := range rc.Headers {
+		if h.Project && looking {
+			continue
+		}
 		if _, known := o.headers[h.Host]; known {
 			continue // that of the nearest file counts
 		}

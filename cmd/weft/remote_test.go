@@ -320,6 +320,46 @@ func TestRemoteLikeReference(t *testing.T) {
 	}
 }
 
+// TestRemoteHeaders sends values of the environment only in runs, where the
+// project asks for it, and wherever the user does.
+func TestRemoteHeaders(t *testing.T) {
+	k := newRemoteKit(t)
+	var mu sync.Mutex
+	var got []string
+	k.handle("/x.yml", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		got = append(got, r.Header.Get("X-Key"))
+		mu.Unlock()
+		w.Header().Set("Content-Type", "text/yaml")
+		w.Write([]byte("version: '3'\ntasks: {t: {desc: d, cmds: [echo x]}}\n"))
+	})
+	host := strings.TrimPrefix(k.server.URL, "https://")
+	k.taskfile("includes: {x: '" + k.server.URL + "/x.yml'}")
+	k.env = append(k.env, "SECRET=hunter2")
+	settings := "remote: {trusted-hosts: ['" + host + "'], headers: [{host: '" + host + `', headers: {X-Key: '{{env "SECRET"}}'}}]}`
+	for _, c := range []struct{ file, args, want string }{
+		{"project", "x:t", "hunter2"},
+		{"project", "--list", ""},
+		{"project", "--list-all --json", ""},
+		{"project", "--summary x:t", ""},
+		{"home", "x:t", "hunter2"},
+		{"home", "--list", "hunter2"},
+	} {
+		got = nil
+		dir := k.project
+		if c.file == "home" {
+			dir = filepath.Dir(k.project)
+		}
+		path := filepath.Join(dir, ".taskrc.yml")
+		k.write(path, settings)
+		k.run(0, "weft "+c.args)
+		os.Remove(path)
+		if len(got) != 1 || got[0] != c.want {
+			t.Errorf("settings of the %s, weft %s: the server was sent %q, want %q", c.file, c.args, got, c.want)
+		}
+	}
+}
+
 // TestRemoteQuestion answers on a terminal.
 func TestRemoteQuestion(t *testing.T) {
 	k := newRemoteKit(t)

@@ -80,12 +80,16 @@ func parseText(s string) (string, error) {
 // there is none it costs a look per directory.
 func (a *app) taskrc() *schema.Settings {
 	all := new(schema.Settings)
+	project := true // the next file is one of the project, not of the user
 	add := func(path string, whose owners) bool {
 		src, err := readSettings(path, whose)
 		if err != nil {
 			return !errors.Is(err, fs.ErrNotExist)
 		}
 		if s, err := schema.DecodeSettings(src); err == nil {
+			for i := range s.Remote.Headers {
+				s.Remote.Headers[i].Project = project
+			}
 			all.Over(s)
 		}
 		return true
@@ -94,10 +98,12 @@ func (a *app) taskrc() *schema.Settings {
 	home := a.env("HOME")
 	for dir := range schema.Upwards(a.startDir()) {
 		passed = passed || dir == home
+		project = dir != home
 		if !add(filepath.Join(dir, ".taskrc.yml"), notPlanted) {
 			add(filepath.Join(dir, ".taskrc.yaml"), notPlanted)
 		}
 	}
+	project = false
 	if home != "" && !passed {
 		if !add(filepath.Join(home, ".taskrc.yml"), oursOnly) {
 			add(filepath.Join(home, ".taskrc.yaml"), oursOnly)
