@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"text/template/parse"
 
@@ -23,7 +24,7 @@ type execution struct {
 	ctx     context.Context
 	outputs Outputs // of the function output; nil where there are none
 
-	out    []byte
+	out    strings.Builder
 	passes int
 	work   int64
 }
@@ -33,9 +34,6 @@ var idleExecutions struct {
 	sync.Mutex // guards list
 	list       []*execution
 }
-
-// keptOut is how many bytes of out an idle execution keeps.
-const keptOut = 64 << 10
 
 // begin returns an execution for one template, to be given back by end.
 func begin(ctx context.Context, o Outputs) *execution {
@@ -56,9 +54,7 @@ func begin(ctx context.Context, o Outputs) *execution {
 
 // end gives x back.
 func (x *execution) end() {
-	if x.out = x.out[:0]; cap(x.out) > keptOut {
-		x.out = nil
-	}
+	x.out.Reset()
 	x.ctx, x.outputs, x.passes, x.work = nil, nil, 0, 0
 	idleExecutions.Lock()
 	idleExecutions.list = append(idleExecutions.list, x)
@@ -106,16 +102,16 @@ func (x *execution) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, x.pass()
 	}
-	if len(x.out)+len(p) > limit.Text {
+	size := x.out.Len() + len(p)
+	if size > limit.Text {
 		return 0, errText
 	}
-	if cap(x.out)-len(x.out) < len(p) {
-		if err := limit.Grow(int64(len(x.out) + len(p))); err != nil {
+	if x.out.Cap() < size {
+		if err := limit.Grow(int64(size)); err != nil {
 			return 0, err
 		}
 	}
-	x.out = append(x.out, p...)
-	return len(p), nil
+	return x.out.Write(p)
 }
 
 // pass counts one pass of a loop, or one use of a template that another defines.

@@ -173,7 +173,7 @@ func (t *tmpl) execute(ctx context.Context, data map[string]any, o Outputs) (out
 	if err != nil {
 		return "", failure(ctx, err)
 	}
-	return dropNoValue(string(x.out)), nil
+	return dropNoValue(x.out.String()), nil
 }
 
 // resolve evaluates t, a reference's, to its value.

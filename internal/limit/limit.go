@@ -39,7 +39,7 @@ const (
 	Problems = 100
 	// Memory is how many bytes weft itself may need while it produces more: see
 	// [Grow].
-	Memory = 384 << 20
+	Memory = 320 << 20
 )
 
 // Exceeded is something that a limit does not allow.
