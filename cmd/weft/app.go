@@ -32,6 +32,9 @@ type app struct {
 	// Of remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
+	// remoteSettings fills the options about them that most runs do not ask for;
+	// nil once it has.
+	remoteSettings func()
 }
 
 // Main runs the program and returns its exit code. args is as os.Args.

@@ -21,27 +21,22 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// remoteSettings fills the options about remote Taskfiles that no flag has set.
-func (a *app) remoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
+// applyRemoteSettings fills the options about remote Taskfiles that no flag has
+// set, but for those that [app.settings] has set for every run.
+func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
 	o := &a.opts.remote
-	boolean := func(to *bool, flag, env string, fromFile *bool) {
-		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, strconv.ParseBool)
-	}
 	duration := func(to *time.Duration, flag, env string, fromFile *time.Duration) {
 		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, time.ParseDuration)
 	}
 	text := func(to *string, flag, env string, fromFile *string) {
 		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, parseText)
 	}
-	boolean(&o.offline, "offline", "OFFLINE", rc.Offline)
-	boolean(&o.insecure, "insecure", "INSECURE", rc.Insecure)
+	setting(a, flags, &o.insecure, "insecure", "TASK_REMOTE_INSECURE", rc.Insecure, strconv.ParseBool)
 	duration(&o.timeout, "timeout", "TIMEOUT", rc.Timeout)
 	duration(&o.expiry, "expiry", "CACHE_EXPIRY", rc.CacheExpiry)
 	text(&o.cacheDir, "remote-cache-dir", "DIR", nil) // the old name
 	text(&o.cacheDir, "remote-cache-dir", "CACHE_DIR", rc.CacheDir)
 	text(&o.caCert, "cacert", "CACERT", rc.CACert)
-	text(&o.cert, "cert", "CERT", rc.Cert)
-	text(&o.certKey, "cert-key", "CERT_KEY", rc.CertKey)
 	setting(a, flags, &o.trustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
 	// Values may come from the environment. What a project says of them is sent
 	// by runs, which do all that it says, but not by who only looks at it.
@@ -86,6 +81,10 @@ func (a *app) openRemote(ctx context.Context, root string, files []schema.Remote
 }
 
 func (a *app) remoteOptions() remotefile.Options {
+	if a.remoteSettings != nil {
+		a.remoteSettings()
+		a.remoteSettings = nil
+	}
 	r := &a.opts.remote
 	o := remotefile.Options{
 		CopiesOnly: a.opts.check || a.opts.complete,

@@ -36,7 +36,10 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	text(&o.groupBegin, "output-group-begin", "TASK_OUTPUT_GROUP_BEGIN", nil)
 	text(&o.groupEnd, "output-group-end", "TASK_OUTPUT_GROUP_END", nil)
 	text(&o.tempDir, "temp-dir", "TASK_TEMP_DIR", rc.TempDir)
-	a.remoteSettings(flags, &rc.Remote)
+	boolean(&o.remote.offline, "offline", "TASK_REMOTE_OFFLINE", rc.Remote.Offline)
+	text(&o.remote.cert, "cert", "TASK_REMOTE_CERT", rc.Remote.Cert)
+	text(&o.remote.certKey, "cert-key", "TASK_REMOTE_CERT_KEY", rc.Remote.CertKey)
+	a.remoteSettings = func() { a.applyRemoteSettings(flags, &rc.Remote) }
 	if !flags.Changed("concurrency") {
 		if n, err := strconv.Atoi(a.env("TASK_CONCURRENCY")); err == nil {
 			o.concurrency = n
