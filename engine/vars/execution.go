@@ -169,7 +169,7 @@ func (x *execution) items(n int) {
 
 var (
 	errText   = limit.Bytes("what this template produces", limit.Text)
-	errPasses = limit.Count("the loops of this template make", limit.Passes, "passes")
+	errPasses = limit.Count("what the loops of this template make", limit.Passes, "passes")
 	errItems  = limit.Count("the list that this template makes", limit.Passes, "items")
 	errWork   = fmt.Errorf("this template takes too long: %w", limit.Count("what its functions go through", limit.Work, "bytes"))
 )
