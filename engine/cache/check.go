@@ -50,7 +50,7 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 	c.files.items, c.Unmatched = found.items, found.unmatched
 	c.stats = statsOf(in.Root, c.files.items)
 	c.entry = s.load(c.key)
-	c.texts = in.digest(s.secretKey())
+	c.texts = in.digest(s.salt())
 	fresh, err := c.compare(ctx)
 	if err != nil {
 		return nil, err

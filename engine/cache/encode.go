@@ -102,12 +102,19 @@ func statsOf(root string, items []item) statSum {
 	return sum
 }
 
+// salt is the version of the encoding and the key of a state in a few bytes.
+type salt [16]byte
+
+func saltOf(key [keySize]byte) *salt {
+	d := sha256.Sum256(append([]byte(formatVersion), key[:]...))
+	return (*salt)(d[:])
+}
+
 // digest covers everything of in that is not a file, and the key of the state it is kept
 // in: without that, nobody can try what a secret may be.
-func (in *Inputs) digest(key [keySize]byte) Digest {
+func (in *Inputs) digest(salt *salt) Digest {
 	p := scratch.Get().(*[]byte)
-	b := framed((*p)[:0], formatVersion)
-	b = append(b, key[:]...)
+	b := append((*p)[:0], salt[:]...)
 	b = framed(b, runtime.GOOS)                    // tools differ
 	b = framed(b, runtime.GOARCH)                  //
 	b = framed(b, relative(in.Root, in.Dir+"/"))   // commands run elsewhere do something else

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/cache/xxh3"
 	"github.com/weftrun/weft/internal/statefile"
@@ -34,6 +35,8 @@ import (
 // file has been replaced (by a compact one: temporary file and rename) reads
 // it again.
 type log struct {
+	salt atomic.Pointer[salt] // of key; nil if there is none yet
+
 	mu   sync.Mutex     // guards the fields below
 	dir  *statefile.Dir // where the file is; nil until something is written
 	f    *os.File       // open for writing; nil until something is written
@@ -98,7 +101,7 @@ func (l *log) read(f *os.File, size int64) error {
 			l.bad = true
 			return nil
 		}
-		copy(l.key[:], b[len(logMagic):])
+		l.setKey([keySize]byte(b[len(logMagic):]))
 		l.end = int64(logHead)
 		if n := len(b) / 400; len(l.live) == 0 && n > 8 {
 			l.live = make(map[id]stored, n)
@@ -283,9 +286,16 @@ func (l *log) begin(size int64) error {
 // head is what a file begins with.
 func (l *log) head() []byte {
 	if l.key == ([keySize]byte{}) {
-		rand.Read(l.key[:])
+		var key [keySize]byte
+		rand.Read(key[:])
+		l.setKey(key)
 	}
 	return append([]byte(logMagic), l.key[:]...)
+}
+
+func (l *log) setKey(key [keySize]byte) {
+	l.key = key
+	l.salt.Store(saltOf(key))
 }
 
 // secretKey returns the key for digests of secrets, if there is one yet.

@@ -133,6 +133,14 @@ func (s *Store) secretKey() [keySize]byte {
 	return key
 }
 
+// salt is that of the key.
+func (s *Store) salt() *salt {
+	if salt := s.log.salt.Load(); salt != nil {
+		return salt
+	}
+	return saltOf(s.secretKey())
+}
+
 // load returns the entry of k, or nil.
 func (s *Store) load(k id) *entry {
 	s.open()

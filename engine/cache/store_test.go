@@ -404,7 +404,7 @@ func TestSecretsAreSealed(t *testing.T) {
 		p.in.Fields = append(p.in.Fields, Field{Name: "command 2", Value: "login hunter2"}, Field{Name: "generates hunter2", Value: "x"})
 		p.in.Root, p.in.Dir = "/r", "/r/d" // of both
 		s := p.store()
-		entries[i] = &entry{texts: p.in.digest(s.secretKey()), body: encodeBody(s.explained(&p.in), p.in.Root, side{}, side{}, nil)}
+		entries[i] = &entry{texts: p.in.digest(s.salt()), body: encodeBody(s.explained(&p.in), p.in.Root, side{}, side{}, nil)}
 		if bytes.Contains(entries[i].body, []byte("hunter2")) {
 			t.Errorf("the secret stands in %q", entries[i].body)
 		}
