@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mayNap is how long KEEPER has before weft looks after it: hearing of stops costs more
+// than all else at the start of a short run.
+const mayNap = 100 * time.Millisecond
+
 // keepAwake continues KEEPER whenever somebody has stopped it, until it is gone:
 // without it nothing can be started, told to end, or known to have ended. If weft
 // is stopped, too, that is when weft goes on; if weft is gone, the kernel does it.

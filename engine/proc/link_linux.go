@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,7 +47,8 @@ type link struct {
 	lost    error         // why there is no KEEPER any more
 	reaped  bool          // KEEPER's number may be another process's
 
-	over chan struct{} // closed when KEEPER is gone
+	awake *time.Timer   // begins keepAwake
+	over  chan struct{} // closed when KEEPER is gone
 }
 
 // maxSenders is how many starts are sent at a time: enough for one to go on while
@@ -89,8 +91,8 @@ func newHost(t *Table) (host, error) {
 		return nil, unkept(err)
 	}
 	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
+	l.awake = time.AfterFunc(mayNap, l.keepAwake)
 	go l.listen()
-	go l.keepAwake()
 	return l, nil
 }
 

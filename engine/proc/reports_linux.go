@@ -136,6 +136,7 @@ func (l *link) gone() {
 	l.mu.Lock()
 	l.reaped = true
 	l.mu.Unlock()
+	l.awake.Stop()
 	var status syscall.WaitStatus
 	var err error
 	for {
