@@ -145,6 +145,14 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	d.checkStreams(n, t)
 }
 
+// HasOptions reports whether t has any of its TaskOptions.
+func (t *Task) HasOptions() bool { return t.TaskOptions != &noTaskOptions }
+
+// HasOptions reports whether c has any of its CommandOptions.
+func (c *Command) HasOptions() bool {
+	return c.CommandOptions != nil && c.CommandOptions != &noCommandOptions
+}
+
 // noTaskOptions and noCommandOptions are those of all who have none.
 var (
 	noTaskOptions    TaskOptions

@@ -28,33 +28,13 @@ const (
 // variables as references to them.
 func eachText(t *schema.Task, do func(where, schema.Text)) {
 	v := textVisitor{do}
-	v.processes(t.Processes)
 	v.commands(inCmds, t.Cmds)
-	v.texts(inStatus, t.Status...)
-	v.texts(inPrompt, t.Prompt...)
-	for i := range t.Preconditions {
-		v.texts(inPreconditions, t.Preconditions[i].Cmd, t.Preconditions[i].Msg)
-	}
 	v.variables(inEnv, t.Env)
-	for i := range t.Outputs {
-		v.texts(inOutputs, t.Outputs[i].From)
-	}
 	v.variables(inVars, t.Vars)
 	v.texts("dir", t.Dir)
-	v.texts("if", t.If)
-	v.texts("label", t.Label)
-	v.texts("prefix", t.Prefix)
-	v.texts("method", t.Method)
-	v.texts("run", t.Run)
 	v.texts("dotenv", t.Dotenv...)
-	v.globs("sources", t.Sources)
-	v.globs("generates", t.Generates)
-	for i := range t.Requires {
-		r := &t.Requires[i]
-		v.texts(inRequires, expression(r.Ref, r.Pos))
-		if r.Ref != "" || r.Enum != nil {
-			v.texts(inRequires, nameOf(r.Name, r.Pos))
-		}
+	if t.HasOptions() {
+		v.options(t)
 	}
 	v.commands(inDeps, t.Deps)
 }
@@ -65,6 +45,33 @@ func (v textVisitor) texts(in where, ts ...schema.Text) {
 	for _, t := range ts {
 		if isTemplate(t.S) {
 			v.do(in, t)
+		}
+	}
+}
+
+// options visits what most tasks leave out.
+func (v textVisitor) options(t *schema.Task) {
+	v.processes(t.Processes)
+	v.texts(inStatus, t.Status...)
+	v.texts(inPrompt, t.Prompt...)
+	for i := range t.Preconditions {
+		v.texts(inPreconditions, t.Preconditions[i].Cmd, t.Preconditions[i].Msg)
+	}
+	for i := range t.Outputs {
+		v.texts(inOutputs, t.Outputs[i].From)
+	}
+	v.texts("if", t.If)
+	v.texts("label", t.Label)
+	v.texts("prefix", t.Prefix)
+	v.texts("method", t.Method)
+	v.texts("run", t.Run)
+	v.globs("sources", t.Sources)
+	v.globs("generates", t.Generates)
+	for i := range t.Requires {
+		r := &t.Requires[i]
+		v.texts(inRequires, expression(r.Ref, r.Pos))
+		if r.Ref != "" || r.Enum != nil {
+			v.texts(inRequires, nameOf(r.Name, r.Pos))
 		}
 	}
 }
@@ -83,7 +90,7 @@ func (v textVisitor) commands(in where, cs []schema.Command) {
 			v.texts(in, c.Text)
 		}
 		v.variables(in, c.Vars)
-		if c.CommandOptions == nil {
+		if !c.HasOptions() {
 			continue
 		}
 		v.texts(in, c.If)
