@@ -32,7 +32,7 @@ func tuneGC() {
 
 // ceiling is what a heap is kept below by collections, where it can be: what a Taskfile
 // may have produced, and room for it to be collected.
-const ceiling = limit.Memory + 64<<20
+const ceiling = limit.Plan + 48<<20
 
 // room is how much a heap of n bytes may grow until it is collected.
 func room(n uint64) uint64 {
@@ -60,7 +60,11 @@ func watchGC(s *gcSentinel) {
 			debug.SetGCPercent(int(room(n) * 100 / n))
 		}
 		// A large step before the next collection is met by one in between.
-		debug.SetMemoryLimit(max(ceiling, int64(2*m.HeapAlloc)))
+		most := int64(ceiling)
+		if m.HeapAlloc >= ceiling {
+			most = int64(2 * m.HeapAlloc)
+		}
+		debug.SetMemoryLimit(most)
 		watchGC(s)
 	})
 }

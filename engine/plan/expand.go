@@ -213,7 +213,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 		e.exploded = true
 		return nil, &CycleError{Name: name, Pos: cmp.Or(s.Pos, t.Pos), Why: StepLimit}
 	}
-	if err := limit.Grow(stepBytes); err != nil {
+	if err := limit.GrowTo(stepBytes, limit.Plan); err != nil {
 		e.exploded = true
 		return nil, &LoopError{Task: name, Pos: cmp.Or(s.Pos, t.Pos), What: err.Error()}
 	}

@@ -40,6 +40,9 @@ const (
 	// Memory is how many bytes weft itself may need while it produces more: see
 	// [Grow].
 	Memory = 320 << 20
+	// Plan is Memory for the steps of a plan, which are small: of the smallest there may
+	// be a million.
+	Plan = 360 << 20
 )
 
 // Exceeded is something that a limit does not allow.

@@ -17,21 +17,24 @@ var (
 // Grow announces that about n bytes are about to be kept for what a Taskfile says.
 // It returns an error if weft would need more than [Memory] then, and costs nothing
 // to speak of before that. It is safe for concurrent use.
-func Grow(n int64) error {
+func Grow(n int64) error { return GrowTo(n, Memory) }
+
+// GrowTo is Grow with another limit than [Memory].
+func GrowTo(n, most int64) error {
 	if sum := announced.Add(n); sum < lookEvery {
 		return nil
 	}
 	looking.Lock()
 	defer looking.Unlock()
 	announced.Store(0)
-	if heap()+n <= Memory {
+	if heap()+n <= most {
 		return nil
 	}
 	runtime.GC() // what nobody uses any more is still counted
-	if heap()+n <= Memory {
+	if heap()+n <= most {
 		return nil
 	}
-	return Bytes("the memory that this Taskfile takes", Memory)
+	return Bytes("the memory that this Taskfile takes", most)
 }
 
 var live atomic.Int64
