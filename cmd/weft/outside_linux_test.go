@@ -114,14 +114,9 @@ func TestKeeperStopped(t *testing.T) {
 		keeper := keeperOf(s.Process.Pid)
 		traced, over := make(chan error), make(chan struct{})
 		go func() {
-			defer close(over)
-			runtime.LockOSThread() // for good
-			err := unix.PtraceAttach(keeper)
-			traced <- err
-			var status unix.WaitStatus
-			for err == nil && !status.Signaled() && !status.Exited() {
-				_, err = unix.Wait4(keeper, &status, unix.WALL, nil)
-			}
+			runtime.LockOSThread() // the tracer is a thread
+			traced <- unix.PtraceAttach(keeper)
+			<-over // and never hears of its end
 		}()
 		if err := <-traced; err != nil {
 			s.Process.Kill()
@@ -131,6 +126,6 @@ func TestKeeperStopped(t *testing.T) {
 		s.Process.Signal(syscall.SIGTERM)
 		s.Wait()
 		s.gone(patience)
-		<-over
+		close(over)
 	})
 }

@@ -130,6 +130,25 @@ func (l *link) tellLate() {
 	}
 }
 
+// mayLieDead is how long KEEPER may be dead without being weft's to reap: what it left
+// must not wait for that.
+const mayLieDead = time.Second
+
+// ended is what became of KEEPER.
+type ended struct {
+	status syscall.WaitStatus
+	err    error
+}
+
+// reap waits for KEEPER's end.
+func (l *link) reap() (e ended) {
+	for {
+		if _, e.err = syscall.Wait4(l.pid, &e.status, 0, nil); e.err != syscall.EINTR {
+			return e
+		}
+	}
+}
+
 // gone takes note of KEEPER's end. If it did not end by itself, when nothing was
 // left, everything it kept is ours now, and is killed.
 func (l *link) gone() {
@@ -137,19 +156,22 @@ func (l *link) gone() {
 	l.reaped = true
 	l.mu.Unlock()
 	l.awake.Stop()
-	var status syscall.WaitStatus
-	var err error
-	for {
-		if _, err = syscall.Wait4(l.pid, &status, 0, nil); err != syscall.EINTR {
-			break
-		}
+	// The system may keep who is traced from us until the tracer has taken note.
+	end := make(chan ended, 1)
+	go func() { end <- l.reap() }()
+	var e ended
+	select {
+	case e = <-end:
+		keepers.ended(l.pid)
+	case <-time.After(mayLieDead):
+		e.err = syscall.ECHILD
 	}
-	keepers.ended(l.pid)
+	status, err := e.status, e.err
 	lost := err != nil || !status.Exited() || status.ExitStatus() != 0
 	l.mu.Lock()
 	if l.lost = fs.ErrClosed; lost {
 		l.lost = ErrKeeperLost
-		if status.Exited() {
+		if err == nil && status.Exited() {
 			l.lost = fmt.Errorf("%w: it ended by itself, with %d; are enough processes and threads allowed (ulimit -u)?", ErrKeeperLost, status.ExitStatus())
 		}
 	}
