@@ -27,11 +27,37 @@ const scratch = 64 << 10
 
 // from walks anew: everything below KEEPER if group is zero; else the group's
 // programs, orphans that carry its cookie or are in a process group it left
-// behind, and everything below these.
+// behind, and everything below these. Who is left by its parent meanwhile becomes a
+// child of KEEPER behind its back, so the walk is repeated until there is none.
 func (w *walk) from(group uint32, cookie []byte) {
 	if w.text == nil {
 		w.text, w.dirents = make([]byte, scratch), make([]byte, 8<<10)
 	}
+	const most = 16
+	for range most {
+		w.once(group, cookie)
+		if !w.missed(group, cookie) {
+			return
+		}
+	}
+}
+
+// missed reports whether a child of KEEPER should have been found.
+func (w *walk) missed(group uint32, cookie []byte) bool {
+	w.pids = w.pids[:0]
+	w.childrenOf(0)
+	for _, pid := range w.pids {
+		if w.found(pid) {
+			continue
+		}
+		if p, alive := w.look(pid); alive && (group == 0 || w.belongs(&p, group, cookie)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *walk) once(group uint32, cookie []byte) {
 	w.processes, w.pids = w.processes[:0], w.pids[:0]
 	w.childrenOf(0)
 	for _, pid := range w.pids {
