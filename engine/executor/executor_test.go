@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -283,6 +284,46 @@ func TestKill(t *testing.T) {
 		case <-deadline:
 			t.Fatal("deferred commands go on")
 		}
+	}
+}
+
+// TestStopCommandIsNotStopped: a command that stops another one is no part of what
+// is told to end, however late that is told.
+func TestStopCommandIsNotStopped(t *testing.T) {
+	r := newRig(t, `tasks:
+  a:
+    stop: {cmd: 'touch asked; until [ -e told ]; do sleep 0.01; done; touch go', grace: 30s}
+    cmds: ["sh -c 'touch up; until [ -e go ]; do sleep 0.01; done; touch ended'"]
+`)
+	stops := new(executor.Stops)
+	r.o.Stops = stops
+	there := func(name string) bool {
+		_, err := os.Stat(filepath.Join(r.dir, name))
+		return err == nil
+	}
+	waitFor := func(name string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); !there(name); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("there is no %s", name)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() { done <- r.run(ctx, "a") }()
+	waitFor("up")
+	cause := executor.Interrupt(syscall.SIGTERM)
+	cancel(cause)
+	waitFor("asked")
+	stops.Stop(cause, proc.Ladder{Signal: syscall.SIGTERM, Grace: 30 * time.Second})
+	if err := os.WriteFile(filepath.Join(r.dir, "told"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if !there("ended") {
+		t.Errorf("the command was ended otherwise: %s", r.story())
 	}
 }
 

@@ -46,11 +46,17 @@ func (i interrupt) StopLadder() proc.Ladder {
 // The zero value is ready to use. It is safe for concurrent use.
 type Stops struct {
 	mu      sync.Mutex // guards the fields below
-	running map[*proc.Group]context.Context
+	running map[*proc.Group]entry
 	cause   error     // why deferred commands have until then
 	until   time.Time // zero: however long it takes
 	timer   *time.Timer
 	moves   int // how many commands have begun or ended
+}
+
+// entry is a command that runs.
+type entry struct {
+	ctx   context.Context // that it runs for
+	stops bool            // it stops another one: it is not told to end, only killed
 }
 
 // Stop has every running command told to end as l says, and limits the time of
@@ -59,8 +65,8 @@ func (s *Stops) Stop(cause error, l proc.Ladder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	longest := time.Duration(0)
-	for g, ctx := range s.running {
-		if ctx.Err() != nil {
+	for g, e := range s.running {
+		if e.ctx.Err() != nil && !e.stops {
 			g.Stop(cause, l)
 			longest = max(longest, g.Grace(l))
 		}
@@ -75,8 +81,8 @@ func (s *Stops) Stop(cause error, l proc.Ladder) {
 func (s *Stops) Kill(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for g, ctx := range s.running {
-		if ctx.Err() != nil {
+	for g, e := range s.running {
+		if e.ctx.Err() != nil {
 			g.Stop(cause, proc.Ladder{Signal: syscall.SIGKILL})
 		}
 	}
@@ -105,13 +111,20 @@ func (s *Stops) over() {
 }
 
 // Enter makes g one of the running commands, until Leave. It is run for ctx.
-func (s *Stops) Enter(ctx context.Context, g *proc.Group) {
+func (s *Stops) Enter(ctx context.Context, g *proc.Group) { s.enter(g, entry{ctx: ctx}) }
+
+// EnterStopping is Enter for a command that stops another one, which runs for ctx.
+func (s *Stops) EnterStopping(ctx context.Context, g *proc.Group) {
+	s.enter(g, entry{ctx: ctx, stops: true})
+}
+
+func (s *Stops) enter(g *proc.Group, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running == nil {
-		s.running = map[*proc.Group]context.Context{}
+		s.running = map[*proc.Group]entry{}
 	}
-	s.running[g] = ctx
+	s.running[g] = e
 	s.moves++
 	if !s.until.IsZero() && !time.Now().Before(s.until) {
 		g.Kill(s.cause)
@@ -133,10 +146,10 @@ func (s *Stops) Waiting(l proc.Ladder, elapsed time.Duration) (waiting bool, mov
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	inTime := s.until.IsZero() || time.Now().Before(s.until)
-	for g, ctx := range s.running {
+	for g, e := range s.running {
 		limit := g.Grace(l)
 		switch {
-		case ctx.Err() == nil:
+		case e.ctx.Err() == nil:
 			waiting = waiting || inTime
 		case g.Killed():
 		default:
@@ -197,7 +210,7 @@ func (r *run) stopBy(ctx context.Context, text string, stopped *shell.Script, li
 		limit = grace
 	}
 	g := x.o.Processes.NewGroup(proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie()})
-	x.o.Stops.Enter(ctx, g)
+	x.o.Stops.EnterStopping(ctx, g)
 	defer x.o.Stops.Leave(g)
 	defer g.Close()
 	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
