@@ -23,14 +23,15 @@ type run struct {
 	s       *Shell
 	sc      *Script
 	p       *parsed
-	group   *proc.Group // of sc, or its cleanup
-	in      *os.File    // what the interpreter reads in place of sc.Stdin, if not that
-	tty     bool        // in is a terminal
-	trapped atomic.Bool // the EXIT trap has begun
-	noted   atomic.Bool // see refuses
-	before  int64       // what weft's memory held before it
-	loose   atomic.Bool // text from elsewhere runs: positions say nothing
-	advised atomic.Bool // see adviseBash
+	group   *proc.Group   // of sc, or its cleanup
+	in      *os.File      // what the interpreter reads in place of sc.Stdin, if not that
+	tty     bool          // in is a terminal
+	trapped atomic.Bool   // the EXIT trap has begun
+	noted   atomic.Bool   // see refuses
+	before  int64         // what weft's memory held before it
+	loose   atomic.Bool   // text from elsewhere runs: positions say nothing
+	advised atomic.Bool   // see adviseBash
+	asked   atomic.Uint32 // how often Err was called
 	// captured tells that it is the command of a variable.
 	captured bool
 	jobs     jobs
@@ -52,13 +53,21 @@ func (r *run) Err() error {
 	if limit.Live() > r.before+limit.Scripts {
 		r.group.Kill(errMemory)
 	}
+	// A function that calls itself needs several statements, and kilobytes, a level.
+	if r.asked.Add(1)%lookAtStack == 0 && limit.Stacks() > limit.Stack {
+		r.group.Kill(errDepth)
+	}
 	if r.group.Refused() != nil {
 		return r.stopped()
 	}
 	return nil
 }
 
+// lookAtStack is after how many statements the stack is looked at.
+const lookAtStack = 8192
+
 var (
+	errDepth    = errors.New("the functions of this script call one another without end, or too deep for weft's own shell; shell: bash runs it in a process of its own")
 	errMemory   = fmt.Errorf("%w; shell: bash runs it in a process of its own", limit.Bytes("what this script has weft's own shell keep", limit.Scripts))
 	errCaptured = limit.Bytes("what this command writes into a variable", limit.Text)
 	errBraces   = errors.New("the braces of this script stand for too many words for weft's own shell; use a loop, or shell: bash")

@@ -20,8 +20,12 @@ const (
 	// Nested is how many things that can hold others such a script may have: the
 	// interpreter goes down into each, on a stack that must have an end.
 	Nested = 40_000
-	// Scripts is how many bytes the variables and the depth of such a script may take.
-	Scripts = 192 << 20
+	// Scripts is how many bytes the variables of such a script may take: while one is
+	// doubled there are four times as many.
+	Scripts = 96 << 20
+	// Stack is how many bytes of stack the functions of such a script may take that
+	// call one another; Go ends a program that takes a gigabyte, and doubles it by then.
+	Stack = 96 << 20
 	// Passes is how many passes a loop may have, the passes of one template all
 	// together, and how many items a list that a template makes.
 	Passes = 1_000_000

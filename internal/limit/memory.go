@@ -53,3 +53,11 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// Stacks returns how many bytes all stacks take. It stops the world for some ten
+// microseconds.
+func Stacks() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.StackInuse)
+}
