@@ -202,7 +202,7 @@ func (b *bomb) explode(t *testing.T, r *rand.Rand) (memory int64, took time.Dura
 	}
 	b1, _ := os.ReadFile(log.Name())
 	out.Write(b1)
-	memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	memory = int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 	for _, crash := range [...]string{"goroutine ", "fatal error:", "panic:", "runtime:"} {
 		if bytes.Contains(b1, []byte(crash)) {
 			return memory, took, fmt.Errorf("a crash of Go:\n%.500s\n%.500s", text, b1)
