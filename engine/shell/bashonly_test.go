@@ -109,3 +109,17 @@ func TestKnownSet(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCheckScript: whatever a script is, looking at it ends, and says where.
+func FuzzCheckScript(f *testing.F) {
+	for _, s := range []string{"().", "f() { read -d ''; }", "declare -A a; a+=([x]=1)", "for p in $!; do kill $p; done", "a=($!)", "trap x TERM", "${#a[@]} ${PIPESTATUS[0]}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, found := range CheckScript(text, func(string) bool { return false }) {
+			if found.Line < 1 || found.What == "" {
+				t.Errorf("%q: %+v", text, found)
+			}
+		}
+	})
+}

@@ -30,7 +30,9 @@ func awaitBegins(f *syntax.File) []uint {
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.FuncDecl:
-			own[n.Name.Value] = true
+			if n.Name != nil { // else one of zsh, which the interpreter refuses
+				own[n.Name.Value] = true
+			}
 		case *syntax.CallExpr:
 			if len(n.Args) > 1 {
 				switch n.Args[0].Lit() {
