@@ -213,7 +213,11 @@ func (r *URL) String() string {
 		return r.u.String()
 	}
 	s := r.Repository
-	if r.Path != "" {
+	switch {
+	case r.Path == "":
+	case r.short(): // what stands in it is taken as it is
+		s += "//" + r.Path
+	default:
 		s += "//" + (&url.URL{Path: "/" + r.Path}).EscapedPath()[1:]
 	}
 	if r.Ref != "" {
@@ -221,6 +225,9 @@ func (r *URL) String() string {
 	}
 	return s
 }
+
+// short reports whether the repository has the form USER@HOST:PATH.
+func (r *URL) short() bool { return !strings.Contains(r.Repository, "://") }
 
 // Redacted returns the URL as it may be shown: with xxxxx in place of a
 // password. It may hold characters that a terminal obeys.

@@ -194,7 +194,7 @@ func TestSecrets(t *testing.T) {
 // FuzzParse: what is read can be written and read again, gives no option to git
 // and no path outside a repository or a cache.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"https://u:p@h:1/a/../b.git//c/d?ref=e/f", "git@h.org:o/r.git//d?ref=x", "ssh://h/x", "https://h/%2e%2e%2f?x#y", "http://[::1]:3/x"} {
+	for _, s := range []string{"https://u:p@h:1/a/../b.git//c/d?ref=e/f", "git@h.org:o/r.git//d?ref=x", "ssh://h/x", "https://h/%2e%2e%2f?x#y", "http://[::1]:3/x", "git@00:0// "} {
 		f.Add(s, "../c.yml")
 	}
 	f.Fuzz(func(t *testing.T, text, include string) {
