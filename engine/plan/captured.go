@@ -39,7 +39,7 @@ func (c *captured) find(w *schema.Workflow) {
 	for _, t := range w.Tasks {
 		asks, known := files[t.File]
 		if !known {
-			asks = t.File == nil || strings.Contains(t.File.Source, "output")
+			asks = mayNameOutputs(t.File)
 			files[t.File] = asks
 		}
 		if !asks {

@@ -71,6 +71,7 @@ type Expander struct {
 	captured captured
 	foreseen foreseen
 	dynamic  func() bool // whether files define dynamic variables outside of tasks
+	outputs  func() bool // whether texts of tasks may name outputs
 
 	mu     sync.Mutex // guards shared
 	shared map[Key]*Step
@@ -79,7 +80,7 @@ type Expander struct {
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
 	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)),
-		dynamic: sync.OnceValue(o.Resolver.DynamicFiles)}
+		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), outputs: sync.OnceValue(func() bool { return someNameOutputs(o.Workflow) })}
 }
 
 // Expand returns the plan of the calls and everything they need. The error

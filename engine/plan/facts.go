@@ -72,7 +72,10 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 		run = x.o.Workflow.Run.S
 	}
 	f := &facts{mode: modeOf(run), static: isStatic(t), staticDeps: staticCommands(t.Deps)}
-	f.findReads(t)
+	if x.outputs() {
+		f.findOutputs(t)
+	}
+	f.findStdin(t)
 	f.later, f.calls, f.fails = isLater(t, f.late), callsTasks(t.Cmds), x.o.Resolver.CanFail(t.Vars)
 	if len(t.Sources) > 0 {
 		f.checksum = mentions(t, "CHECKSUM")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -16,9 +17,41 @@ type outputName struct {
 	pos diag.Pos
 }
 
+// mayNameOutputs reports whether texts of tasks in f may name outputs: whether the word
+// stands there, or may be hidden by an escape of YAML. It spares most workflows a look at
+// each text. nil may be any file.
+func mayNameOutputs(f *diag.File) bool {
+	if f == nil || f.Source == "" {
+		return true
+	}
+	for _, sign := range [...]string{"output", `\x`, `\u`, `\U`, "!!binary"} {
+		if strings.Contains(f.Source, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// someNameOutputs reports whether texts of some task may name outputs.
+func someNameOutputs(w *schema.Workflow) bool {
+	var last *diag.File
+	for i, t := range w.Tasks {
+		if (i == 0 || t.File != last) && mayNameOutputs(t.File) {
+			return true
+		}
+		last = t.File
+	}
+	return false
+}
+
 // findReads finds what a task reads of others: outputs that its texts name, and
 // what is its stdin.
 func (f *facts) findReads(t *schema.Task) {
+	f.findOutputs(t)
+	f.findStdin(t)
+}
+
+func (f *facts) findOutputs(t *schema.Task) {
 	eachText(t, func(in where, text schema.Text) {
 		refs := vars.OutputRefs(text.S)
 		if len(refs) == 0 {
@@ -34,6 +67,9 @@ func (f *facts) findReads(t *schema.Task) {
 		}
 	})
 	f.late = len(f.outputs) > 0
+}
+
+func (f *facts) findStdin(t *schema.Task) {
 	f.findStreams(t.Processes)
 	f.findStreamsOf(t.Cmds)
 }
