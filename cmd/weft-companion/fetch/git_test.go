@@ -326,6 +326,29 @@ func TestGitCommitAtOnce(t *testing.T) {
 	}
 }
 
+// TestTempDirsAtOnce: directories that are made at the same time are not taken for ones
+// that killed runs have left.
+func TestTempDirsAtOnce(t *testing.T) {
+	cache := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				d, err := newTempDir(cache)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := os.WriteFile(filepath.Join(d.path, "x"), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+				d.remove()
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestGitLeavesNothing: what was only for this run is gone with the Room.
 func TestGitLeavesNothing(t *testing.T) {
 	dir, _ := repository(t, func(_ func(...string), work string) { write(t, work, "Taskfile.yml", content) })

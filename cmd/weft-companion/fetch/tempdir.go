@@ -35,8 +35,16 @@ func newTempDir(cacheDir string) (*tempDir, error) {
 		parent := filepath.Join(cacheDir, channel.CommitsDir)
 		if os.MkdirAll(parent, 0o700) == nil {
 			removeLeft(parent)
-			if path, err := os.MkdirTemp(parent, tempPrefix); err == nil {
-				return &tempDir{path: path, lock: lockIn(path)}, nil
+			for range tries {
+				path, err := os.MkdirTemp(parent, tempPrefix)
+				if err != nil {
+					break
+				}
+				lock, lost := lockIn(path)
+				if !lost {
+					return &tempDir{path: path, lock: lock}, nil
+				}
+				os.RemoveAll(path)
 			}
 		}
 	}
@@ -44,18 +52,29 @@ func newTempDir(cacheDir string) (*tempDir, error) {
 	return &tempDir{path: path}, err
 }
 
-// lockIn makes the lock of a directory and takes it. It returns nil if that is
-// not possible.
-func lockIn(path string) *os.File {
-	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// tries is how often a directory is made until nobody takes it for one that is left.
+const tries = 100
+
+// lockIn makes the lock of a directory and takes it; nil means that there are no locks
+// here. lost tells that somebody was between the two, took the directory for one that
+// is left, and removes it.
+func lockIn(path string) (lock *os.File, lost bool) {
+	name := filepath.Join(path, lockName)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil
+		return nil, errors.Is(err, fs.ErrNotExist)
 	}
-	if statefile.LockFile(f, false) != nil {
+	if err := statefile.LockFile(f, false); err != nil {
 		f.Close()
-		return nil
+		return nil, errors.Is(err, statefile.ErrLocked)
 	}
-	return f
+	open, err := f.Stat()
+	there, thereErr := os.Lstat(name)
+	if err != nil || thereErr != nil || !os.SameFile(open, there) {
+		f.Close()
+		return nil, true
+	}
+	return f, false
 }
 
 // removeLeft removes the directories that killed runs have left in parent.
