@@ -345,7 +345,9 @@ func TestRemoteHeaders(t *testing.T) {
 		{"home", "x:t", "hunter2"},
 		{"home", "--list", "hunter2"},
 	} {
+		mu.Lock()
 		got = nil
+		mu.Unlock()
 		dir := k.project
 		if c.file == "home" {
 			dir = filepath.Dir(k.project)
@@ -354,9 +356,11 @@ func TestRemoteHeaders(t *testing.T) {
 		k.write(path, settings)
 		k.run(0, "weft "+c.args)
 		os.Remove(path)
+		mu.Lock()
 		if len(got) != 1 || got[0] != c.want {
 			t.Errorf("settings of the %s, weft %s: the server was sent %q, want %q", c.file, c.args, got, c.want)
 		}
+		mu.Unlock()
 	}
 }
 
