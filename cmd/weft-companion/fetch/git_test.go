@@ -380,15 +380,18 @@ func TestGitRemovesLeft(t *testing.T) {
 	write(t, commits, "run-new/HEAD", "")
 	write(t, commits, "run-file", "")
 	write(t, commits, "0123.git/HEAD", "")
-	old := time.Now().Add(-2 * unlockedFor)
-	if err := os.Chtimes(filepath.Join(commits, "run-old"), old, old); err != nil {
-		t.Fatal(err)
-	}
+	write(t, commits, "run-young/lock", "")
 	other, err := newTempDir(cache)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.remove()
+	old := time.Now().Add(-2 * settledAfter)
+	for _, path := range []string{filepath.Join(commits, "run-old"), filepath.Join(commits, "run-dead"), other.path} {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r := gitRoom(t)
 	r.Hello(channel.Hello{CacheDir: cache})
 	fetchOK(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git", CACert: ca, Names: names})
@@ -398,7 +401,7 @@ func TestGitRemovesLeft(t *testing.T) {
 	for _, e := range all {
 		left = append(left, e.Name())
 	}
-	want := []string{"0123.git", filepath.Base(other.path), "run-file", "run-new"}
+	want := []string{"0123.git", filepath.Base(other.path), "run-file", "run-new", "run-young"}
 	slices.Sort(want)
 	if !slices.Equal(left, want) {
 		t.Errorf("there are %v, want %v", left, want)

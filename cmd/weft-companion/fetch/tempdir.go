@@ -23,9 +23,9 @@ type tempDir struct {
 const (
 	tempPrefix = "run-"
 	lockName   = "lock"
-	// unlockedFor is how old a directory without a lock is at least that nobody is
-	// about to lock.
-	unlockedFor = time.Hour
+	// settledAfter is the age from which on nobody is about to lock a directory that
+	// is not locked.
+	settledAfter = time.Minute
 )
 
 // newTempDir makes a directory in the cache directory, or where the system has
@@ -91,15 +91,16 @@ func removeLeft(parent string) {
 	}
 }
 
-// isLeft reports whether nobody uses a directory any more.
+// isLeft reports whether nobody uses a directory any more. A young one is never left:
+// between its making and its lock it looks as if it were.
 func isLeft(path string) bool {
-	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		info, err := os.Lstat(path)
-		return err == nil && time.Since(info.ModTime()) > unlockedFor
-	}
-	if err != nil {
+	info, err := os.Lstat(path)
+	if err != nil || time.Since(info.ModTime()) < settledAfter {
 		return false
+	}
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR, 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
 	}
 	defer f.Close()
 	return statefile.LockFile(f, false) == nil
