@@ -42,12 +42,12 @@ var depsRules = map[string]string{
 	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
 	"internal/fifo":      "internal/limit",
 	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile",
-	"engine/watch":       "engine/clock",
+	"engine/fswatch":     "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/runs":        "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/watch engine/executor internal/statefile",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
 	// by taskurl what is remote, and the second program fetches that.
@@ -85,7 +85,7 @@ var libraryRules = map[string]string{
 	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
 	"github.com/rogpeppe/go-internal":    "cmd/weft/remotefile", // its diff; the rest is for tests
-	"github.com/fsnotify/fsnotify":       "engine/watch",
+	"github.com/fsnotify/fsnotify":       "engine/fswatch",
 	"github.com/creack/pty":              "engine/pipe",
 	"mvdan.cc/sh/v3/interp":              "engine/shell",
 	"mvdan.cc/sh/v3":                     "*",

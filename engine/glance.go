@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weftrun/weft/engine/watch"
+	"github.com/weftrun/weft/engine/fswatch"
 )
 
 // The system does not tell of everything: not of what a program writes through memory
@@ -71,7 +71,7 @@ func (v *watching) glance(ctx context.Context) {
 		v.remember(path)
 	}
 	if changed != nil {
-		v.changed(ctx, watch.Batch{Paths: changed})
+		v.changed(ctx, fswatch.Batch{Paths: changed})
 	}
 	v.glanceLater()
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -204,7 +204,7 @@ func (v *watching) laneEnded(ctx context.Context, end laneEnd) {
 		return
 	}
 	if l.again {
-		v.look(ctx, l, watch.Batch{Lost: true})
+		v.look(ctx, l, fswatch.Batch{Lost: true})
 		v.tellEnd(end, true)
 		v.start(ctx, l)
 		return
@@ -213,7 +213,7 @@ func (v *watching) laneEnded(ctx context.Context, end laneEnd) {
 	type change struct{ stale, paths []string }
 	changes := make([]change, len(v.lanes))
 	for i, o := range v.lanes {
-		changes[i].stale, changes[i].paths = v.look(ctx, o, watch.Batch{Lost: true})
+		changes[i].stale, changes[i].paths = v.look(ctx, o, fswatch.Batch{Lost: true})
 	}
 	v.tellEnd(end, false)
 	v.tellIdle()

@@ -8,8 +8,8 @@ import (
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -19,7 +19,7 @@ type watchedStep struct {
 	dir       string
 	sources   []cache.Pattern
 	gitignore bool
-	bases     []watch.Dir // where its sources are
+	bases     []fswatch.Dir // where its sources are
 	files     map[string]cache.Digest
 }
 
@@ -88,7 +88,7 @@ func (v *watching) watchedStep(s *plan.Step, dir string) *watchedStep {
 }
 
 // base is the directory that all files are in which a pattern matches.
-func base(dir, glob string) watch.Dir {
+func base(dir, glob string) fswatch.Dir {
 	fixed, rest := "", glob
 	for {
 		part, more, found := strings.Cut(rest, "/")
@@ -100,12 +100,12 @@ func base(dir, glob string) watch.Dir {
 	if !filepath.IsAbs(glob) {
 		fixed = filepath.Join(dir, fixed)
 	}
-	return watch.Dir{Path: filepath.Clean(fixed), Deep: strings.Contains(rest, "/") || strings.Contains(rest, "**")}
+	return fswatch.Dir{Path: filepath.Clean(fixed), Deep: strings.Contains(rest, "/") || strings.Contains(rest, "**")}
 }
 
 // look returns the steps of a lane whose sources are not what they were, and the paths
 // that are why.
-func (v *watching) look(ctx context.Context, l *lane, b watch.Batch) (stale, paths []string) {
+func (v *watching) look(ctx context.Context, l *lane, b fswatch.Batch) (stale, paths []string) {
 	for _, s := range l.watched {
 		near := s.near(b.Paths)
 		if len(near) == 0 && !b.Lost {

@@ -13,8 +13,8 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -31,7 +31,7 @@ type WatchOptions struct {
 	// the terminal may be somebody else's.
 	Idle func(idle bool)
 	// System replaces the operating system's notice of changes, in tests.
-	System watch.System
+	System fswatch.System
 }
 
 // Key is what the user asks for while watching.
@@ -49,7 +49,7 @@ type watching struct {
 	o        WatchOptions
 	workflow *schema.Workflow
 	tree     *cache.Tree
-	watcher  *watch.Watcher
+	watcher  *fswatch.Watcher
 	ids      atomic.Int32
 	clock    clock.Clock
 
@@ -90,7 +90,7 @@ func (e *Engine) Watch(ctx context.Context, calls []plan.Call, o WatchOptions) e
 		v.lanes = append(v.lanes, &lane{call: c})
 	}
 	var err error
-	v.watcher, err = watch.New(watch.Options{Interval: o.Interval, Poll: o.Poll, Ignore: v.ignored, Clock: &v.clock, System: o.System, Warn: v.warn})
+	v.watcher, err = fswatch.New(fswatch.Options{Interval: o.Interval, Poll: o.Poll, Ignore: v.ignored, Clock: &v.clock, System: o.System, Warn: v.warn})
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ const gitPatience = 10 * time.Second
 
 // settled returns b with all that comes until git has ended what it does: it changes
 // many files, and some twice.
-func (v *watching) settled(b watch.Batch) watch.Batch {
+func (v *watching) settled(b fswatch.Batch) fswatch.Batch {
 	lock := filepath.Join(v.workflow.Dir, ".git", "index.lock")
 	for end := time.Now().Add(gitPatience); time.Now().Before(end); {
 		if _, err := os.Stat(lock); err != nil {
@@ -209,7 +209,7 @@ func (v *watching) settled(b watch.Batch) watch.Batch {
 }
 
 // changed deals with a batch of changes.
-func (v *watching) changed(ctx context.Context, b watch.Batch) {
+func (v *watching) changed(ctx context.Context, b fswatch.Batch) {
 	if b.Lost {
 		v.tree.Dirty()
 	}
@@ -242,10 +242,10 @@ func (v *watching) changed(ctx context.Context, b watch.Batch) {
 // prepare finds out what the lanes are made from, and watches that.
 func (v *watching) prepare(ctx context.Context) {
 	v.files = map[string]bool{}
-	var dirs []watch.Dir
+	var dirs []fswatch.Dir
 	for _, f := range v.workflow.Files() {
 		v.files[f] = true
-		dirs = append(dirs, watch.Dir{Path: filepath.Dir(f)})
+		dirs = append(dirs, fswatch.Dir{Path: filepath.Dir(f)})
 	}
 	v.env = map[string]bool{}
 	dotenv := func(texts []schema.Text) {
@@ -253,7 +253,7 @@ func (v *watching) prepare(ctx context.Context) {
 			if !strings.ContainsAny(t.S, "{$~") { // a name that is known
 				name := absolute(v.workflow.Dir, t.S)
 				v.env[filepath.Clean(name)] = true
-				dirs = append(dirs, watch.Dir{Path: filepath.Dir(filepath.Clean(name))})
+				dirs = append(dirs, fswatch.Dir{Path: filepath.Dir(filepath.Clean(name))})
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// Package watch turns changes of files into batches of paths. It watches
+// Package fswatch turns changes of files into batches of paths. It watches
 // directories, never files, so that it does not matter how an editor saves; a
 // directory that appears is watched, and what is in it already is reported. One that is
 // to be watched and is not there, or not any more, is waited for. Links are followed: what
@@ -8,7 +8,7 @@
 //
 // Where the system cannot tell of changes, or refuses to for so many directories,
 // they are looked at from time to time instead.
-package watch
+package fswatch
 
 import (
 	"io/fs"

@@ -1,4 +1,4 @@
-package watch
+package fswatch
 
 import "golang.org/x/sys/unix"
 

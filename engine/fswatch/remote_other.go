@@ -1,6 +1,6 @@
 //go:build !linux
 
-package watch
+package fswatch
 
 // remote reports whether dir is on a file system that does not tell of all changes:
 // not known here.
