@@ -18,7 +18,7 @@
 // for every task are kept for all scopes. A dynamic variable sees all scalars
 // before it as $NAME: when one is run, everything before it is computed first, in
 // order. Equal commands in equal surroundings run once (dynamic.go). When that is,
-// and what is computed at all, is said in when.go.
+// and what is computed at all, is said in start.go.
 package vars
 
 import (
@@ -45,7 +45,7 @@ type Options struct {
 	Exe      string      // argv[0]: TASK_EXE
 	UserDir  string      // the directory weft was started in: USER_WORKING_DIR
 	Version  string      // weft's own: WEFT_VERSION
-	Shell    Shell       // nil: no dynamic variable is ever run, see when.go
+	Shell    Shell       // nil: no dynamic variable is ever run, see start.go
 	// EnvPrecedence lets the workflow's env beat the process environment.
 	EnvPrecedence bool
 	// OnDynamic, if set, is told of every command of a dynamic variable that
