@@ -44,7 +44,7 @@ var depsRules = map[string]string{
 	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile",
 	"engine/fswatch":     "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
-	"engine/runs":        "engine/keeper engine/proc",
+	"engine/ps":          "engine/keeper engine/proc",
 
 	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
@@ -69,7 +69,7 @@ var depsRules = map[string]string{
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/runs engine engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/ps engine engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

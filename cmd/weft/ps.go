@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/cmd/weft/report"
-	"github.com/weftrun/weft/engine/runs"
+	"github.com/weftrun/weft/engine/ps"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -17,7 +17,7 @@ const stopPatience = 30 * time.Second
 
 // ps shows the runs that go on.
 func (a *app) ps() int {
-	rs, err := runs.List()
+	rs, err := ps.List()
 	if err != nil {
 		return a.fail(fmt.Errorf("%s: --ps: %w", a.name, err))
 	}
@@ -29,7 +29,7 @@ func (a *app) ps() int {
 }
 
 // showRuns writes a line for each run, and one below it for each process.
-func (a *app) showRuns(w *report.Out, rs []runs.Run) {
+func (a *app) showRuns(w *report.Out, rs []ps.Run) {
 	for _, r := range rs {
 		w.Show(fmt.Sprintf("%s  pid %d  %s  %s  %s\n", shortRun(r.ID), r.Pid, time.Since(r.Since).Round(time.Second), diag.Printable(r.Dir), oneLine(r.Command)))
 		for _, p := range r.Processes {
@@ -57,15 +57,15 @@ func (a *app) stopRun() int {
 	if len(a.opts.calls) > 0 {
 		name = a.opts.calls[0]
 	}
-	r, err := runs.Find(name)
+	r, err := ps.Find(name)
 	if err != nil {
-		var choice *runs.ChoiceError
+		var choice *ps.ChoiceError
 		if errors.As(err, &choice) {
 			a.showRuns(a.err, choice.Runs)
 		}
 		return a.fail(fmt.Errorf("%s: --stop: %w", a.name, err))
 	}
-	ended, err := runs.Stop(r, stopPatience)
+	ended, err := ps.Stop(r, stopPatience)
 	switch {
 	case err != nil:
 		return a.fail(fmt.Errorf("%s: --stop: %w", a.name, err))
@@ -78,7 +78,7 @@ func (a *app) stopRun() int {
 
 // reap ends what runs left behind that were killed together with their keeper.
 func (a *app) reap() int {
-	left, err := runs.Reap(a.opts.calls, a.opts.reap == "all")
+	left, err := ps.Reap(a.opts.calls, a.opts.reap == "all")
 	for _, l := range left {
 		what := fmt.Sprintf("%s (pid %d, of run %s, task %s)", oneLine(l.Command), l.Pid, shortRun(l.Run), diag.Printable(l.Task))
 		switch {

@@ -1,10 +1,10 @@
-// Package runs finds the runs of a user on this machine, and what runs that were
+// Package ps finds the runs of a user on this machine, and what runs that were
 // killed left behind. There is no register of runs that could be wrong: processes
 // are asked for in /proc, where each shows by its environment which run it is of.
 //
 // A run is found by its keeper (package keeper), so one that has not started a
 // program yet is not there.
-package runs
+package ps
 
 import (
 	"errors"
