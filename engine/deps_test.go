@@ -33,8 +33,8 @@ var depsRules = map[string]string{
 	"engine/clock":       "",
 	"engine/keeper":      "",
 	"engine/proc":        "schema/diag engine/clock engine/keeper internal/termios",
-	"engine/cache/xxh3":  "",
-	"engine/cache":       "schema/diag engine/cache/xxh3 internal/statefile internal/limit",
+	"internal/xxh3":      "",
+	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
 	"internal/termios":   "",
 	"internal/epipe":     "",
@@ -46,8 +46,8 @@ var depsRules = map[string]string{
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":          "engine/keeper engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/cache engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
+	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
 	// by taskurl what is remote, and the second program fetches that.
@@ -82,7 +82,7 @@ var libraryRules = map[string]string{
 	"github.com/go-task/slim-sprig/v3":   "engine/vars",
 	"github.com/go-task/template":        "engine/vars",
 	"github.com/davecgh/go-spew":         "engine/vars",
-	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: engine/cache/xxh3 is the same
+	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: internal/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
 	"github.com/rogpeppe/go-internal":    "cmd/weft/remotefile", // its diff; the rest is for tests
 	"github.com/fsnotify/fsnotify":       "engine/fswatch",
@@ -100,7 +100,7 @@ var libraryRules = map[string]string{
 	"crypto/x509":                        "cmd/weft-companion/fetch",
 	"os/exec":                            "internal/probe", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
-	"unsafe":                             "engine/keeper engine/cache engine/proc",
+	"unsafe":                             "engine/keeper engine/fingerprint engine/proc",
 }
 
 // nameRules says which files, or packages, may use a name of another package.

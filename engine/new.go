@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -37,8 +37,8 @@ type Engine struct {
 	secrets      *pipe.Secrets
 	shortSecrets sync.Map // names that were warned of
 	processes    *proc.Table
-	tree         *cache.Tree
-	store        *cache.Store
+	tree         *fingerprint.Tree
+	store        *fingerprint.Store
 	resolver     *vars.Resolver
 	queue        *queue
 	stopping     stopping
@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
-	e.tree = cache.NewTree(o.Environ)
+	e.tree = fingerprint.NewTree(o.Environ)
 	e.tree.Warn = e.warn
 	e.store = e.openStore(o.Dry)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))
@@ -182,8 +182,8 @@ func statePlace(o *Options) statefile.Place {
 }
 
 // openStore opens the state, for looking only if so said.
-func (e *Engine) openStore(readOnly bool) *cache.Store {
-	return cache.Open(statePlace(&e.o), cache.Options{ReadOnly: readOnly, Warn: e.warn, Secret: e.secrets.Holds, Within: proc.OuterSteps(e.o.Environ)})
+func (e *Engine) openStore(readOnly bool) *fingerprint.Store {
+	return fingerprint.Open(statePlace(&e.o), fingerprint.Options{ReadOnly: readOnly, Warn: e.warn, Secret: e.secrets.Holds, Within: proc.OuterSteps(e.o.Environ)})
 }
 
 // emit sends an event to the sink: through the queue of a run, or at once.

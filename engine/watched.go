@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -17,10 +17,10 @@ import (
 type watchedStep struct {
 	label     string
 	dir       string
-	sources   []cache.Pattern
+	sources   []fingerprint.Pattern
 	gitignore bool
 	bases     []fswatch.Dir // where its sources are
-	files     map[string]cache.Digest
+	files     map[string]fingerprint.Digest
 }
 
 // findSources returns the steps with sources among all that a call needs or calls.
@@ -28,7 +28,7 @@ func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) (
 	x := plan.NewExpander(e.expanderOptions())
 	seen := map[string]bool{}
 	var found []*watchedStep
-	var made []cache.Pattern // what one of the steps makes is no outside change
+	var made []fingerprint.Pattern // what one of the steps makes is no outside change
 	var visit func(c plan.Call) error
 	visit = func(c plan.Call) error {
 		p, err := x.Expand(ctx, c)
@@ -49,7 +49,7 @@ func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) (
 				found = append(found, v.watchedStep(s, dir))
 			}
 			for _, p := range executor.Patterns(s.Generates()) {
-				made = append(made, cache.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
+				made = append(made, fingerprint.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
 			}
 			if s.Late() {
 				continue // its commands are known when it runs
@@ -135,10 +135,10 @@ func (v *watching) compare(ctx context.Context, s *watchedStep, paths []string, 
 	}
 	if !all {
 		for _, p := range paths {
-			if d := cache.Content(ctx, p); d != s.files[p] {
+			if d := fingerprint.Content(ctx, p); d != s.files[p] {
 				changed = append(changed, p)
 				v.tree.Found(p, d)
-				if s.files[p] = d; d == (cache.Digest{}) {
+				if s.files[p] = d; d == (fingerprint.Digest{}) {
 					delete(s.files, p)
 				}
 			}

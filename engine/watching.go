@@ -10,9 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -48,7 +48,7 @@ type watching struct {
 	e        *Engine
 	o        WatchOptions
 	workflow *schema.Workflow
-	tree     *cache.Tree
+	tree     *fingerprint.Tree
 	watcher  *fswatch.Watcher
 	ids      atomic.Int32
 	clock    clock.Clock

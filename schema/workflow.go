@@ -180,7 +180,7 @@ type TaskOptions struct {
 	Platforms     []Platform
 	Set, Shopt    []string
 
-	// Up to date: see engine/cache.
+	// Up to date: see engine/fingerprint.
 	Sources, Generates []Glob
 	Status             []Text
 	Method             Text   // template: "", checksum, timestamp, none

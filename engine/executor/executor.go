@@ -16,9 +16,9 @@ import (
 	"os"
 	"sync"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -33,8 +33,8 @@ type Options struct {
 	Workflow  *schema.Workflow
 	Shell     *shell.Shell
 	Processes *proc.Table
-	Store     *cache.Store
-	Tree      *cache.Tree
+	Store     *fingerprint.Store
+	Tree      *fingerprint.Tree
 	Stops     *Stops
 	Clock     *clock.Clock   // of time limits; nil is one that never stands still
 	Expander  *plan.Expander // binds texts that name outputs; nil if there are none

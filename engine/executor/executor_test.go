@@ -15,9 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
@@ -87,12 +87,12 @@ func (r *rig) run(ctx context.Context, name string) error {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := cache.Open(statefile.Place{Base: r.dir, Path: ".weft"}, cache.Options{})
+	store := fingerprint.Open(statefile.Place{Base: r.dir, Path: ".weft"}, fingerprint.Options{})
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
 	o := r.o
-	o.Workflow, o.Shell, o.Processes, o.Store, o.Tree = w, shell.New(shell.Options{}), table, store, cache.NewTree(os.Environ())
+	o.Workflow, o.Shell, o.Processes, o.Store, o.Tree = w, shell.New(shell.Options{}), table, store, fingerprint.NewTree(os.Environ())
 	if o.Stops == nil {
 		o.Stops = new(executor.Stops)
 	}

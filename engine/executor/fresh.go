@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
@@ -21,7 +21,7 @@ type digests struct{ m sync.Map }
 
 // freshness is the verdict on one step; its zero value is "always runs".
 type freshness struct {
-	check   *cache.Check
+	check   *fingerprint.Check
 	dry     bool
 	silent  bool // success is not recorded
 	unlock  func()
@@ -87,7 +87,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 		return f, false, nil
 	}
 	in, err := r.Inputs(ctx)
-	if err != nil || in.Method == cache.None {
+	if err != nil || in.Method == fingerprint.None {
 		return f, false, err
 	}
 	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
@@ -105,7 +105,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 }
 
 // isFresh gives what is recorded of the step to those that need it.
-func (r *run) isFresh(c *cache.Check) {
+func (r *run) isFresh(c *fingerprint.Check) {
 	r.x.digests.m.Store(r.step, c.Digest)
 	r.recall(c)
 }
@@ -118,7 +118,7 @@ func (r *run) checkForced(ctx context.Context, f *freshness) error {
 		return nil
 	}
 	in, err := r.Inputs(ctx)
-	if err != nil || in.Method == cache.None {
+	if err != nil || in.Method == fingerprint.None {
 		return nil // an error of what it is not asked about
 	}
 	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
@@ -130,7 +130,7 @@ func (r *run) checkForced(ctx context.Context, f *freshness) error {
 
 // lock takes the entry's lock; who had to wait for it, or finds that something
 // else is recorded by now, looks again, because another process may have done the work.
-func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun bool) (_ *freshness, fresh bool, err error) {
+func (r *run) lock(ctx context.Context, f *freshness, in *fingerprint.Inputs, mustRun bool) (_ *freshness, fresh bool, err error) {
 	step := r.cookie().String()
 	unlock, changed, free := f.check.TryLock(step)
 	if !free {
@@ -141,7 +141,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *cache.Inputs, mustRun 
 			})
 		})
 	}
-	var own *cache.OwnLockError
+	var own *fingerprint.OwnLockError
 	if errors.As(err, &own) {
 		err = &diag.Diagnostic{Pos: r.step.Task.Pos, Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", r.step.Name),
 			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
@@ -186,18 +186,18 @@ type MethodError struct{ Method string }
 func (e *MethodError) Error() string { return fmt.Sprintf("invalid method %q", e.Method) }
 
 // methodOf resolves the step's up-to-date method.
-func methodOf(s *plan.Step, byDefault string) (cache.Method, error) {
+func methodOf(s *plan.Step, byDefault string) (fingerprint.Method, error) {
 	m := s.Method()
 	if m == "" {
 		m = byDefault
 	}
 	switch m {
 	case "", "checksum":
-		return cache.Checksum, nil
+		return fingerprint.Checksum, nil
 	case "timestamp":
-		return cache.Timestamp, nil
+		return fingerprint.Timestamp, nil
 	case "none":
-		return cache.None, nil
+		return fingerprint.None, nil
 	}
 	return 0, &MethodError{m}
 }
@@ -218,7 +218,7 @@ func (r *run) key() string {
 }
 
 // warnUnmatched tells of patterns that are probably misspelt: of each of a task once.
-func (r *run) warnUnmatched(c *cache.Check) {
+func (r *run) warnUnmatched(c *fingerprint.Check) {
 	for _, p := range c.Unmatched {
 		if _, told := r.x.unmatched.LoadOrStore(unmatched{r.step.Task, p}, true); told {
 			continue
@@ -231,11 +231,11 @@ func (r *run) warnUnmatched(c *cache.Check) {
 // unmatched is a pattern of a task that matches no file.
 type unmatched struct {
 	task    *schema.Task
-	pattern cache.Pattern
+	pattern fingerprint.Pattern
 }
 
 // Inputs is everything the step's fingerprint covers.
-func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
+func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	s, w := r.step, r.x.o.Workflow
 	method, err := methodOf(s, w.Method.S)
 	if err != nil {
@@ -248,37 +248,37 @@ func (r *run) Inputs(ctx context.Context) (*cache.Inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &cache.Inputs{
+	in := &fingerprint.Inputs{
 		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
 		HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 	}
 	for i, c := range s.Commands() {
-		in.Fields = append(in.Fields, cache.Field{Name: fmt.Sprintf("command %d", i+1), Value: r.commandText(c), Secret: c.Shown != c.Text})
+		in.Fields = append(in.Fields, fingerprint.Field{Name: fmt.Sprintf("command %d", i+1), Value: r.commandText(c), Secret: c.Shown != c.Text})
 	}
 	options := union(w.Set, s.Task.Set, nil)
 	options = union(options, w.Shopt, s.Task.Shopt)
 	if len(options) > 0 {
-		in.Fields = append(in.Fields, cache.Field{Name: "shell options", Value: strings.Join(options, " ")})
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "shell options", Value: strings.Join(options, " ")})
 	}
 	for _, e := range env {
-		in.Fields = append(in.Fields, cache.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
 	}
 	for _, u := range s.Scope.Uses() {
-		in.Fields = append(in.Fields, cache.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
 	}
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
 		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, w.Dir) {
-			in.Fields = append(in.Fields, cache.Field{Name: "need " + n.Label, Value: d.(cache.Digest).String()[:16]})
+			in.Fields = append(in.Fields, fingerprint.Field{Name: "need " + n.Label, Value: d.(fingerprint.Digest).String()[:16]})
 		}
 	})
 	return in, nil
 }
 
 // fileInputs are the inputs as far as files go.
-func (r *run) fileInputs(ctx context.Context) (*cache.Inputs, error) {
+func (r *run) fileInputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	s, w := r.step, r.x.o.Workflow
 	method, err := methodOf(s, w.Method.S)
 	if err != nil {
@@ -287,7 +287,7 @@ func (r *run) fileInputs(ctx context.Context) (*cache.Inputs, error) {
 	if r.loose() {
 		return r.looseInputs(ctx, method)
 	}
-	return &cache.Inputs{
+	return &fingerprint.Inputs{
 		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, FilesOnly: true,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
@@ -303,20 +303,20 @@ func (r *run) loose() bool {
 // looseInputs are the inputs by the rule of the format's own runner: one state
 // a task, whatever it is called with; the names and the content of its sources,
 // or their times; and that what it generates is there.
-func (r *run) looseInputs(ctx context.Context, method cache.Method) (*cache.Inputs, error) {
+func (r *run) looseInputs(ctx context.Context, method fingerprint.Method) (*fingerprint.Inputs, error) {
 	s, w := r.step, r.x.o.Workflow
-	in := &cache.Inputs{
+	in := &fingerprint.Inputs{
 		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + schema.FingerprintV3, Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, Loose: true,
 		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
 	}
 	sources := Patterns(s.Sources())
-	if method != cache.Checksum {
+	if method != fingerprint.Checksum {
 		in.Sources = sources
 		return in, nil
 	}
 	sum, err := r.x.o.Store.Checksum(ctx, r.x.o.Tree, r.dir, sources, in.Gitignore)
-	in.Fields = []cache.Field{{Name: "sources content", Value: sum}}
+	in.Fields = []fingerprint.Field{{Name: "sources content", Value: sum}}
 	return in, err
 }
 
@@ -353,20 +353,20 @@ func (r *run) commandText(c plan.Command) string {
 }
 
 // Patterns are globs as the cache knows them.
-func Patterns(gs []plan.Glob) []cache.Pattern {
+func Patterns(gs []plan.Glob) []fingerprint.Pattern {
 	if len(gs) == 0 {
 		return nil
 	}
-	ps := make([]cache.Pattern, len(gs))
+	ps := make([]fingerprint.Pattern, len(gs))
 	for i, g := range gs {
-		ps[i] = cache.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
+		ps[i] = fingerprint.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
 	}
 	return ps
 }
 
 // reads reports whether sources may match what the need generates. It may say
 // yes where the answer is no: then the step runs once more than it had to.
-func reads(dir string, sources []cache.Pattern, need *plan.Step, root string) bool {
+func reads(dir string, sources []fingerprint.Pattern, need *plan.Step, root string) bool {
 	needDir, err := need.Scope.Dir(context.Background())
 	if err != nil {
 		return true

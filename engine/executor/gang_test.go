@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
@@ -146,12 +146,12 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := cache.Open(statefile.Place{Base: dir, Path: ".weft"}, cache.Options{})
+	store := fingerprint.Open(statefile.Place{Base: dir, Path: ".weft"}, fingerprint.Options{})
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
 	for i, want := range want {
 		expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-		x := executor.New(executor.Options{Workflow: w, Shell: shell.New(shell.Options{}), Processes: table, Store: store, Tree: cache.NewTree(os.Environ()),
+		x := executor.New(executor.Options{Workflow: w, Shell: shell.New(shell.Options{}), Processes: table, Store: store, Tree: fingerprint.NewTree(os.Environ()),
 			Stops: new(executor.Stops), Force: func(*plan.Step) bool { return false }, Flush: func() {}})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		p, err := expander.Expand(ctx, plan.Call{Name: fmt.Sprintf("g%d", i)})

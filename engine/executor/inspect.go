@@ -3,7 +3,7 @@ package executor
 import (
 	"context"
 
-	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 )
 
@@ -44,13 +44,13 @@ func (r *run) bindAll(ctx context.Context) error {
 }
 
 // Why is Fresh with the reasons why not.
-func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []cache.Reason, error) {
+func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []fingerprint.Reason, error) {
 	r := &run{x: x, step: s}
 	if err := r.bindAll(ctx); err != nil {
 		return false, nil, err
 	}
 	if n := r.unknownNeed(); n != nil {
-		return false, []cache.Reason{{Kind: "need", Name: n.Label, New: "its output is not known before it runs"}}, nil
+		return false, []fingerprint.Reason{{Kind: "need", Name: n.Label, New: "its output is not known before it runs"}}, nil
 	}
 	f, fresh, err := r.checkFresh(ctx, false)
 	if err != nil || fresh {
@@ -60,9 +60,9 @@ func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []cache.Reason,
 	case f.check != nil && !f.check.Fresh:
 		return false, advise(x.o.Workflow, s, f.check.Why(ctx)), nil
 	case len(s.Task.Status) > 0:
-		return false, []cache.Reason{{Kind: "status"}}, nil
+		return false, []fingerprint.Reason{{Kind: "status"}}, nil
 	case f.check == nil && len(s.Task.Sources) > 0:
-		return false, []cache.Reason{{Kind: "never", Name: "method: none"}}, nil
+		return false, []fingerprint.Reason{{Kind: "never", Name: "method: none"}}, nil
 	}
-	return false, []cache.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil
+	return false, []fingerprint.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil
 }

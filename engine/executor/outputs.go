@@ -14,7 +14,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
@@ -160,7 +160,7 @@ func (r *run) holdsSecret(v any) bool {
 
 // recall makes the outputs of the last success those of the step, which is up to
 // date.
-func (r *run) recall(check *cache.Check) {
+func (r *run) recall(check *fingerprint.Check) {
 	b := check.Outputs()
 	if b == nil {
 		return

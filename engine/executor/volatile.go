@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/weftrun/weft/engine/cache"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
 )
@@ -15,7 +15,7 @@ var volatile = []string{"now", "uuid", "randInt", "randIntN"}
 
 // advise explains the reasons that will be there the next time, too: a command
 // or a variable whose template calls a volatile function.
-func advise(w *schema.Workflow, s *plan.Step, reasons []cache.Reason) []cache.Reason {
+func advise(w *schema.Workflow, s *plan.Step, reasons []fingerprint.Reason) []fingerprint.Reason {
 	for _, r := range reasons {
 		text := ""
 		switch r.Kind {
@@ -33,7 +33,7 @@ func advise(w *schema.Workflow, s *plan.Step, reasons []cache.Reason) []cache.Re
 			}
 		}
 		if f := calls(text, volatile); f != "" {
-			reasons = append(reasons, cache.Reason{Kind: "never",
+			reasons = append(reasons, fingerprint.Reason{Kind: "never",
 				Name: fmt.Sprintf("%s %s calls %s, which is never the same; `fingerprint: %s` looks at the content of sources alone", r.Kind, r.Name, f, schema.FingerprintV3)})
 		}
 	}

@@ -1,0 +1,120 @@
+//go:build unix
+
+package fingerprint
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// noop is a run with nothing to do: tasks inputs, each with the given files.
+func noop(b *testing.B, inputs []Inputs, root string) {
+	dir := filepath.Join(root, ".weft")
+	round := func() (fresh int) {
+		s, t := Open(placeOf(dir), Options{}), NewTree(nil)
+		defer s.Close()
+		for i := range inputs {
+			c, err := s.Check(context.Background(), t, &inputs[i])
+			if err != nil {
+				b.Fatal(err)
+			}
+			if c.Fresh {
+				fresh++
+				continue
+			}
+			c.Begin()
+			if err := c.Commit(context.Background(), nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return fresh
+	}
+	round()
+	p := &project{t: b, root: root}
+	p.age()
+	round()
+	b.ReportAllocs()
+	start := processorTime()
+	for b.Loop() {
+		if n := round(); n != len(inputs) {
+			b.Fatalf("%d of %d are fresh", n, len(inputs))
+		}
+	}
+	b.ReportMetric(float64(processorTime()-start)/float64(b.N), "cpu-ns/op")
+}
+
+// processorTime is what this process has used: steadier than the clock on a
+// machine with other work.
+func processorTime() int64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+func write(b *testing.B, path string) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(path), 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// 1,000 tasks with one source and one output each.
+func BenchmarkNoop1000x1(b *testing.B) {
+	root := b.TempDir()
+	inputs := make([]Inputs, 1000)
+	for i := range inputs {
+		src, out := fmt.Sprintf("src/s%d", i), fmt.Sprintf("out/o%d", i)
+		write(b, filepath.Join(root, src))
+		write(b, filepath.Join(root, out))
+		inputs[i] = Inputs{Key: src, Root: root, Dir: root, Sources: patterns(src), Generates: patterns(out),
+			Fields: []Field{{Name: "command 1", Value: "cp " + src + " " + out}}}
+	}
+	noop(b, inputs, root)
+}
+
+func noopFiles(b *testing.B, per int) {
+	root := b.TempDir()
+	inputs := make([]Inputs, 10)
+	for t := range inputs {
+		for i := range per {
+			write(b, filepath.Join(root, fmt.Sprintf("src/t%d/d%d/f%d", t, i/100, i)))
+		}
+		out := fmt.Sprintf("out/t%d", t)
+		write(b, filepath.Join(root, out))
+		inputs[t] = Inputs{Key: out, Root: root, Dir: root, Sources: patterns(fmt.Sprintf("src/t%d/**/*", t)), Generates: patterns(out)}
+	}
+	noop(b, inputs, root)
+}
+
+// 10 tasks with 1,000 and with 10,000 small files each.
+func BenchmarkNoop10x1000(b *testing.B)  { noopFiles(b, 1000) }
+func BenchmarkNoop10x10000(b *testing.B) { noopFiles(b, 10000) }
+
+// One check of one task, the state already read.
+func BenchmarkCheck(b *testing.B) {
+	root := b.TempDir()
+	write(b, filepath.Join(root, "s"))
+	in := Inputs{Key: "k", Root: root, Dir: root, Sources: patterns("s"), Fields: []Field{{Name: "command 1", Value: "cp s o"}}}
+	s, t := Open(placeOf(filepath.Join(root, ".weft")), Options{}), NewTree(nil)
+	p := &project{t: b, root: root}
+	p.age()
+	c, err := s.Check(context.Background(), t, &in)
+	if err == nil {
+		err = c.Commit(context.Background(), nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if c, err := s.Check(context.Background(), t, &in); err != nil || !c.Fresh {
+			b.Fatal("not fresh")
+		}
+	}
+}

@@ -1,0 +1,373 @@
+package fingerprint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftrun/weft/internal/statefile"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// project is a directory with sources in src, and inputs that read them and
+// make out/a.
+type project struct {
+	t    testing.TB
+	root string
+	in   Inputs
+	o    Options
+	warn []string
+}
+
+func newProject(t testing.TB) *project {
+	p := &project{t: t, root: t.TempDir()}
+	p.in = Inputs{
+		Key: "build", Name: "build", Root: p.root, Dir: p.root,
+		Fields:  []Field{{Name: "command 1", Value: "cc"}, {Name: "var V", Value: "1"}, {Name: "env E", Value: "hunter2", Secret: true}},
+		Sources: patterns("src/**/*.c", "m.txt"), Generates: patterns("out/*"),
+	}
+	p.o.Warn = func(d *diag.Diagnostic) { p.warn = append(p.warn, d.Error()) }
+	p.write("src/a.c", "a")
+	p.write("src/d/b.c", "b")
+	p.write("m.txt", "m")
+	p.age()
+	return p
+}
+
+func (p *project) path(name string) string { return filepath.Join(p.root, name) }
+
+func (p *project) write(name, content string) {
+	p.t.Helper()
+	p.must(os.MkdirAll(filepath.Dir(p.path(name)), 0o755))
+	p.must(os.WriteFile(p.path(name), []byte(content), 0o644))
+}
+
+func (p *project) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// age waits until the times of all files prove something.
+func (p *project) age() {
+	p.t.Helper()
+	p.write(".clock", "")
+	st, err := statPath(p.path(".clock"), false)
+	p.must(err)
+	for deadline := time.Now().Add(10 * time.Second); st.younger(clock()); {
+		if time.Now().After(deadline) {
+			p.t.Fatal("the clock stands still")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// placeOf is the directory of state at a path.
+func placeOf(dir string) statefile.Place {
+	return statefile.Place{Base: filepath.Dir(dir), Path: filepath.Base(dir), Project: filepath.Dir(dir)}
+}
+
+func (p *project) store() *Store { return Open(placeOf(p.path(".weft")), p.o) }
+
+func (p *project) check(s *Store) *Check {
+	p.t.Helper()
+	c, err := s.Check(p.t.Context(), NewTree(nil), &p.in)
+	p.must(err)
+	return c
+}
+
+// run is what an executor does, in a process of its own. It reports whether
+// the commands ran.
+func (p *project) run() bool {
+	p.t.Helper()
+	s := p.store()
+	defer s.Close()
+	c := p.check(s)
+	if c.Fresh {
+		if c.Digest == (Digest{}) {
+			p.t.Error("fresh without a fingerprint")
+		}
+		return false
+	}
+	c.Begin()
+	p.write("out/a", "out of "+p.in.Fields[0].Value)
+	p.must(c.Commit(p.t.Context(), nil))
+	return true
+}
+
+// settle runs until there is nothing to do and nothing to learn.
+func (p *project) settle() {
+	p.t.Helper()
+	p.run()
+	p.age()
+	for range 2 {
+		if p.run() {
+			p.t.Fatal("not up to date right after a success")
+		}
+	}
+}
+
+func (p *project) why() string {
+	p.t.Helper()
+	o := p.o
+	o.ReadOnly = true
+	var out []string
+	for _, r := range p.check(Open(placeOf(p.path(".weft")), o)).Why(p.t.Context()) {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s>%s", r.Kind, r.Name, r.Old, r.New)))
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestWhatRuns(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*project)
+		runs   bool
+		why    string
+	}{
+		{"nothing", func(p *project) {}, false, ""},
+		{"command", func(p *project) { p.in.Fields[0].Value = "cc -O" }, true, "command 1 cc>cc -O"},
+		{"command added", func(p *project) {
+			p.in.Fields = slices.Insert(p.in.Fields, 1, Field{Name: "command 2", Value: "ld"})
+		}, true, "command 2 >ld"},
+		{"variable", func(p *project) { p.in.Fields[1].Value = "2" }, true, "var V 1>2"},
+		{"variable gone", func(p *project) { p.in.Fields = p.in.Fields[:1] }, true, "var V 1>; env E >gone"},
+		{"secret", func(p *project) { p.in.Fields[2].Value = "hunter3" }, true, "env E >changed"},
+		{"content", func(p *project) { p.write("src/a.c", "A") }, true, "file src/a.c ca978112ca1b>559aead08264"},
+		{"content of other size", func(p *project) { p.write("src/a.c", "a ") }, true, "file src/a.c ca978112ca1b>6583dcd6056f"},
+		{"content, times put back", func(p *project) {
+			st, _ := os.Stat(p.path("src/a.c"))
+			p.write("src/a.c", "A")
+			p.must(os.Chtimes(p.path("src/a.c"), st.ModTime(), st.ModTime()))
+		}, true, "file src/a.c ca978112ca1b>559aead08264"},
+		{"replaced by a file of the same size and time", func(p *project) {
+			st, _ := os.Stat(p.path("src/a.c"))
+			p.write("x", "A")
+			p.must(os.Chtimes(p.path("x"), st.ModTime(), st.ModTime()))
+			p.must(os.Rename(p.path("x"), p.path("src/a.c")))
+		}, true, "file src/a.c ca978112ca1b>559aead08264"},
+		{"moved", func(p *project) { p.must(os.Rename(p.path("src/a.c"), p.path("src/d/a.c"))) }, true, "file src/a.c >gone; file src/d/a.c >new"},
+		{"renamed", func(p *project) { p.must(os.Rename(p.path("src/a.c"), p.path("src/c.c"))) }, true, "file src/a.c >gone; file src/c.c >new"},
+		{"mode", func(p *project) { p.must(os.Chmod(p.path("src/a.c"), 0o755)) }, true, "file src/a.c >mode"},
+		{"mode of others", func(p *project) { p.must(os.Chmod(p.path("src/a.c"), 0o600)) }, false, ""},
+		{"added", func(p *project) { p.write("src/e/f.c", "") }, true, "file src/e/f.c >new"},
+		{"removed", func(p *project) { p.must(os.Remove(p.path("m.txt"))) }, true, "file m.txt >gone"},
+		{"file to link", func(p *project) {
+			p.must(os.Rename(p.path("m.txt"), p.path("n.txt")))
+			p.must(os.Symlink("n.txt", p.path("m.txt")))
+		}, true, "file m.txt >link"},
+		{"promise", func(p *project) { p.in.Generates = patterns("out/*", "out/a") }, true, "generates out/a >included"},
+		{"directory", func(p *project) {
+			p.in.Dir = p.path("src")
+			p.in.Sources = patterns("**/*.c")
+			p.write("src/out/a", "")
+		}, true, "directory  >src/; file m.txt >gone; generates out/a >gone"},
+		{"method", func(p *project) { p.in.Method = Timestamp }, true, "method  checksum>timestamp"},
+		{"other patterns, same files", func(p *project) { p.in.Sources = patterns("src/{a,d/b}.c", "*.txt") }, false, ""},
+		{"touch", func(p *project) { p.must(os.Chtimes(p.path("src/a.c"), time.Now(), time.Now())) }, false, ""},
+		{"touch of the output", func(p *project) { p.must(os.Chtimes(p.path("out/a"), time.Now(), time.Now())) }, false, ""},
+		{"checkout of the same content", func(p *project) {
+			p.must(os.Remove(p.path("src/a.c")))
+			p.write("src/a.c", "a")
+		}, false, ""},
+		{"the whole project moved", func(p *project) {
+			to := p.root + "-moved"
+			p.must(os.Rename(p.root, to))
+			p.root, p.in.Root, p.in.Dir = to, to, to
+		}, false, ""},
+		{"output deleted", func(p *project) { p.must(os.Remove(p.path("out/a"))) }, true, "generates out/* >gone"},
+		{"output edited", func(p *project) { p.write("out/a", "mine") }, true, "generates out/a >changed"},
+		{"output of others added", func(p *project) { p.write("out/b", "") }, false, ""},
+		{"an ignored file", func(p *project) { p.write("src/a.h", "") }, false, ""},
+		{"time in the future", func(p *project) {
+			at := time.Now().Add(time.Hour)
+			p.must(os.Chtimes(p.path("src/a.c"), at, at))
+		}, false, ""},
+		{"clock set back", func(p *project) {
+			p.o.Now = func() time.Time { return time.Now().Add(-48 * time.Hour) }
+			p.write("src/a.c", "A")
+			at := time.Now().Add(-48 * time.Hour)
+			p.must(os.Chtimes(p.path("src/a.c"), at, at))
+		}, true, "file src/a.c ca978112ca1b>559aead08264"},
+		{"state gone", func(p *project) { p.must(os.RemoveAll(p.path(".weft"))) }, true, "first  >"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t)
+			if !p.run() {
+				t.Fatal("fresh before it ever ran")
+			}
+			p.settle()
+			tt.change(p)
+			if got := p.why(); got != tt.why {
+				t.Errorf("why: %s\nwant %s", got, tt.why)
+			}
+			if got := p.run(); got != tt.runs {
+				t.Errorf("runs = %v", got)
+			}
+			if p.run() {
+				t.Error("runs again")
+			}
+			if p.warn != nil {
+				t.Errorf("warnings: %q", p.warn)
+			}
+		})
+	}
+}
+
+// A change in the very moment in which a file was looked at leaves the same
+// times on a coarse clock; here the same times are forced.
+func TestRacy(t *testing.T) {
+	p := newProject(t)
+	p.write("src/a.c", "1") // young
+	p.run()
+	st, err := os.Stat(p.path("src/a.c"))
+	p.must(err)
+	f, err := os.OpenFile(p.path("src/a.c"), os.O_WRONLY, 0)
+	p.must(err)
+	f.WriteString("2")
+	f.Close()
+	p.must(os.Chtimes(p.path("src/a.c"), st.ModTime(), st.ModTime()))
+	// What a coarse clock would have recorded:
+	s := p.store()
+	c := p.check(s)
+	if c.Fresh {
+		t.Fatal("a young file was believed")
+	}
+	e := *c.entry
+	e.stats = c.stats
+	if !e.young {
+		t.Fatal("a young file was not marked")
+	}
+	s.save(c.key, &e, false)
+	if p.check(s).Fresh {
+		t.Error("a young file was believed because its times are the same")
+	}
+}
+
+func TestSourcesChangedMeanwhile(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*project)
+		stored bool
+	}{
+		{"edited", func(p *project) { p.write("src/a.c", "A") }, false},
+		{"removed", func(p *project) { p.must(os.Remove(p.path("src/a.c"))) }, false},
+		{"written as it was", func(p *project) { p.write("src/a.c", "a") }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newProject(t)
+			s := p.store()
+			c := p.check(s)
+			c.Begin()
+			tt.change(p)
+			p.write("out/a", "")
+			p.must(c.Commit(t.Context(), nil))
+			p.write("src/a.c", "a")
+			if got := p.check(s).Fresh; got != tt.stored {
+				t.Errorf("recorded = %v", got)
+			}
+		})
+	}
+}
+
+// Success with one input, killed with another, back to the first: what is
+// there is half of the other.
+func TestKilledHalfWay(t *testing.T) {
+	p := newProject(t)
+	p.in.Generates = nil
+	p.settle()
+	p.write("src/a.c", "A")
+	s := p.store()
+	c := p.check(s)
+	c.Begin()
+	// kill -9
+	p.write("src/a.c", "a")
+	if !p.run() {
+		t.Error("believed to be up to date")
+	}
+}
+
+func TestFailure(t *testing.T) {
+	p := newProject(t)
+	p.settle()
+	s := p.store()
+	p.check(s).Discard()
+	if !p.run() {
+		t.Error("fresh after a failure")
+	}
+}
+
+func TestMethods(t *testing.T) {
+	p := newProject(t)
+	p.in.Method = Timestamp
+	p.in.Generates = nil
+	if !p.run() {
+		t.Fatal("timestamp: fresh before it ever ran")
+	}
+	p.age()
+	if p.run() {
+		t.Error("timestamp: runs though nothing changed")
+	}
+	p.must(os.Chtimes(p.path("src/a.c"), time.Now(), time.Now()))
+	if !p.run() {
+		t.Error("timestamp: a touched source does not run it")
+	}
+	p.age()
+	old := time.Now().Add(-time.Hour)
+	p.write("src/a.c", "older and different")
+	p.must(os.Chtimes(p.path("src/a.c"), old, old))
+	if p.run() {
+		t.Error("timestamp: an older source runs it")
+	}
+	p.in.Generates = patterns("none")
+	if first, second := p.run(), p.run(); !first || !second {
+		t.Error("timestamp: fresh without what it generates")
+	}
+	p.in.Method = None
+	p.in.Generates = nil
+	if first, second := p.run(), p.run(); !first || !second {
+		t.Error("none: fresh")
+	}
+	if p.why() != "never method: none >" {
+		t.Errorf("none: why %q", p.why())
+	}
+}
+
+func TestUnmatched(t *testing.T) {
+	p := newProject(t)
+	p.in.Sources = patterns("src/*.c", "!none", "src/*.go", "gone")
+	c := p.check(p.store())
+	if len(c.Unmatched) != 2 || c.Unmatched[0].Glob != "src/*.go" || c.Unmatched[1].Glob != "gone" {
+		t.Errorf("unmatched: %v", c.Unmatched)
+	}
+	p.in.Sources = patterns("gone")
+	p.settle() // no source at all is stable
+}
+
+// A task whose sources are everything is fresh although running it writes the
+// state.
+func TestStateIsNoSource(t *testing.T) {
+	for _, dir := range []string{".weft", "tmp/state"} {
+		p := newProject(t)
+		p.must(os.MkdirAll(p.path("out"), 0o755))
+		p.write("out/a", "out of cc")
+		p.in.Sources = patterns("**/*")
+		for i := range 3 {
+			s := Open(placeOf(p.path(dir)), p.o)
+			c := p.check(s)
+			if i == 2 && !c.Fresh {
+				t.Errorf("%s: %v", dir, c.Why(t.Context()))
+			}
+			c.Begin()
+			p.must(c.Commit(t.Context(), nil))
+			s.Close()
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package fingerprint
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+
+	"github.com/weftrun/weft/internal/xxh3"
+)
+
+// entry is what is recorded of a success. The head is all that a run with
+// nothing to do looks at; the body says what the head is made of, for files
+// whose stat changed, and for people.
+type entry struct {
+	texts  Digest  // Inputs.digest
+	files  Digest  // filesDigest
+	stats  statSum // of the sources
+	made   statSum // of the files generated
+	at     int64   // when it was checked, nanoseconds: before the commands ran
+	young  bool    // some stat proves nothing: look closer
+	body   []byte  // nil when it is in a file of its own
+	bodyAt bodyRef
+}
+
+// bodyRef names a body in a file of its own.
+type bodyRef struct {
+	sum  [16]byte
+	size uint64
+}
+
+const (
+	headSize   = 2*sha256.Size + 2*16 + 8 + 1 + 16 + 8
+	inlineBody = 16 << 10 // bytes; a larger body stands in a file of its own
+)
+
+const (
+	flagYoung = 1 << iota
+	flagApart
+)
+
+var errEntry = errors.New("not an entry of this version")
+
+// encode appends the head, and the body when it is to stand with it.
+func (e *entry) encode(b []byte) []byte {
+	b = append(b, e.texts[:]...)
+	b = append(b, e.files[:]...)
+	b = append(b, e.stats[:]...)
+	b = append(b, e.made[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.at))
+	var flags byte
+	if e.young {
+		flags |= flagYoung
+	}
+	if len(e.body) > inlineBody {
+		flags |= flagApart
+	}
+	b = append(b, flags)
+	sum := xxh3.Hash128(e.body).Bytes()
+	b = append(b, sum[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(e.body)))
+	if flags&flagApart == 0 {
+		b = append(b, e.body...)
+	}
+	return b
+}
+
+// decodeEntry reads what encode wrote. The body is part of b.
+func decodeEntry(b []byte) (*entry, error) {
+	if len(b) < headSize {
+		return nil, errEntry
+	}
+	e := &entry{}
+	b = b[copy(e.texts[:], b):]
+	b = b[copy(e.files[:], b):]
+	b = b[copy(e.stats[:], b):]
+	b = b[copy(e.made[:], b):]
+	e.at = int64(binary.LittleEndian.Uint64(b))
+	flags := b[8]
+	e.young = flags&flagYoung != 0
+	b = b[9:]
+	b = b[copy(e.bodyAt.sum[:], b):]
+	e.bodyAt.size = binary.LittleEndian.Uint64(b)
+	b = b[8:]
+	if flags&^(flagYoung|flagApart) != 0 {
+		return nil, errEntry
+	}
+	if flags&flagApart == 0 {
+		if uint64(len(b)) != e.bodyAt.size || xxh3.Hash128(b).Bytes() != e.bodyAt.sum {
+			return nil, errEntry
+		}
+		e.body = b
+	}
+	return e, nil
+}
+
+// body is what stands behind an entry's digests.
+type body struct {
+	fields []Field // of a secret its digest with the state's key
+	files  []record
+	made   []record
+
+	outputs []byte // what the caller wants to have again; nil for none
+}
+
+// record is one file as it was.
+type record struct {
+	prefix, name string // relative to the root
+	target       string // of a link
+	st           stat
+	hashed       bool
+	digest       Digest
+	young        bool
+}
+
+// side is one kind of files of a check: sources, or what was generated.
+type side struct {
+	items  []item
+	hashes []hashed // nil where content does not count
+}
+
+func (s side) append(b []byte, root string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s.items)))
+	b = appendItems(b, root, s.items)
+	if s.hashes == nil {
+		return append(b, 0)
+	}
+	b = append(b, 1)
+	for i := range s.hashes {
+		young := byte(0)
+		if s.hashes[i].young {
+			young = 1
+		}
+		b = append(append(b, young), s.hashes[i].digest[:]...)
+	}
+	return b
+}
+
+func (s side) young() bool {
+	for i := range s.hashes {
+		if s.hashes[i].young {
+			return true
+		}
+	}
+	return false
+}
+
+// encodeBody is the other way round from decodeBody.
+func encodeBody(fields []Field, root string, files, made side, outputs []byte) []byte {
+	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items))+len(outputs))
+	b = binary.AppendUvarint(b, uint64(len(fields)))
+	for _, f := range fields {
+		b = framed(b, f.Name)
+		b = framed(b, f.Value)
+		secret := byte(0)
+		if f.Secret {
+			secret = 1
+		}
+		b = append(b, secret)
+	}
+	b = files.append(b, root)
+	b = made.append(b, root)
+	if outputs != nil { // nothing at all stands for none
+		b = framed(b, string(outputs))
+	}
+	return b
+}
+
+// decodeBody takes a body apart; anything encodeBody cannot have written is an
+// error.
+func decodeBody(b []byte) (*body, error) {
+	d := reader{b: b, s: string(b)}
+	out := &body{fields: make([]Field, d.count(3))}
+	for i := range out.fields {
+		out.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.byte() == 1}
+	}
+	out.files = d.records()
+	out.made = d.records()
+	if !d.broken && d.i < len(d.b) {
+		out.outputs = []byte(d.text())
+	}
+	if d.broken || d.i != len(d.b) {
+		return nil, errEntry
+	}
+	return out, nil
+}
+
+// reader takes a body apart. After an error it gives zeros. Texts are parts of
+// one string.
+type reader struct {
+	b      []byte
+	s      string
+	i      int
+	broken bool
+}
+
+var zeros [sha256.Size]byte
+
+func (d *reader) bytes(n int) []byte {
+	if d.broken || len(d.b)-d.i < n {
+		d.broken = true
+		return zeros[:n]
+	}
+	d.i += n
+	return d.b[d.i-n : d.i]
+}
+
+func (d *reader) byte() byte    { return d.bytes(1)[0] }
+func (d *reader) fixed() uint64 { return binary.LittleEndian.Uint64(d.bytes(8)) }
+
+func (d *reader) varint() uint64 {
+	v, n := binary.Uvarint(d.b[d.i:])
+	if n <= 0 || d.broken {
+		d.broken = true
+		return 0
+	}
+	d.i += n
+	return v
+}
+
+// count reads how many things of at least size bytes follow.
+func (d *reader) count(size int) int {
+	n := d.varint()
+	if n > uint64(len(d.b)-d.i)/uint64(size) {
+		d.broken = true
+		return 0
+	}
+	return int(n)
+}
+
+func (d *reader) text() string {
+	n := d.varint()
+	if d.broken || n > uint64(len(d.b)-d.i) {
+		d.broken = true
+		return ""
+	}
+	d.i += int(n)
+	return d.s[d.i-int(n) : d.i]
+}
+
+func (d *reader) records() []record {
+	out := make([]record, d.count(38))
+	prefix := ""
+	for i := range out {
+		r := &out[i]
+		flags := d.byte()
+		if flags&1 != 0 {
+			prefix = d.text()
+		}
+		r.prefix, r.name = prefix, d.text()
+		if flags&2 != 0 {
+			r.target = d.text()
+		}
+		r.st.size, r.st.mtime, r.st.ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
+		r.st.ino = d.fixed()
+		r.st.mode = binary.LittleEndian.Uint32(d.bytes(4))
+	}
+	if d.byte() == 1 {
+		for i := range out {
+			out[i].hashed, out[i].young = true, d.byte() == 1
+			copy(out[i].digest[:], d.bytes(sha256.Size))
+		}
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+// Package fingerprint answers whether something that was made from files and texts
+// is still what it would be if it were made again, and why not. It owns globs,
+// fingerprints and the state directory. It has no idea of tasks.
+//
+// # The fingerprint
+//
+// A SHA-256 over a canonical, length-framed, versioned encoding of [Inputs]:
+// everything that is text (Inputs.digest), and every source file (filesDigest).
+// There is no second way to compute it.
+//
+// # What is looked at
+//
+// A file whose stat (size, times, inode, mode) is what it was is not read. So a
+// run with nothing to do lists each directory once, looks at each file once,
+// and compares one short sum of all that with the recorded one. A file that
+// had been changed so shortly before it was read that its times could not show
+// a further change is read again next time ("racy git").
+//
+// # The state
+//
+// A record of each success, in one file (see log): written by [Check.Commit]
+// after success, made void by [Check.Begin] before the first command. So a
+// crash leaves "unknown", never "up to date", and so does everything that goes
+// wrong with the state itself.
+package fingerprint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Digest is a fingerprint. The zero Digest means that there is none.
+type Digest [sha256.Size]byte
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// Method is how sources are compared.
+type Method uint8
+
+const (
+	Checksum  Method = iota // by content
+	Timestamp               // by time of modification, with what is generated and with the last success
+	None                    // not at all: never fresh
+)
+
+// Pattern is one glob; patterns apply in order, an excluding one takes away
+// what those before it matched.
+type Pattern struct {
+	Glob    string // relative to a directory; variables in it are not expanded yet
+	Exclude bool
+	Pos     diag.Pos // for messages
+}
+
+// Field is a text that the fingerprint covers.
+type Field struct {
+	Name   string // what it is, and which: "command 1", "var VERSION"
+	Value  string
+	Secret bool // the value is not stored, and not shown
+}
+
+// Inputs is everything a fingerprint covers.
+type Inputs struct {
+	Key       string  // whose state this is
+	Name      string  // for messages
+	Root, Dir string  // the root directory, and what patterns are relative to; absolute and clean
+	Fields    []Field // in order
+	Sources   []Pattern
+	Generates []Pattern // each must match a file; what they matched last time must still be it
+	Gitignore bool      // git's ignored files are no sources
+	Method    Method
+	// Loose is the rule of older tools: only times of sources count (with
+	// Timestamp), and of what is generated only that it is there.
+	Loose     bool
+	FilesOnly bool // texts do not count: patterns may have changed, and what they match must be the same
+	HasStatus bool // the caller asks something else too
+	Outputs   bool // without the outputs of the last success it is not fresh
+}
+
+// Reason is one difference between now and the last success.
+type Reason struct {
+	// Kind is "first" (no success is known), "file" (a source), "generates" (a
+	// file made last time, or a pattern), "unknown" (the details are lost),
+	// "outputs" (they were not recorded), "never" (nothing is ever fresh), or the first word of a field's name.
+	Kind string
+	Name string // the file, or the rest of the field's name
+	// Old and New are values, short digests, or a word: "new", "gone", "mode",
+	// "link", "newer", "changed".
+	Old, New string
+}

@@ -1,0 +1,67 @@
+package fingerprint
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// isDirectory reports whether a pattern is the path of a directory, with nothing special.
+func (t *Tree) isDirectory(dir, glob string) bool {
+	base, rest := anchor(dir, glob)
+	st, err := statPath(path.Clean(base+rest), true)
+	return plain(rest, "") && err == nil && st.mode&typeMask == typeDir
+}
+
+// Hint says how a pattern that matches no file should be written; "" where that is not
+// known.
+func (t *Tree) Hint(dir string, p Pattern) string {
+	glob := p.Glob
+	if not, ok := strings.CutPrefix(glob, "!"); ok {
+		return exclusion(not)
+	}
+	if not, ok := strings.CutPrefix(glob, "exclude:"); ok {
+		return exclusion(strings.TrimSpace(not))
+	}
+	if t.isDirectory(dir, glob) {
+		return fmt.Sprintf("it is a directory: for the files in it write %s", quoted(strings.TrimSuffix(glob, "/")+"/**/*"))
+	}
+	if literal := escapeNames(dir, glob); literal != "" {
+		return fmt.Sprintf("characters of its names mean something in a pattern: write %s", quoted(literal))
+	}
+	return ""
+}
+
+func exclusion(glob string) string {
+	return fmt.Sprintf("to leave files out, write {exclude: %s}", quoted(glob))
+}
+
+// quoted is a text as a YAML file has it.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// escapeNames returns glob with backslashes in those of its names that are there as they are
+// written; "" if that makes no difference.
+func escapeNames(dir, glob string) string {
+	segs := strings.Split(glob, "/")
+	at := dir
+	if path.IsAbs(glob) {
+		at = "/"
+	}
+	changed := false
+	for i, seg := range segs {
+		at = path.Join(at, seg)
+		if _, err := statPath(at, false); err != nil {
+			break // what follows may be special
+		}
+		if !plain(seg, "") {
+			segs[i], changed = escapeSpecial.Replace(seg), true
+		}
+	}
+	if !changed {
+		return ""
+	}
+	return strings.Join(segs, "/")
+}
+
+var escapeSpecial = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`,
+	`$`, `\$`, "`", "\\`", `'`, `\'`, `"`, `\"`, `;`, `\;`, `|`, `\|`, `<`, `\<`, `>`, `\>`)

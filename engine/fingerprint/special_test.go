@@ -1,0 +1,144 @@
+package fingerprint
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The values are those that the reference (3.54.0) puts into CHECKSUM for the
+// same files.
+func TestChecksumVariable(t *testing.T) {
+	root := fixture(t, `["a.txt", "b.txt", "d/a.txt = x"]`)
+	for _, tt := range []struct {
+		globs []string
+		want  string
+	}{
+		{[]string{"a.txt", "b.txt"}, "b3911b02e7521d6bc0d24037bc5d32b"},
+		{[]string{"zz"}, "99aa06d3014798d86001c324468d497f"},
+		{[]string{"a.txt"}, "5e009c4ac9085a494697bfed4f1efbad"},
+	} {
+		s := Open(placeOf(root+"/.weft"), Options{})
+		got, err := s.Checksum(t.Context(), NewTree(nil), root, patterns(tt.globs...), false)
+		if err != nil || got != tt.want {
+			t.Errorf("%q: %s, want %s (error %v)", tt.globs, got, tt.want, err)
+		}
+	}
+}
+
+// The value is computed again when, and only when, a stat says so.
+func TestChecksumRemembered(t *testing.T) {
+	p := newProject(t)
+	sum := func() string {
+		s := p.store()
+		defer s.Close()
+		v, err := s.Checksum(t.Context(), NewTree(nil), p.root, p.in.Sources, false)
+		p.must(err)
+		return v
+	}
+	first := sum()
+	if s := p.store(); s.load(memoOf(p.root, p.in.Sources, false)) == nil {
+		t.Error("nothing is remembered")
+	}
+	if again := sum(); again != first {
+		t.Errorf("%s, then %s", first, again)
+	}
+	p.write("src/a.c", "A")
+	if changed := sum(); changed == first {
+		t.Error("a change is not seen")
+	}
+}
+
+func TestTimestampVariable(t *testing.T) {
+	p := newProject(t)
+	at := time.Unix(1600000000, 123456789)
+	for _, f := range []string{"src/a.c", "src/d/b.c", "m.txt"} {
+		p.must(os.Chtimes(p.path(f), at, at))
+		at = at.Add(-time.Hour)
+	}
+	got, err := p.store().Timestamp(t.Context(), NewTree(nil), p.root, p.in.Sources, false)
+	if err != nil || got.UnixNano() != 1600000000123456789 || got.Location() != time.Local {
+		t.Error(got, err)
+	}
+	got, err = p.store().Timestamp(t.Context(), NewTree(nil), p.root, patterns("none"), false)
+	if err != nil || got.Unix() != 0 {
+		t.Error(got, err)
+	}
+}
+
+// Many steps of one run share a Tree and a Store, while commands write.
+func TestManyAtOnce(t *testing.T) {
+	p := newProject(t)
+	for i := range 60 {
+		p.write("src/x"+string(rune('a'+i%7))+"/f"+string(rune('0'+i))+".c", "")
+	}
+	p.age()
+	for round := range 3 {
+		s, tree := p.store(), NewTree(nil)
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				in := p.in
+				in.Key = string(rune('a' + i))
+				in.Gitignore = i%2 == 0
+				in.Sources = patterns("src/**/*.c", "src/*/f?.c", "{m,n}*")
+				in.Generates = patterns("out/" + in.Key)
+				c, err := s.Check(t.Context(), tree, &in)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if round > 0 {
+					if !c.Fresh {
+						t.Errorf("%s: %v", in.Key, c.Why(t.Context()))
+					}
+					return
+				}
+				unlock, _, ok := c.TryLock("")
+				if !ok {
+					t.Error("the lock is not free")
+					return
+				}
+				defer unlock()
+				c.Begin()
+				os.MkdirAll(p.path("out"), 0o755)
+				os.WriteFile(p.path("out/"+in.Key), nil, 0o644)
+				tree.Dirty()
+				if err := c.Commit(t.Context(), nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		s.Close()
+		p.age()
+	}
+}
+
+// A run sees the files that its own commands make, remove and change.
+func TestDirty(t *testing.T) {
+	p := newProject(t)
+	tree := NewTree(nil)
+	glob := func() int {
+		found, err := tree.Glob(t.Context(), p.root, patterns("src/**/*", "src/d/*"), false)
+		p.must(err)
+		return len(found)
+	}
+	if n := glob(); n != 2 {
+		t.Fatalf("%d files", n)
+	}
+	for i, change := range []func(){
+		func() { p.write("src/d/new", "") },
+		func() { p.write("src/e/new", "") },
+		func() { p.must(os.Remove(p.path("src/d/new"))) },
+		func() { p.must(os.Rename(p.path("src/e"), p.path("src/f"))) },
+		func() { p.must(os.RemoveAll(p.path("src"))) },
+	} {
+		change()
+		tree.Dirty()
+		if n, want := glob(), []int{3, 4, 3, 3, 0}[i]; n != want {
+			t.Errorf("change %d: %d files, want %d", i, n, want)
+		}
+	}
+}

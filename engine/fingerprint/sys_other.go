@@ -1,0 +1,93 @@
+//go:build !(linux && (amd64 || arm64))
+
+package fingerprint
+
+import (
+	"os"
+	"syscall"
+)
+
+// The portable forms of what sys_linux.go does with fewer copies.
+
+const (
+	typeMask = syscall.S_IFMT
+	typeDir  = syscall.S_IFDIR
+	typeReg  = syscall.S_IFREG
+	typeLink = syscall.S_IFLNK
+
+	noWait = 0
+)
+
+func openDir(path string) (int, error) {
+	st, err := os.Stat(path)
+	if err == nil && !st.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	return -1, err
+}
+
+func closeDir(int) {}
+
+func readDir(_ int, path string) ([]listed, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	ents := make([]listed, len(entries))
+	for i, e := range entries {
+		ents[i].name, ents[i].kind = e.Name(), isFile
+		switch {
+		case e.IsDir():
+			ents[i].kind = isDir
+		case e.Type()&os.ModeSymlink != 0:
+			ents[i].kind = isLink
+		}
+	}
+	return ents, nil
+}
+
+func statAt(_ int, dir, name string, follow bool) (stat, error) { return statPath(dir+name, follow) }
+
+func statPath(path string, follow bool) (st stat, err error) {
+	look := os.Lstat
+	if follow {
+		look = os.Stat
+	}
+	info, err := look(path)
+	if err != nil {
+		return st, err
+	}
+	st.size, st.mtime, st.mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
+	_, st.ino = fileID(path, info)
+	switch {
+	case info.IsDir():
+		st.mode |= typeDir
+	case info.Mode()&os.ModeSymlink != 0:
+		st.mode |= typeLink
+	case info.Mode().IsRegular():
+		st.mode |= typeReg
+	}
+	// Without a time of change, a file that was written lately stays suspect.
+	st.ctime = st.mtime
+	return st, nil
+}
+
+type identity struct{ dev, ino uint64 }
+
+func identify(path string) (id identity, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return id, err
+	}
+	id.dev, id.ino = fileID(path, info)
+	return id, nil
+}
+
+func inode(f *os.File) (ino uint64, size int64, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	_, ino = fileID(f.Name(), info)
+	return ino, info.Size(), nil
+}

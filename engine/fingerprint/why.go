@@ -1,0 +1,123 @@
+package fingerprint
+
+import (
+	"context"
+	"strings"
+)
+
+// Why returns every difference between now and the last success: texts first,
+// in their order, then files by path, then what was generated. There are none
+// when it is fresh. It may read files.
+func (c *Check) Why(ctx context.Context) []Reason {
+	switch {
+	case c.Fresh:
+		return nil
+	case c.entry == nil && c.in.Method == Checksum:
+		if unread := c.unreadable(); len(unread) > 0 {
+			return unread // nothing can have been recorded
+		}
+		return []Reason{c.reason}
+	case c.entry == nil || c.in.Method == None || !c.body():
+		return []Reason{c.reason}
+	}
+	reasons := c.fieldReasons()
+	reasons = append(reasons, c.fileReasons(ctx)...)
+	if c.reason.Kind != "unknown" && !named(reasons, c.reason) {
+		reasons = append(reasons, c.reason)
+	}
+	if c.reason.Kind != "generates" {
+		c.reason = Reason{}
+		if same, _, err := c.compareMade(ctx); !same && err == nil && c.reason.Kind != "" {
+			reasons = append(reasons, c.reason)
+		}
+	}
+	if len(reasons) == 0 {
+		return []Reason{{Kind: "unknown"}}
+	}
+	return reasons
+}
+
+// unreadable are the sources that cannot be read.
+func (c *Check) unreadable() (reasons []Reason) {
+	for _, it := range c.files.items {
+		if it.e.st.regular() && whyUnreadable(it.path()) != nil {
+			prefix, name := it.place(c.in.Root)
+			reasons = append(reasons, Reason{Kind: "file", Name: prefix + name, New: "cannot be read"})
+		}
+	}
+	return reasons
+}
+
+func named(reasons []Reason, r Reason) bool {
+	for i := range reasons {
+		if reasons[i].Kind == r.Kind && reasons[i].Name == r.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Check) fieldReasons() []Reason {
+	var reasons []Reason
+	old := make(map[string]Field, len(c.old.fields))
+	for _, f := range c.old.fields {
+		old[f.Name] = f
+	}
+	for _, f := range c.s.explained(c.in) {
+		o, known := old[f.Name]
+		delete(old, f.Name)
+		switch {
+		case !known:
+			reasons = append(reasons, fieldReason(f.Name, "", f, "new"))
+		case o.Value != f.Value || o.Secret != f.Secret:
+			reasons = append(reasons, fieldReason(f.Name, show(o), f, "changed"))
+		}
+	}
+	for _, f := range c.old.fields {
+		if _, left := old[f.Name]; left {
+			delete(old, f.Name)
+			r := fieldReason(f.Name, show(f), Field{}, "gone")
+			reasons = append(reasons, r)
+		}
+	}
+	return reasons
+}
+
+// show is a field's value for people: none when it is secret.
+func show(f Field) string {
+	if f.Secret {
+		return ""
+	}
+	return f.Value
+}
+
+func fieldReason(name, old string, now Field, change string) Reason {
+	kind, rest, _ := strings.Cut(name, " ")
+	r := Reason{Kind: kind, Name: rest, Old: old, New: show(now)}
+	if r.Old == "" && r.New == "" {
+		r.New = change
+	}
+	return r
+}
+
+func (c *Check) fileReasons(ctx context.Context) []Reason {
+	var reasons []Reason
+	d := c.files.diff(c.in.Root, c.old.files)
+	for _, r := range d.reasons {
+		reasons = append(reasons, r.of("file"))
+	}
+	if c.in.Method != Checksum || c.t.read(ctx, c.files.items, d.todo, d.hashes) != nil {
+		return reasons
+	}
+	for _, i := range d.todo {
+		o, now := &c.old.files[d.at[i]], d.hashes[i].digest
+		switch {
+		case now == o.digest:
+		case now == (Digest{}):
+			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, New: "cannot be read"})
+		default:
+			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(now)})
+		}
+	}
+	return reasons
+}
