@@ -27,12 +27,12 @@ var depsRules = map[string]string{
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema internal/limit internal/fifo",
 	"engine/plan":  "schema/diag schema engine/vars internal/limit",
-	"engine/sched": "schema/diag schema engine/vars engine/plan engine/event engine/clock",
+	"engine/sched": "engine/plan engine/event engine/clock",
 
 	// Leaves: mechanisms without any idea of tasks.
 	"engine/clock":       "",
 	"engine/keeper":      "",
-	"engine/proc":        "schema/diag engine/clock engine/keeper internal/termios",
+	"engine/proc":        "engine/clock engine/keeper internal/termios",
 	"internal/xxh3":      "",
 	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
@@ -46,7 +46,7 @@ var depsRules = map[string]string{
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":          "engine/keeper engine/proc",
 
-	"engine/executor": "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
+	"engine/executor": "schema/diag schema engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
@@ -119,9 +119,9 @@ var nameRules = map[string]string{
 }
 
 // TestDependencies holds every source file, whatever its build constraints, to
-// the rules above.
+// the rules above, and the rules to the files: an allowance that nothing needs fails.
 func TestDependencies(t *testing.T) {
-	seen := map[string]bool{}
+	used := uses{}
 	for _, dir := range []string{"cmd", "engine", "internal", "schema"} {
 		err := filepath.WalkDir(filepath.Join("..", dir), func(file string, d fs.DirEntry, err error) error {
 			switch {
@@ -133,17 +133,45 @@ func TestDependencies(t *testing.T) {
 				return nil
 			}
 			name := strings.TrimPrefix(filepath.ToSlash(file), "../")
-			seen[path.Dir(name)] = true
-			checkFile(t, file, name)
+			used.note(path.Dir(name), "")
+			checkFile(t, file, name, used)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for pkg := range depsRules {
-		if !seen[pkg] {
+	for pkg, list := range depsRules {
+		if used[pkg] == nil {
 			t.Errorf("depsRules names %s, which does not exist", pkg)
+			continue
+		}
+		used.checkAll(t, pkg, list)
+	}
+	for lib, list := range libraryRules {
+		used.checkAll(t, lib, list)
+	}
+	for name, list := range nameRules {
+		used.checkAll(t, name, list)
+	}
+}
+
+// uses has, for each rule, the allowances that something needs.
+type uses map[string]map[string]bool
+
+func (u uses) note(rule, allowance string) {
+	if u[rule] == nil {
+		u[rule] = map[string]bool{}
+	}
+	u[rule][allowance] = true
+}
+
+// checkAll reports the allowances in list that nothing needs.
+func (u uses) checkAll(t *testing.T, rule, list string) {
+	t.Helper()
+	for allowance := range strings.FieldsSeq(list) {
+		if !u[rule][allowance] {
+			t.Errorf("%s: nothing needs the allowance %s", rule, allowance)
 		}
 	}
 }
@@ -173,8 +201,8 @@ func TestDepsOfWeft(t *testing.T) {
 }
 
 // checkFile reports what the file, called name from the root of the module,
-// may not use.
-func checkFile(t *testing.T, file, name string) {
+// may not use, and notes in used the allowances that it needs.
+func checkFile(t *testing.T, file, name string, used uses) {
 	t.Helper()
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, file, nil, parser.SkipObjectResolution)
@@ -196,12 +224,18 @@ func checkFile(t *testing.T, file, name string) {
 		}
 		where := fset.Position(spec.Pos()).Line
 		if own, ok := strings.CutPrefix(p, module+"/"); ok {
+			used.note(pkg, own)
 			if !allows(ours, own) {
 				t.Errorf("%s:%d: %s may not import %s", name, where, pkg, own)
 			}
-		} else if who, known := library(p); known && !allows(who, pkg) {
-			t.Errorf("%s:%d: %s may not import %s", name, where, pkg, p)
-		} else if !known && strings.Contains(strings.Split(p, "/")[0], ".") {
+		} else if rule, known := library(p); known {
+			who := libraryRules[rule]
+			used.note(rule, pkg)
+			used.note(rule, "*")
+			if !allows(who, pkg) {
+				t.Errorf("%s:%d: %s may not import %s", name, where, pkg, p)
+			}
+		} else if strings.Contains(strings.Split(p, "/")[0], ".") {
 			t.Errorf("%s:%d: library %s has no rule in libraryRules", name, where, p)
 		}
 		local := path.Base(p)
@@ -219,19 +253,21 @@ func checkFile(t *testing.T, file, name string) {
 		if !ok || imported[x.Name] == "" {
 			return true
 		}
-		used := imported[x.Name] + "." + sel.Sel.Name
-		if who, ruled := nameRules[used]; ruled && !allows(who, pkg) && !allows(who, name) {
-			t.Errorf("%s:%d: %s may not be used here", name, fset.Position(sel.Pos()).Line, used)
+		what := imported[x.Name] + "." + sel.Sel.Name
+		used.note(what, pkg)
+		used.note(what, name)
+		if who, ruled := nameRules[what]; ruled && !allows(who, pkg) && !allows(who, name) {
+			t.Errorf("%s:%d: %s may not be used here", name, fset.Position(sel.Pos()).Line, what)
 		}
 		return true
 	})
 }
 
-// library returns who may import p: the rule of its longest listed prefix.
-func library(p string) (who string, known bool) {
+// library returns the rule for importing p: that of its longest listed prefix.
+func library(p string) (rule string, known bool) {
 	for q := p; q != "."; q = path.Dir(q) {
-		if who, ok := libraryRules[q]; ok {
-			return who, true
+		if _, ok := libraryRules[q]; ok {
+			return q, true
 		}
 	}
 	return "", false
