@@ -1,13 +1,24 @@
-//go:build !unix
-
 package pipe
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"github.com/weftrun/weft/engine/clock"
 )
+
+// Dup fails: tasks cannot be members of pipes on this system.
+func Dup(f *os.File) (*os.File, error) {
+	if f == nil {
+		return nil, nil
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// readNow reads what is in a pipe at this moment: nothing, where a pipe has no
+// deadlines.
+func readNow(*os.File, []byte) (int, error) { return 0, io.EOF }
 
 // NewTerminal fails: there are no such terminals here.
 func NewTerminal(*clock.Clock, *os.File) (*Source, error) {

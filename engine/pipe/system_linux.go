@@ -21,3 +21,16 @@ func ForPrograms() (r, w *os.File, err error) {
 	}
 	return os.NewFile(uintptr(fds[0]), "|0"), os.NewFile(uintptr(fds[1]), "|1"), nil
 }
+
+// enlarge gives the pipe that f is an end of a buffer of size bytes, if the system
+// allows it. It leaves the mode of f alone.
+func enlarge(f *os.File, size int) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := c.Control(func(fd uintptr) { _, err = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) }); cerr != nil {
+		return cerr
+	}
+	return err
+}
