@@ -45,8 +45,8 @@ const (
 	otherwise        // is made only if the one before failed
 )
 
-// maxCalls is more than there are ever: the signals, and a dozen.
-const maxCalls = maxSignal + 16
+// maxCalls is more than there are ever: the signals, the descriptors, and a dozen.
+const maxCalls = maxSignal + maxFiles + 13
 
 // maxLaunches is how many may be under way at a time.
 const maxLaunches = 16
@@ -123,12 +123,19 @@ func (l *launch) wait() {
 type program struct {
 	path, dir  *byte // dir is nil: KEEPER's own
 	argv, envp **byte
-	files      [3]int32
+	files      [maxFiles]file
+	count      int   // of files
 	pgid       int32 // to join if it is there; 0: a new one
 	foreground bool
 	outlives   bool
 	session    bool // with a terminal, its stdout
 }
+
+// file is an open file, and the number of the descriptor that the program has of it.
+type file struct{ fd, number int32 }
+
+// maxFiles is how many descriptors a program gets.
+const maxFiles = 3 + MaxFurther
 
 // start makes the child. It returns an error number below zero if there is none.
 func (l *launch) start(k *keeper) (pid int32) {
@@ -180,8 +187,8 @@ func (l *launch) compose(k *keeper) {
 	if !p.outlives {
 		l.add(try, syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGKILL))
 	}
-	for i, fd := range p.files {
-		l.add(must, syscall.SYS_DUP3, uintptr(fd), uintptr(i))
+	for _, f := range p.files[:p.count] {
+		l.add(must, syscall.SYS_DUP3, uintptr(f.fd), uintptr(f.number))
 	}
 	if p.session {
 		l.add(try, syscall.SYS_IOCTL, 1, tiocsctty, 0)

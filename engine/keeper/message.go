@@ -44,8 +44,8 @@ const (
 	Session
 )
 
-// Start is a request to start a program. Stdin, Stdout and Stderr are sent
-// beside it.
+// Start is a request to start a program. The files of its descriptors 0, 1 and 2 are
+// sent beside it, then those of Further.
 type Start struct {
 	ID    uint32 // the requester's, for the reports
 	Group uint32 // programs of one group share a process group while one of them is there
@@ -55,7 +55,12 @@ type Start struct {
 	Dir   string // "" means KEEPER's own
 	Argv  []string
 	Extra []string // environment beside the base
+	// Further are the numbers of its further descriptors, at most MaxFurther.
+	Further []int32
 }
+
+// MaxFurther is how many descriptors a program may get beside the standard ones.
+const MaxFurther = 16
 
 const (
 	startFixed = 1 + 1 + 4 + 4 + 4 + 4 + 4
@@ -71,6 +76,9 @@ func AppendStart(b []byte, s *Start) []byte {
 	b = put32(b, s.Env)
 	b = put32(b, uint32(len(s.Argv)))
 	b = put32(b, uint32(len(s.Extra)))
+	for _, n := range s.Further {
+		b = put32(b, uint32(n))
+	}
 	b = putText(b, s.Path)
 	b = putText(b, s.Dir)
 	for _, t := range s.Argv {
@@ -82,11 +90,12 @@ func AppendStart(b []byte, s *Start) []byte {
 	return b
 }
 
-// Spill divides a request that is too large: head is sent, with Spilled set,
-// and a descriptor of a file that holds tail.
-func Spill(b []byte) (head, tail []byte) {
+// Spill divides a request with this many further descriptors that is too large: head
+// is sent, with Spilled set, and a descriptor of a file that holds tail.
+func Spill(b []byte, further int) (head, tail []byte) {
 	b[1] |= byte(Spilled)
-	return b[:startFixed], b[startFixed:]
+	fixed := startFixed + 4*further
+	return b[:fixed], b[fixed:]
 }
 
 // Environs is how many base environments KEEPER remembers.

@@ -61,7 +61,7 @@ func serve() {
 	go k.reap()
 	k.blockSignals()
 	promptly()
-	var rights [64]byte
+	var rights rights
 	for {
 		l := k.free()
 		n, files, ok := k.receive(l.request, &rights)
@@ -75,14 +75,21 @@ func serve() {
 	}
 }
 
+// rights is the control message of a request: its descriptors, which are those of a
+// program and perhaps a file that holds its texts.
+type rights struct {
+	header syscall.Cmsghdr
+	files  [maxFiles + 1]int32
+}
+
 // receive returns the size of the next request and the descriptors that came
 // with it. It is not ok when ENGINE is gone.
-func (k *keeper) receive(in []byte, rights *[64]byte) (n int, files []int32, ok bool) {
+func (k *keeper) receive(in []byte, rights *rights) (n int, files []int32, ok bool) {
 	iov := syscall.Iovec{Base: &in[0]}
 	iov.SetLen(len(in))
-	h := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: &rights[0]}
+	h := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: (*byte)(unsafe.Pointer(rights))}
 	for {
-		h.SetControllen(len(rights))
+		h.SetControllen(int(unsafe.Sizeof(*rights)))
 		r, _, e := syscall.RawSyscall(syscall.SYS_RECVMSG, Control, uintptr(unsafe.Pointer(&h)), syscall.MSG_CMSG_CLOEXEC)
 		if e == syscall.EINTR {
 			continue
@@ -97,12 +104,8 @@ func (k *keeper) receive(in []byte, rights *[64]byte) (n int, files []int32, ok 
 		n = int(r)
 		break
 	}
-	if h.Controllen >= syscall.SizeofCmsghdr {
-		c := (*syscall.Cmsghdr)(unsafe.Pointer(&rights[0]))
-		if c.Level == syscall.SOL_SOCKET && c.Type == syscall.SCM_RIGHTS {
-			count := (int(c.Len) - syscall.SizeofCmsghdr) / 4
-			files = unsafe.Slice((*int32)(unsafe.Pointer(&rights[syscall.SizeofCmsghdr])), count)
-		}
+	if c := &rights.header; h.Controllen >= syscall.SizeofCmsghdr && c.Level == syscall.SOL_SOCKET && c.Type == syscall.SCM_RIGHTS {
+		files = rights.files[:(int(c.Len)-syscall.SizeofCmsghdr)/4]
 	}
 	return n, files, true
 }
@@ -164,12 +167,17 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	base := &k.environs[get32(b[10:])%Environs]
 	argc, extra := int(get32(b[14:])), int(get32(b[18:]))
 	b = b[startFixed:]
-	if flags&Spilled != 0 && len(files) == 4 {
-		l.spilled = mapped(int(files[3]))
-		b = l.spilled
+	spilled := int32(-1)
+	if last := len(files) - 1; flags&Spilled != 0 && last >= 0 {
+		files, spilled = files[:last], files[last]
 	}
-	if len(files) < 3 {
+	if len(files) < 3 || len(files) > maxFiles || len(b) < 4*(len(files)-3) {
 		return
+	}
+	b = l.program.open(files, b)
+	if spilled >= 0 {
+		l.spilled = mapped(int(spilled))
+		b = l.spilled
 	}
 	p, b := texts(l.pointers[:0], b, 2+argc)
 	if p == nil {
@@ -185,7 +193,8 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	}
 	p = append(p, nil)
 	l.pointers = p
-	l.program = program{path: p[0], dir: p[1], argv: &p[2], envp: &p[env], files: [3]int32(files[:3]), foreground: flags&Foreground != 0, outlives: flags&Outlives != 0, session: flags&Session != 0}
+	l.program.path, l.program.dir, l.program.argv, l.program.envp = p[0], p[1], &p[2], &p[env]
+	l.program.pgid, l.program.foreground, l.program.outlives, l.program.session = 0, flags&Foreground != 0, flags&Outlives != 0, flags&Session != 0
 	if *p[1] == 0 {
 		l.program.dir = nil
 	}
@@ -220,6 +229,32 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 			k.lock.unlock()
 		}
 	}
+}
+
+// open gives the program its files, the further ones by the numbers that b begins with,
+// and returns the rest of b.
+func (p *program) open(files []int32, b []byte) []byte {
+	p.count = len(files)
+	highest := int32(2)
+	for i, fd := range files {
+		number := int32(i)
+		if i > 2 {
+			number, b = int32(get32(b)), b[4:]
+		}
+		p.files[i] = file{fd, number}
+		highest = max(highest, number)
+	}
+	// The child opens one after the other: none may stand where another is to be.
+	for i := 3; i < len(files); i++ {
+		if files[i] > highest {
+			continue
+		}
+		if fd, _, e := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(files[i]), syscall.F_DUPFD_CLOEXEC, uintptr(highest+1)); e == 0 {
+			closeFD(int(files[i]))
+			files[i], p.files[i].fd = int32(fd), int32(fd)
+		}
+	}
+	return b
 }
 
 // tellStarted reports that c is a program, once; the keeper's lock is held.

@@ -133,14 +133,19 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 		buf = new([]byte)
 	}
 	defer l.spare.Put(buf)
-	b := keeper.AppendStart((*buf)[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra})
+	fixed := [4]int{int(fds[0]), int(fds[1]), int(fds[2])} // and room for a file that holds texts
+	rights := fixed[:3]
+	var numbers []int32
+	for _, d := range s.Further {
+		rights, numbers = append(rights, int(d.File.Fd())), append(numbers, int32(d.Number))
+	}
+	b := keeper.AppendStart((*buf)[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra, Further: numbers})
 	*buf = b
-	rights := [3]int{int(fds[0]), int(fds[1]), int(fds[2])}
 	if len(b) <= keeper.MaxMessage {
-		err = l.post(b, rights[:])
+		err = l.post(b, rights)
 	} else {
-		head, tail := keeper.Spill(b)
-		err = l.postSpilled(head, tail, rights[:])
+		head, tail := keeper.Spill(b, len(s.Further))
+		err = l.postSpilled(head, tail, rights)
 	}
 	return l.unsent(p, err)
 }

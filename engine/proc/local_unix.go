@@ -38,7 +38,7 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 		sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	}
 	env := append(append([]string(nil), s.Env...), s.Extra...)
-	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: fds[:], Sys: sys})
+	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: byNumber(fds, s.Further), Sys: sys})
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,19 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 	}
 	go l.wait(p)
 	return nil
+}
+
+// byNumber returns the files of a program by the numbers of its descriptors; where there
+// is none it has none.
+func byNumber(fds [3]uintptr, further []Descriptor) []uintptr {
+	files := fds[:]
+	for _, d := range further {
+		for len(files) <= d.Number {
+			files = append(files, ^uintptr(0))
+		}
+		files[d.Number] = d.File.Fd()
+	}
+	return files
 }
 
 // wait reports what becomes of p.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -51,6 +52,9 @@ func (l *local) limit(flags uint32) error {
 }
 
 func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, _ keeper.StartFlags) error {
+	if len(s.Further) > 0 {
+		return errors.ErrUnsupported
+	}
 	l.mu.Lock()
 	l.last++
 	p.id = l.last

@@ -101,7 +101,8 @@ type Table struct {
 // host starts and signals programs and tells their Process what becomes of
 // them. There are two: KEEPER's, and where there is no KEEPER weft itself.
 type host interface {
-	// start asks for a program; what becomes of it is reported to p.
+	// start asks for a program; what becomes of it is reported to p. fds are its
+	// descriptors 0, 1 and 2; the further ones are in s.
 	start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error
 	signal(s keeper.Signal)
 	// continues returns how many requests so far were to continue something.

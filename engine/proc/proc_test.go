@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/weftrun/weft/engine/keeper"
 	"github.com/weftrun/weft/internal/probe"
 )
 
@@ -318,6 +319,7 @@ func BenchmarkStart(b *testing.B) {
 	tab := newTable(b, Options{})
 	env := os.Environ()
 	path := probe.TrueProgram()
+	b.ReportAllocs()
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	for range 3 {
@@ -373,4 +375,57 @@ func TestDescriptors(t *testing.T) {
 		t.Error(got)
 	}
 	p.Wait()
+}
+
+// TestFurther: a program gets files as the descriptors of the numbers that are asked for,
+// whatever the numbers of the files, and no others.
+func TestFurther(t *testing.T) {
+	g := newTable(t, Options{}).NewGroup(GroupOptions{})
+	defer g.Close()
+	file := func(text string) *os.File {
+		f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if _, err := f.WriteString(text + "\n"); err != nil {
+			t.Fatal(err)
+		}
+		f.Seek(0, 0)
+		return f
+	}
+	run := func(extra []string, further ...Descriptor) string {
+		t.Helper()
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		status, err := g.Run(&Spec{Path: "/bin/bash", Argv: []string{"bash", "-c", `for n in {3..24}; do [ -e /proc/$$/fd/$n ] && read -u $n && printf '%s=%s ' $n "$REPLY"; done; echo .`},
+			Env: os.Environ(), Extra: extra, Stdout: w, Stderr: os.Stderr, Further: further})
+		w.Close()
+		if err != nil || status.Code != 0 {
+			t.Fatal(status, err)
+		}
+		return line(t, bufio.NewReader(r))
+	}
+	if got := run(nil, Descriptor{9, file("nine")}, Descriptor{3, file("three")}); got != "3=three 9=nine ." {
+		t.Errorf("two: %s", got)
+	}
+	// More than there is room for below the files of the other side, backwards, with
+	// texts that do not fit into a message.
+	var all []Descriptor
+	want := "."
+	for n := keeper.MaxFurther + 2; n > 2; n-- {
+		all = append(all, Descriptor{n, file(fmt.Sprint("f", n))})
+		want = fmt.Sprintf("%d=f%d %s", n, n, want)
+	}
+	if got := run([]string{"LONG=" + strings.Repeat("x", 100<<10), "LONG2=" + strings.Repeat("x", 100<<10)}, all...); got != want {
+		t.Errorf("all: %s", got)
+	}
+	for _, bad := range [][]Descriptor{{{2, all[0].File}}, append(all, Descriptor{30, all[0].File})} {
+		if _, err := g.Start(&Spec{Path: "/bin/true", Further: bad}); err == nil {
+			t.Errorf("started with %v", bad)
+		}
+	}
 }

@@ -24,6 +24,8 @@ type Spec struct {
 	// They are set to blocking mode. The caller keeps them, and may close them
 	// as soon as Start returns, unless the program is to be started again.
 	Stdin, Stdout, Stderr *os.File
+	// Further are inherited beside them in the same way.
+	Further []Descriptor
 	// Job groups processes for Group.Signal; "" means none.
 	Job string
 	// Session starts the program in a session of its own, with the terminal that
@@ -33,6 +35,14 @@ type Spec struct {
 	// why it cannot, and try again for a moment while somebody has the file
 	// open for writing. Else Wait tells, which is cheaper.
 	Confirm bool
+}
+
+// Descriptor is a file that a program gets as the descriptor of that number. Numbers
+// are from 3 on, each once in a Spec, and at most [keeper.MaxFurther] of them. On Windows
+// there are none.
+type Descriptor struct {
+	Number int
+	File   *os.File
 }
 
 // Start starts s in the group, in the process group of a member not yet reaped
@@ -89,22 +99,36 @@ func patiently(start func() error) error {
 	}
 }
 
-// files returns the child's descriptors 0, 1 and 2.
-func (t *Table) files(s *Spec) ([3]uintptr, error) {
-	var fds [3]uintptr
+// files returns the files of the child's descriptors 0, 1 and 2. That those of the further
+// ones are open is checked.
+func (t *Table) files(s *Spec) (fds [3]uintptr, err error) {
 	for i, f := range [3]*os.File{s.Stdin, s.Stdout, s.Stderr} {
 		if f == nil {
-			var err error
 			if f, err = t.null.open(); err != nil {
 				return fds, err
 			}
 		}
-		fds[i] = f.Fd()
-		if fds[i] == ^uintptr(0) {
-			return fds, &fs.PathError{Op: "fork/exec", Path: s.Path, Err: fs.ErrClosed}
+		if fds[i] = f.Fd(); fds[i] == ^uintptr(0) {
+			return fds, s.error(fs.ErrClosed)
+		}
+	}
+	if len(s.Further) > keeper.MaxFurther {
+		return fds, s.error(syscall.EMFILE)
+	}
+	for _, d := range s.Further {
+		switch {
+		case d.Number < 3:
+			return fds, s.error(syscall.EBADF)
+		case d.File.Fd() == ^uintptr(0):
+			return fds, s.error(fs.ErrClosed)
 		}
 	}
 	return fds, nil
+}
+
+// error is why the program cannot be started.
+func (s *Spec) error(why error) error {
+	return &fs.PathError{Op: "fork/exec", Path: s.Path, Err: why}
 }
 
 // start sends the request, and waits for it to be done where somebody needs
