@@ -156,7 +156,7 @@ func (e *Engine) inspector(r *vars.Resolver) *inspector {
 	xo := e.expanderOptions()
 	xo.Resolver = r
 	x := plan.NewExpander(xo)
-	o := e.executorOptions(nil)
+	o := e.executorOptions()
 	o.Dry = true
 	o.Expander = x
 	o.Store = e.openStore(true)

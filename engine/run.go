@@ -40,7 +40,7 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	xo := e.expanderOptions()
 	xo.TellSecrets = true
 	x := plan.NewExpander(xo)
-	o := e.executorOptions(calls)
+	o := e.executorOptions()
 	o.Expander = x
 	exec := executor.New(o)
 	err := e.execute(ctx, x, exec, calls)
@@ -129,7 +129,7 @@ func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, cal
 	return run.Do(ctx, p)
 }
 
-func (e *Engine) executorOptions(calls []plan.Call) executor.Options {
+func (e *Engine) executorOptions() executor.Options {
 	o := &e.o
 	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
 	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: e.secrets,

@@ -41,10 +41,9 @@ type facts struct {
 	mode mode
 	// static tasks say the same at every call: no template, no loop, nothing
 	// that must be asked or computed before they can start.
-	static     bool
-	staticDeps bool
-	checksum   bool // mentions CHECKSUM where it is defined
-	timestamp  bool // mentions TIMESTAMP where it is defined
+	static    bool
+	checksum  bool // mentions CHECKSUM where it is defined
+	timestamp bool // mentions TIMESTAMP where it is defined
 	// late tasks have texts that name outputs of their needs; outputs are the names.
 	late    bool
 	outputs []outputName
@@ -71,7 +70,7 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	if run == "" {
 		run = x.o.Workflow.Run.S
 	}
-	f := &facts{mode: modeOf(run), static: isStatic(t), staticDeps: staticCommands(t.Deps)}
+	f := &facts{mode: modeOf(run), static: isStatic(t)}
 	if x.outputs() {
 		f.findOutputs(t)
 	}

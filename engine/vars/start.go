@@ -125,7 +125,7 @@ func (s *Scope) Start(ctx context.Context, refs Refs) error {
 	for _, pos := range failing {
 		due.through(pos)
 	}
-	return due.evaluate(ctx, func(pos int, v *schema.Var) error {
+	return due.evaluate(func(pos int, v *schema.Var) error {
 		if v.Kind == schema.Dynamic && !due.at[pos] {
 			_, err := f.text(ctx, v.Text, view{before: pos})
 			return err
@@ -147,7 +147,7 @@ func (s *Scope) Ahead(ctx context.Context, refs Refs, from *schema.Include) erro
 	}
 	due := due{f: f}
 	due.refer(refs.names, refs.all, w.top)
-	return due.evaluate(ctx, func(pos int, v *schema.Var) error {
+	return due.evaluate(func(pos int, v *schema.Var) error {
 		if v.Kind != schema.Dynamic || pos >= w.atInclude && pos < own || pos >= w.atCall || f.ofTask(pos, map[int]bool{}) {
 			return nil
 		}
@@ -227,7 +227,7 @@ func (d *due) through(pos int) {
 
 // evaluate calls eval for each that is due, and the others given, in order. It
 // returns the first error, with its place.
-func (d *due) evaluate(ctx context.Context, eval func(pos int, v *schema.Var) error, others ...int) error {
+func (d *due) evaluate(eval func(pos int, v *schema.Var) error, others ...int) error {
 	if len(d.at)+len(others) == 0 {
 		return nil
 	}
