@@ -18,7 +18,7 @@ func TestMermaidLabels(t *testing.T) {
 		"%%{init: {}}%%":                   `"#37;#37;{init: {}}#37;#37;"`,
 		"#35;\nclick s1\r":                 `"#35;35; click s1\r"`,
 	} {
-		got := mermaid(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]int32{nil}})
+		got := mermaid(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]plan.Need{nil}})
 		if want = "graph LR\n  s1[" + want + "]\n"; got != want {
 			t.Errorf("%q: %q, want %q", label, got, want)
 		}
@@ -31,7 +31,7 @@ func TestDOTLabels(t *testing.T) {
 		`a"; b -> c; "\`: `label="a\"; b -> c; \"\\"`,
 		"x\ny\x1b\r":     `label="x\ny\\x1b\\r"`,
 	} {
-		if got := dot(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]int32{nil}}); !strings.Contains(got, want) {
+		if got := dot(&plan.Plan{Steps: []*plan.Step{{Label: label}}, Needs: [][]plan.Need{nil}}); !strings.Contains(got, want) {
 			t.Errorf("%q: %q, want %q in it", label, got, want)
 		}
 	}

@@ -53,10 +53,10 @@ func drawTree(p *plan.Plan) string {
 				branch, below = "└── ", "    "
 			}
 			b.WriteString(indent + branch)
-			if p.IsStream(int(i), j) {
+			if n.When == plan.Together {
 				b.WriteString("stream of ")
 			}
-			draw(n, indent+below)
+			draw(n.Step, indent+below)
 		}
 	}
 	for _, root := range p.Roots {
@@ -84,12 +84,12 @@ func mermaid(p *plan.Plan) string {
 		fmt.Fprintf(&b, "  s%d[\"%s\"]\n", i+1, mermaidText.Replace(diag.Printable(strings.ReplaceAll(s.Label, "\n", " "))))
 	}
 	for i, needs := range p.Needs {
-		for j, n := range needs {
+		for _, n := range needs {
 			arrow := "-->"
-			if p.IsStream(i, j) {
+			if n.When == plan.Together {
 				arrow = "-. stream .->"
 			}
-			fmt.Fprintf(&b, "  s%d %s s%d\n", i+1, arrow, n+1)
+			fmt.Fprintf(&b, "  s%d %s s%d\n", i+1, arrow, n.Step+1)
 		}
 	}
 	return b.String()
@@ -112,22 +112,19 @@ type jsonGraph struct {
 }
 
 func graphJSON(p *plan.Plan) jsonGraph {
-	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: ids(p.Roots)}
+	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: make([]int, len(p.Roots))}
 	for i, s := range p.Steps {
-		g.Steps[i] = jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: ids(p.Needs[i]), Position: s.Task.Pos.String(), Skipped: s.Skip != plan.NotSkipped}
+		step := jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: make([]int, len(p.Needs[i])), Position: s.Task.Pos.String(), Skipped: s.Skip != plan.NotSkipped}
 		for j, n := range p.Needs[i] {
-			if p.IsStream(i, j) {
-				g.Steps[i].Streams = append(g.Steps[i].Streams, int(n)+1)
+			step.Needs[j] = int(n.Step) + 1
+			if n.When == plan.Together {
+				step.Streams = append(step.Streams, int(n.Step)+1)
 			}
 		}
+		g.Steps[i] = step
+	}
+	for i, root := range p.Roots {
+		g.Roots[i] = int(root) + 1
 	}
 	return g
-}
-
-func ids(indexes []int32) []int {
-	out := make([]int, len(indexes))
-	for i, n := range indexes {
-		out[i] = int(n) + 1
-	}
-	return out
 }

@@ -303,7 +303,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 				problems = multierror.Append(problems, Problems(err)...)
 				return
 			}
-			s.needs = append(s.needs, need{step: step, timeout: d.Timeout})
+			s.needs = append(s.needs, need{step: step, limit: d.Timeout})
 		})
 		if err != nil {
 			return err

@@ -7,9 +7,9 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// gangs returns the sets of steps that streams connect.
+// gangs returns the sets of steps that needs connect whose condition is Together.
 func gangs(p *Plan) [][]int32 {
-	// Union-find: each step points to another of its set, the root to itself.
+	// Union-find: each step points to another of its set, the first one to itself.
 	set := make([]int32, len(p.Steps))
 	for i := range set {
 		set[i] = int32(i)
@@ -21,27 +21,29 @@ func gangs(p *Plan) [][]int32 {
 		}
 		return i
 	}
-	for i, row := range p.Streams {
-		for j, stream := range row {
-			if stream {
-				set[find(p.Needs[i][j])] = find(int32(i))
+	for i, needs := range p.Needs {
+		for _, n := range needs {
+			if n.When != Together {
+				continue
 			}
+			a, b := find(n.Step), find(int32(i))
+			set[max(a, b)] = min(a, b)
 		}
-	}
-	members := map[int32][]int32{}
-	var order []int32
-	for i := range set {
-		root := find(int32(i))
-		if members[root] == nil {
-			order = append(order, root)
-		}
-		members[root] = append(members[root], int32(i))
 	}
 	var out [][]int32
-	for _, root := range order {
-		if len(members[root]) > 1 {
-			out = append(out, members[root])
+	place := map[int32]int{} // in out, of a set, by its first member
+	for i := range set {
+		first := find(int32(i))
+		if first == int32(i) {
+			continue
 		}
+		at, ok := place[first]
+		if !ok {
+			at = len(out)
+			place[first] = at
+			out = append(out, []int32{first})
+		}
+		out[at] = append(out[at], int32(i))
 	}
 	return out
 }
@@ -89,17 +91,17 @@ func (p *Plan) wayBack(from int32, gang map[int32]bool) []int32 {
 		}
 		seen[i] = true
 		for _, n := range p.Needs[i] {
-			if way := visit(n); way != nil {
+			if way := visit(n.Step); way != nil {
 				return append([]int32{i}, way...)
 			}
 		}
 		return nil
 	}
-	for j, n := range p.Needs[from] {
-		if row := p.Streams[from]; row != nil && row[j] {
+	for _, n := range p.Needs[from] {
+		if n.When == Together {
 			continue
 		}
-		if way := visit(n); way != nil {
+		if way := visit(n.Step); way != nil {
 			return append([]int32{from}, way...)
 		}
 	}

@@ -22,12 +22,12 @@ func (p *Plan) Graph() graph.Graph[int, int] {
 		g.AddVertex(i+1, graph.VertexAttribute("label", quoteDOT(s.Label)), graph.VertexAttribute("shape", "box"))
 	}
 	for i, needs := range p.Needs {
-		for j, n := range needs {
-			if p.IsStream(i, j) {
-				g.AddEdge(i+1, int(n)+1, graph.EdgeAttribute("style", "dashed"), graph.EdgeAttribute("label", "stream"))
+		for _, n := range needs {
+			if n.When == Together {
+				g.AddEdge(i+1, int(n.Step)+1, graph.EdgeAttribute("style", "dashed"), graph.EdgeAttribute("label", "stream"))
 				continue
 			}
-			g.AddEdge(i+1, int(n)+1) // a need that is named twice is one edge
+			g.AddEdge(i+1, int(n.Step)+1) // a need that is named twice is one edge
 		}
 	}
 	return g

@@ -86,14 +86,12 @@ type Key struct {
 // Shared reports whether calls of the step's task may mean this same step.
 func (s *Step) Shared() bool { return s.Key != Key{} }
 
-// need is one thing a step needs.
+// need is a [Need] before the steps of its plan have numbers.
 type need struct {
-	step    *Step
-	timeout time.Duration // 0 for none; or asStream
+	step  *Step
+	limit time.Duration
+	when  When
 }
-
-// asStream, as the timeout of a need, tells that it is read while it runs.
-const asStream = -1
 
 // Skip tells why a step ends at once, successfully.
 type Skip uint8
@@ -302,24 +300,13 @@ type Plan struct {
 	// Steps are in order of execution at one slot: depth first, as written,
 	// needs before what needs them. A shared step stands here once.
 	Steps []*Step
-	// Needs are, for each step, the indexes of the steps it needs, as written.
-	Needs [][]int32
-	// Timeouts are, beside Needs, how long each need may take; a nil row means
-	// that none of the step's needs is limited.
-	Timeouts [][]time.Duration
+	// Needs are what each step needs, as written.
+	Needs [][]Need
 	// Roots are the indexes of the steps that were called, in order of the calls.
 	Roots []int32
-	// Streams tell, beside Needs, which needs are read while they run: both steps
-	// are started together. It is nil when the plan has none, and so is a row.
-	Streams [][]bool
 	// Gangs are the steps that are started together, by their indexes: those that
-	// streams connect, directly or over others.
+	// needs with the condition Together connect, directly or over others.
 	Gangs [][]int32
-}
-
-// IsStream reports whether step i reads its need j while that runs.
-func (p *Plan) IsStream(i, j int) bool {
-	return p.Streams != nil && p.Streams[i] != nil && p.Streams[i][j]
 }
 
 // Edges counts the needs.

@@ -137,13 +137,13 @@ func TestAlone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		n := 1 + rng.IntN(8)
-		p := &plan.Plan{Steps: make([]*plan.Step, n), Needs: make([][]int32, n)}
+		p := &plan.Plan{Steps: make([]*plan.Step, n), Needs: make([][]plan.Need, n)}
 		reach := make([][]bool, n) // reach[i][j]: i needs j, directly or not
 		for i := range n {
 			reach[i] = make([]bool, n)
 			for j := range i {
 				if rng.IntN(3) == 0 {
-					p.Needs[i] = append(p.Needs[i], int32(j))
+					p.Needs[i] = append(p.Needs[i], plan.Need{Step: int32(j)})
 					reach[i][j] = true
 					for k := range j {
 						reach[i][k] = reach[i][k] || reach[j][k]

@@ -25,8 +25,8 @@ func (l *loop) cancel(n *node, cause error) {
 
 // cancelNeeds cancels the needs of n that nobody else waits for.
 func (l *loop) cancelNeeds(n *node, cause error) {
-	for _, i := range n.batch.plan.Needs[n.index] {
-		need := n.batch.nodes[i]
+	for _, edge := range n.batch.plan.Needs[n.index] {
+		need := n.batch.nodes[edge.Step]
 		if need.state == settled || len(need.callers) > 0 {
 			continue
 		}

@@ -29,8 +29,8 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 				}
 			}
 		}
-		for _, i := range n.batch.plan.Needs[n.index] {
-			if path := visit(n.batch.nodes[i]); path != nil {
+		for _, edge := range n.batch.plan.Needs[n.index] {
+			if path := visit(n.batch.nodes[edge.Step]); path != nil {
 				return append(path, n)
 			}
 		}

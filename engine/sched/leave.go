@@ -39,8 +39,8 @@ func (b *batch) others() map[*node]bool {
 			return
 		}
 		b.awaited[n] = true
-		for _, i := range b.plan.Needs[n.index] {
-			add(b.nodes[i])
+		for _, edge := range b.plan.Needs[n.index] {
+			add(b.nodes[edge.Step])
 		}
 	}
 	for _, n := range b.nodes {
@@ -96,8 +96,8 @@ func (l *loop) leave(b *batch) {
 			}
 		case waiting:
 			before := n.needs
-			for _, i := range b.plan.Needs[n.index] {
-				need := b.nodes[i]
+			for _, edge := range b.plan.Needs[n.index] {
+				need := b.nodes[edge.Step]
 				if at := slices.Index(need.dependents, n); at >= 0 && goesOn(need) {
 					need.dependents = slices.Delete(need.dependents, at, at+1)
 					n.needs--

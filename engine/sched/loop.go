@@ -195,7 +195,7 @@ func (l *loop) accept(b *batch) {
 		*n = node{step: s, batch: b, index: int32(i), order: (^l.batches)<<32 | uint64(i)}
 		n.env = Env{ID: id, node: n, Stdin: l.r.o.Limit == 1 || alone != nil && alone[i]}
 		b.nodes[i] = n
-		b.individual = b.individual || s.Task.Failfast || p.Timeouts[i] != nil
+		b.individual = b.individual || s.Task.Failfast
 		if s.Shared() {
 			b.shares = b.caller != nil
 			s.Adopt()
@@ -256,12 +256,12 @@ func (l *loop) link(b *batch) {
 		if n.batch != b {
 			continue
 		}
-		for j, d := range b.plan.Needs[i] {
-			need := b.nodes[d]
+		for _, edge := range b.plan.Needs[i] {
+			need := b.nodes[edge.Step]
 			if need.env.Parent == 0 && need.batch == b {
 				need.env.Parent = n.env.ID
 			}
-			if b.plan.IsStream(i, j) {
+			if edge.When == plan.Together {
 				l.connect(n, need)
 				continue
 			}
@@ -273,8 +273,9 @@ func (l *loop) link(b *batch) {
 			}
 			need.dependents = append(need.dependents, n)
 			n.needs++
-			if ts := b.plan.Timeouts[i]; ts != nil && ts[j] > 0 {
-				l.watch(need, n, ts[j])
+			if edge.Limit > 0 {
+				b.individual = true
+				l.watch(need, n, edge.Limit)
 			}
 		}
 	}
