@@ -10,124 +10,126 @@ package engine
 import (
 	"context"
 	"os"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/pipe"
-	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/shell"
+	"github.com/weftrun/weft/engine/vars"
 )
 
-// Options configure an Engine. The zero value runs Workflow with default
-// behaviour, no input and no events.
-type Options struct {
-	Workflow *schema.Workflow
-	Environ  []string    // the process environment; nil means empty
-	CLIVars  schema.Vars // NAME=value, in order
-	CLIArgs  []string    // what stands after --
-	UserDir  string      // the directory weft was started in, absolute
-	Exe      string      // argv[0], for TASK_EXE
-	Version  string      // weft's own version, for WEFT_VERSION
-	TempDir  string      // state directory; "" means .weft in the root directory
+// Engine runs the tasks of one workflow. Run may be called once; the methods
+// that only ask may be called any number of times.
+type Engine struct {
+	o            Options
+	run          string // identity
+	shell        *shell.Shell
+	clock        clock.Clock // of time limits
+	large        pipe.Large
+	secrets      *pipe.Secrets
+	shortSecrets sync.Map // names that were warned of
+	processes    *proc.Table
+	tree         *fingerprint.Tree
+	store        *fingerprint.Store
+	resolver     *vars.Resolver
+	queue        *queue
+	stopping     stopping
+	asking       sync.Mutex // held while the user is asked
+	progress     progress
 
-	Concurrency int    // hard limit of running steps; 0 means the soft limit
-	Output      string // output style, resolved: interleaved, group, prefixed
-	Begin, End  schema.Text
+	stuck   chan struct{} // see Stuck
+	guarded sync.Once
 
-	Parallel    bool // several calls at once
-	KeepGoing   bool // several calls: go on after one failed
-	Force       bool // run although up to date
-	ForceAll    bool // with GentleForce: also what is needed or called
-	GentleForce bool // experiment: Force is for the calls only
-	Dry         bool
-	// Still engines only describe the workflow: no dynamic variable is ever run.
-	Still       bool
-	Silent      bool
-	Verbose     bool
-	Failfast    bool
-	AssumeYes   bool
-	Interactive bool // ask for missing required variables
-	Offline     bool // only shown to templates, as CLI_OFFLINE
-
-	EnvPrecedence bool // experiment: Taskfile env beats the process environment
-	Reference     bool // what scripts fail on is told in the reference's words alone
-	CoreUtils     bool // the shell has cp, rm and the like built in, where the system has none
-
-	Stdin          *os.File // given to steps that may read; nil means none
-	Stdout, Stderr *os.File // inherited by commands in interleaved mode
-	Ask            Asker    // answers prompts; nil refuses them
-
-	// Interrupt sends SIGINT to weft's whole process group, as the terminal would
-	// have, had it not been lent to a command: a script that called weft is to
-	// stop, too. It must lead to Signal. Nil: Signal is called instead.
-	Interrupt func()
-
-	// Sink receives every event, from one goroutine at a time, in order. Secrets are
-	// masked in all of its texts; not in its errors.
-	Sink func(event.Event)
-
-	// Secrets are what is not to be shown; the engine adds what it finds to be secret.
-	// Nil: it has its own.
-	Secrets *pipe.Secrets
-	// MaskOutput has commands write through weft where they would have weft's own streams,
-	// if the workflow has secret variables, so that these are masked.
-	MaskOutput bool
+	watching atomic.Pointer[watching]
+	watched  bool          // it is one run of what is watched
+	ids      *atomic.Int32 // of steps, where several engines share a report
 }
 
-// Asker puts questions to the user. Its methods are called from one goroutine
-// at a time, after every earlier event has been handed to the sink.
-type Asker interface {
-	// Confirm shows text and reports whether the answer was yes.
-	// ErrNoTerminal is returned when nobody can answer.
-	Confirm(ctx context.Context, text string) (bool, error)
-	// Value asks for the value of a variable; choices, if any, are the
-	// allowed ones.
-	Value(ctx context.Context, name string, choices []string) (string, error)
+// New returns an Engine. It reads the root dotenv files, and with them runs
+// the dynamic variables their paths refer to. Inside too many other runs it
+// returns a [NestedError].
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if !o.Still {
+		if err := nested(o.Environ); err != nil {
+			return nil, err
+		}
+	}
+	if o.Secrets == nil {
+		o.Secrets = new(pipe.Secrets)
+	}
+	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
+	o.Sink = masking(o.Sink, o.Secrets)
+	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, stuck: make(chan struct{})}
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
+	if os.Getpid() == 1 {
+		e.processes.ReapStrangers()
+		e.warnOfGrace()
+	}
+	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
+	e.tree = fingerprint.NewTree(o.Environ)
+	e.tree.Warn = e.warn
+	e.store = e.openStore(o.Dry)
+	e.resolver = vars.New(e.varOptions(o.CLIVars))
+	if err := e.resolver.LoadDotenv(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
-// TaskInfo describes a task for listings.
-type TaskInfo struct {
-	Task     *schema.Task
-	Name     string // label, else full name
-	Desc     string // templated in fast mode
-	Summary  string
-	UpToDate *bool // nil when not asked for
+// Plan returns the plan of the calls without running it.
+func (e *Engine) Plan(ctx context.Context, calls []plan.Call) (*plan.Plan, error) {
+	return plan.NewExpander(e.expanderOptions()).Expand(ctx, calls...)
 }
 
-// ListOptions choose what Tasks returns.
-type ListOptions struct {
-	All    bool // also tasks without description
-	Status bool // compute UpToDate
+// Run executes the calls: one after the other, or at once with Parallel. It
+// returns when everything has ended and every event has been handed to the
+// sink. The error is that of the first call to fail, wrapped in a
+// plan.TaskError per level; problems of planning come as one multierror.
+func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
+	if err := e.resolve(calls); err != nil {
+		return err
+	}
+	if err := e.toWatch(calls); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.stopping.begin(cancel)
+	q := newQueue(e.observe(e.o.Sink))
+	e.queue = q
+	started := time.Now()
+	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
+	xo := e.expanderOptions()
+	xo.TellSecrets = true
+	x := plan.NewExpander(xo)
+	o := e.executorOptions()
+	o.Expander = x
+	exec := executor.New(o)
+	err := e.execute(ctx, x, exec, calls)
+	e.stopping.Moved()
+	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
+		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
+	}
+	exec.Close()
+	e.stopping.end()
+	if cause := context.Cause(ctx); cause != nil && err == nil {
+		err = cause
+	}
+	q.Flush()
+	q.Emit(&event.RunFinished{Time: time.Now(), Counts: e.progress.outcomes(), Err: err, Duration: time.Since(started)})
+	q.Close()
+	return err
 }
 
-// Summary is what --summary shows of one task, templated in fast mode.
-type Summary struct {
-	Task     *schema.Task
-	Name     string
-	Text     string // summary, else desc, else ""
-	Vars     schema.Vars
-	Env      schema.Vars
-	Requires []string
-	Deps     []string
-	Aliases  []string
-	Commands []SummaryCommand
-}
-
-// SummaryCommand is one line of a summary's commands.
-type SummaryCommand struct {
-	Text string
-	Call bool // Text is the name of a task
-}
-
-// Explanation is what --why says of one task.
-type Explanation struct {
-	Task    string
-	Fresh   bool
-	Reasons []Reason
-}
-
-// Reason is one difference between now and the task's last successful run.
-type Reason struct {
-	Kind string // file, command, var, env, generates, need, status, unknown, never
-	Name string
-	Old  string
-	New  string
-}
+// Close ends what dynamic variables, conditions and status checks left behind.
+// After Run it does nothing.
+func (e *Engine) Close() { e.processes.Close(false) }

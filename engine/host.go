@@ -2,13 +2,9 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
 	"time"
 
 	"github.com/weftrun/weft/engine/executor"
-	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/shell"
@@ -49,28 +45,6 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 	return h.e.shell.Output(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Set: w.Set, Shopt: w.Shopt, Stderr: errs, Group: g})
 }
 
-// maskedStderr is weft's standard error for a command that writes there itself, or, where
-// secrets are masked in output, a pipe to it. shown must be called when the command has
-// ended, and returns when what it wrote is there.
-func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
-	if !e.o.MaskOutput || !e.o.Workflow.Secrets || e.o.Stderr == nil {
-		return e.o.Stderr, func() {}, nil
-	}
-	s, err := pipe.NewSource(&e.clock)
-	if err != nil {
-		return nil, nil, err
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		defer s.Close()
-		w := e.secrets.Writer(e.o.Stderr)
-		io.Copy(w, s)
-		w.Flush()
-	}()
-	return s.W, func() { s.Finish(); <-over }, nil
-}
-
 // Condition implements plan.Host.
 func (h host) Condition(ctx context.Context, text, dir string, env []string) (bool, error) {
 	if err := h.checkDir(dir); err != nil {
@@ -98,25 +72,4 @@ func (h host) Checksum(ctx context.Context, dir string, globs []plan.Glob, gitig
 // Timestamp implements plan.Host.
 func (h host) Timestamp(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) (time.Time, error) {
 	return h.e.store.Timestamp(ctx, h.e.tree, dir, executor.Patterns(globs), gitignore)
-}
-
-// Ask implements plan.Host.
-func (h host) Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error) {
-	if !h.e.o.Interactive || h.e.o.Ask == nil {
-		return "", plan.ErrCannotAsk
-	}
-	allowed, err := choices()
-	if err != nil {
-		return "", err
-	}
-	h.e.asking.Lock()
-	defer h.e.asking.Unlock()
-	if h.e.queue != nil {
-		h.e.queue.Flush()
-	}
-	s, err := h.e.o.Ask.Value(ctx, name, allowed)
-	if errors.Is(err, ErrNoTerminal) {
-		return "", plan.ErrCannotAsk
-	}
-	return s, err
 }

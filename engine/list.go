@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// ListOptions choose what Tasks returns.
+type ListOptions struct {
+	All    bool // also tasks without description
+	Status bool // compute UpToDate
+}
+
+// TaskInfo describes a task for listings.
+type TaskInfo struct {
+	Task     *schema.Task
+	Name     string // label, else full name
+	Desc     string // templated in fast mode
+	Summary  string
+	UpToDate *bool // nil when not asked for
+}
+
+// Tasks returns the tasks a listing shows, in the order of definition. It runs
+// nothing, neither dynamic variables nor status commands: editors list tasks
+// when a folder is opened. Variables of the command line do not count.
+func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
+	still := e.varOptions(nil)
+	still.Shell = nil
+	resolver := vars.New(still)
+	if err := resolver.LoadDotenv(ctx); err != nil {
+		return nil, err
+	}
+	var look *inspector
+	if o.Status {
+		look = e.inspector(resolver)
+	}
+	var infos []TaskInfo
+	for _, t := range e.o.Workflow.Tasks {
+		if t.Internal || t.Desc.S == "" && !o.All {
+			continue
+		}
+		info := TaskInfo{Task: t, Name: t.Name, Desc: t.Desc.S, Summary: t.Summary.S}
+		call := vars.Call{Task: t, Name: t.Name, Alias: t.Name}
+		if t.Label.S != "" || isTemplate(t.Desc.S) || isTemplate(t.Summary.S) {
+			s := resolver.Scope(call, vars.Fast)
+			info.Desc, info.Summary = fast(ctx, s, t.Desc), fast(ctx, s, t.Summary)
+			if label := fast(ctx, s, t.Label); label != "" {
+				info.Name = label
+			}
+		}
+		if look != nil {
+			fresh, err := look.files(ctx, t, resolver.Scope(call, vars.Full))
+			if err != nil && ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			info.UpToDate = &fresh
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") }
+
+// fast expands a text for showing; what fails stays as it is written.
+func fast(ctx context.Context, s *vars.Scope, t schema.Text) string {
+	text, err := s.Expand(ctx, t)
+	if err != nil {
+		return t.S
+	}
+	return text
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// Options configure an Engine. The zero value runs Workflow with default
+// behaviour, no input and no events.
+type Options struct {
+	Workflow *schema.Workflow
+	Environ  []string    // the process environment; nil means empty
+	CLIVars  schema.Vars // NAME=value, in order
+	CLIArgs  []string    // what stands after --
+	UserDir  string      // the directory weft was started in, absolute
+	Exe      string      // argv[0], for TASK_EXE
+	Version  string      // weft's own version, for WEFT_VERSION
+	TempDir  string      // state directory; "" means .weft in the root directory
+
+	Concurrency int    // hard limit of running steps; 0 means the soft limit
+	Output      string // output style, resolved: interleaved, group, prefixed
+	Begin, End  schema.Text
+
+	Parallel    bool // several calls at once
+	KeepGoing   bool // several calls: go on after one failed
+	Force       bool // run although up to date
+	ForceAll    bool // with GentleForce: also what is needed or called
+	GentleForce bool // experiment: Force is for the calls only
+	Dry         bool
+	// Still engines only describe the workflow: no dynamic variable is ever run.
+	Still       bool
+	Silent      bool
+	Verbose     bool
+	Failfast    bool
+	AssumeYes   bool
+	Interactive bool // ask for missing required variables
+	Offline     bool // only shown to templates, as CLI_OFFLINE
+
+	EnvPrecedence bool // experiment: Taskfile env beats the process environment
+	Reference     bool // what scripts fail on is told in the reference's words alone
+	CoreUtils     bool // the shell has cp, rm and the like built in, where the system has none
+
+	Stdin          *os.File // given to steps that may read; nil means none
+	Stdout, Stderr *os.File // inherited by commands in interleaved mode
+	Ask            Asker    // answers prompts; nil refuses them
+
+	// Interrupt sends SIGINT to weft's whole process group, as the terminal would
+	// have, had it not been lent to a command: a script that called weft is to
+	// stop, too. It must lead to Signal. Nil: Signal is called instead.
+	Interrupt func()
+
+	// Sink receives every event, from one goroutine at a time, in order. Secrets are
+	// masked in all of its texts; not in its errors.
+	Sink func(event.Event)
+
+	// Secrets are what is not to be shown; the engine adds what it finds to be secret.
+	// Nil: it has its own.
+	Secrets *pipe.Secrets
+	// MaskOutput has commands write through weft where they would have weft's own streams,
+	// if the workflow has secret variables, so that these are masked.
+	MaskOutput bool
+}
+
+// varOptions are the options of the engine's variables, with or without those
+// of the command line.
+func (e *Engine) varOptions(cli schema.Vars) vars.Options {
+	o := &e.o
+	vo := vars.Options{
+		Workflow: o.Workflow, Environ: o.Environ, CLI: cli, CLIArgs: o.CLIArgs, Exe: o.Exe, UserDir: o.UserDir, Version: o.Version,
+		Flags:         vars.Flags{Force: o.Force || o.ForceAll, Silent: o.Silent, Verbose: o.Verbose, Offline: o.Offline, AssumeYes: o.AssumeYes},
+		EnvPrecedence: o.EnvPrecedence, OnDynamic: e.computed, OnSecret: e.secret,
+	}
+	if !o.Still {
+		vo.Shell = host{e}
+	}
+	return vo
+}
+
+func (e *Engine) expanderOptions() plan.Options {
+	return plan.Options{Workflow: e.o.Workflow, Resolver: e.resolver, Host: host{e}, Silent: e.o.Silent, Limit: e.taskLimit}
+}
+
+// taskLimit is ctx with the time limit of a task.
+func (e *Engine) taskLimit(ctx context.Context, task string, limit time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := e.clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: task, After: limit, Task: true}) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
+}
+
+func (e *Engine) executorOptions() executor.Options {
+	o := &e.o
+	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
+	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: e.secrets,
+		Workflow: o.Workflow, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, CLI: o.CLIVars, Run: e.run,
+		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
+		Relay: o.Output == "group" || o.Output == "prefixed" || masked, Apart: masked && !sameFile(o.Stdout, o.Stderr), RelayInteractive: masked && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
+		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,
+		Force: func(s *plan.Step) bool {
+			return o.ForceAll || o.Force && (!o.GentleForce || s.From == nil)
+		},
+		Confirm: e.confirm,
+		Flush:   e.queue.Flush,
+	}
+}
+
+// sameFile reports whether what is written to a and to b comes to the same place, in one
+// order.
+func sameFile(a, b *os.File) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	ia, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	ib, err := b.Stat()
+	return err == nil && os.SameFile(ia, ib)
+}

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// masking is sink with secrets masked in what it gets.
+func masking(sink func(event.Event), secrets *pipe.Secrets) func(event.Event) {
+	if sink == nil {
+		return nil
+	}
+	return func(ev event.Event) {
+		if secrets.Any() {
+			ev = event.Masked(ev, secrets.Mask)
+		}
+		sink(ev)
+	}
+}
+
+// secret keeps the value of a secret variable out of the log.
+func (e *Engine) secret(name, value string) {
+	if e.secrets.Add(value) || name == "" {
+		return
+	}
+	if _, known := e.shortSecrets.LoadOrStore(name, true); !known {
+		why := "short"
+		if len(value) > pipe.MaxSecret || e.secrets.Full() {
+			why = "long"
+		}
+		e.warn(&diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("the value of the secret variable %s is too %s to be masked in output", name, why)})
+	}
+}
+
+// maskedStderr is weft's standard error for a command that writes there itself, or, where
+// secrets are masked in output, a pipe to it. shown must be called when the command has
+// ended, and returns when what it wrote is there.
+func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
+	if !e.o.MaskOutput || !e.o.Workflow.Secrets || e.o.Stderr == nil {
+		return e.o.Stderr, func() {}, nil
+	}
+	s, err := pipe.NewSource(&e.clock)
+	if err != nil {
+		return nil, nil, err
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		defer s.Close()
+		w := e.secrets.Writer(e.o.Stderr)
+		io.Copy(w, s)
+		w.Flush()
+	}()
+	return s.W, func() { s.Finish(); <-over }, nil
+}

@@ -1,0 +1,32 @@
+package engine
+
+import (
+	"context"
+	"os"
+)
+
+// Signal tells the engine that weft got sig. Those that are no reason to stop are
+// handed to the steps that asked for them, or suspend the run: then it returns
+// when weft was continued. The first other one stops the run and is passed on to
+// every running step; a second interrupt kills.
+func (e *Engine) Signal(sig os.Signal) {
+	if v := e.watching.Load(); v != nil {
+		v.signal(sig)
+	} else if !e.goesOn(sig) {
+		e.stopping.signal(e, sig)
+	}
+	if e.stopped(sig) {
+		e.guard()
+	}
+}
+
+// Stoppable returns a context for what is asked of the engine without running it: it ends
+// at the first signal that would stop a run.
+func (e *Engine) Stoppable(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	e.stopping.begin(cancel)
+	return ctx, cancel
+}
+
+// Signalled returns the signal that stopped the run, or nil.
+func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
