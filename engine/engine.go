@@ -117,7 +117,7 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	err := e.execute(ctx, x, exec, calls)
 	e.stopping.Moved()
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
-		q.Emit(&event.LeftBehind{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
+		q.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
 	}
 	exec.Close()
 	e.stopping.end()

@@ -14,7 +14,7 @@ func Masked(ev Event, mask func(string) string) Event {
 		return &m
 	case *CommandStarted:
 		m := *ev
-		m.Text, m.Dir, m.Begin, m.End = mask(m.Text), mask(m.Dir), mask(m.Begin), mask(m.End)
+		m.Text, m.Dir = mask(m.Text), mask(m.Dir)
 		return &m
 	case *CommandEnded:
 		m := *ev
@@ -23,9 +23,37 @@ func Masked(ev Event, mask func(string) string) Event {
 			m.Members = append(m.Members, Member{mask(member.Name), member.Code})
 		}
 		return &m
-	case *Notice:
+	case *GroupLines:
 		m := *ev
-		m.Task, m.A, m.B = mask(m.Task), mask(m.A), mask(m.B)
+		m.Begin, m.End = mask(m.Begin), mask(m.End)
+		return &m
+	case *CommandSkipped:
+		m := *ev
+		m.Text = mask(m.Text)
+		return &m
+	case *StopFailed:
+		m := *ev
+		m.Task, m.Text = mask(m.Task), mask(m.Text)
+		return &m
+	case *VarComputed:
+		m := *ev
+		m.Command, m.Result = mask(m.Command), mask(m.Result)
+		return &m
+	case *PreconditionFailed:
+		m := *ev
+		m.Message = mask(m.Message)
+		return &m
+	case *PromptAssumed:
+		m := *ev
+		m.Text = mask(m.Text)
+		return &m
+	case *StatusChecked:
+		m := *ev
+		m.Text = mask(m.Text)
+		return &m
+	case *Waiting:
+		m := *ev
+		m.Holder = mask(m.Holder)
 		return &m
 	case *StepSettled:
 		m := *ev
@@ -63,7 +91,7 @@ func Masked(ev Event, mask func(string) string) Event {
 		m := *ev
 		m.Tasks = maskedAll(m.Tasks, mask)
 		return &m
-	case *LeftBehind:
+	case *Leftover:
 		m := *ev
 		m.Name = mask(m.Name)
 		return &m

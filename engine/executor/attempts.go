@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -40,13 +41,13 @@ func (r *run) command(ctx context.Context, i int, c plan.Command) error {
 	}
 	for n := 1; ; n++ {
 		a := &attempt{number: n, of: retry.Max + 1}
-		t := r.newTried()
+		t, started := r.newTried(), now()
 		err := t.over(r.try(context.WithValue(ctx, triedKey{}, t), i, c, a))
 		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, r.having().tail) {
 			return err
 		}
 		delay := delayBefore(retry, n, rand.Float64())
-		r.notice(event.Notice{Kind: event.Retrying, A: fmt.Sprintf("attempt %d of %d", n+1, a.of), B: delay.String(), Err: err})
+		r.emit(&event.AttemptFailed{Time: now(), Step: r.id(), Command: i, Attempt: n, Attempts: a.of, Code: ExitCode(err), Signal: signalOf(err), Err: err, Duration: now().Sub(started), Delay: delay})
 		wait := make(chan struct{})
 		timer := r.x.o.Clock.AfterFunc(delay, func() { close(wait) })
 		select {
@@ -124,13 +125,18 @@ func again(r *schema.Retry, err error, tail []byte) bool {
 	if !isExit(err) {
 		return false
 	}
-	var exit *shell.ExitError
-	var sig syscall.Signal
-	if errors.As(err, &exit) {
-		sig = exit.Signal
-	}
+	sig, _ := signalOf(err).(syscall.Signal)
 	var late *sched.TimedOut
 	return r.Again(ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
+}
+
+// signalOf is the signal that ended the program which failed with err, or nil.
+func signalOf(err error) os.Signal {
+	var exit *shell.ExitError
+	if errors.As(err, &exit) && exit.Signal != 0 {
+		return exit.Signal
+	}
+	return nil
 }
 
 // try runs one attempt within its time limit.

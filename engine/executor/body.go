@@ -37,14 +37,14 @@ func (r *run) body(ctx context.Context) (err error) {
 			continue
 		}
 		if (c.Source.IgnoreError || r.step.Task.IgnoreError) && isExit(err) && ctx.Err() == nil {
-			r.notice(event.Notice{Kind: event.ErrorIgnored, Err: err})
+			r.emit(&event.ErrorIgnored{Time: now(), Step: r.id(), Err: err})
 			err = nil
 			continue
 		}
 		break
 	}
 	if len(defers) > 0 || err != nil && !isCancelled(ctx, err) {
-		r.notice(event.Notice{Kind: event.BodyEnded, Err: err})
+		r.emit(&event.BodyEnded{Time: now(), Step: r.id(), Err: err})
 	}
 	r.runDeferred(ctx, defers, err)
 	return err
@@ -65,7 +65,7 @@ func (r *run) runDeferred(ctx context.Context, defers []deferred, cause error) {
 			err = r.command(ctx, d.index, cmd)
 		}
 		if err != nil {
-			r.notice(event.Notice{Kind: event.DeferFailed, Err: err})
+			r.emit(&event.DeferFailed{Time: now(), Step: r.id(), Err: err})
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			r.notice(event.Notice{Kind: event.CommandIfSkipped})
+			r.emit(&event.CommandSkipped{Time: now(), Step: r.id(), Command: i, Text: c.Shown, Reason: event.ByIf})
 			return nil
 		}
 	}
@@ -92,7 +92,7 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 		return r.call(ctx, c, r.ends)
 	}
 	if !plan.MatchesPlatform(c.Source.Platforms) {
-		r.notice(event.Notice{Kind: event.PlatformSkipped, A: c.Shown})
+		r.emit(&event.CommandSkipped{Time: now(), Step: r.id(), Command: i, Text: c.Shown, Reason: event.ByPlatform})
 		return nil
 	}
 	return r.announced(ctx, i, c, n)
@@ -105,14 +105,16 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 	relayed := x.o.Relay && (!r.step.Task.Interactive || x.o.RelayInteractive)
 	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: x.o.Secrets.Mask(c.Shown), Dir: r.dir, Attempt: n.number, Attempts: n.of,
 		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
-	if relayed {
-		if err := r.surround(ctx, started); err != nil {
-			return err
-		}
+	lines, err := r.groupLines(ctx, i, relayed)
+	if err != nil {
+		return err
 	}
 	r.env.Emit(started)
 	if x.o.Dry {
 		return nil
+	}
+	if lines != nil {
+		r.env.Emit(lines)
 	}
 	if !relayed && (!started.Silent || x.o.Verbose) {
 		// The command writes to the same terminal itself: the announcement
@@ -120,7 +122,7 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 		x.o.Flush()
 	}
 	r.used = event.Usage{}
-	err := r.perform(ctx, i, c, p, r.ends, relayed)
+	err = r.perform(ctx, i, c, p, r.ends, relayed)
 	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used, Members: r.takeMembers()})
 	return err
 }
@@ -140,17 +142,19 @@ func (r *run) processes(c plan.Command) *schema.Processes {
 	return &p
 }
 
-// surround renders the lines around a group's output.
-func (r *run) surround(ctx context.Context, ev *event.CommandStarted) (err error) {
-	if r.x.o.Begin.S != "" {
-		if ev.Begin, err = r.step.Scope.Expand(ctx, r.x.o.Begin); err != nil {
-			return err
-		}
+// groupLines are the lines around the output of a command, or nil if there are none.
+func (r *run) groupLines(ctx context.Context, i int, relayed bool) (*event.GroupLines, error) {
+	begin, end := r.x.o.Begin, r.x.o.End
+	if !relayed || begin.S == "" && end.S == "" {
+		return nil, nil
 	}
-	if r.x.o.End.S != "" {
-		ev.End, err = r.step.Scope.Expand(ctx, r.x.o.End)
+	lines := &event.GroupLines{Time: now(), Step: r.env.ID, Command: i}
+	var err error
+	if lines.Begin, err = r.step.Scope.Expand(ctx, begin); err != nil {
+		return nil, err
 	}
-	return err
+	lines.End, err = r.step.Scope.Expand(ctx, end)
+	return lines, err
 }
 
 // script runs a script or a program with its streams.

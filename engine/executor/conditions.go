@@ -20,7 +20,7 @@ func (r *run) preconditions(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			r.notice(event.Notice{Kind: event.PreconditionFailed, A: p.Msg})
+			r.emit(&event.PreconditionFailed{Time: now(), Step: r.id(), Message: p.Msg})
 			return ErrPrecondition
 		}
 	}
@@ -37,7 +37,7 @@ func (r *run) prompts(ctx context.Context) error {
 			continue
 		}
 		if r.x.o.AssumeYes {
-			r.notice(event.Notice{Kind: event.PromptAssumed, A: text})
+			r.emit(&event.PromptAssumed{Time: now(), Step: r.id(), Text: text})
 			r.x.o.Flush() // before the commands write to the same terminal
 			continue
 		}

@@ -257,11 +257,11 @@ func (r *run) whole(ctx context.Context) error {
 
 // skip ends a step that is not to run.
 func (r *run) skip() sched.Outcome {
-	kind := event.TaskIfSkipped
+	reason := event.ByIf
 	if r.step.Skip == plan.ByPlatform {
-		kind = event.PlatformSkipped
+		reason = event.ByPlatform
 	}
-	r.notice(event.Notice{Kind: kind})
+	r.emit(&event.TaskSkipped{Time: now(), Step: r.id(), Reason: reason})
 	return sched.Outcome{Result: event.Skipped}
 }
 
@@ -294,13 +294,12 @@ func failed(err error) sched.Outcome {
 	return sched.Outcome{Result: event.Failed, Err: err, Code: ExitCode(err)}
 }
 
-// notice emits n for the step.
-func (r *run) notice(n event.Notice) {
-	n.Task, n.Time = r.step.Label, now()
-	if r.env != nil {
-		n.Step = r.env.ID
+// id is the number of the step, 0 where it is only looked at.
+func (r *run) id() event.StepID {
+	if r.env == nil {
+		return 0
 	}
-	r.emit(&n)
+	return r.env.ID
 }
 
 // emit emits ev: to the run, or where the step is only looked at.

@@ -106,7 +106,7 @@ func (r *rig) run(ctx context.Context, name string) error {
 }
 
 // story is the events of the last run as words: what was announced, how commands
-// ended, notices and outcomes.
+// ended, what else was told, and outcomes.
 func (r *rig) story() string {
 	var words []string
 	for _, ev := range r.events {
@@ -117,33 +117,41 @@ func (r *rig) story() string {
 			if ev.Code != 0 {
 				words = append(words, fmt.Sprintf("=%d", ev.Code))
 			}
-		case *event.Notice:
-			words = append(words, strings.TrimSpace(fmt.Sprintf("!%d %s", ev.Kind, ev.A)))
 		case *event.StepSettled:
 			words = append(words, ev.Outcome.String())
+		case *event.TaskSkipped:
+			words = append(words, "!skipped:"+string(ev.Reason))
+		case *event.CommandSkipped:
+			words = append(words, "!skipped:"+string(ev.Reason), ev.Text)
+		case *event.PreconditionFailed:
+			words = append(words, "!precondition", ev.Message)
+		case *event.StatusChecked:
+			words = append(words, "!status", ev.Text)
+		case *event.ErrorIgnored:
+			words = append(words, "!ignored")
+		case *event.BodyEnded:
+			words = append(words, "!ended")
+		case *event.DeferFailed:
+			words = append(words, "!defer")
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-func note(k event.NoticeKind, a string) string { return strings.TrimSpace(fmt.Sprintf("!%d %s", k, a)) }
-
-var bodyEnded = note(event.BodyEnded, "")
-
 // TestLayers: each layer ends the step or hands it on.
 func TestLayers(t *testing.T) {
 	for name, tt := range map[string]struct{ task, want, err string }{
 		"body":         {"cmds: [':', 'true']", "$: $true succeeded", ""},
-		"platform":     {"platforms: [windows/arm]\n    cmds: [':']", note(event.PlatformSkipped, "") + " skipped", ""},
-		"command's":    {"cmds: [{cmd: ':', platforms: [windows/arm]}]", note(event.PlatformSkipped, ":") + " succeeded", ""},
-		"if":           {"cmds: [{cmd: ':', if: 'false'}, 'true']", note(event.CommandIfSkipped, "") + " $true succeeded", ""},
-		"failure":      {"cmds: ['exit 3', ':']", "$exit 3 =3 " + bodyEnded + " failed", "exit status 3"},
-		"ignored":      {"ignore_error: true\n    cmds: ['exit 3', ':']", "$exit 3 =3 " + note(event.ErrorIgnored, "") + " $: succeeded", ""},
-		"precondition": {"preconditions: [{sh: 'false', msg: no}]\n    cmds: [':']", note(event.PreconditionFailed, "no") + " failed", "precondition not met"},
-		"status":       {"status: ['true']\n    cmds: [':']", note(event.StatusChecked, "true") + " fresh", ""},
-		"stale":        {"status: ['false']\n    cmds: [':']", note(event.StatusChecked, "false") + " $: succeeded", ""},
-		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 " + bodyEnded + " failed", "command timeout exceeded (1ms)"},
-		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 " + bodyEnded + " failed", "exit status 127"},
+		"platform":     {"platforms: [windows/arm]\n    cmds: [':']", "!skipped:platforms skipped", ""},
+		"command's":    {"cmds: [{cmd: ':', platforms: [windows/arm]}]", "!skipped:platforms : succeeded", ""},
+		"if":           {"cmds: [{cmd: ':', if: 'false'}, 'true']", "!skipped:if : $true succeeded", ""},
+		"failure":      {"cmds: ['exit 3', ':']", "$exit 3 =3 !ended failed", "exit status 3"},
+		"ignored":      {"ignore_error: true\n    cmds: ['exit 3', ':']", "$exit 3 =3 !ignored $: succeeded", ""},
+		"precondition": {"preconditions: [{sh: 'false', msg: no}]\n    cmds: [':']", "!precondition no failed", "precondition not met"},
+		"status":       {"status: ['true']\n    cmds: [':']", "!status true fresh", ""},
+		"stale":        {"status: ['false']\n    cmds: [':']", "!status false $: succeeded", ""},
+		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 !ended failed", "command timeout exceeded (1ms)"},
+		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 !ended failed", "exit status 127"},
 		"directory":    {"dir: Taskfile.yml/x\n    cmds: [':']", "failed", "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +172,7 @@ func TestLayers(t *testing.T) {
 func TestDefers(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: ': one {{.EXIT_CODE}}'\n      - defer: 'exit 9'\n      - exit 4\n      - defer: ': never'\n")
 	err := r.run(t.Context(), "a")
-	want := "$exit 4 =4 " + bodyEnded + " $exit 9 =9 " + note(event.DeferFailed, "") + " $: one 4 failed"
+	want := "$exit 4 =4 !ended $exit 9 =9 !defer $: one 4 failed"
 	if got := r.story(); got != want || executor.ExitCode(err) != 4 {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
@@ -179,8 +187,8 @@ func TestFreshness(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{nil, "$test -e ok =1 " + bodyEnded + " failed"},
-		{nil, "$test -e ok =1 " + bodyEnded + " failed"},
+		{nil, "$test -e ok =1 !ended failed"},
+		{nil, "$test -e ok =1 !ended failed"},
 		{func() { r.write("ok", "") }, "$test -e ok succeeded"},
 		{nil, "fresh"},
 		{func() { r.o.Force = func(*plan.Step) bool { return true } }, "$test -e ok succeeded"},

@@ -137,7 +137,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *fingerprint.Inputs, mu
 		// Who waits for a lock holds no slot: its holder may need one.
 		r.env.Release(func() {
 			unlock, err = f.check.Lock(ctx, step, func(holder string) {
-				r.notice(event.Notice{Kind: event.WaitingForLock, A: holder})
+				r.emit(&event.Waiting{Time: now(), Step: r.id(), For: event.Lock, Holder: holder})
 			})
 		})
 	}
@@ -172,7 +172,7 @@ func (r *run) statusHolds(ctx context.Context) (bool, error) {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
-		r.notice(event.Notice{Kind: event.StatusChecked, A: cmd, Err: err})
+		r.emit(&event.StatusChecked{Time: now(), Step: r.id(), Text: cmd, Err: err})
 		if err != nil {
 			return false, nil
 		}

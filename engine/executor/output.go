@@ -83,7 +83,7 @@ func (y *relay) begun(data []byte) {
 	}
 	if n := len(data); n > 0 && data[n-1] != '\n' {
 		y.pending = y.x.o.Clock.AfterFunc(idleAfter, func() {
-			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Idle: true})
+			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Partial: true})
 		})
 	}
 }

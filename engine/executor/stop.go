@@ -216,7 +216,7 @@ func (r *run) stopBy(ctx context.Context, text string, stopped *shell.Script, li
 	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
 	err := x.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: r.dir, Env: r.vars, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
 	if err != nil {
-		r.notice(event.Notice{Kind: event.StopFailed, A: text, Err: err})
+		r.emit(&event.StopFailed{Time: now(), Step: r.id(), Task: r.step.Label, Text: text, Err: err})
 	}
 	return err
 }
@@ -229,7 +229,7 @@ func (r *run) close(ctx context.Context, g *proc.Group, l schema.Leftover) {
 		defer stop()
 	}
 	for _, left := range g.Close() {
-		r.emit(&event.LeftBehind{Time: now(), Pid: left.Pid, Name: r.x.o.Secrets.MaskCut(left.Name)})
+		r.emit(&event.Leftover{Time: now(), Pid: left.Pid, Name: r.x.o.Secrets.MaskCut(left.Name)})
 	}
 }
 

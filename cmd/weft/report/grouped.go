@@ -29,17 +29,16 @@ func newGrouped(o Options) *grouped {
 func (g *grouped) Handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.Output:
-		if ev.Idle {
+		if ev.Partial {
 			return
 		}
 		g.group(command{ev.Step, ev.Command}).write(ev.Data)
 		release(ev)
 		return
-	case *event.CommandStarted:
-		if ev.Relayed && !ev.DryRun && (ev.Begin != "" || ev.End != "") {
-			p := g.group(command{ev.Step, ev.Command})
-			p.begin, p.end = ev.Begin, ev.End
-		}
+	case *event.GroupLines:
+		p := g.group(command{ev.Step, ev.Command})
+		p.begin, p.end = ev.Begin, ev.End
+		return
 	case *event.CommandEnded:
 		g.show(command{ev.Step, ev.Command}, ev.Code != 0 || ev.Err != nil)
 		return

@@ -56,7 +56,7 @@ func obeyed(r rune) bool {
 		r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// hostileEvents are a run in which every text is hostile, each kind of notice among them.
+// hostileEvents are a run in which every text is hostile.
 func hostileEvents() []event.Event {
 	var all []event.Event
 	add := func(ev event.Event) {
@@ -70,14 +70,26 @@ func hostileEvents() []event.Event {
 		all = append(all, &event.Output{Step: 1, Data: []byte("output\n")})
 		add(&event.CommandEnded{Step: 1, Code: 1})
 	}
-	for kind := event.NoticeKind(1); kind <= event.BodyEnded; kind++ {
-		add(&event.Notice{Step: 1, Kind: kind})
-	}
+	add(&event.AttemptFailed{Step: 1, Attempt: 1, Attempts: 2})
+	add(&event.VarComputed{})
+	add(&event.TaskSkipped{Step: 1, Reason: event.ByIf})
+	add(&event.TaskSkipped{Step: 1, Reason: event.ByPlatform})
+	add(&event.PreconditionFailed{Step: 1})
+	add(&event.PromptAssumed{Step: 1})
+	add(&event.StatusChecked{Step: 1})
+	add(&event.Waiting{Step: 1, For: event.Lock})
+	add(&event.CommandSkipped{Step: 1, Reason: event.ByIf})
+	add(&event.CommandSkipped{Step: 1, Reason: event.ByPlatform})
+	add(&event.GroupLines{Step: 1, Command: 1})
+	add(&event.StopFailed{Step: 1})
+	add(&event.ErrorIgnored{Step: 1})
+	add(&event.BodyEnded{Step: 1})
+	add(&event.DeferFailed{Step: 1})
 	add(&event.DiagnosticFound{})
 	add(&event.Snapshot{})
 	add(&event.StillRunning{})
-	add(&event.LeftBehind{})
-	add(&event.LeftBehind{Kept: true})
+	add(&event.Leftover{})
+	add(&event.Leftover{Kept: true})
 	add(&event.WatchStarted{})
 	add(&event.WatchTriggered{})
 	add(&event.WatchEnded{})
@@ -101,7 +113,7 @@ func fill(v reflect.Value) {
 		switch f.Interface().(type) {
 		case string:
 			f.SetString(hostile)
-			if name == "Text" || name == "Begin" || name == "End" || v.Type() == reflect.TypeFor[event.Notice]() && name == "A" {
+			if name == "Text" || name == "Begin" || name == "End" || name == "Message" {
 				f.SetString(block)
 			}
 		case []string:

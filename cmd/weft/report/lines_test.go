@@ -106,7 +106,7 @@ func TestProgressShown(t *testing.T) {
 			p.Handle(&event.StepStarted{Step: 1, Prefix: "p"})
 			for _, part := range strings.Split(c.in, "|") {
 				p.Handle(outputEvent(1, part))
-				p.Handle(&event.Output{Step: 1, Idle: true})
+				p.Handle(&event.Output{Step: 1, Partial: true})
 			}
 			p.Handle(&event.CommandEnded{Step: 1})
 			if got := r.out.String(); got != want {

@@ -23,7 +23,7 @@ type messages struct {
 type step struct {
 	*event.StepStarted
 	said bool // verbose: its start was shown
-	over bool // verbose: its end was shown
+	done bool // verbose: its end was shown
 }
 
 func newMessages(o Options) messages {
@@ -73,8 +73,6 @@ func (m *messages) handle(ev event.Event) {
 		if m.o.Verbose || !ev.Silent && !m.o.Silent {
 			m.announce(ev)
 		}
-	case *event.Notice:
-		m.notice(ev)
 	case *event.StepSettled:
 		m.settled(ev)
 	case *event.SignalReceived:
@@ -85,7 +83,7 @@ func (m *messages) handle(ev event.Event) {
 		if !m.o.DropIn {
 			m.say(m.o.Stderr, Yellow, "still running: %s (Ctrl-C again to kill)", list(ev.Tasks, 5))
 		}
-	case *event.LeftBehind:
+	case *event.Leftover:
 		if ev.Kept {
 			m.say(m.o.Stderr, Yellow, "%s (pid %d) goes on after this run", ev.Name, ev.Pid)
 		} else {
@@ -109,6 +107,8 @@ func (m *messages) handle(ev event.Event) {
 		m.say(m.o.Stderr, Red, "%s", m.o.errorText(ev.Err))
 	case *event.DiagnosticFound:
 		m.raw(m.o.Stderr, Yellow, "warning: "+ev.Diagnostic.Error()+"\n")
+	default:
+		m.notice(ev)
 	}
 }
 
@@ -155,14 +155,14 @@ func (m *messages) settled(ev *event.StepSettled) {
 	if ev.Outcome != event.Skipped && ev.Outcome != event.Cancelled {
 		m.begun(ev.Step)
 	}
-	over := m.steps[ev.Step].over
+	done := m.steps[ev.Step].done
 	delete(m.steps, ev.Step)
 	switch {
 	case ev.Outcome == event.Fresh || ev.Outcome == event.Restored:
 		if m.o.Verbose || !ev.Silent && !m.o.Silent {
 			m.say(m.o.Stderr, Magenta, "Task %q is up to date", m.name(ev))
 		}
-	case m.o.Verbose && !over && ev.Outcome == event.Succeeded:
+	case m.o.Verbose && !done && ev.Outcome == event.Succeeded:
 		m.ended(ev.Name, nil)
 	}
 }

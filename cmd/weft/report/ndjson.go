@@ -10,7 +10,7 @@ import (
 )
 
 // Version is that of the event files; see schema/events.schema.json.
-const Version = 1
+const Version = 2
 
 // NDJSON writes every event as one JSON object a line.
 type NDJSON struct {
@@ -64,9 +64,14 @@ type record struct {
 	Code      *int           `json:"code,omitempty"`
 	Error     string         `json:"error,omitempty"`
 	Seconds   *float64       `json:"seconds,omitempty"`
-	Kind      string         `json:"kind,omitempty"`
-	A         string         `json:"a,omitempty"`
-	B         string         `json:"b,omitempty"`
+	Result    *string        `json:"result,omitempty"`
+	Message   *string        `json:"message,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+	For       string         `json:"for,omitempty"`
+	Holder    string         `json:"holder,omitempty"`
+	Delay     *float64       `json:"delay,omitempty"`
+	Begin     string         `json:"begin,omitempty"`
+	End       string         `json:"end,omitempty"`
 	Signal    string         `json:"signal,omitempty"`
 	Count     int            `json:"count,omitempty"`
 	Running   *int           `json:"running,omitempty"`
@@ -111,7 +116,7 @@ type countsMap struct {
 
 // Handle implements Reporter.
 func (n *NDJSON) Handle(ev event.Event) {
-	if out, ok := ev.(*event.Output); ok && out.Idle {
+	if out, ok := ev.(*event.Output); ok && out.Partial {
 		return
 	}
 	r := toRecord(ev)
@@ -157,8 +162,36 @@ func toRecord(ev event.Event) *record {
 			r.Members = append(r.Members, member(m))
 		}
 		return r.used(ev.Usage)
-	case *event.Notice:
-		return &record{Event: "notice", Time: ev.Time, Step: int32(ev.Step), Kind: kindName(ev.Kind), Task: ev.Task, A: ev.A, B: ev.B, Error: text(ev.Err)}
+	case *event.GroupLines:
+		return &record{Event: "group_lines", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Begin: ev.Begin, End: ev.End}
+	case *event.CommandSkipped:
+		return &record{Event: "command_skipped", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Text: ev.Text, Reason: string(ev.Reason)}
+	case *event.AttemptFailed:
+		r := &record{Event: "attempt_failed", Time: ev.Time, Step: int32(ev.Step), Command: &ev.Command, Attempt: ev.Attempt, Attempts: ev.Attempts, Code: &ev.Code, Error: text(ev.Err), Seconds: seconds(ev.Duration), Delay: seconds(ev.Delay)}
+		if ev.Signal != nil {
+			r.Signal = ev.Signal.String()
+		}
+		return r
+	case *event.StopFailed:
+		return &record{Event: "stop_failed", Time: ev.Time, Step: int32(ev.Step), Task: ev.Task, Text: ev.Text, Error: text(ev.Err)}
+	case *event.VarComputed:
+		return &record{Event: "var_computed", Time: ev.Time, Text: ev.Command, Result: &ev.Result}
+	case *event.TaskSkipped:
+		return &record{Event: "task_skipped", Time: ev.Time, Step: int32(ev.Step), Reason: string(ev.Reason)}
+	case *event.PreconditionFailed:
+		return &record{Event: "precondition_failed", Time: ev.Time, Step: int32(ev.Step), Message: &ev.Message}
+	case *event.PromptAssumed:
+		return &record{Event: "prompt_assumed", Time: ev.Time, Step: int32(ev.Step), Text: ev.Text}
+	case *event.StatusChecked:
+		return &record{Event: "status_checked", Time: ev.Time, Step: int32(ev.Step), Text: ev.Text, Error: text(ev.Err)}
+	case *event.Waiting:
+		return &record{Event: "waiting", Time: ev.Time, Step: int32(ev.Step), For: string(ev.For), Holder: ev.Holder}
+	case *event.ErrorIgnored:
+		return &record{Event: "error_ignored", Time: ev.Time, Step: int32(ev.Step), Error: text(ev.Err)}
+	case *event.BodyEnded:
+		return &record{Event: "body_ended", Time: ev.Time, Step: int32(ev.Step), Error: text(ev.Err)}
+	case *event.DeferFailed:
+		return &record{Event: "defer_failed", Time: ev.Time, Step: int32(ev.Step), Error: text(ev.Err)}
 	case *event.Suspended:
 		return &record{Event: "suspended", Time: ev.Time, Step: int32(ev.Step)}
 	case *event.Resumed:
@@ -195,8 +228,8 @@ func toRecord(ev event.Event) *record {
 		return r
 	case *event.StillRunning:
 		return &record{Event: "still_running", Time: ev.Time, Tasks: ev.Tasks}
-	case *event.LeftBehind:
-		return &record{Event: "left_behind", Time: ev.Time, Pid: ev.Pid, Name: ev.Name, Kept: &ev.Kept}
+	case *event.Leftover:
+		return &record{Event: "leftover", Time: ev.Time, Pid: ev.Pid, Name: ev.Name, Kept: &ev.Kept}
 	case *event.RunFinished:
 		c := ev.Counts
 		return &record{Event: "run_finished", Time: ev.Time, Error: text(ev.Err), Seconds: seconds(ev.Duration), Counts: &countsMap{
@@ -251,19 +284,6 @@ func streamName(s event.Stream) string {
 		return "stderr"
 	}
 	return "merged"
-}
-
-func kindName(k event.NoticeKind) string {
-	names := [...]string{
-		event.VarComputed: "var_computed", event.StatusChecked: "status_checked", event.TaskIfSkipped: "task_if_skipped",
-		event.CommandIfSkipped: "command_if_skipped", event.PlatformSkipped: "platform_skipped",
-		event.PreconditionFailed: "precondition_failed", event.DeferFailed: "defer_failed", event.StopFailed: "stop_failed", event.Retrying: "retrying", event.ErrorIgnored: "error_ignored",
-		event.Deduplicated: "deduplicated", event.PromptAssumed: "prompt_assumed", event.WaitingForLock: "waiting_for_lock", event.BodyEnded: "body_ended",
-	}
-	if int(k) < len(names) {
-		return names[k]
-	}
-	return "unknown"
 }
 
 // Err implements Reporter.

@@ -30,7 +30,19 @@ func everyEvent() []event.Event {
 		&event.Output{Time: now, Step: 1, Stream: event.Stderr, Data: []byte{0xff, 0}},
 		&event.Output{Time: now, Step: 1, Stream: event.Merged, Data: []byte("both")},
 		&event.CommandEnded{Time: now, Step: 1, Code: 3, Err: errStatus1, Duration: time.Second, Usage: event.Usage{User: time.Second, System: time.Millisecond, MaxRSS: 1 << 20}, Members: []event.Member{{Name: "gen", Code: 3}, {Name: "sort"}}},
-		&event.Notice{Time: now, Kind: event.VarComputed, Step: 1, Task: "a", A: "ls", B: "x", Err: errStatus1},
+		&event.VarComputed{Time: now, Command: "ls", Result: "x"},
+		&event.TaskSkipped{Time: now, Step: 1, Reason: event.ByIf},
+		&event.PreconditionFailed{Time: now, Step: 1, Message: "no"},
+		&event.PromptAssumed{Time: now, Step: 1, Text: "Sure?"},
+		&event.StatusChecked{Time: now, Step: 1, Text: "ls", Err: errStatus1},
+		&event.Waiting{Time: now, Step: 1, For: event.Lock, Holder: "weft"},
+		&event.GroupLines{Time: now, Step: 1, Begin: "B", End: "E"},
+		&event.CommandSkipped{Time: now, Step: 1, Command: 1, Text: "ls", Reason: event.ByPlatform},
+		&event.AttemptFailed{Time: now, Step: 1, Attempt: 1, Attempts: 3, Code: 1, Signal: syscall.SIGTERM, Err: errStatus1, Duration: time.Second, Delay: time.Second},
+		&event.StopFailed{Time: now, Step: 1, Task: "a", Text: "ls", Err: errStatus1},
+		&event.ErrorIgnored{Time: now, Step: 1, Err: errStatus1},
+		&event.BodyEnded{Time: now, Step: 1, Err: errStatus1},
+		&event.DeferFailed{Time: now, Step: 1, Err: errStatus1},
 		&event.Suspended{Time: now, Step: 1},
 		&event.Resumed{Time: now, Step: 1},
 		&event.StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Outcome: event.Failed, Err: errStatus1, Code: 3, Cause: 2, Duration: time.Second},
@@ -42,7 +54,7 @@ func everyEvent() []event.Event {
 		&event.SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
 		&event.Snapshot{Time: now, Steps: []event.Running{{Task: "a", Processes: []event.Process{{Pid: 7, Name: "cc"}}}, {Task: "b"}}},
 		&event.StillRunning{Time: now, Tasks: []string{"a"}},
-		&event.LeftBehind{Time: now, Pid: 7, Name: "sleep", Kept: true},
+		&event.Leftover{Time: now, Pid: 7, Name: "sleep", Kept: true},
 		&event.RunFinished{Time: now, Counts: [event.Cancelled + 1]int{event.Failed: 1}, Err: errStatus1, Duration: time.Minute},
 	}
 }
@@ -124,16 +136,16 @@ func TestNDJSONFields(t *testing.T) {
 		got = append(got, m)
 	}
 	for i, want := range map[int]map[string]any{
-		0:  {"event": "run_started", "version": 1.0, "run": "r1"},
+		0:  {"event": "run_started", "version": 2.0, "run": "r1"},
 		2:  {"run": "r1", "step": 1.0, "parent": 2.0, "task": "a", "label": "label", "position": "Taskfile.yml:3:5"},
 		4:  {"data": "text\n", "stream": "stdout", "command": 0.0},
 		5:  {"base64": "/wA=", "stream": "stderr"},
-		11: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
+		23: {"outcome": "failed", "code": 3.0, "cause": 2.0, "seconds": 1.0, "error": "exit status 1"},
 		7:  {"event": "command_ended", "user_seconds": 1.0, "system_seconds": 0.001, "max_rss": 1048576.0},
-		14: {"event": "watch_ended", "task": "a", "restarted": true, "error": "exit status 1"},
-		18: {"event": "snapshot"},
-		20: {"event": "left_behind", "pid": 7.0, "name": "sleep", "kept": true},
-		21: {"event": "run_finished", "seconds": 60.0},
+		26: {"event": "watch_ended", "task": "a", "restarted": true, "error": "exit status 1"},
+		30: {"event": "snapshot"},
+		32: {"event": "leftover", "pid": 7.0, "name": "sleep", "kept": true},
+		33: {"event": "run_finished", "seconds": 60.0},
 	} {
 		for k, v := range want {
 			if got[i][k] != v {

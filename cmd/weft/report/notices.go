@@ -10,91 +10,74 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// notice shows the facts about a step that are no command, no output and no
-// end. Most show up in verbose mode only. Their streams and colours are part of
-// the format.
-func (m *messages) notice(ev *event.Notice) {
+// notice shows what happens to a step beside its commands, their output and its end.
+// Streams and colours are part of the format.
+func (m *messages) notice(ev event.Event) {
 	out, errs := m.o.Stdout, m.o.Stderr
-	switch ev.Kind {
-	case event.PreconditionFailed:
+	switch ev := ev.(type) {
+	case *event.PreconditionFailed:
 		m.begun(ev.Step)
-		m.say(errs, Magenta, "%s", paragraph(ev.A))
-		return
-	case event.PromptAssumed:
-		m.raw(out, Yellow, ev.A+" [assuming yes]\n")
-		return
-	case event.StopFailed:
+		m.say(errs, Magenta, "%s", paragraph(ev.Message))
+	case *event.PromptAssumed:
+		m.raw(out, Yellow, ev.Text+" [assuming yes]\n")
+	case *event.StopFailed:
 		m.say(errs, Yellow, "the command that stops %q failed: %v; it gets the signal", ev.Task, ev.Err)
-		return
-	case event.Retrying:
-		m.say(errs, Yellow, "[%s] %s; %s follows in %s", ev.Task, m.o.errorText(ev.Err), ev.A, ev.B)
-		return
-	case event.WaitingForLock:
-		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", ev.Task, ev.A)
-		return
-	}
-	if !m.o.Verbose {
-		return
-	}
-	switch ev.Kind {
-	case event.VarComputed:
-		m.say(errs, Magenta, "dynamic variable: %q result: %q", ev.A, ev.B)
-		return
-	case event.TaskIfSkipped:
-		m.say(out, Yellow, "if condition not met - skipped: %q", m.full(ev))
-		return
-	case event.PlatformSkipped:
-		if ev.A == "" {
-			// The reference ends this one line with a backslash and an n.
-			m.raw(out, Yellow, m.o.Name+": \""+diag.Printable(m.full(ev))+"\" not for current platform - ignored\\n")
-			return
+	case *event.AttemptFailed:
+		m.say(errs, Yellow, "[%s] %s; attempt %d of %d follows in %s", m.label(ev.Step), m.o.errorText(ev.Err), ev.Attempt+1, ev.Attempts, ev.Delay)
+	case *event.Waiting:
+		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", m.label(ev.Step), ev.Holder)
+	default:
+		if m.o.Verbose {
+			m.detail(ev)
 		}
 	}
-	m.begun(ev.Step)
-	switch ev.Kind {
-	case event.PlatformSkipped:
-		m.say(out, Yellow, "[%s] %s not for current platform - ignored", ev.Task, paragraph(ev.A))
-	case event.CommandIfSkipped:
-		m.say(out, Yellow, "[%s] if condition not met - skipped", ev.Task)
-	case event.StatusChecked:
-		if ev.Err == nil {
-			m.say(out, Yellow, "status command %s exited zero", paragraph(ev.A))
-		} else {
-			m.say(out, Yellow, "status command %s exited non-zero: %s", paragraph(ev.A), m.o.errorText(ev.Err))
-		}
-	case event.ErrorIgnored:
-		m.ignored(ev)
-	case event.DeferFailed:
-		m.say(errs, Yellow, "ignored error in deferred cmd: %s", m.o.errorText(ev.Err))
-	case event.BodyEnded:
+}
+
+// detail shows what only verbose mode shows.
+func (m *messages) detail(ev event.Event) {
+	out, errs := m.o.Stdout, m.o.Stderr
+	switch ev := ev.(type) {
+	case *event.VarComputed:
+		m.say(errs, Magenta, "dynamic variable: %q result: %q", ev.Command, ev.Result)
+	case *event.TaskSkipped:
+		name := ""
 		if s, ok := m.steps[ev.Step]; ok {
-			s.over = true
+			name = s.Name
+		}
+		if ev.Reason == event.ByPlatform {
+			// The reference ends this one line with a backslash and an n.
+			m.raw(out, Yellow, m.o.Name+": \""+diag.Printable(name)+"\" not for current platform - ignored\\n")
+		} else {
+			m.say(out, Yellow, "if condition not met - skipped: %q", name)
+		}
+	case *event.CommandSkipped:
+		m.begun(ev.Step)
+		if ev.Reason == event.ByPlatform {
+			m.say(out, Yellow, "[%s] %s not for current platform - ignored", m.label(ev.Step), paragraph(ev.Text))
+		} else {
+			m.say(out, Yellow, "[%s] if condition not met - skipped", m.label(ev.Step))
+		}
+	case *event.StatusChecked:
+		m.begun(ev.Step)
+		if ev.Err == nil {
+			m.say(out, Yellow, "status command %s exited zero", paragraph(ev.Text))
+		} else {
+			m.say(out, Yellow, "status command %s exited non-zero: %s", paragraph(ev.Text), m.o.errorText(ev.Err))
+		}
+	case *event.ErrorIgnored:
+		m.begun(ev.Step)
+		m.say(errs, Yellow, "[%s] command error ignored: %s", m.label(ev.Step), m.o.errorText(ev.Err))
+	case *event.DeferFailed:
+		m.begun(ev.Step)
+		m.say(errs, Yellow, "ignored error in deferred cmd: %s", m.o.errorText(ev.Err))
+	case *event.BodyEnded:
+		m.begun(ev.Step)
+		if s, ok := m.steps[ev.Step]; ok {
+			s.done = true
 			m.steps[ev.Step] = s
 			m.ended(s.Name, ev.Err)
 		}
-	case event.Deduplicated:
-		m.say(errs, Magenta, "skipping execution of task: %s", ev.A)
 	}
-}
-
-func (m *messages) ignored(ev *event.Notice) {
-	text := m.o.errorText(ev.Err)
-	switch ev.A {
-	case "task":
-		m.say(m.o.Stderr, Yellow, "task error ignored: %s", text)
-	case "call":
-		m.say(m.o.Stderr, Yellow, "[%s] task error ignored: %s", ev.Task, text)
-	default:
-		m.say(m.o.Stderr, Yellow, "[%s] command error ignored: %s", ev.Task, text)
-	}
-}
-
-// full is the full name of the step a notice is about, else its display name.
-func (m *messages) full(ev *event.Notice) string {
-	if s, ok := m.steps[ev.Step]; ok && s.Name != "" {
-		return s.Name
-	}
-	return ev.Task
 }
 
 // signal tells that the run is being stopped, and how to hurry it.

@@ -42,7 +42,7 @@ func newPrefixed(o Options) *prefixed {
 func (p *prefixed) Handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.Output:
-		if ev.Idle {
+		if ev.Partial {
 			if t := p.open[command{ev.Step, ev.Command}]; t != nil && !p.o.DropIn {
 				p.lines.idle(t)
 				t.shown = ev.Time

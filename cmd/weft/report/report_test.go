@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,9 +61,7 @@ func TestStyles(t *testing.T) {
 	verbose := func(o *Options) { o.Verbose = true }
 	colored := func(o *Options) { o.Palette.On = true }
 	begin := func(evs []event.Event) []event.Event {
-		c := evs[1].(*event.CommandStarted)
-		c.Begin, c.End = "B", "E"
-		return evs
+		return slices.Insert(evs, 2, event.Event(&event.GroupLines{Step: 1, Begin: "B", End: "E"}))
 	}
 	fresh := &event.StepSettled{Step: 1, Task: "label", Name: "a", Prefix: "pre", Outcome: event.Fresh}
 	tests := []struct {
@@ -75,7 +74,7 @@ func TestStyles(t *testing.T) {
 		{"announce in colour", "interleaved", colored, stepEvents(1, "a", "", nil), "", "\x1b[32mweft: [a] run a\n\x1b[0m"},
 		{"verbose", "interleaved", verbose, stepEvents(1, "a", "", nil), "",
 			"weft: \"a\" started\nweft: [a] run a\nweft: \"a\" finished\n"},
-		{"verbose, failed", "interleaved", verbose, append(stepEvents(1, "a", "", errStatus1)[:2], &event.Notice{Step: 1, Kind: event.BodyEnded, Err: errStatus1},
+		{"verbose, failed", "interleaved", verbose, append(stepEvents(1, "a", "", errStatus1)[:2], &event.BodyEnded{Step: 1, Err: errStatus1},
 			&event.StepSettled{Step: 1, Task: "a", Name: "a", Outcome: event.Failed, Err: errStatus1}), "",
 			"weft: \"a\" started\nweft: [a] run a\nweft: \"a\" failed: exit status 1\n"},
 		{"verbose, failed before its commands", "interleaved", verbose, []event.Event{stepEvents(1, "a", "", nil)[0],
@@ -138,35 +137,34 @@ func TestInterleavedChunks(t *testing.T) {
 func TestNotices(t *testing.T) {
 	const silentUnlessVerbose = ""
 	tests := []struct {
-		notice     event.Notice
+		event      event.Event
 		out, err   string // verbose
 		always     bool   // shown without verbose too
 		withoutRun bool   // the step has not begun: no "started" line
 	}{
-		{notice: event.Notice{Kind: event.VarComputed, A: "ls", B: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
-		{notice: event.Notice{Kind: event.TaskIfSkipped}, out: `weft: if condition not met - skipped: "full"` + "\n", withoutRun: true},
-		{notice: event.Notice{Kind: event.PlatformSkipped}, out: `weft: "full" not for current platform - ignored\n`, withoutRun: true},
-		{notice: event.Notice{Kind: event.PlatformSkipped, A: "dir"}, out: "weft: [shown] dir not for current platform - ignored\n"},
-		{notice: event.Notice{Kind: event.CommandIfSkipped}, out: "weft: [shown] if condition not met - skipped\n"},
-		{notice: event.Notice{Kind: event.StatusChecked, A: "true"}, out: "weft: status command true exited zero\n"},
-		{notice: event.Notice{Kind: event.StatusChecked, A: "false", Err: errStatus1}, out: "weft: status command false exited non-zero: exit status 1\n"},
-		{notice: event.Notice{Kind: event.ErrorIgnored, Err: errStatus1}, err: "weft: [shown] command error ignored: exit status 1\n"},
-		{notice: event.Notice{Kind: event.ErrorIgnored, A: "call", Err: errStatus1}, err: "weft: [shown] task error ignored: exit status 1\n"},
-		{notice: event.Notice{Kind: event.ErrorIgnored, A: "task", Err: errStatus1}, err: "weft: task error ignored: exit status 1\n"},
-		{notice: event.Notice{Kind: event.DeferFailed, Err: errStatus1}, err: "weft: ignored error in deferred cmd: exit status 1\n"},
-		{notice: event.Notice{Kind: event.BodyEnded}, err: "weft: \"full\" finished\n"},
-		{notice: event.Notice{Kind: event.BodyEnded, Err: errStatus1}, err: "weft: \"full\" failed: exit status 1\n"},
-		{notice: event.Notice{Kind: event.Deduplicated, A: "k"}, err: "weft: skipping execution of task: k\n"},
-		{notice: event.Notice{Kind: event.PreconditionFailed, A: "no"}, err: "weft: no\n", always: true},
-		{notice: event.Notice{Kind: event.PromptAssumed, A: "Sure?"}, out: "Sure? [assuming yes]\n", always: true, withoutRun: true},
+		{event: &event.VarComputed{Command: "ls", Result: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
+		{event: &event.TaskSkipped{Step: 1, Reason: event.ByIf}, out: `weft: if condition not met - skipped: "full"` + "\n", withoutRun: true},
+		{event: &event.TaskSkipped{Step: 1, Reason: event.ByPlatform}, out: `weft: "full" not for current platform - ignored\n`, withoutRun: true},
+		{event: &event.CommandSkipped{Step: 1, Reason: event.ByPlatform, Text: "dir"}, out: "weft: [shown] dir not for current platform - ignored\n"},
+		{event: &event.CommandSkipped{Step: 1, Reason: event.ByIf}, out: "weft: [shown] if condition not met - skipped\n"},
+		{event: &event.StatusChecked{Step: 1, Text: "true"}, out: "weft: status command true exited zero\n"},
+		{event: &event.StatusChecked{Step: 1, Text: "false", Err: errStatus1}, out: "weft: status command false exited non-zero: exit status 1\n"},
+		{event: &event.ErrorIgnored{Step: 1, Err: errStatus1}, err: "weft: [shown] command error ignored: exit status 1\n"},
+		{event: &event.DeferFailed{Step: 1, Err: errStatus1}, err: "weft: ignored error in deferred cmd: exit status 1\n"},
+		{event: &event.BodyEnded{Step: 1}, err: "weft: \"full\" finished\n"},
+		{event: &event.BodyEnded{Step: 1, Err: errStatus1}, err: "weft: \"full\" failed: exit status 1\n"},
+		{event: &event.PreconditionFailed{Step: 1, Message: "no"}, err: "weft: no\n", always: true},
+		{event: &event.PromptAssumed{Step: 1, Text: "Sure?"}, out: "Sure? [assuming yes]\n", always: true, withoutRun: true},
+		{event: &event.AttemptFailed{Step: 1, Attempt: 1, Attempts: 3, Err: errStatus1, Delay: time.Second}, err: "weft: [shown] exit status 1; attempt 2 of 3 follows in 1s\n", always: true, withoutRun: true},
+		{event: &event.Waiting{Step: 1, For: event.Lock, Holder: "weft (pid 7)"}, err: "weft: [shown] waiting for weft (pid 7), which runs the same task\n", always: true, withoutRun: true},
+		{event: &event.StopFailed{Step: 1, Task: "shown", Text: "halt", Err: errStatus1}, err: "weft: the command that stops \"shown\" failed: exit status 1; it gets the signal\n", always: true, withoutRun: true},
 	}
 	for _, tt := range tests {
-		tt.notice.Step, tt.notice.Task = 1, "shown"
 		for _, verbose := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%d %s %v", tt.notice.Kind, tt.notice.A, verbose), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%T %v", tt.event, verbose), func(t *testing.T) {
 				var r recorder
 				p := New("interleaved", r.options(func(o *Options) { o.Verbose = verbose }))
-				replay(p, &event.StepStarted{Step: 1, Task: "shown", Name: "full"}, &tt.notice)
+				replay(p, &event.StepStarted{Step: 1, Task: "shown", Name: "full"}, tt.event)
 				out, err := tt.out, tt.err
 				switch {
 				case verbose && !tt.withoutRun:

@@ -1,0 +1,141 @@
+package event
+
+import (
+	"time"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Outcome is how a step ended.
+type Outcome uint8
+
+const (
+	Succeeded Outcome = iota + 1 // its commands ran
+	Fresh                        // nothing to do: up to date
+	Restored                     // outputs came from the cache
+	Failed
+	Skipped   // a condition or platform said no
+	Cancelled // stopped, or never started, because of something else
+)
+
+var outcomeNames = [...]string{"", "succeeded", "fresh", "restored", "failed", "skipped", "cancelled"}
+
+// String returns the outcome's name as it stands in event files.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// StepStarted tells that a step left the queue.
+type StepStarted struct {
+	Time   time.Time
+	Step   StepID
+	Parent StepID // the step that needs or calls it, or 0
+	Task   string // display name: label or name
+	Name   string // full task name, as it can be called
+	Prefix string // for prefixed output
+	Pos    diag.Pos
+	Silent bool // neither its commands nor "up to date" are announced
+}
+
+// Reason is why a task or a command is skipped.
+type Reason string
+
+const (
+	ByIf       Reason = "if"        // its condition does not hold
+	ByPlatform Reason = "platforms" // it is not for this platform
+)
+
+// TaskSkipped tells that a step does not run.
+type TaskSkipped struct {
+	Time   time.Time
+	Step   StepID
+	Reason Reason
+}
+
+// PreconditionFailed tells which precondition ends a step.
+type PreconditionFailed struct {
+	Time    time.Time
+	Step    StepID
+	Message string
+}
+
+// PromptAssumed tells that --yes answered a question.
+type PromptAssumed struct {
+	Time time.Time
+	Step StepID
+	Text string
+}
+
+// StatusChecked tells how a status command ended. Step is 0 where a task is only
+// looked at.
+type StatusChecked struct {
+	Time time.Time
+	Step StepID
+	Text string // the command
+	Err  error  // nil when it exited zero
+}
+
+// Resource is what a step waits for although its needs are met.
+type Resource string
+
+// Lock is the state of the step's task, which another process holds.
+const Lock Resource = "lock"
+
+// Waiting tells that a step whose needs are met cannot go on yet.
+type Waiting struct {
+	Time   time.Time
+	Step   StepID
+	For    Resource
+	Holder string // who has it
+}
+
+// ErrorIgnored tells that ignore_error covered the error of a command or a called task.
+type ErrorIgnored struct {
+	Time time.Time
+	Step StepID
+	Err  error
+}
+
+// BodyEnded tells that the commands of a step have ended, with Err, where one
+// failed or deferred ones follow.
+type BodyEnded struct {
+	Time time.Time
+	Step StepID
+	Err  error
+}
+
+// DeferFailed tells that a deferred command failed, which changes nothing.
+type DeferFailed struct {
+	Time time.Time
+	Step StepID
+	Err  error
+}
+
+// Suspended tells that a step waits for a task it called; it holds no slot.
+type Suspended struct {
+	Time time.Time
+	Step StepID
+}
+
+// Resumed ends a suspension.
+type Resumed struct {
+	Time time.Time
+	Step StepID
+}
+
+// StepSettled closes a step.
+type StepSettled struct {
+	Time     time.Time
+	Step     StepID
+	Parent   StepID
+	Task     string // display name
+	Name     string // full task name, as it can be called
+	Prefix   string
+	Silent   bool
+	Outcome  Outcome
+	Err      error  // nil unless Failed or Cancelled
+	Code     int    // exit status of the command that failed, or 0
+	Cause    StepID // whose failure this is, when not its own
+	Duration time.Duration
+	Usage    Usage
+	// Outputs are what it has put out by name, secrets masked: texts, lists and JSON.
+	Outputs map[string]any
+}
