@@ -218,12 +218,13 @@ func (l *loop) accept(b *batch) {
 			return
 		}
 	}
+	nothing := b.roots == 0 // else whichever root settles last finishes b, at once perhaps
 	for _, n := range b.nodes {
 		if n.batch == b && n.state == waiting && n.needs == 0 {
 			l.becomeReady(n)
 		}
 	}
-	if b.roots == 0 {
+	if nothing {
 		l.finish(b)
 	}
 }

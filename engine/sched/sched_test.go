@@ -130,7 +130,11 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 		r = result{f: &fake{mild: during == nil}, settled: map[string]event.Outcome{}, at: map[string]time.Duration{}}
 		var mu sync.Mutex
 		o.Executor, o.Expander = r.f, x
+		watch := o.Emit
 		o.Emit = func(ev event.Event) {
+			if watch != nil {
+				watch(ev)
+			}
 			if s, ok := ev.(*event.StepSettled); ok {
 				mu.Lock()
 				r.settled[s.Name], r.at[s.Name] = s.Outcome, time.Since(begin)
@@ -318,6 +322,29 @@ func TestCancelledRunSettlesEverything(t *testing.T) {
 		if o := r.settled[s]; o != event.Cancelled && o != event.Skipped {
 			t.Errorf("%s settled as %v", s, o)
 		}
+	}
+}
+
+// TestCancelledCallEndsOnce: a call that is cancelled at the moment it is accepted gives its
+// caller one slot back, not two.
+func TestCancelledCallEndsOnce(t *testing.T) {
+	cause := errors.New("enough")
+	planned, suspended, resumed := 0, 0, 0
+	cancelled := make(chan context.CancelCauseFunc, 1)
+	r := run(t, "all: | call vain\nvain: | sleep 1s", sched.Options{Emit: func(ev event.Event) {
+		switch ev.(type) {
+		case *event.Planned:
+			if planned++; planned == 2 {
+				(<-cancelled)(cause)
+			}
+		case *event.Suspended:
+			suspended++
+		case *event.Resumed:
+			resumed++
+		}
+	}}, func(cancel context.CancelCauseFunc) { cancelled <- cancel })
+	if !errors.Is(r.err, cause) || suspended != 1 || resumed != 1 {
+		t.Errorf("err %v; suspended %d times, resumed %d times", r.err, suspended, resumed)
 	}
 }
 
