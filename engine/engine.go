@@ -103,11 +103,11 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	e.stopping.begin(cancel)
 	q := newQueue(e.observe(e.o.Sink))
 	e.queue = q
 	started := time.Now()
 	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
+	e.stopping.beginRun(e, cancel, q.Emit)
 	xo := e.expanderOptions()
 	xo.TellSecrets = true
 	x := plan.NewExpander(xo)

@@ -52,9 +52,6 @@ func stops(sig os.Signal) bool {
 
 // snapshot tells what runs.
 func (e *Engine) snapshot() {
-	if e.queue == nil {
-		return
-	}
 	processes := map[event.StepID][]event.Process{}
 	for _, r := range e.processes.Running() {
 		id := event.StepID(r.Step)
@@ -66,5 +63,7 @@ func (e *Engine) snapshot() {
 	for _, s := range e.progress.steps() {
 		ev.Steps = append(ev.Steps, event.Running{Task: s.name, Processes: processes[s.id]})
 	}
-	e.queue.Emit(ev)
+	e.stopping.mu.Lock()
+	defer e.stopping.mu.Unlock()
+	e.stopping.tell(ev)
 }

@@ -26,18 +26,24 @@ const remindEvery = 5 * time.Second
 //
 // A second SIGTERM or SIGHUP changes nothing: supervisors repeat them. After an
 // interrupt, which may be waited for however long, the first one does what it says.
+//
+// Signals come from a goroutine of their own, and may come before the run begins: then they
+// stop it, and are told, as soon as it does. All that they touch of an Engine is here, or is
+// made by New and safe for concurrent use.
 type stopping struct {
 	executor.Stops
 	heard chan struct{} // closed at the first signal
 
-	mu     sync.Mutex // guards the fields below
-	cancel context.CancelCauseFunc
-	sig    os.Signal
-	counts map[os.Signal]int
-	remind *time.Ticker
-	over   chan struct{} // ends the reminders
+	mu      sync.Mutex // guards the fields below
+	cancel  context.CancelCauseFunc
+	emit    func(event.Event) // to who listens to the run; nil before and after it
+	untold  []event.Event     // of signals that came before the run
+	sig     os.Signal         // the first one
+	counts  map[os.Signal]int
+	reminds chan struct{} // closed to end the reminders; nil while there are none
 }
 
+// begin has signals end what cancel ends; one that came before ends it now.
 func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,12 +53,37 @@ func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	}
 }
 
+// beginRun is begin for a run of e, of which emit tells.
+func (s *stopping) beginRun(e *Engine, cancel context.CancelCauseFunc, emit func(event.Event)) {
+	s.begin(cancel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emit = emit
+	for _, ev := range s.untold {
+		emit(ev)
+	}
+	s.untold = nil
+	if s.sig != nil {
+		s.remind(e)
+	}
+}
+
+// tell hands ev to who listens to the run, or keeps it until there is one. s.mu is held.
+func (s *stopping) tell(ev event.Event) {
+	if s.emit == nil {
+		s.untold = append(s.untold, ev)
+	} else {
+		s.emit(ev)
+	}
+}
+
 func (s *stopping) first() os.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sig
 }
 
+// signal stops the run of e, or stops it in a harder way than signals before did.
 func (s *stopping) signal(e *Engine, sig os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,9 +92,7 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 	}
 	s.counts[sig]++
 	cause := executor.Interrupt(sig)
-	if e.queue != nil {
-		e.queue.Emit(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
-	}
+	s.tell(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
 	if s.sig == nil {
 		s.sig = sig
 		close(s.heard)
@@ -72,7 +101,9 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 		}
 		// What earlier commands left in the background is told, too.
 		e.processes.StopLeft(cause, ladder(cause))
-		s.startReminding(e)
+		if s.emit != nil {
+			s.remind(e)
+		}
 		if sig == syscall.SIGINT {
 			return
 		}
@@ -104,33 +135,34 @@ func (e *Engine) lost() {
 	}
 }
 
-// startReminding says, while commands that were told to end take their time,
-// which they are. s.mu is held.
-func (s *stopping) startReminding(e *Engine) {
-	s.remind = time.NewTicker(remindEvery)
-	s.over = make(chan struct{})
-	go func(tick <-chan time.Time, over <-chan struct{}) {
+// remind tells, while commands that were told to end take their time, which they are.
+// s.mu is held.
+func (s *stopping) remind(e *Engine) {
+	end, emit := make(chan struct{}), s.emit
+	s.reminds = end
+	go func() {
+		tick := time.NewTicker(remindEvery)
+		defer tick.Stop()
 		for {
 			select {
-			case <-tick:
-				if names := e.progress.tasks(); e.queue != nil && len(names) > 0 {
-					e.queue.Emit(&event.StillRunning{Time: time.Now(), Tasks: names})
+			case <-tick.C:
+				if names := e.progress.tasks(); len(names) > 0 {
+					emit(&event.StillRunning{Time: time.Now(), Tasks: names})
 				}
-			case <-over:
+			case <-end:
 				return
 			}
 		}
-	}(s.remind.C, s.over)
+	}()
 }
 
-// end says that nothing runs any more.
+// end notes that nothing runs any more.
 func (s *stopping) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cancel = nil
-	if s.remind != nil {
-		s.remind.Stop()
-		close(s.over)
-		s.remind = nil
+	s.cancel, s.emit = nil, nil
+	if s.reminds != nil {
+		close(s.reminds)
+		s.reminds = nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/davecgh/go-spew/spew"
 	sprig "github.com/go-task/slim-sprig/v3"
 	"github.com/go-task/template"
 	"github.com/google/uuid"
@@ -45,7 +46,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"merge":        mergeMaps,
 		"set":          set,
 		"output":       func(string, ...string) (any, error) { return nil, errNoOutputs },
-		"spew":         dump,
+		"spew":         (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": schema.DecodeYAML,
 		"toYaml":       toYaml,
