@@ -56,11 +56,9 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 	if p.Fingerprint != "" {
 		out.Vars = append(out.Vars, schema.Var{Name: p.Fingerprint, Value: ""})
 	}
-	for _, d := range p.Deps {
-		out.Deps = append(out.Deps, d.Text)
-	}
+	out.Deps = p.Deps
 	for _, c := range p.Commands {
-		out.Commands = append(out.Commands, SummaryCommand{Text: c.Shown, Call: c.Source.Kind == schema.Call})
+		out.Commands = append(out.Commands, SummaryCommand{Text: c.Shown, Call: c.Kind == plan.TaskCall})
 	}
 	return out, nil
 }

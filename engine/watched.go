@@ -10,7 +10,6 @@ import (
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/schema"
 )
 
 // watchedStep is a step with sources.
@@ -55,8 +54,8 @@ func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) (
 				continue // its commands are known when it runs
 			}
 			for _, c := range s.Commands() {
-				if c.Source.Kind == schema.Call && !c.Source.Defer {
-					visit(plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: s}) // an error is the run's to tell
+				if c.Kind == plan.TaskCall && !c.Defer {
+					visit(plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Pos, From: s}) // an error is the run's to tell
 				}
 			}
 		}

@@ -17,7 +17,6 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/schema"
 )
 
 type timeLimit = time.Duration
@@ -34,9 +33,9 @@ type attempt struct {
 
 // command runs one bound command: as often as it may be tried, and each time within
 // its time limit.
-func (r *run) command(ctx context.Context, i int, c plan.Command) error {
-	retry := r.processes(c).Retry
-	if retry == nil || retry.Max == 0 {
+func (r *run) command(ctx context.Context, i int, c *plan.Command) error {
+	retry := &c.Retry
+	if retry.Max == 0 {
 		return r.try(ctx, i, c, &attempt{number: 1, of: 1})
 	}
 	for n := 1; ; n++ {
@@ -114,14 +113,14 @@ func (t *tried) over(err error) error {
 
 // delayBefore is the time between attempt n and the next: exponential back-off with
 // a limit, and chance, from 0 to 1, spread over the jitter.
-func delayBefore(r *schema.Retry, n int, chance float64) time.Duration {
+func delayBefore(r *plan.Retry, n int, chance float64) time.Duration {
 	d := float64(r.Delay) * math.Pow(r.Backoff, float64(n-1))
 	d = min(d, float64(r.MaxDelay))
 	return time.Duration(d * (1 + r.Jitter*(2*chance-1)))
 }
 
 // again reports whether a failed attempt is followed by another.
-func again(r *schema.Retry, err error, tail []byte) bool {
+func again(r *plan.Retry, err error, tail []byte) bool {
 	if !isExit(err) {
 		return false
 	}
@@ -140,8 +139,8 @@ func signalOf(err error) os.Signal {
 }
 
 // try runs one attempt within its time limit.
-func (r *run) try(ctx context.Context, i int, c plan.Command, a *attempt) error {
-	return r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.limited(ctx, i, c, a) })
+func (r *run) try(ctx context.Context, i int, c *plan.Command, a *attempt) error {
+	return r.within(ctx, c.Timeout, func(ctx context.Context) error { return r.limited(ctx, i, c, a) })
 }
 
 // within runs f within a time limit; 0 is none.

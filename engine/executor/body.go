@@ -11,7 +11,6 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/schema"
 )
 
 // timeoutCode stands for a time-out wherever an exit status is asked for.
@@ -22,21 +21,21 @@ func now() time.Time { return time.Now() }
 // deferred is a `defer` entry that was reached.
 type deferred struct {
 	index int
-	cmd   plan.Command
+	cmd   *plan.Command
 }
 
 // body runs the step's commands in order, then what they deferred, last first.
 func (r *run) body(ctx context.Context) (err error) {
 	var defers []deferred
 	for i, c := range r.step.Commands() {
-		if c.Source.Defer {
+		if c.Defer {
 			defers = append(defers, deferred{i, c})
 			continue
 		}
 		if err = r.command(ctx, i, c); err == nil {
 			continue
 		}
-		if (c.Source.IgnoreError || r.step.Task.IgnoreError) && isExit(err) && ctx.Err() == nil {
+		if c.IgnoreError && isExit(err) && ctx.Err() == nil {
 			r.emit(&event.ErrorIgnored{Time: now(), Step: r.id(), Err: err})
 			err = nil
 			continue
@@ -60,7 +59,7 @@ func (r *run) runDeferred(ctx context.Context, defers []deferred, cause error) {
 	}
 	for i := len(defers) - 1; i >= 0; i-- {
 		d := defers[i]
-		cmd, err := plan.BindDeferred(ctx, d.cmd, code)
+		cmd, err := r.step.BindDeferred(ctx, d.cmd, code)
 		if err == nil {
 			err = r.command(ctx, d.index, cmd)
 		}
@@ -72,7 +71,7 @@ func (r *run) runDeferred(ctx context.Context, defers []deferred, cause error) {
 
 // limited runs one command: its condition, its platforms, its announcement,
 // then itself.
-func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) error {
+func (r *run) limited(ctx context.Context, i int, c *plan.Command, n *attempt) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -88,10 +87,10 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 	if c.Empty() {
 		return nil
 	}
-	if c.Source.Kind == schema.Call {
+	if c.Kind == plan.TaskCall {
 		return r.call(ctx, c, r.ends)
 	}
-	if !plan.MatchesPlatform(c.Source.Platforms) {
+	if !c.Here() {
 		r.emit(&event.CommandSkipped{Time: now(), Step: r.id(), Command: i, Text: c.Shown, Reason: event.ByPlatform})
 		return nil
 	}
@@ -99,12 +98,11 @@ func (r *run) limited(ctx context.Context, i int, c plan.Command, n *attempt) er
 }
 
 // announced announces and runs a command.
-func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) error {
+func (r *run) announced(ctx context.Context, i int, c *plan.Command, n *attempt) error {
 	x := r.x
-	p := r.processes(c)
 	relayed := x.o.Relay && (!r.step.Task.Interactive || x.o.RelayInteractive)
 	started := &event.CommandStarted{Time: now(), Step: r.env.ID, Command: i, Text: x.o.Secrets.Mask(c.Shown), Dir: r.dir, Attempt: n.number, Attempts: n.of,
-		Silent: c.Source.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
+		Silent: c.Silent || r.step.Silent, DryRun: x.o.Dry, Relayed: relayed}
 	lines, err := r.groupLines(ctx, i, relayed)
 	if err != nil {
 		return err
@@ -122,24 +120,9 @@ func (r *run) announced(ctx context.Context, i int, c plan.Command, n *attempt) 
 		x.o.Flush()
 	}
 	r.used = event.Usage{}
-	err = r.perform(ctx, i, c, p, r.ends, relayed)
+	err = r.perform(ctx, i, c, r.ends, relayed)
 	r.env.Emit(&event.CommandEnded{Time: now(), Step: r.env.ID, Command: i, Code: ExitCode(err), Err: err, Duration: now().Sub(started.Time), Usage: r.used, Members: r.takeMembers()})
 	return err
-}
-
-// noProcesses is what holds for most commands; it is not changed.
-var noProcesses schema.Processes
-
-// processes returns what holds for the processes of c.
-func (r *run) processes(c plan.Command) *schema.Processes {
-	switch {
-	case c.Processes != nil:
-		return c.Processes
-	case r.step.Task.Processes == nil && c.Source.Processes == nil:
-		return &noProcesses
-	}
-	p := r.step.Task.ProcessesOf(c.Source)
-	return &p
 }
 
 // groupLines are the lines around the output of a command, or nil if there are none.
@@ -158,12 +141,9 @@ func (r *run) groupLines(ctx context.Context, i int, relayed bool) (*event.Group
 }
 
 // script runs a script or a program with its streams.
-func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
-	x := r.x
-	sc := shell.Script{Text: c.Text, Argv: c.Argv, Dir: r.dir, Env: r.vars,
-		Set:   union(x.o.Workflow.Set, r.step.Task.Set, c.Source.Set),
-		Shopt: union(x.o.Workflow.Shopt, r.step.Task.Shopt, c.Source.Shopt)}
-	r.interpreter(&sc, p)
+func (r *run) script(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
+	x, p := r.x, c.Process
+	sc := shell.Script{Text: c.Text, Argv: argv(c), Dir: r.dir, Env: r.vars, Set: c.Set, Shopt: c.Shopt, Session: c.TTY}
 	if r.step.Task.Interactive {
 		select {
 		case x.terminal <- struct{}{}:
@@ -172,7 +152,7 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 			return context.Cause(ctx)
 		}
 	}
-	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry == nil && !sc.Session && ctx.Value(idleKey{}) == nil && e.in == nil && e.out == nil && e.err == nil && (e.member || !r.captured()) {
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && p.IdleTimeout == 0 && p.Retry.Max == 0 && !p.TTY && ctx.Value(idleKey{}) == nil && e.in == nil && e.out == nil && e.err == nil && (e.member || !r.captured()) {
 		return accepted(r.asUsual(ctx, i, &sc, p, relayed), p.Accept)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -184,14 +164,12 @@ func (r *run) script(ctx context.Context, i int, c plan.Command, p *schema.Proce
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
 	err = r.start(ctx, &sc, p)
 	e.reported(err)
-	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
-		r.closeInput(p.Stdin)
-	}
+	r.closeInput(p.Stdin)
 	return w.finish(accepted(err, p.Accept))
 }
 
 // asUsual runs a script whose streams lead where the output style says.
-func (r *run) asUsual(ctx context.Context, i int, sc *shell.Script, p *schema.Processes, relayed bool) error {
+func (r *run) asUsual(ctx context.Context, i int, sc *shell.Script, p *plan.Process, relayed bool) error {
 	if r.env.Stdin || r.step.Task.Interactive {
 		sc.Stdin = r.x.o.Stdin
 	}
@@ -225,50 +203,30 @@ func (r *run) asUsual(ctx context.Context, i int, sc *shell.Script, p *schema.Pr
 	return err
 }
 
-// interpreter has the script run by the shell that its keys name, as a program.
-func (r *run) interpreter(sc *shell.Script, p *schema.Processes) {
-	in := p.Shell
-	if in == nil {
-		in = r.x.o.Workflow.Shell
-	}
-	sc.Session = p.TTY == schema.True
-	if sc.Argv != nil {
-		return
-	}
-	if in == nil || in.Argv == nil {
-		if !sc.Session {
-			return
-		}
-		in = &schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
+// argv is the program that runs c, with its arguments; nil for a script that weft
+// runs itself.
+func argv(c *plan.Command) []string {
+	in := &c.Interpreter
+	if c.Argv != nil || in.Argv == nil {
+		return c.Argv
 	}
 	var options strings.Builder
 	switch in.Name {
 	case "sh", "bash", "zsh":
-		for _, o := range sc.Set {
+		for _, o := range c.Set {
 			if len(o) == 1 {
 				options.WriteString("set -" + o + "\n")
 			} else {
 				options.WriteString("set -o " + o + "\n")
 			}
 		}
-		for _, o := range sc.Shopt {
+		for _, o := range c.Shopt {
 			if in.Name == "bash" {
 				options.WriteString("shopt -s " + o + "\n")
 			}
 		}
 	}
-	sc.Argv = append(in.Argv[:len(in.Argv):len(in.Argv)], options.String()+sc.Text)
-}
-
-// union appends the options of three levels; most files have none.
-func union(a, b, c []string) []string {
-	switch {
-	case len(b) == 0 && len(c) == 0:
-		return a
-	case len(a) == 0 && len(c) == 0:
-		return b
-	}
-	return append(append(append([]string(nil), a...), b...), c...)
+	return append(in.Argv[:len(in.Argv):len(in.Argv)], options.String()+c.Text)
 }
 
 // isExit reports whether err is a command's non-zero exit or a time-out: what

@@ -8,7 +8,6 @@ import (
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -26,7 +25,7 @@ type together struct {
 }
 
 type joined struct {
-	cmd  plan.Command
+	cmd  *plan.Command
 	ends ends
 	err  chan error
 }
@@ -36,11 +35,11 @@ type togetherKey struct{}
 
 // countCalls counts the calls among members, in a tee or merge, too.
 func countCalls(members []plan.Command) (n int) {
-	for _, m := range members {
-		switch m.Source.Kind {
-		case schema.Call:
+	for i := range members {
+		switch m := &members[i]; m.Kind {
+		case plan.TaskCall:
 			n++
-		case schema.Tee, schema.Merge:
+		case plan.Tee, plan.Merge:
 			n += countCalls(m.Members)
 		}
 	}
@@ -48,7 +47,7 @@ func countCalls(members []plan.Command) (n int) {
 }
 
 // join runs a call with the others, and returns its error.
-func (c *together) join(cmd plan.Command, e ends) error {
+func (c *together) join(cmd *plan.Command, e ends) error {
 	j := &joined{cmd, e, make(chan error, 1)}
 	c.mu.Lock()
 	c.joined = append(c.joined, j)
@@ -99,14 +98,14 @@ func (c *together) started(f func()) {
 	f()
 }
 
-func (r *run) callOf(c plan.Command) plan.Call {
-	return plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Source.Pos, From: r.step, Silent: c.Source.Silent}
+func (r *run) callOf(c *plan.Command) plan.Call {
+	return plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Pos, From: r.step, Silent: c.Silent}
 }
 
 // connect gives a step that is about to be called its ends.
-func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
+func (r *run) connect(s *plan.Step, c *plan.Command, e ends) error {
 	if s.Shared() {
-		return &diag.Diagnostic{Pos: c.Source.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
+		return &diag.Diagnostic{Pos: c.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
 			Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
 	}
 	own := ends{producer: e.producer, shown: e.shown}
@@ -132,7 +131,7 @@ func (r *run) connect(s *plan.Step, c plan.Command, e ends) error {
 }
 
 // call runs the task that c calls.
-func (r *run) call(ctx context.Context, c plan.Command, e ends) error {
+func (r *run) call(ctx context.Context, c *plan.Command, e ends) error {
 	if e.in == nil && e.out == nil && e.err == nil {
 		return r.env.Call(ctx, r.callOf(c))
 	}

@@ -257,11 +257,6 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	for i, c := range s.Commands() {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: fmt.Sprintf("command %d", i+1), Value: r.commandText(c), Secret: c.Shown != c.Text})
 	}
-	options := union(w.Set, s.Task.Set, nil)
-	options = union(options, w.Shopt, s.Task.Shopt)
-	if len(options) > 0 {
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "shell options", Value: strings.Join(options, " ")})
-	}
 	for _, e := range env {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
 	}
@@ -321,27 +316,19 @@ func (r *run) looseInputs(ctx context.Context, method fingerprint.Method) (*fing
 }
 
 // commandText is what makes a command another command.
-func (r *run) commandText(c plan.Command) string {
-	text := c.Text
-	if p := r.processes(c); p != &noProcesses {
-		if p.Shell != nil {
-			text += fmt.Sprintf("\x00shell %q", p.Shell.Argv)
-		}
-		text += fmt.Sprintf("\x00accept %v tty %t", p.Accept, p.TTY == schema.True)
-		if p.Stdin != nil {
-			text += fmt.Sprintf(" stdin %d %q", p.Stdin.Kind, p.Stdin.Text.S)
-		}
-		for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
-			for _, s := range sinks {
-				text += fmt.Sprintf(" to %d %q %t", s.Kind, s.File.S, s.Append)
-			}
+func (r *run) commandText(c *plan.Command) string {
+	text, p := c.Text, c.Process
+	text += fmt.Sprintf("\x00shell %q accept %v tty %t %q %q", p.Interpreter, p.Accept, p.TTY, p.Set, p.Shopt)
+	if p.Stdin != nil {
+		text += fmt.Sprintf(" stdin %d %q", p.Stdin.Kind, p.Stdin.Text)
+	}
+	for _, sinks := range [...][]plan.Sink{p.Stdout, p.Stderr} {
+		for _, s := range sinks {
+			text += fmt.Sprintf(" to %d %q %t", s.Kind, s.File, s.Append)
 		}
 	}
-	for _, m := range c.Members {
-		text += "\x00" + r.commandText(m)
-	}
-	if len(c.Source.Set)+len(c.Source.Shopt) > 0 {
-		text += "\x00" + strings.Join(c.Source.Set, " ") + "\x00" + strings.Join(c.Source.Shopt, " ")
+	for i := range c.Members {
+		text += "\x00" + r.commandText(&c.Members[i])
 	}
 	if c.If != "" {
 		text += "\x00if " + c.If

@@ -10,7 +10,6 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
-	"github.com/weftrun/weft/schema"
 )
 
 // stream is what one step writes, for the steps that read it while it runs.
@@ -135,7 +134,7 @@ func (r *run) join(with *sched.Gang) error {
 }
 
 // input is the reading end of what another step writes.
-func (r *run) input(in *schema.Stdin) (*os.File, error) {
+func (r *run) input(in *plan.Stdin) (*os.File, error) {
 	s := r.having().gang.in[r.step.Read(in)]
 	if s == nil {
 		return nil, errors.New("its stream was not opened")
@@ -149,8 +148,12 @@ func (r *run) input(in *schema.Stdin) (*os.File, error) {
 	return f, nil
 }
 
-// closeInput tells the writer of a stream that nobody here reads it any more.
-func (r *run) closeInput(in *schema.Stdin) {
+// closeInput tells the writer of a stream, if in is one, that nobody here reads it any
+// more.
+func (r *run) closeInput(in *plan.Stdin) {
+	if in == nil || in.Kind != plan.StdinFrom || !in.Own {
+		return
+	}
 	if s := r.having().gang.in[r.step.Read(in)]; s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()

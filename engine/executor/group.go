@@ -10,37 +10,37 @@ import (
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/schema"
 )
 
 // perform runs a command of any kind, with what it is connected to.
-func (r *run) perform(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool) error {
-	switch c.Source.Kind {
-	case schema.Pipe:
-		return r.asOne(ctx, i, c, p, e, relayed, r.pipeline)
-	case schema.Parallel:
-		return r.asOne(ctx, i, c, p, e, relayed, r.parallel)
-	case schema.Call:
+func (r *run) perform(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
+	switch c.Kind {
+	case plan.Pipe:
+		return r.asOne(ctx, i, c, e, relayed, r.pipeline)
+	case plan.Parallel:
+		return r.asOne(ctx, i, c, e, relayed, r.parallel)
+	case plan.TaskCall:
 		return r.call(ctx, c, e)
 	}
-	return r.script(ctx, i, c, p, e, relayed)
+	return r.script(ctx, i, c, e, relayed)
 }
 
 // asOne runs a group, with what its keys and those of the task say of it: streams are
 // those of all that it reads and writes, which is connected once.
-func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Processes, e ends, relayed bool, members func(context.Context, int, plan.Command, ends, bool) error) error {
+func (r *run) asOne(ctx context.Context, i int, c *plan.Command, e ends, relayed bool, members func(context.Context, int, *plan.Command, ends, bool) error) error {
+	p := c.Process
 	run := func(ctx context.Context, e ends) error {
 		e.member = true
 		return r.watched(ctx, p, func(ctx context.Context) error { return members(ctx, i, c, e, relayed) })
 	}
 	captured := r.captured() && !e.member
-	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && !captured && (p.Retry == nil || p.Retry.Match == nil) {
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && !captured && p.Retry.Match == nil {
 		return run(ctx, e)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	outside := *p
-	outside.IdleTimeout, outside.TTY = 0, schema.Unset
+	outside.IdleTimeout, outside.TTY = 0, false
 	w, err := r.wire(ctx, i, &outside, e, relayed, cancel)
 	if err != nil {
 		return err
@@ -61,55 +61,48 @@ func (r *run) asOne(ctx context.Context, i int, c plan.Command, p *schema.Proces
 		w.own = append(w.own, *f)
 	}
 	err = run(ctx, inside)
-	if in := c.Source.Processes; in != nil && in.Stdin != nil && in.Stdin.Kind == schema.StdinFrom {
-		r.closeInput(p.Stdin)
-	}
+	r.closeInput(p.Stdin)
 	return w.finish(err)
 }
 
 // kept reports whether what is written to sinks can be read later.
-func kept(sinks []schema.Sink) bool {
-	return slices.ContainsFunc(sinks, func(s schema.Sink) bool { return s.Kind == schema.SinkFile || s.Kind == schema.SinkCapture })
+func kept(sinks []plan.Sink) bool {
+	return slices.ContainsFunc(sinks, func(s plan.Sink) bool { return s.Kind == plan.SinkFile || s.Kind == plan.SinkCapture })
 }
 
 // member runs one command of a group.
-func (r *run) member(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
-	skip := !plan.MatchesPlatform(c.Source.Platforms)
+func (r *run) member(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
+	skip := !c.Here()
 	if !skip && c.If != "" {
 		skip = r.condition(ctx, c.If) != nil
 	}
 	if skip {
-		if all, ok := ctx.Value(togetherKey{}).(*together); ok && c.Source.Kind == schema.Call {
+		if all, ok := ctx.Value(togetherKey{}).(*together); ok && c.Kind == plan.TaskCall {
 			all.one()
 		}
 		return nil
 	}
-	p := c.Processes
-	if p == nil {
-		own := r.step.Task.ProcessesOfMember(group.Source, c.Source)
-		p = &own
-	}
-	err := r.within(ctx, c.Source.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, p, e, relayed) })
+	err := r.within(ctx, c.Timeout, func(ctx context.Context) error { return r.perform(ctx, i, c, e, relayed) })
 	e.reported(err)
 	return err
 }
 
 // parallel runs members at the same time. The first error, as written, is its.
-func (r *run) parallel(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
+func (r *run) parallel(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
 	errs := make([]error, len(c.Members))
-	accept := r.processes(c).Accept
 	var wg sync.WaitGroup
-	for n, m := range c.Members {
+	for n := range c.Members {
+		m := &c.Members[n]
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, c, m, e, relayed)
-			if own := m.Source.Processes; own == nil || own.Accept == nil {
-				errs[n] = accepted(errs[n], accept)
+			errs[n] = r.member(ctx, i, m, e, relayed)
+			if m.Accept == nil {
+				errs[n] = accepted(errs[n], c.Accept)
 			}
 		})
 	}
 	wg.Wait()
 	for n, err := range errs {
-		if err != nil && !c.Members[n].Source.IgnoreError {
+		if err != nil && !c.Members[n].IgnoreError {
 			return err
 		}
 	}
@@ -119,7 +112,7 @@ func (r *run) parallel(ctx context.Context, i int, c plan.Command, e ends, relay
 // link is one command of a pipeline while it runs.
 type link struct {
 	run    func(context.Context, ends) error
-	source *schema.Command
+	cmd    *plan.Command
 	err    error
 	ended  int64 // place in the order of ends, from 1
 	cancel context.CancelCauseFunc
@@ -130,13 +123,14 @@ type link struct {
 // pipeline runs members at the same time, each reading what the one before it
 // writes. Its error is that of the last member that failed; that a producer was cut
 // off by a consumer which had enough is no failure.
-func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relayed bool) error {
+func (r *run) pipeline(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
 	if n := countCalls(c.Members); n > 0 {
 		ctx = context.WithValue(ctx, togetherKey{}, &together{r: r, ctx: ctx, want: n, begun: make(chan struct{})})
 	}
 	links := make([]*link, len(c.Members))
-	for n, m := range c.Members {
-		links[n] = &link{source: m.Source, run: r.linkOf(i, c, m, relayed)}
+	for n := range c.Members {
+		m := &c.Members[n]
+		links[n] = &link{cmd: m, run: r.linkOf(i, m, relayed)}
 	}
 	report := r.reportOn(c.Members)
 	var order atomic.Int64
@@ -165,7 +159,7 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 		l.cancel, l.producer.outer = cancel, e.producer
 		first, last := n == 0, n == len(links)-1
 		ours := ends{in: in, out: to, ownIn: !first, ownOut: !last, err: e.err, member: true, producer: &l.producer, shown: last && e.shown}
-		ours.report, report = cutReport(report, c.Members[n])
+		ours.report, report = cutReport(report, l.cmd)
 		prepare := l.run
 		l.run = func(context.Context, ends) error {
 			defer cancel(nil)
@@ -200,20 +194,20 @@ func (r *run) pipeline(ctx context.Context, i int, c plan.Command, e ends, relay
 }
 
 // status is the error of a pipeline.
-func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
+func (r *run) status(ctx context.Context, c *plan.Command, links []*link) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	last := len(links) - 1
-	links[last].err = accepted(links[last].err, r.processes(c).Accept)
+	links[last].err = accepted(links[last].err, c.Accept)
 	var failed error
 	ok := links[last].err == nil
 	for n := last; n >= 0; n-- {
 		l := links[n]
-		if n < last && l.err != nil && ok && (cutOff(l.err) || c.Source.EarlyClose && l.ended > links[n+1].ended) {
+		if n < last && l.err != nil && ok && (cutOff(l.err) || c.EarlyClose && l.ended > links[n+1].ended) {
 			l.err = nil
 		}
-		if l.err != nil && l.source.IgnoreError {
+		if l.err != nil && l.cmd.IgnoreError {
 			l.err = nil
 		}
 		ok = ok && l.err == nil
@@ -225,18 +219,18 @@ func (r *run) status(ctx context.Context, c plan.Command, links []*link) error {
 }
 
 // linkOf returns what runs a member of a pipeline; a tee or merge is several.
-func (r *run) linkOf(i int, group, m plan.Command, relayed bool) func(context.Context, ends) error {
-	switch m.Source.Kind {
-	case schema.Tee:
-		return func(ctx context.Context, e ends) error { return r.tee(ctx, i, group, m, e, relayed) }
-	case schema.Merge:
-		return func(ctx context.Context, e ends) error { return r.merge(ctx, i, group, m, e, relayed) }
+func (r *run) linkOf(i int, m *plan.Command, relayed bool) func(context.Context, ends) error {
+	switch m.Kind {
+	case plan.Tee:
+		return func(ctx context.Context, e ends) error { return r.tee(ctx, i, m, e, relayed) }
+	case plan.Merge:
+		return func(ctx context.Context, e ends) error { return r.merge(ctx, i, m, e, relayed) }
 	}
-	return func(ctx context.Context, e ends) error { return r.member(ctx, i, group, m, e, relayed) }
+	return func(ctx context.Context, e ends) error { return r.member(ctx, i, m, e, relayed) }
 }
 
 // tee has all its members read the same. One that ends early is left out.
-func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
+func (r *run) tee(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
 	errs := make([]error, len(c.Members))
 	fan := pipe.Fan{Flowed: func(w *os.File) { w.Close() }}
 	readers, err := pipes(len(c.Members), func(w *os.File) { fan.Flows = append(fan.Flows, w) })
@@ -244,9 +238,10 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 		return err
 	}
 	var wg sync.WaitGroup
-	for n, m := range c.Members {
+	for n := range c.Members {
+		m := &c.Members[n]
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
+			errs[n] = r.member(ctx, i, m, ends{in: readers[n], out: e.out, ownIn: true, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
 			readers[n].Close()
 		})
 	}
@@ -259,18 +254,18 @@ func (r *run) tee(ctx context.Context, i int, group, c plan.Command, e ends, rel
 }
 
 // merge has all its members write to one.
-func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, relayed bool) error {
+func (r *run) merge(ctx context.Context, i int, c *plan.Command, e ends, relayed bool) error {
 	errs := make([]error, len(c.Members))
 	var wg sync.WaitGroup
-	if c.Source.Mode == schema.MergeRaw {
+	if c.Mode == plan.MergeRaw {
 		var tasks sync.WaitGroup // they have descriptors of their own, and may wait for the task that reads
-		for n, m := range c.Members {
-			w := &wg
-			if m.Source.Kind == schema.Call {
+		for n := range c.Members {
+			m, w := &c.Members[n], &wg
+			if m.Kind == plan.TaskCall {
 				w = &tasks
 			}
 			w.Go(func() {
-				errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
+				errs[n] = r.member(ctx, i, m, ends{in: e.in, out: e.out, err: e.err, member: true, producer: e.producer, shown: e.shown, report: e.report[n : n+1]}, relayed)
 			})
 		}
 		wg.Wait()
@@ -285,9 +280,10 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 	if err != nil {
 		return err
 	}
-	for n, m := range c.Members {
+	for n := range c.Members {
+		m := &c.Members[n]
 		wg.Go(func() {
-			errs[n] = r.member(ctx, i, group, m, ends{in: e.in, out: writers[n], ownOut: true, err: e.err, member: true, producer: e.producer, report: e.report[n : n+1]}, relayed)
+			errs[n] = r.member(ctx, i, m, ends{in: e.in, out: writers[n], ownOut: true, err: e.err, member: true, producer: e.producer, report: e.report[n : n+1]}, relayed)
 			writers[n].Close()
 		})
 	}
@@ -300,7 +296,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 			f.Close()
 		}
 	}
-	if c.Source.Mode == schema.MergeConcat {
+	if c.Mode == plan.MergeConcat {
 		err = pipe.Concat(e.out, closed, from...)
 	} else {
 		err = pipe.Lines(e.out, closed, from...)
@@ -316,7 +312,7 @@ func (r *run) merge(ctx context.Context, i int, group, c plan.Command, e ends, r
 // last is the error of the last member that failed, else fault.
 func last(members []plan.Command, errs []error, fault error) error {
 	for n := len(errs) - 1; n >= 0; n-- {
-		if errs[n] != nil && !members[n].Source.IgnoreError {
+		if errs[n] != nil && !members[n].IgnoreError {
 			return errs[n]
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/clock"
-	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/engine/plan"
 )
 
 // idle stops a command that has written nothing for some time.
@@ -42,7 +42,7 @@ type idleKey struct{}
 
 // watched runs a group, which must not be silent as a whole: what any member writes,
 // to another one, too, counts.
-func (r *run) watched(ctx context.Context, p *schema.Processes, f func(context.Context) error) error {
+func (r *run) watched(ctx context.Context, p *plan.Process, f func(context.Context) error) error {
 	if p.IdleTimeout <= 0 {
 		return f(ctx)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/schema"
 )
 
 // reportOn begins the report on a pipe: its members, of which none has ended.
@@ -14,7 +13,8 @@ func (r *run) reportOn(members []plan.Command) []event.Member {
 	var list []event.Member
 	var add func(members []plan.Command)
 	add = func(members []plan.Command) {
-		for _, m := range members {
+		for i := range members {
+			m := &members[i]
 			if inner(m) {
 				add(m.Members)
 				continue
@@ -31,10 +31,10 @@ func (r *run) reportOn(members []plan.Command) []event.Member {
 }
 
 // inner reports whether a member of a pipe is not reported itself, but its own members are.
-func inner(m plan.Command) bool { return m.Source.Kind == schema.Tee || m.Source.Kind == schema.Merge }
+func inner(m *plan.Command) bool { return m.Kind == plan.Tee || m.Kind == plan.Merge }
 
 // cutReport returns the part of a report that is on m, and the rest.
-func cutReport(report []event.Member, m plan.Command) (own, rest []event.Member) {
+func cutReport(report []event.Member, m *plan.Command) (own, rest []event.Member) {
 	n := 1
 	if inner(m) {
 		n = len(m.Members)
@@ -43,8 +43,8 @@ func cutReport(report []event.Member, m plan.Command) (own, rest []event.Member)
 }
 
 // memberName is the program that a member runs, or begins with, or its task.
-func (r *run) memberName(m plan.Command) string {
-	if m.Source.Kind == schema.Call {
+func (r *run) memberName(m *plan.Command) string {
+	if m.Kind == plan.TaskCall {
 		return m.Text
 	}
 	words := strings.Fields(r.x.o.Secrets.Mask(m.Shown))

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/schema"
 )
 
 // grace is how long commands may take to end after they were told to.
@@ -167,19 +167,15 @@ func (s *Stops) Moved() {
 }
 
 var policies = [...]proc.Policy{
-	schema.LeftoverAuto: proc.Auto, schema.LeftoverKill: proc.KillLeft, schema.LeftoverWait: proc.WaitLeft, schema.LeftoverKeep: proc.Keep,
+	plan.LeftoverAuto: proc.Auto, plan.LeftoverKill: proc.KillLeft, plan.LeftoverWait: proc.WaitLeft, plan.LeftoverKeep: proc.Keep,
 }
 
 // start runs sc as processes of their own group, stopped when ctx is done.
-func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) error {
+func (r *run) start(ctx context.Context, sc *shell.Script, p *plan.Process) error {
 	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil && !sc.Session,
 		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]}
-	if !p.Stop.Command.IsZero() {
-		text, err := r.step.Scope.Expand(ctx, p.Stop.Command)
-		if err != nil {
-			return err
-		}
-		o.StopBy = func() error { return r.stopBy(ctx, text, sc, p.Stop.Grace) }
+	if p.Stop.Command != "" {
+		o.StopBy = func() error { return r.stopBy(ctx, &p.Stop, sc) }
 	}
 	g := r.x.o.Processes.NewGroup(o)
 	sc.Group = g
@@ -204,8 +200,8 @@ func (r *run) start(ctx context.Context, sc *shell.Script, p *schema.Processes) 
 
 // stopBy runs the command that stops another one, whose context is ctx, within the
 // time that one has.
-func (r *run) stopBy(ctx context.Context, text string, stopped *shell.Script, limit time.Duration) error {
-	x := r.x
+func (r *run) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
+	x, text, limit := r.x, stop.Command, stop.Grace
 	if limit <= 0 {
 		limit = grace
 	}
@@ -223,8 +219,8 @@ func (r *run) stopBy(ctx context.Context, text string, stopped *shell.Script, li
 
 // close ends the group of a command, which may have to wait for what it left
 // behind.
-func (r *run) close(ctx context.Context, g *proc.Group, l schema.Leftover) {
-	if l == schema.LeftoverWait {
+func (r *run) close(ctx context.Context, g *proc.Group, l plan.Leftover) {
+	if l == plan.LeftoverWait {
 		stop := context.AfterFunc(ctx, func() { g.Stop(context.Cause(ctx), proc.Ladder{Grace: grace}) })
 		defer stop()
 	}
@@ -243,7 +239,10 @@ func (r *run) cookie() proc.Cookie {
 	return c
 }
 
+// noProcess is how conditions are run: nothing is said of them.
+var noProcess plan.Process
+
 // condition runs text without input or output; nil means it exited zero.
 func (r *run) condition(ctx context.Context, text string) error {
-	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars}, &noProcesses)
+	return r.start(ctx, &shell.Script{Text: text, Dir: r.dir, Env: r.vars}, &noProcess)
 }

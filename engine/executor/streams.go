@@ -8,6 +8,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/schema"
 )
@@ -101,7 +102,7 @@ func (o *outs) direct() (f *os.File, ok bool) {
 }
 
 // wire connects the streams of command i.
-func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
+func (r *run) wire(ctx context.Context, i int, p *plan.Process, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
 	w = &wiring{r: r, command: i, stop: stop, tried: r.tried(ctx), copied: make(chan error, 2)}
 	defer func() {
 		if err != nil {
@@ -113,8 +114,8 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 		return w, err
 	}
 	group, _ := ctx.Value(idleKey{}).(*idle)
-	watched := group != nil || p.IdleTimeout > 0 || p.Retry != nil && p.Retry.Match != nil
-	if p.Retry != nil && p.Retry.Match != nil {
+	watched := group != nil || p.IdleTimeout > 0 || p.Retry.Match != nil
+	if p.Retry.Match != nil {
 		w.last = &pipe.Last{Max: 64 << 10}
 	}
 	out, err := w.outs(ctx, p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
@@ -130,11 +131,11 @@ func (r *run) wire(ctx context.Context, i int, p *schema.Processes, e ends, rela
 		w.idle.outer = group
 	}
 	w.group = group
-	if p.TTY == schema.True {
+	if p.TTY {
 		err = w.terminal(out, p)
 		return w, err
 	}
-	if len(p.Stderr) == 1 && p.Stderr[0].Kind == schema.SinkStdout {
+	if len(p.Stderr) == 1 && p.Stderr[0].Kind == plan.SinkStdout {
 		w.out, err = w.connect(out, event.Merged, watched)
 		w.err = w.out
 		return w, err
@@ -168,13 +169,13 @@ func onlyLog(o *outs) bool {
 }
 
 // stdin opens what the command reads.
-func (r *run) stdin(ctx context.Context, w *wiring, p *schema.Processes, e ends) (*os.File, error) {
+func (r *run) stdin(ctx context.Context, w *wiring, p *plan.Process, e ends) (*os.File, error) {
 	in := p.Stdin
 	if e.in != nil {
 		return e.in, nil
 	}
 	if in == nil {
-		in = &schema.Stdin{}
+		in = &plan.Stdin{}
 		if !r.env.Stdin && !r.step.Task.Interactive {
 			return nil, nil
 		}
@@ -182,15 +183,15 @@ func (r *run) stdin(ctx context.Context, w *wiring, p *schema.Processes, e ends)
 	var f *os.File
 	var err error
 	switch in.Kind {
-	case schema.StdinInherit:
+	case plan.StdinInherit:
 		return r.x.o.Stdin, nil
-	case schema.StdinText:
-		f, err = pipe.FileOf([]byte(in.Text.S))
-	case schema.StdinFile:
-		f, err = fifo.Open(ctx, r.path(in.Text.S), os.O_RDONLY, 0)
-	case schema.StdinFrom:
+	case plan.StdinText:
+		f, err = pipe.FileOf([]byte(in.Text))
+	case plan.StdinFile:
+		f, err = fifo.Open(ctx, r.path(in.Text), os.O_RDONLY, 0)
+	case plan.StdinFrom:
 		return r.input(in)
-	case schema.StdinOutput:
+	case plan.StdinOutput:
 		f, err = r.x.outputFile(r.step.Read(in))
 	}
 	if f != nil {
@@ -209,7 +210,7 @@ func (r *run) path(name string) string {
 // outs opens where a stream leads to: what its key says, and else the report or
 // weft's own stream; beside that the pipe to another command, and the capture that
 // other steps ask for.
-func (w *wiring) outs(ctx context.Context, sinks []schema.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
+func (w *wiring) outs(ctx context.Context, sinks []plan.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
 	o := &outs{flow: flow}
 	if sinks == nil && flow == nil {
 		if relayed {
@@ -221,13 +222,13 @@ func (w *wiring) outs(ctx context.Context, sinks []schema.Sink, flow, inherited 
 	limit, overflow := int64(schema.DefaultMaxCapture), pipe.Fail
 	for _, s := range sinks {
 		switch s.Kind {
-		case schema.SinkLog:
+		case plan.SinkLog:
 			o.log = true
-		case schema.SinkInherit:
+		case plan.SinkInherit:
 			o.files = append(o.files, inherited)
-		case schema.SinkCapture:
+		case plan.SinkCapture:
 			captured, limit, overflow = true, s.Max, overflows[s.Overflow]
-		case schema.SinkFile:
+		case plan.SinkFile:
 			f, err := w.target(ctx, s)
 			if err != nil {
 				return nil, err
@@ -244,7 +245,7 @@ func (w *wiring) outs(ctx context.Context, sinks []schema.Sink, flow, inherited 
 }
 
 // target opens the file of s: once, where several streams lead to it.
-func (w *wiring) target(ctx context.Context, s schema.Sink) (*os.File, error) {
+func (w *wiring) target(ctx context.Context, s plan.Sink) (*os.File, error) {
 	mode := pipe.Atomic
 	switch {
 	case s.Append && w.tried != nil:
@@ -254,7 +255,7 @@ func (w *wiring) target(ctx context.Context, s schema.Sink) (*os.File, error) {
 	case s.InPlace:
 		mode = pipe.InPlace
 	}
-	path := w.r.path(s.File.S)
+	path := w.r.path(s.File)
 	for _, t := range w.targets {
 		if t.of == path && t.mode == mode {
 			return t.File, nil
@@ -268,7 +269,7 @@ func (w *wiring) target(ctx context.Context, s schema.Sink) (*os.File, error) {
 	return t.File, nil
 }
 
-var overflows = [...]pipe.Overflow{schema.OverflowFail: pipe.Fail, schema.OverflowTruncate: pipe.Head, schema.OverflowTail: pipe.Tail}
+var overflows = [...]pipe.Overflow{plan.OverflowFail: pipe.Fail, plan.OverflowTruncate: pipe.Head, plan.OverflowTail: pipe.Tail}
 
 // connect returns the file that a program gets to reach all of o.
 func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, error) {
@@ -285,7 +286,7 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 
 // terminal gives the command a terminal of its own, all that it writes there going
 // to where its stdout leads.
-func (w *wiring) terminal(o *outs, p *schema.Processes) error {
+func (w *wiring) terminal(o *outs, p *plan.Process) error {
 	s, err := pipe.NewTerminal(w.r.x.o.Clock, w.r.x.o.Stdout)
 	if err != nil {
 		return err

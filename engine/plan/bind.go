@@ -1,14 +1,10 @@
 package plan
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/weftrun/weft/engine/vars"
-	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -18,7 +14,6 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 	if f.mode == modeUnknown {
 		return &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}}
 	}
-	s.late = f.late
 	if e.x.o.TellSecrets {
 		s.Scope.TellSecrets(ctx)
 	}
@@ -29,7 +24,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Task.Name)
 		return nil
 	}
-	b := binder{ctx: ctx, scope: s.Scope}
+	b := &binder{ctx: ctx, scope: s.Scope}
 	s.Label = orName(b.text(s.Task.Label), s.Name)
 	s.Prefix = orName(b.text(s.Task.Prefix), s.Task.Name)
 	s.bound = &bound{
@@ -44,7 +39,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 		return err
 	}
 	b.scope = s.Scope
-	if !s.late {
+	if !s.Late() {
 		b.err = e.bindTexts(ctx, s)
 	}
 	condition := b.text(s.Task.If)
@@ -56,7 +51,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 
 // bindTexts computes what the step runs.
 func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
-	b := binder{ctx: ctx, scope: s.Scope}
+	b := &binder{ctx: ctx, scope: s.Scope}
 	s.bound.status = b.texts(s.Task.Status)
 	s.bound.prompts = b.texts(s.Task.Prompt)
 	for i := range s.Task.Preconditions {
@@ -66,7 +61,7 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	}
 	for i := range s.Task.Cmds {
 		if b.err == nil {
-			b.err = e.bindCommand(ctx, s, &s.Task.Cmds[i])
+			b.err = e.bindCommand(ctx, s, i)
 		}
 	}
 	return b.err
@@ -75,7 +70,7 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 // BindLate computes what a step runs whose texts name what its needs put out. It
 // is called once, before the step is looked at, by who executes it.
 func (x *Expander) BindLate(ctx context.Context, s *Step, o vars.Outputs) error {
-	if !s.late {
+	if !s.Late() {
 		return nil
 	}
 	s.Scope.SetOutputs(o)
@@ -106,7 +101,7 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 	if _, err := s.Scope.Dir(ctx); err != nil {
 		return err
 	}
-	if s.late {
+	if s.Late() {
 		return nil
 	}
 	_, err := s.Scope.Environ(ctx)
@@ -166,57 +161,6 @@ func (e *expansion) checkIf(ctx context.Context, s *Step, condition string) erro
 	return err
 }
 
-// bindCommand appends what one entry of cmds comes to: several commands for a
-// loop, none for one over nothing.
-func (e *expansion) bindCommand(ctx context.Context, s *Step, c *schema.Command) error {
-	if c.Defer {
-		s.bound.commands = append(s.bound.commands, Command{Source: c, Text: c.Text.S, Shown: c.Text.S, Vars: c.Vars, Scope: s.Scope})
-		return nil
-	}
-	first := true
-	return e.eachItem(ctx, s, c, func(scope *vars.Scope, n int) error {
-		b := binder{ctx: ctx, scope: scope}
-		cmd := b.command(s.Task, nil, c)
-		if first {
-			if err := limit.Grow(int64(len(s.bound.commands)+n) * commandBytes); err != nil {
-				return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
-			}
-			s.bound.commands, first = slices.Grow(s.bound.commands, n), false
-		}
-		s.bound.commands = append(s.bound.commands, cmd)
-		if err := limit.Grow(int64(len(cmd.Text) + len(cmd.Shown))); err != nil && b.err == nil {
-			return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
-		}
-		return b.err
-	})
-}
-
-// commandBytes is about how many bytes a command takes without its texts.
-const commandBytes = 256
-
-// BindDeferred binds a deferred command when it runs; exitCode is "" when no
-// command failed. From a template that fails on, it stays as it is written: what
-// cleans up is not dropped for that.
-func BindDeferred(ctx context.Context, c Command, exitCode string) (Command, error) {
-	if c.Scope == nil {
-		return c, nil
-	}
-	scope := c.Scope
-	if exitCode != "" {
-		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
-	}
-	b := binder{ctx: ctx, scope: scope}
-	out := b.command(nil, nil, c.Source)
-	var bad *vars.TemplateError
-	if !errors.As(b.err, &bad) {
-		return out, b.err
-	}
-	if out.Vars == nil {
-		out.Vars = c.Source.Vars
-	}
-	return out, nil
-}
-
 // eachNeed calls f with every call that one entry of deps comes to.
 func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f func(Call)) error {
 	if d.For == nil && len(d.Vars) == 0 && !isTemplate(d.Text.S) {
@@ -235,119 +179,6 @@ func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f 
 		f(Call{Name: name, Vars: args, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
 	})
-}
-
-// binder expands many texts and keeps the first error.
-type binder struct {
-	ctx   context.Context
-	scope *vars.Scope
-	err   error
-}
-
-func (b *binder) text(t schema.Text) string {
-	if b.err != nil || !isTemplate(t.S) {
-		return t.S
-	}
-	s, err := b.scope.Expand(b.ctx, t)
-	if err != nil {
-		b.err = err
-		return t.S
-	}
-	return s
-}
-
-// command binds c and its members; t is the task whose keys hold for it, too, or
-// nil where none does, and group the one that c is a member of, if any.
-func (b *binder) command(t *schema.Task, group, c *schema.Command) Command {
-	out := Command{Source: c, If: b.text(c.If)}
-	switch {
-	case c.Argv != nil:
-		shown := make([]string, len(c.Argv))
-		for i, word := range c.Argv {
-			out.Argv = append(out.Argv, b.text(word))
-			shown[i] = b.shown(word)
-		}
-		out.Text, out.Shown = schema.CommandLine(out.Argv), schema.CommandLine(shown)
-	case c.Members != nil:
-		var texts, shown []string
-		for i := range c.Members {
-			m := b.command(t, cmp.Or(group, c), &c.Members[i])
-			if m.Empty() {
-				continue // a pipe leads past it
-			}
-			out.Members = append(out.Members, m)
-			texts, shown = append(texts, m.Text), append(shown, m.Shown)
-		}
-		out.Text, out.Shown = schema.GroupLine(c.Kind, texts), schema.GroupLine(c.Kind, shown)
-	default:
-		out.Text, out.Shown = b.text(c.Text), b.shown(c.Text)
-	}
-	if c.Kind == schema.Call && b.err == nil && len(c.Vars) > 0 {
-		if out.Vars, b.err = b.scope.BindCall(b.ctx, c.Vars); b.err != nil {
-			return out
-		}
-	}
-	if t == nil || staticProcesses(t.Processes) && staticProcesses(c.Processes) {
-		return out
-	}
-	p := t.ProcessesOf(c)
-	if group != nil {
-		p = t.ProcessesOfMember(group, c)
-	}
-	if p.Stdin != nil {
-		stdin := *p.Stdin
-		stdin.Text.S = b.text(stdin.Text)
-		p.Stdin = &stdin
-	}
-	p.Stdout, p.Stderr = b.sinks(p.Stdout), b.sinks(p.Stderr)
-	out.Processes = &p
-	return out
-}
-
-func (b *binder) sinks(sinks []schema.Sink) []schema.Sink {
-	if sinks == nil {
-		return nil
-	}
-	out := make([]schema.Sink, len(sinks))
-	for i, s := range sinks {
-		s.File.S = b.text(s.File)
-		out[i] = s
-	}
-	return out
-}
-
-func (b *binder) shown(t schema.Text) string {
-	if b.err != nil || !isTemplate(t.S) {
-		return t.S
-	}
-	s, err := b.scope.Show(b.ctx, t)
-	if err != nil {
-		b.err = err
-		return t.S
-	}
-	return s
-}
-
-func (b *binder) texts(ts []schema.Text) []string {
-	if len(ts) == 0 {
-		return nil
-	}
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = b.text(t)
-	}
-	return out
-}
-
-func (b *binder) globs(gs []schema.Glob) []Glob {
-	if len(gs) == 0 {
-		return nil
-	}
-	out := make([]Glob, len(gs))
-	for i, g := range gs {
-		out[i] = Glob{Pattern: b.text(g.Pattern), Exclude: g.Exclude, Pos: g.Pattern.Pos}
-	}
-	return out
 }
 
 // changeKey is the identity of a `run: when_changed` step: everything it was

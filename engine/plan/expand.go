@@ -68,6 +68,7 @@ type Expander struct {
 	steps atomic.Int64
 
 	facts    []atomic.Pointer[facts] // by schema.Task.Index
+	process  *Process                // of the commands of tasks that say nothing of it
 	captured captured
 	foreseen foreseen
 	dynamic  func() bool // whether files define dynamic variables outside of tasks
@@ -79,7 +80,8 @@ type Expander struct {
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
-	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)),
+	file := facts{workflow: o.Workflow, task: &schema.Task{TaskOptions: &schema.TaskOptions{}}}
+	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)), process: file.ownProcess(),
 		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), outputs: sync.OnceValue(func() bool { return someNameOutputs(o.Workflow) })}
 }
 
@@ -198,7 +200,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if match != nil {
 		name = ResolveStars(name, match)
 	}
-	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, args: c.Vars}
+	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, facts: f, args: c.Vars}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
 	if c.From != nil {
 		s.depth, s.nested = c.From.depth+1, c.From.nested
@@ -355,6 +357,3 @@ func matchesPlatform(ps []schema.Platform) bool {
 	}
 	return false
 }
-
-// MatchesPlatform reports whether a command with these platforms runs here.
-func MatchesPlatform(ps []schema.Platform) bool { return matchesPlatform(ps) }

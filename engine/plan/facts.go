@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -38,6 +39,15 @@ func modeOf(text string) mode {
 
 // facts are what is true of every call of a task. They are computed once.
 type facts struct {
+	task     *schema.Task
+	workflow *schema.Workflow
+	// process is that of the commands which say nothing of their own; nil if it must
+	// be bound for each.
+	process *Process
+	// commands are those of a static task, once making is done.
+	commands []Command
+	making   sync.Once
+
 	mode mode
 	// static tasks say the same at every call: no template, no loop, nothing
 	// that must be asked or computed before they can start.
@@ -70,7 +80,12 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	if run == "" {
 		run = x.o.Workflow.Run.S
 	}
-	f := &facts{mode: modeOf(run), static: isStatic(t)}
+	f := &facts{task: t, workflow: x.o.Workflow, mode: modeOf(run), static: isStatic(t)}
+	if t.Processes == nil && len(t.Set) == 0 && len(t.Shopt) == 0 {
+		f.process = x.process
+	} else if staticProcesses(t.Processes) {
+		f.process = f.ownProcess()
+	}
 	if x.outputs() {
 		f.findOutputs(t)
 	}
@@ -137,7 +152,7 @@ func staticProcesses(p *schema.Processes) bool {
 	if p == nil {
 		return true
 	}
-	if p.Stdin != nil && isTemplate(p.Stdin.Text.S) {
+	if isTemplate(p.Stop.Command.S) || p.Stdin != nil && (isTemplate(p.Stdin.Text.S) || len(p.Stdin.Vars) > 0) {
 		return false
 	}
 	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {

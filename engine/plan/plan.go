@@ -65,15 +65,16 @@ type Step struct {
 	Silent bool     // of the call, the task or the run
 	Skip   Skip     // why it will not run, if so
 
-	args   schema.Vars
-	needs  []need
-	bound  *bound // nil when the task says the same at every call
-	depth  int32  // needs and calls above it
-	nested int32  // calls from bodies above it
-	known  atomic.Bool
 	// complete steps have their needs; only such are shared.
 	complete bool
-	late     bool // its texts are bound when it runs: see BindLate
+	known    atomic.Bool
+	depth    int32 // needs and calls above it
+	nested   int32 // calls from bodies above it
+
+	facts *facts
+	args  schema.Vars
+	needs []need
+	bound *bound // nil when the task says the same at every call
 }
 
 // Key is the identity of steps that are shared: those with equal keys are one
@@ -123,35 +124,6 @@ type Glob struct {
 	Pos     diag.Pos
 }
 
-// Command is one bound command.
-type Command struct {
-	Source  *schema.Command
-	Text    string      // script, command line or task name; for a deferred command still a template
-	Shown   string      // Text with secrets masked
-	Argv    []string    // of an Exec
-	Members []Command   // of a group
-	If      string      // "" means always
-	Vars    schema.Vars // of a call
-	// Processes are what holds for its processes, the names in it bound; nil when
-	// nothing in it is a template.
-	Processes *schema.Processes
-	// Scope is the scope a deferred command is bound in when it runs, loop
-	// variables included; nil otherwise.
-	Scope *vars.Scope
-}
-
-// Empty reports whether there is nothing to do for c: its text came to nothing, or
-// that of all its members. It is neither shown nor run.
-func (c *Command) Empty() bool {
-	switch c.Source.Kind {
-	case schema.Shell, schema.Call:
-		return c.Text == ""
-	case schema.Exec:
-		return false
-	}
-	return len(c.Members) == 0
-}
-
 // Arguments is a text that tells the step's arguments from those of other
 // calls of its task; "" for a call without any.
 func (s *Step) Arguments() string {
@@ -162,7 +134,7 @@ func (s *Step) Arguments() string {
 }
 
 // Late reports whether texts of s name what its needs put out.
-func (s *Step) Late() bool { return s.late }
+func (s *Step) Late() bool { return s.facts.late }
 
 // Needs calls f with every step that s needs, as written.
 func (s *Step) Needs(f func(*Step)) {
@@ -176,34 +148,22 @@ func (s *Step) Needs(f func(*Step)) {
 func (s *Step) Adopt() { s.known.Store(true) }
 
 // Commands yields the step's commands in order, loops unrolled.
-func (s *Step) Commands() iter.Seq2[int, Command] {
-	return func(yield func(int, Command) bool) {
-		if s.bound != nil {
-			for i, c := range s.bound.commands {
-				if !yield(i, c) {
-					return
-				}
-			}
-			return
-		}
-		for i := range s.Task.Cmds {
-			if !yield(i, asWritten(&s.Task.Cmds[i])) {
+func (s *Step) Commands() iter.Seq2[int, *Command] {
+	return func(yield func(int, *Command) bool) {
+		commands := s.commands()
+		for i := range commands {
+			if !yield(i, &commands[i]) {
 				return
 			}
 		}
 	}
 }
 
-// asWritten is a command that has no templates and no loop.
-func asWritten(c *schema.Command) Command {
-	out := Command{Source: c, Text: c.Text.S, Shown: c.Text.S, If: c.If.S, Vars: c.Vars}
-	if c.Argv != nil {
-		out.Argv = texts(c.Argv)
+func (s *Step) commands() []Command {
+	if s.bound != nil {
+		return s.bound.commands
 	}
-	for i := range c.Members {
-		out.Members = append(out.Members, asWritten(&c.Members[i]))
-	}
-	return out
+	return s.facts.asWritten()
 }
 
 // Sources returns the patterns of the files the step reads.

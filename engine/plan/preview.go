@@ -9,7 +9,8 @@ import (
 
 // Preview is what a task comes to without running anything.
 type Preview struct {
-	Deps, Commands []Command
+	Deps     []string // names of tasks
+	Commands []Command
 	// Fingerprint is CHECKSUM or TIMESTAMP if the task has that variable.
 	Fingerprint string
 }
@@ -19,24 +20,21 @@ type Preview struct {
 func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (p Preview, err error) {
 	e := expansion{x: x}
 	b := binder{ctx: ctx, scope: scope}
-	s := &Step{Task: t, Scope: scope, bound: &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
+	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), bound: &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
 	if b.err != nil {
 		return p, b.err
 	}
-	if p.Fingerprint, err = e.bindFingerprint(ctx, s, x.factsOf(t)); err != nil {
+	if p.Fingerprint, err = e.bindFingerprint(ctx, s, s.facts); err != nil {
 		return p, err
 	}
 	for i := range t.Deps {
-		err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) {
-			p.Deps = append(p.Deps, Command{Source: &t.Deps[i], Text: c.Name, Shown: c.Name})
-		})
-		if err != nil {
+		if err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) { p.Deps = append(p.Deps, c.Name) }); err != nil {
 			return p, err
 		}
 	}
 	for i := range t.Cmds {
 		if err == nil {
-			err = e.bindCommand(ctx, s, &t.Cmds[i])
+			err = e.bindCommand(ctx, s, i)
 		}
 	}
 	p.Commands = s.bound.commands
@@ -49,7 +47,7 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope) (*Step, error) {
 	label, _ := scope.Expand(ctx, t.Label)
 	b := binder{ctx: ctx, scope: scope}
-	s := &Step{Task: t, Scope: scope, Name: t.Name, Label: orName(label, t.Name)}
+	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), Name: t.Name, Label: orName(label, t.Name)}
 	s.bound = &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}
 	return s, b.err
 }

@@ -175,7 +175,7 @@ func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
 		if b.err != nil {
 			return b.err
 		}
-		known := s.read(call)
+		known := s.read(call.Name, call.Vars)
 		if known == nil {
 			step, err := e.expand(ctx, call)
 			if err != nil {
@@ -195,11 +195,11 @@ func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
 	return nil
 }
 
-// read returns the need that is call, or nil.
-func (s *Step) read(call Call) *need {
+// read returns the need that is a call of the task name with args, or nil.
+func (s *Step) read(name string, args schema.Vars) *need {
 	for i := range s.needs {
 		n := &s.needs[i]
-		if n.step.named(call.Name, "") && reflect.DeepEqual(values(n.step.args), values(call.Vars)) {
+		if n.step.named(name, "") && reflect.DeepEqual(values(n.step.args), values(args)) {
 			return n
 		}
 	}
@@ -207,10 +207,13 @@ func (s *Step) read(call Call) *need {
 }
 
 // Read returns the need that is the stdin of s or of a command of it.
-func (s *Step) Read(in *schema.Stdin) *Step {
-	for i := range s.needs {
-		if n := &s.needs[i]; n.step.named(in.Text.S, "") && (len(in.Vars) == 0 || len(n.step.args) > 0) {
-			return n.step
+func (s *Step) Read(in *Stdin) *Step {
+	if n := s.read(in.Text, in.Vars); n != nil {
+		return n.step
+	}
+	for _, n := range s.needs {
+		if n.step.named(in.Text, "") && len(n.step.args) > 0 {
+			return n.step // what is passed is something else every time, as {{uuid}} is
 		}
 	}
 	return nil

@@ -39,19 +39,17 @@ func (x *Expander) refsOf(t *schema.Task, f *facts) vars.Refs {
 // isLater reports whether t has texts that are expanded when other commands of it
 // have run.
 func isLater(t *schema.Task, late bool) bool {
-	if late || laterProcesses(t.Processes) {
+	if late {
 		return true
 	}
 	for i := range t.Cmds {
 		c := &t.Cmds[i]
-		if c.Defer && (len(c.Vars) > 0 || isTemplate(c.Text.S)) || c.CommandOptions != nil && laterProcesses(c.Processes) {
+		if c.Defer && (len(c.Vars) > 0 || isTemplate(c.Text.S) || !staticProcesses(t.Processes)) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(t.Outputs, func(o schema.NamedOutput) bool { return isTemplate(o.From.S) })
 }
-
-func laterProcesses(p *schema.Processes) bool { return p != nil && isTemplate(p.Stop.Command.S) }
 
 // callsTasks reports whether one of cs is a call, or has one among its members.
 func callsTasks(cs []schema.Command) bool {
@@ -100,14 +98,14 @@ func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
 		return nil
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
-	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart()}
-	if s.late {
+	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: f}
+	if s.Late() {
 		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
 			return err
 		}
 	}
 	for _, c := range s.Commands() {
-		if err := l.bound(ctx, apart, &c); err != nil {
+		if err := l.bound(ctx, apart, c); err != nil {
 			return err
 		}
 	}
@@ -124,7 +122,7 @@ type lookahead struct {
 
 // bound looks at a bound command of the task that s stands for.
 func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
-	if !matchesPlatform(c.Source.Platforms) {
+	if !c.Here() {
 		return nil
 	}
 	for i := range c.Members {
@@ -133,10 +131,10 @@ func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
 		}
 	}
 	switch {
-	case c.Source.Kind != schema.Call:
+	case c.Kind != TaskCall:
 		return nil
-	case c.Source.Defer:
-		return l.call(ctx, s, c.Source)
+	case c.Defer:
+		return l.call(ctx, s, &s.Task.Cmds[c.entry])
 	}
 	return l.task(ctx, c.Text, c.Vars)
 }

@@ -1,0 +1,216 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/schema"
+)
+
+// bindCommand appends what the entry i of cmds comes to: several commands for a
+// loop, none for one over nothing.
+func (e *expansion) bindCommand(ctx context.Context, s *Step, i int) error {
+	c := &s.Task.Cmds[i]
+	if c.Defer {
+		b := commandBinder{facts: s.facts}
+		s.bound.commands = append(s.bound.commands, b.entry(i))
+		return nil
+	}
+	first := true
+	return e.eachItem(ctx, s, c, func(scope *vars.Scope, n int) error {
+		b := commandBinder{binder: binder{ctx: ctx, scope: scope}, facts: s.facts}
+		cmd := b.entry(i)
+		if first {
+			if err := limit.Grow(int64(len(s.bound.commands)+n) * commandBytes); err != nil {
+				return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
+			}
+			s.bound.commands, first = slices.Grow(s.bound.commands, n), false
+		}
+		s.bound.commands = append(s.bound.commands, cmd)
+		if err := limit.Grow(int64(len(cmd.Text) + len(cmd.Shown))); err != nil && b.err == nil {
+			return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
+		}
+		return b.err
+	})
+}
+
+// commandBytes is about how many bytes a command takes without its texts.
+const commandBytes = 256
+
+// BindDeferred binds a deferred command of s when it runs; exitCode is "" when no
+// command failed. From a template that fails on, it stays as it is written: what
+// cleans up is not dropped for that.
+func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*Command, error) {
+	if s.bound == nil {
+		return c, nil
+	}
+	scope := s.Scope
+	if exitCode != "" {
+		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
+	}
+	b := commandBinder{binder: binder{ctx: ctx, scope: scope}, facts: s.facts}
+	out := b.entry(int(c.entry))
+	var bad *vars.TemplateError
+	if !errors.As(b.err, &bad) {
+		return &out, b.err
+	}
+	if out.Vars == nil {
+		out.Vars = c.Vars
+	}
+	return &out, nil
+}
+
+// asWritten returns the commands of a task that is static. They are made once, for
+// whichever step asks first.
+func (f *facts) asWritten() []Command {
+	f.making.Do(func() {
+		b := commandBinder{facts: f}
+		f.commands = make([]Command, len(f.task.Cmds))
+		for i := range f.commands {
+			f.commands[i] = b.entry(i)
+		}
+	})
+	return f.commands
+}
+
+// commandBinder makes commands complete.
+type commandBinder struct {
+	binder
+	facts *facts // of the task
+}
+
+// entry binds the entry i of the task's cmds.
+func (b *commandBinder) entry(i int) Command {
+	t := b.facts.task
+	c := b.command(nil, &t.Cmds[i])
+	c.IgnoreError = c.IgnoreError || t.IgnoreError
+	c.entry = int32(i)
+	return c
+}
+
+// command binds c and its members; group is the entry of cmds that c is in, if it is
+// a member.
+func (b *commandBinder) command(group, c *schema.Command) Command {
+	out := Command{Kind: c.Kind, Pos: c.Pos, Silent: c.Silent, IgnoreError: c.IgnoreError, Defer: c.Defer}
+	o := c.CommandOptions
+	if c.HasOptions() {
+		out.If = b.text(o.If)
+		out.Platforms, out.Timeout, out.Mode, out.EarlyClose = o.Platforms, o.Timeout, o.Mode, o.EarlyClose
+	}
+	switch c.Kind {
+	case schema.Shell, schema.Call:
+		out.Text, out.Shown = b.text(c.Text), b.shown(c.Text)
+	case schema.Exec:
+		out.Argv = b.texts(o.Argv)
+		shown := make([]string, len(o.Argv))
+		for i, word := range o.Argv {
+			shown[i] = b.shown(word)
+		}
+		out.Text, out.Shown = schema.CommandLine(out.Argv), schema.CommandLine(shown)
+	default:
+		b.members(&out, group, c)
+	}
+	if c.Kind == schema.Call {
+		out.Vars = b.variables(c.Vars)
+	}
+	out.Process = b.process(group, c)
+	return out
+}
+
+// members binds the members of c, which is the group or one in it.
+func (b *commandBinder) members(out *Command, group, c *schema.Command) {
+	if group == nil {
+		group = c
+	}
+	var texts, shown []string
+	for i := range c.Members {
+		m := b.command(group, &c.Members[i])
+		if m.Empty() {
+			continue // a pipe leads past it
+		}
+		out.Members = append(out.Members, m)
+		texts, shown = append(texts, m.Text), append(shown, m.Shown)
+	}
+	out.Text, out.Shown = schema.GroupLine(c.Kind, texts), schema.GroupLine(c.Kind, shown)
+}
+
+// ownProcess is how a command of the task is run that says nothing itself. No text
+// in it is a template.
+func (f *facts) ownProcess() *Process {
+	b := commandBinder{facts: f}
+	return b.process(nil, &schema.Command{CommandOptions: &noOptions})
+}
+
+// process merges what the workflow, the task, the group that c is in and c itself
+// say of its processes.
+func (b *commandBinder) process(group, c *schema.Command) *Process {
+	f, t := b.facts, b.facts.task
+	says := c.Processes != nil || len(c.Set) > 0 || len(c.Shopt) > 0
+	if group != nil {
+		says = says || t.Processes != nil || group.Processes != nil
+	}
+	if !says && f.process != nil {
+		return f.process
+	}
+	merged := t.ProcessesOf(c)
+	if group != nil {
+		merged = t.ProcessesOfMember(group, c)
+	}
+	p := b.merged(f.workflow, &merged)
+	p.Set = union(f.workflow.Set, t.Set, c.Set)
+	p.Shopt = union(f.workflow.Shopt, t.Shopt, c.Shopt)
+	if p.Stdin != nil {
+		p.Stdin.Own = c.Processes != nil && c.Processes.Stdin != nil
+	}
+	return p
+}
+
+// merged binds the texts of p, of which the workflow decides what it leaves open.
+func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process {
+	out := &Process{
+		Stdout: b.sinks(p.Stdout), Stderr: b.sinks(p.Stderr), Accept: p.Accept, TTY: p.TTY == schema.True,
+		IdleTimeout: p.IdleTimeout, Leftover: p.Leftover, Signals: p.Signals,
+		Stop: Stop{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Command: b.text(p.Stop.Command), Main: p.Stop.Main},
+	}
+	switch {
+	case p.Shell != nil:
+		out.Interpreter = *p.Shell
+	case w.Shell != nil:
+		out.Interpreter = *w.Shell
+	}
+	if out.TTY && out.Interpreter.Argv == nil {
+		out.Interpreter = Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
+	}
+	if p.Stdin != nil {
+		out.Stdin = &Stdin{Kind: p.Stdin.Kind, Text: b.text(p.Stdin.Text), Vars: b.variables(p.Stdin.Vars)}
+	}
+	if p.Retry != nil {
+		out.Retry = *p.Retry
+	}
+	return out
+}
+
+func (b *commandBinder) sinks(sinks []schema.Sink) []Sink {
+	if sinks == nil {
+		return nil
+	}
+	out := make([]Sink, len(sinks))
+	for i, s := range sinks {
+		out[i] = Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow}
+	}
+	return out
+}
+
+// union appends the options of three levels; most files have none.
+func union(a, b, c []string) []string {
+	switch {
+	case len(b) == 0 && len(c) == 0:
+		return a
+	case len(a) == 0 && len(c) == 0:
+		return b
+	}
+	return slices.Concat(a, b, c)
+}

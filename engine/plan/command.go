@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Command is one command of a step, complete: what the workflow, the task and the
+// command itself say is merged, loops are unrolled and texts are expanded, so that
+// whoever runs, shows or fingerprints it needs nothing else. It is immutable, and
+// commands share what they have in common.
+//
+// What is known only when a deferred command is reached is not bound yet: its texts
+// are templates until [Step.BindDeferred].
+type Command struct {
+	Kind        Kind
+	Mode        MergeMode // of a Merge
+	Defer       bool      // it runs when the step's body ends
+	Silent      bool      // it is not announced
+	IgnoreError bool      // the step, or the group it is a member of, goes on when it fails
+	EarlyClose  bool      // a member of the Pipe may fail when those after it have ended well
+
+	Pos     diag.Pos
+	Text    string      // of a Script; the name of the task of a TaskCall; of others a line for people
+	Shown   string      // Text with the values of secret variables masked
+	Argv    []string    // of an Exec
+	Members []Command   // of a Pipe, Parallel, Tee or Merge
+	Vars    schema.Vars // of a TaskCall
+
+	If        string     // shell command that must succeed, or this one is skipped; "" means always
+	Platforms []Platform // it runs on one of them, or on any if there are none
+
+	Timeout time.Duration // 0: none
+
+	// Process holds for what it runs. It is never nil.
+	*Process
+
+	entry int32 // its place in the task's list of commands
+}
+
+// Process is how the processes of a command are run. Commands that say nothing of
+// their own share the one of their task, so it must not be changed.
+type Process struct {
+	Interpreter Interpreter // of a Script; without Argv: the one in weft itself
+	Set, Shopt  []string    // shell options: of the workflow, the task and the command, in this order
+
+	Stdin          *Stdin // nil: as the plan has it
+	Stdout, Stderr []Sink // nil: as the output style says
+	Accept         []int  // exit codes that count as success; nil is 0 alone
+	TTY            bool   // it has a terminal of its own
+
+	// How it is watched over. No successful run differs by these.
+
+	IdleTimeout time.Duration // the longest time it may write nothing; 0: any
+	Retry       Retry         // the zero value: one attempt
+	Stop        Stop
+	Leftover    Leftover
+	Signals     map[syscall.Signal]syscall.Signal // what weft was sent and hands on, and what the programs get
+}
+
+// Stdin is what a command reads.
+type Stdin struct {
+	Kind StdinKind
+	Text string      // the text, the file's name, or the task's name
+	Vars schema.Vars // of the task
+	// Own tells that the command alone reads it: else all commands of the task do,
+	// one after the other.
+	Own bool
+}
+
+// Sink is one place that a stream leads to.
+type Sink struct {
+	Kind     SinkKind
+	File     string // relative to the step's directory
+	Append   bool
+	InPlace  bool  // the file is written where it is, not replaced when it is complete
+	Max      int64 // bytes that are captured
+	Overflow Overflow
+}
+
+// Stop is how the processes of a command are told to end. The zero value leaves it
+// to the reason for stopping them.
+type Stop struct {
+	Signal  syscall.Signal // first; 0: that of the reason, SIGTERM mostly
+	Grace   time.Duration  // until they are killed; 0: that of the reason
+	Command string         // is run instead of sending the signal; "": none
+	Main    bool           // the signal is for the programs that were started alone, not for their process groups
+}
+
+// What keys of the file say by a word means the same here.
+type (
+	Kind        = schema.CommandKind
+	MergeMode   = schema.MergeMode
+	StdinKind   = schema.StdinKind
+	SinkKind    = schema.SinkKind
+	Overflow    = schema.Overflow
+	Leftover    = schema.Leftover
+	Platform    = schema.Platform
+	Interpreter = schema.Interpreter
+	Retry       = schema.Retry
+)
+
+// The kinds of commands.
+const (
+	Script   = schema.Shell    // runs Text
+	TaskCall = schema.Call     // calls the task named Text with Vars
+	Exec     = schema.Exec     // runs Argv without a shell
+	Pipe     = schema.Pipe     // runs Members at the same time, each reading what the one before it writes
+	Parallel = schema.Parallel // runs Members at the same time
+	Tee      = schema.Tee      // in a Pipe: Members all read what the one before writes
+	Merge    = schema.Merge    // first in a Pipe: what Members write, together
+)
+
+// How the outputs of several commands become one.
+const (
+	MergeLines  = schema.MergeLines
+	MergeRaw    = schema.MergeRaw
+	MergeConcat = schema.MergeConcat
+)
+
+// What a command reads.
+const (
+	StdinInherit = schema.StdinInherit
+	StdinNull    = schema.StdinNull
+	StdinText    = schema.StdinText
+	StdinFile    = schema.StdinFile
+	StdinFrom    = schema.StdinFrom
+	StdinOutput  = schema.StdinOutput
+)
+
+// Where a stream leads to.
+const (
+	SinkLog     = schema.SinkLog
+	SinkInherit = schema.SinkInherit
+	SinkNull    = schema.SinkNull
+	SinkCapture = schema.SinkCapture
+	SinkFile    = schema.SinkFile
+	SinkStdout  = schema.SinkStdout
+)
+
+// What becomes of captured output beyond its limit.
+const (
+	OverflowFail     = schema.OverflowFail
+	OverflowTruncate = schema.OverflowTruncate
+	OverflowTail     = schema.OverflowTail
+)
+
+// What becomes of processes that a command leaves behind.
+const (
+	LeftoverAuto = schema.LeftoverAuto
+	LeftoverKill = schema.LeftoverKill
+	LeftoverWait = schema.LeftoverWait
+	LeftoverKeep = schema.LeftoverKeep
+)
+
+// Empty reports whether there is nothing to do for c: its text came to nothing, or
+// that of all its members. It is neither shown nor run.
+func (c *Command) Empty() bool {
+	switch c.Kind {
+	case Script, TaskCall:
+		return c.Text == ""
+	case Exec:
+		return false
+	}
+	return len(c.Members) == 0
+}
+
+// Here reports whether c is for a platform like this one.
+func (c *Command) Here() bool { return matchesPlatform(c.Platforms) }
