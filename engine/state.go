@@ -20,7 +20,7 @@ func statePlace(o *Options) statefile.Place {
 		return statefile.Place{Base: base, Path: filepath.ToSlash(path), Project: root}
 	}
 	if dir == "" {
-		return in(root, ".weft")
+		return in(root, statefile.DirName)
 	}
 	shared := filepath.IsAbs(dir) || strings.HasPrefix(dir, "~")
 	if strings.HasPrefix(dir, "~/") {

@@ -15,6 +15,7 @@ import (
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -125,7 +126,7 @@ func (v *watching) warn(problem string) {
 // ignored are trees that no source is in.
 func (v *watching) ignored(path string) bool {
 	switch filepath.Base(path) {
-	case ".git", ".hg", ".weft", ".task", "node_modules":
+	case ".git", ".hg", statefile.DirName, ".task", "node_modules":
 		return true
 	}
 	return false

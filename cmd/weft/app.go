@@ -13,6 +13,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/companion"
 	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -105,7 +106,7 @@ func (a *app) written(code int) int {
 	case code != 0 || err == nil:
 		return code
 	case a.out.Broken():
-		return exitPipe
+		return proc.BrokenPipe
 	default:
 		return a.fail(a.unwritten(err))
 	}

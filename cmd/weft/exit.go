@@ -22,7 +22,6 @@ import (
 const (
 	exitOther    = 1
 	exitUsage    = 2
-	exitPipe     = 141 // as a program that died of SIGPIPE
 	exitInternal = 125 // weft itself cannot go on
 	exitExists   = 101
 	exitTask     = 201

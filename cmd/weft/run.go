@@ -16,6 +16,7 @@ import (
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
@@ -200,7 +201,7 @@ func (r *runner) handle(ev event.Event) {
 	if observe != nil {
 		observe(ev)
 	}
-	if e, ok := ev.(*event.CommandEnded); ok && e.Code == exitPipe {
+	if e, ok := ev.(*event.CommandEnded); ok && e.Code == proc.BrokenPipe {
 		r.out.Probe()
 	}
 	r.reporter.Handle(ev)
@@ -234,7 +235,7 @@ func (r *runner) finish(ctx context.Context, err error) int {
 	var code errCode
 	switch {
 	case r.out.Broken() || r.err.Broken():
-		return exitPipe
+		return proc.BrokenPipe
 	case errors.As(err, &code):
 		return int(code)
 	case err == nil && closed != nil:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // reportOn begins the report on a pipe: its members, of which none has ended.
@@ -63,7 +64,7 @@ func (e *ends) reported(err error) {
 	code := ExitCode(err)
 	switch {
 	case cutOff(err):
-		code = brokenPipe
+		code = proc.BrokenPipe
 	case code == 0:
 		code = 1
 	}

@@ -12,9 +12,6 @@ import (
 	"github.com/weftrun/weft/engine/shell"
 )
 
-// brokenPipe is the exit status of a program that SIGPIPE ended, as a shell has it.
-const brokenPipe = 128 + int(syscall.SIGPIPE)
-
 // drainTime is how long producers that write nothing may go on when nobody reads
 // them any more.
 const drainTime = 5 * time.Second
@@ -107,5 +104,5 @@ func (closedEarly) StopLadder() proc.Ladder {
 func cutOff(err error) bool {
 	var exit *shell.ExitError
 	var early closedEarly
-	return errors.As(err, &early) || errors.As(err, &exit) && (exit.Code == brokenPipe || exit.Signal == syscall.SIGPIPE)
+	return errors.As(err, &early) || errors.As(err, &exit) && (exit.Code == proc.BrokenPipe || exit.Signal == syscall.SIGPIPE)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // grace is how long commands may take to end after they were told to.
-const grace = 5 * time.Second
+const grace = proc.DefaultGrace
 
 // Interrupt returns the cause of everything that ends because weft got sig: a
 // sched.Interrupted that says how processes are stopped for it. An interrupt by

@@ -130,7 +130,7 @@ func refresh(prefix string, old *directory, age uint64, hidden string) (*directo
 	slices.SortFunc(names, func(a, b listed) int { return compareNames(a, b) })
 	d.ents = make([]dent, 0, len(names))
 	for _, n := range names {
-		if n.name == stateName || n.name == skip || strings.HasSuffix(n.name, statefile.BesideSuffix) {
+		if n.name == statefile.DirName || n.name == skip || strings.HasSuffix(n.name, statefile.BesideSuffix) {
 			continue
 		}
 		d.ents = append(d.ents, dent{name: n.name, kind: n.kind})

@@ -18,7 +18,6 @@ import (
 
 // What stands in the state directory.
 const (
-	stateName  = ".weft" // of the directory itself, where it stands in the root
 	logName    = "state"
 	bodiesName = "files" // bodies of large entries
 	locksName  = "locks"

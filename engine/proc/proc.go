@@ -192,6 +192,10 @@ type Ladder struct {
 	Main bool
 }
 
+// DefaultGrace is how long programs that were told to end have by default before they
+// are killed.
+const DefaultGrace = 5 * time.Second
+
 // rank orders signals by force: a stop may become harder, never softer.
 func rank(s syscall.Signal) uint8 {
 	switch s {

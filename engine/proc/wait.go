@@ -40,6 +40,10 @@ type Status struct {
 	Usage  Usage
 }
 
+// BrokenPipe is the Code of a program that SIGPIPE killed. Shells and weft end with it, too,
+// where nobody reads what they write.
+const BrokenPipe = 128 + int(syscall.SIGPIPE)
+
 // Usage is what programs took of the machine, those that have ended.
 type Usage struct {
 	User, System time.Duration // processor time

@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mvdan.cc/sh/v3/interp"
 
+	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/internal/epipe"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -26,7 +28,7 @@ const (
 var (
 	colon     = []string{":"}
 	failure   = []string{"false"}
-	endOfPipe = []string{"exit", "141"}
+	endOfPipe = []string{"exit", strconv.Itoa(proc.BrokenPipe)}
 )
 
 // callHandler sees every simple command before it runs.

@@ -104,7 +104,7 @@ type Shell struct {
 // New returns a Shell.
 func New(o Options) *Shell {
 	if o.TrapLimit == 0 {
-		o.TrapLimit = 5 * time.Second
+		o.TrapLimit = proc.DefaultGrace
 	}
 	if o.Large == nil {
 		o.Large = new(pipe.Large)
@@ -162,7 +162,7 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		case err == nil:
 			return nil
 		case epipe.Is(err):
-			return exitError(brokenPipe)
+			return exitError(proc.BrokenPipe)
 		default:
 			if sc.Stderr != nil {
 				sc.Stderr.WriteString(writeError(err))
@@ -187,16 +187,13 @@ func (s *Shell) builtIn(members []member) bool {
 
 // stopFor stops a group because its context has ended.
 func stopFor(g *proc.Group, cause error) {
-	l := proc.Ladder{Grace: 5 * time.Second}
+	l := proc.Ladder{Grace: proc.DefaultGrace}
 	var how proc.Stopper
 	if errors.As(cause, &how) {
 		l = how.StopLadder()
 	}
 	g.Stop(cause, l)
 }
-
-// brokenPipe is the status of a program that died of SIGPIPE.
-const brokenPipe = 128 + 13
 
 func exitError(code int) error {
 	if code == 0 {

@@ -198,6 +198,10 @@ func Size(f *os.File, limit int64) (int64, error) {
 	return size, nil
 }
 
+// DirName is the name of the state directory in the root directory, unless it is put
+// elsewhere. No pattern matches it, and no change in it is watched.
+const DirName = ".weft"
+
 // TemporarySuffix ends the names of files that WriteFile has not finished.
 const TemporarySuffix = ".new"
 
