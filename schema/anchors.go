@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // findAnchorKeys finds the keys of the root map n that mean nothing by themselves,

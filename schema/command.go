@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // commandForm is a command while it is read: which of its keys were given
@@ -257,7 +256,7 @@ func (d *decoder) commandInMap(n *yaml.Node) bool {
 	line := d.sourceLine(n)
 	start, value := valueOf(line)
 	holds, before := `a command that holds ": " must be quoted`, strings.TrimLeft(line[:start], " ")
-	if strings.HasPrefix(value, "{") && start == n.Column-1 {
+	if strings.HasPrefix(value, "{") && start == int(n.Column)-1 {
 		holds = `a command that begins with "{" must be quoted`
 	} else if n.Style&yaml.FlowStyle != 0 {
 		before, value = "", k.Value+": "+v.Value // it stands in brackets

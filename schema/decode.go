@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // How decoding works. Each type of the format has one table of keys; a key has
@@ -31,8 +30,8 @@ const (
 	maxDepth = 1000
 )
 
-// decoder reads the nodes of one file, or of one piece of it. It is used by
-// one goroutine.
+// decoder reads the nodes of one file, or of a chunk of it. It is used by one
+// goroutine.
 type decoder struct {
 	file *diag.File
 	list diag.List
@@ -42,7 +41,6 @@ type decoder struct {
 	// anchorKeys are the keys of the root that are there for their anchors.
 	anchorKeys map[string]bool
 
-	line    int32  // lines of the file before the piece
 	subject string // name of the task that is read, for messages
 	key     string // key that is read, for messages
 
@@ -66,7 +64,7 @@ type decoder struct {
 }
 
 func (d *decoder) pos(n *yaml.Node) diag.Pos {
-	return diag.Pos{File: d.file, Line: d.line + int32(n.Line), Column: int32(n.Column)}
+	return diag.Pos{File: d.file, Line: n.Line, Column: n.Column}
 }
 
 func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
@@ -187,7 +185,7 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		if m := missingSpace(d.sourceLine(n)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > n.Column {
+		if m := missingSpace(d.sourceLine(n)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > int(n.Column) {
 			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
 			return
 		}

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // doubt notes for Check what works, but hardly as it was meant.

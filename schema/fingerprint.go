@@ -3,7 +3,7 @@ package schema
 import (
 	"fmt"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // What decides, beside the method, whether a task is up to date.

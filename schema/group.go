@@ -3,8 +3,9 @@ package schema
 import (
 	"strings"
 
-	"gopkg.in/yaml.v3"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 const membersForm = `{"type":"array","items":{"$ref":"#/$defs/command"},"minItems":1}`

@@ -3,7 +3,7 @@ package schema
 import (
 	"slices"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // Interpreter is what runs a script.

@@ -11,11 +11,10 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // LoadOptions say where the root file is and what include paths may refer to.
@@ -249,7 +248,7 @@ func reason(err error) string {
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
 	d := &decoder{file: file, bangs: hasTag(file.Source), budget: limit.Nodes}
-	if len(file.Source) < piecesFrom || !d.readPieces(doc, pieceSize) {
+	if len(file.Source) < parallelFrom || !d.readParallel(doc, chunkSize) {
 		root, problem := parseYAML(file)
 		switch {
 		case problem != nil:

@@ -3,7 +3,7 @@ package schema
 import (
 	"slices"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // forForm is a loop while it is read.

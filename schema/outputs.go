@@ -4,9 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // NamedOutput is one of a task's `outputs`.

@@ -3,7 +3,7 @@ package schema
 import (
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 func (d *decoder) platforms(n *yaml.Node) []Platform {

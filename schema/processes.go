@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // Stop is how the programs of a command are told to end. The zero value leaves

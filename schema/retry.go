@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // Retry is how often, and when, a command that failed is tried again.

@@ -3,10 +3,9 @@ package schema
 import (
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // document is one file as written: nothing merged, nothing resolved.

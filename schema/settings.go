@@ -3,7 +3,7 @@ package schema
 import (
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // Settings are what a `.taskrc` file says; nil and empty mean that it says

@@ -20,28 +20,3 @@ func (s *slab[T]) take(n int) []T {
 	s.free = s.free[n:]
 	return out
 }
-
-// reused hands out values and slices from blocks that are used again after
-// each rewind.
-type reused[T any] struct {
-	blocks [][]T
-	block  int // from which values are taken
-	used   int // of that block
-}
-
-func (u *reused[T]) rewind() { u.block, u.used = 0, 0 }
-
-func (u *reused[T]) next() *T { return &u.take(1)[0] }
-
-// take returns a slice of length n with whatever it had before.
-func (u *reused[T]) take(n int) []T {
-	for ; u.block < len(u.blocks); u.block, u.used = u.block+1, 0 {
-		if b := u.blocks[u.block]; u.used+n <= len(b) {
-			u.used += n
-			return b[u.used-n : u.used : u.used]
-		}
-	}
-	u.blocks = append(u.blocks, make([]T, max(n, 256)))
-	u.used = n
-	return u.blocks[u.block][:n:n]
-}

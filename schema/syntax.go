@@ -1,25 +1,21 @@
 package schema
 
 import (
-	"errors"
-	"fmt"
 	"sort"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // syntaxProblem says where and why file is not YAML. The library's errors name
 // a line, though often not the one that is wrong, and no column.
-func syntaxProblem(file *diag.File, err error) *diag.Diagnostic {
-	src := file.Source
-	line, text := splitYAMLError(err)
+func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
+	src, line, text := file.Source, err.Line, err.Text
 	d := &diag.Diagnostic{Kind: diag.Syntax, What: "not valid YAML: " + text}
 	if line == 0 {
 		// It names no line for bytes that it refuses to read at all.
-		if offset, what := badByte(src); what != "" {
+		if offset, what := yaml.BadCharacter(src); what != "" {
 			d.Pos, d.What, d.Fix = posAt(file, src, offset), what, "save the file as UTF-8 text"
 			return d
 		}
@@ -122,7 +118,7 @@ func tabAt(src string, line int) (at, column int) {
 // findMistake looks for what is wrong in the line of an error and its neighbours.
 // What it finds is the cause: with the line as it must be written, the error is
 // gone or is further down.
-func findMistake(src string, err error, line int) (at int, found *mistake) {
+func findMistake(src string, err yaml.Error, line int) (at int, found *mistake) {
 	if len(src) > maxReparsed {
 		return 0, nil
 	}
@@ -147,14 +143,13 @@ func findMistake(src string, err error, line int) (at int, found *mistake) {
 
 // cures reports whether err is gone, or is further down, when the text of a line is
 // another one.
-func cures(src string, err error, line int, content, fixed string) bool {
+func cures(src string, err yaml.Error, line int, content, fixed string) bool {
 	from := 0
 	for range line - 1 {
 		from = lineEnd(src, from)
 	}
 	changed := src[:from] + fixed + src[from+len(content):]
-	_, now := unmarshal([]byte(changed))
-	return now == nil || now.Error() != err.Error() || lastLine(changed, now) > line
+	return yaml.Validate(changed) != err || lastLine(changed, err) > line
 }
 
 func syntaxHint(text string, line string) string {
@@ -173,33 +168,16 @@ func syntaxHint(text string, line string) string {
 	return ""
 }
 
-// splitYAMLError takes "yaml: line 3: did not find …" apart. The line is 0
-// when the error names none.
-func splitYAMLError(err error) (line int, text string) {
-	text = strings.TrimPrefix(err.Error(), "yaml: ")
-	rest, ok := strings.CutPrefix(text, "line ")
-	if !ok {
-		return 0, text
-	}
-	num, msg, ok := strings.Cut(rest, ": ")
-	n, err := strconv.Atoi(num)
-	if !ok || err != nil {
-		return 0, text
-	}
-	return n, msg
-}
-
 // maxReparsed is the size of a file that is not parsed many times, in bytes.
 const maxReparsed = 1 << 20
 
 // lastLine finds the line that the parser had come to when it failed with err,
 // which names the line where the map or list begins: it is the last line of
 // the shortest beginning of src that fails the same way.
-func lastLine(src string, err error) int {
+func lastLine(src string, err yaml.Error) int {
 	n := strings.Count(src, newline) + 1
 	if len(src) > maxReparsed {
-		named, _ := splitYAMLError(err)
-		return named + 1
+		return err.Line + 1
 	}
 	ends := make([]int, 0, n)
 	for i := 0; i < len(src); {
@@ -207,13 +185,19 @@ func lastLine(src string, err error) int {
 		ends = append(ends, i)
 	}
 	return 1 + sort.Search(len(ends), func(i int) bool {
-		_, e := unmarshal([]byte(src[:ends[i]]))
-		return e != nil && e.Error() == err.Error()
+		return yaml.Validate(src[:ends[i]]) == err
 	})
 }
 
-// errGaveUp is what a panic of the library becomes.
-var errGaveUp = errors.New("yaml: the parser gave up")
+const newline = "\n"
+
+// lineEnd returns the offset after the line that begins at i.
+func lineEnd(src string, i int) int {
+	if n := strings.IndexByte(src[i:], '\n'); n >= 0 {
+		return i + n + 1
+	}
+	return len(src)
+}
 
 // lineOf returns line number line (from 1) of src, without its end.
 func lineOf(src string, line int) string {
@@ -227,30 +211,6 @@ func from(src string, line int) string {
 		src = src[lineEnd(src, 0):]
 	}
 	return src
-}
-
-// badByte finds the first byte that cannot stand in a text file.
-func badByte(src string) (offset int, what string) {
-	for i := 0; i < len(src); {
-		c := src[i]
-		if c < utf8.RuneSelf {
-			if c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
-				return i, fmt.Sprintf("control character 0x%02x", c)
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(src[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i, fmt.Sprintf("byte 0x%02x is not UTF-8", c)
-		}
-		// What the library refuses beyond control characters.
-		if r >= 0x80 && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
-			return i, fmt.Sprintf("character U+%04X is not allowed", r)
-		}
-		i += n
-	}
-	return 0, ""
 }
 
 func posAt(file *diag.File, src string, offset int) diag.Pos {

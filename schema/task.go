@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"reflect"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // taskKeys has the commonest keys first: they are looked up in order.
@@ -89,7 +88,7 @@ var taskKeys = []key[Task]{
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
 }
 
-// readTasks reads the root key tasks, or a piece of it.
+// readTasks reads the root key tasks, or a chunk of it.
 func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 	if n.Kind == yaml.MappingNode {
 		doc.tasks = make([]*Task, 0, len(n.Content)/2)

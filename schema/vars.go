@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gopkg.in/yaml.v3"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // varForm is a variable while it is read.
@@ -171,10 +171,9 @@ func (d *decoder) scalar(n *yaml.Node) any {
 	case "!!binary":
 		return d.binary(n)
 	}
-	var v any
-	if err := n.Decode(&v); err != nil {
-		_, text := splitYAMLError(err)
-		d.fail(n, "", "%s", text)
+	v, err := n.Scalar()
+	if err != nil {
+		d.fail(n, "", "%s", err.Error())
 		return nil
 	}
 	if u, ok := v.(int64); ok && u >= math.MinInt && u <= math.MaxInt {

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"syscall"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // ChangeMode tells what a change does to a watched task that runs.

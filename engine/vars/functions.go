@@ -18,7 +18,7 @@ import (
 	"github.com/google/uuid"
 	"mvdan.cc/sh/v3/syntax"
 
-	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/yaml"
 )
 
 // functions returns what templates can call. The map is built when the first
@@ -48,9 +48,9 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"output":       func(string, ...string) (any, error) { return nil, errNoOutputs },
 		"spew":         (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump,
 		"fromYaml":     fromYaml,
-		"mustFromYaml": schema.DecodeYAML,
+		"mustFromYaml": yaml.Decode,
 		"toYaml":       toYaml,
-		"mustToYaml":   schema.EncodeYAML,
+		"mustToYaml":   yaml.Encode,
 		"uuid":         uuid.New,
 		"randIntN":     rand.IntN,
 		"FromSlash":    filepath.FromSlash, // deprecated
@@ -146,12 +146,12 @@ func holds(v reflect.Value, p uintptr, seen map[visit]bool) bool {
 }
 
 func fromYaml(s string) any {
-	v, _ := schema.DecodeYAML(s)
+	v, _ := yaml.Decode(s)
 	return v
 }
 
 func toYaml(v any) string {
-	s, _ := schema.EncodeYAML(v)
+	s, _ := yaml.Encode(v)
 	return s
 }
 

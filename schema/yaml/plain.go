@@ -1,10 +1,8 @@
-package schema
+package yaml
 
 import (
 	"strings"
 	"unicode/utf8"
-
-	"gopkg.in/yaml.v3"
 )
 
 // Why a reader of our own. What the YAML library takes for a file of a thousand
@@ -24,9 +22,9 @@ const (
 	maxPlainKey   = 1000 // bytes; the library takes 1024 characters
 )
 
-// plainReader reads texts one after the other; it keeps the memory of the
-// nodes. The zero value is ready. It is used by one goroutine.
+// plainReader reads one text.
 type plainReader struct {
+	*Reader
 	src  string
 	wide bool // src has characters of more than one byte
 
@@ -37,16 +35,13 @@ type plainReader struct {
 	// How many characters of the line stand before the offset counted.
 	counted, characters int
 
-	depth int
-	made  int          // nodes
-	found []*yaml.Node // children of the collections that are being read
-	nodes reused[yaml.Node]
-	lists reused[*yaml.Node]
+	depth int // of collections
 }
 
-// read returns the root node of src, which must be a map; or nil when it gives
-// up. The nodes are valid until the next call, what they hold for ever.
-func (r *plainReader) read(src string) *yaml.Node {
+// plain returns the root node of src, which must be a map; or nil when the reader
+// gives up. lines of the document stand before src.
+func (m *Reader) plain(src string, lines int) *Node {
+	m.rewind()
 	if strings.IndexByte(src, '\r') >= 0 {
 		src = strings.ReplaceAll(src, "\r\n", "\n") // they mean the same
 	}
@@ -54,9 +49,7 @@ func (r *plainReader) read(src string) *yaml.Node {
 	if !ok {
 		return nil
 	}
-	*r = plainReader{src: src, wide: wide, found: r.found[:0], nodes: r.nodes, lists: r.lists}
-	r.nodes.rewind()
-	r.lists.rewind()
+	r := plainReader{Reader: m, src: src, wide: wide, line: lines + 1}
 	if !r.nextLine() && !r.opened() || r.column < 0 {
 		return nil
 	}
@@ -78,7 +71,7 @@ func plainText(src string) (wide, ok bool) {
 		wide = wide || c >= 0x7f
 	}
 	if wide {
-		if _, what := badByte(src); what != "" || strangeLines(src) || strings.Contains(src, "\ufeff") {
+		if _, what := BadCharacter(src); what != "" || strangeLines(src) || strings.Contains(src, "\ufeff") {
 			return true, false
 		}
 	}
@@ -167,7 +160,7 @@ func (r *plainReader) skipBlanks() {
 }
 
 // node makes a node for what begins at offset from of the current line.
-func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, from int) *yaml.Node {
+func (r *plainReader) node(kind Kind, style Style, tag, value string, from int) *Node {
 	column := from - r.start + 1
 	if r.wide {
 		if from < r.counted || r.start > r.counted {
@@ -176,25 +169,21 @@ func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, 
 		r.characters += utf8.RuneCountInString(r.src[r.counted:from])
 		r.counted, column = from, r.characters+1
 	}
-	r.made++
-	n := r.nodes.next()
-	*n = yaml.Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: r.line + 1, Column: column}
-	return n
+	return r.Reader.node(Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: int32(r.line), Column: int32(column)})
 }
 
 // plainNode makes a node of text without quotes; the library tells what type
 // it has. No word that is not just text is longer than false.
-func (r *plainReader) plainNode(value string, from int) *yaml.Node {
-	n := r.node(yaml.ScalarNode, 0, "!!str", value, from)
+func (r *plainReader) plainNode(value string, from int) *Node {
+	n := r.node(ScalarNode, 0, "!!str", value, from)
 	if c := value[0] | 0x20; c < 'a' || c > 'z' || len(value) <= len("false") {
-		n.Tag = ""
-		n.Tag = n.ShortTag()
+		n.Tag = typeOf(value)
 	}
 	return n
 }
 
 // gather makes the children found since mark those of n.
-func (r *plainReader) gather(n *yaml.Node, mark int) *yaml.Node {
+func (r *plainReader) gather(n *Node, mark int) *Node {
 	if found := r.found[mark:]; len(found) > 0 {
 		n.Content = r.lists.take(len(found))
 		copy(n.Content, found)

@@ -21,21 +21,21 @@ func dump(doc *document, list diag.List) string {
 	return b.String() + c.Sdump(doc.tasks, doc.vars, doc.version, doc.silent)
 }
 
-// inPieces reads src as a whole and in the smallest pieces. cut is false when
-// it cannot be read in pieces.
-func inPieces(src string) (whole, pieces string, cut bool) {
+// inParallel reads src as a whole and in the smallest chunks. cut is false when
+// it cannot be read in chunks.
+func inParallel(src string) (whole, chunks string, cut bool) {
 	file := &diag.File{Path: "/w/T.yml", Source: src}
 	whole = dump(decodeFile(file))
 	doc := &document{file: file}
 	d := &decoder{file: file, budget: limit.Nodes}
-	if !d.readPieces(doc, 1) {
+	if !d.readParallel(doc, 1) {
 		return whole, "", false
 	}
 	doc.uniqueTasks()
 	return whole, dump(doc, inOrder(d.list)), true
 }
 
-var pieceFiles = []struct {
+var parallelFiles = []struct {
 	name, src string
 	cut       bool
 }{
@@ -49,7 +49,7 @@ var pieceFiles = []struct {
 	{"quotes over lines", "tasks:\n  a: \"one\n  b: two\"\n  c: x\n", false},
 	{"brackets over lines", "tasks:\n  a: {cmd: x,\n  desc: y}\n  b: x\n", false},
 	{"anchor and alias", "tasks:\n  a: &x\n    cmd: x\n  b: *x\n", false},
-	{"alias inside a piece", "tasks:\n  a: {vars: {A: &x 1, B: *x}}\n  b: x\n", true},
+	{"alias inside a chunk", "tasks:\n  a: {vars: {A: &x 1, B: *x}}\n  b: x\n", true},
 	{"twice", "tasks:\n  a: x\n  b: y\n  a: z\n", true},
 	{"complex key", "tasks:\n  ? a\n  : x\n  b: y\n", true},
 	{"no colon", "tasks:\n  a: x\n  b\n  c: y\n", false},
@@ -68,27 +68,27 @@ var pieceFiles = []struct {
 	{"odd names", "tasks:\n  \"a: b\": x\n  'c': y\n  d e/f: z\n", true},
 }
 
-func TestPieces(t *testing.T) {
-	for _, tt := range pieceFiles {
+func TestParallel(t *testing.T) {
+	for _, tt := range parallelFiles {
 		t.Run(tt.name, func(t *testing.T) {
-			whole, pieces, cut := inPieces(tt.src)
+			whole, chunks, cut := inParallel(tt.src)
 			if cut != tt.cut {
-				t.Fatalf("read in pieces: %v, want %v", cut, tt.cut)
+				t.Fatalf("read in chunks: %v, want %v", cut, tt.cut)
 			}
-			if cut && pieces != whole {
-				t.Errorf("in pieces:\n%s\nas a whole:\n%s", pieces, whole)
+			if cut && chunks != whole {
+				t.Errorf("in chunks:\n%s\nas a whole:\n%s", chunks, whole)
 			}
 		})
 	}
 }
 
-func FuzzPieces(f *testing.F) {
-	for _, tt := range pieceFiles {
+func FuzzParallel(f *testing.F) {
+	for _, tt := range parallelFiles {
 		f.Add(tt.src)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		if whole, pieces, cut := inPieces(src); cut && pieces != whole {
-			t.Errorf("in pieces:\n%s\nas a whole:\n%s", pieces, whole)
+		if whole, chunks, cut := inParallel(src); cut && chunks != whole {
+			t.Errorf("in chunks:\n%s\nas a whole:\n%s", chunks, whole)
 		}
 	})
 }

@@ -1,22 +1,20 @@
-package schema
+package yaml
 
 import (
 	"strings"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/weftrun/weft/internal/limit"
 )
 
 // flow reads a list or a map in brackets that ends on the same line.
-func (r *plainReader) flow() *yaml.Node {
+func (r *plainReader) flow() *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
 	mark, end, isMap := len(r.found), byte(']'), r.at(0) == '{'
-	n := r.node(yaml.SequenceNode, yaml.FlowStyle, "!!seq", "", r.pos)
+	n := r.node(SequenceNode, FlowStyle, "!!seq", "", r.pos)
 	if isMap {
-		n.Kind, n.Tag, end = yaml.MappingNode, "!!map", '}'
+		n.Kind, n.Tag, end = MappingNode, "!!map", '}'
 	}
 	r.pos++
 	r.skipBlanks()
@@ -54,7 +52,7 @@ func (r *plainReader) flow() *yaml.Node {
 	}
 }
 
-func (r *plainReader) flowValue() *yaml.Node {
+func (r *plainReader) flowValue() *Node {
 	if c := r.at(0); c == '[' || c == '{' {
 		return r.flow()
 	}
@@ -62,7 +60,7 @@ func (r *plainReader) flowValue() *yaml.Node {
 }
 
 // flowText reads text inside brackets, with or without quotes.
-func (r *plainReader) flowText() *yaml.Node {
+func (r *plainReader) flowText() *Node {
 	if c := r.at(0); c == '"' || c == '\'' {
 		return r.quoted()
 	}

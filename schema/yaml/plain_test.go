@@ -1,4 +1,4 @@
-package schema
+package yaml
 
 import (
 	"fmt"
@@ -7,12 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
 
 // differs tells the first difference of two nodes, comments left aside.
-func differs(got, want *yaml.Node) string {
+func differs(got, want *Node) string {
 	if got.Kind != want.Kind || got.Style != want.Style || got.Tag != want.Tag || got.Value != want.Value ||
 		got.Line != want.Line || got.Column != want.Column || got.Anchor != want.Anchor || len(got.Content) != len(want.Content) {
 		return fmt.Sprintf("%s at %d:%d, the library has %s at %d:%d",
@@ -26,21 +24,21 @@ func differs(got, want *yaml.Node) string {
 	return ""
 }
 
-func show(n *yaml.Node) string {
+func show(n *Node) string {
 	return fmt.Sprintf("kind %d style %d %s %q [%d]", n.Kind, n.Style, n.Tag, n.Value, len(n.Content))
 }
 
 // plainProblem tells where the reader and the library do not agree on src.
-func plainProblem(r *plainReader, src string) (problem string, read bool) {
-	n := r.read(src)
+func plainProblem(src string) (problem string, read bool) {
+	n := new(Reader).plain(src, 0)
 	if n == nil {
 		return "", false
 	}
-	doc, err := unmarshal([]byte(src))
+	want, err := new(Reader).library(src, 0)
 	if err != nil {
 		return "the library fails: " + err.Error(), true
 	}
-	return differs(n, doc.Content[0]), true
+	return differs(n, want), true
 }
 
 var plainTexts = []struct {
@@ -117,10 +115,9 @@ var plainTexts = []struct {
 }
 
 func TestPlain(t *testing.T) {
-	r := new(plainReader)
 	for _, tt := range plainTexts {
 		t.Run(tt.name, func(t *testing.T) {
-			problem, read := plainProblem(r, tt.src)
+			problem, read := plainProblem(tt.src)
 			if problem != "" {
 				t.Error(problem)
 			}
@@ -135,9 +132,8 @@ func FuzzPlain(f *testing.F) {
 	for _, tt := range plainTexts {
 		f.Add(tt.src)
 	}
-	r := new(plainReader)
 	f.Fuzz(func(t *testing.T, src string) {
-		if problem, _ := plainProblem(r, src); problem != "" {
+		if problem, _ := plainProblem(src); problem != "" {
 			t.Error(problem)
 		}
 	})
@@ -146,7 +142,7 @@ func FuzzPlain(f *testing.F) {
 // TestPlainMutated compares the reader with the library on what becomes of the
 // examples' files when a few of their characters and lines change.
 func TestPlainMutated(t *testing.T) {
-	files, err := filepath.Glob("../examples/*/*.yml")
+	files, err := filepath.Glob("../../examples/*/*.yml")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("found %d files of the examples: %v", len(files), err)
 	}
@@ -162,13 +158,13 @@ func TestPlainMutated(t *testing.T) {
 		texts = append(texts, tt.src)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	r, cases, read := new(plainReader), 30_000, 0
+	cases, read := 30_000, 0
 	for range cases {
 		src := texts[rnd.IntN(len(texts))]
 		for range 1 + rnd.IntN(4) {
 			src = mutate(rnd, src)
 		}
-		problem, ok := plainProblem(r, src)
+		problem, ok := plainProblem(src)
 		if problem != "" {
 			t.Fatalf("%s\nof:\n%q", problem, src)
 		}

@@ -1,14 +1,12 @@
-package schema
+package yaml
 
 import (
-	"gopkg.in/yaml.v3"
-
 	"github.com/weftrun/weft/internal/limit"
 )
 
 // block reads the collection that begins at the current token, the first of
 // its line.
-func (r *plainReader) block() *yaml.Node {
+func (r *plainReader) block() *Node {
 	if r.atEntry() {
 		return r.sequence(r.column, false)
 	}
@@ -23,11 +21,11 @@ func (r *plainReader) atColon() bool { return r.at(0) == ':' && isBreak(r.at(1))
 
 // mapping reads a map in block style whose keys stand in the given column. Its
 // first key k may have been read already.
-func (r *plainReader) mapping(column int, k *yaml.Node) *yaml.Node {
+func (r *plainReader) mapping(column int, k *Node) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
-	n, mark := r.node(yaml.MappingNode, 0, "!!map", "", r.start+column), len(r.found)
+	n, mark := r.node(MappingNode, 0, "!!map", "", r.start+column), len(r.found)
 	for {
 		if k == nil {
 			k = r.text()
@@ -54,13 +52,13 @@ func (r *plainReader) mapping(column int, k *yaml.Node) *yaml.Node {
 
 // value reads the value of a key of a map in the given column, from behind the
 // colon to the next token after it.
-func (r *plainReader) value(column int) *yaml.Node {
+func (r *plainReader) value(column int) *Node {
 	colon := r.pos
 	r.skipBlanks()
 	if c := r.at(0); c != '\n' && c != '#' {
 		return r.inline(column)
 	}
-	n := r.node(yaml.ScalarNode, 0, "!!null", "", colon)
+	n := r.node(ScalarNode, 0, "!!null", "", colon)
 	if !r.endLine() {
 		return nil
 	}
@@ -75,11 +73,11 @@ func (r *plainReader) value(column int) *yaml.Node {
 
 // sequence reads a list in block style whose dashes stand in the given column.
 // flush tells that it is the value of a map whose keys stand there, too.
-func (r *plainReader) sequence(column int, flush bool) *yaml.Node {
+func (r *plainReader) sequence(column int, flush bool) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
-	n, mark := r.node(yaml.SequenceNode, 0, "!!seq", "", r.pos), len(r.found)
+	n, mark := r.node(SequenceNode, 0, "!!seq", "", r.pos), len(r.found)
 	for {
 		it := r.item(column)
 		if it == nil || r.made > limit.Nodes {
@@ -98,13 +96,13 @@ func (r *plainReader) sequence(column int, flush bool) *yaml.Node {
 
 // item reads an item of a list in the given column, from its dash to the next
 // token after it.
-func (r *plainReader) item(column int) *yaml.Node {
+func (r *plainReader) item(column int) *Node {
 	r.pos++
 	dash := r.pos
 	r.skipBlanks()
 	switch r.at(0) {
 	case '\n', '#':
-		n := r.node(yaml.ScalarNode, 0, "!!null", "", dash)
+		n := r.node(ScalarNode, 0, "!!null", "", dash)
 		if !r.endLine() {
 			return nil
 		}
@@ -125,7 +123,7 @@ func (r *plainReader) item(column int) *yaml.Node {
 
 // inline reads a value that begins on the line of its key or dash, inside a
 // collection of the given column, and goes to the next token after it.
-func (r *plainReader) inline(column int) *yaml.Node {
+func (r *plainReader) inline(column int) *Node {
 	switch r.at(0) {
 	case '[', '{':
 		return r.ended(r.flow(), column)
@@ -137,7 +135,7 @@ func (r *plainReader) inline(column int) *yaml.Node {
 
 // ended goes from behind n, a value inside a collection of the given column, to
 // the next token. It returns nil when the value may go on there.
-func (r *plainReader) ended(n *yaml.Node, column int) *yaml.Node {
+func (r *plainReader) ended(n *Node, column int) *Node {
 	if n == nil || !r.endLine() || r.column > column {
 		return nil
 	}

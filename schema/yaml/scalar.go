@@ -1,13 +1,11 @@
-package schema
+package yaml
 
 import (
 	"strings"
-
-	"gopkg.in/yaml.v3"
 )
 
 // text reads text on one line, with or without quotes.
-func (r *plainReader) text() *yaml.Node {
+func (r *plainReader) text() *Node {
 	if c := r.at(0); c == '"' || c == '\'' {
 		return r.quoted()
 	}
@@ -16,7 +14,7 @@ func (r *plainReader) text() *yaml.Node {
 
 // plain reads text without quotes to the end of the line, to a comment or to a
 // colon that ends a key. Blanks behind it are left.
-func (r *plainReader) plain() *yaml.Node {
+func (r *plainReader) plain() *Node {
 	switch c := r.at(0); c {
 	case '-':
 		if isBreak(r.at(1)) || r.at(1) == '-' {
@@ -58,11 +56,11 @@ scan:
 }
 
 // quoted reads text in quotes that ends on the same line.
-func (r *plainReader) quoted() *yaml.Node {
+func (r *plainReader) quoted() *Node {
 	from, quote := r.pos, r.src[r.pos]
-	style := yaml.Style(yaml.SingleQuotedStyle)
+	style := SingleQuotedStyle
 	if quote == '"' {
-		style = yaml.DoubleQuotedStyle
+		style = DoubleQuotedStyle
 	}
 	var changed []byte // the text up to now, if it is not as written
 	text := from + 1   // begins what is not in changed
@@ -88,7 +86,7 @@ func (r *plainReader) quoted() *yaml.Node {
 			if changed != nil {
 				value = string(append(changed, value...))
 			}
-			return r.node(yaml.ScalarNode, style, "!!str", value, from)
+			return r.node(ScalarNode, style, "!!str", value, from)
 		}
 	}
 	return nil
@@ -111,12 +109,12 @@ func unescape(src string, i int) (byte, bool) {
 
 // scalarBlock reads a literal or a folded block inside a collection of the given
 // column.
-func (r *plainReader) scalarBlock(column int) *yaml.Node {
-	folded, style := r.at(0) == '>', yaml.Style(yaml.LiteralStyle)
+func (r *plainReader) scalarBlock(column int) *Node {
+	folded, style := r.at(0) == '>', LiteralStyle
 	if folded {
-		style = yaml.FoldedStyle
+		style = FoldedStyle
 	}
-	n := r.node(yaml.ScalarNode, style, "!!str", "", r.pos)
+	n := r.node(ScalarNode, style, "!!str", "", r.pos)
 	r.pos++
 	strip := r.at(0) == '-'
 	if strip {

@@ -1,0 +1,106 @@
+package schema
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
+)
+
+// Why tasks are decoded in parallel. To run one of 10,000 tasks takes 13.7 ms with
+// two processors, and 18.8 ms if one reads the whole file first (medians of 61
+// rounds). The nodes of a chunk are dropped when its tasks are made, so that they
+// stay in the processor's cache: it takes less of the processors' time, too.
+
+const (
+	parallelFrom = 16 << 10 // size from which a file is decoded in parallel, in bytes
+	chunkSize    = 4 << 10  // about how much is decoded at once, in bytes
+)
+
+// chunk is what was decoded of some tasks of a file.
+type chunk struct {
+	tasks   []*Task
+	list    diag.List
+	doubts  []*diag.Diagnostic
+	secrets bool
+}
+
+// readParallel reads the file into doc in chunks of at least size bytes. It
+// returns false, having left doc and d alone, when the file must be read as a
+// whole.
+func (d *decoder) readParallel(doc *document, size int) bool {
+	parts := yaml.Split(d.file.Source, "tasks", size)
+	if parts == nil {
+		return false
+	}
+	chunks, ok := d.readChunks(parts)
+	if !ok {
+		return false
+	}
+	doc.pos = d.pos(parts.Root)
+	d.readRoot(parts.Root, doc)
+	n := 0
+	for i := range chunks {
+		n += len(chunks[i].tasks)
+	}
+	doc.tasks = make([]*Task, 0, n)
+	for i := range chunks {
+		c := &chunks[i]
+		doc.tasks = append(doc.tasks, c.tasks...)
+		d.list.Append(c.list)
+		d.doubts = append(d.doubts, c.doubts...)
+		d.secrets = d.secrets || c.secrets
+	}
+	if err := parts.Err(); err != nil {
+		d.list.Add(tooLarge(d.file, err))
+	}
+	return true
+}
+
+// readChunks decodes the tasks of every chunk, on all processors. It returns false
+// when one of them cannot be read by itself.
+func (d *decoder) readChunks(parts *yaml.Parts) (chunks []chunk, ok bool) {
+	chunks = make([]chunk, parts.Len())
+	var next atomic.Int32
+	var failed atomic.Bool
+	var done sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(chunks)) {
+		done.Go(func() {
+			var w chunkReader
+			for !failed.Load() && !w.stopped {
+				i := int(next.Add(1)) - 1
+				if i >= len(chunks) {
+					return
+				}
+				if n := parts.Read(&w.yaml, i); n == nil {
+					failed.Store(true)
+				} else {
+					chunks[i] = w.decode(d, n)
+				}
+			}
+		})
+	}
+	done.Wait()
+	return chunks, !failed.Load()
+}
+
+// chunkReader reads chunks one after the other. The zero value is ready.
+type chunkReader struct {
+	yaml     yaml.Reader
+	tasks    slab[Task]
+	commands slab[Command]
+	grown    int  // see decoder
+	stopped  bool // going on is pointless
+}
+
+// decode decodes the tasks of n, a chunk of the file of d.
+func (r *chunkReader) decode(of *decoder, n *yaml.Node) chunk {
+	d := decoder{file: of.file, bangs: of.bangs, budget: limit.Nodes, grown: r.grown, tasks: r.tasks, commands: r.commands}
+	var doc document
+	d.readTasks(n, &doc)
+	r.tasks, r.commands, r.grown, r.stopped = d.tasks, d.commands, d.grown, d.stopped
+	return chunk{tasks: doc.tasks, list: d.list, doubts: d.doubts, secrets: d.secrets}
+}
