@@ -89,16 +89,13 @@ func (empty) encode(b []byte) []byte { return b }
 
 const frameHead = 4 // bytes of its length
 
-// errTooLong is why a message cannot be sent.
-var errTooLong = fmt.Errorf("a message has more than %d MiB", MaxFrame>>20)
-
 // encodeFrame returns a frame as it is sent.
 func encodeFrame(id uint64, kind int, m message) ([]byte, error) {
 	b := make([]byte, frameHead, 512)
 	b = wire.AppendUint(b, fieldID, id)
 	b = wire.AppendMessage(b, kind, m.encode)
 	if len(b)-frameHead > MaxFrame {
-		return nil, errTooLong
+		return nil, fmt.Errorf("a message has more than %d MiB", MaxFrame>>20)
 	}
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-frameHead))
 	return b, nil

@@ -68,7 +68,7 @@ const lookAtStack = 8192
 
 var (
 	errDepth    = errors.New("the functions of this script call one another without end, or too deep for weft's own shell; shell: bash runs it in a process of its own")
-	errMemory   = fmt.Errorf("%w; shell: bash runs it in a process of its own", limit.Bytes("what this script has weft's own shell keep", limit.Scripts))
+	errMemory   = &limit.Exceeded{What: "what this script has weft's own shell keep", Limit: limit.Scripts, Hint: "shell: bash runs it in a process of its own"}
 	errCaptured = limit.Bytes("what this command writes into a variable", limit.Text)
 	errBraces   = errors.New("the braces of this script stand for too many words for weft's own shell; use a loop, or shell: bash")
 )

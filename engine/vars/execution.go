@@ -2,7 +2,6 @@ package vars
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"strings"
 	"sync"
@@ -171,7 +170,7 @@ var (
 	errText   = limit.Bytes("what this template produces", limit.Text)
 	errPasses = limit.Count("what the loops of this template make", limit.Passes, "passes")
 	errItems  = limit.Count("the list that this template makes", limit.Passes, "items")
-	errWork   = fmt.Errorf("this template takes too long: %w", limit.Count("what its functions go through", limit.Work, "bytes"))
+	errWork   = limit.Count("this template takes too long: what its functions go through", limit.Work, "bytes")
 )
 
 // countPasses has an execution count the passes of the loops below l.

@@ -4,10 +4,7 @@
 // the answer is an error of weft with a position, not the end of the process.
 package limit
 
-import (
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 const (
 	// Text is how many bytes one template may produce: as its result, and as the
@@ -49,25 +46,40 @@ const (
 	Plan = 360 << 20
 )
 
-// Exceeded is something that a limit does not allow.
+// Exceeded is something that a limit does not allow. Its text is made when it is asked
+// for, so that one that is kept in a variable costs nothing at the start.
 type Exceeded struct {
-	What string // "the text": what is too large
-	Max  string // "64 MiB"
+	What  string // "the text": what is too large
+	Limit int64
+	Unit  string // "passes": what Limit counts; "" for bytes
+	Hint  string // what else to do; "" if there is nothing to say
 }
 
-func (e *Exceeded) Error() string { return fmt.Sprintf("%s is more than %s", e.What, e.Max) }
+func (e *Exceeded) Error() string {
+	text := e.What + " is more than " + e.max()
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
+
+// max is the limit in words: "64 MiB", "1,000,000 passes".
+func (e *Exceeded) max() string {
+	switch {
+	case e.Unit != "":
+		return grouped(e.Limit) + " " + e.Unit
+	case e.Limit < 1<<20:
+		return strconv.FormatInt(e.Limit>>10, 10) + " KiB"
+	}
+	return strconv.FormatInt(e.Limit>>20, 10) + " MiB"
+}
 
 // Bytes returns the error of something that has more than limit bytes.
-func Bytes(what string, limit int64) error {
-	if limit < 1<<20 {
-		return &Exceeded{What: what, Max: strconv.FormatInt(limit>>10, 10) + " KiB"}
-	}
-	return &Exceeded{What: what, Max: strconv.FormatInt(limit>>20, 10) + " MiB"}
-}
+func Bytes(what string, limit int64) error { return &Exceeded{What: what, Limit: limit} }
 
 // Count returns the error of more than limit things: of "passes".
 func Count(what string, limit int64, things string) error {
-	return &Exceeded{What: what, Max: grouped(limit) + " " + things}
+	return &Exceeded{What: what, Limit: limit, Unit: things}
 }
 
 // grouped writes n with commas between thousands.
