@@ -27,6 +27,7 @@ func Check(w *Workflow) diag.List {
 	if s := w.Output.Style; s != "" && s != "interleaved" && s != "group" && s != "prefixed" {
 		c.add(diag.Error, diag.Other, w.Output.Pos, fmt.Sprintf("output style %q not recognized", s), "", "use interleaved, group or prefixed")
 	}
+	EachSharedText(w, c.text)
 	for _, t := range w.Tasks {
 		c.task(t)
 	}
@@ -81,16 +82,7 @@ func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func (c *checker) task(t *Task) {
 	c.settings(t.Pos, fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
-	c.commands(t, t.Deps)
-	c.commands(t, t.Cmds)
-	eachRead(t, func(in *Stdin) { c.call(t, &Command{Pos: in.Pos, Text: in.Text}) })
-	c.script(t, "if", t.If)
-	for _, s := range t.Status {
-		c.script(t, "status", s)
-	}
-	for _, p := range t.Preconditions {
-		c.script(t, "precondition", p.Cmd)
-	}
+	EachText(t, c.text)
 	if t.Sources != nil && !slices.ContainsFunc(t.Sources, func(g Glob) bool { return !g.Exclude }) {
 		c.add(diag.Error, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
 			"so its files never decide whether it runs", "list the files it reads, or remove sources")
@@ -108,23 +100,18 @@ func (c *checker) task(t *Task) {
 	}
 }
 
-func (c *checker) commands(t *Task, cs []Command) {
-	for i := range cs {
-		cmd := &cs[i]
-		switch cmd.Kind {
-		case Call:
-			c.call(t, cmd)
-		case Shell:
-			if in := t.ProcessesOf(cmd).Shell; in == nil && c.w.Shell == nil || in != nil && in.Argv == nil {
-				c.script(t, "command", cmd.Text)
-			}
+func (c *checker) text(p Place, text Text) {
+	switch p.Kind() {
+	case TaskName:
+		c.called(p.Task, text)
+	case Script, Condition:
+		if p.Key != KeyCmd || p.Interpreter(c.w) == nil {
+			c.script(p, text)
 		}
-		c.script(t, "if", cmd.If)
-		if f := cmd.For; f != nil && f.From != "" && f.From != "sources" && f.From != "generates" {
-			c.add(diag.Warning, diag.Suspicious, f.Pos, fmt.Sprintf("task %q: for: %q is nothing to loop over", t.Name, f.From),
-				"so the command never runs", fmt.Sprintf("write sources, generates, [%s], or {var: NAME}", quoteYAML(f.From)))
-		}
-		c.commands(t, cmd.Members)
+	}
+	if p.Key == KeyFor && p.Command.For.From != "" && text.S != "sources" && text.S != "generates" {
+		c.add(diag.Warning, diag.Suspicious, text.Pos, fmt.Sprintf("task %q: for: %q is nothing to loop over", p.Task.Name, text.S),
+			"so the command never runs", fmt.Sprintf("write sources, generates, [%s], or {var: NAME}", quoteYAML(text.S)))
 	}
 }
 
@@ -145,38 +132,40 @@ func (c *checker) settings(pos diag.Pos, about string, run, method Text) {
 	}
 }
 
-func (c *checker) call(t *Task, call *Command) {
-	if isTemplate(call.Text.S) {
+// called reports the name of a task that is not there, which t needs, calls or reads.
+func (c *checker) called(t *Task, name Text) {
+	if isTemplate(name.S) {
 		return
 	}
-	found, _, err := c.w.find(call.Text.S)
-	pos := call.Text.Pos
-	if !pos.IsValid() {
-		pos = call.Pos
-	}
+	found, _, err := c.w.find(name.S)
 	why := fmt.Sprintf("called by %q (line %d)", t.Name, t.Pos.Line)
 	switch {
 	case err != nil:
-		c.add(diag.Error, diag.Conflict, pos, err.Error(), why, "call it by its name")
+		c.add(diag.Error, diag.Conflict, name.Pos, err.Error(), why, "call it by its name")
 	case found == nil && !c.w.Partial:
 		fix := ""
 		if c.suggested++; c.suggested <= maxSuggested {
-			if s := c.w.Suggest(call.Text.S); s != "" {
+			if s := c.w.Suggest(name.S); s != "" {
 				fix = fmt.Sprintf("did you mean %q?", s)
 			}
 		}
-		c.add(diag.Error, diag.MissingTask, pos, fmt.Sprintf("no task %q", call.Text.S), why, fix)
+		c.add(diag.Error, diag.MissingTask, name.Pos, fmt.Sprintf("no task %q", name.S), why, fix)
 	}
 }
 
 // script reports a text that is no shell language.
-func (c *checker) script(t *Task, what string, text Text) {
+func (c *checker) script(p Place, text Text) {
 	if text.S == "" || isTemplate(text.S) || c.parsed[text] {
 		return
 	}
 	c.parsed[text] = true
+	about := p.About()
+	if p.Key == KeyCmd {
+		about += "command"
+	}
+	about = strings.TrimSuffix(about, ": ")
 	if err := limit.Shell(text.S); err != nil {
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no script for weft's own shell: %v", t.Name, what, err), "", "put it into a file of its own, or write shell: bash")
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s is no script for weft's own shell: %v", about, err), "", "put it into a file of its own, or write shell: bash")
 		return
 	}
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
@@ -184,7 +173,7 @@ func (c *checker) script(t *Task, what string, text Text) {
 		if cutByComma(text, err) {
 			fix = "between brackets a comma ends a text: put quotes around all of it"
 		}
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("task %q: %s is no valid shell script: %v", t.Name, what, err), "", fix)
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s is no valid shell script: %v", about, err), "", fix)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 
 // need is one dependency whose target is known.
 type need struct {
-	to  *Task
-	dep *Command
+	to   *Task
+	pos  diag.Pos
+	loop *For // nil: there is none
 }
 
 // cycles reports dependencies that lead back to their own task. One cycle is
@@ -34,7 +35,7 @@ func (c *checker) cycles() {
 		path = append(path, frame{task: t, needs: c.needs(t)})
 	}
 	for _, root := range c.w.Tasks {
-		if state[root] != unseen || len(root.Deps) == 0 && !reading(root) {
+		if state[root] != unseen {
 			continue
 		}
 		push(root)
@@ -69,49 +70,27 @@ func (c *checker) cycles() {
 	}
 }
 
-// needs returns the dependencies of t whose names are not templates.
+// needs returns the dependencies of t whose names are not templates: those it needs,
+// and those it reads.
 func (c *checker) needs(t *Task) []need {
 	ns := make([]need, 0, len(t.Deps))
-	for i := range t.Deps {
-		dep := &t.Deps[i]
-		if isTemplate(dep.Text.S) {
-			continue
+	EachText(t, func(p Place, name Text) {
+		if !p.Need && p.Key != KeyStdinTask || p.Kind() != TaskName || isTemplate(name.S) {
+			return
 		}
-		if to, _, err := c.w.find(dep.Text.S); err == nil && to != nil {
-			ns = append(ns, need{to, dep})
+		to, _, err := c.w.find(name.S)
+		if err != nil || to == nil {
+			return
 		}
-	}
-	eachRead(t, func(in *Stdin) {
-		if to, _, err := c.w.find(in.Text.S); err == nil && to != nil && !isTemplate(in.Text.S) {
-			ns = append(ns, need{to, &Command{Pos: in.Pos, CommandOptions: &noCommandOptions}})
+		n := need{to: to}
+		if p.Need {
+			n.pos, n.loop = p.Command.Pos, p.Command.For
+		} else {
+			n.pos = p.Processes().Stdin.Pos
 		}
+		ns = append(ns, n)
 	})
 	return ns
-}
-
-func reading(t *Task) (reads bool) {
-	eachRead(t, func(*Stdin) { reads = true })
-	return reads
-}
-
-// eachRead calls f for every task that t, or a command of it, reads.
-func eachRead(t *Task, f func(*Stdin)) {
-	read := func(p *Processes) {
-		if readsTask(p) {
-			f(p.Stdin)
-		}
-	}
-	read(t.Processes)
-	var commands func(cs []Command)
-	commands = func(cs []Command) {
-		for i := range cs {
-			if o := cs[i].CommandOptions; o != nil && o != &noCommandOptions {
-				read(o.Processes)
-				commands(o.Members)
-			}
-		}
-	}
-	commands(t.Cmds)
 }
 
 // cycle reports one cycle: ring are the needs from first back to first.
@@ -121,12 +100,12 @@ func (c *checker) cycle(first *Task, ring []need) {
 	var steps []string
 	for _, n := range ring {
 		names = append(names, n.to.Name)
-		steps = append(steps, fmt.Sprintf("%q needs %q (%s)", from.Name, n.to.Name, n.dep.Pos))
+		steps = append(steps, fmt.Sprintf("%q needs %q (%s)", from.Name, n.to.Name, n.pos))
 		// A condition may end what looks endless.
-		if n.to.If.S != "" || len(n.to.Platforms) > 0 || n.dep.For != nil && len(n.dep.For.List) == 0 {
+		if n.to.If.S != "" || len(n.to.Platforms) > 0 || n.loop != nil && len(n.loop.List) == 0 {
 			severity = diag.Warning
 		}
 		from = n.to
 	}
-	c.add(severity, diag.Cycle, ring[0].dep.Pos, "tasks need each other: "+strings.Join(names, " → "), strings.Join(steps, ", "), "remove one of these dependencies")
+	c.add(severity, diag.Cycle, ring[0].pos, "tasks need each other: "+strings.Join(names, " → "), strings.Join(steps, ", "), "remove one of these dependencies")
 }

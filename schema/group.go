@@ -78,6 +78,9 @@ func GroupLine(kind CommandKind, words []string) string {
 	return "{ " + strings.Join(words, " & ") + " }"
 }
 
+// groupKey is the key of groups of kind k.
+func (k CommandKind) groupKey() string { return doing[givenPipe+int(k-Pipe)] }
+
 // members reads the commands of a group.
 func (d *decoder) members(n *yaml.Node, c *commandForm, given int) {
 	if isNull(n) {
@@ -130,7 +133,7 @@ func (d *decoder) placed(n *yaml.Node, c *Command) {
 		case m.Defer:
 			d.failAt(m.Pos, "move it out of the group", "defer cannot stand in a group of commands")
 		case m.Kind == Tee && c.Kind != Pipe, m.Kind == Merge && c.Kind != Pipe:
-			d.failAt(m.Pos, "put it into a pipe", "%s stands alone", doing[int(m.Kind)-int(Tee)+givenTee])
+			d.failAt(m.Pos, "put it into a pipe", "%s stands alone", m.Kind.groupKey())
 		case m.Kind == Tee && i == 0:
 			d.failAt(m.Pos, "put a command before it", "a pipe begins with tee, which reads what a command before it writes")
 		case m.Kind == Tee && i != len(c.Members)-1:
@@ -173,7 +176,7 @@ func (d *decoder) checkStreams(n *yaml.Node, t *Task) {
 				continue
 			}
 			if group == Shell && (c.Kind == Tee || c.Kind == Merge) {
-				d.fail(n, "put it into a pipe", "%s stands alone", doing[int(c.Kind)-int(Tee)+givenTee])
+				d.fail(n, "put it into a pipe", "%s stands alone", c.Kind.groupKey())
 			}
 			commands(c.Members, c.Kind)
 			p := t.ProcessesOf(c)

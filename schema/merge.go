@@ -230,7 +230,7 @@ func namesTasks(c Command) bool {
 }
 
 func readsTask(p *Processes) bool {
-	return p != nil && p.Stdin != nil && (p.Stdin.Kind == StdinFrom || p.Stdin.Kind == StdinOutput)
+	return p != nil && p.Stdin != nil && p.Stdin.ReadsTask()
 }
 
 // readsBelow puts the name of the task that is read into a namespace.

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/schema/diag"
@@ -143,26 +144,22 @@ type callGraph map[*Task][]*Task
 func (c *checker) callers() callGraph {
 	g := callGraph{}
 	for _, t := range c.w.Tasks {
-		var add func(cs []Command)
-		add = func(cs []Command) {
-			for i := range cs {
-				cmd := &cs[i]
-				if cmd.If.S != "" || len(cmd.Platforms) > 0 || cmd.For != nil && len(cmd.For.List) == 0 {
-					continue
-				}
-				add(cmd.Members)
-				if cmd.Kind != Call || isTemplate(cmd.Text.S) {
-					continue
-				}
-				if to, _, err := c.w.find(cmd.Text.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {
-					g[to] = append(g[to], t)
-				}
+		EachText(t, func(p Place, name Text) {
+			if p.Kind() != TaskName || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
+				return
 			}
-		}
-		add(t.Deps)
-		add(t.Cmds)
+			if to, _, err := c.w.find(name.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {
+				g[to] = append(g[to], t)
+			}
+		})
 	}
 	return g
+}
+
+// mayBeSkipped reports whether a command has a condition, or a loop that may be over
+// nothing.
+func mayBeSkipped(c *Command) bool {
+	return c.If.S != "" || len(c.Platforms) > 0 || c.For != nil && len(c.For.List) == 0
 }
 
 // above returns the tasks that always run t, directly or not.
@@ -211,32 +208,24 @@ func (c *checker) rewritten(t *Task) {
 // eachMade calls f with the files that t says it writes, and the platforms of the
 // command that writes it, if one does.
 func eachMade(t *Task, f func(name Text, on []Platform)) {
-	for _, g := range t.Generates {
-		if !g.Exclude {
-			f(g.Pattern, nil)
-		}
-	}
-	processes := func(p *Processes, on []Platform) {
-		if p == nil {
-			return
-		}
-		for _, sinks := range [...][]Sink{p.Stdout, p.Stderr} {
-			for _, s := range sinks {
-				if s.Kind == SinkFile && !s.Append {
-					f(s.File, on)
-				}
+	EachText(t, func(p Place, name Text) {
+		switch p.Key {
+		case KeyGenerates:
+			if !t.Generates[p.Index].Exclude {
+				f(name, nil)
+			}
+		case KeyStdoutFile, KeyStderrFile:
+			sinks := p.Processes().Stdout
+			if p.Key == KeyStderrFile {
+				sinks = p.Processes().Stderr
+			}
+			switch {
+			case sinks[p.Index].Append:
+			case p.Command == nil:
+				f(name, nil)
+			default:
+				f(name, p.Command.Platforms)
 			}
 		}
-	}
-	processes(t.Processes, nil)
-	var commands func(cs []Command)
-	commands = func(cs []Command) {
-		for i := range cs {
-			if cs[i].CommandOptions != nil {
-				processes(cs[i].Processes, cs[i].Platforms)
-				commands(cs[i].Members)
-			}
-		}
-	}
-	commands(t.Cmds)
+	})
 }

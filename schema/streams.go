@@ -29,6 +29,9 @@ type Stdin struct {
 	Vars Vars // of the task
 }
 
+// ReadsTask reports whether what a task writes is read.
+func (s *Stdin) ReadsTask() bool { return s.Kind == StdinFrom || s.Kind == StdinOutput }
+
 // SinkKind tells where a stream leads.
 type SinkKind uint8
 

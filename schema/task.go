@@ -145,7 +145,9 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 }
 
 // HasOptions reports whether t has any of its TaskOptions.
-func (t *Task) HasOptions() bool { return t.TaskOptions != &noTaskOptions }
+func (t *Task) HasOptions() bool {
+	return t.TaskOptions != nil && t.TaskOptions != &noTaskOptions
+}
 
 // HasOptions reports whether c has any of its CommandOptions.
 func (c *Command) HasOptions() bool {

@@ -68,20 +68,11 @@ func (w *Workflow) Files() []string {
 
 // Names are the tasks that t names: those it needs, calls or reads.
 func Names(t *Task) (names []string) {
-	var commands func(cs []Command)
-	commands = func(cs []Command) {
-		for i := range cs {
-			if cs[i].Kind == Call {
-				names = append(names, cs[i].Text.S)
-			}
-			if cs[i].CommandOptions != nil {
-				commands(cs[i].Members)
-			}
+	EachText(t, func(p Place, name Text) {
+		if p.Kind() == TaskName {
+			names = append(names, name.S)
 		}
-	}
-	commands(t.Deps)
-	commands(t.Cmds)
-	eachRead(t, func(in *Stdin) { names = append(names, in.Text.S) })
+	})
 	return names
 }
 
