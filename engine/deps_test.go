@@ -32,11 +32,12 @@ var depsRules = map[string]string{
 
 	// Leaves: mechanisms without any idea of tasks.
 	"engine/clock":       "",
-	"engine/keeper":      "",
-	"engine/proc":        "engine/clock engine/keeper internal/termios",
+	"engine/keeper":      "internal/procstat",
+	"engine/proc":        "engine/clock engine/keeper internal/procstat internal/termios",
 	"internal/xxh3":      "",
 	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
+	"internal/procstat":  "",
 	"internal/termios":   "",
 	"internal/epipe":     "",
 	"internal/statefile": "",
@@ -45,7 +46,7 @@ var depsRules = map[string]string{
 	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile",
 	"engine/fswatch":     "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
-	"engine/ps":          "engine/keeper engine/proc",
+	"engine/ps":          "engine/keeper engine/proc internal/procstat",
 
 	"engine/executor": "schema/diag schema engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",

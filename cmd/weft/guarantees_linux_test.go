@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // project is a directory with a Taskfile and other files.
@@ -40,8 +42,8 @@ func statesBelow(pid int) (states string) {
 		text, _ := os.ReadFile(list)
 		for f := range strings.FieldsSeq(string(text)) {
 			stat, _ := os.ReadFile("/proc/" + f + "/stat")
-			if _, rest, ok := strings.Cut(string(stat), ") "); ok {
-				states += rest[:1]
+			if s, ok := procstat.Parse(stat); ok {
+				states += string(s.State)
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // keepersAbove returns the keepers above a process, the nearest first.
@@ -21,12 +23,8 @@ func keepersAbove(pid string) (keepers []int) {
 // parentIn returns the parent of a process, as /proc has it.
 func parentIn(pid int) int {
 	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	if f := strings.Fields(rest); len(f) > 1 {
-		parent, _ := strconv.Atoi(f[1])
-		return parent
-	}
-	return 0
+	s, _ := procstat.Parse(stat)
+	return int(s.Parent)
 }
 
 // TestNested kills a weft within a weft within a weft, or its keeper, by SIGKILL. All

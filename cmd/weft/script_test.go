@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/weftrun/weft/internal/probe"
+	"github.com/weftrun/weft/internal/procstat"
 	"go.uber.org/goleak"
 )
 
@@ -208,12 +209,9 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 // running reports whether pid is a process that has not ended; one that only
 // waits to be reaped has.
 func running(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(rest, "Z")
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	s, ok := procstat.Parse(stat)
+	return ok && !s.Dead()
 }
 
 // cmdTouch sets the modification time of files, which it creates if need be,

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // TestStoppedAcrossLimit: weft is stopped, and continued when a limit is over: what has
@@ -102,6 +104,6 @@ func TestStoppedAcrossLimit(t *testing.T) {
 // stopped reports whether a process is stopped.
 func stopped(pid int) bool {
 	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return strings.HasPrefix(rest, "T")
+	s, _ := procstat.Parse(stat)
+	return s.State == 'T'
 }

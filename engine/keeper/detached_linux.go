@@ -5,6 +5,8 @@ package keeper
 import (
 	"syscall"
 	"unsafe"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // judge returns what is true of a process that may be meant to stay: such one has a
@@ -59,14 +61,7 @@ func (w *walk) ignoresHangup(pid int32) bool {
 	return false
 }
 
-// Fields of /proc/PID/stat behind the name, counted from the state.
 const (
-	statState   = 0
-	statFlags   = 6
-	statUser    = 11
-	statSystem  = 12
-	statStarted = 19
-
 	forkedOnly = 0x40 // PF_FORKNOEXEC
 	// youngTicks is how old a process is at least that is what it was made for; in
 	// hundredths of a second, as the kernel shows them.
@@ -77,41 +72,17 @@ const (
 // hardly had the processor yet since it was made and has still the program of its
 // parent, or one that will make another of it.
 func (w *walk) starting(p *process) bool {
-	b := w.file(p.pid, "/stat\x00")
-	end := len(b) - 1
-	for end >= 0 && b[end] != ')' {
-		end--
-	}
-	var state byte
-	var flags, cpu, started uint64
-	for i, field := end+2, 0; end >= 0 && i < len(b) && field <= statStarted; field++ {
-		var n uint64
-		if field == statState {
-			state = b[i]
-		}
-		for ; i < len(b) && b[i] != ' '; i++ {
-			n = n*10 + uint64(b[i]-'0') // what is negative is not looked at
-		}
-		i++
-		switch field {
-		case statFlags:
-			flags = n
-		case statUser, statSystem:
-			cpu += n
-		case statStarted:
-			started = n
-		}
-	}
-	if started == 0 {
+	s, ok := procstat.Parse(w.file(p.pid, "/stat\x00"))
+	if !ok {
 		return false
 	}
 	const bootTime = 7
 	var now syscall.Timespec
 	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, bootTime, uintptr(unsafe.Pointer(&now)), 0)
-	if uint64(now.Sec)*100+uint64(now.Nsec)/10_000_000 < started+youngTicks {
+	if uint64(now.Sec)*100+uint64(now.Nsec)/10_000_000 < s.Started+youngTicks {
 		return true
 	}
-	return (state == 'R' || state == 'D') && cpu <= 1 && (flags&forkedOnly != 0 || p.detaches())
+	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || p.detaches())
 }
 
 // detaches reports whether a process has the name of a program that makes a daemon of

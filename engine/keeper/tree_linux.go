@@ -5,6 +5,8 @@ package keeper
 import (
 	"syscall"
 	"unsafe"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // process is one living process below KEEPER.
@@ -223,30 +225,13 @@ func (w *walk) file(pid int32, name string) []byte {
 
 // look reads what pid is. A zombie is not alive.
 func (w *walk) look(pid int32) (p process, alive bool) {
-	b := w.file(pid, "/stat\x00")
-	begin, end := 0, len(b)-1
-	for begin < len(b) && b[begin] != '(' {
-		begin++
-	}
-	for end > begin && b[end] != ')' {
-		end--
-	}
-	if end <= begin || len(b) < end+4 {
+	s, ok := procstat.Parse(w.file(pid, "/stat\x00"))
+	if !ok {
 		return p, false
 	}
-	p.pid = pid
-	copy(p.name[:memberName-1], b[begin+1:end])
-	state, b := b[end+2], b[end+4:]
-	for _, to := range [...]*int32{&p.ppid, &p.pgid, &p.sid} {
-		for len(b) > 0 && b[0] != ' ' {
-			*to = *to*10 + int32(b[0]-'0')
-			b = b[1:]
-		}
-		if len(b) > 0 {
-			b = b[1:]
-		}
-	}
-	return p, state != 'Z' && state != 'X'
+	p = process{pid: pid, ppid: s.Parent, pgid: s.Group, sid: s.Session}
+	copy(p.name[:memberName-1], s.Name)
+	return p, !s.Dead()
 }
 
 const stepVariable = "WEFT_STEP_ID="

@@ -67,7 +67,7 @@ func (l *link) takeOver() {
 				waits = false
 			case <-time.After(answerWithin):
 				l.withKeeper(func(pid int) {
-					if state, _ := statOf(pid); state == 'T' || state == 't' {
+					if s, _ := statOf(pid); s.State == 'T' || s.State == 't' {
 						syscall.Kill(pid, syscall.SIGKILL)
 					}
 				})

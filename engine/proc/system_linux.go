@@ -1,14 +1,14 @@
 package proc
 
 import (
-	"bytes"
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // maxRSS is what getrusage(2) counted, in bytes.
@@ -17,23 +17,17 @@ func maxRSS(n int64) int64 { return n * 1024 }
 // parentOf returns the parent of a process: 0 if that is outside what can be
 // seen, -1 if it is not known.
 func parentOf(pid int) int {
-	_, parent := statOf(pid)
-	return parent
+	s, ok := statOf(pid)
+	if !ok {
+		return -1
+	}
+	return int(s.Parent)
 }
 
-// statOf returns the state of a process, as /proc has it, and its parent: 0 and -1
-// if they are not known.
-func statOf(pid int) (state byte, parent int) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if err != nil || len(fields) < 2 {
-		return 0, -1
-	}
-	parent, err = strconv.Atoi(fields[1])
-	if err != nil {
-		return 0, -1
-	}
-	return fields[0][0], parent
+// statOf returns what /proc says of a process. ok is false if it is gone.
+func statOf(pid int) (s procstat.Stat, ok bool) {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return procstat.Parse(text)
 }
 
 // closeOnExec marks the descriptors from first to last; -1 means all above.

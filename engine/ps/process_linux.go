@@ -11,6 +11,7 @@ import (
 
 	"github.com/weftrun/weft/engine/keeper"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/internal/procstat"
 )
 
 // process is what /proc tells of one. Only of this user's own processes is it
@@ -55,26 +56,12 @@ func all() (map[int]*process, error) {
 
 // look returns a process, or nil if it is gone or dead.
 func look(pid int) *process {
-	stat, err := os.ReadFile(file(pid, "stat"))
-	if err != nil {
+	text, _ := os.ReadFile(file(pid, "stat"))
+	s, ok := procstat.Parse(text)
+	if !ok || s.Dead() {
 		return nil
 	}
-	_, rest, ok := bytes.Cut(stat, []byte(" ("))
-	if !ok {
-		return nil
-	}
-	end := bytes.LastIndexByte(rest, ')')
-	if end < 0 {
-		return nil
-	}
-	name, fields := rest[:end], strings.Fields(string(rest[end+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return nil
-	}
-	p := &process{pid: pid, name: string(name)}
-	p.parent, _ = strconv.Atoi(fields[1])
-	p.session, _ = strconv.Atoi(fields[3])
-	p.started, _ = strconv.ParseUint(fields[19], 10, 64)
+	p := &process{pid: pid, parent: int(s.Parent), session: int(s.Session), name: string(s.Name), started: s.Started}
 	// Its user may read it, and root.
 	environ, err := os.ReadFile(file(pid, "environ"))
 	if err != nil || !runsAs(pid, os.Geteuid()) {
