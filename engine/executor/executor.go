@@ -24,13 +24,12 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/schema"
 )
 
-// Options configure an Executor. Workflow, Shell, Processes, Store and Tree are
+// Options configure an Executor. Root, Shell, Processes, Store and Tree are
 // required.
 type Options struct {
-	Workflow  *schema.Workflow
+	Root      string // the directory of the root file, absolute
 	Shell     *shell.Shell
 	Processes *proc.Table
 	Store     *fingerprint.Store
@@ -40,14 +39,13 @@ type Options struct {
 	Expander  *plan.Expander // binds texts that name outputs; nil if there are none
 	Secrets   *pipe.Secrets  // are masked in what is reported; nil if there are none
 	Large     *pipe.Large    // counts the pipes of the run that are larger than usual; nil means those of this executor
-	CLI       schema.Vars    // NAME=value from the command line
 	Run       string         // identity of the run, for the cookies of its processes
 
 	Stdin, Stdout, Stderr *os.File
-	Relay                 bool        // output is not inherited but sent as events
-	Apart                 bool        // relayed streams stay apart, as far as they are two
-	RelayInteractive      bool        // so is that of interactive tasks
-	Begin, End            schema.Text // around a command's output; templates
+	Relay                 bool      // output is not inherited but sent as events
+	Apart                 bool      // relayed streams stay apart, as far as they are two
+	RelayInteractive      bool      // so is that of interactive tasks
+	Begin, End            plan.Text // around a command's output; templates
 
 	Dry, Silent, Verbose bool
 	Force                func(*plan.Step) bool // run although up to date
@@ -205,7 +203,7 @@ func (r *run) bind(ctx context.Context) (err error) {
 	if r.dir, err = r.step.Scope.Dir(ctx); err != nil {
 		return err
 	}
-	if r.dir != r.x.o.Workflow.Dir {
+	if r.dir != r.x.o.Root {
 		if err := CheckDir(r.dir); err != nil {
 			return err
 		}
@@ -231,8 +229,8 @@ func (r *run) bindLate(ctx context.Context) error {
 // whole is the body with what surrounds it: the file that WEFT_OUTPUT names, and
 // the outputs that are made of it.
 func (r *run) whole(ctx context.Context) error {
-	t := r.step.Task
-	if len(t.Outputs) > 0 && !r.x.o.Dry {
+	declared := len(r.step.Task.Outputs) > 0 && !r.x.o.Dry
+	if declared {
 		file, remove, err := r.makeOutputFile()
 		if err != nil {
 			return err
@@ -244,8 +242,8 @@ func (r *run) whole(ctx context.Context) error {
 	if err := r.body(ctx); err != nil {
 		return err
 	}
-	if len(t.Outputs) > 0 && !r.x.o.Dry {
-		if err := r.collect(ctx); err != nil {
+	if declared {
+		if err := r.collect(); err != nil {
 			return err
 		}
 	}
@@ -267,7 +265,7 @@ func (r *run) skip() sched.Outcome {
 
 // makeDir creates the step's directory where the task names one.
 func (r *run) makeDir() error {
-	if r.dir == r.x.o.Workflow.Dir {
+	if r.dir == r.x.o.Root {
 		return nil
 	}
 	if _, err := os.Stat(r.dir); err == nil {

@@ -92,7 +92,7 @@ func (r *rig) run(ctx context.Context, name string) error {
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
 	o := r.o
-	o.Workflow, o.Shell, o.Processes, o.Store, o.Tree = w, shell.New(shell.Options{}), table, store, fingerprint.NewTree(os.Environ())
+	o.Root, o.Shell, o.Processes, o.Store, o.Tree = w.Dir, shell.New(shell.Options{}), table, store, fingerprint.NewTree(os.Environ())
 	if o.Stops == nil {
 		o.Stops = new(executor.Stops)
 	}

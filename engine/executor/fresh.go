@@ -11,7 +11,6 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -186,33 +185,25 @@ type MethodError struct{ Method string }
 func (e *MethodError) Error() string { return fmt.Sprintf("invalid method %q", e.Method) }
 
 // methodOf resolves the step's up-to-date method.
-func methodOf(s *plan.Step, byDefault string) (fingerprint.Method, error) {
-	m := s.Method()
-	if m == "" {
-		m = byDefault
-	}
-	switch m {
+func methodOf(s *plan.Step) (fingerprint.Method, error) {
+	switch m := s.Method(); m {
 	case "", "checksum":
 		return fingerprint.Checksum, nil
 	case "timestamp":
 		return fingerprint.Timestamp, nil
 	case "none":
 		return fingerprint.None, nil
+	default:
+		return 0, &MethodError{m}
 	}
-	return 0, &MethodError{m}
 }
 
 // key names the step's state: one per task and what it is called with, from
 // the command line too where it makes a difference.
 func (r *run) key() string {
 	key := r.step.Task.File.Path + "\x00" + r.step.Name + "\x00" + r.step.Arguments()
-	if len(r.x.o.CLI) == 0 {
-		return key
-	}
-	for _, u := range r.step.Scope.Uses() {
-		if r.x.o.CLI.Index(u.Name) >= 0 {
-			key += fmt.Sprintf("\x00%s=%v", u.Name, u.Value)
-		}
+	for _, v := range r.step.Scope.Given() {
+		key += fmt.Sprintf("\x00%s=%v", v.Name, v.Value)
 	}
 	return key
 }
@@ -220,7 +211,7 @@ func (r *run) key() string {
 // warnUnmatched tells of patterns that are probably misspelt: of each of a task once.
 func (r *run) warnUnmatched(c *fingerprint.Check) {
 	for _, p := range c.Unmatched {
-		if _, told := r.x.unmatched.LoadOrStore(unmatched{r.step.Task, p}, true); told {
+		if _, told := r.x.unmatched.LoadOrStore(unmatched{r.step.Task.Name, p}, true); told {
 			continue
 		}
 		r.emit(&event.DiagnosticFound{Time: now(), Diagnostic: &diag.Diagnostic{Pos: p.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
@@ -230,14 +221,14 @@ func (r *run) warnUnmatched(c *fingerprint.Check) {
 
 // unmatched is a pattern of a task that matches no file.
 type unmatched struct {
-	task    *schema.Task
+	task    string
 	pattern fingerprint.Pattern
 }
 
 // Inputs is everything the step's fingerprint covers.
 func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
-	s, w := r.step, r.x.o.Workflow
-	method, err := methodOf(s, w.Method.S)
+	s := r.step
+	method, err := methodOf(s)
 	if err != nil {
 		return nil, err
 	}
@@ -249,9 +240,9 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 		return nil, err
 	}
 	in := &fingerprint.Inputs{
-		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method,
+		Key: r.key(), Name: s.Label, Root: r.x.o.Root, Dir: r.dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
-		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+		Gitignore: s.Gitignore(),
 		HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 	}
 	for i, c := range s.Commands() {
@@ -265,7 +256,7 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	}
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
-		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, w.Dir) {
+		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, r.x.o.Root) {
 			in.Fields = append(in.Fields, fingerprint.Field{Name: "need " + n.Label, Value: d.(fingerprint.Digest).String()[:16]})
 		}
 	})
@@ -274,8 +265,8 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 
 // fileInputs are the inputs as far as files go.
 func (r *run) fileInputs(ctx context.Context) (*fingerprint.Inputs, error) {
-	s, w := r.step, r.x.o.Workflow
-	method, err := methodOf(s, w.Method.S)
+	s := r.step
+	method, err := methodOf(s)
 	if err != nil {
 		return nil, err
 	}
@@ -283,27 +274,26 @@ func (r *run) fileInputs(ctx context.Context) (*fingerprint.Inputs, error) {
 		return r.looseInputs(ctx, method)
 	}
 	return &fingerprint.Inputs{
-		Key: r.key(), Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, FilesOnly: true,
+		Key: r.key(), Name: s.Label, Root: r.x.o.Root, Dir: r.dir, Method: method, FilesOnly: true,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
-		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+		Gitignore: s.Gitignore(),
 	}, nil
 }
 
 // loose reports whether the step is judged by the rule of the format's own runner.
 func (r *run) loose() bool {
-	s, w := r.step, r.x.o.Workflow
-	return s.Task.Fingerprint == schema.FingerprintV3 || s.Task.Fingerprint == "" && w.Fingerprint == schema.FingerprintV3
+	return r.step.Rule() == plan.FingerprintV3
 }
 
 // looseInputs are the inputs by the rule of the format's own runner: one state
 // a task, whatever it is called with; the names and the content of its sources,
 // or their times; and that what it generates is there.
 func (r *run) looseInputs(ctx context.Context, method fingerprint.Method) (*fingerprint.Inputs, error) {
-	s, w := r.step, r.x.o.Workflow
+	s := r.step
 	in := &fingerprint.Inputs{
-		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + schema.FingerprintV3, Name: s.Label, Root: w.Dir, Dir: r.dir, Method: method, Loose: true,
+		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + plan.FingerprintV3, Name: s.Label, Root: r.x.o.Root, Dir: r.dir, Method: method, Loose: true,
 		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
-		Gitignore: s.Task.UseGitignore.Or(w.UseGitignore.Or(false)),
+		Gitignore: s.Gitignore(),
 	}
 	sources := Patterns(s.Sources())
 	if method != fingerprint.Checksum {

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
@@ -58,11 +59,23 @@ func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []fingerprint.R
 	}
 	switch {
 	case f.check != nil && !f.check.Fresh:
-		return false, advise(x.o.Workflow, s, f.check.Why(ctx)), nil
+		return false, advise(s, f.check.Why(ctx)), nil
 	case len(s.Task.Status) > 0:
 		return false, []fingerprint.Reason{{Kind: "status"}}, nil
 	case f.check == nil && len(s.Task.Sources) > 0:
 		return false, []fingerprint.Reason{{Kind: "never", Name: "method: none"}}, nil
 	}
 	return false, []fingerprint.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil
+}
+
+// advise explains the reasons that will be there the next time, too: a command or a
+// variable that is never the same.
+func advise(s *plan.Step, reasons []fingerprint.Reason) []fingerprint.Reason {
+	for _, r := range reasons {
+		if f := s.NeverSame(r.Kind, r.Name); f != "" {
+			reasons = append(reasons, fingerprint.Reason{Kind: "never",
+				Name: fmt.Sprintf("%s %s calls %s, which is never the same; `fingerprint: %s` looks at the content of sources alone", r.Kind, r.Name, f, plan.FingerprintV3)})
+		}
+	}
+	return reasons
 }

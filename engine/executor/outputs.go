@@ -3,7 +3,6 @@ package executor
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +19,6 @@ import (
 	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/unnamed"
-	"github.com/weftrun/weft/schema"
 )
 
 // outputs are what a step has put out: for the steps that need it. It is safe for
@@ -171,7 +169,7 @@ func (r *run) recall(check *fingerprint.Check) {
 	}
 	o := &r.having().outputs
 	o.values = rec.Values
-	o.capture(false, schema.DefaultMaxCapture+int64(len(rec.Stdout)), pipe.Fail).Write(rec.Stdout)
+	o.capture(false, plan.DefaultMaxCapture+int64(len(rec.Stdout)), pipe.Fail).Write(rec.Stdout)
 	r.x.outputs.Store(r.step, o)
 }
 
@@ -258,7 +256,7 @@ func (x *Executor) outputsOf(s *plan.Step) *outputs {
 }
 
 // collect computes the step's declared outputs, when its commands have succeeded.
-func (r *run) collect(ctx context.Context) error {
+func (r *run) collect() error {
 	o := &r.having().outputs
 	o.values = map[string]any{}
 	if file := r.rare.outputFile; file != "" {
@@ -270,8 +268,8 @@ func (r *run) collect(ctx context.Context) error {
 			o.values[name] = v
 		}
 	}
-	for _, d := range r.step.Task.Outputs {
-		v, given, err := r.outputValue(ctx, &d)
+	for _, d := range r.step.Outputs() {
+		v, given, err := r.outputValue(&d)
 		if err != nil {
 			return fmt.Errorf("output %q of task %q: %w", d.Name, r.step.Label, err)
 		}
@@ -284,9 +282,9 @@ func (r *run) collect(ctx context.Context) error {
 
 // outputValue computes one declared output; given is false where nothing was put
 // out under its name.
-func (r *run) outputValue(ctx context.Context, d *schema.NamedOutput) (v any, given bool, err error) {
+func (r *run) outputValue(d *plan.Output) (v any, given bool, err error) {
 	var text string
-	switch from := d.From.S; {
+	switch from := d.From; {
 	case from == "":
 		raw, ok := r.rare.outputs.values[d.Name]
 		if !ok {
@@ -308,9 +306,6 @@ func (r *run) outputValue(ctx context.Context, d *schema.NamedOutput) (v any, gi
 			}
 		}
 	default:
-		if from, err = r.step.Scope.Expand(ctx, d.From); err != nil {
-			return nil, false, err
-		}
 		b, err := fifo.ReadRegular(r.path(strings.TrimPrefix(from, "file:")), limit.Output, limit.Bytes("the file", limit.Output))
 		if err != nil {
 			return nil, false, err

@@ -10,7 +10,6 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
-	"github.com/weftrun/weft/schema"
 )
 
 // ends are what a command is connected to from around it: the pipes of a group, or
@@ -219,7 +218,7 @@ func (w *wiring) outs(ctx context.Context, sinks []plan.Sink, flow, inherited *o
 			o.files = append(o.files, inherited)
 		}
 	}
-	limit, overflow := int64(schema.DefaultMaxCapture), pipe.Fail
+	limit, overflow := int64(plan.DefaultMaxCapture), pipe.Fail
 	for _, s := range sinks {
 		switch s.Kind {
 		case plan.SinkLog:

@@ -54,11 +54,8 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	b := &binder{ctx: ctx, scope: s.Scope}
 	s.bound.status = b.texts(s.Task.Status)
 	s.bound.prompts = b.texts(s.Task.Prompt)
-	for i := range s.Task.Preconditions {
-		p := &s.Task.Preconditions[i]
-		cmd, msg := b.text(p.Cmd), b.text(p.Msg)
-		s.bound.preconditions = append(s.bound.preconditions, Precondition{cmd, message(p, cmd, msg)})
-	}
+	s.bound.preconditions = b.preconditions(s.Task.Preconditions)
+	s.bound.outputs = b.outputs(s.Task.Outputs)
 	for i := range s.Task.Cmds {
 		if b.err == nil {
 			b.err = e.bindCommand(ctx, s, i)
@@ -111,17 +108,14 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 // bindFingerprint defines CHECKSUM or TIMESTAMP where the task mentions it, and
 // returns which.
 func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) (name string, err error) {
-	method := s.bound.method
-	if method == "" {
-		method = e.x.o.Workflow.Method.S
-	}
-	compute := func(dir string) (any, error) { return e.x.o.Host.Checksum(ctx, dir, s.bound.sources, e.gitignore(s)) }
+	method := s.Method()
+	compute := func(dir string) (any, error) { return e.x.o.Host.Checksum(ctx, dir, s.bound.sources, s.Gitignore()) }
 	switch {
 	case f.checksum && (method == "" || method == "checksum"):
 		name = "CHECKSUM"
 	case f.timestamp && method == "timestamp":
 		name = "TIMESTAMP"
-		compute = func(dir string) (any, error) { return e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, e.gitignore(s)) }
+		compute = func(dir string) (any, error) { return e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, s.Gitignore()) }
 	default:
 		return "", nil
 	}
@@ -135,10 +129,6 @@ func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) (nam
 	}
 	s.Scope = s.Scope.With(vars.Binding{Name: name, Value: value})
 	return name, nil
-}
-
-func (e *expansion) gitignore(s *Step) bool {
-	return s.Task.UseGitignore.Or(e.x.o.Workflow.UseGitignore.Or(false))
 }
 
 // checkIf runs the task's `if`.

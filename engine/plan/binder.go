@@ -54,6 +54,29 @@ func (b *binder) globs(gs []schema.Glob) []Glob {
 	return out
 }
 
+func (b *binder) preconditions(ps []schema.Precondition) []Precondition {
+	if len(ps) == 0 {
+		return nil
+	}
+	out := make([]Precondition, len(ps))
+	for i := range ps {
+		cmd, msg := b.text(ps[i].Cmd), b.text(ps[i].Msg)
+		out[i] = Precondition{Cmd: cmd, Msg: message(&ps[i], cmd, msg)}
+	}
+	return out
+}
+
+// message is what is said when p does not hold.
+func message(p *schema.Precondition, cmd, msg string) string {
+	switch {
+	case msg != "":
+		return msg
+	case p.Short:
+		return "`" + cmd + "` failed"
+	}
+	return cmd + " failed"
+}
+
 // variables binds what is passed to a task; nil if that fails.
 func (b *binder) variables(vs schema.Vars) schema.Vars {
 	if b.err != nil || b.scope == nil || len(vs) == 0 {

@@ -103,6 +103,9 @@ type (
 	Retry       = schema.Retry
 )
 
+// Text is a text of a file that is expanded where it is used.
+type Text = schema.Text
+
 // The kinds of commands.
 const (
 	Script   = schema.Shell    // runs Text

@@ -121,6 +121,11 @@ func isStatic(t *schema.Task) bool {
 			}
 		}
 	}
+	for _, o := range t.Outputs {
+		if isTemplate(o.From.S) {
+			return false
+		}
+	}
 	for _, p := range t.Preconditions {
 		if isTemplate(p.Cmd.S) || isTemplate(p.Msg.S) {
 			return false

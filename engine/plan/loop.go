@@ -89,7 +89,7 @@ func (e *expansion) fileItems(ctx context.Context, s *Step, globs []Glob) (items
 	if err != nil {
 		return items{}, err
 	}
-	files, err := e.x.o.Host.Files(ctx, dir, globs, e.gitignore(s))
+	files, err := e.x.o.Host.Files(ctx, dir, globs, s.Gitignore())
 	return plain(files), err
 }
 

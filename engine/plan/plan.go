@@ -110,19 +110,13 @@ type bound struct {
 	status             []string
 	preconditions      []Precondition
 	prompts            []string
+	outputs            []Output
 	method             string
 	reads              map[string]*Step // the needs whose outputs texts name
 }
 
 // Precondition is a bound schema.Precondition.
 type Precondition struct{ Cmd, Msg string }
-
-// Glob is a bound schema.Glob: the template is gone, the pattern remains.
-type Glob struct {
-	Pattern string
-	Exclude bool
-	Pos     diag.Pos
-}
 
 // Arguments is a text that tells the step's arguments from those of other
 // calls of its task; "" for a call without any.
@@ -166,58 +160,12 @@ func (s *Step) commands() []Command {
 	return s.facts.asWritten()
 }
 
-// Sources returns the patterns of the files the step reads.
-func (s *Step) Sources() []Glob {
-	if s.bound != nil {
-		return s.bound.sources
-	}
-	return globsAsWritten(s.Task.Sources)
-}
-
-// Generates returns the patterns of the files the step writes.
-func (s *Step) Generates() []Glob {
-	if s.bound != nil {
-		return s.bound.generates
-	}
-	return globsAsWritten(s.Task.Generates)
-}
-
-func globsAsWritten(gs []schema.Glob) []Glob {
-	if len(gs) == 0 {
-		return nil
-	}
-	out := make([]Glob, len(gs))
-	for i, g := range gs {
-		out[i] = Glob{Pattern: g.Pattern.S, Exclude: g.Exclude, Pos: g.Pattern.Pos}
-	}
-	return out
-}
-
-// Status returns the commands that tell whether the step is up to date.
-func (s *Step) Status() []string {
-	if s.bound != nil {
-		return s.bound.status
-	}
-	return texts(s.Task.Status)
-}
-
 // Prompts returns the questions to be answered with yes before the commands.
 func (s *Step) Prompts() []string {
 	if s.bound != nil {
 		return s.bound.prompts
 	}
-	return texts(s.Task.Prompt)
-}
-
-func texts(ts []schema.Text) []string {
-	if len(ts) == 0 {
-		return nil
-	}
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = t.S
-	}
-	return out
+	return new(binder).texts(s.Task.Prompt)
 }
 
 // Preconditions returns what must hold before the commands.
@@ -225,34 +173,7 @@ func (s *Step) Preconditions() []Precondition {
 	if s.bound != nil {
 		return s.bound.preconditions
 	}
-	if len(s.Task.Preconditions) == 0 {
-		return nil
-	}
-	out := make([]Precondition, len(s.Task.Preconditions))
-	for i := range s.Task.Preconditions {
-		p := &s.Task.Preconditions[i]
-		out[i] = Precondition{Cmd: p.Cmd.S, Msg: message(p, p.Cmd.S, p.Msg.S)}
-	}
-	return out
-}
-
-// message is what is said when p does not hold.
-func message(p *schema.Precondition, cmd, msg string) string {
-	switch {
-	case msg != "":
-		return msg
-	case p.Short:
-		return "`" + cmd + "` failed"
-	}
-	return cmd + " failed"
-}
-
-// Method returns the step's own up-to-date method; "" leaves it to the workflow.
-func (s *Step) Method() string {
-	if s.bound != nil {
-		return s.bound.method
-	}
-	return s.Task.Method.S
+	return new(binder).preconditions(s.Task.Preconditions)
 }
 
 // Plan is an acyclic graph of steps: the closure of one or several calls.

@@ -48,7 +48,7 @@ func isLater(t *schema.Task, late bool) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(t.Outputs, func(o schema.NamedOutput) bool { return isTemplate(o.From.S) })
+	return false
 }
 
 // callsTasks reports whether one of cs is a call, or has one among its members.

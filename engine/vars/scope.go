@@ -2,6 +2,7 @@ package vars
 
 import (
 	"context"
+	"slices"
 	"sort"
 
 	"github.com/weftrun/weft/schema"
@@ -149,6 +150,14 @@ func (s *Scope) Uses() []Binding {
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
+}
+
+// Given returns those of Uses that the command line gives a value.
+func (s *Scope) Given() []Binding {
+	if len(s.r.o.CLI) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(s.Uses(), func(b Binding) bool { return s.r.o.CLI.Index(b.Name) < 0 })
 }
 
 // BindCall returns what a call passes on: values and references are computed

@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/weftrun/weft/schema"
+)
+
+// changing are the template functions that give something else every time.
+var changing = []string{"now", "uuid", "randInt", "randIntN"}
+
+// NeverSame returns the template function for which a command of s, by its number
+// from 1, or a variable, by its name, is something else every time; "" if there is
+// none. kind is "command" or "var".
+func (s *Step) NeverSame(kind, name string) (function string) {
+	switch kind {
+	case "command":
+		var n int
+		if fmt.Sscan(name, &n); n >= 1 && n <= len(s.commands()) {
+			return calls(s.Task.Cmds[s.commands()[n-1].entry].Text.S, changing)
+		}
+	case "var":
+		for _, vs := range [...]schema.Vars{s.facts.workflow.Vars, s.Task.Vars} {
+			if i := vs.Index(name); i >= 0 {
+				text, _ := vs[i].Value.(string)
+				function = calls(text+"{{"+vs[i].Text+"}}", changing)
+			}
+		}
+	}
+	return function
+}
+
+// calls returns the first of functions that stands in an action of a template.
+func calls(text string, functions []string) string {
+	for _, part := range strings.Split(text, "{{")[1:] {
+		action, _, _ := strings.Cut(part, "}}")
+		for _, word := range strings.FieldsFunc(fields.Replace(action), notWord) {
+			for _, f := range functions {
+				if word == f {
+					return f
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// fields sets a field apart from what it is a field of: now.Unix calls now.
+var fields = strings.NewReplacer(".", " .", "$", " $")
+
+// notWord tells whether r ends a name, a field (.NAME) or a variable ($name).
+func notWord(r rune) bool {
+	return !strings.ContainsRune(".$_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+}
