@@ -83,7 +83,7 @@ var libraryRules = map[string]string{
 	"github.com/dominikbraun/graph":      "engine/plan",
 	"github.com/go-task/slim-sprig/v3":   "engine/vars",
 	"github.com/go-task/template":        "engine/vars",
-	"github.com/davecgh/go-spew":         "engine/vars",
+	"github.com/davecgh/go-spew":         "", // compiles regular expressions at start-up: engine/vars/dump.go is the same
 	"github.com/zeebo/xxh3":              "", // asks for the processor at start-up: internal/xxh3 is the same
 	"github.com/spf13/pflag":             "cmd/weft",
 	"github.com/rogpeppe/go-internal":    "cmd/weft/remotefile", // its diff; the rest is for tests

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/davecgh/go-spew/spew"
 	sprig "github.com/go-task/slim-sprig/v3"
 	"github.com/go-task/template"
 	"github.com/google/uuid"
@@ -46,7 +45,7 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"merge":        mergeMaps,
 		"set":          set,
 		"output":       func(string, ...string) (any, error) { return nil, errNoOutputs },
-		"spew":         (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump,
+		"spew":         dump,
 		"fromYaml":     fromYaml,
 		"mustFromYaml": yaml.Decode,
 		"toYaml":       toYaml,
