@@ -38,6 +38,7 @@ var depsRules = map[string]string{
 	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
 	"internal/procstat":  "",
+	"internal/tail":      "",
 	"internal/termios":   "",
 	"internal/epipe":     "",
 	"internal/statefile": "",
@@ -48,7 +49,7 @@ var depsRules = map[string]string{
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":          "engine/keeper engine/proc internal/procstat",
 
-	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed",
+	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed internal/tail",
 	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
@@ -64,10 +65,10 @@ var depsRules = map[string]string{
 	// The second program: a thin main, and one package a room.
 	"internal/version":         "",
 	"cmd/weft-companion":       "engine/channel internal/version cmd/weft-companion/fetch",
-	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/statefile internal/taskurl",
+	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/statefile internal/taskurl internal/tail",
 
 	// A report sees events, never the state of the engine.
-	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe",
+	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe internal/tail",
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",

@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
+	"github.com/weftrun/weft/internal/tail"
 )
 
 // ends are what a command is connected to from around it: the pipes of a group, or
@@ -55,7 +56,7 @@ type wiring struct {
 	relay        *relay
 	copied       chan error // one for each of sources
 	marks        []mark
-	last         *pipe.Last // for a retry; nil if it does not look at output
+	last         *tail.Buffer // for a retry; nil if it does not look at output
 	idle         *idle
 	group        *idle     // of the group that the command is in; nil if none is watched
 	kept         *producer // of which the output goes elsewhere, too; else nil
@@ -115,7 +116,7 @@ func (r *run) wire(ctx context.Context, i int, p *plan.Process, e ends, relayed 
 	group, _ := ctx.Value(idleKey{}).(*idle)
 	watched := group != nil || p.IdleTimeout > 0 || p.Retry.Match != nil
 	if p.Retry.Match != nil {
-		w.last = &pipe.Last{Max: 64 << 10}
+		w.last = &tail.Buffer{Max: 64 << 10}
 	}
 	out, err := w.outs(ctx, p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
 	if err != nil {

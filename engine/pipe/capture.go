@@ -1,7 +1,6 @@
 package pipe
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -213,31 +212,4 @@ func (c *Capture) Close() error {
 		return f.Close()
 	}
 	return nil
-}
-
-// Last keeps the last bytes that are written to it. The zero value keeps nothing. It
-// is safe for concurrent use.
-type Last struct {
-	Max int
-
-	mu  sync.Mutex // guards buf
-	buf []byte     // up to twice Max
-}
-
-// Write implements io.Writer.
-func (l *Last) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.buf = append(l.buf, p[max(0, len(p)-l.Max):]...)
-	if len(l.buf) > 2*l.Max {
-		l.buf = append(l.buf[:0], l.buf[len(l.buf)-l.Max:]...)
-	}
-	return len(p), nil
-}
-
-// Bytes returns the last bytes, Max at the most.
-func (l *Last) Bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.buf[max(0, len(l.buf)-l.Max):])
 }

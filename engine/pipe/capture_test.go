@@ -61,14 +61,3 @@ func TestCapture(t *testing.T) {
 		}
 	}
 }
-
-// TestLast: what is written over and over keeps no more than it must.
-func TestLast(t *testing.T) {
-	l := Last{Max: 5}
-	for _, p := range []string{"ab", "cdefgh", "", "i", "0123456789"} {
-		l.Write([]byte(p))
-	}
-	if got := l.Bytes(); string(got) != "56789" || cap(l.buf) > 40 {
-		t.Errorf("got %q, capacity %d", got, cap(l.buf))
-	}
-}

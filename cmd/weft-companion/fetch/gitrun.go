@@ -15,6 +15,7 @@ import (
 
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/internal/tail"
 )
 
 // command is one git to run to its end.
@@ -34,8 +35,8 @@ func (r *Room) git(ctx context.Context, c command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var out tail
-	p.reading.Go(func() { out.readAll(p.out) })
+	end := tail.Buffer{Max: maxOutput}
+	p.reading.Go(func() { io.Copy(&end, p.out) })
 	status, err := p.wait()
 	switch {
 	case ctx.Err() != nil:
@@ -43,9 +44,9 @@ func (r *Room) git(ctx context.Context, c command) (string, error) {
 	case err != nil:
 		return "", cannotStart(err)
 	case status.Code != 0:
-		return "", gitFailure(p.errors.String(), c.hide)
+		return "", gitFailure(printed(&p.errors), c.hide)
 	}
-	return out.String(), nil
+	return printed(&end), nil
 }
 
 // process is a git that runs.
@@ -54,7 +55,7 @@ type process struct {
 	p       *proc.Process
 	out     *os.File // to be read by who started it
 	errOut  *os.File
-	errors  tail           // of errOut
+	errors  tail.Buffer    // the end of errOut
 	reading sync.WaitGroup // who reads out and errOut in the background
 	done    func() bool    // ends the watch over the context
 }
@@ -79,7 +80,7 @@ func (r *Room) startGit(ctx context.Context, args, environ []string, input *os.F
 		return nil, cannotStart(err)
 	}
 	defer errEnd.Close()
-	p := &process{group: r.table.NewGroup(proc.GroupOptions{Name: "git"}), out: out, errOut: errOut}
+	p := &process{group: r.table.NewGroup(proc.GroupOptions{Name: "git"}), out: out, errOut: errOut, errors: tail.Buffer{Max: maxOutput}}
 	p.p, err = p.group.Start(&proc.Spec{
 		Path: path, Argv: append([]string{"git"}, args...), Env: gitEnviron(r.environ, environ),
 		Stdin: input, Stdout: outEnd, Stderr: errEnd, Confirm: true,
@@ -90,7 +91,7 @@ func (r *Room) startGit(ctx context.Context, args, environ []string, input *os.F
 		return nil, cannotStart(err)
 	}
 	p.done = context.AfterFunc(ctx, func() { p.group.Kill(errDropped) })
-	p.reading.Go(func() { p.errors.readAll(errOut) })
+	p.reading.Go(func() { io.Copy(&p.errors, errOut) })
 	return p, nil
 }
 
@@ -115,24 +116,8 @@ func (p *process) wait() (proc.Status, error) {
 	return status, err
 }
 
-// tail keeps the end of what is written to it.
-type tail struct{ b []byte }
-
-func (t *tail) readAll(r io.Reader) {
-	var b [4096]byte
-	for {
-		n, err := r.Read(b[:])
-		t.b = append(t.b, b[:n]...)
-		if len(t.b) > 2*maxOutput {
-			t.b = append(t.b[:0], t.b[len(t.b)-maxOutput:]...)
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (t *tail) String() string { return string(bytes.ToValidUTF8(t.b, nil)) }
+// printed returns the end of what git printed, as text.
+func printed(end *tail.Buffer) string { return string(bytes.ToValidUTF8(end.Bytes(), nil)) }
 
 // findGit looks for git in the directories of PATH, in none that is relative:
 // that would be the project's.

@@ -29,13 +29,13 @@ type lines struct {
 	buf      []byte
 	hold     int // how much of an unterminated line is held back; 0 means keepLine
 	progress bool
-	terminal bool  // w is a terminal
-	open     *tail // whose line is shown and not terminated; nil mostly
+	terminal bool       // w is a terminal
+	open     *lineState // whose line is shown and not terminated; nil mostly
 }
 
 // begin shows the prefix of t, unless its line goes on. A line of another command that
 // is not terminated ends here, and gets its prefix again when it goes on.
-func (l *lines) begin(t *tail) {
+func (l *lines) begin(t *lineState) {
 	if l.open != nil && l.open != t {
 		if l.open.long {
 			l.add([]byte(cutMark))
@@ -66,7 +66,7 @@ func (l *lines) last(line []byte) []byte {
 
 // write shows the whole lines in data and keeps the rest in t. Everything it
 // shows is on its way to the stream when it returns.
-func (l *lines) write(t *tail, data []byte) {
+func (l *lines) write(t *lineState, data []byte) {
 	for len(data) > 0 {
 		i := bytes.IndexByte(data, '\n')
 		if i < 0 {
@@ -81,7 +81,7 @@ func (l *lines) write(t *tail, data []byte) {
 
 // show shows text, which is the line of t or goes on with it. Where that overwrites what
 // is shown of the line already, so does weft: the prefix comes first there, too.
-func (l *lines) show(t *tail, text []byte) {
+func (l *lines) show(t *lineState, text []byte) {
 	state := l.last(text)
 	if replaces := t.replaces || len(state) < len(text); replaces && t.inLine && l.open == t && len(bytes.TrimRight(state, "\r\n")) > 0 {
 		l.add([]byte{'\r'})
@@ -94,7 +94,7 @@ func (l *lines) show(t *tail, text []byte) {
 }
 
 // line shows the end of a line that began in t.
-func (l *lines) line(t *tail, rest []byte) {
+func (l *lines) line(t *lineState, rest []byte) {
 	if len(t.partial) > 0 {
 		if l.progress && (bytes.IndexByte(rest, '\r') >= 0 || bytes.IndexByte(t.partial, '\r') >= 0) {
 			t.partial = append(t.partial, rest...)
@@ -115,7 +115,7 @@ func (l *lines) line(t *tail, rest []byte) {
 }
 
 // keep holds back the beginning of a line, unless it is too long for that.
-func (l *lines) keep(t *tail, part []byte) {
+func (l *lines) keep(t *lineState, part []byte) {
 	hold := l.hold
 	if hold == 0 {
 		hold = keepLine
@@ -138,7 +138,7 @@ func (l *lines) keep(t *tail, part []byte) {
 
 // progressed shows how a line that overwrites itself stands at a time, on a terminal,
 // unless that was shown a moment ago.
-func (l *lines) progressed(t *tail, at time.Time) {
+func (l *lines) progressed(t *lineState, at time.Time) {
 	if l.terminal && l.progress && (t.replaces || bytes.IndexByte(t.partial, '\r') >= 0) && at.Sub(t.shown) >= often {
 		l.idle(t)
 		t.shown = at
@@ -148,7 +148,7 @@ func (l *lines) progressed(t *tail, at time.Time) {
 // idle shows the beginning of a line that nothing was added to for a moment: it may be
 // a question. The line goes on there, if no other command has shown anything meanwhile.
 // A line that overwrites itself is shown before its end on a terminal only.
-func (l *lines) idle(t *tail) {
+func (l *lines) idle(t *lineState) {
 	if len(t.partial) == 0 || !l.terminal && (t.replaces || bytes.IndexByte(t.partial, '\r') >= 0) {
 		return
 	}
@@ -158,7 +158,7 @@ func (l *lines) idle(t *tail) {
 }
 
 // end terminates what is left of a command's output.
-func (l *lines) end(t *tail) {
+func (l *lines) end(t *lineState) {
 	if t.inLine || len(t.partial) > 0 {
 		l.line(t, []byte{'\n'})
 	}

@@ -12,7 +12,7 @@ import (
 type prefixed struct {
 	messages
 	lines  lines
-	open   map[command]*tail
+	open   map[command]*lineState
 	colors map[string]Color // of the prefixes seen so far
 }
 
@@ -22,8 +22,8 @@ var sequence = [...]Color{
 	BrightYellow, BrightBlue, BrightMagenta, BrightCyan, BrightGreen, BrightRed,
 }
 
-// tail is how the output of one command stands.
-type tail struct {
+// lineState is how the output of one command stands.
+type lineState struct {
 	prefix   []byte    // "[PREFIX] ", coloured
 	partial  []byte    // an unterminated line not yet shown
 	inLine   bool      // the line shown last is not terminated
@@ -33,7 +33,7 @@ type tail struct {
 }
 
 func newPrefixed(o Options) *prefixed {
-	p := &prefixed{messages: newMessages(o), open: map[command]*tail{}, colors: map[string]Color{}}
+	p := &prefixed{messages: newMessages(o), open: map[command]*lineState{}, colors: map[string]Color{}}
 	p.messages.prefixed = true
 	p.lines.w, p.lines.progress, p.lines.terminal = o.Stdout, !o.DropIn, o.Terminal
 	return p
@@ -65,10 +65,10 @@ func (p *prefixed) Handle(ev event.Event) {
 	p.handle(ev)
 }
 
-func (p *prefixed) tail(c command) *tail {
+func (p *prefixed) tail(c command) *lineState {
 	t := p.open[c]
 	if t == nil {
-		t = &tail{prefix: p.prefix(c.step)}
+		t = &lineState{prefix: p.prefix(c.step)}
 		p.open[c] = t
 	}
 	return t

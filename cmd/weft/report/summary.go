@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/internal/tail"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -26,7 +27,7 @@ type Summary struct {
 	// again returns the command line that runs a task again, or "".
 	again func(task string) string
 
-	tails  map[command][]byte
+	tails  map[command]*tail.Buffer // of what running commands wrote
 	failed []*failure
 	more   int // failures beyond mostFailed
 	errs   map[event.StepID][]error
@@ -43,7 +44,7 @@ type failure struct {
 
 // NewSummary returns a Summary; again may be nil.
 func NewSummary(o Options, again func(task string) string) *Summary {
-	return &Summary{o: o, again: again, tails: map[command][]byte{}, errs: map[event.StepID][]error{}, last: map[event.StepID]string{}, pipes: map[event.StepID]*event.CommandEnded{}}
+	return &Summary{o: o, again: again, tails: map[command]*tail.Buffer{}, errs: map[event.StepID][]error{}, last: map[event.StepID]string{}, pipes: map[event.StepID]*event.CommandEnded{}}
 }
 
 // Handle implements Reporter.
@@ -54,8 +55,8 @@ func (s *Summary) Handle(ev event.Event) {
 		release(ev)
 	case *event.CommandEnded:
 		c := command{ev.Step, ev.Command}
-		if ev.Err != nil && len(s.tails[c]) > 0 {
-			s.last[ev.Step] = lastLines(s.tails[c], tailLines)
+		if t := s.tails[c]; t != nil && ev.Err != nil {
+			s.last[ev.Step] = lastLines(t.Bytes(), tailLines)
 		}
 		delete(s.tails, c)
 		if ev.Err != nil && ev.Members != nil {
@@ -71,11 +72,12 @@ func (s *Summary) Handle(ev event.Event) {
 // remember keeps the end of what a command wrote.
 func (s *Summary) remember(ev *event.Output) {
 	c := command{ev.Step, ev.Command}
-	t := append(s.tails[c], ev.Data[max(0, len(ev.Data)-tailBytes):]...)
-	if len(t) > 2*tailBytes {
-		t = append(t[:0], t[len(t)-tailBytes:]...)
+	t := s.tails[c]
+	if t == nil {
+		t = &tail.Buffer{Max: tailBytes}
+		s.tails[c] = t
 	}
-	s.tails[c] = t
+	t.Write(ev.Data)
 }
 
 func (s *Summary) settled(ev *event.StepSettled) {
