@@ -38,13 +38,14 @@ var depsRules = map[string]string{
 	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
 	"internal/unnamed":   "",
 	"internal/procstat":  "",
+	"internal/spool":     "internal/unnamed",
 	"internal/tail":      "",
 	"internal/termios":   "",
 	"internal/epipe":     "",
 	"internal/statefile": "",
 	"internal/limit":     "", // how much a Taskfile may produce: one rule for all who produce it
 	"internal/fifo":      "internal/limit",
-	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile",
+	"engine/pipe":        "schema/diag engine/clock internal/unnamed internal/epipe internal/fifo internal/statefile internal/spool",
 	"engine/fswatch":     "engine/clock",
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":          "engine/keeper engine/proc internal/procstat",
@@ -68,7 +69,7 @@ var depsRules = map[string]string{
 	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/statefile internal/taskurl internal/tail",
 
 	// A report sees events, never the state of the engine.
-	"cmd/weft/report": "schema/diag engine/event internal/unnamed internal/epipe internal/tail",
+	"cmd/weft/report": "schema/diag engine/event internal/spool internal/epipe internal/tail",
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",

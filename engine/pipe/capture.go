@@ -7,10 +7,11 @@ import (
 	"os"
 	"sync"
 
+	"github.com/weftrun/weft/internal/spool"
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// inMemory is how many bytes of a capture are kept in memory.
+// inMemory is how many bytes of a capture, or of a queue, are kept in memory.
 const inMemory = 256 << 10
 
 // Overflow tells what becomes of bytes beyond a capture's limit.
@@ -36,13 +37,14 @@ type Capture struct {
 	overflow Overflow
 
 	mu   sync.Mutex // guards the fields below
-	mem  []byte
-	file *os.File
+	buf  spool.Buffer
 	size int64 // bytes that are kept; for Tail, that were written
 }
 
 // NewCapture returns an empty capture of at most max bytes. It is closed by Close.
-func NewCapture(max int64, overflow Overflow) *Capture { return &Capture{max: max, overflow: overflow} }
+func NewCapture(max int64, overflow Overflow) *Capture {
+	return &Capture{max: max, overflow: overflow, buf: spool.Buffer{InMemory: inMemory}}
+}
 
 // Write implements io.Writer.
 func (c *Capture) Write(p []byte) (int, error) {
@@ -54,7 +56,7 @@ func (c *Capture) Write(p []byte) (int, error) {
 	n := len(p)
 	if over := c.size + int64(len(p)) - c.max; over > 0 {
 		p = p[:max(0, int64(len(p))-over)]
-		if err := c.put(p, c.size); err != nil {
+		if _, err := c.buf.WriteAt(p, c.size); err != nil {
 			return 0, err
 		}
 		if c.size += int64(len(p)); c.overflow == Fail {
@@ -62,7 +64,7 @@ func (c *Capture) Write(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if err := c.put(p, c.size); err != nil {
+	if _, err := c.buf.WriteAt(p, c.size); err != nil {
 		return 0, err
 	}
 	c.size += int64(n)
@@ -79,37 +81,13 @@ func (c *Capture) writeTail(p []byte) (int, error) {
 	for len(p) > 0 {
 		at := c.size % c.max
 		part := p[:min(int64(len(p)), c.max-at)]
-		if err := c.put(part, at); err != nil {
+		if _, err := c.buf.WriteAt(part, at); err != nil {
 			return 0, err
 		}
 		c.size += int64(len(part))
 		p = p[len(part):]
 	}
 	return n, nil
-}
-
-// put puts p at a place: into memory, or the file once there is one.
-func (c *Capture) put(p []byte, at int64) error {
-	if c.file == nil {
-		if end := at + int64(len(p)); end <= inMemory {
-			if end > int64(len(c.mem)) {
-				c.mem = append(c.mem, make([]byte, end-int64(len(c.mem)))...)
-			}
-			copy(c.mem[at:], p)
-			return nil
-		}
-		f, err := unnamed.File()
-		if err != nil {
-			return err
-		}
-		if _, err := f.Write(c.mem); err != nil {
-			f.Close()
-			return err
-		}
-		c.file, c.mem = f, nil
-	}
-	_, err := c.file.WriteAt(p, at)
-	return err
 }
 
 // Size returns how many bytes are kept.
@@ -124,35 +102,7 @@ func (c *Capture) Size() int64 {
 func (c *Capture) Truncate(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n >= c.size {
-		return
-	}
-	if c.file == nil {
-		c.mem = c.mem[:n]
-	}
-	c.size = n
-}
-
-// section returns what is kept.
-func (c *Capture) section() io.ReaderAt {
-	if c.file != nil {
-		return c.file
-	}
-	return memory(c.mem)
-}
-
-// memory is bytes that are read like a file.
-type memory []byte
-
-func (m memory) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(m)) {
-		return 0, io.EOF
-	}
-	n := copy(p, m[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	c.size = min(c.size, n)
 }
 
 // Bytes returns what is kept. It is for what fits into memory.
@@ -164,10 +114,10 @@ func (c *Capture) Bytes() ([]byte, error) {
 	if c.size > c.max {
 		from = c.size % c.max // the oldest byte of the ring
 	}
-	n, err := c.section().ReadAt(b[:int64(len(b))-from], from)
+	n, err := c.buf.ReadAt(b[:int64(len(b))-from], from)
 	if int64(n) == int64(len(b))-from && from > 0 {
 		var more int
-		more, err = c.section().ReadAt(b[n:], 0)
+		more, err = c.buf.ReadAt(b[n:], 0)
 		n += more
 	}
 	if n < len(b) {
@@ -206,10 +156,7 @@ func FileOf(b []byte) (*os.File, error) {
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.file
-	c.file, c.mem, c.size = nil, nil, 0
-	if f != nil {
-		return f.Close()
-	}
-	return nil
+	err := c.buf.Reset()
+	c.buf, c.size = spool.Buffer{}, 0
+	return err
 }

@@ -71,25 +71,19 @@ func copyLines(r io.Reader, write func([]byte) bool) {
 }
 
 // Concat copies what it reads from several readers to w, one reader after the
-// other. Those whose turn has not come are read into files meanwhile, so that none
+// other. Those whose turn has not come are read into queues meanwhile, so that none
 // of their programs waits for another.
 func Concat(w io.Writer, closed func(), rs ...io.Reader) error {
-	later := make([]*spill, len(rs))
+	turns := append([]io.Reader(nil), rs...)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i, r := range rs[1:] {
-		s, err := newSpill()
-		if err != nil {
-			return err
-		}
-		later[i+1] = s
-		wg.Go(func() { s.fill(r) })
+		q := newQueue()
+		defer q.Close()
+		turns[i+1] = q
+		wg.Go(func() { q.fill(r) })
 	}
-	for i, r := range rs {
-		if s := later[i]; s != nil {
-			r = s
-			defer s.Close()
-		}
+	for _, r := range turns {
 		if _, err := io.Copy(w, r); err != nil {
 			closed()
 			if closedEarly(err) {

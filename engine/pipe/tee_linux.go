@@ -167,11 +167,12 @@ func (s *store) into(tap any) (int, error) {
 	case *Capture:
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.file == nil {
+		f := t.buf.File()
+		if f == nil {
 			return 0, nil
 		}
 		at := t.size
-		n, err := s.intoFile(t.file, &at, int(min(int64(s.n), t.max-t.size)))
+		n, err := s.intoFile(f, &at, int(min(int64(s.n), t.max-t.size)))
 		t.size += int64(n)
 		return n, err
 	}

@@ -18,7 +18,7 @@ type command struct {
 
 // group is the output of one command.
 type group struct {
-	spill
+	held
 	begin, end string
 }
 
@@ -75,7 +75,7 @@ func (g *grouped) show(c command, failed bool) {
 		g.write(p)
 	}
 	p.begin, p.end = "", ""
-	if cap(p.mem) <= spillAt/16 && len(g.free) < 64 {
+	if cap(p.bytes.Memory()) <= heldInMemory/16 && len(g.free) < 64 {
 		g.free = append(g.free, p)
 	}
 }

@@ -226,8 +226,8 @@ func TestSummary(t *testing.T) {
 }
 
 // Whatever the size, a command's output comes out as it went in.
-func TestSpill(t *testing.T) {
-	for _, size := range []int{0, 1, spillAt - 1, spillAt, spillAt + 1, 3*spillAt + 17} {
+func TestHeld(t *testing.T) {
+	for _, size := range []int{0, 1, heldInMemory - 1, heldInMemory, heldInMemory + 1, 3*heldInMemory + 17} {
 		data := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
 		var r recorder
 		g := New("group", r.options())
@@ -242,18 +242,18 @@ func TestSpill(t *testing.T) {
 }
 
 // A command that writes much is not held in memory.
-func TestSpillMemory(t *testing.T) {
-	var s spill
+func TestHeldMemory(t *testing.T) {
+	var s held
 	chunk := bytes.Repeat([]byte("x"), 64<<10)
-	for range 10 * spillAt / len(chunk) {
+	for range 10 * heldInMemory / len(chunk) {
 		s.write(chunk)
 	}
 	defer s.reset()
-	if cap(s.mem) > 2*spillAt {
-		t.Errorf("%d bytes held for %d written", cap(s.mem), s.size)
+	if cap(s.bytes.Memory()) > 2*heldInMemory {
+		t.Errorf("%d bytes held for %d written", cap(s.bytes.Memory()), s.size)
 	}
-	if s.file == nil {
-		t.Fatal("nothing was spilled")
+	if s.bytes.File() == nil {
+		t.Fatal("all is in memory")
 	}
 }
 

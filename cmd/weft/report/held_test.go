@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// TestSpillIntoPipe: what was kept in a file comes out of a pipe as it went in.
-func TestSpillIntoPipe(t *testing.T) {
+// TestHeldIntoPipe: what was kept in a file comes out of a pipe as it went in.
+func TestHeldIntoPipe(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
-	for _, size := range []int{0, 1, spillAt, spillAt + 1, 3*spillAt + 12345} {
+	for _, size := range []int{0, 1, heldInMemory, heldInMemory + 1, 3*heldInMemory + 12345} {
 		want := make([]byte, size)
 		random.Read(want)
-		var s spill
+		var s held
 		for rest := want; len(rest) > 0; {
 			n := min(len(rest), 65_537)
 			s.write(rest[:n])
@@ -39,8 +39,8 @@ func TestSpillIntoPipe(t *testing.T) {
 	}
 }
 
-// TestSpillBrokenPipe: a reader that goes away is found out.
-func TestSpillBrokenPipe(t *testing.T) {
+// TestHeldBrokenPipe: a reader that goes away is found out.
+func TestHeldBrokenPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +50,8 @@ func TestSpillBrokenPipe(t *testing.T) {
 		io.CopyN(io.Discard, r, 1000)
 		r.Close()
 	}()
-	var s spill
-	s.write(make([]byte, 2*spillAt))
+	var s held
+	s.write(make([]byte, 2*heldInMemory))
 	out := NewOut(w)
 	s.writeTo(out)
 	if !out.Broken() {
