@@ -35,7 +35,8 @@ var depsRules = map[string]string{
 	"engine/keeper":      "internal/procstat",
 	"engine/proc":        "engine/clock engine/keeper internal/procstat internal/termios",
 	"internal/xxh3":      "",
-	"engine/fingerprint": "schema/diag internal/xxh3 internal/statefile internal/limit",
+	"engine/glob":        "schema/diag internal/statefile internal/limit",
+	"engine/fingerprint": "schema/diag engine/glob internal/xxh3 internal/statefile",
 	"internal/unnamed":   "",
 	"internal/procstat":  "",
 	"internal/spool":     "internal/unnamed",
@@ -50,8 +51,8 @@ var depsRules = map[string]string{
 	"engine/shell":       "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":          "engine/keeper engine/proc internal/procstat",
 
-	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell internal/fifo internal/limit internal/unnamed internal/tail",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
+	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/glob engine/pipe engine/shell internal/fifo internal/limit internal/unnamed internal/tail",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/glob engine/pipe engine/shell engine/fswatch engine/executor internal/statefile",
 
 	// The second program: what is said to it, and who starts it. schema tells
 	// by taskurl what is remote, and the second program fetches that.
@@ -104,7 +105,7 @@ var libraryRules = map[string]string{
 	"crypto/x509":                        "cmd/weft-companion/fetch",
 	"os/exec":                            "internal/probe", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
-	"unsafe":                             "engine/keeper engine/fingerprint engine/proc",
+	"unsafe":                             "engine/keeper engine/glob engine/proc",
 }
 
 // nameRules says which files, or packages, may use a name of another package.

@@ -20,6 +20,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -38,7 +39,7 @@ type Engine struct {
 	secrets      *pipe.Secrets
 	shortSecrets sync.Map // names that were warned of
 	processes    *proc.Table
-	tree         *fingerprint.Tree
+	tree         *glob.Tree
 	store        *fingerprint.Store
 	resolver     *vars.Resolver
 	queue        *queue
@@ -75,7 +76,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
-	e.tree = fingerprint.NewTree(o.Environ)
+	e.tree = glob.NewTree(o.Environ)
 	e.tree.Warn = e.warn
 	e.store = e.openStore(o.Dry)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))

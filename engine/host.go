@@ -61,7 +61,7 @@ func (h host) Condition(ctx context.Context, text, dir string, env []string) (bo
 
 // Files implements plan.Host.
 func (h host) Files(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) ([]string, error) {
-	return h.e.tree.Glob(ctx, dir, executor.Patterns(globs), gitignore)
+	return h.e.tree.Names(ctx, dir, executor.Patterns(globs), gitignore)
 }
 
 // Checksum implements plan.Host.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -23,9 +23,9 @@ func (v *watching) reload(ctx context.Context) bool {
 	}
 	old := v.workflow
 	v.workflow = w
-	before := map[*lane]map[string]map[string]fingerprint.Digest{}
+	before := map[*lane]map[string]map[string]glob.Digest{}
 	for _, l := range v.lanes {
-		before[l] = map[string]map[string]fingerprint.Digest{}
+		before[l] = map[string]map[string]glob.Digest{}
 		for _, s := range l.watched {
 			before[l][s.label] = s.files
 		}

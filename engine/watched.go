@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/engine/executor"
-	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 )
 
@@ -16,10 +16,10 @@ import (
 type watchedStep struct {
 	label     string
 	dir       string
-	sources   []fingerprint.Pattern
+	sources   []glob.Pattern
 	gitignore bool
 	bases     []fswatch.Dir // where its sources are
-	files     map[string]fingerprint.Digest
+	files     map[string]glob.Digest
 }
 
 // findSources returns the steps with sources among all that a call needs or calls.
@@ -27,7 +27,7 @@ func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) (
 	x := plan.NewExpander(e.expanderOptions())
 	seen := map[string]bool{}
 	var found []*watchedStep
-	var made []fingerprint.Pattern // what one of the steps makes is no outside change
+	var made []glob.Pattern // what one of the steps makes is no outside change
 	var visit func(c plan.Call) error
 	visit = func(c plan.Call) error {
 		p, err := x.Expand(ctx, c)
@@ -48,7 +48,7 @@ func (v *watching) findSources(ctx context.Context, e *Engine, call plan.Call) (
 				found = append(found, v.watchedStep(s, dir))
 			}
 			for _, p := range executor.Patterns(s.Generates()) {
-				made = append(made, fingerprint.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
+				made = append(made, glob.Pattern{Glob: absolute(dir, p.Glob), Exclude: !p.Exclude})
 			}
 			if s.Late() {
 				continue // its commands are known when it runs
@@ -134,17 +134,17 @@ func (v *watching) compare(ctx context.Context, s *watchedStep, paths []string, 
 	}
 	if !all {
 		for _, p := range paths {
-			if d := fingerprint.Content(ctx, p); d != s.files[p] {
+			if d := glob.DigestOf(ctx, p); d != s.files[p] {
 				changed = append(changed, p)
-				v.tree.Found(p, d)
-				if s.files[p] = d; d == (fingerprint.Digest{}) {
+				v.tree.SetContent(p, d)
+				if s.files[p] = d; d == (glob.Digest{}) {
 					delete(s.files, p)
 				}
 			}
 		}
 		return changed
 	}
-	now, err := v.tree.Contents(ctx, s.dir, s.sources, s.gitignore)
+	now, err := v.tree.Digests(ctx, s.dir, s.sources, s.gitignore)
 	if err != nil {
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fswatch"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
@@ -49,7 +49,7 @@ type watching struct {
 	e        *Engine
 	o        WatchOptions
 	workflow *schema.Workflow
-	tree     *fingerprint.Tree
+	tree     *glob.Tree
 	watcher  *fswatch.Watcher
 	ids      atomic.Int32
 	clock    clock.Clock
@@ -282,7 +282,7 @@ func (v *watching) prepare(ctx context.Context) {
 	v.watcher.Watch(dirs)
 	for _, l := range v.lanes {
 		for _, s := range l.watched {
-			s.files, _ = v.tree.Contents(ctx, s.dir, s.sources, s.gitignore)
+			s.files, _ = v.tree.Digests(ctx, s.dir, s.sources, s.gitignore)
 		}
 	}
 }

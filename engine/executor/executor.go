@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -33,7 +34,7 @@ type Options struct {
 	Shell     *shell.Shell
 	Processes *proc.Table
 	Store     *fingerprint.Store
-	Tree      *fingerprint.Tree
+	Tree      *glob.Tree
 	Stops     *Stops
 	Clock     *clock.Clock   // of time limits; nil is one that never stands still
 	Expander  *plan.Expander // binds texts that name outputs; nil if there are none

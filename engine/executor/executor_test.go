@@ -18,6 +18,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
@@ -92,7 +93,7 @@ func (r *rig) run(ctx context.Context, name string) error {
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
 	o := r.o
-	o.Root, o.Shell, o.Processes, o.Store, o.Tree = w.Dir, shell.New(shell.Options{}), table, store, fingerprint.NewTree(os.Environ())
+	o.Root, o.Shell, o.Processes, o.Store, o.Tree = w.Dir, shell.New(shell.Options{}), table, store, glob.NewTree(os.Environ())
 	if o.Stops == nil {
 		o.Stops = new(executor.Stops)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -215,14 +216,14 @@ func (r *run) warnUnmatched(c *fingerprint.Check) {
 			continue
 		}
 		r.emit(&event.DiagnosticFound{Time: now(), Diagnostic: &diag.Diagnostic{Pos: p.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
-			What: fmt.Sprintf("task %q: %q matches no file", r.step.Name, p.Glob), Fix: r.x.o.Tree.Hint(r.dir, p)}})
+			What: fmt.Sprintf("task %q: %q matches no file", r.step.Name, p.Glob), Fix: r.x.o.Tree.Suggest(r.dir, p)}})
 	}
 }
 
 // unmatched is a pattern of a task that matches no file.
 type unmatched struct {
 	task    string
-	pattern fingerprint.Pattern
+	pattern glob.Pattern
 }
 
 // Inputs is everything the step's fingerprint covers.
@@ -330,20 +331,20 @@ func (r *run) commandText(c *plan.Command) string {
 }
 
 // Patterns are globs as the cache knows them.
-func Patterns(gs []plan.Glob) []fingerprint.Pattern {
+func Patterns(gs []plan.Glob) []glob.Pattern {
 	if len(gs) == 0 {
 		return nil
 	}
-	ps := make([]fingerprint.Pattern, len(gs))
+	ps := make([]glob.Pattern, len(gs))
 	for i, g := range gs {
-		ps[i] = fingerprint.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
+		ps[i] = glob.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
 	}
 	return ps
 }
 
 // reads reports whether sources may match what the need generates. It may say
 // yes where the answer is no: then the step runs once more than it had to.
-func reads(dir string, sources []fingerprint.Pattern, need *plan.Step, root string) bool {
+func reads(dir string, sources []glob.Pattern, need *plan.Step, root string) bool {
 	needDir, err := need.Scope.Dir(context.Background())
 	if err != nil {
 		return true

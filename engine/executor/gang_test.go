@@ -14,6 +14,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
@@ -151,7 +152,7 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
 	for i, want := range want {
 		expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-		x := executor.New(executor.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, Store: store, Tree: fingerprint.NewTree(os.Environ()),
+		x := executor.New(executor.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, Store: store, Tree: glob.NewTree(os.Environ()),
 			Stops: new(executor.Stops), Force: func(*plan.Step) bool { return false }, Flush: func() {}})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		p, err := expander.Expand(ctx, plan.Call{Name: fmt.Sprintf("g%d", i)})

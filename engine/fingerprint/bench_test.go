@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // noop is a run with nothing to do: tasks inputs, each with the given files.
 func noop(b *testing.B, inputs []Inputs, root string) {
 	dir := filepath.Join(root, ".weft")
 	round := func() (fresh int) {
-		s, t := Open(placeOf(dir), Options{}), NewTree(nil)
+		s, t := Open(placeOf(dir), Options{}), glob.NewTree(nil)
 		defer s.Close()
 		for i := range inputs {
 			c, err := s.Check(context.Background(), t, &inputs[i])
@@ -101,7 +103,7 @@ func BenchmarkCheck(b *testing.B) {
 	root := b.TempDir()
 	write(b, filepath.Join(root, "s"))
 	in := Inputs{Key: "k", Root: root, Dir: root, Sources: patterns("s"), Fields: []Field{{Name: "command 1", Value: "cp s o"}}}
-	s, t := Open(placeOf(filepath.Join(root, ".weft")), Options{}), NewTree(nil)
+	s, t := Open(placeOf(filepath.Join(root, ".weft")), Options{}), glob.NewTree(nil)
 	p := &project{t: b, root: root}
 	p.age()
 	c, err := s.Check(context.Background(), t, &in)

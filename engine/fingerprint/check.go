@@ -5,8 +5,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"strings"
+
+	"github.com/weftrun/weft/engine/glob"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // Check is the verdict on Inputs. It is for one goroutine.
@@ -16,22 +20,22 @@ type Check struct {
 	// Digest is the fingerprint, when it is Fresh or committed.
 	Digest Digest
 	// Unmatched are the patterns of sources that match no file.
-	Unmatched []Pattern
+	Unmatched []glob.Pattern
 
 	s  *Store
-	t  *Tree
+	t  *glob.Tree
 	in *Inputs
 
-	key    id
-	at     int64 // when it began
-	texts  Digest
-	files  side
-	stats  statSum // of files
-	made   side
-	whole  []item // everything Generates matches, made is that of last time
-	entry  *entry // of the last success, or nil
-	old    *body  // of entry, once it was needed
-	reason Reason // the first one found
+	key       id
+	at        int64 // when it began
+	texts     Digest
+	files     side
+	stats     statSum // of files
+	made      side
+	generated []glob.File // everything Generates matches; made is that of last time
+	entry     *entry      // of the last success, or nil
+	old       *body       // of entry, once it was needed
+	reason    Reason      // the first one found
 
 	outputs []byte // to be recorded
 }
@@ -40,15 +44,15 @@ type Check struct {
 // what was recorded for its key. It reads the content of files whose stat is
 // not known, unless the Store is read only and the verdict does not depend on
 // it. The only error is that of ctx: what cannot be read is not fresh.
-func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) {
-	t.hide(s.dir)
+func (s *Store) Check(ctx context.Context, t *glob.Tree, in *Inputs) (*Check, error) {
+	t.Hide(s.dir)
 	c := &Check{s: s, t: t, in: in, key: idOf(in.Key), at: s.o.Now().UnixNano()}
-	found, err := t.find(ctx, in.Dir, in.Sources, in.Gitignore)
+	found, err := t.Find(ctx, in.Dir, in.Sources, in.Gitignore)
 	if err != nil {
 		return nil, err
 	}
-	c.files.items, c.Unmatched = found.items, found.unmatched
-	c.stats = statsOf(in.Root, c.files.items)
+	c.files.files, c.Unmatched = found.Files, found.Unmatched
+	c.stats = statsOf(in.Root, c.files.files)
 	c.entry = s.load(c.key)
 	c.texts = in.digest(s.salt())
 	fresh, err := c.compare(ctx)
@@ -56,7 +60,7 @@ func (s *Store) Check(ctx context.Context, t *Tree, in *Inputs) (*Check, error) 
 		return nil, err
 	}
 	if fresh {
-		c.Fresh, c.Digest = true, whole(c.texts, c.entry.files)
+		c.Fresh, c.Digest = true, combined(c.texts, c.entry.files)
 		return c, nil
 	}
 	if !s.o.ReadOnly && in.Method == Checksum {
@@ -116,7 +120,7 @@ func (c *Check) Outputs() []byte {
 // compareFiles compares the sources one by one. read tells that the entry
 // should learn their new stat.
 func (c *Check) compareFiles(ctx context.Context) (same, read bool, err error) {
-	if c.in.Method == Timestamp && filesDigest(c.in.Root, c.files.items, nil) == c.entry.files {
+	if c.in.Method == Timestamp && filesDigest(c.in.Root, c.files.files, nil) == c.entry.files {
 		return true, false, nil
 	}
 	if !c.body() {
@@ -131,14 +135,14 @@ func (c *Check) compareFiles(ctx context.Context) (same, read bool, err error) {
 		c.reason = Reason{Kind: "unknown"}
 		return false, false, nil
 	}
-	c.files.hashes = d.hashes
-	if err := c.t.read(ctx, c.files.items, d.todo, d.hashes); err != nil {
+	c.files.contents = d.contents
+	if err := c.t.Read(ctx, c.files.files, d.todo, d.contents); err != nil {
 		return false, false, err
 	}
 	for _, i := range d.todo {
-		if o := &c.old.files[d.at[i]]; d.hashes[i].digest != o.digest {
-			c.reason = Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(d.hashes[i].digest)}
-			if d.hashes[i].digest == (Digest{}) {
+		if o := &c.old.files[d.at[i]]; d.contents[i].Digest != o.digest {
+			c.reason = Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(d.contents[i].Digest)}
+			if d.contents[i].Digest == (glob.Digest{}) {
 				c.reason.Old, c.reason.New = "", "cannot be read"
 			}
 			return false, false, nil
@@ -151,16 +155,16 @@ func (c *Check) compareFiles(ctx context.Context) (same, read bool, err error) {
 // of what was generated and of the last check that led to success.
 func (c *Check) inTime(sameStats bool) bool {
 	limit := c.entry.at
-	for _, it := range c.whole {
-		limit = max(limit, it.e.st.mtime)
+	for _, f := range c.generated {
+		limit = max(limit, f.Stat().Mtime)
 	}
 	if !sameStats {
 		// A change within the tick of the clock in which we checked.
-		limit -= int64(granularity)
+		limit -= int64(glob.Granularity)
 	}
-	for _, it := range c.files.items {
-		if it.e.st.mtime > limit {
-			prefix, name := it.place(c.in.Root)
+	for _, f := range c.files.files {
+		if f.Stat().Mtime > limit {
+			prefix, name := f.Place(c.in.Root)
 			c.reason = Reason{Kind: "file", Name: prefix + name, New: "newer"}
 			return false
 		}
@@ -171,27 +175,40 @@ func (c *Check) inTime(sameStats bool) bool {
 // hashAll makes the content of every source known, taking what it can from the
 // entry.
 func (c *Check) hashAll(ctx context.Context) error {
-	if c.files.hashes == nil {
-		c.files.hashes = make([]hashed, len(c.files.items))
+	if c.files.contents == nil {
+		c.files.contents = make([]glob.Content, len(c.files.files))
 		if c.entry != nil && c.body() {
-			c.files.hashes = c.files.diff(c.in.Root, c.old.files).hashes
+			c.files.contents = c.files.diff(c.in.Root, c.old.files).contents
 		}
 	}
 	var todo []int32
-	for i := range c.files.hashes {
-		if c.files.hashes[i].digest == (Digest{}) {
+	for i := range c.files.contents {
+		if c.files.contents[i].Digest == (glob.Digest{}) {
 			todo = append(todo, int32(i))
 		}
 	}
-	if err := c.t.read(ctx, c.files.items, todo, c.files.hashes); err != nil {
+	if err := c.t.Read(ctx, c.files.files, todo, c.files.contents); err != nil {
 		return err
 	}
 	for _, i := range todo {
-		if c.files.hashes[i].digest == (Digest{}) {
-			c.t.tellUnreadable(c.in, c.files.items[i])
+		if c.files.contents[i].Digest == (glob.Digest{}) {
+			c.warnUnreadable(c.files.files[i])
 		}
 	}
 	return nil
+}
+
+// warnUnreadable tells of a source that could not be read.
+func (c *Check) warnUnreadable(f glob.File) {
+	why := f.Unreadable()
+	if why == nil {
+		return
+	}
+	c.t.WarnOnce(f.Path(), func() *diag.Diagnostic {
+		prefix, name := f.Place(c.in.Dir)
+		return &diag.Diagnostic{Pos: c.in.Sources[0].Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("%q cannot be read", prefix+name),
+			Why: fmt.Sprintf("%v: %q is never up to date", why, c.in.Name), Fix: "make it readable, or exclude it"}
+	})
 }
 
 // body makes c.old available.
@@ -229,7 +246,7 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 		return nil
 	}
 	c.t.Dirty()
-	if c.in.Method == Checksum && !complete(c.files.hashes, len(c.files.items)) {
+	if c.in.Method == Checksum && !complete(c.files.contents, len(c.files.files)) {
 		c.Begin()
 		return nil
 	}
@@ -238,14 +255,14 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 		c.Begin()
 		return err
 	}
-	files := filesDigest(c.in.Root, c.files.items, c.files.hashes)
-	c.Digest = whole(c.texts, files)
-	if err := c.findMade(ctx); err != nil {
+	files := filesDigest(c.in.Root, c.files.files, c.files.contents)
+	c.Digest = combined(c.texts, files)
+	if err := c.findGenerated(ctx); err != nil {
 		return err
 	}
 	if !c.in.Loose {
-		c.made = side{items: c.whole}
-		if err := c.hashMade(ctx); err != nil {
+		c.made = side{files: c.generated}
+		if err := c.readMade(ctx); err != nil {
 			return err
 		}
 	}
@@ -258,13 +275,13 @@ func (c *Check) refresh() {
 	if c.s.o.ReadOnly {
 		return
 	}
-	if c.in.Method == Checksum && c.files.hashes == nil {
+	if c.in.Method == Checksum && c.files.contents == nil {
 		if !c.body() {
 			return
 		}
-		c.files.hashes = c.files.diff(c.in.Root, c.old.files).hashes
+		c.files.contents = c.files.diff(c.in.Root, c.old.files).contents
 	}
-	if c.in.Method == Timestamp || complete(c.files.hashes, len(c.files.items)) {
+	if c.in.Method == Timestamp || complete(c.files.contents, len(c.files.files)) {
 		if c.body() {
 			c.outputs = c.old.outputs
 		}
@@ -273,17 +290,17 @@ func (c *Check) refresh() {
 }
 
 // complete reports whether the content of n files is known.
-func complete(hashes []hashed, n int) bool {
-	for i := range hashes {
-		if hashes[i].digest == (Digest{}) {
+func complete(contents []glob.Content, n int) bool {
+	for i := range contents {
+		if contents[i].Digest == (glob.Digest{}) {
 			return false
 		}
 	}
-	return len(hashes) == n
+	return len(contents) == n
 }
 
 func (c *Check) store(files Digest, late bool) {
-	e := &entry{texts: c.texts, files: files, stats: statsOf(c.in.Root, c.files.items), made: statsOf(c.in.Root, c.made.items), at: c.at}
+	e := &entry{texts: c.texts, files: files, stats: statsOf(c.in.Root, c.files.files), made: statsOf(c.in.Root, c.made.files), at: c.at}
 	e.young = c.files.young() || c.made.young()
 	e.body = encodeBody(c.s.explained(c.in), c.in.Root, c.files, c.made, c.outputs)
 	c.s.save(c.key, e, late)
@@ -308,7 +325,7 @@ func (s *Store) explained(in *Inputs) []Field {
 	for _, f := range in.Fields {
 		add(f)
 	}
-	add(Field{Name: "directory", Value: relative(in.Root, in.Dir+"/")})
+	add(Field{Name: "directory", Value: glob.Relative(in.Root, in.Dir+"/")})
 	add(Field{Name: "method", Value: [...]string{"checksum", "timestamp", "none"}[in.Method]})
 	for _, g := range in.Generates {
 		f := Field{Name: "generates " + g.Glob, Value: "included"}
@@ -331,4 +348,4 @@ func sealed(key [keySize]byte, secret string) string {
 }
 
 // short is a digest for people.
-func short(d Digest) string { return d.String()[:12] }
+func short(d glob.Digest) string { return d.String()[:12] }

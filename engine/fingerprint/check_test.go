@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -57,14 +58,23 @@ func (p *project) must(err error) {
 func (p *project) age() {
 	p.t.Helper()
 	p.write(".clock", "")
-	st, err := statPath(p.path(".clock"), false)
+	clock, err := glob.NewTree(nil).Find(p.t.Context(), p.root, patterns(".clock"), false)
 	p.must(err)
-	for deadline := time.Now().Add(10 * time.Second); st.younger(clock()); {
+	st := clock.Files[0].Stat()
+	for deadline := time.Now().Add(10 * time.Second); st.Young(time.Now()); {
 		if time.Now().After(deadline) {
 			p.t.Fatal("the clock stands still")
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+func patterns(globs ...string) []glob.Pattern {
+	ps := make([]glob.Pattern, len(globs))
+	for i, g := range globs {
+		ps[i].Glob, ps[i].Exclude = strings.CutPrefix(g, "!")
+	}
+	return ps
 }
 
 // placeOf is the directory of state at a path.
@@ -76,7 +86,7 @@ func (p *project) store() *Store { return Open(placeOf(p.path(".weft")), p.o) }
 
 func (p *project) check(s *Store) *Check {
 	p.t.Helper()
-	c, err := s.Check(p.t.Context(), NewTree(nil), &p.in)
+	c, err := s.Check(p.t.Context(), glob.NewTree(nil), &p.in)
 	p.must(err)
 	return c
 }

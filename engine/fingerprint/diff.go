@@ -2,14 +2,16 @@ package fingerprint
 
 import (
 	"context"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // diff is what became of recorded files.
 type diff struct {
-	reasons []change
-	hashes  []hashed // of the items: what is known from the records
-	todo    []int32  // items that must be read to know
-	at      []int32  // the record of each item
+	reasons  []change
+	contents []glob.Content // of the files: what is known from the records
+	todo     []int32        // files that must be read to know
+	at       []int32        // the record of each file, or -1
 }
 
 // change is a difference that needs no reading.
@@ -19,12 +21,12 @@ type change struct {
 
 func (c change) of(kind string) Reason { return Reason{Kind: kind, Name: c.name, New: c.what} }
 
-// diff compares items with records; both are in the order of their paths.
+// diff compares files with records; both are in the order of their paths.
 func (s side) diff(root string, old []record) diff {
-	d := diff{hashes: make([]hashed, len(s.items)), at: make([]int32, len(s.items))}
+	d := diff{contents: make([]glob.Content, len(s.files)), at: make([]int32, len(s.files))}
 	j := 0
-	for i, it := range s.items {
-		prefix, name := it.place(root)
+	for i, f := range s.files {
+		prefix, name := f.Place(root)
 		d.at[i] = -1
 		for j < len(old) && before(&old[j], prefix, name) {
 			d.reasons = append(d.reasons, change{old[j].prefix + old[j].name, "gone"})
@@ -37,15 +39,15 @@ func (s side) diff(root string, old []record) diff {
 		o := &old[j]
 		d.at[i] = int32(j)
 		j++
-		switch st := &it.e.st; {
-		case (o.st.mode&typeMask == typeLink) != (it.e.kind == isDangling):
+		switch st := f.Stat(); {
+		case o.st.IsLink() != f.Dangling():
 			d.reasons = append(d.reasons, change{prefix + name, "link"})
-		case o.target != it.e.target():
+		case o.target != f.Target():
 			d.reasons = append(d.reasons, change{prefix + name, "link"})
-		case executable(o.st.mode) != executable(st.mode) || o.st.mode&typeMask != st.mode&typeMask:
+		case o.st.Executable() != st.Executable() || o.st.Type() != st.Type():
 			d.reasons = append(d.reasons, change{prefix + name, "mode"})
-		case o.hashed && !o.young && o.st.same(st):
-			d.hashes[i] = hashed{st: *st, digest: o.digest}
+		case o.hashed && !o.young && o.st == *st:
+			d.contents[i] = glob.Content{Stat: *st, Digest: o.digest}
 		default:
 			d.todo = append(d.todo, int32(i))
 		}
@@ -64,81 +66,57 @@ func before(o *record, prefix, name string) bool {
 	return o.prefix+o.name < prefix+name
 }
 
-// same compares stats.
-func (st *stat) same(o *stat) bool {
-	return *st == *o
-}
-
 // restat looks at the sources again after the commands ran. One whose stat
 // changed is read again: it may have been written as it was.
 func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	var todo []int32
-	fd, open := -1, (*directory)(nil)
-	defer func() {
-		if fd >= 0 {
-			closeDir(fd)
-		}
-	}()
-	for i, it := range c.files.items {
-		var st stat
-		dangling := it.e.kind == isDangling
-		if it.d == nowhere {
-			st, err = statPath(it.e.name, !dangling)
-		} else {
-			if it.d != open {
-				if fd >= 0 {
-					closeDir(fd)
-				}
-				open = it.d
-				if fd, err = openDir(it.d.prefix); err != nil {
-					return false, nil
-				}
-			}
-			st, err = statAt(fd, it.d.prefix, it.e.name, !dangling)
-		}
+	unchanged = true
+	glob.Restat(c.files.files, func(i int, now glob.Stat, err error) bool {
+		f := &c.files.files[i]
+		was := f.Stat()
 		switch {
-		case err != nil:
-			return false, nil
-		case st == it.e.st:
-			continue
-		case dangling: // another link, or none any more
-			return false, nil
-		case c.in.Method == Timestamp || executable(st.mode) != executable(it.e.st.mode) || st.size != it.e.st.size:
-			return false, nil
+		case err == nil && now == *was:
+			return true
+		case err != nil || f.Dangling(), // another link, or none any more
+			c.in.Method == Timestamp || now.Executable() != was.Executable() || now.Size != was.Size:
+			unchanged = false
+			return false
 		}
-		c.files.items[i] = item{it.d, &dent{name: it.e.name, kind: it.e.kind, looked: true, st: st, more: it.e.more}}
+		*f = f.WithStat(now)
 		todo = append(todo, int32(i))
+		return true
+	})
+	if !unchanged || len(todo) == 0 {
+		return unchanged, nil
 	}
-	if len(todo) == 0 {
-		return true, nil
-	}
-	again := make([]hashed, len(c.files.items))
-	if err := c.t.read(ctx, c.files.items, todo, again); err != nil {
+	again := make([]glob.Content, len(c.files.files))
+	if err := c.t.Read(ctx, c.files.files, todo, again); err != nil {
 		return false, err
 	}
 	for _, i := range todo {
-		if again[i].digest != c.files.hashes[i].digest || again[i].digest == (Digest{}) {
+		if again[i].Digest != c.files.contents[i].Digest || again[i].Digest == (glob.Digest{}) {
 			return false, nil
 		}
-		c.files.hashes[i] = again[i]
+		c.files.contents[i] = again[i]
 	}
 	return true, nil
 }
 
-// findMade finds what Generates match; false when a pattern matches nothing.
-// Git ignores most of what is generated: here that makes no difference.
-func (c *Check) findMade(ctx context.Context) error {
-	match := (*Tree).matchMade
+// findGenerated finds what Generates match, and sets reason when a pattern matches
+// nothing.
+func (c *Check) findGenerated(ctx context.Context) (err error) {
+	var found glob.Set
 	if c.in.Loose {
-		match = (*Tree).match
+		found, err = c.t.Find(ctx, c.in.Dir, c.in.Generates, false)
+	} else {
+		found, err = c.t.FindGenerated(ctx, c.in.Dir, c.in.Generates)
 	}
-	found, err := c.t.findBy(ctx, c.in.Dir, c.in.Generates, false, match)
 	if err != nil {
 		return err
 	}
-	c.whole = found.items
-	for _, p := range found.unmatched {
-		if c.in.Loose || !c.t.isDirectory(c.in.Dir, p.Glob) {
+	c.generated = found.Files
+	for _, p := range found.Unmatched {
+		if c.in.Loose || !c.t.IsDirectory(c.in.Dir, p.Glob) {
 			c.reason = Reason{Kind: "generates", Name: p.Glob, New: "gone"}
 			break
 		}
@@ -150,16 +128,16 @@ func (c *Check) findMade(ctx context.Context) error {
 // its stat only: it is not read to tell an edit from a touch.
 const largeOutput = 64 << 20
 
-// hashMade makes the content of what was made known.
-func (c *Check) hashMade(ctx context.Context) error {
-	c.made.hashes = make([]hashed, len(c.made.items))
+// readMade makes the content of what was made known.
+func (c *Check) readMade(ctx context.Context) error {
+	c.made.contents = make([]glob.Content, len(c.made.files))
 	var todo []int32
-	for i, it := range c.made.items {
-		if it.e.st.size < largeOutput {
+	for i, f := range c.made.files {
+		if f.Stat().Size < largeOutput {
 			todo = append(todo, int32(i))
 		}
 	}
-	return c.t.read(ctx, c.made.items, todo, c.made.hashes)
+	return c.t.Read(ctx, c.made.files, todo, c.made.contents)
 }
 
 // compareMade checks that every pattern of Generates matches, and that what was
@@ -167,16 +145,16 @@ func (c *Check) hashMade(ctx context.Context) error {
 // by the same task with other arguments. What others have added since does not
 // count.
 func (c *Check) compareMade(ctx context.Context) (same, read bool, err error) {
-	if err := c.findMade(ctx); err != nil || c.reason.Kind != "" {
+	if err := c.findGenerated(ctx); err != nil || c.reason.Kind != "" {
 		return false, false, err
 	}
 	if c.in.Loose {
 		return true, false, nil
 	}
-	c.made = side{items: c.whole}
-	if statsOf(c.in.Root, c.whole) == c.entry.made && !c.entry.young {
+	c.made = side{files: c.generated}
+	if statsOf(c.in.Root, c.generated) == c.entry.made && !c.entry.young {
 		if c.old != nil {
-			c.made.hashes = c.made.diff(c.in.Root, c.old.made).hashes
+			c.made.contents = c.made.diff(c.in.Root, c.old.made).contents
 		}
 		return true, false, nil
 	}
@@ -190,24 +168,24 @@ func (c *Check) compareMade(ctx context.Context) (same, read bool, err error) {
 			return false, false, nil
 		}
 	}
-	if err := c.t.read(ctx, c.made.items, d.todo, d.hashes); err != nil {
+	if err := c.t.Read(ctx, c.made.files, d.todo, d.contents); err != nil {
 		return false, false, err
 	}
 	var last side
-	for i, it := range c.made.items {
+	for i, f := range c.made.files {
 		if d.at[i] < 0 {
 			continue
 		}
 		o := &c.old.made[d.at[i]]
-		h := d.hashes[i]
-		if h.digest != o.digest && !(o.digest == (Digest{}) && o.st.same(&it.e.st)) {
+		now := d.contents[i]
+		if now.Digest != o.digest && !(o.digest == (glob.Digest{}) && o.st == *f.Stat()) {
 			c.reason = Reason{Kind: "generates", Name: o.prefix + o.name, New: "changed"}
 			return false, false, nil
 		}
-		if o.digest == (Digest{}) {
-			h = hashed{st: it.e.st}
+		if o.digest == (glob.Digest{}) {
+			now = glob.Content{Stat: *f.Stat()}
 		}
-		last.items, last.hashes = append(last.items, it), append(last.hashes, h)
+		last.files, last.contents = append(last.files, f), append(last.contents, now)
 	}
 	c.made = last
 	return true, len(d.todo) > 0, nil

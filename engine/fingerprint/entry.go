@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/xxh3"
 )
 
@@ -106,38 +107,34 @@ type body struct {
 type record struct {
 	prefix, name string // relative to the root
 	target       string // of a link
-	st           stat
-	hashed       bool
-	digest       Digest
+	st           glob.Stat
+	hashed       bool // digest is known, unless it is too large
+	digest       glob.Digest
 	young        bool
 }
 
 // side is one kind of files of a check: sources, or what was generated.
 type side struct {
-	items  []item
-	hashes []hashed // nil where content does not count
+	files    []glob.File
+	contents []glob.Content // nil where content does not count
 }
 
 func (s side) append(b []byte, root string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s.items)))
-	b = appendItems(b, root, s.items)
-	if s.hashes == nil {
+	b = binary.AppendUvarint(b, uint64(len(s.files)))
+	b = appendFiles(b, root, s.files)
+	if s.contents == nil {
 		return append(b, 0)
 	}
 	b = append(b, 1)
-	for i := range s.hashes {
-		young := byte(0)
-		if s.hashes[i].young {
-			young = 1
-		}
-		b = append(append(b, young), s.hashes[i].digest[:]...)
+	for i := range s.contents {
+		b = append(append(b, flag(s.contents[i].Young)), s.contents[i].Digest[:]...)
 	}
 	return b
 }
 
 func (s side) young() bool {
-	for i := range s.hashes {
-		if s.hashes[i].young {
+	for i := range s.contents {
+		if s.contents[i].Young {
 			return true
 		}
 	}
@@ -146,16 +143,12 @@ func (s side) young() bool {
 
 // encodeBody is the other way round from decodeBody.
 func encodeBody(fields []Field, root string, files, made side, outputs []byte) []byte {
-	b := make([]byte, 0, 256+110*(len(files.items)+len(made.items))+len(outputs))
+	b := make([]byte, 0, 256+110*(len(files.files)+len(made.files))+len(outputs))
 	b = binary.AppendUvarint(b, uint64(len(fields)))
 	for _, f := range fields {
 		b = framed(b, f.Name)
 		b = framed(b, f.Value)
-		secret := byte(0)
-		if f.Secret {
-			secret = 1
-		}
-		b = append(b, secret)
+		b = append(b, flag(f.Secret))
 	}
 	b = files.append(b, root)
 	b = made.append(b, root)
@@ -250,9 +243,9 @@ func (d *reader) records() []record {
 		if flags&2 != 0 {
 			r.target = d.text()
 		}
-		r.st.size, r.st.mtime, r.st.ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
-		r.st.ino = d.fixed()
-		r.st.mode = binary.LittleEndian.Uint32(d.bytes(4))
+		r.st.Size, r.st.Mtime, r.st.Ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
+		r.st.Inode = d.fixed()
+		r.st.Mode = binary.LittleEndian.Uint32(d.bytes(4))
 	}
 	if d.byte() == 1 {
 		for i := range out {

@@ -1,6 +1,6 @@
 // Package fingerprint answers whether something that was made from files and texts
-// is still what it would be if it were made again, and why not. It owns globs,
-// fingerprints and the state directory. It has no idea of tasks.
+// is still what it would be if it were made again, and why not. It owns the
+// fingerprint and what is recorded of a success. It knows nothing of tasks.
 //
 // # The fingerprint
 //
@@ -28,7 +28,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
-	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // Digest is a fingerprint. The zero Digest means that there is none.
@@ -46,14 +46,6 @@ const (
 	None                    // not at all: never fresh
 )
 
-// Pattern is one glob; patterns apply in order, an excluding one takes away
-// what those before it matched.
-type Pattern struct {
-	Glob    string // relative to a directory; variables in it are not expanded yet
-	Exclude bool
-	Pos     diag.Pos // for messages
-}
-
 // Field is a text that the fingerprint covers.
 type Field struct {
 	Name   string // what it is, and which: "command 1", "var VERSION"
@@ -67,9 +59,9 @@ type Inputs struct {
 	Name      string  // for messages
 	Root, Dir string  // the root directory, and what patterns are relative to; absolute and clean
 	Fields    []Field // in order
-	Sources   []Pattern
-	Generates []Pattern // each must match a file; what they matched last time must still be it
-	Gitignore bool      // git's ignored files are no sources
+	Sources   []glob.Pattern
+	Generates []glob.Pattern // each must match a file; what they matched last time must still be it
+	Gitignore bool           // git's ignored files are no sources
 	Method    Method
 	// Loose is the rule of older tools: only times of sources count (with
 	// Timestamp), and of what is generated only that it is there.

@@ -2,27 +2,27 @@ package fingerprint
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // A damaged body or entry is an error, never a panic; a good one comes out as
 // it went in.
 func FuzzDecode(f *testing.F) {
 	in := &Inputs{Root: "/r", Dir: "/r/d", Fields: []Field{{Name: "command 1", Value: "cc"}, {Name: "env E", Value: "x", Secret: true}}, Generates: patterns("o/*", "!o/x")}
-	d := &directory{prefix: "/r/src/"}
-	files := side{
-		items: []item{
-			{d, &dent{name: "a.c", kind: isFile, st: stat{size: 1, mtime: 2, ctime: 3, ino: 4, mode: typeReg}}},
-			{d, &dent{name: "l", kind: isLink, more: &more{target: "a.c"}, st: stat{size: 1, mode: typeReg | 0o111}}},
-			{nowhere, &dent{name: "/x/y", kind: isFile}},
-		},
-		hashes: []hashed{{digest: Digest{1}}, {digest: Digest{2}, young: true}, {}},
-	}
+	root := f.TempDir() + "/r"
+	in.Root, in.Dir = root, root+"/d"
+	p := &project{t: f, root: root}
+	p.write("src/a.c", "")
+	p.write("../x/y", "")
+	p.must(os.Symlink("a.c", p.path("src/l")))
+	found, err := glob.NewTree(nil).Find(f.Context(), root, patterns("src/*", "../x/y"), false)
+	p.must(err)
+	files := side{files: found.Files, contents: []glob.Content{{Digest: glob.Digest{1}}, {Digest: glob.Digest{2}, Young: true}, {}}}
 	fields := new(Store).explained(in)
-	good := encodeBody(fields, in.Root, files, side{items: files.items[:1]}, []byte("out"))
+	good := encodeBody(fields, in.Root, files, side{files: files.files[:1]}, []byte("out"))
 	f.Add(good)
 	f.Add((&entry{body: good, at: 5, young: true}).encode(nil))
 	f.Add((&entry{body: make([]byte, inlineBody+1)}).encode(nil))
@@ -34,11 +34,11 @@ func FuzzDecode(f *testing.F) {
 	want := body{
 		fields: fields,
 		files: []record{
-			{prefix: "src/", name: "a.c", st: files.items[0].e.st, hashed: true, digest: Digest{1}},
-			{prefix: "src/", name: "l", target: "a.c", st: files.items[1].e.st, hashed: true, digest: Digest{2}, young: true},
-			{prefix: "../x/", name: "y", hashed: true},
+			{prefix: "src/", name: "a.c", st: *files.files[0].Stat(), hashed: true, digest: glob.Digest{1}},
+			{prefix: "src/", name: "l", target: "a.c", st: *files.files[1].Stat(), hashed: true, digest: glob.Digest{2}, young: true},
+			{prefix: "../x/", name: "y", st: *files.files[2].Stat(), hashed: true},
 		},
-		made:    []record{{prefix: "src/", name: "a.c", st: files.items[0].e.st}},
+		made:    []record{{prefix: "src/", name: "a.c", st: *files.files[0].Stat()}},
 		outputs: []byte("out"),
 	}
 	if !reflect.DeepEqual(*b, want) {
@@ -55,46 +55,6 @@ func FuzzDecode(f *testing.F) {
 		l.scan(b, 0)
 		if l.end > int64(len(b)) || l.size < 0 {
 			t.Errorf("read to %d of %d, %d live", l.end, len(b), l.size)
-		}
-	})
-}
-
-// The walk of this package and the shell's own expansion agree on what both
-// can do.
-func FuzzSegments(f *testing.F) {
-	root := f.TempDir()
-	for _, name := range []string{"a", "ab", ".a", "b/a", "b/.c/a", "b/ab/a", ".h/a", "é/a", "b/é", "x y/a", "x y/.a"} {
-		p := filepath.Join(root, name)
-		if os.MkdirAll(filepath.Dir(p), 0o755) != nil || os.WriteFile(p, nil, 0o644) != nil {
-			f.Fatal("cannot write")
-		}
-	}
-	os.Symlink("b", filepath.Join(root, "link"))
-	for _, s := range []string{"*", "**", "**/*", "*/**/a", "?", "?/a", "*a*", "b/**/a", ".*", "**/.*", "*/é", "x y/*", "l*/**/?b/a", "{a,ab}", "b/{a,**}", "a?*b", "*/*\xc3*"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, glob string) {
-		base, rest := anchor(root, glob)
-		if base != root+"/" || !simple(rest) || !strings.ContainsAny(rest, "*?") || len(rest) > 40 || strings.Count(rest, "*") > 8 {
-			return
-		}
-		tree := NewTree(nil)
-		paths := func(way func(*walk) error) []string {
-			w := &walk{t: tree, ctx: t.Context()}
-			if way(w) != nil {
-				return nil
-			}
-			var out []string
-			for _, it := range sorted(w.found) {
-				out = append(out, it.path())
-			}
-			return out
-		}
-		here := paths(func(w *walk) error { return w.segments(base, rest) })
-		// A quote of nothing makes it no pattern that shell would walk here.
-		there := paths(func(w *walk) error { return w.shell(base, rest+"''") })
-		if strings.Join(here, "\n") != strings.Join(there, "\n") {
-			t.Errorf("%q: %q, the shell says %q", glob, here, there)
 		}
 	})
 }

@@ -40,7 +40,7 @@ type log struct {
 	mu   sync.Mutex     // guards the fields below
 	dir  *statefile.Dir // where the file is; nil until something is written
 	f    *os.File       // open for writing; nil until something is written
-	ino  uint64         // of the file that was read
+	file fs.FileInfo    // the file that was read
 	end  int64          // up to where it was read, or written by us
 	live map[id]stored
 	key  [keySize]byte // for digests of secrets: of the file, or for it; zeroes if there is none yet
@@ -175,12 +175,10 @@ func (l *log) load(place statefile.Place) error {
 		return missing(err)
 	}
 	defer f.Close()
-	ino, size, err := inode(f)
-	if err == nil {
-		l.ino = ino
-		err = l.read(f, size)
+	if l.file, err = f.Stat(); err != nil {
+		return err
 	}
-	return err
+	return l.read(f, l.file.Size())
 }
 
 // missing is no error.
@@ -241,7 +239,7 @@ func (l *log) locked(do func() error) error {
 		if err := statefile.LockFile(l.f, true); err != nil && !statefile.Unlockable(err) {
 			return err
 		}
-		ino, size, err := inode(l.f)
+		file, err := l.f.Stat()
 		if err != nil {
 			return err
 		}
@@ -250,9 +248,11 @@ func (l *log) locked(do func() error) error {
 			l.f = nil // replaced: try the new one
 			continue
 		}
-		if ino != l.ino || size < l.end {
-			l.ino, l.end = ino, 0
+		size := file.Size()
+		if !os.SameFile(file, l.file) || size < l.end {
+			l.end = 0
 		}
+		l.file = file
 		defer statefile.UnlockFile(l.f)
 		if err := l.read(l.f, size); err != nil {
 			return err

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // TestTrees makes trees of files with links, loops, entries that cannot be read and odd
@@ -85,7 +87,7 @@ func soak(t *testing.T, seed uint64) {
 
 // glob is what the patterns match, as paths.
 func (p *project) glob(pats []string) []string {
-	got, err := NewTree(nil).Glob(p.t.Context(), p.root, patterns(pats...), false)
+	got, err := glob.NewTree(nil).Names(p.t.Context(), p.root, patterns(pats...), false)
 	p.must(err)
 	return got
 }

@@ -3,6 +3,8 @@ package fingerprint
 import (
 	"context"
 	"strings"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // Why returns every difference between now and the last success: texts first,
@@ -39,9 +41,9 @@ func (c *Check) Why(ctx context.Context) []Reason {
 
 // unreadable are the sources that cannot be read.
 func (c *Check) unreadable() (reasons []Reason) {
-	for _, it := range c.files.items {
-		if it.e.st.regular() && whyUnreadable(it.path()) != nil {
-			prefix, name := it.place(c.in.Root)
+	for _, f := range c.files.files {
+		if f.Stat().Regular() && f.Unreadable() != nil {
+			prefix, name := f.Place(c.in.Root)
 			reasons = append(reasons, Reason{Kind: "file", Name: prefix + name, New: "cannot be read"})
 		}
 	}
@@ -106,14 +108,14 @@ func (c *Check) fileReasons(ctx context.Context) []Reason {
 	for _, r := range d.reasons {
 		reasons = append(reasons, r.of("file"))
 	}
-	if c.in.Method != Checksum || c.t.read(ctx, c.files.items, d.todo, d.hashes) != nil {
+	if c.in.Method != Checksum || c.t.Read(ctx, c.files.files, d.todo, d.contents) != nil {
 		return reasons
 	}
 	for _, i := range d.todo {
-		o, now := &c.old.files[d.at[i]], d.hashes[i].digest
+		o, now := &c.old.files[d.at[i]], d.contents[i].Digest
 		switch {
 		case now == o.digest:
-		case now == (Digest{}):
+		case now == (glob.Digest{}):
 			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, New: "cannot be read"})
 		default:
 			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(now)})

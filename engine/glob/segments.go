@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"errors"
@@ -51,30 +51,30 @@ func (w *walk) step(prefix string, segs []string) error {
 
 // take uses one match: as a file when it was the last segment, else as a
 // directory.
-func (w *walk) take(d *directory, e *dent, last bool, segs []string) error {
+func (w *walk) take(d *directory, e *entry, last bool, segs []string) error {
 	switch {
 	case last && e.err() != nil:
 		w.skipEntry(d, e)
 	case last && e.kind == isDangling:
 		w.skipLink(d.prefix + e.name)
-		w.found = append(w.found, item{d, e})
+		w.found = append(w.found, File{d, e})
 	case last && (e.kind == isFile || e.kind == isLink):
-		w.found = append(w.found, item{d, e})
+		w.found = append(w.found, File{d, e})
 	case !last && (e.kind == isDir || e.kind == isLinkDir):
 		return w.descend(d, e, nil, func(prefix string) error { return w.step(prefix, segs[1:]) })
 	}
 	return nil
 }
 
-// maxBehindLinks is how many directories are looked at that stand behind links inside one
-// another: a few links to each other's directories make ways without number.
-const maxBehindLinks = 20_000
+// maxThroughLinks is how many directories are looked at through links inside one another: a
+// few links to each other's directories make ways without number.
+const maxThroughLinks = 20_000
 
 var errManyLinks = errors.New("there are too many ways through links inside one another")
 
 // descend goes on in the directory e of d, or in the one that e is a link to. It is looked
 // at for want.
-func (w *walk) descend(d *directory, e *dent, want func(string) bool, on func(prefix string) error) error {
+func (w *walk) descend(d *directory, e *entry, want func(string) bool, on func(prefix string) error) error {
 	prefix := d.prefix + e.name + "/"
 	if e.kind == isLinkDir {
 		if !w.leads(prefix, want) {
@@ -84,8 +84,8 @@ func (w *walk) descend(d *directory, e *dent, want func(string) bool, on func(pr
 		defer func() { w.links-- }()
 	}
 	if w.links > 1 {
-		if w.behind++; w.behind > w.t.behindLinks {
-			if w.behind == w.t.behindLinks+1 {
+		if w.throughLinks++; w.throughLinks > w.t.maxThroughLinks {
+			if w.throughLinks == w.t.maxThroughLinks+1 {
 				w.skip(skipped{prefix, errManyLinks})
 			}
 			return nil

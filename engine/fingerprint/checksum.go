@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path"
 	"time"
 
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/xxh3"
 )
 
@@ -15,42 +14,40 @@ import (
 // base name and content of every source, in order; its halves in hexadecimal
 // without leading zeros. While the stat of the sources is what it was, the
 // recorded value is returned and nothing is read.
-func (s *Store) Checksum(ctx context.Context, t *Tree, dir string, ps []Pattern, gitignore bool) (string, error) {
-	t.hide(s.dir)
-	found, err := t.find(ctx, dir, ps, gitignore)
+func (s *Store) Checksum(ctx context.Context, t *glob.Tree, dir string, ps []glob.Pattern, gitignore bool) (string, error) {
+	t.Hide(s.dir)
+	found, err := t.Find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return "", err
 	}
 	k := memoOf(dir, ps, gitignore)
-	stats := statsOf(dir, found.items)
+	stats := statsOf(dir, found.Files)
 	if e := s.load(k); e != nil && e.stats == stats && !e.young {
 		return text(e.made), nil
 	}
-	now := clock()
+	now := time.Now()
 	h := new(xxh3.Hasher)
-	buf := buffers.Get().(*[128 << 10]byte)
-	defer buffers.Put(buf)
+	buf := make([]byte, 32<<10)
 	young := false
-	for _, it := range found.items {
+	for _, file := range found.Files {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		p := it.path()
-		io.WriteString(h, path.Base(p))
-		if !it.e.st.regular() { // a link that leads nowhere, a pipe
-			io.WriteString(h, it.e.target())
+		io.WriteString(h, file.Name())
+		if !file.Stat().Regular() { // a link that leads nowhere, a pipe
+			io.WriteString(h, file.Target())
 			continue
 		}
-		f, err := os.OpenFile(p, os.O_RDONLY|noWait, 0)
+		f, err := file.Open()
 		if err != nil {
 			return "", err
 		}
-		_, err = io.CopyBuffer(h, struct{ io.Reader }{f}, buf[:])
+		_, err = io.CopyBuffer(h, struct{ io.Reader }{f}, buf)
 		f.Close()
 		if err != nil {
 			return "", err
 		}
-		young = young || it.e.st.younger(now)
+		young = young || file.Stat().Young(now)
 	}
 	sum := statSum(h.Sum128().Bytes())
 	if !young {
@@ -68,7 +65,7 @@ func text(sum statSum) string {
 }
 
 // memoOf is where a CHECKSUM is remembered: by what it is of.
-func memoOf(dir string, ps []Pattern, gitignore bool) id {
+func memoOf(dir string, ps []glob.Pattern, gitignore bool) id {
 	b := framed([]byte("checksum"), dir)
 	if gitignore {
 		b = append(b, 1)
@@ -84,15 +81,15 @@ func memoOf(dir string, ps []Pattern, gitignore bool) id {
 
 // Timestamp is the variable TIMESTAMP: the time of the newest source, local;
 // the start of 1970 when there is none.
-func (s *Store) Timestamp(ctx context.Context, t *Tree, dir string, ps []Pattern, gitignore bool) (time.Time, error) {
-	t.hide(s.dir)
-	found, err := t.find(ctx, dir, ps, gitignore)
+func (s *Store) Timestamp(ctx context.Context, t *glob.Tree, dir string, ps []glob.Pattern, gitignore bool) (time.Time, error) {
+	t.Hide(s.dir)
+	found, err := t.Find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return time.Time{}, err
 	}
 	var newest int64
-	for _, it := range found.items {
-		newest = max(newest, it.e.st.mtime)
+	for _, f := range found.Files {
+		newest = max(newest, f.Stat().Mtime)
 	}
 	return time.Unix(0, newest), nil
 }

@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"io/fs"
@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ignores is what is known of .gitignore files, as of an age.
@@ -23,7 +24,7 @@ type scope struct {
 }
 
 type ignoreFile struct {
-	st    stat
+	st    Stat
 	rules []rule
 }
 
@@ -40,9 +41,9 @@ type rule struct {
 // from the root of the repository that dir is in down to the file's own
 // directory. Without a repository nothing is ignored; .git/info/exclude and
 // the user's own file do not count.
-func (t *Tree) withoutIgnored(dir string, items []item) []item {
-	if len(items) == 0 {
-		return items
+func (t *Tree) withoutIgnored(dir string, files []File) []File {
+	if len(files) == 0 {
+		return files
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,12 +56,12 @@ func (t *Tree) withoutIgnored(dir string, items []item) []item {
 	}
 	root := g.repository(dir)
 	if root == "" {
-		return items
+		return files
 	}
 	var last *scope
 	lastPrefix := ""
-	return slices.DeleteFunc(items, func(it item) bool {
-		p := it.path()
+	return slices.DeleteFunc(files, func(it File) bool {
+		p := it.Path()
 		if !strings.HasPrefix(p, root) {
 			return false
 		}
@@ -118,11 +119,11 @@ func (g *ignores) scope(root, prefix string) *scope {
 func (g *ignores) file(prefix string) []rule {
 	name := prefix + ".gitignore"
 	st, err := statPath(name, true)
-	if err != nil || !st.regular() {
+	if err != nil || !st.Regular() {
 		return nil
 	}
 	f, ok := g.files[prefix]
-	if !ok || f.st != st || st.younger(clock()) {
+	if !ok || f.st != st || st.Young(time.Now()) {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			return nil

@@ -5,12 +5,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // The values are those that the reference (3.54.0) puts into CHECKSUM for the
 // same files.
 func TestChecksumVariable(t *testing.T) {
-	root := fixture(t, `["a.txt", "b.txt", "d/a.txt = x"]`)
+	p := &project{t: t, root: t.TempDir()}
+	p.write("a.txt", "")
+	p.write("b.txt", "")
 	for _, tt := range []struct {
 		globs []string
 		want  string
@@ -19,8 +23,8 @@ func TestChecksumVariable(t *testing.T) {
 		{[]string{"zz"}, "99aa06d3014798d86001c324468d497f"},
 		{[]string{"a.txt"}, "5e009c4ac9085a494697bfed4f1efbad"},
 	} {
-		s := Open(placeOf(root+"/.weft"), Options{})
-		got, err := s.Checksum(t.Context(), NewTree(nil), root, patterns(tt.globs...), false)
+		s := Open(placeOf(p.path(".weft")), Options{})
+		got, err := s.Checksum(t.Context(), glob.NewTree(nil), p.root, patterns(tt.globs...), false)
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %s, want %s (error %v)", tt.globs, got, tt.want, err)
 		}
@@ -33,7 +37,7 @@ func TestChecksumRemembered(t *testing.T) {
 	sum := func() string {
 		s := p.store()
 		defer s.Close()
-		v, err := s.Checksum(t.Context(), NewTree(nil), p.root, p.in.Sources, false)
+		v, err := s.Checksum(t.Context(), glob.NewTree(nil), p.root, p.in.Sources, false)
 		p.must(err)
 		return v
 	}
@@ -57,11 +61,11 @@ func TestTimestampVariable(t *testing.T) {
 		p.must(os.Chtimes(p.path(f), at, at))
 		at = at.Add(-time.Hour)
 	}
-	got, err := p.store().Timestamp(t.Context(), NewTree(nil), p.root, p.in.Sources, false)
+	got, err := p.store().Timestamp(t.Context(), glob.NewTree(nil), p.root, p.in.Sources, false)
 	if err != nil || got.UnixNano() != 1600000000123456789 || got.Location() != time.Local {
 		t.Error(got, err)
 	}
-	got, err = p.store().Timestamp(t.Context(), NewTree(nil), p.root, patterns("none"), false)
+	got, err = p.store().Timestamp(t.Context(), glob.NewTree(nil), p.root, patterns("none"), false)
 	if err != nil || got.Unix() != 0 {
 		t.Error(got, err)
 	}
@@ -75,7 +79,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	p.age()
 	for round := range 3 {
-		s, tree := p.store(), NewTree(nil)
+		s, tree := p.store(), glob.NewTree(nil)
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
@@ -113,32 +117,5 @@ func TestManyAtOnce(t *testing.T) {
 		wg.Wait()
 		s.Close()
 		p.age()
-	}
-}
-
-// A run sees the files that its own commands make, remove and change.
-func TestDirty(t *testing.T) {
-	p := newProject(t)
-	tree := NewTree(nil)
-	glob := func() int {
-		found, err := tree.Glob(t.Context(), p.root, patterns("src/**/*", "src/d/*"), false)
-		p.must(err)
-		return len(found)
-	}
-	if n := glob(); n != 2 {
-		t.Fatalf("%d files", n)
-	}
-	for i, change := range []func(){
-		func() { p.write("src/d/new", "") },
-		func() { p.write("src/e/new", "") },
-		func() { p.must(os.Remove(p.path("src/d/new"))) },
-		func() { p.must(os.Rename(p.path("src/e"), p.path("src/f"))) },
-		func() { p.must(os.RemoveAll(p.path("src"))) },
-	} {
-		change()
-		tree.Dirty()
-		if n, want := glob(), []int{3, 4, 3, 3, 0}[i]; n != want {
-			t.Errorf("change %d: %d files, want %d", i, n, want)
-		}
 	}
 }

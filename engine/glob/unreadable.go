@@ -1,10 +1,9 @@
-package fingerprint
+package glob
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -24,10 +23,10 @@ import (
 // skipped is one entry that a pattern had to leave out.
 type skipped struct {
 	path string // of a directory with a slash at its end
-	why  error  // errNowhere for a link
+	why  error  // errDangling for a link
 }
 
-var errNowhere = errors.New("a link that leads nowhere")
+var errDangling = errors.New("a link that leads nowhere")
 
 func (w *walk) skip(s skipped) {
 	w.mu.Lock()
@@ -35,7 +34,7 @@ func (w *walk) skip(s skipped) {
 	w.skipped = append(w.skipped, s)
 }
 
-func (w *walk) skipLink(path string) { w.skip(skipped{path, errNowhere}) }
+func (w *walk) skipLink(path string) { w.skip(skipped{path, errDangling}) }
 
 // skipDir leaves out what is in d, which cannot be listed. What is no directory, or not
 // any more, is no loss.
@@ -46,84 +45,67 @@ func (w *walk) skipDir(d *directory) {
 }
 
 // skipEntry leaves out e, which cannot be looked at: as little as all else in d.
-func (w *walk) skipEntry(d *directory, e *dent) {
+func (w *walk) skipEntry(d *directory, e *entry) {
 	if !isNotDir(e.err()) {
 		w.skip(skipped{d.prefix, e.err()})
 	}
 }
 
-// left is what the patterns of a list had to leave out.
-type left []lost
+// omissions are what the patterns of a list had to leave out.
+type omissions []omission
 
-type lost struct {
+type omission struct {
 	skipped
 	p Pattern
 }
 
-func (l left) add(s []skipped, p Pattern) left {
+func (l omissions) add(s []skipped, p Pattern) omissions {
 	for _, s := range s {
-		l = append(l, lost{s, p})
+		l = append(l, omission{s, p})
 	}
 	return l
 }
 
 // without drops what an excluding pattern takes away: with all that is in them,
 // directories that it could not read either.
-func (l left) without(s []skipped, glob string) left {
+func (l omissions) without(s []skipped, glob string) omissions {
 	if len(l) == 0 || !strings.HasSuffix(glob, "*") {
 		return l
 	}
-	return slices.DeleteFunc(l, func(x lost) bool { return x.why != errNowhere && slices.Contains(s, x.skipped) })
+	return slices.DeleteFunc(l, func(x omission) bool { return x.why != errDangling && slices.Contains(s, x.skipped) })
 }
 
-// tell warns of what was left out, each entry once. items is what is left of the matches.
-func (t *Tree) tell(dir string, l left, items []item) {
+// warn tells of what was left out, each entry once. files are those that match in the end.
+func (t *Tree) warn(dir string, l omissions, files []File) {
 	if len(l) == 0 || t.Warn == nil {
 		return
 	}
 	for _, x := range l {
-		if x.why == errNowhere && !slices.ContainsFunc(items, func(it item) bool { return it.e.kind == isDangling && it.path() == x.path }) {
+		if x.why == errDangling && !slices.ContainsFunc(files, func(f File) bool { return f.Dangling() && f.Path() == x.path }) {
 			continue
 		}
-		if t.first(x.path) {
-			t.Warn(x.warning(dir))
-		}
+		t.WarnOnce(x.path, func() *diag.Diagnostic { return x.warning(dir) })
 	}
 }
 
-// first reports whether nothing has been told of a path yet.
-func (t *Tree) first(path string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.told[path] {
-		return false
-	}
-	if t.told == nil {
-		t.told = map[string]bool{}
-	}
-	t.told[path] = true
-	return true
-}
-
-// tellUnreadable warns of a source that could not be read.
-func (t *Tree) tellUnreadable(in *Inputs, it item) {
-	why := whyUnreadable(it.path())
-	if why == nil || t.Warn == nil || !t.first(it.path()) {
+// WarnOnce calls [Tree.Warn] with a warning about a path, unless there was one about
+// it before.
+func (t *Tree) WarnOnce(path string, warning func() *diag.Diagnostic) {
+	if t.Warn == nil {
 		return
 	}
-	prefix, name := it.place(in.Dir)
-	t.Warn(&diag.Diagnostic{Pos: in.Sources[0].Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("%q cannot be read", prefix+name),
-		Why: fmt.Sprintf("%v: %q is never up to date", why, in.Name), Fix: "make it readable, or exclude it"})
-}
-
-// whyUnreadable tells why a file cannot be read; nil if it can.
-func whyUnreadable(path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
-	if err != nil {
-		return reason(err)
+	t.mu.Lock()
+	warned := t.warned[path]
+	if !warned {
+		if t.warned == nil {
+			t.warned = map[string]bool{}
+		}
+		t.warned[path] = true
 	}
-	f.Close()
-	return nil
+	t.mu.Unlock()
+	if !warned {
+		t.Warn(warning())
+	}
 }
 
 // reason is err without the path that it is about.
@@ -135,11 +117,11 @@ func reason(err error) error {
 	return err
 }
 
-func (x lost) warning(dir string) *diag.Diagnostic {
+func (x omission) warning(dir string) *diag.Diagnostic {
 	d := &diag.Diagnostic{Pos: x.p.Pos, Severity: diag.Warning, Kind: diag.Suspicious}
 	i := strings.LastIndexByte(strings.TrimSuffix(x.path, "/"), '/') + 1
-	name := relative(dir, x.path[:i]) + strings.TrimSuffix(x.path[i:], "/")
-	if x.why == errNowhere {
+	name := Relative(dir, x.path[:i]) + strings.TrimSuffix(x.path[i:], "/")
+	if x.why == errDangling {
 		d.What = fmt.Sprintf("%q, which %q matches, is a link that leads nowhere", name, x.p.Glob)
 		d.Why, d.Fix = "only its text counts", "remove it, or exclude it"
 		return d

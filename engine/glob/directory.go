@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weftrun/weft/internal/statefile"
 )
@@ -21,9 +22,9 @@ type slot struct {
 type directory struct {
 	prefix string // absolute path and a slash
 	age    uint64
-	self   stat
+	self   Stat
 	young  bool // changed so lately that its time proves nothing
-	ents   []dent
+	ents   []entry
 	err    error
 
 	mu sync.Mutex // guards the looks at ents
@@ -42,15 +43,15 @@ const (
 	isLoop     // a link to a directory that it stands in
 )
 
-// dent is one name. What is known of the file behind it is filled in when
+// entry is one name. What is known of the file behind it is filled in when
 // somebody asks for it, under the directory's lock, and then stays.
-type dent struct {
-	name   string
-	kind   kind
-	looked bool
-	st     stat    // of the file a link leads to; if it leads nowhere, of the link
-	hash   *hashed // under the directory's lock, even afterwards
-	more   *more   // nil for most: a hundred thousand entries are alive at once
+type entry struct {
+	name    string
+	kind    kind
+	looked  bool
+	st      Stat     // of the file a link leads to; if it leads nowhere, of the link
+	content *Content // under the directory's lock, even afterwards
+	more    *more    // nil for most: a hundred thousand entries are alive at once
 }
 
 // more is what few entries have.
@@ -59,33 +60,25 @@ type more struct {
 	target string // of a link
 }
 
-func (e *dent) err() error {
+func (e *entry) err() error {
 	if e.more == nil {
 		return nil
 	}
 	return e.more.err
 }
 
-func (e *dent) target() string {
+func (e *entry) target() string {
 	if e.more == nil {
 		return ""
 	}
 	return e.more.target
 }
 
-func (e *dent) extra() *more {
+func (e *entry) extra() *more {
 	if e.more == nil {
 		e.more = &more{}
 	}
 	return e.more
-}
-
-// stat is what tells that a file is the same without reading it.
-type stat struct {
-	size         int64
-	mtime, ctime int64 // nanoseconds
-	ino          uint64
-	mode         uint32 // type and executable bits
 }
 
 // refresh lists a directory, or takes over the names of an earlier listing
@@ -93,7 +86,7 @@ type stat struct {
 // for look, which closes it.
 func refresh(prefix string, old *directory, age uint64, hidden string) (*directory, int) {
 	d := &directory{prefix: prefix, age: age}
-	now := clock()
+	now := time.Now()
 	fd, err := openDir(prefix)
 	if err != nil {
 		d.err = err
@@ -102,18 +95,18 @@ func refresh(prefix string, old *directory, age uint64, hidden string) (*directo
 	if d.self, d.err = statPath(prefix, true); d.err != nil {
 		return d, fd
 	}
-	d.young = d.self.younger(now)
+	d.young = d.self.Young(now)
 	if old != nil && old.err == nil && !old.young && old.self == d.self {
 		old.mu.Lock()
 		defer old.mu.Unlock()
-		d.ents = make([]dent, len(old.ents))
+		d.ents = make([]entry, len(old.ents))
 		for i := range old.ents {
 			o, n := &old.ents[i], &d.ents[i]
 			n.name, n.kind = o.name, o.kind
 			if o.kind > isDir {
 				n.kind = isLink
 			}
-			n.hash = o.hash
+			n.content = o.content
 		}
 		return d, fd
 	}
@@ -128,19 +121,19 @@ func refresh(prefix string, old *directory, age uint64, hidden string) (*directo
 	}
 	// Sorted as the paths below them are: a directory counts with its slash.
 	slices.SortFunc(names, func(a, b listed) int { return compareNames(a, b) })
-	d.ents = make([]dent, 0, len(names))
+	d.ents = make([]entry, 0, len(names))
 	for _, n := range names {
 		if n.name == statefile.DirName || n.name == skip || strings.HasSuffix(n.name, statefile.BesideSuffix) {
 			continue
 		}
-		d.ents = append(d.ents, dent{name: n.name, kind: n.kind})
+		d.ents = append(d.ents, entry{name: n.name, kind: n.kind})
 	}
 	d.inherit(old)
 	return d, fd
 }
 
 // inherit takes over what is known of contents from an earlier listing; it counts as
-// long as the file's stat is the same.
+// long as the file's Stat is the same.
 func (d *directory) inherit(old *directory) {
 	if old == nil || old.err != nil {
 		return
@@ -154,7 +147,7 @@ func (d *directory) inherit(old *directory) {
 			i++
 		}
 		if i < len(old.ents) && old.ents[i].name == e.name {
-			d.ents[n].hash = old.ents[i].hash
+			d.ents[n].content = old.ents[i].content
 		}
 	}
 }
@@ -189,13 +182,13 @@ func (d *directory) look(fd int, want func(string) bool) {
 }
 
 // resolve looks at one entry, through links.
-func (e *dent) resolve(fd int, prefix string) {
+func (e *entry) resolve(fd int, prefix string) {
 	e.looked = true
 	if e.kind == isFile {
 		var err error
 		if e.st, err = statAt(fd, prefix, e.name, false); err != nil {
 			e.extra().err = err
-		} else if e.st.mode&typeMask == typeDir {
+		} else if e.st.isDir() {
 			e.kind = isDir // replaced meanwhile
 		}
 		return
@@ -205,10 +198,10 @@ func (e *dent) resolve(fd int, prefix string) {
 	case err != nil:
 		e.extra().err, e.kind = err, isFile
 		return
-	case st.mode&typeMask == typeDir:
+	case st.isDir():
 		e.kind = isDir
 		return
-	case st.mode&typeMask != typeLink:
+	case !st.IsLink():
 		e.kind, e.st = isFile, st
 		return
 	}
@@ -218,7 +211,7 @@ func (e *dent) resolve(fd int, prefix string) {
 		return
 	}
 	e.kind = isLink
-	if e.st.mode&typeMask == typeDir {
+	if e.st.isDir() {
 		e.kind = isLinkDir
 		if standsIn(prefix, prefix+e.name) {
 			e.kind = isLoop
@@ -243,7 +236,7 @@ func standsIn(prefix, link string) bool {
 
 // file looks at one path. The result is nil when there is no file: nothing, or
 // a directory. Another trouble is an error.
-func (t *Tree) file(path string) (*dent, error) {
+func (t *Tree) file(path string) (*entry, error) {
 	st, err := statPath(path, false)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || isNotDir(err) {
@@ -251,21 +244,21 @@ func (t *Tree) file(path string) (*dent, error) {
 		}
 		return nil, err
 	}
-	e := &dent{name: path, kind: isFile, looked: true, st: st}
-	if st.mode&typeMask == typeLink {
+	e := &entry{name: path, kind: isFile, looked: true, st: st}
+	if st.IsLink() {
 		e.kind = isLink
 		e.extra().target, _ = readlink(path)
 		if e.st, err = statPath(path, true); err != nil {
 			e.kind, e.st = isDangling, st
 		}
 	}
-	if e.st.mode&typeMask == typeDir {
+	if e.st.isDir() {
 		return nil, nil
 	}
-	if t.doubting.Load() {
+	if t.anySameTimes.Load() {
 		t.mu.Lock()
-		if doubt, ok := t.doubts[path]; ok && doubt.was == e.st {
-			e.st.ctime = doubt.ctime
+		if same, ok := t.sameTimes[path]; ok && same.as == e.st {
+			e.st.Ctime = same.ctime
 		}
 		t.mu.Unlock()
 	}

@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"fmt"
@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// isDirectory reports whether a pattern is the path of a directory, with nothing special.
-func (t *Tree) isDirectory(dir, glob string) bool {
+// IsDirectory reports whether a pattern is the path of a directory, with nothing special.
+func (t *Tree) IsDirectory(dir, glob string) bool {
 	base, rest := anchor(dir, glob)
 	st, err := statPath(path.Clean(base+rest), true)
-	return plain(rest, "") && err == nil && st.mode&typeMask == typeDir
+	return plain(rest, "") && err == nil && st.isDir()
 }
 
-// Hint says how a pattern that matches no file should be written; "" where that is not
+// Suggest says how a pattern that matches no file should be written; "" where that is not
 // known.
-func (t *Tree) Hint(dir string, p Pattern) string {
+func (t *Tree) Suggest(dir string, p Pattern) string {
 	glob := p.Glob
 	if not, ok := strings.CutPrefix(glob, "!"); ok {
 		return exclusion(not)
@@ -23,7 +23,7 @@ func (t *Tree) Hint(dir string, p Pattern) string {
 	if not, ok := strings.CutPrefix(glob, "exclude:"); ok {
 		return exclusion(strings.TrimSpace(not))
 	}
-	if t.isDirectory(dir, glob) {
+	if t.IsDirectory(dir, glob) {
 		return fmt.Sprintf("it is a directory: for the files in it write %s", quoted(strings.TrimSuffix(glob, "/")+"/**/*"))
 	}
 	if literal := escapeNames(dir, glob); literal != "" {

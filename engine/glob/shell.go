@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"path"
 	"strings"
 	"syscall"
-	"time"
 	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/expand"
@@ -115,9 +114,9 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	if w.ctx.Err() != nil {
 		return nil, w.ctx.Err()
 	}
-	// Here what is behind links is not told from the rest: all counts, and nothing is found.
-	if w.behind++; w.behind > 10*w.t.behindLinks {
-		if w.behind == 10*w.t.behindLinks+1 {
+	// Here what links lead to is not told from the rest: all counts, and nothing is found.
+	if w.throughLinks++; w.throughLinks > 10*w.t.maxThroughLinks {
+		if w.throughLinks == 10*w.t.maxThroughLinks+1 {
 			w.skip(skipped{strings.TrimSuffix(dir, "/") + "/", errManyLinks})
 		}
 		return nil, errManyLinks
@@ -129,7 +128,7 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 		w.skipDir(d)
 		return nil, nil
 	case errors.Is(d.err, fs.ErrNotExist):
-		if st, err := statPath(path.Clean(dir), false); err == nil && st.mode&typeMask == typeLink {
+		if st, err := statPath(path.Clean(dir), false); err == nil && st.IsLink() {
 			return nil, errNotDir // it is there, and leads nowhere
 		}
 		return nil, d.err
@@ -167,7 +166,7 @@ func (e inDir) Get(name string) expand.Variable {
 
 // dirEntry shows an entry to the shell's expansion, which needs its name and
 // type. A link to a directory it stands in is shown as a file: it ends there.
-type dirEntry struct{ e *dent }
+type dirEntry struct{ e *entry }
 
 func (d dirEntry) Name() string               { return d.e.name }
 func (d dirEntry) IsDir() bool                { return d.e.kind == isDir }
@@ -182,5 +181,3 @@ func (d dirEntry) Type() fs.FileMode {
 	}
 	return 0
 }
-
-func clock() int64 { return time.Now().UnixNano() }

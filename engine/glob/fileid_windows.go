@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"io/fs"

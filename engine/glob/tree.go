@@ -1,7 +1,7 @@
-package fingerprint
+package glob
 
 import (
-	"context"
+	"path"
 	"sync"
 	"sync/atomic"
 
@@ -17,27 +17,27 @@ type Tree struct {
 	// goroutine finds it; it may be nil, and is set before the Tree is used.
 	Warn func(*diag.Diagnostic)
 
-	behindLinks int // as maxBehindLinks
+	maxThroughLinks int // see there
 
 	environ []string
 	age     atomic.Uint64
 	helpers chan struct{} // tokens: goroutines that may help a walk
 
-	mu      sync.Mutex // guards the fields below
-	slots   map[string]*slot
-	env     expand.Environ
-	hidden  string // the state directory, with a slash: never a source
-	ignores ignores
-	hashes  map[string]hashed // of files that stand in no listing
-	told    map[string]bool   // paths that were warned of
-	doubts  map[string]doubt  // see Found
+	mu        sync.Mutex // guards the fields below
+	slots     map[string]*slot
+	env       expand.Environ
+	hidden    string // as Hide has it, with a slash
+	ignores   ignores
+	contents  map[string]Content   // of files that stand in no listing
+	warned    map[string]bool      // paths
+	sameTimes map[string]sameTimes // by path; see SetContent
 
-	doubting atomic.Bool // whether there are doubts
+	anySameTimes atomic.Bool // whether sameTimes has any
 }
 
 // NewTree returns a Tree; environ is for variables in patterns.
 func NewTree(environ []string) *Tree {
-	t := &Tree{behindLinks: maxBehindLinks, environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
+	t := &Tree{maxThroughLinks: maxThroughLinks, environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
 	t.age.Store(1)
 	return t
 }
@@ -46,30 +46,37 @@ func NewTree(environ []string) *Tree {
 // nothing; who asks next looks again at what it asks for.
 func (t *Tree) Dirty() { t.age.Add(1) }
 
-// hide makes dir, the state directory, invisible to globs: a task whose sources
-// are everything is not to be run because it has been run.
-func (t *Tree) hide(dir string) {
+// Changed is Dirty for those who know where: something may have been made, changed or
+// removed at a path.
+func (t *Tree) Changed(name string) {
+	t.forget(path.Dir(name) + "/")
+	t.forget(name + "/")
+}
+
+// forget makes the listing of a directory one of an age that is over.
+func (t *Tree) forget(prefix string) {
+	t.mu.Lock()
+	s := t.slots[prefix]
+	t.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.d != nil {
+		old := s.d
+		old.mu.Lock()
+		s.d = &directory{prefix: old.prefix, self: old.self, young: old.young, ents: old.ents, err: old.err} // of age 0
+		old.mu.Unlock()
+	}
+}
+
+// Hide makes dir, a directory of weft's own, invisible to patterns: a task whose
+// sources are everything is not to be run because it has been run.
+func (t *Tree) Hide(dir string) {
 	t.mu.Lock()
 	t.hidden = dir + "/"
 	t.mu.Unlock()
-}
-
-// Glob returns the files that the patterns match, relative to dir (with "../"
-// where they stand outside), sorted by absolute path. A pattern that is wrong
-// matches nothing; a link that leads nowhere is no file. The only error is that of ctx.
-func (t *Tree) Glob(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
-	s, err := t.find(ctx, dir, ps, gitignore)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]string, 0, len(s.items))
-	for _, it := range s.items {
-		if it.e.kind != isDangling {
-			prefix, name := it.place(dir)
-			out = append(out, prefix+name)
-		}
-	}
-	return out, nil
 }
 
 // list returns the directory with that prefix (a path that ends with a slash).
@@ -94,8 +101,8 @@ func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	}
 	s.mu.Unlock()
 	d.look(fd, want)
-	if t.doubting.Load() {
-		t.disbelieve(d)
+	if t.anySameTimes.Load() {
+		t.correct(d)
 	}
 	return d
 }

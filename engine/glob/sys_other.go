@@ -1,6 +1,6 @@
 //go:build !(linux && (amd64 || arm64))
 
-package fingerprint
+package glob
 
 import (
 	"os"
@@ -46,9 +46,9 @@ func readDir(_ int, path string) ([]listed, error) {
 	return ents, nil
 }
 
-func statAt(_ int, dir, name string, follow bool) (stat, error) { return statPath(dir+name, follow) }
+func statAt(_ int, dir, name string, follow bool) (Stat, error) { return statPath(dir+name, follow) }
 
-func statPath(path string, follow bool) (st stat, err error) {
+func statPath(path string, follow bool) (st Stat, err error) {
 	look := os.Lstat
 	if follow {
 		look = os.Stat
@@ -57,18 +57,18 @@ func statPath(path string, follow bool) (st stat, err error) {
 	if err != nil {
 		return st, err
 	}
-	st.size, st.mtime, st.mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
-	_, st.ino = fileID(path, info)
+	st.Size, st.Mtime, st.Mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
+	_, st.Inode = fileID(path, info)
 	switch {
 	case info.IsDir():
-		st.mode |= typeDir
+		st.Mode |= typeDir
 	case info.Mode()&os.ModeSymlink != 0:
-		st.mode |= typeLink
+		st.Mode |= typeLink
 	case info.Mode().IsRegular():
-		st.mode |= typeReg
+		st.Mode |= typeReg
 	}
 	// Without a time of change, a file that was written lately stays suspect.
-	st.ctime = st.mtime
+	st.Ctime = st.Mtime
 	return st, nil
 }
 
@@ -81,13 +81,4 @@ func identify(path string) (id identity, err error) {
 	}
 	id.dev, id.ino = fileID(path, info)
 	return id, nil
-}
-
-func inode(f *os.File) (ino uint64, size int64, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	_, ino = fileID(f.Name(), info)
-	return ino, info.Size(), nil
 }

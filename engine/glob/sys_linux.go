@@ -1,10 +1,9 @@
 //go:build linux && (amd64 || arm64)
 
-package fingerprint
+package glob
 
 import (
 	"encoding/binary"
-	"os"
 	"sync"
 	"unsafe"
 
@@ -96,7 +95,7 @@ var kindOf = [16]kind{unix.DT_DIR: isDir, unix.DT_REG: isFile, unix.DT_LNK: isLi
 	unix.DT_FIFO: isFile, unix.DT_SOCK: isFile, unix.DT_CHR: isFile, unix.DT_BLK: isFile}
 
 // statAt looks at a name that readDir returned, in the directory fd.
-func statAt(fd int, _, name string, follow bool) (st stat, err error) {
+func statAt(fd int, _, name string, follow bool) (st Stat, err error) {
 	flags := unix.AT_SYMLINK_NOFOLLOW
 	if follow {
 		flags = 0
@@ -117,7 +116,7 @@ func statAt(fd int, _, name string, follow bool) (st stat, err error) {
 }
 
 // statPath looks at a path.
-func statPath(path string, follow bool) (st stat, err error) {
+func statPath(path string, follow bool) (st Stat, err error) {
 	flags := unix.AT_SYMLINK_NOFOLLOW
 	if follow {
 		flags = 0
@@ -135,9 +134,9 @@ func statPath(path string, follow bool) (st stat, err error) {
 	}
 }
 
-func (st *stat) set(raw *unix.Stat_t) {
-	st.size, st.mtime, st.ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
-	st.ino, st.mode = raw.Ino, raw.Mode&(typeMask|0o111)
+func (st *Stat) set(raw *unix.Stat_t) {
+	st.Size, st.Mtime, st.Ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
+	st.Inode, st.Mode = raw.Ino, raw.Mode&(typeMask|0o111)
 }
 
 // identity is what two names of one directory have in common.
@@ -147,10 +146,4 @@ func identify(path string) (identity, error) {
 	var raw unix.Stat_t
 	err := unix.Stat(path, &raw)
 	return identity{uint64(raw.Dev), raw.Ino}, err
-}
-
-func inode(f *os.File) (ino uint64, size int64, err error) {
-	var raw unix.Stat_t
-	err = unix.Fstat(int(f.Fd()), &raw)
-	return raw.Ino, raw.Size, err
 }

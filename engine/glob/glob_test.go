@@ -1,4 +1,4 @@
-package fingerprint
+package glob
 
 import (
 	"encoding/json"
@@ -39,7 +39,7 @@ func TestGlobReference(t *testing.T) {
 				var pats, want []string
 				decodeJSON(t, in, &pats)
 				decodeJSON(t, out, &want)
-				got, err := testTree(root).Glob(t.Context(), root+"/w", patterns(pats...), gitignore)
+				got, err := testTree(root).Names(t.Context(), root+"/w", patterns(pats...), gitignore)
 				got = slices.DeleteFunc(got, func(p string) bool { return strings.HasPrefix(p, "../.git/") })
 				if err != nil || !slices.Equal(got, want) {
 					t.Errorf("%s (gitignore %v):\n got %q\nwant %q (error %v)", in, gitignore, got, want, err)
@@ -114,12 +114,12 @@ func TestManyLinks(t *testing.T) {
 	b, _ := json.Marshal(spec)
 	root := fixture(t, string(b))
 	tree := NewTree(nil)
-	tree.behindLinks = 300
+	tree.maxThroughLinks = 300
 	var told []string
 	tree.Warn = func(d *diag.Diagnostic) { told = append(told, d.Error()) }
 	for _, glob := range []string{"a/**/file", "a/**/[f]ile"} {
-		told, tree.told = nil, nil
-		got, err := tree.Glob(t.Context(), root, patterns(glob), false)
+		told, tree.warned = nil, nil
+		got, err := tree.Names(t.Context(), root, patterns(glob), false)
 		if err != nil || slices.Contains(got, "a/b/c/file") != (glob == "a/**/file") || len(told) != 1 || !strings.Contains(told[0], "too many ways through links") {
 			t.Errorf("%s: %d files, %v, told %q", glob, len(got), err, told)
 		}

@@ -1,0 +1,204 @@
+package glob
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Digest is the SHA-256 of a file's content. The zero Digest means that there is
+// none that can be read.
+type Digest [sha256.Size]byte
+
+// String returns the digest in hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// Content is the content of a file as it was with a Stat.
+type Content struct {
+	Stat   Stat
+	Digest Digest
+	Young  bool // Stat proves nothing: read it again next time
+}
+
+// Digests returns the content of the files that Find finds, by absolute path. Files
+// whose Stat is known are not read again. The only error is that of ctx.
+func (t *Tree) Digests(ctx context.Context, dir string, ps []Pattern, gitignore bool) (map[string]Digest, error) {
+	found, err := t.Find(ctx, dir, ps, gitignore)
+	if err != nil {
+		return nil, err
+	}
+	contents := make([]Content, len(found.Files))
+	todo := make([]int32, len(found.Files))
+	for i := range todo {
+		todo[i] = int32(i)
+	}
+	if err := t.Read(ctx, found.Files, todo, contents); err != nil {
+		return nil, err
+	}
+	digests := make(map[string]Digest, len(found.Files))
+	for i, f := range found.Files {
+		digests[f.Path()] = contents[i].Digest
+	}
+	return digests, nil
+}
+
+// DigestOf returns the content of one file, as [Tree.Digests] has it.
+func DigestOf(ctx context.Context, path string) Digest {
+	st, err := statPath(path, true)
+	if err != nil {
+		if target, e := readlink(path); e == nil {
+			return linkDigest(target)
+		}
+	}
+	switch {
+	case err != nil || st.isDir():
+		return Digest{}
+	case !st.Regular():
+		return notContent
+	}
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	return hashFile(ctx, path, buf[:])
+}
+
+// Read makes the content of the files known whose index is in todo, on all
+// processors, and puts it into contents, which is indexed as files is. The only
+// error is that of ctx.
+func (t *Tree) Read(ctx context.Context, files []File, todo []int32, contents []Content) error {
+	if len(todo) == 0 {
+		return nil
+	}
+	var next atomic.Int32
+	work := func() {
+		buf := buffers.Get().(*buffer)
+		defer buffers.Put(buf)
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(todo) || ctx.Err() != nil {
+				return
+			}
+			f := files[todo[i]]
+			c, ok := t.known(f)
+			if !ok {
+				c = f.read(ctx, buf)
+				if c.Digest != (Digest{}) && ctx.Err() == nil {
+					t.remember(f, c)
+				}
+			}
+			contents[todo[i]] = c
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(todo)/8, 8) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// known returns what an earlier reading in this process found, if it still
+// counts.
+func (t *Tree) known(f File) (Content, bool) {
+	var c Content
+	if f.d == named {
+		t.mu.Lock()
+		c = t.contents[f.e.name]
+		t.mu.Unlock()
+	} else {
+		f.d.mu.Lock()
+		if f.e.content != nil {
+			c = *f.e.content
+		}
+		f.d.mu.Unlock()
+	}
+	return c, !c.Young && c.Stat == f.e.st && c.Digest != (Digest{})
+}
+
+func (t *Tree) remember(f File, c Content) {
+	if f.d == named {
+		t.mu.Lock()
+		if t.contents == nil {
+			t.contents = map[string]Content{}
+		}
+		t.contents[f.e.name] = c
+		t.mu.Unlock()
+		return
+	}
+	f.d.mu.Lock()
+	f.e.content = &c
+	f.d.mu.Unlock()
+}
+
+func (f File) read(ctx context.Context, buf *buffer) Content {
+	c := Content{Stat: f.e.st, Young: f.e.st.Young(time.Now())}
+	switch {
+	case f.Dangling():
+		c.Digest = linkDigest(f.Target())
+	case f.e.st.Regular():
+		c.Digest = hashFile(ctx, f.Path(), buf[:])
+	default:
+		c.Digest = notContent
+	}
+	return c
+}
+
+// notContent stands for the content of what is neither file nor directory.
+var notContent = Digest{1}
+
+// linkDigest stands for the content of a link that leads nowhere.
+func linkDigest(target string) Digest { return sha256.Sum256([]byte("link\x00" + target)) }
+
+type buffer [128 << 10]byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// Open opens a file for reading. It does not wait for what has become a pipe.
+func (f File) Open() (*os.File, error) { return open(f.Path()) }
+
+func open(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|noWait, 0) }
+
+// Unreadable returns why a file cannot be read; nil if it can.
+func (f File) Unreadable() error {
+	r, err := f.Open()
+	if err != nil {
+		return reason(err)
+	}
+	r.Close()
+	return nil
+}
+
+// hashFile returns the digest of a file's content, or the zero Digest.
+func hashFile(ctx context.Context, p string, buf []byte) (d Digest) {
+	f, err := open(p)
+	if err != nil {
+		return Digest{}
+	}
+	defer f.Close()
+	n, err := io.ReadFull(f, buf)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		return sha256.Sum256(buf[:n])
+	}
+	h := sha256.New()
+	for err == nil {
+		if ctx.Err() != nil {
+			return Digest{}
+		}
+		h.Write(buf[:n])
+		n, err = f.Read(buf)
+	}
+	if err != io.EOF {
+		return Digest{}
+	}
+	h.Sum(d[:0])
+	return d
+}

@@ -1,0 +1,164 @@
+package glob
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// errPattern ends the work on a pattern that matches nothing at all: it is no pattern, or
+// an alternative of its braces is missing.
+var errPattern = errors.New("pattern cannot be answered")
+
+// Set is the files that patterns match, sorted by path, each once.
+type Set struct {
+	Files     []File
+	Unmatched []Pattern // those that take nothing away and match nothing
+}
+
+// Find returns the files that patterns match, which are relative to dir, without
+// those that git ignores if so said. A pattern that is wrong matches nothing. The
+// only error is that of ctx.
+func (t *Tree) Find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (Set, error) {
+	return t.findBy(ctx, dir, ps, gitignore, (*Tree).match)
+}
+
+// FindGenerated is Find for what is generated: a directory is there by what is in
+// it, where a pattern matches no file. What git ignores counts.
+func (t *Tree) FindGenerated(ctx context.Context, dir string, ps []Pattern) (Set, error) {
+	return t.findBy(ctx, dir, ps, false, (*Tree).matchGenerated)
+}
+
+// Names returns what Find finds by names relative to dir, with "../" where they
+// stand outside. A link that leads nowhere is no file.
+func (t *Tree) Names(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
+	s, err := t.Find(ctx, dir, ps, gitignore)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(s.Files))
+	for _, f := range s.Files {
+		if !f.Dangling() {
+			prefix, name := f.Place(dir)
+			out = append(out, prefix+name)
+		}
+	}
+	return out, nil
+}
+
+// matcher answers one pattern, as Tree.match does.
+type matcher func(t *Tree, ctx context.Context, dir, glob string) ([]File, []skipped, error)
+
+func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore bool, match matcher) (s Set, err error) {
+	var omitted omissions
+	for _, p := range ps {
+		found, skipped, err := match(t, ctx, dir, p.Glob)
+		if err != nil {
+			return Set{}, err
+		}
+		if p.Exclude {
+			s.Files = without(s.Files, found)
+			omitted = omitted.without(skipped, p.Glob)
+			continue
+		}
+		omitted = omitted.add(skipped, p)
+		if gitignore {
+			found = t.withoutIgnored(dir, found)
+		}
+		if len(found) == 0 {
+			s.Unmatched = append(s.Unmatched, p)
+		}
+		s.Files = union(s.Files, found)
+	}
+	t.warn(dir, omitted, s.Files)
+	return s, nil
+}
+
+// match answers one pattern, and tells what it had to leave out. The only error is that
+// of ctx.
+func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	base, rest := anchor(dir, glob)
+	if plain(rest, "") {
+		found, skipped := t.named(base + rest)
+		return found, skipped, nil
+	}
+	w := &walk{t: t, ctx: ctx}
+	err := w.recursive(base, rest)
+	if err == errNotRecursive {
+		w.found, w.skipped = w.found[:0], nil
+		literal, unquoted := unquote(rest)
+		switch {
+		case simple(rest):
+			err = w.segments(base, rest)
+		case unquoted:
+			err = w.segments(base, literal)
+		default:
+			err = w.shell(base, rest)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, w.skipped, nil
+	}
+	return sorted(w.found), w.skipped, nil
+}
+
+// matchGenerated is match as FindGenerated has it.
+func (t *Tree) matchGenerated(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
+	found, skipped, err := t.match(ctx, dir, glob)
+	if err != nil || len(found) > 0 {
+		return found, skipped, err
+	}
+	return t.match(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*")
+}
+
+// named returns the file at a path, if there is one.
+func (t *Tree) named(path string) ([]File, []skipped) {
+	e, err := t.file(path)
+	switch {
+	case err != nil:
+		return nil, []skipped{{path, err}}
+	case e == nil:
+		return nil, nil
+	}
+	found := []File{{named, e}}
+	if e.kind == isDangling {
+		return found, []skipped{{path, errDangling}}
+	}
+	return found, nil
+}
+
+// named takes the file at a path, if there is one.
+func (w *walk) named(path string) {
+	found, skipped := w.t.named(path)
+	w.found = append(w.found, found...)
+	for _, s := range skipped {
+		w.skip(s)
+	}
+}
+
+// walk is one pattern on its way through the directories.
+type walk struct {
+	t     *Tree
+	ctx   context.Context
+	found []File
+	wg    sync.WaitGroup
+	wrong atomic.Pointer[error] // why a recursive walk is given up
+
+	links        int // that a walk by segments has followed to where it is
+	throughLinks int // directories it has looked at through links inside one another
+
+	mu      sync.Mutex // guards skipped
+	skipped []skipped
+}
+
+// isNotDir reports whether a path goes through something that is no directory.
+func isNotDir(err error) bool { return errors.Is(err, errNotDir) || errors.Is(err, fs.ErrNotExist) }
