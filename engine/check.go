@@ -34,9 +34,7 @@ func Check(w *schema.Workflow) diag.List {
 	for _, t := range w.Tasks {
 		about := fmt.Sprintf("task %q: ", t.Name)
 		options(t.Pos, about, t.Set, t.Shopt)
-		for i := range t.Cmds {
-			options(t.Cmds[i].Pos, about, t.Cmds[i].Set, t.Cmds[i].Shopt)
-		}
+		schema.EachCommand(t.Cmds, func(c *schema.Command) { options(c.Pos, about, c.Set, c.Shopt) })
 	}
 	b := bashCheck{list: &list, w: w, seen: map[schema.Text]bool{}}
 	b.all()

@@ -159,13 +159,8 @@ func (c *checker) script(p Place, text Text) {
 		return
 	}
 	c.parsed[text] = true
-	about := p.About()
-	if p.Key == KeyCmd {
-		about += "command"
-	}
-	about = strings.TrimSuffix(about, ": ")
 	if err := limit.Shell(text.S); err != nil {
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s is no script for weft's own shell: %v", about, err), "", "put it into a file of its own, or write shell: bash")
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s is no script for weft's own shell: %v", p.About(), p.What(), err), "", "put it into a file of its own, or write shell: bash")
 		return
 	}
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
@@ -173,7 +168,7 @@ func (c *checker) script(p Place, text Text) {
 		if cutByComma(text, err) {
 			fix = "between brackets a comma ends a text: put quotes around all of it"
 		}
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s is no valid shell script: %v", about, err), "", fix)
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s is no valid shell script: %v", p.About(), p.What(), err), "", fix)
 	}
 }
 

@@ -47,9 +47,9 @@ func TestCheck(t *testing.T) {
 			"T:1:29: task \"a\": command is no valid shell script: 1:2: reached EOF without closing quote `\"`; between brackets a comma ends a text: put quotes around all of it"},
 		{"tasks: {a: {aliases: [b, a]}, b: }", `warning: T:1:9: task "a": its alias "b" is never used; it is the name of the task at T:1:31; choose another alias`},
 		{"tasks: {a: x, b: y, a: z}", `warning: T:1:21: task "a" is defined again; the one in line 1 is never used; remove or rename one of them`},
-		{"vars: {V: {sh: '('}}\ntasks: {a: {env: {E: {sh: 'if true'}}, stop: {cmd: '}'}, cmds: [{task: a, vars: {X: {sh: ')'}}}]}}", `T:1:8: variable "V" is no valid shell script: 1:1: ` + "`(` must be followed by a statement list; the numbers are line and column inside the script\n" +
-			`T:2:82: task "a": variable "X" is no valid shell script: 1:1: ` + "`)` can only be used to close a subshell; the numbers are line and column inside the script\n" +
-			`T:2:19: task "a": variable "E" is no valid shell script: 1:1: ` + "`if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
+		{"vars: {V: {sh: '('}}\ntasks: {a: {env: {E: {sh: 'if true'}}, stop: {cmd: '}'}, cmds: [{task: a, vars: {X: {sh: ')'}}}]}}", `T:1:8: variable "V": sh is no valid shell script: 1:1: ` + "`(` must be followed by a statement list; the numbers are line and column inside the script\n" +
+			`T:2:82: task "a": variable "X": sh is no valid shell script: 1:1: ` + "`)` can only be used to close a subshell; the numbers are line and column inside the script\n" +
+			`T:2:19: task "a": variable "E": sh is no valid shell script: 1:1: ` + "`if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
 			`T:2:52: task "a": stop.cmd is no valid shell script: 1:1: ` + "`}` can only be used to close a block; the numbers are line and column inside the script"},
 		{"tasks: {a: {cmds: [{shell: zsh, parallel: ['for x (a b) echo']}, {parallel: [{cmd: 'for x (a b) echo', shell: zsh}]}]}}", ``},
 		{"tasks: {a: {generates: [f]}, b: {generates: [f], stdin: {output: a}}}", ``},

@@ -112,6 +112,12 @@ var textKeys = [...]struct {
 	KeyStderrFile:      {name: "stderr", part: ".file", many: true, kind: Path},
 }
 
+// String returns the key as it is written, with those around it: "stdin.text".
+func (k Key) String() string { return textKeys[k].name }
+
+// OfProcesses reports whether k is one of the keys about processes: see [Processes].
+func (k Key) OfProcesses() bool { return k >= KeyStopCmd }
+
 // Place tells where a text stands.
 type Place struct {
 	Task    *Task    // nil: outside of all tasks
@@ -183,22 +189,29 @@ func (p *Place) Interpreter(w *Workflow) *Interpreter {
 	return in
 }
 
-// About begins a message about the text at p, with what it is where a task has many:
-// `task "build": status: `, `variable "X": `.
+// About begins a message about the text at p: `task "build": `, `variable "X": `.
 func (p *Place) About() string {
 	about := ""
 	if p.Task != nil {
 		about = fmt.Sprintf("task %q: ", p.Task.Name)
 	}
-	switch {
-	case p.Var != nil:
+	if p.Var != nil {
 		about += fmt.Sprintf("variable %q: ", p.Var.Name)
-	case p.Key == KeyPrecondition:
-		about += "precondition: "
-	case p.Key == KeyIf || p.Key == KeyStatus || p.Key == KeyStopCmd:
-		about += textKeys[p.Key].name + ": "
 	}
 	return about
+}
+
+// What names the text at p, a script, in a message: "command", "status".
+func (p *Place) What() string {
+	switch {
+	case p.Var != nil:
+		return "sh"
+	case p.Key == KeyCmd:
+		return "command"
+	case p.Key == KeyPrecondition:
+		return "precondition"
+	}
+	return p.Key.String()
 }
 
 // Path names the place inside its task, or its file: "cmds[2].stdin.text". It is made

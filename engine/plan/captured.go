@@ -45,8 +45,11 @@ func (c *captured) find(w *schema.Workflow) {
 		if !asks {
 			continue
 		}
-		var f facts
-		f.findReads(t)
+		f := facts{task: t}
+		schema.EachText(t, func(p schema.Place, text schema.Text) {
+			f.text(&p, text)
+			f.namesOutputs(&p, text)
+		})
 		for _, o := range f.outputs {
 			if o.Literal { // others are an error where they stand
 				name(o.Task)

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +43,8 @@ type facts struct {
 	// process is that of the commands which say nothing of their own; nil if it must
 	// be bound for each.
 	process *Process
+	// bindProcess tells that keys of the task about processes hold templates.
+	bindProcess bool
 	// commands are those of a static task, once making is done.
 	commands []Command
 	making   sync.Once
@@ -80,20 +81,21 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	if run == "" {
 		run = x.o.Workflow.Run.S
 	}
-	f := &facts{task: t, workflow: x.o.Workflow, mode: modeOf(run), static: isStatic(t)}
-	if t.Processes == nil && len(t.Set) == 0 && len(t.Shopt) == 0 {
+	f := &facts{task: t, workflow: x.o.Workflow, mode: modeOf(run), static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
+	names := x.outputs()
+	schema.EachText(t, func(p schema.Place, text schema.Text) {
+		f.text(&p, text)
+		if names {
+			f.namesOutputs(&p, text)
+		}
+	})
+	schema.EachCommand(t.Cmds, f.command)
+	switch {
+	case f.bindProcess:
+	case t.Processes == nil && len(t.Set) == 0 && len(t.Shopt) == 0:
 		f.process = x.process
-	} else if staticProcesses(t.Processes) {
+	default:
 		f.process = f.ownProcess()
-	}
-	if x.outputs() {
-		f.findOutputs(t)
-	}
-	f.findStdin(t)
-	f.later, f.calls, f.fails = isLater(t, f.late), callsTasks(t.Cmds), x.o.Resolver.CanFail(t.Vars)
-	if len(t.Sources) > 0 {
-		f.checksum = mentions(t, "CHECKSUM")
-		f.timestamp = mentions(t, "TIMESTAMP")
 	}
 	if !known.CompareAndSwap(nil, f) {
 		return known.Load()
@@ -101,102 +103,49 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	return f
 }
 
+// text notes what a text makes true of the task.
+func (f *facts) text(p *schema.Place, text schema.Text) {
+	if p.Key == schema.KeyStdinTask {
+		f.streams = append(f.streams, p.Processes().Stdin)
+	}
+	if len(f.task.Sources) > 0 && fingerprinted(p) {
+		f.checksum = f.checksum || strings.Contains(text.S, "CHECKSUM")
+		f.timestamp = f.timestamp || strings.Contains(text.S, "TIMESTAMP")
+	}
+	when := phaseOf(p)
+	if when < needed || p.Need || !p.Expands(text) {
+		return
+	}
+	f.static = false
+	f.bindProcess = f.bindProcess || p.Command == nil && p.Key.OfProcesses()
+	f.later = f.later || when == afterwards
+}
+
+// namesOutputs notes the outputs that a text names.
+func (f *facts) namesOutputs(p *schema.Place, text schema.Text) {
+	refs := outputRefs(p, text.S)
+	if len(refs) == 0 || phaseOf(p) == unused {
+		return
+	}
+	if d := misplaced(p, text); d != nil {
+		f.misplaced = append(f.misplaced, d)
+		return
+	}
+	f.late, f.later = true, true
+	for _, ref := range refs {
+		f.outputs = append(f.outputs, outputName{ref, text.Pos})
+	}
+}
+
+// command notes what a command makes true of the task.
+func (f *facts) command(c *schema.Command) {
+	if c.Kind == schema.Call {
+		f.calls = true
+	}
+	if len(c.Vars) > 0 || c.HasOptions() && c.For != nil {
+		f.static = false
+	}
+	f.later = f.later || c.Defer && f.bindProcess
+}
+
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
-
-func isStatic(t *schema.Task) bool {
-	if isTemplate(t.Label.S) || isTemplate(t.Prefix.S) || isTemplate(t.Method.S) || t.If.S != "" {
-		return false
-	}
-	for _, ts := range [...][]schema.Text{t.Status, t.Prompt} {
-		for _, text := range ts {
-			if isTemplate(text.S) {
-				return false
-			}
-		}
-	}
-	for _, gs := range [...][]schema.Glob{t.Sources, t.Generates} {
-		for _, g := range gs {
-			if isTemplate(g.Pattern.S) {
-				return false
-			}
-		}
-	}
-	for _, o := range t.Outputs {
-		if isTemplate(o.From.S) {
-			return false
-		}
-	}
-	for _, p := range t.Preconditions {
-		if isTemplate(p.Cmd.S) || isTemplate(p.Msg.S) {
-			return false
-		}
-	}
-	return staticProcesses(t.Processes) && staticCommands(t.Cmds)
-}
-
-func staticCommands(cs []schema.Command) bool {
-	for i := range cs {
-		c := &cs[i]
-		if c.For != nil || len(c.Vars) > 0 || isTemplate(c.Text.S) || isTemplate(c.If.S) {
-			return false
-		}
-		if slices.ContainsFunc(c.Members, emptyScript) {
-			return false // binding leaves them out
-		}
-		if c.CommandOptions != nil && (c.Processes != nil && !staticProcesses(c.Processes) || !staticCommands(c.Members)) {
-			return false
-		}
-	}
-	return true
-}
-
-func emptyScript(c schema.Command) bool { return c.Kind == schema.Shell && c.Text.S == "" }
-
-// staticProcesses reports whether nothing in p is a template.
-func staticProcesses(p *schema.Processes) bool {
-	if p == nil {
-		return true
-	}
-	if isTemplate(p.Stop.Command.S) || p.Stdin != nil && (isTemplate(p.Stdin.Text.S) || len(p.Stdin.Vars) > 0) {
-		return false
-	}
-	for _, sinks := range [...][]schema.Sink{p.Stdout, p.Stderr} {
-		for _, s := range sinks {
-			if isTemplate(s.File.S) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// mentions reports whether t names word where CHECKSUM and TIMESTAMP are defined.
-func mentions(t *schema.Task, word string) bool {
-	for _, cs := range [...][]schema.Command{t.Cmds, t.Deps} {
-		for i := range cs {
-			if strings.Contains(cs[i].Text.S, word) || varsMention(cs[i].Vars, word) {
-				return true
-			}
-		}
-	}
-	for _, s := range t.Status {
-		if strings.Contains(s.S, word) {
-			return true
-		}
-	}
-	for _, p := range t.Preconditions {
-		if strings.Contains(p.Cmd.S, word) || strings.Contains(p.Msg.S, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func varsMention(vs schema.Vars, word string) bool {
-	for _, v := range vs {
-		if text, ok := v.Value.(string); ok && strings.Contains(text, word) || strings.Contains(v.Text, word) {
-			return true
-		}
-	}
-	return false
-}

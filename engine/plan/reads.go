@@ -44,55 +44,30 @@ func someNameOutputs(w *schema.Workflow) bool {
 	return false
 }
 
-// findReads finds what a task reads of others: outputs that its texts name, and
-// what is its stdin.
-func (f *facts) findReads(t *schema.Task) {
-	f.findOutputs(t)
-	f.findStdin(t)
-}
-
-func (f *facts) findOutputs(t *schema.Task) {
-	eachText(t, func(in where, text schema.Text) {
-		refs := vars.OutputRefs(text.S)
-		if len(refs) == 0 {
-			return
-		}
-		switch in {
-		case inCmds, inEnv, inOutputs, inPreconditions, inPrompt, inStatus:
-			for _, ref := range refs {
-				f.outputs = append(f.outputs, outputName{ref, text.Pos})
-			}
-		default:
-			f.misplaced = append(f.misplaced, misplaced(fmt.Sprintf("task %q: ", t.Name), in, text.Pos))
-		}
-	})
-	f.late = len(f.outputs) > 0
-}
-
-func (f *facts) findStdin(t *schema.Task) {
-	f.findStreams(t.Processes)
-	f.findStreamsOf(t.Cmds)
-}
-
-// findStreams notes a task whose output is read as stdin.
-func (f *facts) findStreams(p *schema.Processes) {
-	if p != nil && p.Stdin != nil && (p.Stdin.Kind == schema.StdinFrom || p.Stdin.Kind == schema.StdinOutput) {
-		f.streams = append(f.streams, p.Stdin)
+// misplaced is what is wrong with {{output}} in the text at p, which names one; nil if
+// nothing is.
+func misplaced(p *schema.Place, text schema.Text) *diag.Diagnostic {
+	when := phaseOf(p)
+	if p.Task != nil && (when >= body || p.Key == schema.KeyEnv) {
+		return nil
 	}
-}
-
-func (f *facts) findStreamsOf(cs []schema.Command) {
-	for i := range cs {
-		if cs[i].CommandOptions != nil {
-			f.findStreams(cs[i].Processes)
-			f.findStreamsOf(cs[i].Members)
-		}
+	about := ""
+	if p.Task != nil {
+		about = fmt.Sprintf("task %q: ", p.Task.Name)
 	}
-}
-
-// misplaced is what is wrong with {{output}} in a text that is computed too early.
-func misplaced(about string, in where, pos diag.Pos) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: pos, Kind: diag.Other, What: fmt.Sprintf("%s{{output}} cannot stand in %s", about, in),
+	in, _, _ := strings.Cut(p.Key.String(), ".")
+	switch {
+	case p.Kind() == schema.Literal:
+		return &diag.Diagnostic{Pos: text.Pos, Kind: diag.Other, What: about + "{{output}} cannot stand in the list of a for",
+			Why: "the items of a list are no templates", Fix: "loop in the command itself, as in: for x in {{output …}}; do …; done"}
+	case p.Key == schema.KeyIncludeVars:
+		in = "vars of an include"
+	case p.Task == nil && p.Key == schema.KeyEnv:
+		in = "global env"
+	case when == needed:
+		in = "deps"
+	}
+	return &diag.Diagnostic{Pos: text.Pos, Kind: diag.Other, What: fmt.Sprintf("%s{{output}} cannot stand in %s", about, in),
 		Why: "that is computed before any need has run", Fix: "use it in cmds, env, stdin.text, status or preconditions"}
 }
 

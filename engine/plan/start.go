@@ -27,35 +27,17 @@ func (x *Expander) refsOf(t *schema.Task, f *facts) vars.Refs {
 		return *refs
 	}
 	var refs vars.Refs
-	eachText(t, func(in where, text schema.Text) {
-		if in != inDeps && in != inVars {
-			x.o.Resolver.AddRefs(&refs, text.S)
+	schema.EachText(t, func(p schema.Place, text schema.Text) {
+		switch when := phaseOf(&p); {
+		case when == unused || when == referred || when == needed:
+		case p.Key == schema.KeyRequiredName && t.Requires[p.Index].Ref == "" && t.Requires[p.Index].Enum == nil:
+			// It must be there; what it is makes no difference.
+		case p.Expands(text):
+			x.o.Resolver.AddRefs(&refs, template(&p, text.S))
 		}
 	})
 	f.refs.Store(&refs)
 	return refs
-}
-
-// isLater reports whether t has texts that are expanded when other commands of it
-// have run.
-func isLater(t *schema.Task, late bool) bool {
-	if late {
-		return true
-	}
-	for i := range t.Cmds {
-		c := &t.Cmds[i]
-		if c.Defer && (len(c.Vars) > 0 || isTemplate(c.Text.S) || !staticProcesses(t.Processes)) {
-			return true
-		}
-	}
-	return false
-}
-
-// callsTasks reports whether one of cs is a call, or has one among its members.
-func callsTasks(cs []schema.Command) bool {
-	return slices.ContainsFunc(cs, func(c schema.Command) bool {
-		return c.Kind == schema.Call || c.CommandOptions != nil && callsTasks(c.Members)
-	})
 }
 
 // foreseen are the calls whose tasks have been looked at, with all that they call.

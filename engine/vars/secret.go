@@ -93,35 +93,11 @@ func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 	if !w.Secrets {
 		return
 	}
-	seen := map[*schema.Include]bool{}
-	look := func(lists ...schema.Vars) {
-		for _, vs := range lists {
-			for i := range vs {
-				if vs[i].Secret {
-					f(&vs[i])
-				}
-			}
+	schema.EachVar(w, func(v *schema.Var) {
+		if v.Secret {
+			f(v)
 		}
-	}
-	var calls func(cs []schema.Command)
-	calls = func(cs []schema.Command) {
-		for i := range cs {
-			look(cs[i].Vars)
-			if o := cs[i].CommandOptions; o != nil {
-				calls(o.Members)
-			}
-		}
-	}
-	look(w.Vars, w.Env)
-	for _, t := range w.Tasks {
-		look(t.Vars, t.Env)
-		calls(t.Cmds)
-		calls(t.Deps)
-		if in := t.Include; in != nil && !seen[in] {
-			seen[in] = true
-			look(in.Vars, in.FileVars)
-		}
-	}
+	})
 }
 
 // TellPart tells of a part of the value of name, a secret variable, that is used by itself.
