@@ -40,7 +40,7 @@ func (p *Plan) order() (before, after lists) {
 	before.first, after.first = make([]int32, n+1), make([]int32, n+1)
 	for i, needs := range p.Needs {
 		for _, need := range needs {
-			if need.When.orders() {
+			if !need.When.Outlives() {
 				edges++
 				after.first[need.Step]++
 			}
@@ -56,7 +56,7 @@ func (p *Plan) order() (before, after lists) {
 	before.to, after.to = make([]int32, 0, edges), make([]int32, edges)
 	for i, needs := range p.Needs {
 		for _, need := range needs {
-			if need.When.orders() {
+			if !need.When.Outlives() {
 				before.to = append(before.to, need.Step)
 				after.first[need.Step]--
 				after.to[after.first[need.Step]] = int32(i)

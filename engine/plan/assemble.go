@@ -32,8 +32,11 @@ func (a *assembler) add(s *Step) int32 {
 	if len(s.needs) > 0 && !s.known.Load() {
 		needs = make([]Need, len(s.needs))
 		for i, n := range s.needs {
-			needs[i] = Need{Step: a.add(n.step), When: n.when, Limit: n.limit}
-			a.together = a.together || n.when == Together
+			needs[i].Step = a.add(n.step)
+			if n.terms != nil {
+				needs[i].When, needs[i].Limit = n.terms.when, n.terms.limit
+				a.together = a.together || n.terms.when == Together
+			}
 		}
 	}
 	i := int32(len(a.p.Steps))

@@ -200,7 +200,7 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if match != nil {
 		name = ResolveStars(name, match)
 	}
-	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, facts: f, args: c.Vars}
+	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, Failfast: t.Failfast, Slots: 1, facts: f, args: c.Vars}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
 	if c.From != nil {
 		s.depth, s.nested = c.From.depth+1, c.From.nested
@@ -293,6 +293,10 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 	s.needs = make([]need, 0, len(s.Task.Deps))
 	for i := range s.Task.Deps {
 		d := &s.Task.Deps[i]
+		var asked *terms
+		if d.Timeout > 0 {
+			asked = &terms{limit: d.Timeout}
+		}
 		err := e.eachNeed(ctx, s, d, func(c Call) {
 			if e.exploded {
 				return
@@ -305,7 +309,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 				problems = multierror.Append(problems, Problems(err)...)
 				return
 			}
-			s.needs = append(s.needs, need{step: step, limit: d.Timeout})
+			s.needs = append(s.needs, need{step, asked})
 		})
 		if err != nil {
 			return err

@@ -20,6 +20,5 @@ type Need struct {
 	When  When
 }
 
-// orders reports whether nothing of the need can run beside the step that has it,
-// or beside what needs that.
-func (w When) orders() bool { return w != Started && w != Ready }
+// Outlives reports whether the need may go on when the step that has it has ended.
+func (w When) Outlives() bool { return w == Started || w == Ready }

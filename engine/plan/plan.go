@@ -62,14 +62,16 @@ type Step struct {
 	Key    Key      // identity of a shared step; zero for `run: always`
 	Pos    diag.Pos // of the call
 	From   *Step    // the step that needs or calls it first; nil for the command line
-	Silent bool     // of the call, the task or the run
 	Skip   Skip     // why it will not run, if so
+	Silent bool     // of the call, the task or the run
 
+	Failfast bool // when one of its needs fails, those that only it needs are cancelled
 	// complete steps have their needs; only such are shared.
 	complete bool
 	known    atomic.Bool
-	depth    int32 // needs and calls above it
-	nested   int32 // calls from bodies above it
+	Slots    uint16 // how many it takes while it runs; more than there are: all
+	nested   int16  // calls from bodies above it
+	depth    int32  // needs and calls above it
 
 	facts *facts
 	args  schema.Vars
@@ -90,8 +92,13 @@ func (s *Step) Shared() bool { return s.Key != Key{} }
 // need is a [Need] before the steps of its plan have numbers.
 type need struct {
 	step  *Step
-	limit time.Duration
+	terms *terms // nil: it must end well, and may take as long as it likes
+}
+
+// terms are what a step asks of a need.
+type terms struct {
 	when  When
+	limit time.Duration
 }
 
 // Skip tells why a step ends at once, successfully.

@@ -30,14 +30,18 @@ func (host) Ask(context.Context, string, func() ([]string, error)) (string, erro
 	return "", plan.ErrCannotAsk
 }
 
-// workflow makes tasks that need each other: "a: b c".
+// workflow makes tasks that need each other: "a: b c"; a<w reads what w writes.
 func workflow(run string, lines ...string) *schema.Workflow {
 	file := &diag.File{Path: "/Taskfile.yml"}
 	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
 	w.Run.S = run
 	for _, line := range lines {
 		name, needs, _ := strings.Cut(line, ":")
+		name, writer, reads := strings.Cut(name, "<")
 		t := &schema.Task{Name: name, LocalName: name, File: file, TaskOptions: &schema.TaskOptions{}}
+		if reads {
+			t.Processes = &schema.Processes{Stdin: &schema.Stdin{Kind: schema.StdinFrom, Text: schema.Text{S: writer}}}
+		}
 		for _, n := range strings.Fields(needs) {
 			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
@@ -159,6 +163,33 @@ func TestAlone(t *testing.T) {
 			if got != want {
 				t.Fatalf("needs %v: step %d: alone %v, want %v", p.Needs, i, got, want)
 			}
+		}
+	}
+}
+
+// TestGangThatWaitsForItself: steps that are started together wait for nothing that waits
+// for one of them, over however many other gangs.
+func TestGangThatWaitsForItself(t *testing.T) {
+	for lines, want := range map[string]string{
+		"all: r|r<w: a|w:|a:":                     "",
+		"all: r|r<w: a|w:|a: w":                   `but "r" needs "a", which needs "w"`,
+		"all: r|r<w:|w: a|a:":                     "",
+		"all: r b|r<w: b|w:|b:":                   "",
+		"all: r|r<m: w|m<w:|w:":                   `but "r" needs "w"`,
+		"all: r s|r<w: x|w:|s<x: w|x:":            `but "r" needs "x", which is started together with "s", which needs "w"`,
+		"all: r s|r<w: s|w:|s<x: w|x:":            `but "r" needs "s", which needs "w"`,
+		"all: r s|r<w: a|w:|a: x|s<x: b|x:|b: w":  `but "r" needs "a", which needs "x", which is started together with "s", which needs "b", which needs "w"`,
+		"all: t r|t<u: x|u:|r<w: x|w:|s<x: w|x:|": "",
+		"all: t|t<u: r s|u:|r<w: x|w:|s<x: w|x:":  `but "r" needs "x", which is started together with "s", which needs "w"`,
+	} {
+		w := workflow("once", strings.Split(lines, "|")...)
+		_, err := expander(w).Expand(t.Context(), plan.Call{Name: "all"})
+		var d *diag.Diagnostic
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", lines, err)
+		case want != "" && (!errors.As(err, &d) || !strings.HasSuffix(d.Why, want)):
+			t.Errorf("%s: %v, want one whose reason ends in %s", lines, err, want)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
 			known = &s.needs[len(s.needs)-1]
 		}
 		if in.Kind == schema.StdinFrom {
-			known.when = Together
+			known.terms = &terms{when: Together}
 		}
 		if known.step.Task.Interactive {
 			return &diag.Diagnostic{Pos: in.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q reads what task %q writes, which is interactive", s.Name, known.step.Name),

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"errors"
+	"time"
 
 	"github.com/weftrun/weft/engine/event"
 )
@@ -10,44 +11,36 @@ import (
 // the executor returns.
 func (l *loop) cancel(n *node, cause error) {
 	switch n.state {
-	case settled:
-	case running, suspended:
-		if n.cancel != nil {
-			n.cancel(cause)
-		}
-	default:
+	case waiting, ready:
 		l.cancelNeeds(n, cause)
 		if n.state != settled {
-			l.settle(n, Outcome{Result: event.Cancelled, Err: cause})
+			l.settle(time.Now(), n, Outcome{Result: event.Cancelled, Err: cause})
 		}
+	default:
+		l.stop(n, cause)
+	}
+}
+
+// stop tells the body of n to end.
+func (l *loop) stop(n *node, cause error) {
+	if n.cancel != nil {
+		n.cancel(cause)
 	}
 }
 
 // cancelNeeds cancels the needs of n that nobody else waits for.
 func (l *loop) cancelNeeds(n *node, cause error) {
-	for _, edge := range n.batch.plan.Needs[n.index] {
-		need := n.batch.nodes[edge.Step]
-		if need.state == settled || len(need.callers) > 0 {
-			continue
-		}
-		if len(need.dependents) == 1 || allWaitFor(need.dependents, n) {
+	for need := range n.edges {
+		if need.onlyNeededBy(n) {
 			l.cancel(need, cause)
 		}
 	}
 }
 
-func allWaitFor(dependents []*node, n *node) bool {
-	for _, d := range dependents {
-		if d != n && !d.hopeless() {
-			return false
-		}
-	}
-	return true
-}
-
-func (l *loop) cancelRoots(b *batch, cause error) {
-	for _, i := range b.plan.Roots {
-		if n := b.nodes[i]; len(n.callers) <= 1 {
+// cancelEnds cancels what b waits for, and nobody else.
+func (l *loop) cancelEnds(b *batch, cause error) {
+	for n := range b.ends {
+		if len(n.callers) <= 1 {
 			l.cancel(n, cause)
 		}
 	}
@@ -56,16 +49,16 @@ func (l *loop) cancelRoots(b *batch, cause error) {
 // drain is called when the context of b is done. It settles the ready steps that are to
 // end, so that they need not wait for a slot to learn it.
 func (l *loop) drain(b *batch) {
-	l.leave(b)
-	var over []*node
+	l.withdraw(b)
+	var unwanted []*node
 	for _, e := range l.ready {
-		if n := e.node; n.state == ready && n.over() {
-			over = append(over, n)
+		if n := e.node; n.state == ready && n.unwanted() {
+			unwanted = append(unwanted, n)
 		}
 	}
-	for _, n := range over {
+	for _, n := range unwanted {
 		if n.state == ready {
-			l.settle(n, l.withoutRunning(n))
+			l.settle(time.Now(), n, n.withoutRunning())
 		}
 	}
 	l.ready.keep()

@@ -1,6 +1,8 @@
 package sched
 
 import (
+	"time"
+
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
@@ -23,14 +25,18 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 		}
 		seen[n] = true
 		for a := n.awaits; a != nil; a = a.alongside {
-			for _, i := range a.plan.Roots {
-				if path := visit(a.nodes[i]); path != nil {
+			for end := range a.ends {
+				if path := visit(end); path != nil {
 					return append(path, n)
 				}
 			}
 		}
 		for _, edge := range n.batch.plan.Needs[n.index] {
-			if path := visit(n.batch.nodes[edge.Step]); path != nil {
+			need := n.batch.nodes[edge.Step]
+			if need.decides(edge.When) {
+				continue
+			}
+			if path := visit(need); path != nil {
 				return append(path, n)
 			}
 		}
@@ -55,7 +61,7 @@ func (l *loop) abandon(b *batch, path []*node) {
 		n.callers = without(n.callers, b)
 		if n.batch == b && n.state != settled {
 			n.fault, n.dependents = nil, nil
-			l.settle(n, Outcome{Result: event.Cancelled, Err: err})
+			l.settle(time.Now(), n, Outcome{Result: event.Cancelled, Err: err})
 		}
 	}
 	b.err = err

@@ -8,32 +8,24 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Gangs. Steps that streams connect are started together, or one would wait for
-// another that waits for its slot. A gang is ready when all that its members need
-// has ended. It takes as many slots as it has members, all at once; one that is
-// larger than the limit runs alone. Its members settle in the order of the streams:
-// who is read before who reads it, so that a reader fails with what it has read.
+// Gang are steps that are started together, because some read what others write
+// while they run; or one would wait for another that waits for its slot. It is not
+// changed once one of them executes.
+//
+// A gang is ready when all that its members need is there. It takes the slots of all
+// its members at once; one that is larger than the limit runs alone. Its members
+// settle in the order of the streams: who is read before who reads it, so that a
+// reader fails with what it has read.
+type Gang struct {
+	// Readers are, for each step that is read, those that read it.
+	Readers map[*plan.Step][]*plan.Step
 
-// take and free count the slot of a step.
-func (l *loop) take(n *node) {
-	if !n.slotless {
-		l.active++
-	}
-}
-
-func (l *loop) free(n *node) {
-	if !n.slotless {
-		l.active--
-	}
-}
-
-// admitsAll reports whether n more steps may run beside active ones. Over a soft
-// limit one that is admitted brings the others with it.
-func (a *admission) admitsAll(active, n int) bool {
-	if !a.hard {
-		return a.admits(active)
-	}
-	return active+min(n, a.limit) <= a.limit
+	nodes   []*node
+	streams map[*node]*streams
+	weight  [settled + 1]int32 // of the members in each state
+	pending int                // members that are not ready yet
+	fault   *node              // a member that settled before they started
+	started bool
 }
 
 // streams are what connects a step with others of its gang.
@@ -41,12 +33,11 @@ type streams struct {
 	readers []*node  // read this one
 	writers int      // those it reads that have not settled
 	broken  *node    // one of those that failed
-	late    error    // one of those was started before
-	over    *Outcome // it has ended, and waits for those it reads
+	outcome *Outcome // of a step that has ended, and waits for those it reads
 }
 
-// streaming returns the streams of n, to be filled: its gang is made as its streams
-// are found, and joined with those of others when the plan has been looked through.
+// streaming returns the streams of n, to be filled: its gang is made when those of
+// the whole plan are known.
 func (b *batch) streaming(n *node) *streams {
 	if b.streams == nil {
 		b.streams = map[*node]*streams{}
@@ -67,29 +58,29 @@ func streamsOf(n *node) *streams {
 	return n.env.Gang.streams[n]
 }
 
-// EndedError is a stream of a step that had begun before its reader was planned.
-type EndedError struct {
+// StartedError is a stream of a step that was started before its reader was planned.
+type StartedError struct {
 	Reader, Writer *plan.Step
 }
 
-func (e *EndedError) Error() string {
+func (e *StartedError) Error() string {
 	return fmt.Sprintf("task %q reads what task %q writes while it runs, but that was started before; read the finished output instead: stdin: {output: %s}",
 		e.Reader.Label, e.Writer.Label, e.Writer.Name)
 }
 
 // connect makes reader read what writer writes.
-func (l *loop) connect(reader, writer *node) {
-	if writer.batch != reader.batch {
-		reader.batch.streaming(reader).late = &EndedError{Reader: reader.step, Writer: writer.step}
+func (b *batch) connect(reader, writer *node) {
+	if writer.batch != b {
+		reader.missed = &StartedError{Reader: reader.step, Writer: writer.step}
 		return
 	}
-	w := reader.batch.streaming(writer)
+	w := b.streaming(writer)
 	w.readers = append(w.readers, reader)
-	reader.batch.streaming(reader).writers++
+	b.streaming(reader).writers++
 }
 
 // gather makes the gangs of a plan.
-func (l *loop) gather(b *batch) {
+func (b *batch) gather() {
 	for _, members := range b.plan.Gangs {
 		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}, streams: map[*node]*streams{}}
 		for _, i := range members {
@@ -107,72 +98,67 @@ func (l *loop) gather(b *batch) {
 		g.pending = len(g.nodes)
 		b.individual = true
 	}
-	if !b.connected {
-		return
+	if b.connected {
+		b.weighNothing()
 	}
+	for _, n := range b.nodes {
+		if g := n.env.Gang; g != nil && n.batch == b {
+			g.weight[waiting] += n.weight
+		}
+	}
+}
+
+// weighNothing lets the roots of b, and what is started together with them, start
+// without waiting for slots: somebody who runs waits for them.
+func (b *batch) weighNothing() {
 	for _, i := range b.plan.Roots {
 		n := b.nodes[i]
 		if n.batch != b {
 			continue
 		}
-		n.slotless = true
+		n.weight = 0
 		if n.env.Gang != nil {
 			for _, m := range n.env.Gang.nodes {
-				m.slotless = true
+				m.weight = 0
 			}
 		}
 	}
 }
 
-// gathered notes that a member is ready, and readies the gang when all are.
-func (l *loop) gathered(n *node) {
+// memberReady notes that a member is ready, and readies its gang when all are.
+func (l *loop) memberReady(n *node) {
 	g := n.env.Gang
-	if g.fault == nil && (streamsOf(n).late != nil || n.hopeless()) {
+	if g.fault == nil && n.cannotStart() {
 		g.fault = n
 	}
 	if g.pending--; g.pending > 0 {
 		return
 	}
-	first := g.nodes[0]
-	switch {
-	case g.fault != nil:
+	if g.fault != nil {
 		l.giveUp(g)
-	case first.slotless:
-		l.startAll(first)
-	default:
-		l.ready.push(first)
+		return
 	}
+	l.enqueue(g.nodes[0])
 }
 
 // giveUp settles the members of a gang that cannot start, by the one that is at
 // fault.
 func (l *loop) giveUp(g *Gang) {
 	g.started = true
-	l.giveUpOne(g.fault)
-	for _, n := range g.nodes {
+	for _, n := range append([]*node{g.fault}, g.nodes...) {
 		if n.state == settled {
 			continue
 		}
-		if !n.hopeless() && streamsOf(n).late == nil {
+		if !n.cannotStart() {
 			n.fault = g.fault
 		}
-		l.giveUpOne(n)
+		l.settle(time.Now(), n, n.withoutRunning())
 	}
 }
 
-func (l *loop) giveUpOne(n *node) {
-	switch {
-	case n.state == settled:
-	case streamsOf(n).late != nil:
-		l.settle(n, Outcome{Result: event.Failed, Err: streamsOf(n).late})
-	default:
-		l.settle(n, l.withoutRunning(n))
-	}
-}
-
-// left notes that a member settled, in a state, before the gang has started: it
+// dropOut notes that a member settled, in a state, before its gang has started: that
 // never will.
-func (l *loop) left(n *node, was state) {
+func (l *loop) dropOut(n *node, in state) {
 	g := n.env.Gang
 	if g.started {
 		return
@@ -180,7 +166,7 @@ func (l *loop) left(n *node, was state) {
 	if g.fault == nil {
 		g.fault = n
 	}
-	if was == waiting {
+	if in == waiting {
 		g.pending--
 	}
 	if g.pending == 0 {
@@ -203,31 +189,30 @@ func (l *loop) startAll(n *node) {
 	}
 }
 
-// ended settles a step that has ended, when those it reads have settled.
-func (l *loop) ended(now time.Time, n *node, out Outcome) {
+// conclude settles a step whose body has ended, when those it reads have settled.
+func (l *loop) conclude(now time.Time, n *node, out Outcome) {
 	s := streamsOf(n)
 	if s == nil {
-		l.settleAt(now, n, out)
+		l.settle(now, n, out)
 		return
 	}
 	if s.writers > 0 {
-		s.over = &out
+		s.outcome = &out
+		l.set(n, ended, nil)
 		return
 	}
 	if out.Err == nil && s.broken != nil {
 		n.fault = s.broken
 		out.Result, out.Err = event.Skipped, s.broken.err
 	}
-	l.settleAt(now, n, out)
+	l.settle(now, n, out)
 	for _, r := range s.readers {
 		s := streamsOf(r)
 		if s.writers--; n.err != nil && s.broken == nil {
 			s.broken = n
 		}
-		if s.writers > 0 || s.over == nil {
-			continue
+		if s.writers == 0 && s.outcome != nil {
+			l.conclude(now, r, *s.outcome)
 		}
-		over := *s.over
-		l.ended(now, r, over)
 	}
 }

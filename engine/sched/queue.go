@@ -11,18 +11,19 @@ type entry struct {
 }
 
 func (q *queue) push(n *node) {
-	h := append(*q, entry{n.order, n})
+	e := entry{^n.batch.number<<32 | uint64(n.index), n}
+	h := append(*q, e)
 	*q = h
 	i := len(h) - 1
 	for i > 0 {
 		parent := (i - 1) / 2
-		if h[parent].order <= n.order {
+		if h[parent].order <= e.order {
 			break
 		}
 		h[i] = h[parent]
 		i = parent
 	}
-	h[i] = entry{n.order, n}
+	h[i] = e
 }
 
 // pop removes the first node. The queue must not be empty.

@@ -3,19 +3,13 @@
 // messages and share no memory with it. It declares [Executor], which knows how
 // a step is done, and knows itself only order, slots and cancellation.
 //
-// # States of a step
-//
-//	waiting ──▶ ready ──▶ running ──▶ settled
-//	   │          │        │    ▲        ▲
-//	   │          │        ▼    │        │
-//	   │          │      suspended       │   (its body awaits a call)
-//	   └──────────┴──────────────────────┘   (a need failed, or the run stops)
+// A step is in one [state], and one function changes it: loop.set.
 //
 // # Slots
 //
-// A slot belongs to a running step; a suspended one holds none, so calls nest
-// to any depth with one slot. With a hard limit that many steps run. Without
-// one the limit is soft, see admission.go.
+// A running step holds as many slots as it weighs; a suspended one holds none, so
+// calls nest to any depth with one slot. With a hard limit no more than that are
+// taken. Without one the limit is soft, see slots.go.
 //
 // # Order
 //
@@ -26,7 +20,6 @@ package sched
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
@@ -64,88 +57,6 @@ type Options struct {
 	Idle     func() bool       // whether a CPU was idle since the last call; nil asks the system
 }
 
-// Env is what an executing step has of its surroundings.
-type Env struct {
-	ID     event.StepID
-	Parent event.StepID
-	// Stdin tells that the step may read weft's standard input: nothing else
-	// can run beside it.
-	Stdin bool
-	// Gang is what the step is started together with; nil when it is alone.
-	Gang *Gang
-	node *node
-}
-
-// Gang are steps that are started together, because some read what others write
-// while they run. It is not changed once one of them executes.
-type Gang struct {
-	// Readers are, for each step that is read, those that read it.
-	Readers map[*plan.Step][]*plan.Step
-
-	nodes   []*node
-	streams map[*node]*streams
-	pending int   // members that are not ready yet
-	fault   *node // a member that ended before they started
-	started bool
-}
-
-// Emit hands an event to the run's sink.
-func (e *Env) Emit(ev event.Event) { e.node.batch.run.o.Emit(ev) }
-
-// Call runs a task called from the step's body and returns when it has settled.
-// The step holds no slot meanwhile. The error is that of the task.
-func (e *Env) Call(ctx context.Context, c plan.Call) error {
-	r := e.node.batch.run
-	p, err := r.o.Expander.Expand(ctx, c)
-	if err != nil {
-		return err
-	}
-	return r.submit(ctx, p, e.node, false).err
-}
-
-// CallConnected runs tasks called from the step's body that are connected to each
-// other, or to what runs already: connect is called with the place of each call and its
-// step before any starts, and they start without waiting for slots. The errors are those
-// of the calls.
-func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error) []error {
-	r := e.node.batch.run
-	errs := make([]error, len(calls))
-	fail := func(err error) []error {
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
-	}
-	p, err := r.o.Expander.Expand(ctx, calls...)
-	if err != nil {
-		return fail(err)
-	}
-	for i, root := range p.Roots {
-		if err := connect(i, p.Steps[root]); err != nil {
-			return fail(err)
-		}
-	}
-	b := r.submit(ctx, p, e.node, true)
-	for i, root := range p.Roots {
-		// The loop has settled them, and is done with that.
-		errs[i] = b.nodes[root].err
-	}
-	if b.err != nil && len(b.nodes) == 0 {
-		return fail(b.err)
-	}
-	return errs
-}
-
-// Release calls f while the step holds no slot.
-func (e *Env) Release(f func()) {
-	r := e.node.batch.run
-	r.mail <- message{release: e.node}
-	f()
-	b := &batch{run: r, caller: e.node, reply: make(chan error, 1)}
-	r.mail <- message{resume: b}
-	<-b.reply
-}
-
 // Run is the execution of one or more plans. Its methods are safe for
 // concurrent use.
 type Run struct {
@@ -155,17 +66,17 @@ type Run struct {
 	end  chan struct{} // closed when the loop has ended
 }
 
-// message is what the loop is told; exactly one of the fields is set.
+// message is what the loop is told; exactly one of the fields is set, and outcome
+// beside done.
 type message struct {
 	submit  *batch
-	done    *node
+	done    *node // its body has ended
 	outcome Outcome
-	release *node  // gives its slot back
-	resume  *batch // wants its caller's slot again
-	drain   *batch // its context is done
-	timeout *node  // took too long as a need
-	of      *node  // who needs it
-	after   time.Duration
+	serving *node   // is up
+	release *node   // gives its slots back
+	resume  *batch  // wants its caller's slots again
+	drain   *batch  // its context is done
+	expired *expiry // has taken too long
 }
 
 // Start returns a Run with its loop going. Close ends it.

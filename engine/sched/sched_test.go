@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,19 +23,36 @@ import (
 
 // fake is an Executor whose steps sleep (in virtual time), call and fail as
 // their commands say: "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit),
-// "wait" (for the end of the context).
+// "wait" (for the end of the context), "serve", "read NAME" (until that has ended).
 type fake struct {
-	mu    sync.Mutex // guards order
+	mu    sync.Mutex // guards order, ends
 	order []string   // in which steps began
+	ends  map[string]chan struct{}
 	now   atomic.Int32
 	most  atomic.Int32
 	mild  bool // a call with a limit may fail
+}
+
+// end is closed when the body of a step has ended.
+func (f *fake) end(name string) chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ends == nil {
+		f.ends = map[string]chan struct{}{}
+	}
+	if f.ends[name] == nil {
+		f.ends[name] = make(chan struct{})
+	}
+	return f.ends[name]
 }
 
 func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
 	f.mu.Lock()
 	f.order = append(f.order, s.Name)
 	f.mu.Unlock()
+	if env.Gang != nil {
+		defer close(f.end(s.Name))
+	}
 	n := f.now.Add(1)
 	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
 	}
@@ -52,6 +70,10 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 		case "wait":
 			<-ctx.Done()
 			return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
+		case "serve":
+			env.Serve()
+		case "read":
+			<-f.end(arg)
 		case "fail":
 			return sched.Outcome{Result: event.Failed, Err: errors.New("failed"), Code: 1}
 		case "call":
@@ -77,7 +99,9 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 }
 
 // workflow reads lines "name: need need | command; command". A leading "!"
-// makes a task `failfast`, a leading "1" `run: once`.
+// makes a task `failfast`, a leading "1" `run: once`; "name*3" takes three slots,
+// "name<other" reads what other writes while it runs, and the need "name@started" must
+// only have started.
 func workflow(lines string) *schema.Workflow {
 	file := &diag.File{Path: "/Taskfile.yml"}
 	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
@@ -94,9 +118,15 @@ func workflow(lines string) *schema.Workflow {
 			name = name[1:]
 			t.Run.S = "once"
 		}
+		name, writer, reads := strings.Cut(name, "<")
+		if reads {
+			t.Processes = &schema.Processes{Stdin: &schema.Stdin{Kind: schema.StdinFrom, Text: schema.Text{S: writer}}}
+		}
+		name, _, _ = strings.Cut(name, "*")
 		t.Name, t.LocalName = name, name
 		needs, cmds, _ := strings.Cut(rest, "|")
 		for _, n := range strings.Fields(needs) {
+			n, _, _ = strings.Cut(n, "@")
 			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
 		for _, c := range strings.Split(cmds, ";") {
@@ -109,11 +139,37 @@ func workflow(lines string) *schema.Workflow {
 	return w
 }
 
+// weigh gives the steps of p the weights, and their needs the conditions, that lines
+// give them.
+func weigh(p *plan.Plan, lines string) {
+	conditions := map[string]plan.When{"succeeded": plan.Succeeded, "ready": plan.Ready, "started": plan.Started, "ended": plan.Ended}
+	for line := range strings.Lines(lines) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		name, _, _ = strings.Cut(strings.TrimLeft(name, "!1"), "<")
+		name, weight, _ := strings.Cut(name, "*")
+		needs, _, _ := strings.Cut(rest, "|")
+		for i, s := range p.Steps {
+			if s.Name != name {
+				continue
+			}
+			if w, err := strconv.Atoi(weight); err == nil {
+				s.Slots = uint16(w)
+			}
+			for j, n := range strings.Fields(needs) {
+				if _, when, ok := strings.Cut(n, "@"); ok {
+					p.Needs[i][j].When = conditions[when]
+				}
+			}
+		}
+	}
+}
+
 type result struct {
 	f       *fake
 	err     error
 	took    time.Duration
 	settled map[string]event.Outcome
+	began   map[string]time.Duration // when it started
 	at      map[string]time.Duration // when it settled
 }
 
@@ -127,7 +183,7 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 		defer cancel(nil)
 		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
 		begin := time.Now()
-		r = result{f: &fake{mild: during == nil}, settled: map[string]event.Outcome{}, at: map[string]time.Duration{}}
+		r = result{f: &fake{mild: during == nil}, settled: map[string]event.Outcome{}, began: map[string]time.Duration{}, at: map[string]time.Duration{}}
 		var mu sync.Mutex
 		o.Executor, o.Expander = r.f, x
 		watch := o.Emit
@@ -135,10 +191,13 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 			if watch != nil {
 				watch(ev)
 			}
-			if s, ok := ev.(*event.StepSettled); ok {
-				mu.Lock()
-				r.settled[s.Name], r.at[s.Name] = s.Outcome, time.Since(begin)
-				mu.Unlock()
+			mu.Lock()
+			defer mu.Unlock()
+			switch ev := ev.(type) {
+			case *event.StepStarted:
+				r.began[ev.Name] = time.Since(begin)
+			case *event.StepSettled:
+				r.settled[ev.Name], r.at[ev.Name] = ev.Outcome, time.Since(begin)
 			}
 		}
 		if o.Idle == nil {
@@ -151,6 +210,7 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 		}
 		p, err := x.Expand(ctx, plan.Call{Name: "all"})
 		if err == nil {
+			weigh(p, lines)
 			err = s.Do(ctx, p)
 		}
 		r.err, r.took = err, time.Since(begin)

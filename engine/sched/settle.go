@@ -1,86 +1,49 @@
 package sched
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// settle gives n its outcome now.
-func (l *loop) settle(n *node, out Outcome) { l.settleAt(time.Now(), n, out) }
-
-// settleAt gives n its outcome and tells everyone who waits for it.
-func (l *loop) settleAt(now time.Time, n *node, out Outcome) {
-	if n.env.Gang != nil {
-		defer l.left(n, n.state)
-	}
-	n.state = settled
-	n.result = out.Result
+// settle gives n its outcome.
+func (l *loop) settle(now time.Time, n *node, out Outcome) {
 	if n.cancel != nil {
 		n.cancel(nil)
 	}
-	for _, t := range n.limits {
-		t.Stop()
-	}
+	n.ctx, n.cancel = nil, nil
 	if out.Err != nil {
 		n.err = plan.Wrap(n.step.Label, out.Err)
-		if late, ok := out.Err.(*TimedOut); ok && late.Need && n.fault == nil {
-			n.err = late
+		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Need && n.fault == nil {
+			n.err = timedOut
 		}
 	}
-	l.r.o.Emit(l.settledEvent(now, n, out))
-	n.ctx, n.cancel = nil, nil
-	dependents, callers := n.dependents, n.callers
-	n.dependents, n.callers = nil, nil
-	for _, d := range dependents {
-		d.needs--
-		if n.err != nil && d.fault == nil {
-			d.fault = n
-			if d.step.Task.Failfast || l.r.o.Failfast {
-				l.cancelNeeds(d, &StepFailed{Task: n.step.Label, Err: n.err})
-			}
-		}
-	}
-	for _, d := range dependents {
-		if d.needs == 0 && d.state == waiting {
-			l.becomeReady(d)
-		}
-	}
-	for _, b := range callers {
-		if n.err != nil && b.err == nil {
-			b.err = n.err
-			if l.r.o.Failfast {
-				l.cancelRoots(b, &StepFailed{Task: n.step.Label, Err: n.err})
-			}
-		}
-		if b.roots--; b.roots == 0 {
-			l.finish(b)
-		}
-	}
+	l.set(n, settled, n.settledEvent(now, out))
 }
 
-func (l *loop) settledEvent(now time.Time, n *node, out Outcome) event.Event {
+func (n *node) settledEvent(now time.Time, out Outcome) event.Event {
 	s := n.step
 	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
-		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Usage: out.Usage, Outputs: out.Outputs}
+		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Cause: n.fault.id(), Usage: out.Usage, Outputs: out.Outputs}
 	if !n.started.IsZero() {
 		ev.Duration = now.Sub(n.started)
-	}
-	if n.fault != nil {
-		ev.Cause = n.fault.env.ID
 	}
 	return ev
 }
 
-func (l *loop) finish(b *batch) {
-	if b.caller == nil {
-		b.reply <- b.err
-		return
+// withoutRunning is the outcome of a step that cannot start any more.
+func (n *node) withoutRunning() Outcome {
+	var started *StartedError
+	switch {
+	case errors.As(n.missed, &started):
+		return Outcome{Result: event.Failed, Err: n.missed}
+	case n.fault != nil:
+		return Outcome{Result: event.Skipped, Err: n.fault.err}
+	case n.missed != nil:
+		return Outcome{Result: event.Skipped, Err: n.missed}
 	}
-	if b.caller.awaits != nil && (b.caller.awaits != b || b.alongside != nil) {
-		l.resume(b)
-		return
-	}
-	l.resumes = append(l.resumes, b)
+	return Outcome{Result: event.Cancelled, Err: context.Cause(n.batch.ctx)}
 }
