@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -20,98 +21,121 @@ import (
 
 // The exit codes of the format.
 const (
-	exitOther    = 1
-	exitUsage    = 2
-	exitInternal = 125 // weft itself cannot go on
-	exitExists   = 101
-	exitTask     = 201
-	exitNotFound = 200
+	exitOther     = 1
+	exitUsage     = 2
+	exitExists    = 101
+	exitSyntax    = 109
+	exitInternal  = 125 // weft itself cannot go on
+	exitNotFound  = 200
+	exitTask      = 201
+	exitAmbiguous = 203
+	exitCycle     = 204
 )
 
-// exitCode is the table from errors to exit codes. Of several problems the
-// first counts; of a chain of errors the innermost that has a code of its own.
+// errorKind is a kind of error that the program knows.
+type errorKind struct {
+	// code returns the exit code that err has if one of this kind is in its chain.
+	code func(err error) (code int, ok bool)
+	// named reports whether err is of this kind, and its text needs the program's name.
+	named func(err error) bool
+}
+
+// errorKinds returns the one table of errors. The first kind that is found in a chain
+// decides on the exit code. It is made when there is an error, not at every start.
+func errorKinds() []errorKind {
+	return []errorKind{
+		{code: func(err error) (int, bool) { return exitInternal, errors.Is(err, proc.ErrKeeperLost) }},
+		named[*schema.NotFoundError](exitNotFound),
+		named[*plan.InternalError](202),
+		named[*schema.AmbiguousError](exitAmbiguous),
+		named[*plan.CycleError](exitCycle),
+		named[*engine.NestedError](exitCycle),
+		named[*engine.PromptError](205),
+		named[*plan.MissingVarsError](206),
+		named[*plan.InvalidVarsError](207),
+		named[*sched.TimedOut](208),
+		unnamed[*plan.LoopError](exitSyntax),
+		{code: func(err error) (int, bool) {
+			var problem *diag.Diagnostic
+			if !errors.As(err, &problem) {
+				return 0, false
+			}
+			return kindCode(problem.Kind), true
+		}},
+		unnamed[*plan.TaskError](exitTask),
+		named[*executor.NotDirectoryError](exitTask),
+		{ // what a CommandError is about is not in its chain
+			code: func(err error) (int, bool) {
+				var variable *vars.CommandError
+				var notDir *executor.NotDirectoryError
+				return exitTask, errors.As(err, &variable) && errors.As(variable.Err, &notDir)
+			},
+			named: func(err error) bool { _, ok := err.(*vars.CommandError); return ok },
+		},
+		{named: func(err error) bool { return err == executor.ErrPrecondition }},
+		named[*plan.ModeError](exitOther),
+		named[*sched.Interrupted](exitOther),
+		named[*sched.StepFailed](exitOther),
+		named[*executor.MethodError](exitOther),
+		named[*engine.NotUpToDateError](exitOther),
+		named[flagError](exitOther),
+		named[existsError](exitOther),
+	}
+}
+
+// named is the kind of errors of type E, with texts that begin with the program's name.
+func named[E error](code int) errorKind {
+	k := unnamed[E](code)
+	k.named = func(err error) bool { _, ok := err.(E); return ok }
+	return k
+}
+
+// unnamed is the kind of errors of type E.
+func unnamed[E error](code int) errorKind {
+	return errorKind{code: func(err error) (int, bool) { var e E; return code, errors.As(err, &e) }}
+}
+
+// exitCode returns the exit code for err. Of several problems the first counts.
 func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
 	if many, ok := err.(*multierror.Error); ok && len(many.Errors) > 0 {
 		return exitCode(many.Errors[0])
 	}
-	var (
-		notFound  *schema.NotFoundError
-		ambiguous *schema.AmbiguousError
-		internal  *plan.InternalError
-		cycle     *plan.CycleError
-		nested    *engine.NestedError
-		prompt    *engine.PromptError
-		missing   *plan.MissingVarsError
-		invalid   *plan.InvalidVarsError
-		late      *sched.TimedOut
-		loop      *plan.LoopError
-		problem   *diag.Diagnostic
-		task      *plan.TaskError
-		notDir    *executor.NotDirectoryError
-		variable  *vars.CommandError
-	)
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, proc.ErrKeeperLost):
-		return exitInternal
-	case errors.As(err, &notFound):
-		return exitNotFound
-	case errors.As(err, &internal):
-		return 202
-	case errors.As(err, &ambiguous):
-		return 203
-	case errors.As(err, &cycle), errors.As(err, &nested):
-		return 204
-	case errors.As(err, &prompt):
-		return 205
-	case errors.As(err, &missing):
-		return 206
-	case errors.As(err, &invalid):
-		return 207
-	case errors.As(err, &late):
-		return 208
-	case errors.As(err, &loop):
-		return 109
-	case errors.As(err, &problem):
-		return kindCode(problem.Kind)
-	case errors.As(err, &task), errors.As(err, &notDir), errors.As(err, &variable) && errors.As(variable.Err, &notDir):
-		return exitTask
+	for _, k := range errorKinds() {
+		if k.code == nil {
+			continue
+		}
+		if code, ok := k.code(err); ok {
+			return code
+		}
 	}
 	return exitOther
 }
 
-// kindCode is the exit code of a problem of a file.
+// kindCodes are the exit codes of problems of a file.
+var kindCodes = [...]int{
+	diag.NotFound:         100,
+	diag.Decode:           102,
+	diag.UnknownKey:       102,
+	diag.FetchFailed:      103,
+	diag.NotTrusted:       104,
+	diag.NotSecure:        105,
+	diag.NotCached:        106,
+	diag.Version:          107,
+	diag.FetchTimedOut:    108,
+	diag.Syntax:           exitSyntax,
+	diag.IncludeCycle:     110,
+	diag.ChecksumMismatch: 111,
+	diag.MissingTask:      exitNotFound,
+	diag.Conflict:         exitAmbiguous,
+	diag.Cycle:            exitCycle,
+}
+
 func kindCode(k diag.Kind) int {
-	switch k {
-	case diag.NotFound:
-		return 100
-	case diag.Decode, diag.UnknownKey:
-		return 102
-	case diag.FetchFailed:
-		return 103
-	case diag.NotTrusted:
-		return 104
-	case diag.NotSecure:
-		return 105
-	case diag.NotCached:
-		return 106
-	case diag.Version:
-		return 107
-	case diag.FetchTimedOut:
-		return 108
-	case diag.Syntax:
-		return 109
-	case diag.IncludeCycle:
-		return 110
-	case diag.ChecksumMismatch:
-		return 111
-	case diag.MissingTask:
-		return exitNotFound
-	case diag.Conflict:
-		return 203
-	case diag.Cycle:
-		return 204
+	if int(k) < len(kindCodes) && kindCodes[k] != 0 {
+		return kindCodes[k]
 	}
 	return exitOther
 }
@@ -153,15 +177,11 @@ func (a *app) errorText(err error) string {
 		return at(e.Pos, fmt.Sprintf("task %q: %s", e.Task, diag.Printable(e.What)))
 	case *multierror.Error:
 		return a.errorText(e.Errors[0])
-	case *plan.InternalError, *plan.MissingVarsError, *plan.InvalidVarsError, *plan.CycleError, *plan.ModeError,
-		*schema.AmbiguousError, *executor.NotDirectoryError, *sched.TimedOut, *sched.Interrupted, *sched.StepFailed, *executor.MethodError,
-		*engine.PromptError, *engine.NestedError, *engine.NotUpToDateError, flagError, existsError:
-	default:
-		if err != executor.ErrPrecondition {
-			return printableError(err)
-		}
 	}
-	return a.name + ": " + printableError(err)
+	if slices.ContainsFunc(errorKinds(), func(k errorKind) bool { return k.named != nil && k.named(err) }) {
+		return a.name + ": " + printableError(err)
+	}
+	return printableError(err)
 }
 
 // printableError is the text of err, safe to show. Only errors that quote scripts and
