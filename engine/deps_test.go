@@ -27,7 +27,7 @@ var depsRules = map[string]string{
 
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema/yaml schema internal/limit internal/fifo",
-	"engine/plan":  "schema/diag schema engine/vars internal/limit",
+	"engine/plan":  "schema/diag schema engine/vars internal/limit internal/wire",
 	"engine/sched": "engine/plan engine/event engine/clock",
 
 	// Leaves: mechanisms without any idea of tasks.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -246,8 +247,10 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 		Gitignore: s.Gitignore(),
 		HasStatus: len(s.Task.Status) > 0, Outputs: r.read(),
 	}
+	var encoded []byte
 	for i, c := range s.Commands() {
-		in.Fields = append(in.Fields, fingerprint.Field{Name: fmt.Sprintf("command %d", i+1), Value: r.commandText(c), Secret: c.Shown != c.Text})
+		encoded = c.Encode(encoded[:0], false)
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "command " + strconv.Itoa(i+1), Value: string(encoded), Secret: c.Shown != c.Text})
 	}
 	for _, e := range env {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
@@ -304,30 +307,6 @@ func (r *run) looseInputs(ctx context.Context, method fingerprint.Method) (*fing
 	sum, err := r.x.o.Store.Checksum(ctx, r.x.o.Tree, r.dir, sources, in.Gitignore)
 	in.Fields = []fingerprint.Field{{Name: "sources content", Value: sum}}
 	return in, err
-}
-
-// commandText is what makes a command another command.
-func (r *run) commandText(c *plan.Command) string {
-	text, p := c.Text, c.Process
-	text += fmt.Sprintf("\x00shell %q accept %v tty %t %q %q", p.Interpreter, p.Accept, p.TTY, p.Set, p.Shopt)
-	if p.Stdin != nil {
-		text += fmt.Sprintf(" stdin %d %q", p.Stdin.Kind, p.Stdin.Text)
-	}
-	for _, sinks := range [...][]plan.Sink{p.Stdout, p.Stderr} {
-		for _, s := range sinks {
-			text += fmt.Sprintf(" to %d %q %t", s.Kind, s.File, s.Append)
-		}
-	}
-	for i := range c.Members {
-		text += "\x00" + r.commandText(&c.Members[i])
-	}
-	if c.If != "" {
-		text += "\x00if " + c.If
-	}
-	for _, v := range c.Vars {
-		text += fmt.Sprintf("\x00%s=%v%s", v.Name, v.Value, v.Text)
-	}
-	return text
 }
 
 // Patterns are globs as the cache knows them.

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
@@ -59,13 +60,30 @@ func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []fingerprint.R
 	}
 	switch {
 	case f.check != nil && !f.check.Fresh:
-		return false, advise(s, f.check.Why(ctx)), nil
+		return false, advise(s, inWords(f.check.Why(ctx))), nil
 	case len(s.Task.Status) > 0:
 		return false, []fingerprint.Reason{{Kind: "status"}}, nil
 	case f.check == nil && len(s.Task.Sources) > 0:
 		return false, []fingerprint.Reason{{Kind: "never", Name: "method: none"}}, nil
 	}
 	return false, []fingerprint.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil
+}
+
+// inWords replaces each reason that has encodings of a command by one for every key in
+// which they differ.
+func inWords(reasons []fingerprint.Reason) []fingerprint.Reason {
+	out := make([]fingerprint.Reason, 0, len(reasons))
+	for _, r := range reasons {
+		differences, err := plan.Differences(r.Old, r.New)
+		if r.Kind != "command" || err != nil { // or a word: it has a secret
+			out = append(out, r)
+			continue
+		}
+		for _, d := range differences {
+			out = append(out, fingerprint.Reason{Kind: r.Kind, Name: strings.TrimSpace(r.Name + " " + d.Key), Old: d.Old, New: d.New})
+		}
+	}
+	return out
 }
 
 // advise explains the reasons that will be there the next time, too: a command or a

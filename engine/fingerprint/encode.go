@@ -12,7 +12,7 @@ import (
 
 // formatVersion is part of every fingerprint: a changed encoding must never
 // read as a hit.
-const formatVersion = "weft fingerprint 4"
+const formatVersion = "weft fingerprint 5"
 
 // buffers are for encodings.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}

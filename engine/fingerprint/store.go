@@ -34,7 +34,7 @@ const unusedFor = 30
 type id [idSize]byte
 
 func idOf(key string) (k id) {
-	sum := sha256.Sum256([]byte(key))
+	sum := sha256.Sum256(append(append(make([]byte, 0, 256), formatVersion...), key...)) // what another version wrote is nobody's
 	copy(k[:], sum[:])
 	return k
 }
