@@ -11,7 +11,6 @@ import (
 	"context"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,12 +46,7 @@ type Engine struct {
 	asking       sync.Mutex // held while the user is asked
 	progress     progress
 
-	stuck   chan struct{} // see Stuck
-	guarded sync.Once
-
-	watching atomic.Pointer[watching]
-	watched  bool          // it is one run of what is watched
-	ids      *atomic.Int32 // of steps, where several engines share a report
+	watchdog *Watchdog
 }
 
 // New returns an Engine. It reads the root dotenv files, and with them runs
@@ -69,15 +63,17 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
 	o.Sink = masking(o.Sink, o.Secrets)
-	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, stuck: make(chan struct{})}
+	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog()}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {
 		e.processes.ReapStrangers()
 		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
-	e.tree = glob.NewTree(o.Environ)
-	e.tree.Warn = e.warn
+	if e.tree = o.Tree; e.tree == nil {
+		e.tree = glob.NewTree(o.Environ)
+		e.tree.Warn = e.warn
+	}
 	e.store = e.openStore(o.Dry)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))
 	if err := e.resolver.LoadDotenv(ctx); err != nil {
@@ -96,10 +92,7 @@ func (e *Engine) Plan(ctx context.Context, calls []plan.Call) (*plan.Plan, error
 // sink. The error is that of the first call to fail, wrapped in a
 // plan.TaskError per level; problems of planning come as one multierror.
 func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
-	if err := e.resolve(calls); err != nil {
-		return err
-	}
-	if err := e.toWatch(calls); err != nil {
+	if err := Resolve(e.o.Workflow, calls); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -106,7 +106,7 @@ type Reason struct {
 // Why explains, for each call and what it needs, needs first, why its task
 // would run. It runs nothing but what templates and status checks need.
 func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, error) {
-	if err := e.resolve(calls); err != nil {
+	if err := Resolve(e.o.Workflow, calls); err != nil {
 		return nil, err
 	}
 	p, err := e.Plan(ctx, calls)

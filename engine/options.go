@@ -3,10 +3,12 @@ package engine
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
@@ -68,6 +70,10 @@ type Options struct {
 	// MaskOutput has commands write through weft where they would have weft's own streams,
 	// if the workflow has secret variables, so that these are masked.
 	MaskOutput bool
+
+	// Engines that share a report, one after the other or at the same time, share these.
+	Steps *atomic.Int32 // the number of the last step; nil: each engine counts from 1
+	Tree  *glob.Tree    // what directories have in them; nil: each engine looks itself
 }
 
 // varOptions are the options of the engine's variables, with or without those

@@ -2,13 +2,13 @@ package engine
 
 import (
 	"context"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/schema"
 )
 
 func names(calls []plan.Call) []string {
@@ -19,10 +19,11 @@ func names(calls []plan.Call) []string {
 	return out
 }
 
-// resolve finds the called tasks before anything runs.
-func (e *Engine) resolve(calls []plan.Call) error {
+// Resolve returns an error for the first of the calls whose task there is not, or is for
+// other tasks only. It is asked before anything runs.
+func Resolve(w *schema.Workflow, calls []plan.Call) error {
 	for _, c := range calls {
-		t, _, err := e.o.Workflow.Lookup(c.Name)
+		t, _, err := w.Lookup(c.Name)
 		if err != nil {
 			return err
 		}
@@ -33,34 +34,9 @@ func (e *Engine) resolve(calls []plan.Call) error {
 	return nil
 }
 
-// toWatch returns a WatchedError for the calls of tasks that are to be watched.
-func (e *Engine) toWatch(calls []plan.Call) error {
-	var watched []string
-	for _, c := range calls {
-		t, _, err := e.o.Workflow.Lookup(c.Name)
-		if err != nil {
-			return err
-		}
-		if t.Watch && !e.watched {
-			watched = append(watched, c.Name)
-		}
-	}
-	if watched != nil {
-		return &WatchedError{Tasks: watched}
-	}
-	return nil
-}
-
-// WatchedError tells that calls are of tasks that are to be watched: see Watch.
-type WatchedError struct{ Tasks []string }
-
-func (e *WatchedError) Error() string {
-	return "task " + strings.Join(e.Tasks, ", ") + " has watch: true"
-}
-
 // execute runs the calls on one scheduler.
 func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
-	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.ids})
+	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.o.Steps})
 	defer run.Close()
 	defer e.store.Close()
 	if e.o.Parallel {

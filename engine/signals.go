@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"syscall"
 )
 
 // Signal tells the engine that weft got sig. Those that are no reason to stop are
@@ -10,15 +11,16 @@ import (
 // when weft was continued. The first other one stops the run and is passed on to
 // every running step; a second interrupt kills.
 func (e *Engine) Signal(sig os.Signal) {
-	if v := e.watching.Load(); v != nil {
-		v.signal(sig)
-	} else if !e.goesOn(sig) {
+	if !e.goesOn(sig) {
 		e.stopping.signal(e, sig)
 	}
-	if e.stopped(sig) {
-		e.guard()
+	if e.Signalled() != nil {
+		e.watchdog.Guard(e.Waits)
 	}
 }
+
+// SignalCommands sends sig to every command that runs. It may be called while Run runs.
+func (e *Engine) SignalCommands(sig syscall.Signal) { e.processes.Signal(sig) }
 
 // Stoppable returns a context for what is asked of the engine without running it: it ends
 // at the first signal that would stop a run.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
-	"github.com/weftrun/weft/engine/proc"
 )
 
 // goesOn deals with a signal that is no reason to stop, and reports whether it
@@ -31,21 +30,6 @@ func (e *Engine) goesOn(sig os.Signal) bool {
 		return true
 	case syscall.SIGQUIT:
 		e.snapshot()
-	}
-	return false
-}
-
-// suspends reports whether a signal is Ctrl-Z.
-func suspends(sig os.Signal) bool { return sig == syscall.SIGTSTP }
-
-// stopSelf stops weft as Ctrl-Z does, and returns when it goes on.
-func stopSelf() { proc.StopSelf() }
-
-// stops reports whether a signal ends what is watched.
-func stops(sig os.Signal) bool {
-	switch sig {
-	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
-		return true
 	}
 	return false
 }

@@ -1,18 +1,23 @@
 package engine
 
 import (
-	"os"
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// Why a watchdog. A run that was told to stop ends when all that it waits for has ended,
-// and all of that looks at its context: templates, files, programs. What does not, by a
-// fault or because the system keeps it waiting, must not keep weft from ending: the
-// watchdog notices that a run which was told to stop waits for no command any more and
-// does not get on. Then weft ends without it; wf-keeper ends what is left.
+// Watchdog notices that what was told to stop does not. A run that was told to stop ends
+// when all that it waits for has ended, and all of that looks at its context: templates,
+// files, programs. What does not, by a fault or because the system keeps it waiting, must
+// not keep weft from ending: so the watchdog looks whether the run waits for no command any
+// more and does not get on. Then weft ends without it; wf-keeper ends what is left.
+// It is made by NewWatchdog, and safe for concurrent use.
+type Watchdog struct {
+	stuck   chan struct{}
+	guarded sync.Once
+}
 
 const (
 	lookEvery = 100 * time.Millisecond
@@ -20,44 +25,46 @@ const (
 	stuckAfter = 1500 * time.Millisecond
 )
 
-// Stuck returns a channel that is closed when the run was told to stop, has no reason to
-// take longer, and does.
-func (e *Engine) Stuck() <-chan struct{} { return e.stuck }
+// NewWatchdog returns a Watchdog that guards nothing yet.
+func NewWatchdog() *Watchdog { return &Watchdog{stuck: make(chan struct{})} }
 
-// guard starts the watchdog, once.
-func (e *Engine) guard() { e.guarded.Do(func() { go e.watchEnd() }) }
+// Stuck returns a channel that is closed when what is guarded does not get on.
+func (d *Watchdog) Stuck() <-chan struct{} { return d.stuck }
 
-// watchEnd closes stuck when the time has come. Time is counted in ticks that were
-// delivered: weft may be suspended meanwhile, or get no processor. It ends with the
-// process.
-func (e *Engine) watchEnd() {
+// Guard begins to look at what was told to stop; all but the first call do nothing. waits
+// reports, for the time since it was told, whether it waits for commands, and how many have
+// begun or ended.
+func (d *Watchdog) Guard(waits func(elapsed time.Duration) (waits bool, moves int)) {
+	d.guarded.Do(func() { go d.look(waits) })
+}
+
+// look closes stuck when the time has come. Time is counted in ticks that were delivered:
+// weft may be suspended meanwhile, or get no processor. It ends with the process.
+func (d *Watchdog) look(waits func(time.Duration) (bool, int)) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	moves := 0
 	elapsed, waited := time.Duration(0), time.Duration(0)
 	for range tick.C {
 		elapsed += lookEvery
-		waits, now := e.waits(elapsed)
-		if waited += lookEvery; waits || now != moves {
+		commands, now := waits(elapsed)
+		if waited += lookEvery; commands || now != moves {
 			waited, moves = 0, now
 		}
 		if waited >= stuckAfter {
-			close(e.stuck)
+			close(d.stuck)
 			return
 		}
 	}
 }
 
-// waits reports whether a run that was told to stop some time ago waits for commands, and
+// Stuck returns a channel that is closed when the run was told to stop, has no reason to
+// take longer, and does.
+func (e *Engine) Stuck() <-chan struct{} { return e.watchdog.Stuck() }
+
+// Waits reports whether a run that was told to stop some time ago waits for commands, and
 // counts how many have begun or ended, so that it can be seen whether it gets on.
-func (e *Engine) waits(elapsed time.Duration) (waits bool, moves int) {
-	if v := e.watching.Load(); v != nil {
-		for _, sub := range v.engines() {
-			w, n := sub.waits(elapsed)
-			waits, moves = waits || w, moves+n
-		}
-		return waits, moves
-	}
+func (e *Engine) Waits(elapsed time.Duration) (waits bool, moves int) {
 	return e.stopping.Waiting(e.stopping.strongest(), elapsed)
 }
 
@@ -72,12 +79,4 @@ func (s *stopping) strongest() proc.Ladder {
 		}
 	}
 	return l
-}
-
-// stopped reports whether a signal has stopped the run, or the watching.
-func (e *Engine) stopped(sig os.Signal) bool {
-	if e.watching.Load() != nil {
-		return stops(sig)
-	}
-	return e.Signalled() != nil
 }

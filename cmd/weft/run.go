@@ -18,6 +18,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -35,7 +36,7 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	switch {
 	case o.list, o.listAll, o.summary, o.status, o.why, o.graph != "": // see below
 	case o.watch:
-		return r.watch(ctx, calls)
+		return r.watch(ctx, s, calls)
 	default:
 		return r.run(ctx, s, calls)
 	}
@@ -72,6 +73,7 @@ func (a *app) calls() []plan.Call {
 type runner struct {
 	*app
 	workflow *schema.Workflow
+	options  engine.Options
 	engine   *engine.Engine
 	reporter report.Reporter
 	// broken is called when nobody reads our output any more.
@@ -101,7 +103,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 	if err != nil {
 		return nil, err
 	}
-	r.engine, err = engine.New(ctx, engine.Options{
+	r.options = engine.Options{
 		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), TempDir: o.tempDir,
 		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
@@ -109,7 +111,8 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
 		Secrets: &a.secrets, MaskOutput: a.maskOutput(),
-	})
+	}
+	r.engine, err = engine.New(ctx, r.options)
 	return r, err
 }
 
@@ -210,8 +213,12 @@ func (r *runner) handle(ev event.Event) {
 	}
 }
 
-// run runs the calls.
+// run runs the calls, and then watches those of tasks that are to be watched.
 func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
+	watched, calls := watch.Split(r.workflow, calls)
+	if len(calls) == 0 {
+		return r.watch(ctx, s, watched)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
@@ -219,9 +226,8 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	go func() { done <- r.engine.Run(ctx, calls) }()
 	select {
 	case err := <-done:
-		var watched *engine.WatchedError
-		if errors.As(err, &watched) {
-			return r.watchSome(ctx, calls, watched.Tasks)
+		if err == nil && len(watched) > 0 {
+			return r.watch(ctx, s, watched)
 		}
 		return r.finish(ctx, err)
 	case <-s.force:

@@ -8,12 +8,11 @@ import (
 	"syscall"
 
 	"github.com/weftrun/weft/cmd/weft/report"
-	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/executor"
 )
 
-// signals routes what the program is sent: to the engine once that may run
-// something; before that a signal does what it does to any program.
+// signals routes what the program is sent: to an engine, or to what watches, once that may
+// run something; before that a signal does what it does to any program.
 type signals struct {
 	ch        chan os.Signal
 	early     chan struct{} // closed at a signal that comes before there is anything to stop
@@ -21,11 +20,20 @@ type signals struct {
 	stuck     chan struct{} // closed when a run that was told to stop does not get on
 	listening chan struct{} // closed once ch gets the signals
 
-	guarded bool // see guard
+	delivery sync.Mutex // held while a signal is handed on, and while it is said to whom
+	guarded  receiver   // see guard; delivery is held
+	alarm    sync.Once  // closes stuck
 
-	mu     sync.Mutex // guards the fields below
-	engine *engine.Engine
-	first  os.Signal // the one that came early
+	mu    sync.Mutex // guards the fields below
+	to    receiver
+	first os.Signal // the one that came early
+}
+
+// receiver is what runs tasks.
+type receiver interface {
+	Signal(os.Signal)
+	Signalled() os.Signal   // that stopped it, unless it was meant to end so; or nil
+	Stuck() <-chan struct{} // closed when it was told to stop and does not get on
 }
 
 // withSignals runs f with signals routed, and afterwards dies of the one that
@@ -77,23 +85,10 @@ func (s *signals) notify(sigs []os.Signal) {
 func (s *signals) serve(a *app) {
 	interrupts := 0
 	for sig := range s.ch {
-		s.mu.Lock()
-		e := s.engine
-		if e == nil && !harmless(sig) {
-			s.first = sig
+		if early := s.deliver(a, sig); early {
 			close(s.early)
-			s.mu.Unlock()
 			return
 		}
-		s.mu.Unlock()
-		if e == nil {
-			continue
-		}
-		if a.env("WEFT_DEBUG") != "" {
-			dump(sig)
-		}
-		e.Signal(sig)
-		s.guard(e)
 		if sig != syscall.SIGINT {
 			continue
 		}
@@ -104,25 +99,51 @@ func (s *signals) serve(a *app) {
 	}
 }
 
-// guard closes stuck when e is. It is called by serve.
-func (s *signals) guard(e *engine.Engine) {
-	if s.guarded {
+// deliver hands a signal on, and reports whether it comes before there is anything to stop.
+func (s *signals) deliver(a *app, sig os.Signal) (early bool) {
+	s.delivery.Lock()
+	defer s.delivery.Unlock()
+	if s.to == nil {
+		if harmless(sig) {
+			return false
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.first = sig
+		return true
+	}
+	if a.env("WEFT_DEBUG") != "" {
+		dump(sig)
+	}
+	s.to.Signal(sig)
+	s.guard(s.to)
+	return false
+}
+
+// guard closes stuck when r is, unless another one is already.
+func (s *signals) guard(r receiver) {
+	if s.guarded == r {
 		return
 	}
-	s.guarded = true
+	s.guarded = r
 	go func() {
-		<-e.Stuck()
-		close(s.stuck)
+		<-r.Stuck()
+		s.alarm.Do(func() { close(s.stuck) })
 	}()
 }
 
-// route hands all further signals to e. From its return on no signal ends the
-// program unheard: only then may something be started.
-func (s *signals) route(e *engine.Engine) {
+// route hands all further signals to r, and what has stopped who got them before. From its
+// return on no signal ends the program unheard: only then may something be started.
+func (s *signals) route(r receiver) {
 	<-s.listening
+	s.delivery.Lock()
+	defer s.delivery.Unlock()
+	if sig := s.stoppedBy(); sig != nil {
+		r.Signal(sig)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.engine = e
+	s.to = r
 }
 
 // stoppedBy returns the signal that stopped the run, or nil. It may be one that
@@ -131,8 +152,8 @@ func (s *signals) route(e *engine.Engine) {
 func (s *signals) stoppedBy() os.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.engine != nil {
-		return s.engine.Signalled()
+	if s.to != nil {
+		return s.to.Signalled()
 	}
 	return s.first
 }

@@ -4,42 +4,42 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/weftrun/weft/cmd/weft/report"
-	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/schema"
 )
 
 // watch runs the calls again when files change, until weft is stopped.
-func (r *runner) watch(ctx context.Context, calls []plan.Call) int {
+func (r *runner) watch(ctx context.Context, s *signals, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
 	tuneForWatching()
-	o := engine.WatchOptions{Interval: r.interval(), Poll: r.opts.poll, Load: r.reload}
+	o := watch.Options{Engine: r.options, Interval: r.interval(), Poll: r.opts.poll, Load: r.reload}
 	if keys := r.keys(ctx, &o); keys != nil {
 		defer keys.pause()
 	}
-	err := r.engine.Watch(ctx, calls, o)
-	return r.finish(ctx, err)
+	w := watch.New(o)
+	s.route(w)
+	return r.finish(ctx, w.Run(ctx, calls))
 }
 
 // keys lets the user say what to do while nothing runs: Enter runs again, q quits, c
 // clears the screen, l lists the tasks.
-func (r *runner) keys(ctx context.Context, o *engine.WatchOptions) *keys {
+func (r *runner) keys(ctx context.Context, o *watch.Options) *keys {
 	if r.dropIn() {
 		return nil
 	}
-	asked := make(chan engine.Key, 1)
+	asked := make(chan watch.Key, 1)
 	k := newKeys(os.Stdin, func(key byte) {
 		switch key {
 		case '\n', '\r':
-			asked <- engine.KeyRun
+			asked <- watch.KeyRun
 		case 'q':
-			asked <- engine.KeyQuit
+			asked <- watch.KeyQuit
 		case 'c':
 			r.err.Write([]byte(report.ClearScreen))
 		case 'l':
@@ -58,17 +58,6 @@ func (r *runner) keys(ctx context.Context, o *engine.WatchOptions) *keys {
 		}
 	}
 	return k
-}
-
-// watchSome runs the calls that are not watched, and then watches the others.
-func (r *runner) watchSome(ctx context.Context, calls []plan.Call, watched []string) int {
-	isWatched := func(c plan.Call) bool { return slices.Contains(watched, c.Name) }
-	if others := slices.DeleteFunc(slices.Clone(calls), isWatched); len(others) > 0 {
-		if err := r.engine.Run(ctx, others); err != nil {
-			return r.finish(ctx, err)
-		}
-	}
-	return r.watch(ctx, slices.DeleteFunc(slices.Clone(calls), func(c plan.Call) bool { return !isWatched(c) }))
 }
 
 // interval is what the command line says, or else the file; 0 leaves it to the

@@ -1,4 +1,4 @@
-package engine
+package watch
 
 import (
 	"context"
@@ -7,43 +7,36 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/schema"
 )
 
 // reload loads the workflow again; what cannot be loaded is told, and changes nothing.
-func (v *watching) reload(ctx context.Context) bool {
-	if v.o.Load == nil {
+func (w *Watcher) reload(ctx context.Context) bool {
+	if w.o.Load == nil {
 		return true
 	}
-	w, err := v.o.Load(ctx)
+	loaded, err := w.o.Load(ctx)
 	if err != nil {
-		v.emit(&event.WatchFailed{Time: time.Now(), Err: err})
+		w.failed(ctx, err)
 		return false
 	}
-	old := v.workflow
-	v.workflow = w
-	before := map[*lane]map[string]map[string]glob.Digest{}
-	for _, l := range v.lanes {
-		before[l] = map[string]map[string]glob.Digest{}
-		for _, s := range l.watched {
-			before[l][s.label] = s.files
-		}
-	}
-	v.prepare(ctx)
-	for _, l := range v.lanes {
-		// What has changed in a file that was not looked at meanwhile is seen below.
-		for _, s := range l.watched {
-			if files := before[l][s.label]; files != nil {
-				s.files = files
-			}
-		}
-		if different(old, w, l.call.Name) {
-			v.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(w.File.Path)}, Tasks: []string{l.call.Name}})
-			v.trigger(ctx, l, nil)
+	old := w.workflow
+	w.workflow = loaded
+	w.prepare(ctx)
+	for _, t := range w.targets {
+		if different(old, loaded, t.call.Name) {
+			w.tell(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(loaded.File.Path)}, Tasks: []string{t.call.Name}})
+			w.trigger(ctx, t, nil)
 		}
 	}
 	return true
+}
+
+// failed tells why something could not be done, unless it was the end of the watching.
+func (w *Watcher) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		w.tell(&event.WatchFailed{Time: time.Now(), Err: err})
+	}
 }
 
 // different reports whether a task, or one it needs or calls, says something else in
