@@ -114,7 +114,7 @@ type jsonGraph struct {
 func graphJSON(p *plan.Plan) jsonGraph {
 	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: make([]int, len(p.Roots))}
 	for i, s := range p.Steps {
-		step := jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: make([]int, len(p.Needs[i])), Position: s.Task.Pos.String(), Skipped: s.Skip != plan.NotSkipped}
+		step := jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: make([]int, len(p.Needs[i])), Position: s.TaskPos().String(), Skipped: s.Skip != plan.NotSkipped}
 		for j, n := range p.Needs[i] {
 			step.Needs[j] = int(n.Step) + 1
 			if n.When == plan.Together {

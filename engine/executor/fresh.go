@@ -144,7 +144,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *fingerprint.Inputs, mu
 	}
 	var own *fingerprint.OwnLockError
 	if errors.As(err, &own) {
-		err = &diag.Diagnostic{Pos: r.step.Task.Pos, Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", r.step.Name),
+		err = &diag.Diagnostic{Pos: r.step.TaskPos(), Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", r.step.Name),
 			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
 	}
 	if err != nil {

@@ -213,7 +213,7 @@ func (r *run) executeConnected(ctx context.Context) sched.Outcome {
 	}
 	result := r.execute(ctx)
 	for _, s := range r.rare.gang.in {
-		s.readerEnded(r.step, result.Err != nil, r.step.Task.Failfast)
+		s.readerEnded(r.step, result.Err != nil, r.step.Failfast)
 	}
 	if out != nil {
 		result = r.endStream(out, result)

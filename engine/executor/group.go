@@ -182,7 +182,7 @@ func (r *run) pipeline(ctx context.Context, i int, c *plan.Command, e ends, rela
 				return
 			}
 			for _, p := range links[:n] {
-				r.x.drain(&p.producer, l.err != nil && r.step.Task.Failfast, p.cancel)
+				r.x.drain(&p.producer, l.err != nil && r.step.Failfast, p.cancel)
 			}
 		})
 	}

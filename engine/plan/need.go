@@ -22,3 +22,15 @@ type Need struct {
 
 // Outlives reports whether the need may go on when the step that has it has ended.
 func (w When) Outlives() bool { return w == Started || w == Ready }
+
+// need is a [Need] before the steps of its plan have numbers.
+type need struct {
+	step  *Step
+	terms *terms // nil: it must end well, and may take as long as it likes
+}
+
+// terms are what a step asks of a need.
+type terms struct {
+	when  When
+	limit time.Duration
+}

@@ -142,7 +142,7 @@ func (l *loop) start(n *node) {
 	n.ctx, n.cancel = n.batch.contextOfStep()
 	n.started = time.Now()
 	s := n.step
-	l.set(n, running, &event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.Task.Pos, Silent: s.Silent})
+	l.set(n, running, &event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.TaskPos(), Silent: s.Silent})
 	if l.idle > 0 {
 		l.idle--
 		l.work <- n
