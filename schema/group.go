@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -167,33 +168,41 @@ func (d *decoder) mergeMode(n *yaml.Node, c *commandForm) {
 }
 
 // checkStreams reports streams of a task that could never work.
-func (d *decoder) checkStreams(n *yaml.Node, t *Task) {
-	var commands func(cs []Command, in CommandKind)
-	commands = func(cs []Command, group CommandKind) {
-		for i := range cs {
-			c := &cs[i]
-			if t.TaskOptions.Processes == nil && (c.CommandOptions == nil || c.Processes == nil && c.Members == nil) {
-				continue
-			}
-			if group == Shell && (c.Kind == Tee || c.Kind == Merge) {
-				d.fail(n, "put it into a pipe", "%s stands alone", c.Kind.groupKey())
-			}
-			commands(c.Members, c.Kind)
-			p := t.ProcessesOf(c)
-			if p.TTY == True {
-				for _, s := range p.Stdout {
-					if s.Kind == SinkFile {
-						d.fail(n, "remove one of them", "a command with a terminal of its own (tty) cannot write a file: a terminal changes what goes through it")
-					}
-				}
-				if group == Pipe || group == Tee || group == Merge {
-					d.fail(n, "remove tty", "a command of a pipe cannot have a terminal of its own (tty): a terminal changes what goes through it")
-				}
-			}
-			if p.Retry != nil && p.Retry.Max > 0 && p.Stdin != nil && p.Stdin.Kind == StdinFrom {
-				d.fail(n, "read the finished output instead: stdin: {output: "+quoteYAML(p.Stdin.Text.S)+"}", "a command that reads a stream cannot be tried again: what it has read is gone")
-			}
+func (d *decoder) checkStreams(t *Task) {
+	for i := range t.Cmds {
+		c := &t.Cmds[i]
+		if t.Processes == nil && (!c.HasOptions() || c.Processes == nil && c.Members == nil) {
+			continue
+		}
+		if c.Kind == Tee || c.Kind == Merge {
+			d.failAt(c.Pos, "put it into a pipe", "%s stands alone", c.Kind.groupKey())
+		}
+		d.checkProcesses(c, t.ProcessesOf(c), Shell)
+		d.checkMembers(t, c, c)
+	}
+}
+
+// checkMembers looks at the members of a group, which is in the entry outer of cmds.
+func (d *decoder) checkMembers(t *Task, outer, group *Command) {
+	for i := range group.Members {
+		c := &group.Members[i]
+		d.checkProcesses(c, t.ProcessesOfMember(outer, c), group.Kind)
+		d.checkMembers(t, outer, c)
+	}
+}
+
+// checkProcesses looks at what holds for the processes of c, a member of a group of that
+// kind; Shell means of none.
+func (d *decoder) checkProcesses(c *Command, p Processes, group CommandKind) {
+	if p.TTY == True {
+		if slices.ContainsFunc(p.Stdout, func(s Sink) bool { return s.Kind == SinkFile }) {
+			d.failAt(c.Pos, "remove one of them", "a command with a terminal of its own (tty) cannot write a file: a terminal changes what goes through it")
+		}
+		if group == Pipe || group == Tee || group == Merge {
+			d.failAt(c.Pos, "remove tty", "a command of a pipe cannot have a terminal of its own (tty): a terminal changes what goes through it")
 		}
 	}
-	commands(t.Cmds, Shell)
+	if p.Retry != nil && p.Retry.Max > 0 && p.Stdin != nil && p.Stdin.Kind == StdinFrom {
+		d.failAt(c.Pos, "read the finished output instead: stdin: {output: "+quoteYAML(p.Stdin.Text.S)+"}", "a command that reads a stream cannot be tried again: what it has read is gone")
+	}
 }

@@ -141,7 +141,7 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 			t.TaskOptions = &own
 		}
 	}
-	d.checkStreams(n, t)
+	d.checkStreams(t)
 }
 
 // HasOptions reports whether t has any of its TaskOptions.
