@@ -100,7 +100,7 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	q := newQueue(e.observe(e.o.Sink))
 	e.queue = q
 	started := time.Now()
-	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls)})
+	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls), Argv: e.o.Argv})
 	e.stopping.beginRun(e, cancel, q.Emit)
 	xo := e.expanderOptions()
 	xo.TellSecrets = true

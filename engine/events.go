@@ -24,7 +24,7 @@ func (e *Engine) warn(d *diag.Diagnostic) {
 }
 
 func (e *Engine) computed(cmd, result string) {
-	e.emit(&event.VarComputed{Time: time.Now(), Command: cmd, Result: result})
+	e.emit(&event.VarComputed{Time: time.Now(), Text: cmd, Result: result})
 }
 
 // observe keeps account of a run beside handing its events on.

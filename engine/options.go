@@ -26,6 +26,7 @@ type Options struct {
 	UserDir  string      // the directory weft was started in, absolute
 	Exe      string      // argv[0], for TASK_EXE
 	Version  string      // weft's own version, for WEFT_VERSION
+	Argv     []string    // the command line, for [event.RunStarted]
 	TempDir  string      // state directory; "" means .weft in the root directory
 
 	Concurrency int    // hard limit of running steps; 0 means the soft limit

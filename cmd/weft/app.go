@@ -21,6 +21,7 @@ import (
 type app struct {
 	name    string // "weft", or "task" for the drop-in
 	exe     string // argv[0]
+	args    []string
 	environ []string
 	opts    options
 	palette report.Palette
@@ -41,20 +42,20 @@ type app struct {
 // Main runs the program and returns its exit code. args is as os.Args.
 func Main(args, environ []string) int {
 	tuneGC()
-	a := &app{name: "weft", exe: args[0], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
+	a := &app{name: "weft", exe: args[0], args: args[1:], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
 	a.out.Mask(a.secrets.Mask)
 	a.err.Mask(a.secrets.Mask)
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "task" {
 		a.name = "task"
 	}
-	return a.main(args[1:])
+	return a.main()
 }
 
 // dropIn reports whether the program stands in for the reference.
 func (a *app) dropIn() bool { return a.name == "task" }
 
-func (a *app) main(args []string) int {
-	flags, err := a.opts.parse(args)
+func (a *app) main() int {
+	flags, err := a.opts.parse(a.args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		// Wins over nothing but a version asked for before it.

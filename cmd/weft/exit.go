@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -173,6 +173,8 @@ func (a *app) errorText(err error) string {
 		if !a.dropIn() && e.Pos.IsValid() {
 			return at(e.Pos, printableError(err))
 		}
+	case *event.Failure:
+		return e.Shown
 	case *plan.LoopError:
 		return at(e.Pos, fmt.Sprintf("task %q: %s", e.Task, diag.Printable(e.What)))
 	case *multierror.Error:
@@ -206,46 +208,9 @@ func at(p diag.Pos, text string) string {
 	return p.String() + ": " + text
 }
 
-// fail shows what went wrong and returns the exit code. The line of the first
-// problem, which decides on the code, stands last: nearest to the prompt.
-func (a *app) fail(err error) int {
-	if ds := diag.FromError(err); len(ds) > 0 {
-		return a.failFile(ds)
-	}
-	problems := plan.Problems(err)
-	if len(problems) == 0 {
-		problems = []error{err}
-	}
-	for i := len(problems) - 1; i >= 0; i-- {
-		a.annotate(problems[i])
-		a.paint(a.err, report.Red, a.errorText(problems[i])+"\n")
-	}
-	return a.code(problems[0])
-}
-
 // unwritten tells that err kept the output from being written.
 func (a *app) unwritten(err error) error {
 	return fmt.Errorf("%s: writing the output: %w", a.name, err)
-}
-
-// annotate tells GitHub's runner about err.
-func (a *app) annotate(err error) {
-	if a.env("GITHUB_ACTIONS") != "true" {
-		return
-	}
-	title, text := "Task failed", a.errorText(err)
-	if e, ok := err.(*plan.TaskError); ok {
-		title, text = fmt.Sprintf("Task '%s' failed", e.Task), a.errorText(e.Err)
-	}
-	a.out.Show(githubError(title, text))
-}
-
-// githubError is an error as GitHub's runner takes it from a log: one line, whatever is in
-// title and text.
-func githubError(title, text string) string {
-	message := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", "::", "%3A%3A", ",", "%2C") // one colon ends nothing
-	return "::error title=" + property.Replace(diag.PrintableText(title)) + "::" + message.Replace(diag.PrintableText(text)) + "\n"
 }
 
 // say writes a message of the program to w.

@@ -40,7 +40,7 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 		if a.opts.check {
 			return nil, a.checked(list) // warnings, too
 		}
-		return nil, a.failFile(diag.FromError(err))
+		return nil, a.fail(err)
 	}
 	if a.opts.check {
 		list.Append(engine.Check(w))
@@ -60,42 +60,6 @@ func (a *app) warnings(ds []*diag.Diagnostic) {
 func (a *app) unshown(n int, things string) {
 	if n > 0 {
 		a.say(a.err, report.Red, fmt.Sprintf("%d more %s are not shown", n, things))
-	}
-}
-
-// failFile shows the problems of a file and returns the exit code of the first.
-func (a *app) failFile(ds []*diag.Diagnostic) int {
-	for _, d := range ds[1:min(len(ds), limit.Problems)] {
-		a.problem(d)
-	}
-	a.unshown(len(ds)-limit.Problems, "problems")
-	a.problem(ds[0])
-	return kindCode(ds[0].Kind)
-}
-
-// problem shows one problem: where it is, what to do, and the lines around it.
-// As the drop-in, problems that the reference has a text for are shown by that.
-func (a *app) problem(d *diag.Diagnostic) {
-	what := strings.ReplaceAll(d.What, "`task --init`", "`"+a.name+" --init`")
-	text := a.name + ": " + d.Show(what)
-	ours := d.Kind == diag.Decode || d.Kind == diag.Syntax
-	if ours || !a.dropIn() && d.Pos.IsValid() {
-		shown := *d
-		shown.What = what
-		text = shown.Error()
-	} else if !a.dropIn() {
-		for _, s := range [...]string{d.Why, d.Fix} {
-			if s != "" {
-				text += "; " + d.Show(s)
-			}
-		}
-	}
-	if a.env("GITHUB_ACTIONS") == "true" {
-		a.out.Show(githubError("Task failed", text))
-	}
-	a.paint(a.err, report.Red, text+"\n")
-	if ours || !a.dropIn() {
-		a.err.Show(excerpt(d.Pos))
 	}
 }
 

@@ -23,7 +23,7 @@ func (a *app) pin(ctx context.Context) int {
 	}
 	includes, root, list := schema.RemoteIncludes(ctx, load)
 	if err := list.Err(); err != nil {
-		return a.failFile(diag.FromError(err))
+		return a.fail(err)
 	}
 	files := make([]schema.RemoteFile, len(includes))
 	for i, in := range includes {
@@ -56,7 +56,7 @@ func (a *app) pin(ctx context.Context) int {
 		a.say(a.err, report.Green, diag.Printable(text))
 	}
 	if err := problems.Err(); err != nil {
-		return a.failFile(diag.FromError(err))
+		return a.fail(err)
 	}
 	if len(said) == 0 {
 		a.say(a.err, report.Green, fmt.Sprintf("nothing to pin: %d remote Taskfiles are included, each pinned to what it is now", len(includes)))

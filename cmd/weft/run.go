@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/vars"
@@ -104,7 +106,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		return nil, err
 	}
 	r.options = engine.Options{
-		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), TempDir: o.tempDir,
+		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), Argv: a.argv(), TempDir: o.tempDir,
 		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
 		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
@@ -145,9 +147,38 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, report.NewNDJSON(w, w.Close, a.secrets.Mask))
+		all = append(all, report.NewNDJSON(w, w.Close, a.describe))
 	}
 	return report.Multi(all...), nil
+}
+
+// argv is the command line for the record of a run: without the values of secret variables.
+func (a *app) argv() []string {
+	argv := a.args
+	for i, word := range argv {
+		name, _, assigns := strings.Cut(word, "=")
+		if word == "--" {
+			break
+		}
+		if assigns && a.secretNames[name] {
+			argv = slices.Clone(argv)
+			argv[i] = name + "=" + pipe.Masked
+		}
+	}
+	return argv
+}
+
+// describe puts an error into the words of a recorded run.
+func (a *app) describe(err error) event.Failure {
+	return event.Failure{Text: a.secrets.Mask(err.Error()), Shown: a.secrets.Mask(a.errorText(err))}
+}
+
+// recordedProblems are the reasons why a run failed, in the words of a recorded run.
+func (a *app) recordedProblems(err error) (all []event.Problem) {
+	for _, p := range a.problems(err) {
+		all = append(all, event.Problem{Text: a.secrets.Mask(p.Text), Excerpt: a.secrets.Mask(p.Excerpt)})
+	}
+	return all
 }
 
 // openEvents opens the place --events names: a file, "-" or "fd:N".
@@ -204,8 +235,15 @@ func (r *runner) handle(ev event.Event) {
 	if observe != nil {
 		observe(ev)
 	}
-	if e, ok := ev.(*event.CommandEnded); ok && e.Code == proc.BrokenPipe {
-		r.out.Probe()
+	switch ev := ev.(type) {
+	case *event.CommandEnded:
+		if ev.Code == proc.BrokenPipe {
+			r.out.Probe()
+		}
+	case *event.RunFinished:
+		if r.opts.events != "" {
+			ev.Problems = r.recordedProblems(ev.Err)
+		}
 	}
 	r.reporter.Handle(ev)
 	if r.broken != nil && (r.out.Broken() || r.err.Broken()) {

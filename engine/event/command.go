@@ -19,6 +19,24 @@ type CommandStarted struct {
 	Attempt, Attempts int
 }
 
+func (ev *CommandStarted) code(c *coder) {
+	c.command("command_started", &ev.Time, &ev.Step, &ev.Command)
+	c.text("text", &ev.Text)
+	c.textOrNone("dir", &ev.Dir)
+	c.flag("silent", &ev.Silent)
+	c.flag("dry_run", &ev.DryRun)
+	c.flag("relayed", &ev.Relayed)
+	if c.reading {
+		ev.Attempt, ev.Attempts = 1, 1
+	}
+	if c.has("attempt", ev.Attempts != 1) {
+		number(c, "attempt", &ev.Attempt)
+	}
+	if c.has("attempts", ev.Attempts != 1) {
+		number(c, "attempts", &ev.Attempts)
+	}
+}
+
 // GroupLines follows [CommandStarted] where the style "group" shows lines around the
 // output of the command. They are templates of the workflow, which only the engine expands.
 type GroupLines struct {
@@ -26,6 +44,12 @@ type GroupLines struct {
 	Step       StepID
 	Command    int
 	Begin, End string // without newline; "" means none
+}
+
+func (ev *GroupLines) code(c *coder) {
+	c.command("group_lines", &ev.Time, &ev.Step, &ev.Command)
+	c.textOrNone("begin", &ev.Begin)
+	c.textOrNone("end", &ev.End)
 }
 
 // Stream is the origin of an output chunk.
@@ -36,6 +60,19 @@ const (
 	Stderr Stream = 2
 	Merged Stream = 3 // both, on one pipe, in exact order
 )
+
+// String returns the stream's name as it stands in event files, or "".
+func (s Stream) String() string {
+	switch s {
+	case Stdout:
+		return "stdout"
+	case Stderr:
+		return "stderr"
+	case Merged:
+		return "merged"
+	}
+	return ""
+}
 
 // Output is bytes a relayed command wrote. The receiver owns Data until it
 // calls Release, exactly once, and must not keep Data after that.
@@ -51,6 +88,13 @@ type Output struct {
 	Partial bool
 }
 
+func (ev *Output) code(c *coder) {
+	c.command("output", &ev.Time, &ev.Step, &ev.Command)
+	named(c, "stream", &ev.Stream)
+	c.data(&ev.Data)
+	c.flag("partial", &ev.Partial)
+}
+
 // CommandEnded closes a command. All its Output events came before it.
 type CommandEnded struct {
 	Time     time.Time
@@ -63,10 +107,24 @@ type CommandEnded struct {
 	Members  []Member // of a pipe, as written, those of its tee and merge, too
 }
 
+func (ev *CommandEnded) code(c *coder) {
+	c.command("command_ended", &ev.Time, &ev.Step, &ev.Command)
+	number(c, "code", &ev.Code)
+	c.failure(&ev.Err)
+	c.seconds("seconds", &ev.Duration)
+	c.usage(&ev.Usage)
+	objects(c, "members", &ev.Members, codeMember)
+}
+
 // Member is how a member of a pipe ended.
 type Member struct {
 	Name string // its program, or its task
 	Code int    // exit status, whether it counts as a failure or not; 0 is success
+}
+
+func codeMember(c *coder, m *Member) {
+	c.text("name", &m.Name)
+	number(c, "code", &m.Code)
 }
 
 // Usage is what programs took of the machine, those that have ended.
@@ -91,6 +149,12 @@ type CommandSkipped struct {
 	Reason  Reason
 }
 
+func (ev *CommandSkipped) code(c *coder) {
+	c.command("command_skipped", &ev.Time, &ev.Step, &ev.Command)
+	c.textOrNone("text", &ev.Text)
+	c.text("reason", (*string)(&ev.Reason))
+}
+
 // AttemptFailed tells that a command has failed and is tried again.
 type AttemptFailed struct {
 	Time     time.Time
@@ -99,10 +163,23 @@ type AttemptFailed struct {
 	Attempt  int // the one that failed, from 1, of at most Attempts
 	Attempts int
 	Code     int       // exit status, or 0
-	Signal   os.Signal // that ended its program, or nil
+	Signal   os.Signal // the one that ended its program, or nil
 	Err      error
 	Duration time.Duration // of this attempt
 	Delay    time.Duration // before the next one
+}
+
+func (ev *AttemptFailed) code(c *coder) {
+	c.command("attempt_failed", &ev.Time, &ev.Step, &ev.Command)
+	number(c, "attempt", &ev.Attempt)
+	number(c, "attempts", &ev.Attempts)
+	number(c, "code", &ev.Code)
+	if c.has("signal", ev.Signal != nil) {
+		c.signal("signal", &ev.Signal)
+	}
+	c.failure(&ev.Err)
+	c.seconds("seconds", &ev.Duration)
+	c.seconds("delay", &ev.Delay)
 }
 
 // StopFailed tells that the command which stops another one failed. Step is 0 where
@@ -113,4 +190,12 @@ type StopFailed struct {
 	Task string // display name
 	Text string // the command
 	Err  error
+}
+
+func (ev *StopFailed) code(c *coder) {
+	c.event("stop_failed", &ev.Time)
+	numberOrNone(c, "step", &ev.Step)
+	c.text("task", &ev.Task)
+	c.text("text", &ev.Text)
+	c.failure(&ev.Err)
 }

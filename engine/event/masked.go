@@ -6,7 +6,7 @@ func Masked(ev Event, mask func(string) string) Event {
 	switch ev := ev.(type) {
 	case *RunStarted:
 		m := *ev
-		m.Tasks = maskedAll(m.Tasks, mask)
+		m.Tasks, m.Argv = maskedAll(m.Tasks, mask), maskedAll(m.Argv, mask)
 		return &m
 	case *StepStarted:
 		m := *ev
@@ -37,7 +37,7 @@ func Masked(ev Event, mask func(string) string) Event {
 		return &m
 	case *VarComputed:
 		m := *ev
-		m.Command, m.Result = mask(m.Command), mask(m.Result)
+		m.Text, m.Result = mask(m.Text), mask(m.Result)
 		return &m
 	case *PreconditionFailed:
 		m := *ev
@@ -90,6 +90,13 @@ func Masked(ev Event, mask func(string) string) Event {
 	case *StillRunning:
 		m := *ev
 		m.Tasks = maskedAll(m.Tasks, mask)
+		return &m
+	case *RunFinished:
+		m := *ev
+		m.Problems = nil
+		for _, p := range ev.Problems {
+			m.Problems = append(m.Problems, Problem{mask(p.Text), mask(p.Excerpt)})
+		}
 		return &m
 	case *Leftover:
 		m := *ev

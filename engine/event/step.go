@@ -20,8 +20,13 @@ const (
 
 var outcomeNames = [...]string{"", "succeeded", "fresh", "restored", "failed", "skipped", "cancelled"}
 
-// String returns the outcome's name as it stands in event files.
-func (o Outcome) String() string { return outcomeNames[o] }
+// String returns the outcome's name as it stands in event files, or "".
+func (o Outcome) String() string {
+	if int(o) < len(outcomeNames) {
+		return outcomeNames[o]
+	}
+	return ""
+}
 
 // StepStarted tells that a step left the queue.
 type StepStarted struct {
@@ -33,6 +38,14 @@ type StepStarted struct {
 	Prefix string // for prefixed output
 	Pos    diag.Pos
 	Silent bool // neither its commands nor "up to date" are announced
+}
+
+func (ev *StepStarted) code(c *coder) {
+	c.step("step_started", &ev.Time, &ev.Step)
+	numberOrNone(c, "parent", &ev.Parent)
+	c.names(&ev.Name, &ev.Task, &ev.Prefix)
+	c.position(&ev.Pos)
+	c.flag("silent", &ev.Silent)
 }
 
 // Reason is why a task or a command is skipped.
@@ -50,11 +63,21 @@ type TaskSkipped struct {
 	Reason Reason
 }
 
+func (ev *TaskSkipped) code(c *coder) {
+	c.step("task_skipped", &ev.Time, &ev.Step)
+	c.text("reason", (*string)(&ev.Reason))
+}
+
 // PreconditionFailed tells which precondition ends a step.
 type PreconditionFailed struct {
 	Time    time.Time
 	Step    StepID
 	Message string
+}
+
+func (ev *PreconditionFailed) code(c *coder) {
+	c.step("precondition_failed", &ev.Time, &ev.Step)
+	c.text("message", &ev.Message)
 }
 
 // PromptAssumed tells that --yes answered a question.
@@ -64,6 +87,11 @@ type PromptAssumed struct {
 	Text string
 }
 
+func (ev *PromptAssumed) code(c *coder) {
+	c.step("prompt_assumed", &ev.Time, &ev.Step)
+	c.text("text", &ev.Text)
+}
+
 // StatusChecked tells how a status command ended. Step is 0 where a task is only
 // looked at.
 type StatusChecked struct {
@@ -71,6 +99,13 @@ type StatusChecked struct {
 	Step StepID
 	Text string // the command
 	Err  error  // nil when it exited zero
+}
+
+func (ev *StatusChecked) code(c *coder) {
+	c.event("status_checked", &ev.Time)
+	numberOrNone(c, "step", &ev.Step)
+	c.text("text", &ev.Text)
+	c.failure(&ev.Err)
 }
 
 // Resource is what a step waits for although its needs are met.
@@ -87,11 +122,22 @@ type Waiting struct {
 	Holder string // who has it
 }
 
+func (ev *Waiting) code(c *coder) {
+	c.step("waiting", &ev.Time, &ev.Step)
+	c.text("for", (*string)(&ev.For))
+	c.textOrNone("holder", &ev.Holder)
+}
+
 // ErrorIgnored tells that ignore_error covered the error of a command or a called task.
 type ErrorIgnored struct {
 	Time time.Time
 	Step StepID
 	Err  error
+}
+
+func (ev *ErrorIgnored) code(c *coder) {
+	c.step("error_ignored", &ev.Time, &ev.Step)
+	c.failure(&ev.Err)
 }
 
 // BodyEnded tells that the commands of a step have ended, with Err, where one
@@ -102,11 +148,21 @@ type BodyEnded struct {
 	Err  error
 }
 
+func (ev *BodyEnded) code(c *coder) {
+	c.step("body_ended", &ev.Time, &ev.Step)
+	c.failure(&ev.Err)
+}
+
 // DeferFailed tells that a deferred command failed, which changes nothing.
 type DeferFailed struct {
 	Time time.Time
 	Step StepID
 	Err  error
+}
+
+func (ev *DeferFailed) code(c *coder) {
+	c.step("defer_failed", &ev.Time, &ev.Step)
+	c.failure(&ev.Err)
 }
 
 // Suspended tells that a step waits for a task it called; it holds no slot.
@@ -115,10 +171,18 @@ type Suspended struct {
 	Step StepID
 }
 
+func (ev *Suspended) code(c *coder) {
+	c.step("suspended", &ev.Time, &ev.Step)
+}
+
 // Resumed ends a suspension.
 type Resumed struct {
 	Time time.Time
 	Step StepID
+}
+
+func (ev *Resumed) code(c *coder) {
+	c.step("resumed", &ev.Time, &ev.Step)
 }
 
 // StepSettled closes a step.
@@ -138,4 +202,18 @@ type StepSettled struct {
 	Usage    Usage
 	// Outputs are what it has put out by name, secrets masked: texts, lists and JSON.
 	Outputs map[string]any
+}
+
+func (ev *StepSettled) code(c *coder) {
+	c.step("step_settled", &ev.Time, &ev.Step)
+	numberOrNone(c, "parent", &ev.Parent)
+	numberOrNone(c, "cause", &ev.Cause)
+	c.names(&ev.Name, &ev.Task, &ev.Prefix)
+	c.flag("silent", &ev.Silent)
+	named(c, "outcome", &ev.Outcome)
+	number(c, "code", &ev.Code)
+	c.failure(&ev.Err)
+	c.seconds("seconds", &ev.Duration)
+	c.usage(&ev.Usage)
+	c.outputs(&ev.Outputs)
 }

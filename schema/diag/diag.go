@@ -71,6 +71,17 @@ const (
 	Hint                    // the file works, and may well be meant so: shown on demand alone
 )
 
+// String returns the severity's name, or "".
+func (s Severity) String() string { return nameOf(s, "error", "warning", "hint") }
+
+// nameOf returns the name of v among names.
+func nameOf[T ~uint8](v T, names ...string) string {
+	if int(v) < len(names) {
+		return names[v]
+	}
+	return ""
+}
+
 // Kind classes a diagnostic; the command line maps it to an exit code.
 type Kind uint8
 
@@ -93,6 +104,12 @@ const (
 	NotCached                    // there is no copy of a remote file, and nothing may be fetched
 	FetchTimedOut                // a remote file did not come in time
 )
+
+// String returns the kind's name, or "".
+func (k Kind) String() string {
+	return nameOf(k, "other", "not_found", "decode", "version", "syntax", "include_cycle", "checksum_mismatch", "conflict", "unknown_key",
+		"missing_task", "cycle", "suspicious", "fetch_failed", "not_trusted", "not_secure", "not_cached", "fetch_timed_out")
+}
 
 // Diagnostic is one problem. What is always set; the others are "" when there
 // is nothing to say. No field ends with a full stop.

@@ -38,7 +38,7 @@ func (m *messages) detail(ev event.Event) {
 	out, errs := m.o.Stdout, m.o.Stderr
 	switch ev := ev.(type) {
 	case *event.VarComputed:
-		m.say(errs, Magenta, "dynamic variable: %q result: %q", ev.Command, ev.Result)
+		m.say(errs, Magenta, "dynamic variable: %q result: %q", ev.Text, ev.Result)
 	case *event.TaskSkipped:
 		name := ""
 		if s, ok := m.steps[ev.Step]; ok {

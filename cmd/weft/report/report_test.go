@@ -142,7 +142,7 @@ func TestNotices(t *testing.T) {
 		always     bool   // shown without verbose too
 		withoutRun bool   // the step has not begun: no "started" line
 	}{
-		{event: &event.VarComputed{Command: "ls", Result: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
+		{event: &event.VarComputed{Text: "ls", Result: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
 		{event: &event.TaskSkipped{Step: 1, Reason: event.ByIf}, out: `weft: if condition not met - skipped: "full"` + "\n", withoutRun: true},
 		{event: &event.TaskSkipped{Step: 1, Reason: event.ByPlatform}, out: `weft: "full" not for current platform - ignored\n`, withoutRun: true},
 		{event: &event.CommandSkipped{Step: 1, Reason: event.ByPlatform, Text: "dir"}, out: "weft: [shown] dir not for current platform - ignored\n"},

@@ -1,0 +1,364 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// everyEvent is each kind of event at least once, with every field filled.
+func everyEvent() []Event {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.FixedZone("", 2*60*60))
+	pos := diag.Pos{File: &diag.File{Name: "dir/Taskfile.yml"}, Line: 3, Column: 5}
+	err := &Failure{Text: "exit status 1", Shown: "weft: exit status 1"}
+	usage := Usage{User: time.Second, System: 2001 * time.Microsecond, MaxRSS: 1 << 40}
+	return []Event{
+		&RunStarted{Time: now, Run: "r1", Tasks: []string{"a"}, Argv: []string{"-v", "a"}},
+		&Planned{Time: now, Steps: 2, Edges: 1, Parent: 1},
+		&VarComputed{Time: now, Text: "ls", Result: "x"},
+		&StepStarted{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Pos: pos, Silent: true},
+		&TaskSkipped{Time: now, Step: 1, Reason: ByIf},
+		&PreconditionFailed{Time: now, Step: 1, Message: "no"},
+		&PromptAssumed{Time: now, Step: 1, Text: "Sure?"},
+		&StatusChecked{Time: now, Step: 1, Text: "ls", Err: err},
+		&Waiting{Time: now, Step: 1, For: Lock, Holder: "weft"},
+		&CommandStarted{Time: now, Step: 1, Command: 2, Text: "echo", Dir: "/w", Silent: true, DryRun: true, Relayed: true, Attempt: 2, Attempts: 3},
+		&GroupLines{Time: now, Step: 1, Command: 2, Begin: "B", End: "E"},
+		&Output{Time: now, Step: 1, Command: 2, Stream: Stdout, Data: []byte("text\n")},
+		&Output{Time: now, Step: 1, Command: 2, Stream: Stderr, Data: []byte{0xff, 0}},
+		&Output{Time: now, Step: 1, Command: 2, Stream: Merged, Data: []byte{}, Partial: true},
+		&CommandEnded{Time: now, Step: 1, Command: 2, Code: 3, Err: err, Duration: time.Second, Usage: usage, Members: []Member{{"gen", 3}, {"sort", 0}}},
+		&CommandSkipped{Time: now, Step: 1, Command: 2, Text: "ls", Reason: ByPlatform},
+		&AttemptFailed{Time: now, Step: 1, Command: 2, Attempt: 1, Attempts: 3, Code: 137, Signal: syscall.SIGKILL, Err: err, Duration: time.Second, Delay: time.Minute},
+		&StopFailed{Time: now, Step: 1, Task: "a", Text: "ls", Err: err},
+		&ErrorIgnored{Time: now, Step: 1, Err: err},
+		&BodyEnded{Time: now, Step: 1, Err: err},
+		&DeferFailed{Time: now, Step: 1, Err: err},
+		&Suspended{Time: now, Step: 1},
+		&Resumed{Time: now, Step: 1},
+		&StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Outcome: Failed, Err: err, Code: 3, Cause: 2, Duration: time.Second, Usage: usage,
+			Outputs: map[string]any{"text": "t", "list": []any{"a", "\xff"}, "json": map[string]any{"n": json.Number("12345678901234567890"), "t": true, "none": nil}}},
+		&WatchStarted{Time: now, Tasks: []string{"a"}},
+		&WatchTriggered{Time: now, Paths: []string{"a.c"}, Tasks: []string{"a"}},
+		&WatchEnded{Time: now, Task: "a", Err: err, Restarted: true, Duration: time.Second, Trigger: []string{"a.c"}},
+		&WatchFailed{Time: now, Err: err},
+		&DiagnosticFound{Time: now, Diagnostic: &diag.Diagnostic{Pos: pos, Severity: diag.Warning, Kind: diag.Suspicious, What: "odd", Why: "because", Fix: "even"}},
+		&SignalReceived{Time: now, Signal: syscall.SIGTERM, Count: 1, Running: 2},
+		&Snapshot{Time: now, Steps: []Running{{"a", []Process{{7, "cc"}}}, {Task: "b"}}},
+		&StillRunning{Time: now, Tasks: []string{"a"}},
+		&Leftover{Time: now, Pid: 7, Name: "sleep", Kept: true},
+		&RunFinished{Time: now, Counts: [Cancelled + 1]int{Succeeded: 1, Fresh: 2, Restored: 3, Failed: 4, Skipped: 5, Cancelled: 6}, Err: err, Duration: time.Minute, Problems: []Problem{{"no", "> 1 | x\n"}}},
+	}
+}
+
+// TestEveryEvent: everyEvent leaves no kind and no field of an event out, so what is tested
+// with it is tested for all.
+func TestEveryEvent(t *testing.T) {
+	declared, filled := map[string]bool{}, map[string]bool{}
+	for _, ev := range everyEvent() {
+		v := reflect.ValueOf(ev).Elem()
+		declared[v.Type().Name()] = true
+		for i := range v.NumField() {
+			if !v.Field(i).IsZero() {
+				filled[v.Type().Name()+"."+v.Type().Field(i).Name] = true
+			}
+		}
+	}
+	for _, ev := range everyEvent() {
+		typ := reflect.TypeOf(ev).Elem()
+		for i := range typ.NumField() {
+			if name := typ.Name() + "." + typ.Field(i).Name; !filled[name] && name != "Output.Release" {
+				t.Errorf("%s is filled nowhere", name)
+			}
+		}
+	}
+	for _, file := range []string{"event.go", "step.go", "command.go", "watch.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == "code" {
+				if name := fn.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name; !declared[name] {
+					t.Errorf("no %s among them", name)
+				}
+			}
+		}
+	}
+}
+
+// TestRoundTrip: what is decoded is what was encoded.
+func TestRoundTrip(t *testing.T) {
+	var enc Encoder
+	for _, ev := range everyEvent() {
+		back(t, &enc, ev)
+		empty := reflect.New(reflect.TypeOf(ev).Elem()).Interface().(Event)
+		switch ev := empty.(type) {
+		case *Output:
+			ev.Data = []byte{}
+		case *DiagnosticFound:
+			ev.Diagnostic = &diag.Diagnostic{}
+		case *SignalReceived:
+			ev.Signal = foreignSignal("")
+		}
+		back(t, &enc, empty)
+	}
+}
+
+// back reports if ev does not come back as it was.
+func back(t *testing.T, enc *Encoder, ev Event) {
+	t.Helper()
+	line := enc.Encode(nil, ev)
+	if n := bytes.IndexByte(line, '\n'); n != len(line)-1 || !json.Valid(line) {
+		t.Errorf("not a line of JSON: %s", line)
+	}
+	got, err := Decode(line)
+	if err != nil {
+		t.Errorf("%s: %v", line, err)
+		return
+	}
+	if !reflect.DeepEqual(inUTC(got), inUTC(ev)) {
+		t.Errorf("%s\ngot  %#v\nwant %#v", line, got, ev)
+	}
+}
+
+// inUTC is a copy of ev whose time is in UTC: the offset of a zone has several forms.
+func inUTC(ev Event) Event {
+	c := reflect.New(reflect.TypeOf(ev).Elem())
+	c.Elem().Set(reflect.ValueOf(ev).Elem())
+	at := c.Elem().FieldByName("Time")
+	at.Set(reflect.ValueOf(at.Interface().(time.Time).UTC()))
+	return c.Interface().(Event)
+}
+
+// TestTexts: every text comes back, whatever its bytes.
+func TestTexts(t *testing.T) {
+	long := strings.Repeat("a\xff€\u2028\n", 10_000)
+	for _, s := range []string{"", "plain", `"\`, "\x00\x1f\x7f", "\u2028\u2029\u202a\u20ac\ue000", "\xff", "\xe2\x80", "\xed\xa0\x80", "{\"base64\":\"\"}", "null", long, strings.ToValidUTF8(long, "?")} {
+		var enc Encoder
+		back(t, &enc, &CommandStarted{Text: s, Dir: s, Attempt: 1, Attempts: 1})
+		back(t, &enc, &Output{Data: []byte(s)})
+		back(t, &enc, &StillRunning{Tasks: []string{s, s}})
+		back(t, &enc, &BodyEnded{Err: &Failure{s, s}})
+		back(t, &enc, &BodyEnded{Err: &Failure{s, "weft: " + s}})
+		back(t, &enc, &Snapshot{Steps: []Running{{s, []Process{{1, s}}}}})
+		back(t, &enc, &StepStarted{Task: s, Name: "a", Pos: diag.Pos{File: &diag.File{Name: s}, Line: 1}})
+		for _, v := range []any{s, []any{s}, map[string]any{s: s}, map[string]any{"base64": s}, map[string]any{"entries": s}, map[string]any{s: 1 == 1, "\xfe": nil}} {
+			back(t, &enc, &StepSettled{Outputs: map[string]any{"v": v}})
+			back(t, &enc, &StepSettled{Outputs: map[string]any{"base64": v}})
+			back(t, &enc, &StepSettled{Outputs: map[string]any{"entries": v}})
+			back(t, &enc, &StepSettled{Outputs: map[string]any{s: v, "v": v}})
+		}
+	}
+}
+
+// TestPositions: places come back, also in files with odd names.
+func TestPositions(t *testing.T) {
+	for _, name := range []string{"a", "a:1", "a:1:2", ":", "https://h/x", "a:b:c", "1:2:3", "\xff:1:1"} {
+		for _, p := range []diag.Pos{{Line: 1, Column: 0}, {Line: 7, Column: 8}, {Line: math.MaxInt32, Column: math.MaxInt32}} {
+			p.File = &diag.File{Name: name}
+			back(t, new(Encoder), &StepStarted{Pos: p})
+		}
+	}
+}
+
+// TestSeconds: durations have microseconds, exactly.
+func TestSeconds(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0", time.Microsecond: "0.000001", 999_999 * time.Microsecond: "0.999999", 1_500 * time.Millisecond: "1.5", time.Hour: "3600", -time.Second / 2: "-0.5",
+		mostSeconds*time.Second - time.Microsecond: "999999999.999999", 1234567 * time.Second / 1000: "1234.567",
+	} {
+		line := new(Encoder).Encode(nil, &CommandEnded{Duration: d})
+		if !bytes.Contains(line, []byte(`"seconds":`+want+"}")) {
+			t.Errorf("%s: %s", d, line)
+		}
+		back(t, new(Encoder), &CommandEnded{Duration: d})
+	}
+	if line := new(Encoder).Encode(nil, &CommandEnded{Duration: 1999}); !bytes.Contains(line, []byte(`"seconds":0.000001}`)) {
+		t.Errorf("not cut: %s", line)
+	}
+}
+
+// TestDescribe: errors are told in the words of who encodes, and an error of a recorded run
+// in its own.
+func TestDescribe(t *testing.T) {
+	enc := Encoder{Describe: func(err error) Failure { return Failure{"*", "weft: *"} }}
+	if line := enc.Encode(nil, &BodyEnded{Err: errors.New("secret")}); !bytes.Contains(line, []byte(`"error":"*","shown":"weft: *"}`)) {
+		t.Errorf("%s", line)
+	}
+	back(t, &enc, &BodyEnded{Err: &Failure{"a", "b"}})
+	if line := new(Encoder).Encode(nil, &BodyEnded{Err: errors.New("plain")}); !bytes.HasSuffix(line, []byte(`"error":"plain"}`+"\n")) {
+		t.Errorf("%s", line)
+	}
+}
+
+// TestRunOnEveryLine: each line tells of which run it is.
+func TestRunOnEveryLine(t *testing.T) {
+	var enc Encoder
+	for i, ev := range everyEvent() {
+		if line := enc.Encode(nil, ev); !bytes.Contains(line, []byte(`,"run":"r1"`)) {
+			t.Errorf("line %d: %s", i+1, line)
+		}
+	}
+}
+
+func TestDecodeErrors(t *testing.T) {
+	const at = `"time":"2026-01-01T00:00:00Z"`
+	for line, want := range map[string]string{
+		``:                             "unexpected end of JSON input",
+		`{"event":"resumed",` + at:     "unexpected end of JSON input",
+		`[]`:                           "cannot unmarshal array",
+		`null`:                         `field "event": missing`,
+		`{}`:                           `field "event": missing`,
+		`{"event":1}`:                  `field "event": not a text`,
+		"{\"event\":\"\xff\"}":         "not UTF-8",
+		`{"event":"resumed","step":1}`: `field "time": missing`,
+		`{"event":"resumed","time":"now","step":1}`:                                                                    `field "time": parsing time`,
+		`{"event":"resumed",` + at + `}`:                                                                               `field "step": missing`,
+		`{"event":"resumed",` + at + `,"step":1.5}`:                                                                    `field "step": not a whole number`,
+		`{"event":"resumed",` + at + `,"step":3000000000}`:                                                             `field "step": not a whole number, or too large`,
+		`{"event":"resumed",` + at + `,"step":"1"}`:                                                                    `field "step": not a whole number`,
+		`{"event":"resumed",` + at + `,"step":null}`:                                                                   `field "step": not a whole number`,
+		`{"event":"run_started",` + at + `}`:                                                                           `field "version": missing`,
+		`{"event":"run_started",` + at + `,"version":1}`:                                                               "version 1 of the format of events; this weft reads version 2",
+		`{"event":"run_started",` + at + `,"version":3,"tasks":7}`:                                                     "version 3 of the format of events; this weft reads version 2",
+		`{"event":"run_started",` + at + `,"version":2,"tasks":7}`:                                                     `field "tasks": json: cannot unmarshal number`,
+		`{"event":"run_started",` + at + `,"version":2,"tasks":[null]}`:                                                `field "tasks": not a text`,
+		`{"event":"body_ended",` + at + `,"step":1,"error":{}}`:                                                        `field "error": not a text`,
+		`{"event":"body_ended",` + at + `,"step":1,"error":{"base64":"%"}}`:                                            `field "error": not a text`,
+		`{"event":"output",` + at + `,"step":1,"command":0,"stream":"x","data":""}`:                                    `field "stream": "x" is unknown`,
+		`{"event":"output",` + at + `,"step":1,"command":0,"stream":"stdout"}`:                                         `field "data": missing`,
+		`{"event":"output",` + at + `,"step":1,"command":0,"stream":"stdout","base64":"%"}`:                            `field "base64": illegal base64`,
+		`{"event":"leftover",` + at + `,"pid":1,"name":"x","kept":1}`:                                                  `field "kept": neither true nor false`,
+		`{"event":"watch_ended",` + at + `,"task":"a","seconds":1e300}`:                                                `field "seconds": not a number of seconds`,
+		`{"event":"snapshot",` + at + `,"current":[{}]}`:                                                               `field "current": field "task": missing`,
+		`{"event":"run_finished",` + at + `,"seconds":1,"counts":{}}`:                                                  `field "counts": field "succeeded": missing`,
+		`{"event":"run_finished",` + at + `,"seconds":1,"counts":[]}`:                                                  `field "counts": json: cannot unmarshal array`,
+		`{"event":"step_settled",` + at + `,"step":1,"task":"a","outcome":"failed","code":0,"seconds":0,"outputs":[]}`: `field "outputs": not an output`,
+	} {
+		ev, err := Decode([]byte(line))
+		if ev != nil || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot  %v, %v\nwant %s", line, ev, err, want)
+		}
+	}
+	if ev, err := Decode([]byte(`{"event":"invented_later","step":"?"}`)); ev != nil || err != nil {
+		t.Errorf("an event of a later weft: %v, %v", ev, err)
+	}
+	var version *VersionError
+	if _, err := Decode([]byte(`{"event":"run_started",` + at + `,"version":9}`)); !errors.As(err, &version) || version.Version != 9 {
+		t.Errorf("version: %v", err)
+	}
+}
+
+// TestSignals: those of this system come back as they are, any other by its name.
+func TestSignals(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, foreignSignal("odd")} {
+		back(t, new(Encoder), &SignalReceived{Signal: sig})
+	}
+}
+
+// FuzzDecode: no line makes Decode panic, and what it takes encodes to the same again.
+func FuzzDecode(f *testing.F) {
+	var enc Encoder
+	for _, ev := range everyEvent() {
+		f.Add(enc.Encode(nil, ev))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		ev, err := Decode(line)
+		if err != nil || ev == nil {
+			return
+		}
+		back(t, new(Encoder), ev)
+	})
+}
+
+// FuzzEncode: an event with whatever texts and numbers comes back as it was.
+func FuzzEncode(f *testing.F) {
+	f.Add("a", []byte("b"), int32(1), int64(2), true)
+	f.Add("\xff\u2028", []byte{0xff}, int32(-1), int64(math.MinInt32), false)
+	f.Fuzz(func(t *testing.T, s string, data []byte, n int32, us int64, set bool) {
+		us %= mostSeconds * 1e6
+		for _, ev := range everyEvent() {
+			stuff(reflect.ValueOf(ev).Elem(), s, data, int64(n), time.Duration(us)*time.Microsecond, set)
+			if p, ok := ev.(*StepStarted); ok {
+				p.Pos.Line, p.Pos.Column = n&math.MaxInt32|1, n&math.MaxInt32
+			}
+			back(t, new(Encoder), ev)
+		}
+	})
+}
+
+// stuff puts the values into all fields of v that take them.
+func stuff(v reflect.Value, s string, data []byte, n int64, d time.Duration, set bool) {
+	switch x := v.Addr().Interface().(type) {
+	case *time.Time, *diag.Pos, *diag.Severity, *diag.Kind:
+	case *time.Duration:
+		*x = d
+	case *[]byte:
+		*x = append([]byte{}, data...)
+	case *error:
+		*x = &Failure{s, s + fmt.Sprint(n)}
+	case *os.Signal, *map[string]any, **diag.Diagnostic:
+		if m, ok := x.(*map[string]any); ok {
+			*m = map[string]any{s: []any{s, string(data)}, "o": map[string]any{string(data): s}}
+		}
+	default:
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString(s)
+		case reflect.Int, reflect.Int32, reflect.Int64:
+			v.SetInt(n)
+		case reflect.Bool:
+			v.SetBool(set)
+		case reflect.Slice, reflect.Array:
+			for i := range v.Len() {
+				if v.Type() != reflect.TypeFor[[Cancelled + 1]int]() || i > 0 {
+					stuff(v.Index(i), s, data, n, d, set)
+				}
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				stuff(v.Field(i), s, data, n, d, set)
+			}
+		}
+	}
+}
+
+// BenchmarkEncode is what --events costs per event, in a run of small commands.
+func BenchmarkEncode(b *testing.B) {
+	now := time.Now()
+	evs := []Event{
+		&StepStarted{Time: now, Step: 1, Task: "build", Name: "build", Prefix: "build", Pos: diag.Pos{File: &diag.File{Name: "Taskfile.yml"}, Line: 3, Column: 5}},
+		&CommandStarted{Time: now, Step: 1, Text: "go build ./...", Dir: "/work/project", Attempt: 1, Attempts: 1},
+		&Output{Time: now, Step: 1, Stream: Merged, Data: []byte(strings.Repeat("a line of output\n", 20))},
+		&CommandEnded{Time: now, Step: 1, Duration: 1234 * time.Microsecond, Usage: Usage{time.Millisecond, time.Millisecond, 1 << 20}},
+		&StepSettled{Time: now, Step: 1, Task: "build", Name: "build", Prefix: "build", Outcome: Succeeded, Duration: 1234 * time.Microsecond},
+	}
+	var enc Encoder
+	var line []byte
+	for i := 0; b.Loop(); i++ {
+		line = enc.Encode(line[:0], evs[i%len(evs)])
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	line := new(Encoder).Encode(nil, &Output{Time: time.Now(), Step: 1, Stream: Merged, Data: []byte(strings.Repeat("a line of output\n", 20))})
+	for b.Loop() {
+		if _, err := Decode(line); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
