@@ -71,7 +71,7 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bo
 	if err != nil {
 		return "", false, err
 	}
-	if len(s.Task.Deps) > 0 && len(s.Task.Sources) > 0 {
+	if s.HasNeeds() && len(s.Task.Sources) > 0 {
 		// What it needs is part of what it was made from.
 		p, err := e.Plan(ctx, []plan.Call{c})
 		if err != nil {

@@ -12,7 +12,7 @@ var ErrPrecondition = errors.New("precondition not met")
 
 // preconditions checks what must hold before anything else of the step.
 func (r *run) preconditions(ctx context.Context) error {
-	if r.x.o.Dry && r.unknownNeed() != nil {
+	if r.x.o.Dry && r.x.unknown(r.step.EachRead) != nil {
 		return nil // what they ask about is not known
 	}
 	for _, p := range r.step.Preconditions() {

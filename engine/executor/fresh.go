@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -258,13 +259,18 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	for _, u := range s.Scope.Uses() {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
 	}
+	s.EachInput(func(n *plan.Step) {
+		digest, problem := r.x.outputDigest(n)
+		err = cmp.Or(err, problem)
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "output " + n.Label, Value: digest, Secret: true})
+	})
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
 		if d, ok := r.x.digests.m.Load(n); ok && reads(r.dir, in.Sources, n, r.x.o.Root) {
 			in.Fields = append(in.Fields, fingerprint.Field{Name: "need " + n.Label, Value: d.(fingerprint.Digest).String()[:16]})
 		}
 	})
-	return in, nil
+	return in, err
 }
 
 // fileInputs are the inputs as far as files go.

@@ -3,9 +3,12 @@ package executor
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -202,15 +205,27 @@ func (r *run) masked(v any) any {
 	return v
 }
 
-// unknownNeed returns a need whose outputs the step's texts name and that are not known,
-// because nothing runs: of several the first by label; or nil.
-func (r *run) unknownNeed() (unknown *plan.Step) {
-	r.step.EachRead(func(n *plan.Step) {
-		if r.x.outputsOf(n) == nil && (unknown == nil || n.Label < unknown.Label) {
+// unknown returns one of needs whose outputs are not known, because nothing runs: of
+// several the first by label; or nil.
+func (x *Executor) unknown(needs func(func(*plan.Step))) (unknown *plan.Step) {
+	needs(func(n *plan.Step) {
+		if x.outputsOf(n) == nil && (unknown == nil || n.Label < unknown.Label) {
 			unknown = n
 		}
 	})
 	return unknown
+}
+
+// unknownNeed returns a need whose outputs the step's texts name, or its commands read,
+// and that are not known; or nil.
+func (r *run) unknownNeed() *plan.Step {
+	return cmp.Or(r.x.unknown(r.step.EachRead), r.x.unknown(func(f func(*plan.Step)) {
+		r.step.EachInput(func(n *plan.Step) {
+			if n.Skip == plan.NotSkipped { // else it puts out nothing
+				f(n)
+			}
+		})
+	}))
 }
 
 // outputOf is what texts of a step that needs s get for {{output "…"}}.
@@ -244,6 +259,18 @@ func (x *Executor) outputFile(s *plan.Step) (*os.File, error) {
 		return pipe.FileOf(nil)
 	}
 	return o.stdout.Open()
+}
+
+// outputDigest returns a digest of what s has written to stdout.
+func (x *Executor) outputDigest(s *plan.Step) (string, error) {
+	f, err := x.outputFile(s)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return string(h.Sum(nil)), err
 }
 
 func (x *Executor) outputsOf(s *plan.Step) *outputs {

@@ -138,6 +138,31 @@ func (s *Step) EachRead(f func(*Step)) {
 	}
 }
 
+// EachInput calls f with every need whose output, once it has ended, is the stdin of
+// a command of s, each once.
+func (s *Step) EachInput(f func(*Step)) {
+	if s.facts.streams == nil {
+		return
+	}
+	seen := map[*Step]bool{}
+	var visit func(cs []Command)
+	visit = func(cs []Command) {
+		for i := range cs {
+			if in := cs[i].Stdin; in != nil && in.Kind == StdinOutput {
+				if n := s.Read(in); n != nil && !seen[n] {
+					seen[n] = true
+					f(n)
+				}
+			}
+			visit(cs[i].Members)
+		}
+	}
+	visit(s.commands())
+}
+
+// HasNeeds reports whether s needs other steps: those that deps name, or that are read.
+func (s *Step) HasNeeds() bool { return len(s.Task.Deps) > 0 || s.facts.streams != nil }
+
 // addReads adds the tasks whose output is the stdin of s, or of a command of it, to
 // its needs, unless deps name them with the same variables.
 func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
