@@ -151,7 +151,7 @@ func TestLayers(t *testing.T) {
 		"precondition": {"preconditions: [{sh: 'false', msg: no}]\n    cmds: [':']", "!precondition no failed", "precondition not met"},
 		"status":       {"status: ['true']\n    cmds: [':']", "!status true fresh", ""},
 		"stale":        {"status: ['false']\n    cmds: [':']", "!status false $: succeeded", ""},
-		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 1ms}]", "$sleep 1000 =124 !ended failed", "command timeout exceeded (1ms)"},
+		"time limit":   {"cmds: [{cmd: 'sleep 1000', timeout: 100ms}]", "$sleep 1000 =124 !ended failed", "command timeout exceeded (100ms)"},
 		"no program":   {"cmds: [nosuchprogram]", "$nosuchprogram =127 !ended failed", "exit status 127"},
 		"directory":    {"dir: Taskfile.yml/x\n    cmds: [':']", "failed", "not a directory"},
 	} {
