@@ -13,7 +13,10 @@ func assemble(roots []*Step, keyed int) (*Plan, error) {
 		return a.p, nil
 	}
 	a.p.Gangs = gangs(a.p)
-	return a.p, a.p.checkGangs()
+	if err := a.p.checkGangs(); err != nil {
+		return nil, err
+	}
+	return a.p, nil
 }
 
 type assembler struct {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -10,17 +9,14 @@ import (
 
 // bind computes everything of s that does not need its needs to have run, in
 // the order the format says: files and commands first, then the task's `if`.
-func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
-	if f.mode == modeUnknown {
-		return &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: runText(e.x.o.Workflow, s.Task)}}
-	}
+func (e *expansion) bind(ctx context.Context, s *Step) error {
 	if e.x.o.TellSecrets {
 		s.Scope.TellSecrets(ctx)
 	}
 	if err := e.bindEnvironment(ctx, s); err != nil {
 		return err
 	}
-	if f.static {
+	if s.facts.static {
 		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Task.Name)
 		return nil
 	}
@@ -35,7 +31,7 @@ func (e *expansion) bind(ctx context.Context, s *Step, f *facts) error {
 	if b.err != nil {
 		return b.err
 	}
-	if _, err := e.bindFingerprint(ctx, s, f); err != nil {
+	if _, err := e.bindFingerprint(ctx, s); err != nil {
 		return err
 	}
 	b.scope = s.Scope
@@ -75,13 +71,6 @@ func (x *Expander) BindLate(ctx context.Context, s *Step, o vars.Outputs) error 
 	return e.bindTexts(ctx, s)
 }
 
-func runText(w *schema.Workflow, t *schema.Task) string {
-	if t.Run.S != "" {
-		return t.Run.S
-	}
-	return w.Run.S
-}
-
 func orName(s, name string) string {
 	if s == "" {
 		return name
@@ -107,13 +96,13 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 
 // bindFingerprint defines CHECKSUM or TIMESTAMP where the task mentions it, and
 // returns which.
-func (e *expansion) bindFingerprint(ctx context.Context, s *Step, f *facts) (name string, err error) {
+func (e *expansion) bindFingerprint(ctx context.Context, s *Step) (name string, err error) {
 	method := s.Method()
 	compute := func(dir string) (any, error) { return e.x.o.Host.Checksum(ctx, dir, s.bound.sources, s.Gitignore()) }
 	switch {
-	case f.checksum && (method == "" || method == "checksum"):
+	case s.facts.checksum && (method == "" || method == "checksum"):
 		name = "CHECKSUM"
-	case f.timestamp && method == "timestamp":
+	case s.facts.timestamp && method == "timestamp":
 		name = "TIMESTAMP"
 		compute = func(dir string) (any, error) { return e.x.o.Host.Timestamp(ctx, dir, s.bound.sources, s.Gitignore()) }
 	default:
@@ -169,29 +158,4 @@ func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f 
 		f(Call{Name: name, Vars: args, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
 	})
-}
-
-// changeKey is the identity of a `run: when_changed` step: everything it was
-// bound to. An argument that nothing refers to makes no difference.
-func changeKey(ctx context.Context, s *Step, match []string) (string, error) {
-	local := s.Task.LocalName
-	if match != nil {
-		local = ResolveStars(local, match)
-	}
-	env, err := s.Scope.DeclaredEnv(ctx)
-	if err != nil {
-		return "", err
-	}
-	dir, err := s.Scope.Dir(ctx)
-	if err != nil {
-		return "", err
-	}
-	key := fmt.Sprintf("%s\x00%s\x00%#v\x00%#v", local, dir, env, s.Scope.Uses())
-	if s.bound == nil {
-		return key, nil
-	}
-	for _, c := range s.bound.commands {
-		key += fmt.Sprintf("\x00%q\x00%#v", c.Text, values(c.Vars))
-	}
-	return key, nil
 }

@@ -15,13 +15,10 @@ func (e *expansion) closesCycle(s *Step) error {
 	if s.depth > maxDepth {
 		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
 	}
-	if s.nested > maxNested {
-		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
-	}
 	if e.path[s.Task] == 0 {
 		return nil
 	}
-	if e.path[s.Task] > maxNested {
+	if e.path[s.Task] > maxRepeats {
 		e.exploded = true // the ways to get so deep are too many to be told
 		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -19,6 +21,30 @@ func (e *TaskError) Error() string { return fmt.Sprintf("Failed to run task %q: 
 
 // Unwrap returns what made the task fail.
 func (e *TaskError) Unwrap() error { return e.Err }
+
+// Problems takes the error of [Expander.Expand] apart, in order of expansion.
+func Problems(err error) []error {
+	if many, ok := err.(*multierror.Error); ok {
+		return many.Errors
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+// Wrap says that err, or each problem in it, made a task fail.
+func Wrap(task string, err error) error {
+	problems := Problems(err)
+	if len(problems) == 1 {
+		return &TaskError{Task: task, Err: problems[0]}
+	}
+	var wrapped *multierror.Error
+	for _, p := range problems {
+		wrapped = multierror.Append(wrapped, &TaskError{Task: task, Err: p})
+	}
+	return wrapped
+}
 
 // InternalError is a call from the command line of a task that is internal.
 type InternalError struct{ Task string }

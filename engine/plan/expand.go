@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,31 +19,11 @@ import (
 // Limits of an expansion. They stop what would never end; no sensible workflow
 // comes near them.
 const (
-	maxSteps  = 1_000_000
-	maxNested = 1_000   // calls from bodies, one inside the other
-	maxDepth  = 100_000 // needs of needs; bounds the stack
-	stepBytes = 1_000   // that a step takes, about
+	maxSteps   = 1_000_000
+	maxRepeats = 1_000   // of a task among those that call it
+	maxDepth   = 100_000 // calls, one inside the other; bounds the stack
+	stepBytes  = 1_000   // that a step takes, about
 )
-
-// Host answers what expansion must ask of the world. Its methods may be called
-// from several goroutines at once.
-type Host interface {
-	// Condition runs a shell command without input or output and reports
-	// whether it exited zero.
-	Condition(ctx context.Context, text, dir string, env []string) (bool, error)
-	// Files returns the files that globs match, as a loop over them sees them.
-	Files(ctx context.Context, dir string, globs []Glob, gitignore bool) ([]string, error)
-	// Checksum and Timestamp are the values of the variables of those names.
-	Checksum(ctx context.Context, dir string, globs []Glob, gitignore bool) (string, error)
-	Timestamp(ctx context.Context, dir string, globs []Glob, gitignore bool) (time.Time, error)
-	// Ask asks the user for a variable; ErrCannotAsk means that nobody can answer.
-	// choices returns the values it may have, nil for any; it is only called if
-	// somebody can.
-	Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error)
-}
-
-// ErrCannotAsk tells that there is nobody to ask for a variable.
-var ErrCannotAsk = errors.New("nobody to ask")
 
 // Options configure an Expander. Workflow, Resolver and Host are required.
 type Options struct {
@@ -85,17 +64,20 @@ func NewExpander(o Options) *Expander {
 		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), outputs: sync.OnceValue(func() bool { return someNameOutputs(o.Workflow) })}
 }
 
-// Expand returns the plan of the calls and everything they need. The error
+// Expand returns the plan of the calls, all from one step or none, and everything
+// they need. The error
 // holds every problem that was found, each wrapped in a [TaskError] per level
 // of needing, in order of expansion; the plan is nil then. See [Problems].
 func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}
+	if len(calls) > 0 {
+		e.enterAncestors(calls[0].From)
+	}
 	var roots []*Step
 	for _, c := range calls {
 		if e.exploded {
 			break
 		}
-		e.enterAncestors(c.From)
 		s, err := e.expand(ctx, c)
 		if err != nil {
 			e.problem(err)
@@ -107,35 +89,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 		e.problems.Errors = eachCycleOnce(e.problems.Errors)
 		return nil, e.problems
 	}
-	p, err := assemble(roots, e.keyed)
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-// Problems takes the error of [Expander.Expand] apart, in order of expansion.
-func Problems(err error) []error {
-	if many, ok := err.(*multierror.Error); ok {
-		return many.Errors
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
-}
-
-// Wrap says that err, or each problem in it, made a task fail.
-func Wrap(task string, err error) error {
-	problems := Problems(err)
-	if len(problems) == 1 {
-		return &TaskError{Task: task, Err: problems[0]}
-	}
-	var wrapped *multierror.Error
-	for _, p := range problems {
-		wrapped = multierror.Append(wrapped, &TaskError{Task: task, Err: p})
-	}
-	return wrapped
+	return assemble(roots, e.keyed)
 }
 
 // expansion is the state of one Expand; it belongs to one goroutine.
@@ -161,7 +115,7 @@ func (e *expansion) enterAncestors(s *Step) {
 
 // expand returns the step of c, new or shared, with all its needs.
 func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
-	s, err := e.bare(ctx, c)
+	s, err := e.withoutNeeds(ctx, c)
 	if err != nil || s.Skip != NotSkipped || s.complete {
 		return s, err
 	}
@@ -173,16 +127,13 @@ func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 		e.keyed++
 		s = e.x.share(s)
 	}
-	if f := e.x.factsOf(s.Task); f.mode == modeOnce && len(s.Task.Requires) == 0 && !f.fails && s.Name == s.Task.Name {
-		f.once.Store(s)
-	}
 	return s, nil
 }
 
-// bare returns the step of c without its needs, unless it is a shared one that
+// withoutNeeds returns the step of c without its needs, unless it is a shared one that
 // is complete already.
-func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
-	if err := ctx.Err(); err != nil {
+func (e *expansion) withoutNeeds(ctx context.Context, c Call) (*Step, error) {
+	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	t, match, err := e.x.o.Workflow.Lookup(c.Name)
@@ -196,54 +147,73 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	if known := f.once.Load(); known != nil && match == nil {
 		return known, nil
 	}
-	name := t.Name
-	if match != nil {
-		name = ResolveStars(name, match)
-	}
+	name := ResolveStars(t.Name, match)
 	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, Failfast: t.Failfast, Slots: 1, facts: f, args: c.Vars}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
 	if c.From != nil {
-		s.depth, s.nested = c.From.depth+1, c.From.nested
+		s.depth = c.From.depth + 1
 	}
 	if !matchesPlatform(t.Platforms) {
 		s.Skip = ByPlatform
 		return s, nil
 	}
-	if err := e.closesCycle(s); err != nil {
+	if err := e.admit(s); err != nil {
 		return nil, err
-	}
-	if e.x.steps.Add(1) > maxSteps {
-		e.exploded = true
-		return nil, &CycleError{Name: name, Pos: cmp.Or(s.Pos, t.Pos), Why: StepLimit}
-	}
-	if err := limit.GrowTo(stepBytes, limit.Plan); err != nil {
-		e.exploded = true
-		return nil, &LoopError{Task: name, Pos: cmp.Or(s.Pos, t.Pos), What: err.Error()}
 	}
 	if f.misplaced != nil {
 		return nil, f.misplaced[0]
 	}
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
-	if known, err := e.identify(ctx, s, f, match); known != nil || err != nil {
-		return known, err
+	return e.compute(ctx, s, ResolveStars(t.LocalName, match))
+}
+
+// admit reports a call that closes a cycle, and a plan that grows beyond all limits.
+func (e *expansion) admit(s *Step) error {
+	if err := e.closesCycle(s); err != nil {
+		return err
 	}
-	if t.Timeout > 0 && e.x.o.Limit != nil {
-		limited, done := e.x.o.Limit(ctx, name, t.Timeout)
+	if e.x.steps.Add(1) > maxSteps {
+		e.exploded = true
+		return &CycleError{Name: s.Name, Pos: cmp.Or(s.Pos, s.Task.Pos), Why: StepLimit}
+	}
+	if err := limit.GrowTo(stepBytes, limit.Plan); err != nil {
+		e.exploded = true
+		return &LoopError{Task: s.Name, Pos: cmp.Or(s.Pos, s.Task.Pos), What: err.Error()}
+	}
+	return nil
+}
+
+// compute binds s and returns it, or the shared step that it turns out to be. local is
+// the name of its task in its file.
+func (e *expansion) compute(ctx context.Context, s *Step, local string) (*Step, error) {
+	if err := e.requires(ctx, s); err != nil {
+		return nil, err
+	}
+	mode, err := s.mode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if mode == modeOnce {
+		s.Key = Key{file: s.Task.File, name: local}
+		if known := e.x.lookup(s.Key); known != nil {
+			return known, nil
+		}
+	}
+	if t := s.Task.Timeout; t > 0 && e.x.o.Limit != nil {
+		limited, done := e.x.o.Limit(ctx, s.Name, t)
 		defer done()
 		ctx = limited
 	}
-	if err := e.bind(ctx, s, f); err != nil || s.Skip != NotSkipped {
+	if err := e.bind(ctx, s); err != nil || s.Skip != NotSkipped {
 		return s, err
 	}
-	if err := e.foresee(ctx, s, f); err != nil {
+	if err := e.foresee(ctx, s); err != nil {
 		return s, err
 	}
-	if f.mode == modeWhenChanged {
-		key, err := changeKey(ctx, s, match)
-		if err != nil {
+	if mode == modeWhenChanged {
+		if s.Key, err = changeKey(ctx, s, local); err != nil {
 			return nil, err
 		}
-		s.Key = Key{file: s.Task.File, name: key}
 		if known := e.x.lookup(s.Key); known != nil {
 			return known, nil
 		}
@@ -251,44 +221,24 @@ func (e *expansion) bare(ctx context.Context, c Call) (*Step, error) {
 	return s, nil
 }
 
-// identify finds the shared step of a `run: once` task before anything of it
-// is computed. It returns nil for a step that is new or not shared yet.
-func (e *expansion) identify(ctx context.Context, s *Step, f *facts, match []string) (*Step, error) {
-	if err := e.requires(ctx, s, f); err != nil {
-		return nil, err
-	}
-	mode := f.mode
-	if mode == modeTemplate {
-		text := s.Task.Run
-		if text.S == "" {
-			text = e.x.o.Workflow.Run
+// expandNeeds expands what s needs: its dependencies, and what it reads.
+func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
+	if len(s.Task.Deps) > 0 || s.facts.streams != nil {
+		e.path[s.Task]++
+		defer func() { e.path[s.Task]-- }()
+		if err := e.expandDeps(ctx, s); err != nil {
+			return err
 		}
-		m, err := s.Scope.Expand(ctx, text)
-		if err != nil {
-			return nil, err
+		if err := e.addReads(ctx, s); err != nil {
+			return err
 		}
-		mode = modeOf(m)
 	}
-	if mode != modeOnce {
-		return nil, nil
-	}
-	local := s.Task.LocalName
-	if match != nil {
-		local = ResolveStars(local, match)
-	}
-	s.Key = Key{file: s.Task.File, name: local}
-	return e.x.lookup(s.Key), nil
+	return e.resolveReads(s)
 }
 
-// expandNeeds expands the dependencies of s, as written; with several problems
-// it goes on to find them all.
-func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
-	f := e.x.factsOf(s.Task)
-	if len(s.Task.Deps) == 0 && f.streams == nil {
-		return e.resolveReads(s, f)
-	}
-	e.path[s.Task]++
-	defer func() { e.path[s.Task]-- }()
+// expandDeps expands the dependencies of s, as written; with several problems it goes on
+// to find them all.
+func (e *expansion) expandDeps(ctx context.Context, s *Step) error {
 	var problems *multierror.Error
 	s.needs = make([]need, 0, len(s.Task.Deps))
 	for i := range s.Task.Deps {
@@ -315,31 +265,7 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
-	if problems != nil {
-		return problems
-	}
-	if err := e.addReads(ctx, s, f); err != nil {
-		return err
-	}
-	return e.resolveReads(s, f)
-}
-
-func (x *Expander) lookup(key Key) *Step {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.shared[key]
-}
-
-// share publishes s, complete with its needs, under its key. If another
-// goroutine was faster its step is returned and s is dropped.
-func (x *Expander) share(s *Step) *Step {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if known := x.shared[s.Key]; known != nil {
-		return known
-	}
-	x.shared[s.Key] = s
-	return s
+	return problems.ErrorOrNil()
 }
 
 // ResolveStars replaces the stars of a wildcard name by what they matched.

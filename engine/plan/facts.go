@@ -10,32 +10,6 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// mode is what becomes of equal calls.
-type mode uint8
-
-const (
-	modeAlways mode = iota
-	modeOnce
-	modeWhenChanged
-	modeTemplate // depends on the call
-	modeUnknown  // an error when the step is to run
-)
-
-func modeOf(text string) mode {
-	switch text {
-	case "", "always":
-		return modeAlways
-	case "once":
-		return modeOnce
-	case "when_changed":
-		return modeWhenChanged
-	}
-	if strings.Contains(text, "{{") {
-		return modeTemplate
-	}
-	return modeUnknown
-}
-
 // facts are what is true of every call of a task. They are computed once.
 type facts struct {
 	task     *schema.Task
@@ -77,11 +51,8 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	if f := known.Load(); f != nil {
 		return f
 	}
-	run := t.Run.S
-	if run == "" {
-		run = x.o.Workflow.Run.S
-	}
-	f := &facts{task: t, workflow: x.o.Workflow, mode: modeOf(run), static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
+	f := &facts{task: t, workflow: x.o.Workflow, static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
+	f.mode = modeOf(f.run().S)
 	names := x.outputs()
 	schema.EachText(t, func(p schema.Place, text schema.Text) {
 		f.text(&p, text)

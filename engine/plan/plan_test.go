@@ -77,6 +77,41 @@ func TestExpandOrderAndSharing(t *testing.T) {
 	}
 }
 
+// TestRunIsATemplate: what becomes of equal calls may depend on variables.
+func TestRunIsATemplate(t *testing.T) {
+	for mode, want := range map[string]string{"once": "b all", "when_changed": "b all", "always": "b b all", "": "b b all", "never": ""} {
+		w := workflow("", "all: b b", "b:")
+		w.Vars = schema.Vars{{Name: "MODE", Value: mode}}
+		w.ByName["b"].Run.S = "{{.MODE}}"
+		p, err := expander(w).Expand(t.Context(), plan.Call{Name: "all"})
+		var unknown *plan.ModeError
+		switch {
+		case want == "" && !errors.As(err, &unknown):
+			t.Errorf("%q: %v, want an error about it", mode, err)
+		case want != "" && (err != nil || names(p) != want):
+			t.Errorf("%q: %v, want %s", mode, err, want)
+		}
+	}
+}
+
+// TestManyCallsOfOneBody: however many calls a body makes at once, none is nested deeper
+// for it.
+func TestManyCallsOfOneBody(t *testing.T) {
+	x := expander(workflow("", "a:"))
+	arg := func(i int) schema.Vars { return schema.Vars{{Name: "I", Value: i}} }
+	p, err := x.Expand(t.Context(), plan.Call{Name: "a", Vars: arg(-1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls []plan.Call
+	for i := range 1100 {
+		calls = append(calls, plan.Call{Name: "a", Vars: arg(i), From: p.Steps[0]})
+	}
+	if _, err := x.Expand(t.Context(), calls...); err != nil {
+		t.Errorf("%.200v", err)
+	}
+}
+
 func TestExpandReportsEveryProblem(t *testing.T) {
 	_, err := expander(workflow("", "all: x b y", "b: z")).Expand(t.Context(), plan.Call{Name: "all"})
 	var texts []string

@@ -24,7 +24,7 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 	if b.err != nil {
 		return p, b.err
 	}
-	if p.Fingerprint, err = e.bindFingerprint(ctx, s, s.facts); err != nil {
+	if p.Fingerprint, err = e.bindFingerprint(ctx, s); err != nil {
 		return p, err
 	}
 	for i := range t.Deps {
@@ -55,5 +55,5 @@ func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope)
 // Single binds one call without what it needs.
 func (x *Expander) Single(ctx context.Context, c Call) (*Step, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}
-	return e.bare(ctx, c)
+	return e.withoutNeeds(ctx, c)
 }

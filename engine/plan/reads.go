@@ -72,8 +72,8 @@ func misplaced(p *schema.Place, text schema.Text) *diag.Diagnostic {
 }
 
 // resolveReads finds, among the needs of s, those whose outputs its texts name.
-func (e *expansion) resolveReads(s *Step, f *facts) error {
-	for _, name := range f.outputs {
+func (e *expansion) resolveReads(s *Step) error {
+	for _, name := range s.facts.outputs {
 		if !name.Literal {
 			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} names a task that is not known before it runs", s.Name),
 				Fix: `write the name itself, as in {{output "version"}}`}
@@ -165,8 +165,8 @@ func (s *Step) HasNeeds() bool { return len(s.Task.Deps) > 0 || s.facts.streams 
 
 // addReads adds the tasks whose output is the stdin of s, or of a command of it, to
 // its needs, unless deps name them with the same variables.
-func (e *expansion) addReads(ctx context.Context, s *Step, f *facts) error {
-	for _, in := range f.streams {
+func (e *expansion) addReads(ctx context.Context, s *Step) error {
+	for _, in := range s.facts.streams {
 		b := binder{ctx: ctx, scope: s.Scope}
 		call := Call{Name: b.text(in.Text), Pos: in.Pos, From: s}
 		if b.err == nil && len(in.Vars) > 0 {

@@ -10,14 +10,14 @@ import (
 
 // requires checks that the variables a task requires are there, evaluates what is
 // due then, and checks that they have allowed values.
-func (e *expansion) requires(ctx context.Context, s *Step, f *facts) error {
+func (e *expansion) requires(ctx context.Context, s *Step) error {
 	if len(s.Task.Requires) == 0 {
-		return e.start(ctx, s, f)
+		return e.start(ctx, s)
 	}
 	if err := e.askMissing(ctx, s); err != nil {
 		return err
 	}
-	if err := e.start(ctx, s, f); err != nil {
+	if err := e.start(ctx, s); err != nil {
 		return err
 	}
 	return checkAllowed(ctx, s)

@@ -13,24 +13,24 @@ import (
 // start evaluates the variables that are due when s starts, as package vars says.
 // Where all texts are bound at once, binding them does that, unless some definition
 // can fail on purpose.
-func (e *expansion) start(ctx context.Context, s *Step, f *facts) error {
-	if !f.later && !s.Scope.CanFail(f.fails) {
+func (e *expansion) start(ctx context.Context, s *Step) error {
+	if f := s.facts; !f.later && !s.Scope.CanFail(f.fails) {
 		return nil
 	}
-	return s.Scope.Start(ctx, e.x.refsOf(s.Task, f))
+	return s.Scope.Start(ctx, e.x.refsOf(s.facts))
 }
 
-// refsOf returns what the texts of t refer to, but those of its needs, which are
+// refsOf returns what the texts of a task refer to, but those of its needs, which are
 // steps of their own.
-func (x *Expander) refsOf(t *schema.Task, f *facts) vars.Refs {
+func (x *Expander) refsOf(f *facts) vars.Refs {
 	if refs := f.refs.Load(); refs != nil {
 		return *refs
 	}
 	var refs vars.Refs
-	schema.EachText(t, func(p schema.Place, text schema.Text) {
+	schema.EachText(f.task, func(p schema.Place, text schema.Text) {
 		switch when := phaseOf(&p); {
 		case when == unused || when == referred || when == needed:
-		case p.Key == schema.KeyRequiredName && t.Requires[p.Index].Ref == "" && t.Requires[p.Index].Enum == nil:
+		case p.Key == schema.KeyRequiredName && f.task.Requires[p.Index].Ref == "" && f.task.Requires[p.Index].Enum == nil:
 			// It must be there; what it is makes no difference.
 		case p.Expands(text):
 			x.o.Resolver.AddRefs(&refs, template(&p, text.S))
@@ -75,12 +75,12 @@ func (f *foreseen) add(cs map[foreseenCall]bool) {
 // foresee evaluates the variables of files that calls of s refer to: the tasks that it
 // calls, and in turn those that these call, need and read. A call whose task is only
 // known when it is reached is left out.
-func (e *expansion) foresee(ctx context.Context, s *Step, f *facts) error {
-	if !f.calls || !e.x.dynamic() {
+func (e *expansion) foresee(ctx context.Context, s *Step) error {
+	if !s.facts.calls || !e.x.dynamic() {
 		return nil
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
-	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: f}
+	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: s.facts}
 	if s.Late() {
 		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
 			return err
@@ -181,7 +181,7 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	l.seen[c] = true
 	call := vars.Call{Task: t, Name: ResolveStars(t.Name, match), Alias: name, Match: match, Vars: args}
 	f := x.factsOf(t)
-	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(t, f), l.from); err != nil {
+	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(f), l.from); err != nil {
 		return err
 	}
 	if len(t.Deps) == 0 && len(f.streams) == 0 && !f.calls {

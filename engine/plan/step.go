@@ -30,25 +30,14 @@ type Step struct {
 	// complete steps have their needs; only such are shared.
 	complete bool
 	known    atomic.Bool
-	Slots    uint16 // how many it takes while it runs; more than there are: all
-	nested   int16  // calls from bodies above it
-	depth    int32  // needs and calls above it
+	depth    int32 // needs and calls above it
+	Slots    int32 // how many it takes while it runs; more than there are: all
 
 	facts *facts
 	args  schema.Vars
 	needs []need
 	bound *bound // nil when the task says the same at every call
 }
-
-// Key is the identity of steps that are shared: those with equal keys are one
-// within a run. It is comparable.
-type Key struct {
-	file *diag.File
-	name string // of the task in its file, and all else that makes a difference
-}
-
-// Shared reports whether calls of the step's task may mean this same step.
-func (s *Step) Shared() bool { return s.Key != Key{} }
 
 // Skip tells why a step ends at once, successfully.
 type Skip uint8

@@ -53,7 +53,7 @@ func (l *loop) addNodes(b *batch) (joined []*node) {
 			continue
 		}
 		n := &slab[i]
-		*n = node{step: s, batch: b, index: int32(i), weight: int32(s.Slots)}
+		*n = node{step: s, batch: b, index: int32(i), weight: s.Slots}
 		n.env = Env{ID: l.nextID(), Stdin: l.r.o.Limit == 1 || alone != nil && alone[i], node: n}
 		b.nodes[i] = n
 		b.individual = b.individual || s.Failfast

@@ -153,7 +153,7 @@ func weigh(p *plan.Plan, lines string) {
 				continue
 			}
 			if w, err := strconv.Atoi(weight); err == nil {
-				s.Slots = uint16(w)
+				s.Slots = int32(w)
 			}
 			for j, n := range strings.Fields(needs) {
 				if _, when, ok := strings.Cut(n, "@"); ok {
