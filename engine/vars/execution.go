@@ -19,7 +19,7 @@ import (
 type execution struct {
 	base    *template.Template // has the functions used so far; nothing is ever defined in it
 	known   map[string]bool    // those functions
-	special template.FuncMap   // see own
+	special template.FuncMap   // see specialFunctions
 	ctx     context.Context
 	outputs Outputs // of the function output; nil where there are none
 
@@ -45,7 +45,7 @@ func begin(ctx context.Context, o Outputs) *execution {
 	idle.Unlock()
 	if x == nil {
 		x = &execution{base: template.New(""), known: map[string]bool{}}
-		x.special = x.own()
+		x.special = x.specialFunctions()
 	}
 	x.ctx, x.outputs = ctx, o
 	return x

@@ -32,3 +32,14 @@ func (s *Scope) SetOutputs(o Outputs) { s.outputs = o }
 
 // errNoOutputs is what the function output says where there are none.
 var errNoOutputs = errors.New("output can only stand in cmds, env, stdin.text, status and preconditions of a task, and name a task that it needs")
+
+// output is the function output.
+func (x *execution) output(task string, name ...string) (any, error) {
+	switch {
+	case x.outputs == nil:
+		return nil, errNoOutputs
+	case len(name) > 0:
+		return x.outputs(task, name[0])
+	}
+	return x.outputs(task, "")
+}
