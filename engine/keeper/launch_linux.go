@@ -11,7 +11,8 @@ import (
 // launch is a program about to be: a process that shares KEEPER's memory until
 // exec gives it one of its own. It has a stack, and a script of system calls to
 // make, so that no Go code runs in it. KEEPER does not wait for it meanwhile, as
-// it would with vfork: it starts the next one, and is not held up by a slow exec.
+// it would with vfork: it starts the next one, and is not held up by a slow exec. The
+// benchmarks compare it with syscall.ForkExec, which also makes garbage.
 //
 // The thread that serves requests owns a launch that is free. While one is
 // under way the child reads it, and nothing in it may be changed.

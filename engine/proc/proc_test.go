@@ -314,25 +314,60 @@ func TestNewGroupIsCheap(t *testing.T) {
 	}
 }
 
-// BenchmarkStart runs programs from three goroutines, as a run of short steps does.
+// BenchmarkStart runs programs, as a run of short steps does.
 func BenchmarkStart(b *testing.B) {
 	tab := newTable(b, Options{})
 	env := os.Environ()
 	path := probe.TrueProgram()
+	benchmarkStart(b, func() error {
+		g := tab.NewGroup(GroupOptions{})
+		defer g.Close()
+		p, err := g.Start(&Spec{Path: path, Env: env})
+		if err != nil {
+			return err
+		}
+		_, err = p.Wait()
+		return err
+	})
+}
+
+// BenchmarkForkExec runs the same programs in the plain Go way, for comparison: what KEEPER
+// costs, and what its own clone gains, is the difference to BenchmarkStart.
+func BenchmarkForkExec(b *testing.B) {
+	env := os.Environ()
+	path := probe.TrueProgram()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer null.Close()
+	fd := null.Fd()
+	benchmarkStart(b, func() error {
+		attr := syscall.ProcAttr{Env: env, Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setpgid: true}}
+		pid, err := syscall.ForkExec(path, []string{path}, &attr)
+		if err != nil {
+			return err
+		}
+		for {
+			if _, err = syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+				return err
+			}
+		}
+	})
+}
+
+// benchmarkStart calls run from three goroutines.
+func benchmarkStart(b *testing.B, run func() error) {
 	b.ReportAllocs()
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
 			for n.Add(1) <= int64(b.N) {
-				g := tab.NewGroup(GroupOptions{})
-				p, err := g.Start(&Spec{Path: path, Env: env})
-				if err != nil {
+				if err := run(); err != nil {
 					b.Error(err)
 					return
 				}
-				p.Wait()
-				g.Close()
 			}
 		})
 	}
