@@ -12,6 +12,7 @@ import (
 // TaskError wraps what made a task fail, once per level of calling.
 type TaskError struct {
 	Task string // how the task is shown
+	Step int32  // its number in the run; 0 if it did not come to be a step
 	Err  error
 }
 
@@ -33,15 +34,16 @@ func Problems(err error) []error {
 	return []error{err}
 }
 
-// Wrap says that err, or each problem in it, made a task fail.
-func Wrap(task string, err error) error {
+// Wrap says that err, or each problem in it, made a task fail: as a step of that number,
+// or 0.
+func Wrap(task string, step int32, err error) error {
 	problems := Problems(err)
 	if len(problems) == 1 {
-		return &TaskError{Task: task, Err: problems[0]}
+		return &TaskError{Task: task, Step: step, Err: problems[0]}
 	}
 	var wrapped *multierror.Error
 	for _, p := range problems {
-		wrapped = multierror.Append(wrapped, &TaskError{Task: task, Err: p})
+		wrapped = multierror.Append(wrapped, &TaskError{Task: task, Step: step, Err: p})
 	}
 	return wrapped
 }

@@ -254,7 +254,7 @@ func (e *expansion) expandDeps(ctx context.Context, s *Step) error {
 			step, err := e.expand(ctx, c)
 			if err != nil {
 				if !e.exploded {
-					err = Wrap(s.Label, err)
+					err = Wrap(s.Label, 0, err)
 				}
 				problems = multierror.Append(problems, Problems(err)...)
 				return

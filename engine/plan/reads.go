@@ -179,7 +179,7 @@ func (e *expansion) addReads(ctx context.Context, s *Step) error {
 		if known == nil {
 			step, err := e.expand(ctx, call)
 			if err != nil {
-				return Wrap(s.Label, err)
+				return Wrap(s.Label, 0, err)
 			}
 			s.needs = append(s.needs, need{step: step})
 			known = &s.needs[len(s.needs)-1]

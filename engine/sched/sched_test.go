@@ -218,6 +218,28 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 	return r
 }
 
+// TestCause: a step that ends because another one failed tells which, one that fails on its
+// own does not.
+func TestCause(t *testing.T) {
+	settled := map[string]*event.StepSettled{}
+	names := map[event.StepID]string{}
+	run(t, `
+		all: | call a
+		a: b c |
+		b: | call d
+		c: | sleep 1s
+		d: | fail`, sched.Options{Emit: func(ev event.Event) {
+		if ev, ok := ev.(*event.StepSettled); ok {
+			settled[ev.Name], names[ev.Step] = ev, ev.Name
+		}
+	}}, nil)
+	for name, want := range map[string]string{"all": "a", "a": "b", "b": "d", "c": "", "d": ""} {
+		if got := names[settled[name].Cause]; got != want {
+			t.Errorf("%s ended because of %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestOrderAtOneSlot(t *testing.T) {
 	r := run(t, `
 		all: b a c |

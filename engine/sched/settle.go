@@ -16,7 +16,7 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 	}
 	n.ctx, n.cancel = nil, nil
 	if out.Err != nil {
-		n.err = plan.Wrap(n.step.Label, out.Err)
+		n.err = plan.Wrap(n.step.Label, int32(n.env.ID), out.Err)
 		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Need && n.fault == nil {
 			n.err = timedOut
 		}
@@ -27,11 +27,21 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 func (n *node) settledEvent(now time.Time, out Outcome) event.Event {
 	s := n.step
 	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
-		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Cause: n.fault.id(), Usage: out.Usage, Outputs: out.Outputs}
+		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Cause: n.cause(out.Err), Usage: out.Usage, Outputs: out.Outputs}
 	if !n.started.IsZero() {
 		ev.Duration = now.Sub(n.started)
 	}
 	return ev
+}
+
+// cause is the step that made n end with err: one that it needs or has called; 0 if it
+// failed on its own.
+func (n *node) cause(err error) event.StepID {
+	var called *plan.TaskError
+	if n.fault == nil && errors.As(err, &called) {
+		return event.StepID(called.Step)
+	}
+	return n.fault.id()
 }
 
 // withoutRunning is the outcome of a step that cannot start any more.

@@ -211,7 +211,7 @@ func TestSummary(t *testing.T) {
 		&event.StepSettled{Step: 2, Parent: 1, Task: "unit", Name: "test:unit", Outcome: event.Failed, Err: inner, Duration: 1260 * time.Millisecond},
 		&event.StepSettled{Step: 3, Task: "lint", Name: "lint", Outcome: event.Failed, Err: errStatus1},
 		&event.StepSettled{Step: 4, Task: "deploy", Name: "deploy", Outcome: event.Cancelled, Cause: 2},
-		&event.StepSettled{Step: 1, Task: "all", Name: "all", Outcome: event.Failed, Err: outer},
+		&event.StepSettled{Step: 1, Task: "all", Name: "all", Outcome: event.Failed, Err: outer, Cause: 2},
 		&event.RunFinished{Err: outer, Counts: [event.Cancelled + 1]int{event.Cancelled: 1}},
 	}
 	var r recorder
@@ -222,6 +222,38 @@ func TestSummary(t *testing.T) {
 		strings.Repeat("  | early\n", 8) + "  | FAIL x\n  | want 1\n"
 	if got := r.err.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestSummaryBlames: what is shown of a failed step is what the command wrote that it failed
+// by, none whose failure was ignored, tried again or of a deferred command.
+func TestSummaryBlames(t *testing.T) {
+	failed := func(command int, output string, members ...event.Member) []event.Event {
+		out := outputEvent(1, output)
+		out.Command = command
+		return []event.Event{out, &event.CommandEnded{Step: 1, Command: command, Code: 1, Err: errStatus1, Members: members}}
+	}
+	pipe := []event.Member{{Name: "gen", Code: 1}, {Name: "sort"}}
+	for name, tt := range map[string]struct {
+		events [][]event.Event
+		want   string
+	}{
+		"a command":           {[][]event.Event{failed(0, "no\n")}, "\n  | no\n"},
+		"a pipe":              {[][]event.Event{failed(0, "no\n", pipe...)}, ": gen 1 | sort 0\n  | no\n"},
+		"after an ignored":    {[][]event.Event{failed(0, "ignored\n", pipe...), {&event.ErrorIgnored{Step: 1, Err: errStatus1}}, failed(1, "no\n")}, "\n  | no\n"},
+		"no command":          {[][]event.Event{failed(0, "ignored\n", pipe...), {&event.ErrorIgnored{Step: 1, Err: errStatus1}}}, "\n"},
+		"after an attempt":    {[][]event.Event{failed(0, "first\n"), {&event.AttemptFailed{Step: 1, Err: errStatus1}}, failed(0, "second\n")}, "\n  | second\n"},
+		"before deferred":     {[][]event.Event{failed(0, "no\n"), {&event.BodyEnded{Step: 1, Err: errStatus1}}, failed(1, "deferred\n", pipe...)}, "\n  | no\n"},
+		"an attempt, retried": {[][]event.Event{failed(0, "first\n", pipe...), {&event.AttemptFailed{Step: 1, Err: errStatus1}, &event.CommandEnded{Step: 1}}}, "\n"},
+	} {
+		var r recorder
+		s := NewSummary(r.options(), nil)
+		for _, ev := range slices.Concat(append(tt.events, []event.Event{&event.StepSettled{Step: 1, Name: "a", Outcome: event.Failed, Err: errStatus1}, &event.RunFinished{Err: errStatus1}})...) {
+			s.Handle(ev)
+		}
+		if got, want := r.err.String(), "weft: \"a\" failed: exit status 1"+tt.want; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,22 +28,26 @@ type Summary struct {
 
 	tails  map[command]*tail.Buffer // of what running commands wrote
 	failed []*failure
-	more   int // failures beyond mostFailed
-	errs   map[event.StepID][]error
-	last   map[event.StepID]string              // the end of what the failed command of a step wrote
-	pipes  map[event.StepID]*event.CommandEnded // the last pipe of a step that failed
+	more   int                     // failures beyond mostFailed
+	broken map[event.StepID]*broke // by which command a running step would fail
+}
+
+// broke is the command that a step fails by.
+type broke struct {
+	tail    string         // the end of what it wrote
+	members []event.Member // of a pipe
+	final   bool           // only deferred commands follow
 }
 
 // failure is one step that failed of its own.
 type failure struct {
 	*event.StepSettled
-	tail    string
-	members []event.Member // of the pipe that failed
+	by broke
 }
 
 // NewSummary returns a Summary; again may be nil.
 func NewSummary(o Options, again func(task string) string) *Summary {
-	return &Summary{o: o, again: again, tails: map[command]*tail.Buffer{}, errs: map[event.StepID][]error{}, last: map[event.StepID]string{}, pipes: map[event.StepID]*event.CommandEnded{}}
+	return &Summary{o: o, again: again, tails: map[command]*tail.Buffer{}, broken: map[event.StepID]*broke{}}
 }
 
 // Handle implements Reporter.
@@ -54,13 +57,14 @@ func (s *Summary) Handle(ev event.Event) {
 		s.remember(ev)
 		release(ev)
 	case *event.CommandEnded:
-		c := command{ev.Step, ev.Command}
-		if t := s.tails[c]; t != nil && ev.Err != nil {
-			s.last[ev.Step] = lastLines(t.Bytes(), tailLines)
-		}
-		delete(s.tails, c)
-		if ev.Err != nil && ev.Members != nil {
-			s.pipes[ev.Step] = ev
+		s.ended(ev)
+	case *event.ErrorIgnored:
+		delete(s.broken, ev.Step)
+	case *event.AttemptFailed:
+		delete(s.broken, ev.Step)
+	case *event.BodyEnded:
+		if b := s.broken[ev.Step]; b != nil {
+			b.final = true
 		}
 	case *event.StepSettled:
 		s.settled(ev)
@@ -80,36 +84,33 @@ func (s *Summary) remember(ev *event.Output) {
 	t.Write(ev.Data)
 }
 
-func (s *Summary) settled(ev *event.StepSettled) {
-	if ev.Outcome == event.Failed {
-		if ev.Err != nil {
-			s.errs[ev.Parent] = append(s.errs[ev.Parent], ev.Err)
-		}
-		switch {
-		case ev.Cause != 0 || s.dragged(ev):
-		case len(s.failed) == mostFailed:
-			s.more++
-		default:
-			f := &failure{StepSettled: ev, tail: s.last[ev.Step]}
-			if p := s.pipes[ev.Step]; p != nil && errors.Is(ev.Err, p.Err) {
-				f.members = p.Members
-			}
-			s.failed = append(s.failed, f)
-		}
+// ended notes by which command its step fails, if nothing is made of that.
+func (s *Summary) ended(ev *event.CommandEnded) {
+	c := command{ev.Step, ev.Command}
+	t := s.tails[c]
+	delete(s.tails, c)
+	if b := s.broken[ev.Step]; ev.Err == nil || b != nil && b.final {
+		return
 	}
-	delete(s.errs, ev.Step)
-	delete(s.last, ev.Step)
-	delete(s.pipes, ev.Step)
+	b := &broke{members: ev.Members}
+	if t != nil {
+		b.tail = lastLines(t.Bytes(), tailLines)
+	}
+	s.broken[ev.Step] = b
 }
 
-// dragged reports whether a step failed because one that it called did.
-func (s *Summary) dragged(ev *event.StepSettled) bool {
-	for _, err := range s.errs[ev.Step] {
-		if errors.Is(ev.Err, err) {
-			return true
-		}
+func (s *Summary) settled(ev *event.StepSettled) {
+	by := s.broken[ev.Step]
+	delete(s.broken, ev.Step)
+	switch {
+	case ev.Outcome != event.Failed || ev.Cause != 0:
+	case len(s.failed) == mostFailed:
+		s.more++
+	case by == nil:
+		s.failed = append(s.failed, &failure{StepSettled: ev})
+	default:
+		s.failed = append(s.failed, &failure{ev, *by})
 	}
-	return false
 }
 
 func (s *Summary) finished(ev *event.RunFinished) {
@@ -130,7 +131,7 @@ func (s *Summary) finished(ev *event.RunFinished) {
 }
 
 func (s *Summary) failure(b *strings.Builder, f *failure) {
-	text := fmt.Sprintf("%s: %q failed: %s%s", s.o.Name, f.Name, s.o.errorText(f.Err), memberCodes(f.members))
+	text := fmt.Sprintf("%s: %q failed: %s%s", s.o.Name, f.Name, s.o.errorText(f.Err), memberCodes(f.by.members))
 	b.WriteString(s.o.Palette.Text(Red, s.o.Stderr.masked(text)))
 	if f.Duration >= shortEnough {
 		fmt.Fprintf(b, " after %s", f.Duration.Round(shortEnough))
@@ -141,8 +142,8 @@ func (s *Summary) failure(b *strings.Builder, f *failure) {
 		}
 	}
 	b.WriteByte('\n')
-	if f.tail != "" {
-		b.WriteString("  | " + strings.ReplaceAll(f.tail, "\n", "\n  | ") + "\n")
+	if f.by.tail != "" {
+		b.WriteString("  | " + strings.ReplaceAll(f.by.tail, "\n", "\n  | ") + "\n")
 	}
 }
 
