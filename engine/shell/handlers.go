@@ -35,7 +35,7 @@ var (
 func callHandler(ctx context.Context, args []string) ([]string, error) {
 	r, hc := of(ctx)
 	if mayNeedBash(args[0]) && !r.s.o.Plain && !r.advised.Load() {
-		if b := bashOnlyCall(args); b != nil && b.inCall && !slices.Contains(r.p.funcs, args[0]) {
+		if b := checkBuiltin(args); b != nil && b.inCall && !slices.Contains(r.p.funcs, args[0]) {
 			r.adviseBash(hc.Stderr, b)
 		}
 	}

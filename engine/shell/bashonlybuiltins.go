@@ -1,0 +1,195 @@
+package shell
+
+import (
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+func (c *bashChecker) call(n *syntax.CallExpr) {
+	args := make([]string, len(n.Args))
+	for i, w := range n.Args {
+		text, known := wordText(w)
+		if !known {
+			if i == 0 || text == "" || args[0] != "printf" {
+				text = unknownArg
+			}
+		}
+		args[i] = text
+	}
+	if len(args) == 0 || args[0] == unknownArg || c.funcs[args[0]] {
+		return
+	}
+	for len(args) > 1 && (args[0] == "builtin" || args[0] == "command") && !strings.HasPrefix(args[1], "-") {
+		args = args[1:]
+	}
+	if b := checkBuiltin(args); b != nil {
+		c.add(n, *b)
+	}
+	if args[0] == "shopt" {
+		c.shopt(n, args)
+	}
+}
+
+// shopt notes options that this shell does not have.
+func (c *bashChecker) shopt(n *syntax.CallExpr, args []string) {
+	for _, name := range args[1:] {
+		if name == "-o" || name == unknownArg {
+			return
+		}
+		if strings.HasPrefix(name, "-") {
+			continue
+		}
+		if len(CheckOptions(nil, []string{name})) > 0 {
+			c.add(n, BashOnly{What: "shopt " + name, Why: "this shell has no such option", status: 1})
+		}
+	}
+}
+
+// unknownArg is an argument whose text is not known.
+const unknownArg = "\x00"
+
+// mayNeedBash reports whether a call of name may be one that the interpreter fails on.
+// It is asked of every command.
+func mayNeedBash(name string) bool {
+	switch name {
+	case "read", "mapfile", "readarray", "wait", "command", "exec", "unset", "cd", "trap", "printf",
+		"bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs", "logout", "suspend", "ulimit", "umask":
+		return true
+	}
+	return false
+}
+
+// checkBuiltin returns what is wrong with a call of a builtin, or nil. Arguments
+// that are not known are unknownArg.
+func checkBuiltin(args []string) *BashOnly {
+	name := args[0]
+	none := func(option string) *BashOnly {
+		return &BashOnly{What: name + " " + option, Why: "this shell's " + name + " has no such option", inCall: true}
+	}
+	unknown := ""
+	switch name {
+	case "bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs", "logout", "suspend", "ulimit", "umask":
+		return &BashOnly{What: name, Why: "this shell has no " + name, inCall: true}
+	case "read":
+		unknown = unknownOption(args[1:], "rs", "ap")
+	case "mapfile", "readarray":
+		unknown = unknownOption(args[1:], "t", "d")
+	case "wait":
+		unknown = unknownOption(args[1:], "", "")
+	case "command":
+		unknown = unknownOption(args[1:], "v", "")
+	case "exec":
+		unknown = unknownOption(args[1:], "", "")
+	case "unset":
+		unknown = unknownOption(args[1:], "fv", "")
+	case "cd":
+		if len(args) > 2 && (args[1] == "--" || len(args[1]) == 2 && args[1][0] == '-') {
+			unknown = args[1]
+		}
+	case "trap":
+		return checkTrap(args)
+	case "set":
+		if _, ignored := knownSet(args); ignored != "" {
+			return &BashOnly{What: "set " + ignored, Why: "the option does nothing here"}
+		}
+	case "printf":
+		return checkFormat(args)
+	case "[", "test":
+		if slices.ContainsFunc(args[1:], func(a string) bool { return strings.Contains(`\<\>`, a) && len(strings.Trim(a, `\`)) == 1 }) {
+			return &BashOnly{What: name + ` \<`, Why: "texts are compared by [[ ]] alone here", status: 2}
+		}
+	}
+	if unknown != "" {
+		return none(unknown)
+	}
+	return nil
+}
+
+// unknownOption returns the first option of args that is neither one of the letters
+// of plain nor, with a value, of valued; or "".
+func unknownOption(args []string, plain, valued string) string {
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if len(a) < 2 || a[0] != '-' || a == "--" {
+			return ""
+		}
+		for j := 1; j < len(a); j++ {
+			if strings.IndexByte(valued, a[j]) >= 0 {
+				if j == len(a)-1 {
+					i++ // the value is the next word
+				}
+				break
+			}
+			if strings.IndexByte(plain, a[j]) < 0 {
+				return "-" + a[j:j+1]
+			}
+		}
+	}
+	return ""
+}
+
+// checkTrap notes signals that are not trapped here, and options.
+func checkTrap(args []string) *BashOnly {
+	bad := func(what string) *BashOnly {
+		return &BashOnly{What: "trap " + what, Why: "only EXIT and ERR are trapped here", inCall: true}
+	}
+	args = args[1:]
+	if len(args) == 0 {
+		return nil
+	}
+	switch args[0] {
+	case "-p", "-l", "--":
+		return bad(args[0])
+	}
+	if len(args) > 1 {
+		args = args[1:]
+	}
+	for _, signal := range args {
+		if signal != "EXIT" && signal != "ERR" && signal != unknownArg {
+			return bad(signal)
+		}
+	}
+	return nil
+}
+
+// checkFormat notes an option or a format that this shell's printf does not know.
+func checkFormat(args []string) *BashOnly {
+	if len(args) < 2 || args[1] == unknownArg {
+		return nil
+	}
+	if args[1] == "-v" {
+		return &BashOnly{What: "printf -v", Why: "it prints instead of setting the variable here"}
+	}
+	text := args[1]
+	if text == "--" && len(args) > 2 {
+		text = args[2]
+	}
+	for {
+		_, rest, found := strings.Cut(text, "%")
+		if !found || rest == "" {
+			return nil
+		}
+		n := 0
+		for n < len(rest) && strings.IndexByte("-+ #'0123456789*.", rest[n]) >= 0 {
+			n++
+		}
+		if n == len(rest) {
+			return nil // what follows is not known, or it is no format
+		}
+		width := strings.TrimLeft(rest[:n], "-+ ")
+		plain := n-len(width) <= 1 && strings.Trim(width, "0123456789") == ""
+		if rest[n] == '%' && n == 0 || plain && strings.IndexByte("sbdiuoxc", rest[n]) >= 0 {
+			text = rest[n+1:]
+			continue
+		}
+		end := n + 1
+		if rest[n] == '(' {
+			if i := strings.IndexByte(rest[n:], ')'); i >= 0 {
+				end = min(n+i+2, len(rest))
+			}
+		}
+		return &BashOnly{What: "printf %" + rest[:end], Why: "this shell's printf has no such format", inCall: true}
+	}
+}

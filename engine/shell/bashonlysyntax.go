@@ -1,0 +1,101 @@
+package shell
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// alwaysEmpty are variables that bash sets and this shell does not.
+var alwaysEmpty = []string{"PIPESTATUS", "BASHPID", "BASH_COMMAND", "BASH_LINENO", "BASH_SUBSHELL", "FUNCNAME", "EPOCHSECONDS", "EPOCHREALTIME", "SECONDS", "OSTYPE", "HOSTTYPE", "MACHTYPE"}
+
+func (c *bashChecker) expansion(p *syntax.ParamExp) {
+	if p.Param == nil {
+		return
+	}
+	name := p.Param.Value
+	switch {
+	case name == "!" && !c.allowed[p]:
+		c.add(p, BashOnly{What: "$!", Why: "it is no process ID here: wait and kill alone know it"})
+	case c.lastPid[name] && !c.allowed[p]:
+		c.add(p, BashOnly{What: "$!", Why: fmt.Sprintf("it is no process ID here, and so $%s is none: wait and kill alone know it", name)})
+	case name == "SECONDS" && c.assigned[name]:
+		c.add(p, BashOnly{What: "${SECONDS}", Why: "it does not count here"})
+	case slices.Contains(alwaysEmpty, name) && !c.assigned[name] && (c.declared == nil || !c.declared(name)) && !hasDefault(p):
+		c.add(p, BashOnly{What: "${" + name + "}", Why: "it is always empty here"})
+	case p.Length && p.Index != nil && c.assoc[name]:
+		if w, ok := p.Index.(*syntax.Word); ok && (w.Lit() == "@" || w.Lit() == "*") {
+			c.add(p, BashOnly{What: "${#" + name + "[" + w.Lit() + "]}", Why: "it is always 1 of an associative array here"})
+		}
+	}
+	if p.Repl != nil && p.Repl.Orig != nil {
+		if text, _ := wordText(p.Repl.Orig); strings.HasPrefix(text, "#") || strings.HasPrefix(text, "%") {
+			c.add(p, BashOnly{What: "${" + name + "/" + text[:1] + "…}", Why: "it replaces nothing here"})
+		}
+	}
+}
+
+// hasDefault reports whether p says what an empty variable means.
+func hasDefault(p *syntax.ParamExp) bool {
+	if p.Exp == nil {
+		return false
+	}
+	switch p.Exp.Op {
+	case syntax.AlternateUnset, syntax.AlternateUnsetOrNull, syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull:
+		return true
+	}
+	return false
+}
+
+func (c *bashChecker) redirect(r *syntax.Redirect) {
+	what := r.Op.String()
+	if r.N != nil {
+		switch r.N.Value {
+		case "0", "1", "2":
+		default:
+			c.add(r, BashOnly{What: r.N.Value + what, Why: "there are no file descriptors but 0, 1 and 2 here", status: 1})
+			return
+		}
+		what = r.N.Value + what
+	}
+	switch r.Op {
+	case syntax.RdrClob, syntax.RdrInOut:
+		c.add(r, BashOnly{What: what, Why: "there is no such redirection here", status: 1})
+	case syntax.DplOut, syntax.DplIn:
+		text, known := wordText(r.Word)
+		if !known || text == "-" || r.Op == syntax.DplOut && (text == "1" || text == "2") {
+			return
+		}
+		c.add(r, BashOnly{What: what + text, Why: "there is no such redirection here", status: 1})
+	}
+}
+
+func (c *bashChecker) declaration(d *syntax.DeclClause) {
+	name := d.Variant.Value
+	for _, a := range d.Args {
+		flags, ok := declFlags(a)
+		if !ok {
+			continue
+		}
+		for _, f := range flags {
+			what := name + " -" + string(f)
+			switch {
+			case name == "export" && (f == 'f' || f == 'n'):
+				c.add(d, BashOnly{What: what, Why: "it does nothing here"})
+			case !strings.ContainsRune("xraAngfp-", f):
+				c.add(d, BashOnly{What: what, Why: "this shell's " + name + " has no such option", status: 2})
+			}
+		}
+	}
+}
+
+// declFlags returns the letters of an argument of declare that is an option.
+func declFlags(a *syntax.Assign) (string, bool) {
+	if a.Name != nil || a.Value == nil {
+		return "", false
+	}
+	text, _ := wordText(a.Value)
+	return strings.TrimPrefix(text, "-"), strings.HasPrefix(text, "-")
+}
