@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
@@ -39,7 +40,8 @@ type Engine struct {
 	shortSecrets sync.Map // names that were warned of
 	processes    *proc.Table
 	tree         *glob.Tree
-	store        *fingerprint.Store
+	state        *state.Store
+	checker      *fingerprint.Checker // of state and tree
 	resolver     *vars.Resolver
 	queue        *queue
 	stopping     stopping
@@ -74,7 +76,8 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		e.tree = glob.NewTree(o.Environ)
 		e.tree.Warn = e.warn
 	}
-	e.store = e.openStore(o.Dry)
+	e.state = e.openState(o.Dry)
+	e.checker = e.checkerOf(e.state)
 	e.resolver = vars.New(e.varOptions(o.CLIVars))
 	if err := e.resolver.LoadDotenv(ctx); err != nil {
 		return nil, err

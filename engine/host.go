@@ -66,10 +66,10 @@ func (h host) Files(ctx context.Context, dir string, globs []plan.Glob, gitignor
 
 // Checksum implements plan.Host.
 func (h host) Checksum(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) (string, error) {
-	return h.e.store.Checksum(ctx, h.e.tree, dir, executor.Patterns(globs), gitignore)
+	return h.e.checker.Checksum(ctx, dir, executor.Patterns(globs), gitignore)
 }
 
 // Timestamp implements plan.Host.
 func (h host) Timestamp(ctx context.Context, dir string, globs []plan.Glob, gitignore bool) (time.Time, error) {
-	return h.e.store.Timestamp(ctx, h.e.tree, dir, executor.Patterns(globs), gitignore)
+	return h.e.checker.Timestamp(ctx, dir, executor.Patterns(globs), gitignore)
 }

@@ -23,7 +23,8 @@ func (e *Engine) inspector(r *vars.Resolver) *inspector {
 	o := e.executorOptions()
 	o.Dry = true
 	o.Expander = x
-	o.Store = e.openStore(true)
+	o.State = e.openState(true)
+	o.Checker = e.checkerOf(o.State)
 	o.Notify = e.emit
 	return &inspector{executor.New(o), x}
 }

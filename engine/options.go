@@ -107,7 +107,7 @@ func (e *Engine) executorOptions() executor.Options {
 	o := &e.o
 	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
 	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: e.secrets,
-		Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, Store: e.store, Tree: e.tree, Stops: &e.stopping.Stops, Run: e.run,
+		Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, State: e.state, Tree: e.tree, Checker: e.checker, Stops: &e.stopping.Stops, Run: e.run,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed" || masked, Apart: masked && !sameFile(o.Stdout, o.Stderr), RelayInteractive: masked && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
 		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,

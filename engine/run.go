@@ -38,7 +38,7 @@ func Resolve(w *schema.Workflow, calls []plan.Call) error {
 func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
 	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.o.Steps})
 	defer run.Close()
-	defer e.store.Close()
+	defer e.state.Close()
 	if e.o.Parallel {
 		return e.once(ctx, x, run, calls...)
 	}

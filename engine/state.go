@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/internal/statefile"
 )
@@ -40,7 +41,12 @@ func statePlace(o *Options) statefile.Place {
 	return in(filepath.Dir(dir), filepath.Base(dir))
 }
 
-// openStore opens the state, for looking only if so said.
-func (e *Engine) openStore(readOnly bool) *fingerprint.Store {
-	return fingerprint.Open(statePlace(&e.o), fingerprint.Options{ReadOnly: readOnly, Warn: e.warn, Secret: e.secrets.Holds, Within: proc.OuterSteps(e.o.Environ)})
+// openState opens the state, for looking only if so said.
+func (e *Engine) openState(readOnly bool) *state.Store {
+	return state.Open(statePlace(&e.o), state.Options{ReadOnly: readOnly, Warn: e.warn, Within: proc.OuterSteps(e.o.Environ)})
+}
+
+// checkerOf is the Checker of a state and of the files that this engine looks at.
+func (e *Engine) checkerOf(st *state.Store) *fingerprint.Checker {
+	return fingerprint.New(st, e.tree, e.secrets.Holds)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
@@ -27,14 +28,15 @@ import (
 	"github.com/weftrun/weft/engine/shell"
 )
 
-// Options configure an Executor. Root, Shell, Processes, Store and Tree are
+// Options configure an Executor. Root, Shell, Processes, State, Tree and Checker are
 // required.
 type Options struct {
 	Root      string // the directory of the root file, absolute
 	Shell     *shell.Shell
 	Processes *proc.Table
-	Store     *fingerprint.Store
+	State     *state.Store
 	Tree      *glob.Tree
+	Checker   *fingerprint.Checker // of State and Tree
 	Stops     *Stops
 	Clock     *clock.Clock   // of time limits; nil is one that never stands still
 	Expander  *plan.Expander // binds texts that name outputs; nil if there are none

@@ -18,6 +18,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -88,12 +89,13 @@ func (r *rig) run(ctx context.Context, name string) error {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := fingerprint.Open(statefile.Place{Base: r.dir, Path: ".weft"}, fingerprint.Options{})
+	store, tree := state.Open(statefile.Place{Base: r.dir, Path: ".weft"}, state.Options{}), glob.NewTree(os.Environ())
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
 	o := r.o
-	o.Root, o.Shell, o.Processes, o.Store, o.Tree = w.Dir, shell.New(shell.Options{}), table, store, glob.NewTree(os.Environ())
+	o.Root, o.Shell, o.Processes = w.Dir, shell.New(shell.Options{}), table
+	o.State, o.Tree, o.Checker = store, tree, fingerprint.New(store, tree, nil)
 	if o.Stops == nil {
 		o.Stops = new(executor.Stops)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema/diag"
@@ -92,7 +93,7 @@ func (r *run) checkFresh(ctx context.Context, forced bool) (*freshness, bool, er
 	if err != nil || in.Method == fingerprint.None {
 		return f, false, err
 	}
-	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+	if f.check, err = r.x.o.Checker.Check(ctx, in); err != nil {
 		return f, false, err
 	}
 	r.warnUnmatched(f.check)
@@ -123,7 +124,7 @@ func (r *run) checkForced(ctx context.Context, f *freshness) error {
 	if err != nil || in.Method == fingerprint.None {
 		return nil // an error of what it is not asked about
 	}
-	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+	if f.check, err = r.x.o.Checker.Check(ctx, in); err != nil {
 		return err
 	}
 	f.silent = !f.check.Fresh
@@ -143,7 +144,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *fingerprint.Inputs, mu
 			})
 		})
 	}
-	var own *fingerprint.OwnLockError
+	var own *state.OwnLockError
 	if errors.As(err, &own) {
 		err = &diag.Diagnostic{Pos: r.step.TaskPos(), Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", r.step.Name),
 			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
@@ -156,7 +157,7 @@ func (r *run) lock(ctx context.Context, f *freshness, in *fingerprint.Inputs, mu
 		return f, false, nil
 	}
 	r.x.o.Tree.Dirty() // its files are another process's work
-	if f.check, err = r.x.o.Store.Check(ctx, r.x.o.Tree, in); err != nil {
+	if f.check, err = r.x.o.Checker.Check(ctx, in); err != nil {
 		return f, false, err
 	}
 	if f.check.Fresh {
@@ -310,7 +311,7 @@ func (r *run) looseInputs(ctx context.Context, method fingerprint.Method) (*fing
 		in.Sources = sources
 		return in, nil
 	}
-	sum, err := r.x.o.Store.Checksum(ctx, r.x.o.Tree, r.dir, sources, in.Gitignore)
+	sum, err := r.x.o.Checker.Checksum(ctx, r.dir, sources, in.Gitignore)
 	in.Fields = []fingerprint.Field{{Name: "sources content", Value: sum}}
 	return in, err
 }

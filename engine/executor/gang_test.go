@@ -14,6 +14,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
@@ -147,12 +148,12 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	}
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
-	store := fingerprint.Open(statefile.Place{Base: dir, Path: ".weft"}, fingerprint.Options{})
+	store, tree := state.Open(statefile.Place{Base: dir, Path: ".weft"}, state.Options{}), glob.NewTree(os.Environ())
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
 	for i, want := range want {
 		expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-		x := executor.New(executor.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, Store: store, Tree: glob.NewTree(os.Environ()),
+		x := executor.New(executor.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, State: store, Tree: tree, Checker: fingerprint.New(store, tree, nil),
 			Stops: new(executor.Stops), Force: func(*plan.Step) bool { return false }, Flush: func() {}})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		p, err := expander.Expand(ctx, plan.Call{Name: fmt.Sprintf("g%d", i)})

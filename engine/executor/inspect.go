@@ -33,7 +33,7 @@ func (x *Executor) FilesFresh(ctx context.Context, s *plan.Step) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c, err := x.o.Store.Check(ctx, x.o.Tree, in)
+	c, err := x.o.Checker.Check(ctx, in)
 	return err == nil && c.Fresh, err
 }
 

@@ -400,7 +400,7 @@ func at(v any, path string) (any, error) {
 // makeOutputFile makes the file that WEFT_OUTPUT names: beside the state, or one that has
 // no name of its own.
 func (r *run) makeOutputFile() (path string, remove func(), err error) {
-	path, remove, err = r.x.o.Store.Scratch(r.cookie().String())
+	path, remove, err = r.x.o.State.OutputFile(r.cookie().String())
 	if err == nil {
 		return path, remove, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 )
 
@@ -17,10 +18,11 @@ import (
 func noop(b *testing.B, inputs []Inputs, root string) {
 	dir := filepath.Join(root, ".weft")
 	round := func() (fresh int) {
-		s, t := Open(placeOf(dir), Options{}), glob.NewTree(nil)
+		s := state.Open(placeOf(dir), state.Options{})
 		defer s.Close()
+		checker := New(s, glob.NewTree(nil), nil)
 		for i := range inputs {
-			c, err := s.Check(context.Background(), t, &inputs[i])
+			c, err := checker.Check(context.Background(), &inputs[i])
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -103,10 +105,10 @@ func BenchmarkCheck(b *testing.B) {
 	root := b.TempDir()
 	write(b, filepath.Join(root, "s"))
 	in := Inputs{Key: "k", Root: root, Dir: root, Sources: patterns("s"), Fields: []Field{{Name: "command 1", Value: "cp s o"}}}
-	s, t := Open(placeOf(filepath.Join(root, ".weft")), Options{}), glob.NewTree(nil)
+	checker := New(state.Open(placeOf(filepath.Join(root, ".weft")), state.Options{}), glob.NewTree(nil), nil)
 	p := &project{t: b, root: root}
 	p.age()
-	c, err := s.Check(context.Background(), t, &in)
+	c, err := checker.Check(context.Background(), &in)
 	if err == nil {
 		err = c.Commit(context.Background(), nil)
 	}
@@ -115,7 +117,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if c, err := s.Check(context.Background(), t, &in); err != nil || !c.Fresh {
+		if c, err := checker.Check(context.Background(), &in); err != nil || !c.Fresh {
 			b.Fatal("not fresh")
 		}
 	}

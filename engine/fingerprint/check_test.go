@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema/diag"
@@ -20,8 +21,10 @@ type project struct {
 	t    testing.TB
 	root string
 	in   Inputs
-	o    Options
+	o    state.Options
 	warn []string
+
+	secret func(text string) bool
 }
 
 func newProject(t testing.TB) *project {
@@ -82,11 +85,14 @@ func placeOf(dir string) statefile.Place {
 	return statefile.Place{Base: filepath.Dir(dir), Path: filepath.Base(dir), Project: filepath.Dir(dir)}
 }
 
-func (p *project) store() *Store { return Open(placeOf(p.path(".weft")), p.o) }
+func (p *project) store() *state.Store { return state.Open(placeOf(p.path(".weft")), p.o) }
 
-func (p *project) check(s *Store) *Check {
+// checker is that of another run with the same state.
+func (p *project) checker(s *state.Store) *Checker { return New(s, glob.NewTree(nil), p.secret) }
+
+func (p *project) check(s *state.Store) *Check {
 	p.t.Helper()
-	c, err := s.Check(p.t.Context(), glob.NewTree(nil), &p.in)
+	c, err := p.checker(s).Check(p.t.Context(), &p.in)
 	p.must(err)
 	return c
 }
@@ -127,7 +133,7 @@ func (p *project) why() string {
 	o := p.o
 	o.ReadOnly = true
 	var out []string
-	for _, r := range p.check(Open(placeOf(p.path(".weft")), o)).Why(p.t.Context()) {
+	for _, r := range p.check(state.Open(placeOf(p.path(".weft")), o)).Why(p.t.Context()) {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("%s %s %s>%s", r.Kind, r.Name, r.Old, r.New)))
 	}
 	return strings.Join(out, "; ")
@@ -250,12 +256,12 @@ func TestRacy(t *testing.T) {
 	if c.Fresh {
 		t.Fatal("a young file was believed")
 	}
-	e := *c.entry
-	e.stats = c.stats
-	if !e.young {
+	h := *c.last
+	h.stats = c.stats
+	if !h.young {
 		t.Fatal("a young file was not marked")
 	}
-	s.save(c.key, &e, false)
+	s.Put(c.key, h.encode(), s.Body(c.key, c.record))
 	if p.check(s).Fresh {
 		t.Error("a young file was believed because its times are the same")
 	}
@@ -370,7 +376,7 @@ func TestStateIsNoSource(t *testing.T) {
 		p.write("out/a", "out of cc")
 		p.in.Sources = patterns("**/*")
 		for i := range 3 {
-			s := Open(placeOf(p.path(dir)), p.o)
+			s := state.Open(placeOf(p.path(dir)), p.o)
 			c := p.check(s)
 			if i == 2 && !c.Fresh {
 				t.Errorf("%s: %v", dir, c.Why(t.Context()))

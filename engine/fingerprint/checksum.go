@@ -2,10 +2,12 @@ package fingerprint
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/xxh3"
 )
@@ -14,16 +16,15 @@ import (
 // base name and content of every source, in order; its halves in hexadecimal
 // without leading zeros. While the stat of the sources is what it was, the
 // recorded value is returned and nothing is read.
-func (s *Store) Checksum(ctx context.Context, t *glob.Tree, dir string, ps []glob.Pattern, gitignore bool) (string, error) {
-	t.Hide(s.dir)
-	found, err := t.Find(ctx, dir, ps, gitignore)
+func (by *Checker) Checksum(ctx context.Context, dir string, ps []glob.Pattern, gitignore bool) (string, error) {
+	found, err := by.files.Find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return "", err
 	}
 	k := memoOf(dir, ps, gitignore)
 	stats := statsOf(dir, found.Files)
-	if e := s.load(k); e != nil && e.stats == stats && !e.young {
-		return text(e.made), nil
+	if r, ok := by.state.Get(k); ok && len(r.Head) == 2*len(stats) && statSum(r.Head) == stats {
+		return checksumText(r.Head[len(stats):]), nil
 	}
 	now := time.Now()
 	h := new(xxh3.Hasher)
@@ -49,23 +50,20 @@ func (s *Store) Checksum(ctx context.Context, t *glob.Tree, dir string, ps []glo
 		}
 		young = young || file.Stat().Young(now)
 	}
-	sum := statSum(h.Sum128().Bytes())
+	sum := h.Sum128().Bytes()
 	if !young {
-		s.save(k, &entry{stats: stats, made: sum}, true)
+		by.state.PutLater(k, append(stats[:], sum[:]...), nil)
 	}
-	return text(sum), nil
+	return checksumText(sum[:]), nil
 }
 
-func text(sum statSum) string {
-	var hi, lo uint64
-	for i := range 8 {
-		hi, lo = hi<<8|uint64(sum[i]), lo<<8|uint64(sum[i+8])
-	}
-	return fmt.Sprintf("%x%x", hi, lo)
+// checksumText is CHECKSUM for a sum.
+func checksumText(sum []byte) string {
+	return fmt.Sprintf("%x%x", binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:]))
 }
 
 // memoOf is where a CHECKSUM is remembered: by what it is of.
-func memoOf(dir string, ps []glob.Pattern, gitignore bool) id {
+func memoOf(dir string, ps []glob.Pattern, gitignore bool) state.Key {
 	b := framed([]byte("checksum"), dir)
 	if gitignore {
 		b = append(b, 1)
@@ -76,14 +74,13 @@ func memoOf(dir string, ps []glob.Pattern, gitignore bool) id {
 		}
 		b = framed(b, p.Glob)
 	}
-	return idOf(string(b))
+	return state.KeyOf(formatVersion, string(b))
 }
 
 // Timestamp is the variable TIMESTAMP: the time of the newest source, local;
 // the start of 1970 when there is none.
-func (s *Store) Timestamp(ctx context.Context, t *glob.Tree, dir string, ps []glob.Pattern, gitignore bool) (time.Time, error) {
-	t.Hide(s.dir)
-	found, err := t.Find(ctx, dir, ps, gitignore)
+func (by *Checker) Timestamp(ctx context.Context, dir string, ps []glob.Pattern, gitignore bool) (time.Time, error) {
+	found, err := by.files.Find(ctx, dir, ps, gitignore)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -23,8 +23,7 @@ func TestChecksumVariable(t *testing.T) {
 		{[]string{"zz"}, "99aa06d3014798d86001c324468d497f"},
 		{[]string{"a.txt"}, "5e009c4ac9085a494697bfed4f1efbad"},
 	} {
-		s := Open(placeOf(p.path(".weft")), Options{})
-		got, err := s.Checksum(t.Context(), glob.NewTree(nil), p.root, patterns(tt.globs...), false)
+		got, err := p.checker(p.store()).Checksum(t.Context(), p.root, patterns(tt.globs...), false)
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %s, want %s (error %v)", tt.globs, got, tt.want, err)
 		}
@@ -37,12 +36,12 @@ func TestChecksumRemembered(t *testing.T) {
 	sum := func() string {
 		s := p.store()
 		defer s.Close()
-		v, err := s.Checksum(t.Context(), glob.NewTree(nil), p.root, p.in.Sources, false)
+		v, err := p.checker(s).Checksum(t.Context(), p.root, p.in.Sources, false)
 		p.must(err)
 		return v
 	}
 	first := sum()
-	if s := p.store(); s.load(memoOf(p.root, p.in.Sources, false)) == nil {
+	if _, ok := p.store().Get(memoOf(p.root, p.in.Sources, false)); !ok {
 		t.Error("nothing is remembered")
 	}
 	if again := sum(); again != first {
@@ -61,11 +60,11 @@ func TestTimestampVariable(t *testing.T) {
 		p.must(os.Chtimes(p.path(f), at, at))
 		at = at.Add(-time.Hour)
 	}
-	got, err := p.store().Timestamp(t.Context(), glob.NewTree(nil), p.root, p.in.Sources, false)
+	got, err := p.checker(p.store()).Timestamp(t.Context(), p.root, p.in.Sources, false)
 	if err != nil || got.UnixNano() != 1600000000123456789 || got.Location() != time.Local {
 		t.Error(got, err)
 	}
-	got, err = p.store().Timestamp(t.Context(), glob.NewTree(nil), p.root, patterns("none"), false)
+	got, err = p.checker(p.store()).Timestamp(t.Context(), p.root, patterns("none"), false)
 	if err != nil || got.Unix() != 0 {
 		t.Error(got, err)
 	}
@@ -80,6 +79,7 @@ func TestManyAtOnce(t *testing.T) {
 	p.age()
 	for round := range 3 {
 		s, tree := p.store(), glob.NewTree(nil)
+		checker := New(s, tree, nil)
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
@@ -88,7 +88,7 @@ func TestManyAtOnce(t *testing.T) {
 				in.Gitignore = i%2 == 0
 				in.Sources = patterns("src/**/*.c", "src/*/f?.c", "{m,n}*")
 				in.Generates = patterns("out/" + in.Key)
-				c, err := s.Check(t.Context(), tree, &in)
+				c, err := checker.Check(t.Context(), &in)
 				if err != nil {
 					t.Error(err)
 					return

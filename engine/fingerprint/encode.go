@@ -60,8 +60,9 @@ func appendFiles(b []byte, root string, files []glob.File) []byte {
 	return b
 }
 
-// statSum is a short digest of appendFiles. It says only whether to look
-// closer; it is no part of the fingerprint.
+// statSum is a short digest of appendFiles. It says only whether to look closer; it is
+// no part of the fingerprint. It is an XXH3, since SHA-256 takes four times as long,
+// and a CRC is too short to tell that nothing has changed.
 type statSum [16]byte
 
 func statsOf(root string, files []glob.File) statSum {
@@ -73,19 +74,11 @@ func statsOf(root string, files []glob.File) statSum {
 	return sum
 }
 
-// salt is the version of the encoding and the key of a state in a few bytes.
-type salt [16]byte
-
-func saltOf(key [keySize]byte) *salt {
-	d := sha256.Sum256(append([]byte(formatVersion), key[:]...))
-	return (*salt)(d[:])
-}
-
 // digest covers everything of in that is not a file, and the key of the state it is kept
 // in: without that, nobody can try what a secret may be.
 func (in *Inputs) digest(salt *salt) Digest {
 	p := buffers.Get().(*[]byte)
-	b := append((*p)[:0], salt[:]...)
+	b := append((*p)[:0], salt.sum[:]...)
 	b = framed(b, runtime.GOOS)                       // tools differ
 	b = framed(b, runtime.GOARCH)                     //
 	b = framed(b, glob.Relative(in.Root, in.Dir+"/")) // commands run elsewhere do something else

@@ -1,156 +1,17 @@
 package fingerprint
 
-import (
-	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"time"
+import "context"
 
-	"github.com/weftrun/weft/internal/statefile"
-)
-
-// locks are those of the steps of this process, by key.
-type locks struct {
-	mu   sync.Mutex // guards held
-	held map[id]chan struct{}
-}
-
-// take locks k, or returns what is closed when its holder is done.
-func (l *locks) take(k id) (release func(), busy <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c := l.held[k]; c != nil {
-		return nil, c
-	}
-	c := make(chan struct{})
-	if l.held == nil {
-		l.held = map[id]chan struct{}{}
-	}
-	l.held[k] = c
-	return func() {
-		l.mu.Lock()
-		delete(l.held, k)
-		l.mu.Unlock()
-		close(c)
-	}, nil
-}
-
-// OwnLockError says that a lock is held by what waits for us: it would never be free.
-type OwnLockError struct{}
-
-func (*OwnLockError) Error() string {
-	return "the lock is held by a step that waits for this one to end"
-}
-
-// Lock makes sure that nobody else does the work of c at the same time,
-// neither another process nor another step of this one. step is who asks; others
-// find it in the lock. When another process
-// has had the lock for a second of waiting, onWait is called once with who that
-// is ("process 123"). Who has the lock checks again: the work may be done. Who waits
-// should hold nothing that the holder may need. The error is that of ctx, or an [OwnLockError]: where nothing can be
-// locked, nothing is.
+// Lock makes sure that nobody else does the work at the same time; see
+// [state.Store.Lock]. Who has the lock checks again: the work may be done.
 func (c *Check) Lock(ctx context.Context, step string, onWait func(holder string)) (release func(), err error) {
-	var here func()
-	for here == nil {
-		var busy <-chan struct{}
-		if here, busy = c.s.locks.take(c.key); here != nil {
-			break
-		}
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	f, err := c.s.lockFile(ctx, c.key, step, onWait)
-	if err != nil {
-		here()
-		return nil, err
-	}
-	c.s.again()
-	return releaser(here, f), nil
+	return c.by.state.Lock(ctx, c.key, step, onWait)
 }
 
 // TryLock is [Check.Lock] where nobody holds the lock; ok is false, and nothing
 // is locked, when somebody does. changed tells that somebody else has recorded
 // something since c was made: check again.
 func (c *Check) TryLock(step string) (release func(), changed, ok bool) {
-	here, busy := c.s.locks.take(c.key)
-	if busy != nil {
-		return nil, false, false
-	}
-	f, err := c.s.tryFile(c.key, step)
-	if errors.Is(err, statefile.ErrLocked) {
-		here()
-		return nil, false, false
-	}
-	if f != nil {
-		// Its last holder may have ended after c was made, and before we asked.
-		c.s.again()
-		changed = !c.s.has(c.key, c.entry)
-	}
-	return releaser(here, f), changed, true
+	release, ok = c.by.state.TryLock(c.key, step)
+	return release, ok && !c.by.state.Unchanged(c.key, c.record), ok
 }
-
-func releaser(here func(), f *statefile.Lock) func() {
-	return func() {
-		if f != nil {
-			f.Release()
-		}
-		here()
-	}
-}
-
-// lockFile takes k's lock among processes. The lock is nil where files cannot
-// be locked.
-func (s *Store) lockFile(ctx context.Context, k id, step string, onWait func(string)) (l *statefile.Lock, err error) {
-	if s.o.ReadOnly || s.prepare() != nil {
-		return nil, nil
-	}
-	start := time.Now()
-	l, err = s.lockFiles.Lock(ctx, k.String(), holding(step), func() error {
-		pid, outer, _ := strings.Cut(s.lockFiles.Holder(k.String()), " ")
-		if outer != "" && slices.Contains(strings.Split(s.o.Within, ":"), outer) {
-			return &OwnLockError{}
-		}
-		if onWait != nil && time.Since(start) > time.Second {
-			if pid == "" {
-				onWait("another process")
-			} else {
-				onWait("process " + pid)
-			}
-			onWait = nil
-		}
-		return nil
-	})
-	var own *OwnLockError
-	switch {
-	case errors.As(err, &own):
-		return nil, err
-	case ctx.Err() != nil:
-		if l != nil {
-			l.Release()
-		}
-		return nil, context.Cause(ctx)
-	}
-	return l, nil
-}
-
-// tryFile takes k's lock among processes if it is free.
-func (s *Store) tryFile(k id, step string) (*statefile.Lock, error) {
-	if s.o.ReadOnly {
-		return nil, fs.ErrPermission
-	}
-	if err := s.prepare(); err != nil {
-		return nil, err
-	}
-	return s.lockFiles.TryLock(k.String(), holding(step))
-}
-
-// holding is what stands in a lock: the process, and its step.
-func holding(step string) string { return strconv.Itoa(os.Getpid()) + " " + step }

@@ -14,12 +14,12 @@ func (c *Check) Why(ctx context.Context) []Reason {
 	switch {
 	case c.Fresh:
 		return nil
-	case c.entry == nil && c.in.Method == Checksum:
+	case c.last == nil && c.in.Method == Checksum:
 		if unread := c.unreadable(); len(unread) > 0 {
 			return unread // nothing can have been recorded
 		}
 		return []Reason{c.reason}
-	case c.entry == nil || c.in.Method == None || !c.body():
+	case c.last == nil || c.in.Method == None || !c.readBody():
 		return []Reason{c.reason}
 	}
 	reasons := c.fieldReasons()
@@ -65,7 +65,7 @@ func (c *Check) fieldReasons() []Reason {
 	for _, f := range c.old.fields {
 		old[f.Name] = f
 	}
-	for _, f := range c.s.explained(c.in) {
+	for _, f := range c.by.explained(c.in) {
 		o, known := old[f.Name]
 		delete(old, f.Name)
 		switch {
@@ -108,7 +108,7 @@ func (c *Check) fileReasons(ctx context.Context) []Reason {
 	for _, r := range d.reasons {
 		reasons = append(reasons, r.of("file"))
 	}
-	if c.in.Method != Checksum || c.t.Read(ctx, c.files.files, d.todo, d.contents) != nil {
+	if c.in.Method != Checksum || c.by.files.Read(ctx, c.files.files, d.todo, d.contents) != nil {
 		return reasons
 	}
 	for _, i := range d.todo {

@@ -5,96 +5,74 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
-	"github.com/weftrun/weft/internal/xxh3"
 )
 
-// entry is what is recorded of a success. The head is all that a run with
-// nothing to do looks at; the body says what the head is made of, for files
-// whose stat changed, and for people.
-type entry struct {
-	texts  Digest  // Inputs.digest
-	files  Digest  // filesDigest
-	stats  statSum // of the sources
-	made   statSum // of the files generated
-	at     int64   // when it was checked, nanoseconds: before the commands ran
-	young  bool    // some stat proves nothing: look closer
-	body   []byte  // nil when it is in a file of its own
-	bodyAt bodyRef
+// head is what is recorded of a success, as far as a run with nothing to do looks at
+// it. The body says what its digests are made of, for files whose stat changed, and
+// for people.
+type head struct {
+	texts Digest  // Inputs.digest
+	files Digest  // filesDigest
+	stats statSum // of the sources
+	made  statSum // of the files generated
+	at    int64   // when it was checked, nanoseconds: before the commands ran
+	young bool    // some stat proves nothing: look closer
 }
 
-// bodyRef names a body in a file of its own.
-type bodyRef struct {
-	sum  [16]byte
-	size uint64
+const headSize = 2*len(Digest{}) + 2*len(statSum{}) + 8 + 1
+
+var errRecord = errors.New("not a record of this version")
+
+func (h *head) encode() []byte {
+	b := make([]byte, 0, headSize)
+	b = append(b, h.texts[:]...)
+	b = append(b, h.files[:]...)
+	b = append(b, h.stats[:]...)
+	b = append(b, h.made[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.at))
+	return append(b, flag(h.young))
 }
 
-const (
-	headSize   = 2*sha256.Size + 2*16 + 8 + 1 + 16 + 8
-	inlineBody = 16 << 10 // bytes; a larger body stands in a file of its own
-)
-
-const (
-	flagYoung = 1 << iota
-	flagApart
-)
-
-var errEntry = errors.New("not an entry of this version")
-
-// encode appends the head, and the body when it is to stand with it.
-func (e *entry) encode(b []byte) []byte {
-	b = append(b, e.texts[:]...)
-	b = append(b, e.files[:]...)
-	b = append(b, e.stats[:]...)
-	b = append(b, e.made[:]...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(e.at))
-	var flags byte
-	if e.young {
-		flags |= flagYoung
+// decodeHead reads what encode wrote.
+func decodeHead(b []byte) (*head, error) {
+	if len(b) != headSize || b[headSize-1] > 1 {
+		return nil, errRecord
 	}
-	if len(e.body) > inlineBody {
-		flags |= flagApart
+	h := &head{}
+	b = b[copy(h.texts[:], b):]
+	b = b[copy(h.files[:], b):]
+	b = b[copy(h.stats[:], b):]
+	b = b[copy(h.made[:], b):]
+	h.at = int64(binary.LittleEndian.Uint64(b))
+	h.young = b[8] == 1
+	return h, nil
+}
+
+// recorded returns the record of k and its head, nil if there is none.
+func (by *Checker) recorded(k state.Key) (state.Record, *head) {
+	r, ok := by.state.Get(k)
+	if !ok {
+		return r, nil
 	}
-	b = append(b, flags)
-	sum := xxh3.Hash128(e.body).Bytes()
-	b = append(b, sum[:]...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(len(e.body)))
-	if flags&flagApart == 0 {
-		b = append(b, e.body...)
+	h, err := decodeHead(r.Head)
+	if err != nil {
+		return r, nil
+	}
+	return r, h
+}
+
+// recordedBody returns the body of a record of k, or nil when it is lost.
+func (by *Checker) recordedBody(k state.Key, r state.Record) *body {
+	b, err := decodeBody(by.state.Body(k, r))
+	if err != nil {
+		return nil
 	}
 	return b
 }
 
-// decodeEntry reads what encode wrote. The body is part of b.
-func decodeEntry(b []byte) (*entry, error) {
-	if len(b) < headSize {
-		return nil, errEntry
-	}
-	e := &entry{}
-	b = b[copy(e.texts[:], b):]
-	b = b[copy(e.files[:], b):]
-	b = b[copy(e.stats[:], b):]
-	b = b[copy(e.made[:], b):]
-	e.at = int64(binary.LittleEndian.Uint64(b))
-	flags := b[8]
-	e.young = flags&flagYoung != 0
-	b = b[9:]
-	b = b[copy(e.bodyAt.sum[:], b):]
-	e.bodyAt.size = binary.LittleEndian.Uint64(b)
-	b = b[8:]
-	if flags&^(flagYoung|flagApart) != 0 {
-		return nil, errEntry
-	}
-	if flags&flagApart == 0 {
-		if uint64(len(b)) != e.bodyAt.size || xxh3.Hash128(b).Bytes() != e.bodyAt.sum {
-			return nil, errEntry
-		}
-		e.body = b
-	}
-	return e, nil
-}
-
-// body is what stands behind an entry's digests.
+// body is what stands behind the digests of a head.
 type body struct {
 	fields []Field // of a secret its digest with the state's key
 	files  []record
@@ -172,7 +150,7 @@ func decodeBody(b []byte) (*body, error) {
 		out.outputs = []byte(d.text())
 	}
 	if d.broken || d.i != len(d.b) {
-		return nil, errEntry
+		return nil, errRecord
 	}
 	return out, nil
 }

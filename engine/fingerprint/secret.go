@@ -1,0 +1,53 @@
+package fingerprint
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
+
+	"github.com/weftrun/weft/engine/fingerprint/state"
+	"github.com/weftrun/weft/engine/glob"
+)
+
+// explained are the fields as the state keeps them, together with what else
+// the texts' digest covers. What gives a secret away is kept as a digest with a key, which
+// tells a change, and nothing to who has not the key.
+func (by *Checker) explained(in *Inputs) []Field {
+	key := by.state.Secret()
+	out := make([]Field, 0, len(in.Fields)+len(in.Generates)+2)
+	add := func(f Field) {
+		if by.holdsSecret(f.Name) {
+			kind, rest, _ := strings.Cut(f.Name, " ")
+			f.Name = kind + " " + hex.EncodeToString([]byte(sealed(key, rest)))
+		}
+		if f.Secret = f.Secret || by.holdsSecret(f.Value); f.Secret {
+			f.Value = sealed(key, f.Value)
+		}
+		out = append(out, f)
+	}
+	for _, f := range in.Fields {
+		add(f)
+	}
+	add(Field{Name: "directory", Value: glob.Relative(in.Root, in.Dir+"/")})
+	add(Field{Name: "method", Value: [...]string{"checksum", "timestamp", "none"}[in.Method]})
+	for _, g := range in.Generates {
+		f := Field{Name: "generates " + g.Glob, Value: "included"}
+		if g.Exclude {
+			f.Value = "excluded"
+		}
+		add(f)
+	}
+	return out
+}
+
+// holdsSecret reports whether a text gives a secret away.
+func (by *Checker) holdsSecret(text string) bool { return by.secret != nil && by.secret(text) }
+
+// sealed is a digest of a secret.
+func sealed(key state.Secret, secret string) string {
+	h := hmac.New(sha256.New, key[:])
+	io.WriteString(h, secret)
+	return string(h.Sum(nil)[:16])
+}

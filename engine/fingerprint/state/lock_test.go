@@ -1,0 +1,56 @@
+package state
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Two processes at once, each with its own store.
+func TestTwoProcesses(t *testing.T) {
+	r := newRig(t)
+	one, two := r.open(), r.open()
+	k := KeyOf("1", "k")
+	unlock, ok := one.TryLock(k, "")
+	if !ok {
+		t.Fatal("the lock is not free")
+	}
+	if _, ok := two.TryLock(k, ""); ok {
+		t.Fatal("the lock is free for two")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	if _, err := two.Lock(ctx, k, "", nil); err == nil {
+		t.Fatal("two locks")
+	}
+	cancel()
+	var told atomic.Pointer[string]
+	done := make(chan bool)
+	go func() {
+		unlock, err := two.Lock(t.Context(), k, "", func(holder string) { told.Store(&holder) })
+		if err != nil {
+			t.Error(err)
+		}
+		_, recorded := two.Get(k)
+		unlock()
+		done <- recorded
+	}()
+	for deadline := time.Now().Add(10 * time.Second); told.Load() == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("who waits does not say so")
+		}
+	}
+	one.Put(k, []byte("head"), nil)
+	unlock()
+	if !<-done {
+		t.Error("the second does not see what the first has recorded")
+	}
+	if got := *told.Load(); got != "process "+strconv.Itoa(os.Getpid()) {
+		t.Errorf("holder %q", got)
+	}
+	if left := r.names("locks/*"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}

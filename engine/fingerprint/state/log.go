@@ -1,0 +1,225 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weftrun/weft/internal/statefile"
+)
+
+// log is the state file: one record per success, the last of a key counts.
+//
+// Context: a run of a thousand tasks with nothing to do must learn what is
+// recorded of each; a first run must record each as it succeeds, so that a
+// crash loses nothing that is done. A file per entry makes the one a thousand
+// opens and the other a thousand renames, each of which is a hundred times
+// dearer than looking at the two files of a task.
+//
+// Decision: one file that is read at once and appended to, each record with its
+// own sum. What must never be read as it was is made so by one byte, written in
+// place: that needs no space on the disk. A record that was not written to its
+// end does not have its sum; the next writer cuts it off.
+//
+// Consequences: all writing is under the file's lock, which is held for
+// microseconds. Writers first read what others appended. Who finds that the
+// file has been replaced (by a compact one: temporary file and rename) reads
+// it again.
+type log struct {
+	secret atomic.Pointer[Secret] // of the file, or for it; nil if there is none yet
+
+	mu      sync.Mutex     // guards the fields below
+	dir     *statefile.Dir // where the file is; nil until something is written
+	f       *os.File       // open for writing; nil until something is written
+	file    fs.FileInfo    // the file that was read
+	end     int64          // up to where it was read, or written by us
+	live    map[Key]stored
+	size    int64 // bytes of the records in live
+	damaged bool  // something could not be read
+}
+
+// Secret is what a file of state has to seal secrets with.
+type Secret [32]byte
+
+// stored is one record of the log.
+type stored struct {
+	off     int64  // of the record in the file; 0 for one that is not in it
+	day     uint32 // when it was asked for last, in days since 1970
+	payload []byte // see record.go
+}
+
+// The file: magic, secret, records. A record: valid, length, sum, key, day, payload.
+// The sum, a CRC-32, covers what follows it.
+const (
+	logFamily  = "weft state " // of all versions
+	logMagic   = logFamily + "4\n"
+	logHead    = len(logMagic) + len(Secret{}) // what stands before the first record
+	recordHead = 1 + 4 + 4
+	keyHead    = keySize + 4
+	maxRecord  = 1 << 28 // bytes
+	maxLog     = 1 << 28 // bytes
+)
+
+// read reads the file, or what was appended to it. The file is the open one or
+// that of the path.
+func (l *log) read(f *os.File, size int64) error {
+	from := l.end
+	if from == 0 {
+		l.live = map[Key]stored{}
+		l.size = 0
+	}
+	if size <= from {
+		return nil
+	}
+	size, err := statefile.Size(f, maxLog)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, max(size-from, 0))
+	n, err := f.ReadAt(b, from)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	b = b[:n]
+	if from == 0 {
+		if !strings.HasPrefix(string(b[:min(len(b), len(logMagic))]), logMagic) {
+			if !ours(b) && !l.marked() {
+				return &statefile.Unsafe{Path: f.Name(), Why: "it is no state file of weft", Fix: "remove it"}
+			}
+			l.damaged = len(b) > 0
+			return nil
+		}
+		if len(b) < logHead {
+			l.damaged = true
+			return nil
+		}
+		secret := Secret(b[len(logMagic):])
+		l.secret.Store(&secret)
+		l.end = int64(logHead)
+		if n := len(b) / 400; len(l.live) == 0 && n > 8 {
+			l.live = make(map[Key]stored, n)
+		}
+	}
+	l.scan(b, from)
+	return nil
+}
+
+// ours reports whether a file that begins with b is a state file of some version, or what
+// a crash left of one.
+func ours(b []byte) bool {
+	b = b[:min(len(b), len(logMagic))]
+	return strings.HasPrefix(string(b), logFamily) || strings.HasPrefix(logFamily, string(b)) || len(bytes.Trim(b, "\x00")) == 0
+}
+
+// marked reports whether the directory is known to be weft's. In another one, that was
+// named by mistake, a file called as ours is is not written to.
+func (l *log) marked() bool {
+	b, err := l.dir.ReadFile(ignoreName, int64(len(ignoreAll)))
+	return err == nil && string(b) == ignoreAll
+}
+
+// scan takes the records in b, which stands at from in the file.
+func (l *log) scan(b []byte, from int64) {
+	for {
+		at := l.end - from
+		rest := b[at:]
+		if len(rest) < recordHead {
+			return
+		}
+		n := binary.LittleEndian.Uint32(rest[1:])
+		if n < keyHead || n > maxRecord || int64(n) > int64(len(rest)-recordHead) {
+			return // cut off, or damaged: nothing can be said of what follows
+		}
+		content := rest[recordHead : recordHead+n]
+		if crc32.ChecksumIEEE(content) != binary.LittleEndian.Uint32(rest[5:]) {
+			l.damaged = true
+		} else if k := Key(content[:keySize]); rest[0] == 1 {
+			l.set(k, stored{off: l.end, day: binary.LittleEndian.Uint32(content[keySize:]), payload: content[keyHead:]})
+		} else {
+			l.unset(k)
+		}
+		l.end += recordHead + int64(n)
+	}
+}
+
+// size returns how many bytes the record takes in the file.
+func (s *stored) size() int64 { return recordHead + keyHead + int64(len(s.payload)) }
+
+func (l *log) set(k Key, s stored) {
+	l.unset(k)
+	l.live[k] = s
+	l.size += s.size()
+}
+
+func (l *log) unset(k Key) {
+	if s, ok := l.live[k]; ok {
+		delete(l.live, k)
+		l.size -= s.size()
+	}
+}
+
+// load reads the file for the first time.
+func (l *log) load(place statefile.Place) error {
+	d, err := l.open(place.Open)
+	if err != nil {
+		return missing(err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f, err := d.OpenFile(logName, os.O_RDONLY)
+	if err != nil {
+		return missing(err)
+	}
+	defer f.Close()
+	if l.file, err = f.Stat(); err != nil {
+		return err
+	}
+	return l.read(f, l.file.Size())
+}
+
+// missing is no error.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// open opens the directory by how, unless it is open.
+func (l *log) open(how func() (*statefile.Dir, error)) (*statefile.Dir, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.live == nil {
+		l.live = map[Key]stored{}
+	}
+	if l.dir == nil {
+		d, err := how()
+		if err != nil {
+			return nil, err
+		}
+		l.dir = d
+	}
+	return l.dir, nil
+}
+
+// writable reports whether files can be made in the directory, as far as it is there.
+func (l *log) writable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dir == nil || l.dir.Writable()
+}
+
+// get returns the last record of k.
+func (l *log) get(k Key) (stored, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, ok := l.live[k]
+	return s, ok
+}

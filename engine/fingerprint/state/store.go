@@ -1,0 +1,331 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/weftrun/weft/internal/statefile"
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Options configure a Store. The zero value is the usual one.
+type Options struct {
+	Now      func() time.Time // nil means time.Now
+	ReadOnly bool             // nothing is written, nothing is locked
+	// Warn is told, once, what the store has to do without. It may be nil, and
+	// is called from whatever goroutine finds out.
+	Warn func(*diag.Diagnostic)
+	// Within are the steps that this program runs in, of other programs like it,
+	// with colons between them: a lock that one of them holds is not released before
+	// we have ended.
+	Within string
+}
+
+// Store is a directory of state. Nothing is read or made before it is needed. It
+// is safe for concurrent use, by several processes too.
+type Store struct {
+	place statefile.Place
+	o     Options
+	log   log
+	locks locks
+
+	once     sync.Once // reads the state
+	disabled bool      // it must not be read, or can be read but not be kept true
+	made     sync.Once // makes the directory
+	err      error     // why it could not be made
+	warned   sync.Once
+
+	// These are nil until they are needed, and where they cannot be had.
+	bodies, lockFiles *statefile.Dir
+
+	makingOutputs sync.Once // makes outputs, and removes what killed processes left in it
+	outputs       *statefile.Dir
+
+	mu       sync.Mutex     // guards the fields below
+	deferred map[Key]stored // to be written at the end
+}
+
+// Open returns the store in a place.
+func Open(place statefile.Place, o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Store{place: place, o: o}
+}
+
+// Dir returns the path of the directory.
+func (s *Store) Dir() string { return s.place.String() }
+
+// Now returns the time.
+func (s *Store) Now() time.Time { return s.o.Now() }
+
+// ReadOnly reports whether nothing is written.
+func (s *Store) ReadOnly() bool { return s.o.ReadOnly }
+
+// open reads the state.
+func (s *Store) open() {
+	s.once.Do(func() {
+		err := s.log.load(s.place)
+		var bad *statefile.Unsafe
+		switch {
+		case errors.As(err, &bad):
+			s.disabled = true
+			s.warnUnsafe(bad)
+		case err != nil || s.log.damaged:
+			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.Dir()), "it is damaged, or of another version", "what it was about runs again")
+		}
+		// State that cannot be made untrue when something runs must not be
+		// believed either.
+		if !s.o.ReadOnly && !s.disabled && !s.log.writable() {
+			s.disabled = true
+			s.warnUnwritable(fs.ErrPermission)
+		}
+	})
+}
+
+// reread makes the next Get see what other processes have written.
+func (s *Store) reread() {
+	s.open()
+	if !s.o.ReadOnly && !s.disabled {
+		s.log.locked(func() error { return nil })
+	}
+}
+
+// Secret returns the secret of this state, for digests of what must not be guessed
+// by who can read it: 32 random bytes that are made before anything is recorded; zeros
+// where there is no state, and none can be made.
+func (s *Store) Secret() Secret {
+	if secret := s.log.secret.Load(); secret != nil {
+		return *secret
+	}
+	s.open()
+	if s.log.secret.Load() == nil && !s.o.ReadOnly && !s.disabled && s.prepare() == nil {
+		s.log.locked(func() error { return nil })
+	}
+	if secret := s.log.secret.Load(); secret != nil {
+		return *secret
+	}
+	return Secret{}
+}
+
+// Get returns the record of k, the zero Record if there is none. When it was asked for
+// last is kept with it: what nobody asks for is dropped in the end.
+func (s *Store) Get(k Key) (Record, bool) {
+	s.open()
+	if s.disabled {
+		return Record{}, false
+	}
+	s.mu.Lock()
+	at, ok := s.deferred[k]
+	s.mu.Unlock()
+	if !ok {
+		if at, ok = s.log.get(k); !ok {
+			return Record{}, false
+		}
+	}
+	r, err := parseRecord(at.payload)
+	if err != nil {
+		return Record{}, false
+	}
+	if today := s.today(); at.day+7 < today {
+		s.later(k, stored{off: at.off, day: today, payload: at.payload})
+	}
+	return r, true
+}
+
+// Unchanged reports whether r, the zero Record for none, is what is recorded of k now.
+func (s *Store) Unchanged(k Key, r Record) bool {
+	now, _ := s.Get(k)
+	return bytes.Equal(now.payload, r.payload)
+}
+
+// Put records a success at once.
+func (s *Store) Put(k Key, head, body []byte) {
+	if r, ok := s.prepareRecord(k, head, body); ok {
+		s.cancelDeferred(k)
+		old, _ := s.log.get(k)
+		now := stored{day: s.today(), payload: r.payload}
+		if err := s.log.put(map[Key]stored{k: now}, false); err != nil {
+			s.warnUnwritable(err)
+			return
+		}
+		s.removeBody(k, old, now)
+	}
+}
+
+// PutLater is Put for what is recorded already, in other words: it is written when the
+// store is closed, and only if the record is still the one that there is now.
+func (s *Store) PutLater(k Key, head, body []byte) {
+	if r, ok := s.prepareRecord(k, head, body); ok {
+		old, _ := s.log.get(k)
+		s.cancelDeferred(k)
+		s.later(k, stored{off: old.off, day: s.today(), payload: r.payload})
+	}
+}
+
+// prepareRecord makes a record; ok is false where none can be written.
+func (s *Store) prepareRecord(k Key, head, body []byte) (r Record, ok bool) {
+	s.open()
+	if s.o.ReadOnly || s.disabled {
+		return r, false
+	}
+	err := s.prepare()
+	r = newRecord(head, body)
+	if err == nil && r.isApart() {
+		err = s.bodies.WriteFile(bodyName(k, r.apart.id), body)
+	}
+	if err != nil {
+		s.warnUnwritable(err)
+	}
+	return r, err == nil
+}
+
+// later has a record written at the end of the run, in place of the one at r.off if that is
+// there still, which is 0 for none: losing it costs work, not truth.
+func (s *Store) later(k Key, r stored) {
+	if s.o.ReadOnly {
+		return
+	}
+	s.mu.Lock()
+	if s.deferred == nil {
+		s.deferred = map[Key]stored{}
+	}
+	s.deferred[k] = r
+	s.mu.Unlock()
+}
+
+// cancelDeferred drops what was to be written of k at the end.
+func (s *Store) cancelDeferred(k Key) {
+	s.mu.Lock()
+	r, ok := s.deferred[k]
+	delete(s.deferred, k)
+	s.mu.Unlock()
+	if ok {
+		now, _ := s.log.get(k)
+		s.removeBody(k, r, now)
+	}
+}
+
+// writeDeferred writes what was put off until the end.
+func (s *Store) writeDeferred() {
+	s.mu.Lock()
+	records := s.deferred
+	s.deferred = nil
+	s.mu.Unlock()
+	if len(records) == 0 || s.prepare() != nil {
+		return
+	}
+	old := map[Key]stored{}
+	for k := range records {
+		old[k], _ = s.log.get(k)
+	}
+	if s.log.put(maps.Clone(records), true) != nil {
+		return
+	}
+	for k, r := range records {
+		now, _ := s.log.get(k)
+		s.removeBody(k, old[k], now)
+		s.removeBody(k, r, now) // if it was left out
+	}
+}
+
+// Remove makes sure that k has no record.
+func (s *Store) Remove(k Key) {
+	if s.o.ReadOnly {
+		return
+	}
+	s.open()
+	if s.disabled {
+		return
+	}
+	s.cancelDeferred(k)
+	s.prepare() // where it fails, there may be a state file nevertheless
+	old, _ := s.log.get(k)
+	if err := s.log.invalidate(k); err != nil {
+		// Better to lose all that is recorded than to leave this.
+		if e := s.log.remove(); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			s.warnUnwritable(err)
+		}
+	}
+	s.removeBody(k, old, stored{})
+}
+
+// prepare makes the directory.
+func (s *Store) prepare() error {
+	s.made.Do(func() { s.err = s.makeDirs() })
+	return s.err
+}
+
+func (s *Store) makeDirs() (err error) {
+	d, err := s.log.open(s.place.Make)
+	if err != nil {
+		return err
+	}
+	s.bodies, err = d.Sub(bodiesName, true)
+	if errors.Is(err, fs.ErrNotExist) { // the directory has been removed since it was read
+		s.log.close()
+		if d, err = s.log.open(s.place.Make); err == nil {
+			s.bodies, err = d.Sub(bodiesName, true)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if s.lockFiles, err = d.Sub(locksName, true); err != nil {
+		return err
+	}
+	ignore, err := d.OpenFile(ignoreName, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer ignore.Close()
+	_, err = ignore.WriteString(ignoreAll)
+	return err
+}
+
+// warnUnsafe tells that something in the place of the state is not used.
+func (s *Store) warnUnsafe(u *statefile.Unsafe) {
+	s.warn(fmt.Sprintf("%s is not used as state", u.Path), u.Why+": everything runs every time", u.Fix+", or name another directory with --temp-dir")
+}
+
+func (s *Store) warnUnwritable(err error) {
+	var bad *statefile.Unsafe
+	if errors.As(err, &bad) {
+		s.warnUnsafe(bad)
+		return
+	}
+	s.warn(fmt.Sprintf("the state directory %s cannot be written", s.Dir()), err.Error()+": everything runs every time", "make it writable, or name another with --temp-dir")
+}
+
+func (s *Store) warn(what, why, fix string) {
+	if s.o.Warn != nil {
+		s.warned.Do(func() {
+			s.o.Warn(&diag.Diagnostic{Severity: diag.Warning, What: what, Why: why, Fix: fix})
+		})
+	}
+}
+
+// Close ends the use of the store: what could wait is written, and what has
+// not been used for long is dropped.
+func (s *Store) Close() {
+	if s.o.ReadOnly {
+		return
+	}
+	s.writeDeferred()
+	s.compact()
+	s.log.close()
+	for _, d := range [...]*statefile.Dir{s.bodies, s.lockFiles, s.outputs} {
+		if d != nil {
+			d.Close()
+		}
+	}
+}
