@@ -69,7 +69,7 @@ func (f *sourceFinder) step(ctx context.Context, s *plan.Step) error {
 		}
 		f.made = append(f.made, glob.Pattern{Glob: p.Glob, Exclude: !p.Exclude})
 	}
-	if s.Late() {
+	if s.NamesOutputs() {
 		return nil // its commands are known when it runs
 	}
 	for _, c := range s.Commands() {

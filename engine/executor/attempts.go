@@ -22,7 +22,7 @@ import (
 type timeLimit = time.Duration
 
 func idleTimeOut(name string, limit timeLimit) error {
-	return &sched.TimedOut{Name: name, After: limit, Idle: true}
+	return &sched.TimedOut{Name: name, After: limit, Limit: sched.IdleLimit}
 }
 
 // attempt is the number of a try at a command, from 1; of is 1 where there is no

@@ -153,7 +153,7 @@ func (r *run) taskLimit(ctx context.Context) (context.Context, func()) {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := r.x.o.Clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: r.step.Label, After: limit, Task: true}) })
+	timer := r.x.o.Clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: r.step.Label, After: limit, Limit: sched.TaskLimit}) })
 	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
@@ -220,7 +220,7 @@ func (r *run) bindLate(ctx context.Context) error {
 	if r.x.o.Expander == nil {
 		return nil
 	}
-	return r.x.o.Expander.BindLate(ctx, r.step, func(task, name string) (any, error) {
+	return r.x.o.Expander.BindOutputs(ctx, r.step, func(task, name string) (any, error) {
 		need := r.step.Reads(task)
 		if need == nil {
 			return nil, fmt.Errorf("%q is no need of this task", task)

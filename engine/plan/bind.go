@@ -35,7 +35,7 @@ func (e *expansion) bind(ctx context.Context, s *Step) error {
 		return err
 	}
 	b.scope = s.Scope
-	if !s.Late() {
+	if !s.NamesOutputs() {
 		b.err = e.bindTexts(ctx, s)
 	}
 	condition := b.text(s.Task.If)
@@ -60,10 +60,10 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	return b.err
 }
 
-// BindLate computes what a step runs whose texts name what its needs put out. It
+// BindOutputs computes what a step runs whose texts name what its needs put out. It
 // is called once, before the step is looked at, by who executes it.
-func (x *Expander) BindLate(ctx context.Context, s *Step, o vars.Outputs) error {
-	if !s.Late() {
+func (x *Expander) BindOutputs(ctx context.Context, s *Step, o vars.Outputs) error {
+	if !s.NamesOutputs() {
 		return nil
 	}
 	s.Scope.SetOutputs(o)
@@ -87,7 +87,7 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 	if _, err := s.Scope.Dir(ctx); err != nil {
 		return err
 	}
-	if s.Late() {
+	if s.NamesOutputs() {
 		return nil
 	}
 	_, err := s.Scope.Environ(ctx)

@@ -48,7 +48,7 @@ func (c *captured) find(w *schema.Workflow) {
 		f := facts{task: t}
 		schema.EachText(t, func(p schema.Place, text schema.Text) {
 			f.text(&p, text)
-			f.namesOutputs(&p, text)
+			f.noteOutputs(&p, text)
 		})
 		for _, o := range f.outputs {
 			if o.Literal { // others are an error where they stand

@@ -29,17 +29,16 @@ type facts struct {
 	static    bool
 	checksum  bool // mentions CHECKSUM where it is defined
 	timestamp bool // mentions TIMESTAMP where it is defined
-	// late tasks have texts that name outputs of their needs; outputs are the names.
-	late    bool
+	// outputs are those of its needs that its texts name.
 	outputs []outputName
 	// streams are the tasks whose output it reads as its stdin.
 	streams []*schema.Stdin
 	// misplaced are the errors about texts that name outputs where there are none yet.
-	misplaced []*diag.Diagnostic
-	later     bool // has texts that are expanded while it runs
-	calls     bool // has calls among its commands
-	fails     bool // variables of its own can fail on purpose
-	refs      atomic.Pointer[vars.Refs]
+	misplaced  []*diag.Diagnostic
+	afterwards bool // has texts that are expanded while it runs
+	calls      bool // has calls among its commands
+	fails      bool // variables of its own can fail on purpose
+	refs       atomic.Pointer[vars.Refs]
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]
@@ -57,7 +56,7 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	schema.EachText(t, func(p schema.Place, text schema.Text) {
 		f.text(&p, text)
 		if names {
-			f.namesOutputs(&p, text)
+			f.noteOutputs(&p, text)
 		}
 	})
 	schema.EachCommand(t.Cmds, f.command)
@@ -89,11 +88,11 @@ func (f *facts) text(p *schema.Place, text schema.Text) {
 	}
 	f.static = false
 	f.bindProcess = f.bindProcess || p.Command == nil && p.Key.OfProcesses()
-	f.later = f.later || when == afterwards
+	f.afterwards = f.afterwards || when == afterwards
 }
 
-// namesOutputs notes the outputs that a text names.
-func (f *facts) namesOutputs(p *schema.Place, text schema.Text) {
+// noteOutputs notes the outputs that a text names.
+func (f *facts) noteOutputs(p *schema.Place, text schema.Text) {
 	refs := outputRefs(p, text.S)
 	if len(refs) == 0 || phaseOf(p) == unused {
 		return
@@ -102,7 +101,7 @@ func (f *facts) namesOutputs(p *schema.Place, text schema.Text) {
 		f.misplaced = append(f.misplaced, d)
 		return
 	}
-	f.late, f.later = true, true
+	f.afterwards = true
 	for _, ref := range refs {
 		f.outputs = append(f.outputs, outputName{ref, text.Pos})
 	}
@@ -116,7 +115,7 @@ func (f *facts) command(c *schema.Command) {
 	if len(c.Vars) > 0 || c.HasOptions() && c.For != nil {
 		f.static = false
 	}
-	f.later = f.later || c.Defer && f.bindProcess
+	f.afterwards = f.afterwards || c.Defer && f.bindProcess
 }
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }

@@ -14,7 +14,7 @@ import (
 // Where all texts are bound at once, binding them does that, unless some definition
 // can fail on purpose.
 func (e *expansion) start(ctx context.Context, s *Step) error {
-	if f := s.facts; !f.later && !s.Scope.CanFail(f.fails) {
+	if f := s.facts; !f.afterwards && !s.Scope.CanFail(f.fails) {
 		return nil
 	}
 	return s.Scope.Start(ctx, e.x.refsOf(s.facts))
@@ -81,7 +81,7 @@ func (e *expansion) foresee(ctx context.Context, s *Step) error {
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
 	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: s.facts}
-	if s.Late() {
+	if s.NamesOutputs() {
 		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
 			return err
 		}

@@ -75,8 +75,8 @@ func (s *Step) Arguments() string {
 	return fmt.Sprint(values(s.args))
 }
 
-// Late reports whether texts of s name what its needs put out.
-func (s *Step) Late() bool { return s.facts.late }
+// NamesOutputs reports whether texts of s name what its needs put out.
+func (s *Step) NamesOutputs() bool { return len(s.facts.outputs) > 0 }
 
 // Needs calls f with every step that s needs, as written.
 func (s *Step) Needs(f func(*Step)) {

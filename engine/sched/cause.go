@@ -23,16 +23,24 @@ func (e *StepFailed) Error() string { return fmt.Sprintf("cancelled because %q f
 type TimedOut struct {
 	Name  string // how the task is shown
 	After time.Duration
-	Need  bool // it was a whole task that took too long, as a need
-	Idle  bool // it had written nothing for so long
-	Task  bool // it was the whole task, by its own limit
+	Limit Limit // that was exceeded
 }
 
+// Limit is what a time limit is for.
+type Limit uint8
+
+const (
+	CommandLimit Limit = iota
+	TaskLimit          // of a whole task, its own
+	NeedLimit          // of a whole task, as a need
+	IdleLimit          // of the time without any output
+)
+
 func (e *TimedOut) Error() string {
-	switch {
-	case e.Idle:
+	switch e.Limit {
+	case IdleLimit:
 		return fmt.Sprintf("[%s] nothing was written for %s", e.Name, e.After)
-	case e.Task:
+	case TaskLimit:
 		return fmt.Sprintf("[%s] task timeout exceeded (%s)", e.Name, e.After)
 	}
 	return fmt.Sprintf("[%s] command timeout exceeded (%s)", e.Name, e.After)

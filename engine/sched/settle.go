@@ -17,7 +17,7 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 	n.ctx, n.cancel = nil, nil
 	if out.Err != nil {
 		n.err = plan.Wrap(n.step.Label, int32(n.env.ID), out.Err)
-		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Need && n.fault == nil {
+		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Limit == NeedLimit && n.fault == nil {
 			n.err = timedOut
 		}
 	}

@@ -146,7 +146,7 @@ type expiry struct {
 // expire ends the waiting for a need that takes too long, and cancels the need if nobody
 // else waits for it.
 func (l *loop) expire(e *expiry) {
-	err := &TimedOut{Name: e.need.step.Label, After: e.after, Need: true}
+	err := &TimedOut{Name: e.need.step.Label, After: e.after, Limit: NeedLimit}
 	switch {
 	case e.need.waits(e.of) < 0: // it has come meanwhile
 	case e.need.onlyNeededBy(e.of):
