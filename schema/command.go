@@ -95,6 +95,14 @@ var commandKeys = []key[commandForm]{
 	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
 }
 
+// commandNames are the names of the keys in commandKeys, in the same order. Readers in the
+// table use them, and so cannot refer to the table itself.
+var commandNames = []string{
+	"cmd", "task", "vars", "silent", "ignore_error", "for", "if", "defer", "timeout", "stop", "leftover",
+	"signals", "exec", "pipe", "parallel", "tee", "merge", "mode", "early_close", "accept", "shell", "stdin",
+	"stdout", "stderr", "idle_timeout", "retry", "tty", "platforms", "set", "shopt",
+}
+
 var deferKeys = []key[deferForm]{
 	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, f *deferForm) { f.task = d.text(n) }},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, f *deferForm) { f.vars = d.vars(n) }},

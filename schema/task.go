@@ -88,6 +88,16 @@ var taskKeys = []key[Task]{
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
 }
 
+// taskNames are the names of the keys in taskKeys, in the same order. Readers in the
+// table use them, and so cannot refer to the table itself.
+var taskNames = []string{
+	"desc", "cmds", "cmd", "deps", "vars", "env", "dir", "sources", "generates", "status", "method",
+	"fingerprint", "silent", "internal", "summary", "aliases", "label", "prefix", "preconditions", "requires",
+	"if", "prompt", "run", "platforms", "dotenv", "interactive", "ignore_error", "set", "shopt", "stop",
+	"leftover", "signals", "exec", "shell", "stdin", "stdout", "stderr", "outputs", "timeout", "idle_timeout",
+	"retry", "accept", "tty", "watch", "on_change", "failfast", "use_gitignore",
+}
+
 // readTasks reads the root key tasks, or a chunk of it.
 func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 	if n.Kind == yaml.MappingNode {

@@ -1,0 +1,174 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weftrun/weft/schema/diag"
+	"github.com/weftrun/weft/schema/yaml"
+)
+
+// eachPair calls f with every key and value of the mapping n, merge keys
+// resolved: a key of the mapping itself comes before one of a merged mapping.
+// Values are dereferenced. It reports when n is no mapping; null counts as an
+// empty one.
+func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		if m := missingSpace(d.sourceLine(n)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > int(n.Column) {
+			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
+			return
+		}
+		d.wrongType(n, want)
+		return
+	}
+	if !d.enter(n) {
+		return
+	}
+	defer d.leave()
+	merge := false
+	for i := 0; i+1 < len(n.Content) && !d.stopped; i += 2 {
+		if n.Content[i].Tag == "!!merge" {
+			merge = true
+			continue
+		}
+		f(d.deref(n.Content[i]), d.deref(n.Content[i+1]))
+	}
+	if merge {
+		d.eachMerged(n, f)
+	}
+}
+
+// eachMerged calls f for the keys that the merge keys of n add to it.
+func (d *decoder) eachMerged(n *yaml.Node, f func(k, v *yaml.Node)) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		seen[n.Content[i].Value] = true
+	}
+	var add func(m *yaml.Node)
+	add = func(m *yaml.Node) {
+		if !d.enter(m) {
+			return
+		}
+		defer d.leave()
+		for i := 0; i+1 < len(m.Content) && !d.stopped; i += 2 {
+			k, v := d.deref(m.Content[i]), d.deref(m.Content[i+1])
+			if k.Tag == "!!merge" || seen[k.Value] {
+				continue
+			}
+			seen[k.Value] = true
+			f(k, v)
+		}
+		d.eachMergeSource(m, add)
+	}
+	d.eachMergeSource(n, add)
+}
+
+// eachMergeSource calls f for the mappings that the merge keys of n name.
+func (d *decoder) eachMergeSource(n *yaml.Node, f func(m *yaml.Node)) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Tag != "!!merge" {
+			continue
+		}
+		v := d.deref(n.Content[i+1])
+		maps := []*yaml.Node{v}
+		if v.Kind == yaml.SequenceNode {
+			maps = v.Content
+		}
+		for _, m := range maps {
+			if m = d.deref(m); m.Kind != yaml.MappingNode {
+				d.fail(m, "", "<<: expected a map, a list of maps or an alias of one, found %s", describe(m))
+				continue
+			}
+			f(m)
+		}
+	}
+}
+
+// readMap reads the mapping n into out by a table of keys. thing names what
+// the mapping is: "include".
+func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *T) {
+	var seen uint64 // bit i: keys[i] was given
+	d.eachPair(n, "a map", func(k, v *yaml.Node) {
+		for i := range keys {
+			if keys[i].name != k.Value || k.Kind != yaml.ScalarNode {
+				continue
+			}
+			if seen&(1<<i) != 0 {
+				d.fail(k, "remove one of them", "%s: key %q is given twice", thing, k.Value)
+				return
+			}
+			seen |= 1 << i
+			d.key = k.Value
+			keys[i].read(d, v, out)
+			return
+		}
+		d.unknownKey(k, thing, func(yield func(string)) {
+			for i := range keys {
+				yield(keys[i].name)
+			}
+		})
+	})
+}
+
+// unknownKey warns of a key that means nothing. Keys that begin with "x-" are
+// for whoever writes the file: a place for anchors.
+func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
+	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] || d.list.Full() {
+		return
+	}
+	in := ""
+	if thing != "task" && thing != "Taskfile" {
+		in = " in " + thing
+	}
+	if k.Kind != yaml.ScalarNode {
+		d.fail(k, "", "a key%s is %s", in, describe(k))
+		return
+	}
+	if d.unknown[k] {
+		return // it came through another alias before
+	}
+	if d.unknown == nil {
+		d.unknown = map[*yaml.Node]bool{}
+	}
+	d.unknown[k] = true
+	w := &diag.Diagnostic{
+		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
+		What: fmt.Sprintf("%sunknown key %q%s", d.about(), k.Value, in),
+	}
+	if m := d.oddSpace(k); m != nil {
+		w.What, w.Why, w.Fix = d.about()+m.what, m.why, m.fix()
+		d.list.Add(w)
+		return
+	}
+	best := closest(k.Value, names)
+	if best == "" {
+		// Only where it is a key: dir is none of a dependency.
+		meant := synonym(k.Value)
+		names(func(name string) {
+			if name == meant {
+				best = meant
+			}
+		})
+	}
+	switch {
+	case best != "":
+		w.Fix = fmt.Sprintf("did you mean %q?", best)
+	case thing == "task" && isCommandKey(k.Value):
+		w.Fix = "it is a key of a command: write it under cmds"
+	}
+	d.list.Add(w)
+}
+
+// repeats notes that the name of k, in the map that is the value of key, stands
+// there a second time: the reference takes the last one without a word.
+func (d *decoder) repeats(k *yaml.Node, key string, first diag.Pos) {
+	d.doubts = append(d.doubts, &diag.Diagnostic{
+		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.Suspicious,
+		What: fmt.Sprintf("%s%s: %q is defined again", d.about(), key, k.Value),
+		Why:  fmt.Sprintf("the one in line %d is never used", first.Line),
+		Fix:  "remove or rename one of them",
+	})
+}

@@ -1,0 +1,46 @@
+package schema
+
+import (
+	"syscall"
+
+	"github.com/weftrun/weft/schema/yaml"
+)
+
+// ChangeMode tells what a change does to a watched task that runs.
+type ChangeMode uint8
+
+const (
+	ChangeRestarts ChangeMode = iota // it is stopped, and run again
+	ChangeQueued                     // it is run again when it has ended
+	ChangeIgnored                    // nothing
+)
+
+// OnChange is what a change does to a watched task that runs.
+type OnChange struct {
+	Mode   ChangeMode
+	Signal syscall.Signal // sent to its programs instead; 0: none
+}
+
+const onChangeForm = `{"anyOf":[{"enum":["restart","queue","ignore",null]},{"$ref":"#/$defs/onChange"}]}`
+
+var onChangeKeys = []key[OnChange]{
+	{"signal", textForm, "Signal that its programs get: HUP, USR1, USR2, INT, TERM, QUIT or WINCH.", func(d *decoder, n *yaml.Node, o *OnChange) { o.Signal = d.passable(n) }},
+}
+
+// onChange reads `on_change`: a word, or a map.
+func (d *decoder) onChange(n *yaml.Node) (o OnChange) {
+	if n.Kind == yaml.MappingNode {
+		readMap(d, n, "on_change", onChangeKeys, &o)
+		return o
+	}
+	switch t := d.text(n); t.S {
+	case "", "restart":
+	case "queue":
+		o.Mode = ChangeQueued
+	case "ignore":
+		o.Mode = ChangeIgnored
+	default:
+		d.fail(n, "use restart, queue, ignore or {signal: HUP}", "invalid on_change %q", t.S)
+	}
+	return o
+}
