@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+)
+
+// foreseen are the calls whose tasks have been looked at, with all that they call.
+// It is safe for concurrent use.
+type foreseen struct {
+	mu   sync.Mutex // guards done
+	done map[foreseenCall]bool
+}
+
+// foreseenCall is what makes a difference to what is evaluated for a call: the task,
+// the names of the variables passed to it, and whether it is included as the step is.
+type foreseenCall struct {
+	task     *schema.Task
+	passed   string
+	included bool
+}
+
+func (f *foreseen) has(c foreseenCall) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done[c]
+}
+
+func (f *foreseen) add(cs map[foreseenCall]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		f.done = map[foreseenCall]bool{}
+	}
+	for c := range cs {
+		f.done[c] = true
+	}
+}
+
+// foresee evaluates the variables of files that calls of s refer to: the tasks that it
+// calls, and in turn those that these call, need and read. A call whose task is only
+// known when it is reached is left out.
+func (e *expansion) foresee(ctx context.Context, s *Step) error {
+	if !s.facts.calls || !e.x.dynamic() {
+		return nil
+	}
+	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
+	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: s.facts}
+	if s.NamesOutputs() {
+		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
+			return err
+		}
+	}
+	for _, c := range s.Commands() {
+		if err := l.bound(ctx, apart, c); err != nil {
+			return err
+		}
+	}
+	e.x.foreseen.add(l.seen)
+	return nil
+}
+
+// lookahead is one walk over the tasks that a step calls.
+type lookahead struct {
+	e    *expansion
+	from *schema.Include // of the step
+	seen map[foreseenCall]bool
+}
+
+// bound looks at a bound command of the task that s stands for.
+func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
+	if !c.Here() {
+		return nil
+	}
+	for i := range c.Members {
+		if err := l.bound(ctx, s, &c.Members[i]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.Kind != TaskCall:
+		return nil
+	case c.Defer:
+		return l.call(ctx, s, &s.Task.Cmds[c.entry])
+	}
+	return l.task(ctx, c.Text, c.Vars)
+}
+
+// commands looks at commands, or needs, of a task that s stands for.
+func (l *lookahead) commands(ctx context.Context, s *Step, cs []schema.Command) error {
+	for i := range cs {
+		c := &cs[i]
+		if !matchesPlatform(c.Platforms) {
+			continue
+		}
+		if c.Kind == schema.Call {
+			if err := l.call(ctx, s, c); err != nil {
+				return err
+			}
+		}
+		if err := l.commands(ctx, s, c.Members); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call looks at a call that is not bound.
+func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error {
+	if c.For != nil && c.For.From != "" {
+		return nil // the files may be others by then
+	}
+	var problem error
+	err := l.e.eachItem(ctx, s, c, func(scope *vars.Scope, _ int) error {
+		name, err := scope.Expand(ctx, c.Text)
+		if err != nil {
+			return err
+		}
+		args, err := scope.BindCall(ctx, c.Vars)
+		if err != nil {
+			return err
+		}
+		problem = l.task(ctx, name, args)
+		return problem
+	})
+	if err != problem && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return problem // what cannot be bound is told when it is reached
+}
+
+// task looks at a task that is called.
+func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	x := l.e.x
+	t, match, err := x.o.Workflow.Lookup(name)
+	if err != nil || !matchesPlatform(t.Platforms) {
+		return nil // told when it is called
+	}
+	c := foreseenCall{task: t, passed: passed(args), included: t.Include == l.from}
+	if l.seen[c] || x.foreseen.has(c) {
+		return nil
+	}
+	l.seen[c] = true
+	call := vars.Call{Task: t, Name: ResolveStars(t.Name, match), Alias: name, Match: match, Vars: args}
+	f := x.factsOf(t)
+	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(f), l.from); err != nil {
+		return err
+	}
+	if len(t.Deps) == 0 && len(f.streams) == 0 && !f.calls {
+		return nil
+	}
+	s := &Step{Task: t, Name: call.Name, Scope: x.o.Resolver.Scope(call, vars.Fast), bound: &bound{}}
+	for _, in := range f.streams {
+		if err := l.call(ctx, s, &schema.Command{Kind: schema.Call, Text: in.Text, Vars: in.Vars, CommandOptions: &noOptions}); err != nil {
+			return err
+		}
+	}
+	if err := l.commands(ctx, s, t.Deps); err != nil {
+		return err
+	}
+	return l.commands(ctx, s, t.Cmds)
+}
+
+// noOptions are those of a call that is only looked at.
+var noOptions schema.CommandOptions
+
+// passed are the names of variables, as one text.
+func passed(vs schema.Vars) string {
+	if len(vs) == 0 {
+		return ""
+	}
+	names := make([]string, len(vs))
+	for i := range vs {
+		names[i] = vs[i].Name
+	}
+	slices.Sort(names)
+	return strings.Join(names, "\x00")
+}
