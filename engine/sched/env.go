@@ -55,15 +55,7 @@ func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func
 			return fail(err)
 		}
 	}
-	b := r.submit(ctx, p, e.node, true)
-	for i, root := range p.Roots {
-		// The loop has settled them, and is done with that.
-		errs[i] = b.nodes[root].err
-	}
-	if b.err != nil && len(b.nodes) == 0 {
-		return fail(b.err)
-	}
-	return errs
+	return r.submit(ctx, p, e.node, true).errs
 }
 
 // Serve tells that the step is a service that is up: it gives its slots back, and those

@@ -170,6 +170,9 @@ func (l *loop) suspend(n *node) {
 // finish answers the caller of b: when it has its slots again, unless it waits for other
 // batches, too.
 func (l *loop) finish(b *batch) {
+	if b.connected {
+		b.errs = b.rootErrors()
+	}
 	switch {
 	case b.caller == nil:
 		b.reply <- b.err

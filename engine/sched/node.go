@@ -115,6 +115,7 @@ type batch struct {
 	lingering []*node // needs that may outlive those who need them
 	open      int     // roots and lingering needs that have not settled
 	err       error   // the first of theirs
+	errs      []error // of the roots, where connected
 
 	individual bool               // steps can be cancelled one by one
 	shares     bool               // it has shared steps of its own that may go on without it
@@ -122,6 +123,20 @@ type batch struct {
 	connected  bool               // its roots are connected to what runs already
 	awaited    map[*node]bool     // see others; nil when it is not known
 	streams    map[*node]*streams // nil if the plan has none
+}
+
+// rootErrors are the errors of the roots, when b waits for nothing any more; that of one
+// which goes on for others is that of b.
+func (b *batch) rootErrors() []error {
+	errs := make([]error, len(b.plan.Roots))
+	for i, root := range b.plan.Roots {
+		if n := b.nodes[root]; n.state == settled {
+			errs[i] = n.err
+		} else {
+			errs[i] = b.err
+		}
+	}
+	return errs
 }
 
 // ends yields what b waits for: the roots of its plan, and the needs that may outlive

@@ -26,8 +26,8 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Executor does one step. Execute is called from a goroutine of its own, after
-// the step's needs have settled well, and returns when everything of the step
+// Executor does one step. Execute is called from a goroutine of its own, when the
+// step's needs are as far as they must be, and returns when everything of the step
 // has ended.
 type Executor interface {
 	Execute(ctx context.Context, s *plan.Step, env *Env) Outcome
@@ -49,7 +49,7 @@ type Options struct {
 	Executor Executor
 	Expander *plan.Expander    // for calls from bodies; nil if there are none
 	Emit     func(event.Event) // must not block; nil drops events
-	Limit    int               // hard limit of running steps; 0 means the soft limit
+	Limit    int               // hard limit of slots; 0 means the soft limit
 	Soft     int               // soft limit; 0 means CPUs + 1
 	Failfast bool              // the first failure cancels everything else
 	Clock    *clock.Clock      // of the limits of needs; nil is one that never stands still

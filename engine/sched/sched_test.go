@@ -23,7 +23,8 @@ import (
 
 // fake is an Executor whose steps sleep (in virtual time), call and fail as
 // their commands say: "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit),
-// "wait" (for the end of the context), "serve", "read NAME" (until that has ended).
+// "connect NAME NAME" (calls them together), "wait" (for the end of the context), "serve",
+// "read NAME" (until that has ended).
 type fake struct {
 	mu    sync.Mutex // guards order, ends
 	order []string   // in which steps began
@@ -76,6 +77,17 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 			<-f.end(arg)
 		case "fail":
 			return sched.Outcome{Result: event.Failed, Err: errors.New("failed"), Code: 1}
+		case "connect":
+			var calls []plan.Call
+			for _, name := range strings.Fields(arg) {
+				calls = append(calls, plan.Call{Name: name, From: s})
+			}
+			f.now.Add(-1)
+			errs := env.CallConnected(ctx, calls, func(int, *plan.Step) error { return nil })
+			f.now.Add(1)
+			if err := errors.Join(errs...); err != nil {
+				return sched.Outcome{Result: event.Failed, Err: err}
+			}
 		case "call":
 			f.now.Add(-1)
 			name, limit, limited := strings.Cut(arg, " ")
@@ -353,10 +365,11 @@ func TestCallsNestToAnyDepthWithOneSlot(t *testing.T) {
 
 func TestCallsThatNeverEnd(t *testing.T) {
 	for name, lines := range map[string]string{
-		"itself":   "all: | call all",
-		"needs":    "all: a |\na: b |\nb: a |",
-		"body":     "all: a |\na: | call b\nb: a |",
-		"deadlock": "all: x y |\nx: | call p\ny: | call q\n1p: | sleep 1s; call q\n1q: | sleep 1s; call p",
+		"itself":    "all: | call all",
+		"needs":     "all: a |\na: b |\nb: a |",
+		"body":      "all: a |\na: | call b\nb: a |",
+		"connected": "all: x y |\nx: | connect p\ny: | connect q\n1p: | sleep 1s; connect q\n1q: | sleep 1s; connect p",
+		"deadlock":  "all: x y |\nx: | call p\ny: | call q\n1p: | sleep 1s; call q\n1q: | sleep 1s; call p",
 	} {
 		r := run(t, lines, sched.Options{}, nil)
 		var cycle *plan.CycleError

@@ -8,7 +8,7 @@ import (
 
 // Withdrawing. A shared step is one for all that call or need it, in several batches. Whoever
 // cannot wait for it any more, because a time limit is over or something else cancelled it,
-// withdraws: for him it has ended, for the others it goes on, with all that it needs. When
+// withdraws: for that one it has ended, for the others it goes on, with all that it needs. When
 // nobody waits for it any more it is cancelled, even if who started it was the first to
 // withdraw. What is called from the command line is cancelled with all that runs: nothing
 // goes on without it.
