@@ -52,6 +52,9 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	s.bound.prompts = b.texts(s.Task.Prompt)
 	s.bound.preconditions = b.preconditions(s.Task.Preconditions)
 	s.bound.outputs = b.outputs(s.Task.Outputs)
+	for _, t := range s.facts.deferred {
+		s.Scope.Mention(t)
+	}
 	for i := range s.Task.Cmds {
 		if b.err == nil {
 			b.err = e.bindCommand(ctx, s, i)

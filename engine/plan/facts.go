@@ -31,6 +31,8 @@ type facts struct {
 	timestamp bool // mentions TIMESTAMP where it is defined
 	// outputs are those of its needs that its texts name.
 	outputs []outputName
+	// deferred are the templates in deferred commands.
+	deferred []string
 	// streams are the tasks whose output it reads as its stdin.
 	streams []*schema.Stdin
 	// misplaced are the errors about texts that name outputs where there are none yet.
@@ -88,7 +90,10 @@ func (f *facts) text(p *schema.Place, text schema.Text) {
 	}
 	f.static = false
 	f.bindProcess = f.bindProcess || p.Command == nil && p.Key.OfProcesses()
-	f.afterwards = f.afterwards || when == afterwards
+	if when == afterwards {
+		f.afterwards = true
+		f.deferred = append(f.deferred, template(p, text.S))
+	}
 }
 
 // noteOutputs notes the outputs that a text names.

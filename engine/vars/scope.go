@@ -152,6 +152,12 @@ func (s *Scope) Uses() []Binding {
 	return out
 }
 
+// Mention counts a template among the texts expanded so far, for Uses: it will be, when
+// it is too late to ask.
+func (s *Scope) Mention(template string) {
+	s.note(s.r.templates.get(template, false), s.end())
+}
+
 // Given returns those of Uses that the command line gives a value.
 func (s *Scope) Given() []Binding {
 	if len(s.r.o.CLI) == 0 {
