@@ -260,10 +260,13 @@ func (r *run) Inputs(ctx context.Context) (*fingerprint.Inputs, error) {
 	for _, u := range s.Scope.Uses() {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
 	}
+	for _, o := range s.Outputs() {
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "output " + o.Name, Value: strings.TrimSpace(o.From + " " + o.As + " " + o.Path)})
+	}
 	s.EachInput(func(n *plan.Step) {
 		digest, problem := r.x.outputDigest(n)
 		err = cmp.Or(err, problem)
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "output " + n.Label, Value: digest, Secret: true})
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "input " + n.Label, Value: digest, Secret: true})
 	})
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
