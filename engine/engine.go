@@ -68,7 +68,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog()}
 	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
 	if os.Getpid() == 1 {
-		e.processes.ReapStrangers()
+		e.processes.ReapOrphans()
 		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})

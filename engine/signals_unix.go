@@ -16,7 +16,7 @@ import (
 func (e *Engine) goesOn(sig os.Signal) bool {
 	switch sig {
 	case syscall.SIGUSR1, syscall.SIGUSR2:
-		e.processes.Pass(sig.(syscall.Signal))
+		e.processes.Forward(sig.(syscall.Signal))
 		return true
 	case syscall.SIGWINCH:
 		pipe.ResizeTerminals()
@@ -24,7 +24,7 @@ func (e *Engine) goesOn(sig os.Signal) bool {
 		return true
 	case syscall.SIGHUP:
 		// A request to read the configuration again, unless the terminal is gone.
-		return !e.processes.HungUp() && e.processes.Pass(syscall.SIGHUP) > 0
+		return !e.processes.HungUp() && e.processes.Forward(syscall.SIGHUP) > 0
 	case syscall.SIGTSTP:
 		e.processes.Suspend()
 		return true

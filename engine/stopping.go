@@ -100,7 +100,7 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 			s.cancel(cause)
 		}
 		// What earlier commands left in the background is told, too.
-		e.processes.StopLeft(cause, ladder(cause))
+		e.processes.StopLeftovers(cause, ladder(cause))
 		if s.emit != nil {
 			s.remind(e)
 		}

@@ -166,14 +166,14 @@ func (s *Stops) Moved() {
 	s.moves++
 }
 
-var policies = [...]proc.Policy{
-	plan.LeftoverAuto: proc.Auto, plan.LeftoverKill: proc.KillLeft, plan.LeftoverWait: proc.WaitLeft, plan.LeftoverKeep: proc.Keep,
+var policies = [...]proc.LeftoverPolicy{
+	plan.LeftoverAuto: proc.LeftoverAuto, plan.LeftoverKill: proc.LeftoverKill, plan.LeftoverWait: proc.LeftoverWait, plan.LeftoverKeep: proc.LeftoverKeep,
 }
 
 // start runs sc as processes of their own group, stopped when ctx is done.
 func (r *run) start(ctx context.Context, sc *shell.Script, p *plan.Process) error {
 	o := proc.GroupOptions{Name: r.step.Name, Cookie: r.cookie(), Terminal: sc.Stdin != nil && !sc.Session,
-		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Passes: p.Signals, Leftover: policies[p.Leftover]}
+		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Forwards: p.Signals, Leftover: policies[p.Leftover]}
 	if p.Stop.Command != "" {
 		o.StopBy = func() error { return r.stopBy(ctx, &p.Stop, sc) }
 	}

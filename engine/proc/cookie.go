@@ -5,26 +5,27 @@ import (
 	"strings"
 )
 
-// Names of the variables that every program finds in its environment. Inside
-// another weft the identities are lists: the outer ones, a colon, one's own.
+// Names of the variables in the environment of every program. Below another weft the
+// identities are lists with colons, the outermost first.
 const (
 	RunVariable  = "WEFT_RUN_ID"
 	StepVariable = "WEFT_STEP_ID"
 	TaskVariable = "WEFT_TASK"
-	// SessionVariable is the session that programs begin in. It tells those apart
-	// that made one of their own. Those that are to go on in any case have "keep".
+	// SessionVariable holds the session that a program starts in, so that a program
+	// which makes its own session is recognised; or "keep" if the program is kept in any
+	// case.
 	SessionVariable = "WEFT_SESSION"
 )
 
-// Variables are the names of the variables that a group's Environ defines. They
-// must not come from elsewhere.
+// Variables returns the names of the variables that Group.Environ defines. They must not
+// be set by others.
 func Variables() []string { return []string{RunVariable, StepVariable, TaskVariable, SessionVariable} }
 
-// Cookie identifies a step among all runs on this machine: processes that have
-// lost their parents are known by it. The zero value identifies nothing.
+// Cookie identifies a step among all runs on this machine. It is how a process is
+// recognised whose parent has ended. The zero value identifies nothing.
 type Cookie struct {
 	Run  string
-	Step int // 0: no step's, but the run's
+	Step int // 0 stands for the run as a whole
 }
 
 func (c Cookie) String() string {
@@ -34,14 +35,14 @@ func (c Cookie) String() string {
 	return c.Run + "." + strconv.Itoa(c.Step)
 }
 
-// Environ returns the variables that tell programs what they belong to; nil for
-// a group without a cookie.
+// Environ returns the variables that identify the group's programs, or nil if the group
+// has no cookie.
 func (g *Group) Environ() []string {
 	if g.cookie.Run == "" {
 		return nil
 	}
 	session := "keep"
-	if g.leftover != Keep {
+	if g.leftover != LeftoverKeep {
 		session = g.t.session()
 	}
 	return []string{
@@ -52,14 +53,14 @@ func (g *Group) Environ() []string {
 	}
 }
 
-// OuterSteps returns the steps, of the wefts that this one runs under, that it was
-// started by: with colons between them, the outermost first.
+// OuterSteps returns the steps of outer wefts that started this one, separated by colons,
+// the outermost first.
 func OuterSteps(environ []string) string {
 	return strings.TrimSuffix(outer(environ, StepVariable), ":")
 }
 
-// outer returns what stands before our own identities in a variable: those of
-// the weft that this one runs under.
+// outer returns the prefix of our own identities in a variable: those of the weft that
+// this one runs under, and a colon.
 func outer(environ []string, name string) string {
 	for _, kv := range environ {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok && v != "" {

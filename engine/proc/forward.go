@@ -6,21 +6,21 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// Pass hands a signal that weft was sent on to the groups that asked for it and
-// have processes now. It returns how many these are.
-func (t *Table) Pass(s syscall.Signal) int {
+// Forward forwards a signal that weft was sent to the groups that asked for it and have
+// programs now. It returns the number of these groups.
+func (t *Table) Forward(s syscall.Signal) int {
 	n := 0
 	for _, g := range t.groups() {
-		if to := g.passes[s]; to != 0 {
-			g.pass(to)
+		if to := g.forwards[s]; to != 0 {
+			g.forward(to)
 			n++
 		}
 	}
 	return n
 }
 
-// pass sends s to the group, which goes on.
-func (g *Group) pass(s syscall.Signal) {
+// forward sends s to the group, without stopping it.
+func (g *Group) forward(s syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.id == 0 {
@@ -37,18 +37,18 @@ func (g *Group) pass(s syscall.Signal) {
 
 // Running is a group that has processes.
 type Running struct {
-	Step      int // of the group's Cookie
+	Step      int // the Step of the group's Cookie
 	Processes []Member
 }
 
 // Member is a process of a group: one that was started, or anything below it.
 type Member struct {
 	Pid  int
-	Name string // the kernel's, at most 15 bytes
+	Name string // as the kernel has it, at most 15 bytes
 }
 
-// Running returns the groups that have processes, and all of these. Where there
-// is no KEEPER the processes are not known.
+// Running returns the groups that have processes, and these processes. On a system without
+// KEEPER the processes are unknown.
 func (t *Table) Running() []Running {
 	var out []Running
 	for _, g := range t.groups() {

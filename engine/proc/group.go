@@ -14,75 +14,74 @@ import (
 type GroupOptions struct {
 	// Name is that of the task.
 	Name string
-	// Cookie is what the group's processes are known by once their parents are
-	// gone; the zero value leaves these out of what is killed.
+	// Cookie identifies the group's processes after their parents have ended. With
+	// the zero value such processes are not killed.
 	Cookie Cookie
-	// Stop overrides how the group is told to end, kills excepted: its Signal
-	// and its Grace, where they are not zero. A grace also bounds a stop that
-	// would wait however long it takes.
+	// Stop overrides the ladder of every stop but a kill: its Signal and its Grace,
+	// where they are not zero. A Grace also limits a stop that would wait forever.
 	Stop Ladder
-	// StopBy is called instead of sending the first signal, once, in a goroutine
-	// of its own; after an error the signal is sent all the same. Close waits for
-	// it. It may be nil.
+	// StopBy is called once, in its own goroutine, instead of sending the first
+	// signal. If it fails, the signal is sent after all. Close waits for it. It may
+	// be nil.
 	StopBy func() error
-	// Passes are the signals that Table.Pass hands on to the group: what weft was
-	// sent, and what the group gets. The map must not be changed.
-	Passes map[syscall.Signal]syscall.Signal
-	// Leftover is what becomes of processes that the group leaves behind.
-	Leftover Policy
-	// Terminal: the group's programs get the terminal's foreground while they
-	// run, if weft's standard input is one.
+	// Forwards maps a signal that Table.Forward is called with to the signal that
+	// the group is sent. The map must not be changed.
+	Forwards map[syscall.Signal]syscall.Signal
+	// Leftover says what happens to processes that the group leaves behind.
+	Leftover LeftoverPolicy
+	// Terminal gives the group's programs the terminal's foreground while they run,
+	// if weft's standard input is a terminal.
 	Terminal bool
 }
 
-// Group is the processes of one step. Making one is cheap: one allocation, no
-// system call. It may be used concurrently.
+// Group holds the processes of one step. A new Group costs one allocation and no
+// system call. It is safe for concurrent use.
 type Group struct {
 	t        *Table
 	name     string
 	cookie   Cookie
 	stop     Ladder
 	stopBy   func() error
-	passes   map[syscall.Signal]syscall.Signal
-	leftover Policy
+	forwards map[syscall.Signal]syscall.Signal
+	leftover LeftoverPolicy
 	terminal bool
 
-	refused atomic.Bool // cause is set; it changes once
+	refused atomic.Bool // reports whether cause is set
 
-	mu      sync.Mutex // guards the fields below
-	id      uint32     // in requests; 0 until something is started
-	index   int32      // place in Table.live
-	rank    uint8      // how hard the group was stopped; 0: not
-	closed  bool
-	grace   time.Duration // until the kill that is under way; 0: none
-	kill    time.Time     // when what is left of the stopped group may be killed
-	cause   error         // why nothing starts any more
-	done    chan struct{} // closed with cause; made on demand
-	asking  chan struct{} // closed when stopBy has returned; nil: it was not called
-	idle    chan struct{} // closed when a stopped group has no process left
-	procs   []*Process    // not yet ended
-	usage   Usage         // of those that have ended
-	left    bool          // it has processes that were not started on request
-	alone   bool          // nothing else was there when it started the first one
-	cleanup *Group
+	mu           sync.Mutex // guards the fields below
+	id           uint32     // the group's number in requests; 0 until it has started a program
+	index        int32      // place in Table.live
+	rank         uint8      // of the hardest signal so far; 0 if the group was not stopped
+	closed       bool
+	grace        time.Duration // of the pending kill; 0 if there is none
+	kill         time.Time     // when leftovers of the stopped group may be killed
+	cause        error         // why the group starts nothing more
+	done         chan struct{} // closed when cause is set; made on demand
+	stopByDone   chan struct{} // closed when stopBy has returned; nil if it was not called
+	idle         chan struct{} // closed when the stopped group has no program left
+	procs        []*Process    // programs that have not ended
+	usage        Usage         // of programs that have ended
+	hasLeftovers bool          // there are processes that weft did not start itself
+	alone        bool          // no other process existed when the group started its first
+	cleanup      *Group
 }
 
-// NewGroup returns a group without processes.
+// NewGroup returns a Group without processes.
 func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, stopBy: o.StopBy, passes: o.Passes, leftover: o.Leftover, terminal: o.Terminal}
+	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, stopBy: o.StopBy, forwards: o.Forwards, leftover: o.Leftover, terminal: o.Terminal}
 }
 
 // Name returns the name the group was made with.
 func (g *Group) Name() string { return g.name }
 
-// Usage returns what the group's programs took so far.
+// Usage returns the resources that the group's ended programs have used.
 func (g *Group) Usage() Usage {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.usage
 }
 
-// Refused returns why the group starts no process any more, or nil.
+// Refused returns why the group starts no more programs, or nil if it does.
 func (g *Group) Refused() error {
 	if !g.refused.Load() {
 		return nil
@@ -105,7 +104,7 @@ func (g *Group) Done() <-chan struct{} {
 	return g.done
 }
 
-// refuse makes the group start nothing more; g.mu is held.
+// refuse makes the group start no more programs. The caller holds g.mu.
 func (g *Group) refuse(cause error) {
 	if g.cause != nil {
 		return
@@ -117,14 +116,14 @@ func (g *Group) refuse(cause error) {
 	}
 }
 
-// ErrInterrupt is why a group starts nothing more whose program died of the
-// terminal's Ctrl-C.
+// ErrInterrupt is the cause of a group that starts no more programs because the
+// terminal's Ctrl-C killed one of them.
 var ErrInterrupt = errors.New("interrupted at the terminal")
 
-// Stop makes the group refuse to start anything from now on, with cause, and
-// sends l.Signal to all its processes; after l.Grace, if not zero, what still
-// runs is killed. Called again it may raise the force or shorten the grace, and
-// never softens; the first cause stays.
+// Stop makes the group refuse to start anything more, with cause as the reason, and
+// sends l.Signal to all its processes. If l.Grace is not zero, it kills those that still
+// run after that time. Further calls may use a stronger signal or a shorter grace; a
+// weaker signal is ignored. The first cause is kept.
 func (g *Group) Stop(cause error, l Ladder) {
 	if l.Signal == 0 {
 		l.Signal = syscall.SIGTERM
@@ -148,23 +147,23 @@ func (g *Group) Stop(cause error, l Ladder) {
 		go g.killAfter(l.Grace, g.idle)
 	}
 	g.mu.Unlock()
-	// From here on a Ctrl-C is weft's: it is how the user says "harder". A
-	// program that still wants the terminal asks for it by reading.
+	// From now on a Ctrl-C goes to weft: with it the user asks for a stronger stop.
+	// A program that still needs the terminal gets it when it reads.
 	g.t.term.reclaim(g)
 }
 
-// tellToEnd sends s to all of the group, or has that done otherwise; g.mu is held.
+// tellToEnd calls stopBy, or sends s to the whole group. The caller holds g.mu.
 func (g *Group) tellToEnd(s syscall.Signal) {
 	if g.stopBy == nil || s == syscall.SIGKILL || g.closed {
 		g.signalAll(s)
 		return
 	}
-	if g.asking != nil {
+	if g.stopByDone != nil {
 		return
 	}
-	g.asking = make(chan struct{})
+	g.stopByDone = make(chan struct{})
 	go func() {
-		defer close(g.asking)
+		defer close(g.stopByDone)
 		if g.stopBy() != nil {
 			g.mu.Lock()
 			g.signalAll(s)
@@ -173,11 +172,11 @@ func (g *Group) tellToEnd(s syscall.Signal) {
 	}()
 }
 
-// Grace returns how long the group may take to end if it is stopped by l; 0 means
-// however long.
+// Grace returns how long the group may take to end when it is stopped by l; 0 means that
+// there is no limit.
 func (g *Group) Grace(l Ladder) time.Duration { return g.ladder(l).Grace }
 
-// ladder is l as the group wants it.
+// ladder returns l with what the group's own ladder overrides.
 func (g *Group) ladder(l Ladder) Ladder {
 	if l.Signal == syscall.SIGKILL {
 		return l
@@ -192,7 +191,7 @@ func (g *Group) ladder(l Ladder) Ladder {
 	return l
 }
 
-// killAfter kills what runs when the grace is over.
+// killAfter kills the group after d, unless idle is closed before.
 func (g *Group) killAfter(d time.Duration, idle <-chan struct{}) {
 	select {
 	case <-idle:
@@ -204,8 +203,8 @@ func (g *Group) killAfter(d time.Duration, idle <-chan struct{}) {
 	}
 }
 
-// Kill is Stop without mercy. It also kills the group's cleanup, if that has
-// begun; one that begins later may still run.
+// Kill stops the group with SIGKILL. It also kills the group's cleanup, if that has
+// begun. A cleanup that begins later may still run.
 func (g *Group) Kill(cause error) {
 	g.mu.Lock()
 	c := g.cleanup
@@ -216,8 +215,8 @@ func (g *Group) Kill(cause error) {
 	}
 }
 
-// Cleanup returns the group for what still has to run after g was stopped: it
-// does not share g's refusal, but g's Kill and Close reach it.
+// Cleanup returns the group for what must run after g was stopped. It may still start
+// programs when g refuses to, but Kill and Close of g apply to it as well.
 func (g *Group) Cleanup() *Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -238,31 +237,30 @@ func (g *Group) Killed() bool {
 	return g.rank >= rank(syscall.SIGKILL)
 }
 
-// Close says that the step is over and takes the terminal back. What the group
-// left behind is treated by its policy; if the group was stopped, it returns
-// when nothing is left of it. Else what goes on in the background may start
-// further programs, and Wait still works for them. It returns what was stopped
-// though the group was not.
+// Close ends the step: it takes the terminal back and applies the group's policy to
+// processes that were left behind. If the group was stopped, Close returns when none of
+// its processes is left. Otherwise background processes may still start programs, and Wait
+// works for them. Close returns the leftovers that it stopped although the group was not.
 func (g *Group) Close() []Leftover {
 	g.mu.Lock()
 	c := g.cleanup
-	again := g.closed
+	wasClosed := g.closed
 	g.closed = true
-	if asking := g.asking; asking != nil {
+	if done := g.stopByDone; done != nil {
 		g.mu.Unlock()
-		<-asking
+		<-done
 		g.mu.Lock()
 	}
 	stopped := g.rank > 0
-	if g.left && !stopped {
-		g.t.leaveBehind(g.id)
+	if g.hasLeftovers && !stopped {
+		g.t.noteLeftovers(g.id)
 	}
 	started := g.id != 0
 	g.mu.Unlock()
-	var left []Leftover
+	var leftovers []Leftover
 	if started {
-		left = g.leave(stopped)
-		if !again {
+		leftovers = g.treatLeftovers(stopped)
+		if !wasClosed {
 			g.t.open.Add(-1)
 		}
 		g.t.host.closed(g.id)
@@ -274,15 +272,15 @@ func (g *Group) Close() []Leftover {
 		c.mu.Unlock()
 		c.Close()
 	}
-	return left
+	return leftovers
 }
 
-// errCleanedUp is why nothing starts any more to clean up after a step.
+// errCleanedUp is the cause of a cleanup group that starts no more programs.
 var errCleanedUp = errors.New("the step was cleaned up")
 
-// signalAll sends s, and SIGCONT so that stopped processes notice, to every
-// process group of g; g.mu is held. One Ctrl-C is one SIGINT: a process group
-// that the terminal's reached already is left out.
+// signalAll sends s to every process group of g, and SIGCONT so that stopped processes
+// react. The caller holds g.mu. A process group that already got the terminal's SIGINT is
+// skipped: one Ctrl-C is one SIGINT.
 func (g *Group) signalAll(s syscall.Signal) {
 	if g.id == 0 {
 		return
@@ -290,7 +288,7 @@ func (g *Group) signalAll(s syscall.Signal) {
 	r := keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Cont: s != syscall.SIGKILL}
 	if s == syscall.SIGINT {
 		for _, p := range g.procs {
-			if p.pgid != 0 && g.allTold(p.pgid) {
+			if p.pgid != 0 && g.allInterrupted(p.pgid) {
 				r.Skip = int32(p.pgid)
 			}
 		}
@@ -309,19 +307,19 @@ func (g *Group) signalAll(s syscall.Signal) {
 	g.t.host.signal(r)
 }
 
-// allTold reports whether the terminal's Ctrl-C reached all of a process group
-// already: one Ctrl-C is one SIGINT.
-func (g *Group) allTold(pgid int) bool {
+// allInterrupted reports whether the terminal has sent SIGINT to all programs of a process
+// group.
+func (g *Group) allInterrupted(pgid int) bool {
 	for _, p := range g.procs {
-		if p.pgid == pgid && !p.told {
+		if p.pgid == pgid && !p.interrupted {
 			return false
 		}
 	}
 	return true
 }
 
-// has reports whether a process of g that was not reaped is in the process
-// group; g.mu is held.
+// has reports whether a running program of g is in the process group. The caller holds
+// g.mu.
 func (g *Group) has(pgid int) bool {
 	for _, p := range g.procs {
 		if p.pgid == pgid {
@@ -331,8 +329,8 @@ func (g *Group) has(pgid int) bool {
 	return false
 }
 
-// each sends s to every process group of g, without refusing anything.
-func (g *Group) each(s syscall.Signal) {
+// deliver sends s to every process group of g. It does not stop the group.
+func (g *Group) deliver(s syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.id != 0 {
@@ -340,13 +338,13 @@ func (g *Group) each(s syscall.Signal) {
 	}
 }
 
-// signalGroup sends s to one process group of g; g.mu is held.
+// signalGroup sends s to one process group of g. The caller holds g.mu.
 func (g *Group) signalGroup(pgid int, s syscall.Signal, cont bool) {
 	g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Only: int32(pgid), Cont: cont})
 }
 
-// Signal sends s to the processes that were started with a Job that is job or
-// lies below it, and reports whether there was one.
+// Signal sends s to the programs whose Job is job or below it, and reports whether there
+// was one.
 func (g *Group) Signal(job string, s syscall.Signal) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -361,23 +359,23 @@ func (g *Group) Signal(job string, s syscall.Signal) bool {
 	return found
 }
 
-// remove takes a process that has ended out of the group; g.mu is held. left
-// tells that its process group still has others.
-func (g *Group) remove(p *Process, left bool) {
+// remove removes a program that has ended. hasLeftovers says that its process group still
+// has other processes. The caller holds g.mu.
+func (g *Group) remove(p *Process, hasLeftovers bool) {
 	for i, q := range g.procs {
 		if q == p {
 			g.procs = append(g.procs[:i], g.procs[i+1:]...)
 			break
 		}
 	}
-	if left && !g.left {
-		g.left = true
+	if hasLeftovers && !g.hasLeftovers {
+		g.hasLeftovers = true
 		if g.closed && g.rank == 0 {
-			g.t.leaveBehind(g.id)
+			g.t.noteLeftovers(g.id)
 		}
 	}
 	if len(g.procs) == 0 {
-		g.t.leave(g)
+		g.t.removeLive(g)
 		if g.idle != nil {
 			close(g.idle)
 			g.idle, g.grace = nil, 0

@@ -12,11 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prepare makes this program ready for having children, before the first one.
-// Descriptors above 2 that weft was started with are not passed on, except those
-// of a make that weft runs under. Signals ignored at the start stay ignored in
-// children: Go keeps SIGINT and SIGHUP so by itself; a shell's & sets SIGQUIT
-// together with SIGINT, and Go hides that.
+// prepare must be called before the first child is started. Children do not inherit the
+// descriptors above 2 that weft was started with, except those of a make that weft runs
+// under. Signals that were ignored at the start stay ignored in children: Go does that for
+// SIGINT and SIGHUP; the & of a shell ignores SIGQUIT together with SIGINT, which Go hides.
 func prepare() {
 	next := 3
 	for _, fd := range jobserver(os.Getenv("MAKEFLAGS")) {
@@ -39,14 +38,14 @@ func jobserver(flags string) []int {
 		r, w, _ := strings.Cut(value, ",")
 		a, errA := strconv.Atoi(r)
 		b, errB := strconv.Atoi(w)
-		if errA == nil && errB == nil && a > 2 && b > 2 { // else it is a named pipe, or off
+		if errA == nil && errB == nil && a > 2 && b > 2 { // otherwise it is a named pipe, or there is none
 			return []int{min(a, b), max(a, b)}
 		}
 	}
 	return nil
 }
 
-// session returns the identity of weft's session.
+// session returns the id of weft's session.
 func session() string {
 	sid, _ := unix.Getsid(0)
 	return strconv.Itoa(sid)

@@ -14,68 +14,67 @@ import (
 	"github.com/weftrun/weft/internal/termios"
 )
 
-// sigCont continues what is stopped.
+// sigCont continues stopped processes.
 const sigCont = syscall.SIGCONT
 
-// stopped acts on the news that a program of g in that process group was stopped by s;
-// seen is how many requests to continue something had been done by then.
+// stopped handles the report that s has stopped a program of g in the process group pgid.
+// seen is how many signals had continued programs when that happened.
 func (m *terminal) stopped(t *Table, g *Group, pgid int, s syscall.Signal, seen uint32) {
 	if m.file.Load() == nil {
 		return
 	}
 	switch s {
 	case syscall.SIGTTIN, syscall.SIGTTOU:
-		m.want(g, pgid)
+		m.lendOrQueue(g, pgid)
 	case syscall.SIGTSTP:
 		m.suspend(t, g, pgid, seen)
 	}
 }
 
-// suspend follows the Ctrl-Z that stopped the terminal's owner: the rest of the
-// run stops, then weft itself; when it is continued, all go on.
+// suspend handles the Ctrl-Z that stopped the terminal's owner: it stops all other groups
+// and then weft. When weft is continued, it continues all groups.
 func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 	groups := t.groups()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.file.Load() == nil || m.owner != g || m.pgid != pgid {
-		return // not the terminal's: somebody sent it this signal, and may continue it
+		return // somebody else has sent the signal, and may continue the program
 	}
 	if int32(seen-m.resumed) < 0 {
-		return // by a Ctrl-Z that was followed, for another program of a pipeline
+		return // this Ctrl-Z was already handled, for another program of a pipeline
 	}
 	for _, other := range groups {
 		if other != g {
-			other.each(syscall.SIGSTOP)
+			other.deliver(syscall.SIGSTOP)
 		}
 	}
-	t.beyond(syscall.SIGSTOP)
+	t.signalBeyond(syscall.SIGSTOP)
 	t.settle()
 	if !orphaned() {
-		// The rest of the shell's job is told; weft, which is of it, only hears it.
-		heard := make(chan os.Signal, 1)
-		signal.Notify(heard, syscall.SIGTSTP)
+		// This stops the other processes of the shell's job, but not weft.
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGTSTP)
 		syscall.Kill(0, syscall.SIGTSTP)
 		m.sleep(t)
-		m.awake = time.Now()
-		signal.Stop(heard)
+		m.resumedAt = time.Now()
+		signal.Stop(caught)
 	}
-	t.beyond(syscall.SIGCONT)
-	g.each(syscall.SIGCONT)
+	t.signalBeyond(syscall.SIGCONT)
+	g.deliver(syscall.SIGCONT)
 	m.resumed = t.host.continues()
 	for _, other := range groups {
 		if other != g {
-			other.each(syscall.SIGCONT)
+			other.deliver(syscall.SIGCONT)
 		}
 	}
 }
 
-// obedience is how long programs may take to stop by themselves.
-const obedience = 100 * time.Millisecond
+// stopDelay is how long programs have to handle SIGTSTP before SIGSTOP stops them.
+const stopDelay = 100 * time.Millisecond
 
-// Suspend does what Ctrl-Z asks for where weft itself has the terminal's
-// foreground: everything stops, of itself where it can, then weft, and time with
-// them. It returns when weft was continued, and all go on. Where nobody could
-// continue weft it does nothing, as the kernel would.
+// Suspend handles Ctrl-Z when weft itself has the terminal's foreground: it stops all
+// groups, then its clock and weft. It returns when weft is continued, and all groups with
+// it. If nobody could continue weft, Suspend does nothing, as the kernel would.
 func (t *Table) Suspend() {
 	if orphaned() {
 		return
@@ -84,34 +83,34 @@ func (t *Table) Suspend() {
 	groups := t.groups()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if time.Since(m.awake) < obedience {
-		return // our own signal to the job we are in
+	if time.Since(m.resumedAt) < stopDelay {
+		return // our own signal to the shell's job
 	}
 	for _, g := range groups {
-		if g != m.owner { // its stop would count as the user's
-			g.each(syscall.SIGTSTP)
+		if g != m.owner { // its stop would be taken for the user's
+			g.deliver(syscall.SIGTSTP)
 		}
 	}
 	if len(groups) > 0 {
-		time.Sleep(obedience)
+		time.Sleep(stopDelay)
 	}
 	for _, g := range groups {
-		g.each(syscall.SIGSTOP)
+		g.deliver(syscall.SIGSTOP)
 	}
-	t.beyond(syscall.SIGSTOP)
+	t.signalBeyond(syscall.SIGSTOP)
 	if len(groups) > 0 {
 		t.settle()
 	}
 	m.sleep(t)
-	t.beyond(syscall.SIGCONT)
+	t.signalBeyond(syscall.SIGCONT)
 	for _, g := range groups {
-		g.each(syscall.SIGCONT)
+		g.deliver(syscall.SIGCONT)
 	}
 }
 
-// beyond signals what programs have started in process groups or sessions of their
-// own, and what earlier ones left.
-func (t *Table) beyond(s syscall.Signal) {
+// signalBeyond signals the processes outside of the groups' process groups: what programs
+// have started in process groups or sessions of its own, and leftovers.
+func (t *Table) signalBeyond(s syscall.Signal) {
 	if t.begun.Load() {
 		if h, err := t.connect(); err == nil {
 			h.signal(keeper.Signal{Scope: keeper.BeyondScope, Signal: uint8(s)})
@@ -119,12 +118,12 @@ func (t *Table) beyond(s syscall.Signal) {
 	}
 }
 
-// settle returns when the signals that were sent have arrived: of a question that
-// comes after them, only that there is an answer matters.
+// settle returns when the signals that were sent have arrived: requests are handled in
+// order, so it asks something and ignores the answer.
 func (t *Table) settle() { t.host.members(0, "") }
 
-// sleep gives the terminal back as weft found it and stops weft. When weft was
-// continued the terminal is again whose it was. m.mu is held.
+// sleep restores the terminal's settings and stops weft. When weft is continued, the
+// terminal is lent again to the group that had it. The caller holds m.mu.
 func (m *terminal) sleep(t *Table) {
 	g, pgid := m.owner, m.pgid
 	var mode *unix.Termios
@@ -136,30 +135,30 @@ func (m *terminal) sleep(t *Table) {
 	t.clock.Pause()
 	stopSelf(os.Getpid(), syscall.SIGSTOP)
 	t.clock.Resume()
-	if g != nil && m.foreground() && g.runs(pgid) {
+	if g != nil && m.foreground() && g.contains(pgid) {
 		m.set(pgid, mode)
 		m.owner, m.pgid = g, pgid
 	}
 }
 
-// StopSelf stops weft as Ctrl-Z does while it has no programs, and returns when it
-// was continued. Where nobody could continue it, it does nothing.
+// StopSelf stops weft as Ctrl-Z does, for a weft without programs. It returns when weft is
+// continued. If nobody could do that, it does nothing.
 func StopSelf() {
 	if !orphaned() {
 		stopSelf(os.Getpid(), syscall.SIGSTOP)
 	}
 }
 
-// stopSelf stops weft by sending s to target, and returns when it was continued.
-// It reports false if the signal had no effect: nobody could continue weft, or it
-// is ignored. Target is a process id, or 0 for weft's process group.
+// stopSelf sends s to target, which stops weft, and returns true when weft was continued.
+// It returns false if the signal had no effect: it is ignored, or nobody could continue
+// weft. The target is a process id, or 0 for weft's process group.
 func stopSelf(target int, s syscall.Signal) bool {
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
 	defer signal.Stop(cont)
 	syscall.Kill(target, s)
-	// The signal may reach another thread a little later. Time passes while
-	// stopped, so a second look follows the first.
+	// The signal may reach another thread a little later. The first timer may have run out
+	// while weft was stopped, so there is a second one.
 	for range 2 {
 		select {
 		case <-cont:
@@ -170,8 +169,8 @@ func stopSelf(target int, s syscall.Signal) bool {
 	return false
 }
 
-// orphaned reports whether nobody is there to continue weft once it has stopped:
-// no process above it, in its session, has job control over its process group.
+// orphaned reports whether nobody could continue weft when it is stopped: no ancestor in
+// its session has job control over its process group.
 func orphaned() bool {
 	session, _ := unix.Getsid(0)
 	own := syscall.Getpgrp()
@@ -188,8 +187,8 @@ func orphaned() bool {
 	}
 }
 
-// runs reports whether a process of g in that process group is still there.
-func (g *Group) runs(pgid int) bool {
+// contains is like has, but locks g.mu.
+func (g *Group) contains(pgid int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.has(pgid)
@@ -204,7 +203,8 @@ func (g *Group) resume(pgid int) {
 	}
 }
 
-// hangUp does to a stopped process group what the kernel does to an orphaned one.
+// hangUp does to a stopped process group what the kernel does to an orphaned one: it sends
+// SIGHUP and SIGCONT.
 func (g *Group) hangUp(pgid int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -213,34 +213,34 @@ func (g *Group) hangUp(pgid int) {
 	}
 }
 
-// tell notes that the Ctrl-C which killed p was seen by all that run beside it,
-// and reports whether that is news.
-func (g *Group) tell(p *Process) bool {
+// noteInterrupt notes that the Ctrl-C which killed p was sent to all of its process group.
+// It reports whether that was unknown.
+func (g *Group) noteInterrupt(p *Process) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p.told || g.cause != nil {
+	if p.interrupted || g.cause != nil {
 		return false
 	}
 	for _, q := range g.procs {
 		if q.pgid == p.pgid {
-			q.told = true
+			q.interrupted = true
 		}
 	}
 	return true
 }
 
-// Resized tells all groups that the terminal has another size: the kernel tells
-// only who has the foreground, which is weft.
+// Resized tells all groups that the terminal's size has changed: the kernel tells only the
+// foreground, which is weft.
 func (t *Table) Resized() { t.Signal(syscall.SIGWINCH) }
 
-// Signal sends a signal to every group that runs.
+// Signal sends sig to all groups.
 func (t *Table) Signal(sig syscall.Signal) {
 	for _, g := range t.groups() {
-		g.each(sig)
+		g.deliver(sig)
 	}
 }
 
-// HungUp reports whether there was a terminal that is gone.
+// HungUp reports whether the terminal has gone away.
 func (t *Table) HungUp() bool {
 	f := t.term.file.Load()
 	if f == nil {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// keepers are the KEEPERs of all tables. They are weft's children beside
-// others; each is waited for, and its loss dealt with, by who talks to it alone.
+// keepers holds the KEEPERs of all tables. Only the link to a KEEPER may wait for it;
+// those who wait for other children leave KEEPERs out.
 var keepers keeperSet
 
 type keeperSet struct {
@@ -14,7 +14,7 @@ type keeperSet struct {
 	pids []int
 }
 
-// start calls fork, which makes a KEEPER, and remembers that.
+// start calls fork, which starts a KEEPER, and adds it.
 func (k *keeperSet) start(fork func() (pid int, err error)) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -25,15 +25,15 @@ func (k *keeperSet) start(fork func() (pid int, err error)) (int, error) {
 	return pid, err
 }
 
-// ended forgets a KEEPER that was waited for.
+// ended removes a KEEPER that was waited for.
 func (k *keeperSet) ended(pid int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.pids = slices.DeleteFunc(k.pids, func(p int) bool { return p == pid })
 }
 
-// unless calls f unless pid is a KEEPER, which it cannot become meanwhile.
-func (k *keeperSet) unless(pid int, f func()) {
+// unlessKeeper calls f unless pid is a KEEPER. No KEEPER is started while f runs.
+func (k *keeperSet) unlessKeeper(pid int, f func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !slices.Contains(k.pids, pid) {

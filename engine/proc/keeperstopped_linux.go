@@ -11,34 +11,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mayNap is how long KEEPER has before weft looks after it: hearing of stops costs more
-// than all else at the start of a short run.
-const mayNap = 100 * time.Millisecond
+// watchDelay is when weft begins to watch over KEEPER: watching for stops costs more than
+// all else at the start of a short run.
+const watchDelay = 100 * time.Millisecond
 
-// keepAwake continues KEEPER whenever somebody has stopped it, until it is gone:
-// without it nothing can be started, told to end, or known to have ended. If weft
-// is stopped, too, that is when weft goes on; if weft is gone, the kernel does it.
-func (l *link) keepAwake() {
-	news := make(chan os.Signal, 1)
-	signal.Notify(news, syscall.SIGCHLD)
-	defer signal.Stop(news)
+// keepRunning continues KEEPER whenever somebody stops it, until it is gone: without
+// KEEPER no program can be started or signalled, and no end is reported. If weft is stopped
+// as well, KEEPER is continued together with weft; if weft is gone, by the kernel.
+func (l *link) keepRunning() {
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, syscall.SIGCHLD)
+	defer signal.Stop(children)
 	for {
 		l.withKeeper(func(pid int) {
-			// Its end is not asked for: that is listen's.
+			// listen waits for its end.
 			var info unix.Siginfo
 			if unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WNOHANG, nil) == nil && info.Signo != 0 {
 				syscall.Kill(pid, syscall.SIGCONT)
 			}
 		})
 		select {
-		case <-news:
-		case <-l.over:
+		case <-children:
+		case <-l.done:
 			return
 		}
 	}
 }
 
-// withKeeper calls f with KEEPER's process id, unless that may be another's by now.
+// withKeeper calls f with KEEPER's process id, unless that may belong to another process by
+// now.
 func (l *link) withKeeper(f func(pid int)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,25 +48,25 @@ func (l *link) withKeeper(f func(pid int)) {
 	}
 }
 
-// answerWithin is how long KEEPER may take to answer, on a busy machine, before it
-// is looked at why it does not.
-const answerWithin = 2 * time.Second
+// answerLimit is how long KEEPER may take to answer on a busy machine, before weft checks
+// whether it is stopped.
+const answerLimit = 2 * time.Second
 
-// takeOver sees to it that a run which is being stopped does not wait for a KEEPER
-// that cannot go on: one that is traced, or stopped again and again. It is killed,
-// and what it kept is weft's to end.
+// takeOver kills a KEEPER that does not answer because it is traced, or stopped again and
+// again. A run that is being stopped must not wait for it: weft itself ends KEEPER's
+// children then. takeOver returns when KEEPER is gone.
 func (l *link) takeOver() {
 	for {
 		answered := make(chan struct{})
 		go func() {
-			l.members(nobody, "")
+			l.members(noGroup, "")
 			close(answered)
 		}()
-		for waits := true; waits; {
+		for waiting := true; waiting; {
 			select {
 			case <-answered:
-				waits = false
-			case <-time.After(answerWithin):
+				waiting = false
+			case <-time.After(answerLimit):
 				l.withKeeper(func(pid int) {
 					if s, _ := statOf(pid); s.State == 'T' || s.State == 't' {
 						syscall.Kill(pid, syscall.SIGKILL)
@@ -74,12 +75,12 @@ func (l *link) takeOver() {
 			}
 		}
 		select {
-		case <-l.over:
+		case <-l.done:
 			return
-		case <-time.After(answerWithin):
+		case <-time.After(answerLimit):
 		}
 	}
 }
 
-// nobody is the number of no group.
-const nobody = ^uint32(0)
+// noGroup is the number of no group.
+const noGroup = ^uint32(0)

@@ -9,47 +9,47 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// leftGrace is how long processes that a command left behind may take to end.
-const leftGrace = time.Second
+// leftoverGrace is how long leftovers may take to end before they are killed.
+const leftoverGrace = time.Second
 
-// Leftover is a process that was left behind.
+// Leftover is a process that a program has left behind.
 type Leftover struct {
 	Pid  int
-	Name string // the kernel's, at most 15 bytes
-	Kept bool   // it goes on after weft
+	Name string // as the kernel has it, at most 15 bytes
+	Kept bool   // it continues after weft
 }
 
-// Policy is what becomes of processes that a group leaves behind.
-type Policy uint8
+// LeftoverPolicy says what happens to the leftovers of a group.
+type LeftoverPolicy uint8
 
 const (
-	Auto     Policy = iota // Table.Close decides
-	KillLeft               // they are stopped when the group is closed
-	WaitLeft               // closing the group waits for them
-	Keep                   // they go on, also after weft
+	LeftoverAuto LeftoverPolicy = iota // Table.Close decides
+	LeftoverKill                       // Group.Close stops them
+	LeftoverWait                       // Group.Close waits for them
+	LeftoverKeep                       // they continue, even after weft
 )
 
-// leave treats what a closed group leaves behind.
-func (g *Group) leave(stopped bool) []Leftover {
+// treatLeftovers applies the policy of a closed group.
+func (g *Group) treatLeftovers(stopped bool) []Leftover {
 	switch {
-	case g.leftover == Keep:
+	case g.leftover == LeftoverKeep:
 		g.t.mu.Lock()
 		g.t.kept = append(g.t.kept, g)
 		g.t.mu.Unlock()
 	case stopped:
-		g.clear()
-	case g.leftover == KillLeft:
+		g.terminate()
+	case g.leftover == LeftoverKill:
 		ms := g.members()
-		g.clear()
+		g.terminate()
 		return leftovers(ms, false)
-	case g.leftover == WaitLeft:
-		g.outlast()
+	case g.leftover == LeftoverWait:
+		g.awaitLeftovers()
 	}
 	return nil
 }
 
-// members returns what is alive of the group: everything there is, if no other group
-// can have it.
+// members returns the living processes of the group. If no other group can have any, these
+// are all there are.
 func (g *Group) members() []keeper.Member {
 	if g.alone && g.t.groupIDs.Load() == g.id {
 		return g.t.host.members(0, "")
@@ -57,9 +57,9 @@ func (g *Group) members() []keeper.Member {
 	return g.t.host.members(g.id, g.cookie.String())
 }
 
-// outlast returns when nothing is left of the group. Once it is stopped, what
-// is left is stopped, too.
-func (g *Group) outlast() {
+// awaitLeftovers returns when the group has no process left. If the group is stopped
+// meanwhile, its leftovers are, too.
+func (g *Group) awaitLeftovers() {
 	for {
 		orphan := g.t.host.nextOrphan()
 		if len(g.members()) == 0 {
@@ -67,9 +67,9 @@ func (g *Group) outlast() {
 		}
 		select {
 		case <-orphan:
-		case <-time.After(lookAgain):
+		case <-time.After(pollInterval):
 		case <-g.Done():
-			g.clear()
+			g.terminate()
 			return
 		}
 	}
@@ -83,17 +83,17 @@ func leftovers(ms []keeper.Member, kept bool) []Leftover {
 	return out
 }
 
-// leaveBehind remembers that a closed group left something.
-func (t *Table) leaveBehind(group uint32) {
+// noteLeftovers notes that a closed group has leftovers.
+func (t *Table) noteLeftovers(group uint32) {
 	t.mu.Lock()
-	t.left = append(t.left, group)
+	t.withLeftovers = append(t.withLeftovers, group)
 	t.mu.Unlock()
 }
 
-// StopLeft sends l.Signal to what commands that are over left running in the
-// background: a Ctrl-C for the run is for them too. Those that weft started
-// itself are also killed after l.Grace, if it is not zero.
-func (t *Table) StopLeft(cause error, l Ladder) {
+// StopLeftovers sends l.Signal to the background processes of closed groups: a Ctrl-C for
+// the run is meant for them, too. Those that weft has started itself are killed after
+// l.Grace, if it is not zero.
+func (t *Table) StopLeftovers(cause error, l Ladder) {
 	if t.begun.Load() {
 		if h, err := t.connect(); err == nil {
 			go h.takeOver()
@@ -101,9 +101,9 @@ func (t *Table) StopLeft(cause error, l Ladder) {
 	}
 	for _, g := range t.groups() {
 		g.mu.Lock()
-		over := g.closed
+		closed := g.closed
 		g.mu.Unlock()
-		if over {
+		if closed {
 			g.Stop(cause, l)
 		}
 	}
@@ -111,19 +111,18 @@ func (t *Table) StopLeft(cause error, l Ladder) {
 		l.Signal = syscall.SIGTERM
 	}
 	t.mu.Lock()
-	left := t.left
+	groups := t.withLeftovers
 	t.mu.Unlock()
-	for _, group := range left {
+	for _, group := range groups {
 		t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: group, Signal: uint8(l.Signal), Cont: true})
 	}
 }
 
-// Close ends the run's processes and what watches over them: whatever is still
-// there is stopped (SIGTERM, a second later SIGKILL). With keep set, processes
-// that mean to stay, in a session of their own or started by nohup, go on
-// after weft, and those of groups with the policy Keep always do. Both kinds are
-// returned. Groups are closed by their owners, before.
-// A second call does nothing.
+// Close stops all remaining processes, by SIGTERM and a second later by SIGKILL, and the
+// host. If keep is set, daemons are kept: processes in a session of their own, or started
+// by nohup. Those of groups with LeftoverKeep are always kept. Close returns the stopped and
+// the kept processes. The owners of groups must have closed them before. A second call does
+// nothing.
 func (t *Table) Close(keep bool) []Leftover {
 	defer t.term.close()
 	t.mu.Lock()
@@ -134,7 +133,7 @@ func (t *Table) Close(keep bool) []Leftover {
 		return nil
 	}
 	defer t.null.close()
-	// Nothing is started any more.
+	// From now on nothing is started.
 	t.connecting.Do(func() { t.hostErr = fs.ErrClosed })
 	if t.host == nil {
 		return nil
@@ -143,22 +142,22 @@ func (t *Table) Close(keep bool) []Leftover {
 	if all == nil {
 		return nil
 	}
-	kept, stopped := t.judge(all, keep)
+	kept, stopped := t.classify(all, keep)
 	if len(stopped) > 0 {
-		t.clear(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftGrace)
+		t.terminate(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftoverGrace)
 	}
 	t.host.end(kept)
 	return append(leftovers(kept, true), leftovers(stopped, false)...)
 }
 
-// mayStart is how long at most processes that are starting are waited for, on a
-// machine that hardly lets them.
-const mayStart = 10 * time.Second
+// startingLimit is how long classify waits, on a busy machine, for processes that are still
+// starting.
+const startingLimit = 10 * time.Second
 
-// judge says of all members which go on after weft, and which do not. With detached
-// set those go on, too, that mean to stay; who is starting has not shown yet.
-func (t *Table) judge(all []keeper.Member, detached bool) (kept, stopped []keeper.Member) {
-	for end := time.Now().Add(mayStart); ; all = t.host.members(0, "") {
+// classify divides all members into those that are kept and those that are to be stopped.
+// With detached set, daemons are kept; a process that is still starting may yet become one.
+func (t *Table) classify(all []keeper.Member, detached bool) (kept, stopped []keeper.Member) {
+	for end := time.Now().Add(startingLimit); ; all = t.host.members(0, "") {
 		kept = nil
 		for _, g := range t.kept {
 			kept = append(kept, without(g.members(), kept)...)
@@ -182,13 +181,13 @@ func (t *Table) judge(all []keeper.Member, detached bool) (kept, stopped []keepe
 		if !starting || time.Now().After(end) {
 			return kept, without(all, kept)
 		}
-		time.Sleep(lookAgain / 4)
+		time.Sleep(pollInterval / 4)
 	}
 }
 
 func isStarting(m keeper.Member) bool { return m.Starting }
 
-// without returns the members that are not among kept.
+// without returns the members that are not in kept.
 func without(ms, kept []keeper.Member) []keeper.Member {
 	var out []keeper.Member
 	for _, m := range ms {
@@ -203,30 +202,31 @@ func without(ms, kept []keeper.Member) []keeper.Member {
 	return out
 }
 
-// clear returns when nothing is left of the group. Its programs have ended; what
-// they left is told to end and killed when the rest of the group's grace, at
-// least leftGrace, is over, or at once if the group was killed.
-func (g *Group) clear() {
+// terminate ends the leftovers of the group, whose programs have ended, and returns when
+// none is left. It kills them after the remaining grace of the group, at least
+// leftoverGrace, or at once if the group was killed.
+func (g *Group) terminate() {
 	g.mu.Lock()
-	grace := max(leftGrace, time.Until(g.kill))
+	grace := max(leftoverGrace, time.Until(g.kill))
 	if g.rank >= rank(syscall.SIGKILL) {
 		grace = 0
 	}
 	g.mu.Unlock()
-	g.t.clear(g.members, grace)
+	g.t.terminate(g.members, grace)
 }
 
-// unkillableAfter is how long killed processes may take to be gone: one in an
-// uninterruptible system call, or of another user, is left.
-const unkillableAfter = 2 * time.Second
+// killLimit is how long killed processes may take to disappear. One in an
+// uninterruptible system call, or of another user, is given up.
+const killLimit = 2 * time.Second
 
-// clear sends SIGTERM to what members lists, SIGKILL after grace, and returns
-// when the list is empty, or unkillableAfter later. Without a grace it kills.
-func (t *Table) clear(members func() []keeper.Member, grace time.Duration) {
+// terminate sends SIGTERM to the processes that members lists, and SIGKILL after grace. It
+// returns when the list is empty, or killLimit after the SIGKILL. Without a grace it kills
+// at once.
+func (t *Table) terminate(members func() []keeper.Member, grace time.Duration) {
 	sig := syscall.SIGTERM
 	var limit <-chan time.Time
 	if grace == 0 {
-		sig, limit = syscall.SIGKILL, t.after(unkillableAfter)
+		sig, limit = syscall.SIGKILL, t.after(killLimit)
 	}
 	for {
 		orphan := t.host.nextOrphan()
@@ -245,17 +245,16 @@ func (t *Table) clear(members func() []keeper.Member, grace time.Duration) {
 		}
 		select {
 		case <-orphan:
-		case <-time.After(lookAgain):
+		case <-time.After(pollInterval):
 		case <-limit:
 			if sig == syscall.SIGKILL {
 				return
 			}
 			sig = syscall.SIGKILL
-			limit = t.after(unkillableAfter)
+			limit = t.after(killLimit)
 		}
 	}
 }
 
-// lookAgain is how long at most until a process that somebody else reaps is
-// known to be gone.
-const lookAgain = 20 * time.Millisecond
+// pollInterval is how often processes that somebody else reaps are looked for.
+const pollInterval = 20 * time.Millisecond

@@ -19,44 +19,43 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// link is the connection to KEEPER, the process that starts, signals and reaps
-// everything; see package keeper. Requests are sent in the order in which they
-// are to happen. One goroutine takes up the reports.
+// link is the connection to KEEPER, the process that starts, signals and reaps all
+// programs; see package keeper. KEEPER handles requests in the order they are sent. One
+// goroutine reads its reports.
 type link struct {
 	t   *Table
 	fd  int
 	pid int // KEEPER's
 
-	conts atomic.Uint32 // requests sent to continue something
+	conts atomic.Uint32 // signals sent that continue programs
 
-	// send is held while a request is sent and when fd is closed. Starts share
-	// it: one that sends may be put off by the system in favour of KEEPER, and
-	// the next need not wait for it. It guards the next two.
+	// send is locked while a request is sent and when fd is closed. Starts share it, by
+	// RLock: the system may suspend a sender in favour of KEEPER, and the next sender
+	// need not wait for it. It guards buf and envs.
 	send  sync.RWMutex
-	slots chan struct{} // taken by those that share it: each may block a thread
+	slots chan struct{} // limits the senders that share it: each may block a thread
 	buf   []byte
 	envs  environs
-	spare sync.Pool // *[]byte to build the request for a start in
+	spare sync.Pool // of *[]byte, to build start requests in
 
 	mu      sync.Mutex // guards the fields below
 	procs   map[uint32]*Process
 	queries map[uint32]chan []keeper.Member
-	last    uint32        // ID given out
-	late    []func()      // what could not be told at once, in order; see tell
-	orphan  chan struct{} // closed at the next end of an orphan; nil: nobody waits
-	lost    error         // why there is no KEEPER any more
-	reaped  bool          // KEEPER's number may be another process's
+	last    uint32        // the last number that was assigned
+	delayed []func()      // reports that could not be delivered at once, in order; see tell
+	orphan  chan struct{} // closed when the next orphan ends; nil if nobody waits
+	lost    error         // why KEEPER is gone
+	reaped  bool          // KEEPER's process id may belong to another process
 
-	awake *time.Timer   // begins keepAwake
-	over  chan struct{} // closed when KEEPER is gone
+	watch *time.Timer   // starts keepRunning
+	done  chan struct{} // closed when KEEPER is gone
 }
 
 // maxSenders is how many starts are sent at a time: enough for one to go on while
 // another waits for the processor.
 const maxSenders = 2
 
-// newHost starts KEEPER. Requests may be sent at once: it reads them when it
-// is there.
+// newHost starts KEEPER. Requests may be sent at once; KEEPER reads them when it is ready.
 func newHost(t *Table) (host, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -74,39 +73,39 @@ func newHost(t *Table) (host, error) {
 	}
 	env := keeper.Environ()
 	if t.run != "" {
-		env = append(env, RunVariable+"="+t.outerRun+t.run) // for who looks for runs
+		env = append(env, RunVariable+"="+t.outerRun+t.run) // for package ps
 	}
 	if signal.Ignored(syscall.SIGQUIT) {
 		env = append(env, keeper.IgnoreQuit+"=1")
 	}
-	// What a dead KEEPER leaves behind comes to us.
+	// The children of a dead KEEPER become ours.
 	unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	t.strangers = children()
+	t.inherited = children()
 	pid, err := keepers.start(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", []string{keeper.Name}, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
 	})
 	runtime.KeepAlive(null)
 	if err != nil {
 		syscall.Close(pair[0])
-		return nil, unkept(err)
+		return nil, keeperError(err)
 	}
-	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, over: make(chan struct{})}
-	l.awake = time.AfterFunc(mayNap, l.keepAwake)
+	l := &link{t: t, fd: pair[0], pid: pid, slots: make(chan struct{}, maxSenders), procs: map[uint32]*Process{}, queries: map[uint32]chan []keeper.Member{}, done: make(chan struct{})}
+	l.watch = time.AfterFunc(watchDelay, l.keepRunning)
 	go l.listen()
 	return l, nil
 }
 
-// unkept says why KEEPER could not be started.
-func unkept(err error) error {
+// keeperError explains why KEEPER could not be started.
+func keeperError(err error) error {
 	if _, serr := os.Lstat("/proc/self"); serr != nil {
-		err = errors.New("/proc is not there: weft finds itself in it, and the processes of its commands; mount it (mount -t proc proc /proc), or run weft where it is")
+		err = errors.New("/proc is not mounted: weft needs it to find itself and the processes of its commands; mount it (mount -t proc proc /proc), or run weft where it is")
 	}
 	return fmt.Errorf("start %s: %w", keeper.Name, tooMany(err))
 }
 
-// start asks for p to be started as s says. The files in fds must stay open until
-// it returns, no longer. It is called with p.g.mu held, so that a stop of the
-// group finds the program started or refuses it.
+// start requests the start of p as s describes it. The files in fds must stay open until
+// it returns. The caller holds p.g.mu, so that a stop of the group either finds the program
+// started or prevents the start.
 func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
 	if unsendable(s.Path, s.Dir) || unsendable(argv...) || unsendable(s.Extra...) {
 		return syscall.EINVAL
@@ -133,7 +132,7 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 		buf = new([]byte)
 	}
 	defer l.spare.Put(buf)
-	fixed := [4]int{int(fds[0]), int(fds[1]), int(fds[2])} // and room for a file that holds texts
+	fixed := [4]int{int(fds[0]), int(fds[1]), int(fds[2])} // and room for the file of a spilled request
 	rights := fixed[:3]
 	var numbers []int32
 	for _, d := range s.Further {
@@ -150,8 +149,8 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 	return l.unsent(p, err)
 }
 
-// lockEnv returns the place at which KEEPER remembers env, having sent env if it
-// did not, and with l.send locked for reading: the place stays what it is.
+// lockEnv returns the place at which KEEPER remembers env, which it sends if need be. It
+// leaves l.send locked for reading, so that the place stays valid.
 func (l *link) lockEnv(env []string) (place uint32, err error) {
 	for {
 		l.send.RLock()
@@ -169,8 +168,7 @@ func (l *link) lockEnv(env []string) (place uint32, err error) {
 	}
 }
 
-// unsendable reports whether a text holds a zero byte, which the kernel takes
-// for its end.
+// unsendable reports whether a text contains a zero byte, which would end it.
 func unsendable(texts ...string) bool {
 	for _, t := range texts {
 		if strings.IndexByte(t, 0) >= 0 {
@@ -180,7 +178,7 @@ func unsendable(texts ...string) bool {
 	return false
 }
 
-// unsent forgets p if err tells that its request was not sent.
+// unsent removes p if its request was not sent, which err says, and returns err.
 func (l *link) unsent(p *Process, err error) error {
 	if err != nil {
 		l.mu.Lock()
@@ -207,7 +205,7 @@ func (l *link) post(b []byte, rights []int) error {
 	}
 }
 
-// postSpilled sends a request whose texts are too many for a datagram.
+// postSpilled sends a request that is too long for a datagram: the tail goes into a file.
 func (l *link) postSpilled(head, tail []byte, rights []int) error {
 	fd, err := unix.MemfdCreate("weft-request", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -221,8 +219,7 @@ func (l *link) postSpilled(head, tail []byte, rights []int) error {
 	return l.post(head, append(rights, fd))
 }
 
-// request sends a request without descriptors. That KEEPER is gone is found out
-// by listen.
+// request sends a request without descriptors. If KEEPER is gone, listen notices it.
 func (l *link) request(build func([]byte) []byte) {
 	l.send.Lock()
 	defer l.send.Unlock()
@@ -241,14 +238,14 @@ func (l *link) signal(s keeper.Signal) {
 
 func (l *link) continues() uint32 { return l.conts.Load() }
 
-// members returns what is alive of a group, or of everything if group is zero.
+// members returns the living processes of a group, or all if group is 0.
 func (l *link) members(group uint32, cookie string) []keeper.Member {
-	return l.ask(func(b []byte, seq uint32) []byte { return keeper.AppendMembers(b, seq, group, cookie) })
+	return l.query(func(b []byte, seq uint32) []byte { return keeper.AppendMembers(b, seq, group, cookie) })
 }
 
-// ask sends a request that is answered with a list of members. The answer is nil
-// when KEEPER is gone.
-func (l *link) ask(build func(b []byte, seq uint32) []byte) []keeper.Member {
+// query sends a request and returns the members that KEEPER answers with, or nil if KEEPER
+// is gone.
+func (l *link) query(build func(b []byte, seq uint32) []byte) []keeper.Member {
 	answer := make(chan []keeper.Member, 1)
 	l.mu.Lock()
 	l.last++
@@ -259,18 +256,18 @@ func (l *link) ask(build func(b []byte, seq uint32) []byte) []keeper.Member {
 	select {
 	case m := <-answer:
 		return m
-	case <-l.over:
+	case <-l.done:
 		return nil
 	}
 }
 
-// closed does nothing: KEEPER knows by its children what there is of a group.
+// closed does nothing: KEEPER knows a group by its children.
 func (l *link) closed(uint32) {}
 
-// finish ends KEEPER if it has no child, and else returns what is alive; nil
-// means that KEEPER is gone.
+// finish ends KEEPER and returns nil if it has no children; otherwise it returns the
+// processes that are alive.
 func (l *link) finish() []keeper.Member {
-	return l.ask(keeper.AppendFinish)
+	return l.query(keeper.AppendFinish)
 }
 
 // nextOrphan returns a channel that is closed when an orphan ends.
@@ -283,7 +280,7 @@ func (l *link) nextOrphan() <-chan struct{} {
 	return l.orphan
 }
 
-// signalPids signals processes as far as they are still below KEEPER.
+// signalPids signals those processes that are still below KEEPER.
 func (l *link) signalPids(sig syscall.Signal, ms []keeper.Member) {
 	l.request(func(b []byte) []byte { return keeper.AppendPids(b, uint8(sig), pids(ms)) })
 }
@@ -299,17 +296,17 @@ func pids(ms []keeper.Member) []int32 {
 // end tells KEEPER to kill everything but keep and waits until it is gone.
 func (l *link) end(keep []keeper.Member) {
 	l.request(func(b []byte) []byte { return keeper.AppendEnd(b, pids(keep)) })
-	<-l.over
+	<-l.done
 }
 
-// environs knows which environments KEEPER remembers. An environment is known
-// by where its list begins: callers share lists and do not change them.
+// environs records which environments KEEPER remembers. An environment is identified by
+// the address of its list: callers share lists and do not change them.
 type environs struct {
 	places [keeper.Environs]*string
 	next   uint32
 }
 
-// find returns the place of env. Place 0 is the empty one.
+// find returns the place of env. Place 0 is the empty environment.
 func (e *environs) find(env []string) (place uint32, known bool) {
 	if len(env) == 0 {
 		return 0, true
@@ -322,7 +319,7 @@ func (e *environs) find(env []string) (place uint32, known bool) {
 	return 0, false
 }
 
-// add sends env, if it is still unknown; l.send is held.
+// add sends env, if it is still unknown. The caller holds l.send.
 func (e *environs) add(l *link, env []string) error {
 	if _, known := e.find(env); known {
 		return nil

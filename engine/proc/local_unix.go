@@ -11,12 +11,12 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// local is the host of systems without KEEPER: weft itself is the parent of its
-// programs, waits for each in a goroutine, and signals their process groups.
-// What leaves its process group, or outlives weft, is not followed.
+// local is the host on systems without KEEPER: weft itself is the parent of its programs,
+// waits for each in a goroutine, and signals their process groups. It does not know
+// processes that leave their process group or outlive weft.
 type local struct {
 	t     *Table
-	conts atomic.Uint32 // requests to continue something
+	conts atomic.Uint32 // signals that continued programs
 
 	mu     sync.Mutex // guards last
 	last   uint32
@@ -55,8 +55,8 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 	return nil
 }
 
-// byNumber returns the files of a program by the numbers of its descriptors; where there
-// is none it has none.
+// byNumber returns the files of a program by the numbers of its descriptors. Numbers in
+// between are closed.
 func byNumber(fds [3]uintptr, further []Descriptor) []uintptr {
 	files := fds[:]
 	for _, d := range further {
@@ -68,7 +68,7 @@ func byNumber(fds [3]uintptr, further []Descriptor) []uintptr {
 	return files
 }
 
-// wait reports what becomes of p.
+// wait reports stops and the end of p.
 func (l *local) wait(p *Process) {
 	for {
 		var status syscall.WaitStatus
@@ -97,11 +97,10 @@ func (l *local) wait(p *Process) {
 	}
 }
 
-// signal is called with the lock of the group held, if it is for one of its
-// processes.
+// signal implements host. If s is for a program, the caller holds the lock of its group.
 func (l *local) signal(s keeper.Signal) {
 	if s.Scope == keeper.BeyondScope {
-		return // it is not known
+		return // such processes are unknown
 	}
 	if s.Continues() {
 		l.conts.Add(1)

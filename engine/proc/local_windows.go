@@ -13,11 +13,10 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// local is the host of Windows. A job object holds all processes of the run and
-// is closed when weft ends, however that comes about: the system kills what is in
-// it then. Each group has a job within it, so that it can be killed alone. A
-// program is moved into its group's job right after its start; what it starts
-// before is of the run's job only.
+// local is the host on Windows. A job object holds all processes of the run. When weft ends,
+// in whatever way, the system closes it and kills its processes. Each group has a job of its
+// own inside, so that it can be killed alone. A program is moved into its group's job right
+// after its start; what it starts before that belongs to the run's job only.
 type local struct {
 	t   *Table
 	run windows.Handle
@@ -44,7 +43,7 @@ func newHost(t *Table) (host, error) {
 	return l, nil
 }
 
-// limit sets what the system does with the run's job.
+// limit sets the limits of the run's job.
 func (l *local) limit(flags uint32) error {
 	info := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: flags}}
 	_, err := windows.SetInformationJobObject(l.run, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)))
@@ -71,12 +70,12 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, _ keep
 	}
 	// p.g.mu is held.
 	p.pid, p.pgid = pid, pid
-	p.isReady()
+	p.setReady()
 	go l.wait(p, syscall.Handle(handle))
 	return nil
 }
 
-// job returns a group's job object, or 0 if there can be none.
+// job returns a group's job object, or 0 if it cannot be made.
 func (l *local) job(group uint32) windows.Handle {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,14 +109,13 @@ func (l *local) wait(p *Process, handle syscall.Handle) {
 	p.ended(p.pid, p.pgid, Status{Code: int(code), Usage: Usage{User: duration(user), System: duration(system)}}, false)
 }
 
-// duration is an amount of time that the system tells in units of 100 ns.
+// duration converts an amount of time, which the system counts in units of 100 ns.
 func duration(t syscall.Filetime) time.Duration {
 	return time.Duration(uint64(t.HighDateTime)<<32|uint64(t.LowDateTime)) * 100
 }
 
-// signal kills, or sends a CTRL_BREAK, which console programs may handle: there
-// are no other signals. It is called with the lock of the group held, if it is
-// for one of its processes.
+// signal kills processes or sends them CTRL_BREAK, which console programs may handle: there
+// are no other signals. If s is for a program, the caller holds the lock of its group.
 func (l *local) signal(s keeper.Signal) {
 	if syscall.Signal(s.Signal) == syscall.SIGKILL && s.Scope != keeper.ProcessScope {
 		if job := l.job(s.Target); job != 0 {
@@ -137,7 +135,7 @@ func (l *local) signal(s keeper.Signal) {
 	}
 }
 
-// closed forgets the group's job; what is still in it goes on, in the run's.
+// closed closes the group's job. Processes in it continue, in the run's job.
 func (l *local) closed(group uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

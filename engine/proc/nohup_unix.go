@@ -13,13 +13,13 @@ import (
 	"syscall"
 )
 
-// hangupIgnored reports whether weft was started with SIGHUP ignored, and so all
-// programs are.
+// hangupIgnored reports whether weft was started with SIGHUP ignored, and so all programs
+// ignore it.
 var hangupIgnored = sync.OnceValue(func() bool { return signal.Ignored(syscall.SIGHUP) })
 
-// noteNohup remembers that g uses nohup if a program is it, names it, or is the
-// interpreter of a file that does. It matters only where what nohup does cannot be
-// seen in a process: where all programs ignore SIGHUP.
+// noteNohup notes that g uses nohup, if argv or a script in it mentions nohup. That matters
+// only if all programs ignore SIGHUP: otherwise a process that nohup has started is
+// recognised by that.
 func (g *Group) noteNohup(dir string, argv []string) {
 	if !hangupIgnored() {
 		return
@@ -36,7 +36,7 @@ func (g *Group) noteNohup(dir string, argv []string) {
 
 const nohup = "nohup"
 
-// mentions reports whether a script mentions nohup, in its first part.
+// mentions reports whether the first 64 KiB of a script mention nohup.
 func mentions(file string) bool {
 	info, err := os.Stat(file)
 	if err != nil || !info.Mode().IsRegular() {

@@ -8,16 +8,16 @@ import (
 	"syscall"
 )
 
-// ReapStrangers reaps, as the first process of a container has to, what the
-// system makes its children: processes that somebody else started in the
-// container and left. It returns at once and goes on for as long as weft runs.
-func (t *Table) ReapStrangers() {
+// ReapOrphans makes weft reap orphans, as the first process of a container must: processes
+// that others have started in the container and left. It returns at once; orphans are
+// reaped for as long as weft runs.
+func (t *Table) ReapOrphans() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
 	go func() {
 		for range ended {
 			for _, pid := range children() {
-				keepers.unless(pid, func() { syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
+				keepers.unlessKeeper(pid, func() { syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
 			}
 		}
 	}()

@@ -2,5 +2,5 @@
 
 package proc
 
-// ReapStrangers does nothing: only where KEEPER is does a container begin with weft.
-func (t *Table) ReapStrangers() {}
+// ReapOrphans does nothing: weft is not the first process of a container here.
+func (t *Table) ReapOrphans() {}

@@ -1,8 +1,8 @@
-// Package proc owns operating-system processes: it starts them, signals them,
-// walks the stop ladder and lends them the terminal. It knows nothing of tasks,
+// Package proc starts and stops operating-system processes: it owns signals, process
+// trees, the stop ladder and the terminal's foreground. It knows nothing of tasks,
 // commands or shells, and its callers know nothing of process ids.
 //
-// A [Table] holds all processes of a run, a [Group] those of one step:
+// A [Table] holds the processes of a run, a [Group] those of one step:
 //
 //	        Start                last process reaped
 //	idle ───────────▶ running ───────────────────────▶ idle
@@ -10,26 +10,25 @@
 //	  └──────────────────┴───────────────┬───────────────┘
 //	                                     ▼
 //	                                  refused   (sticky: Start returns cause)
-//	                                     │ signal, then after Grace: SIGKILL
+//	                                     │ signal; SIGKILL after Grace
 //	                                     ▼
-//	                                   Close    then what is left is killed
+//	                                   Close    kills leftovers
 //
 // # Who starts, signals and reaps
 //
-// On Linux a process of its own does, KEEPER (package keeper): it is the parent
-// of everything, and ends everything should weft be killed. A Table asks it by
-// messages, which it handles in order, and one goroutine takes up what it
-// reports; there is no thread or goroutine per child. A process id means
-// something only until its process is reaped, so only KEEPER signals: requests
-// name groups and processes by numbers of ours. Elsewhere weft starts programs
-// itself and signals their process groups (local_unix.go), or ends their job
-// objects (local_windows.go).
+// On Linux a separate process does, KEEPER (package keeper). It is the parent of all
+// programs and ends them if weft is killed. A Table sends it requests, which KEEPER
+// handles in order, and one goroutine reads its reports: there is no thread or goroutine
+// for each child. A process id is valid only until the process is reaped, so only KEEPER
+// sends signals: requests refer to groups and processes by numbers of this package. On
+// other systems weft itself starts programs and signals their process groups
+// (local_unix.go), or terminates their job objects (local_windows.go).
 //
-// # What a step leaves behind
+// # Leftovers
 //
-// Processes whose parents are gone belong to KEEPER. They are found again by
-// their parents, their process group, or the cookie in their environment. What a
-// stopped group left is killed when it is closed, all else by [Table.Close].
+// A process whose parent has ended becomes a child of KEEPER. It is recognised by its
+// ancestors, its process group, or the cookie in its environment. [Group.Close] kills the
+// leftovers of a stopped group, [Table.Close] all others.
 package proc
 
 import (
@@ -44,88 +43,87 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// Options configure a Table. The zero value is usable: no terminal, real time.
+// Options configures a Table. The zero value is usable: no terminal, and real time.
 type Options struct {
-	// Terminal is weft's standard input if that is a terminal, else nil.
-	// Groups with Terminal set then run in its foreground.
+	// Terminal is weft's standard input if that is a terminal. If it is nil, groups with
+	// Terminal set do not get the foreground.
 	Terminal *os.File
-	// Clock is that of the stop ladder; it stands still while weft is suspended.
-	// Nil means one that nobody else has.
+	// Clock measures the stop ladder; it pauses while weft is suspended. Nil means a
+	// clock of its own.
 	Clock *clock.Clock
-	// After is used instead of the Clock's, if it is not nil.
+	// After replaces the Clock's After, if it is not nil.
 	After func(d time.Duration) <-chan time.Time
-	// OnInterrupt is called when a program that had the terminal's foreground
-	// died of SIGINT (or exited 130): the kernel told only that program, so it
-	// counts as the user's Ctrl-C. It is called once for all programs running at
-	// that moment, from any goroutine, with no lock held; not at all where weft was
-	// started with SIGINT ignored. It may be nil.
-	// died tells that the signal itself was the end.
+	// OnInterrupt is called when a program in the terminal's foreground was killed by
+	// SIGINT, in which case died is true, or exited with 130. The terminal sends SIGINT
+	// only to the foreground, so that counts as the user's Ctrl-C. It is called once for
+	// all programs running at that moment, from any goroutine and without a lock; but
+	// never if weft was started with SIGINT ignored. It may be nil.
 	OnInterrupt func(died bool)
-	// Environ is weft's own environment, for the identities of an outer weft.
+	// Environ is weft's own environment. It holds the identities of an outer weft.
 	Environ []string
-	// Run is the identity of the run, which KEEPER shows; "" shows none.
+	// Run is the identity of the run, which is shown in KEEPER's environment; "" means
+	// none.
 	Run string
-	// OnLost is called when the process that keeps all others was killed. What
-	// it kept is dead by then. It may be nil.
+	// OnLost is called when KEEPER was killed and its processes are dead. It may be nil.
 	OnLost func()
 }
 
-// Table is all processes of a run. It may be used concurrently.
+// Table holds all processes of a run. It is safe for concurrent use.
 type Table struct {
 	clock     *clock.Clock
 	run       string
 	after     func(d time.Duration) <-chan time.Time
 	null      nullDevice
-	session   func() string // weft's, see SessionVariable
+	session   func() string // weft's session, see SessionVariable
 	onLost    func()
 	groupIDs  atomic.Uint32
 	open      atomic.Int32 // groups that have started something and are not closed
-	outerRun  string       // ends with a colon, or is empty
+	outerRun  string       // with a colon at the end, or empty
 	outerStep string
 	term      terminal
-	strangers []int // children weft had before it started anything
+	inherited []int // children that weft had before it started anything
 
 	connecting sync.Once
-	begun      atomic.Bool // there is a host, or will be
+	begun      atomic.Bool // there is a host, or there will be
 	host       host        // nil until something is started
-	hostErr    error       // why nothing can be
+	hostErr    error       // why nothing can be started
 
-	mu     sync.Mutex // guards the fields below
-	live   []*Group   // groups with processes; Group.index is the place
-	left   []uint32   // closed groups that left something behind
-	kept   []*Group   // closed groups whose processes go on after the run
-	nohup  []*Group   // groups that use nohup, where all programs ignore SIGHUP
-	closed bool
+	mu            sync.Mutex // guards the fields below
+	live          []*Group   // groups with programs; Group.index is the place
+	withLeftovers []uint32   // closed groups that have leftovers
+	kept          []*Group   // closed groups whose processes continue after the run
+	nohup         []*Group   // groups that use nohup, if all programs ignore SIGHUP
+	closed        bool
 }
 
-// host starts and signals programs and tells their Process what becomes of
-// them. There are two: KEEPER's, and where there is no KEEPER weft itself.
+// host starts and signals programs, and reports to each Process. There are two: KEEPER, and
+// weft itself on systems that have no KEEPER.
 type host interface {
-	// start asks for a program; what becomes of it is reported to p. fds are its
-	// descriptors 0, 1 and 2; the further ones are in s.
+	// start requests the start of a program, and reports to p. fds are the descriptors 0,
+	// 1 and 2; the further ones are in s.
 	start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error
 	signal(s keeper.Signal)
-	// continues returns how many requests so far were to continue something.
+	// continues returns how many signals so far continued stopped programs.
 	continues() uint32
-	// members returns what is alive of a group, or of everything if it is zero.
+	// members returns the living processes of a group, or all if group is 0.
 	members(group uint32, cookie string) []keeper.Member
 	// signalPids signals members.
 	signalPids(s syscall.Signal, ms []keeper.Member)
-	// nextOrphan returns a channel that is closed when something has ended
-	// that was not started on request.
+	// nextOrphan returns a channel that is closed when a process has ended that weft did
+	// not start.
 	nextOrphan() <-chan struct{}
-	// closed is told that a group was closed and starts nothing more.
+	// closed notes that a group starts nothing more.
 	closed(group uint32)
-	// finish ends the host if nothing is left, and returns nil; else it returns
-	// what is alive.
+	// finish ends the host and returns nil if no process is left; otherwise it returns
+	// those that are alive.
 	finish() []keeper.Member
-	// takeOver ends a host that cannot do its work, from now on until it is gone.
+	// takeOver watches the host until it has ended, and ends it if it cannot work.
 	takeOver()
-	// end kills everything but keep and returns when it is gone.
+	// end kills all processes but keep, ends the host and returns.
 	end(keep []keeper.Member)
 }
 
-// connect returns the table's host. The first call makes it.
+// connect returns the table's host, which the first call starts.
 func (t *Table) connect() (host, error) {
 	t.connecting.Do(func() {
 		t.begun.Store(true)
@@ -134,7 +132,7 @@ func (t *Table) connect() (host, error) {
 	return t.host, t.hostErr
 }
 
-// NewTable returns an empty table. It makes no system call.
+// NewTable returns an empty Table. It makes no system call.
 func NewTable(o Options) *Table {
 	t := &Table{after: o.After, clock: o.Clock, run: o.Run, onLost: o.OnLost}
 	if t.clock == nil {
@@ -149,16 +147,16 @@ func NewTable(o Options) *Table {
 	return t
 }
 
-// enter notes that g has processes; t.mu is taken, g.mu is held.
-func (t *Table) enter(g *Group) {
+// addLive notes that g has programs. It locks t.mu; the caller holds g.mu.
+func (t *Table) addLive(g *Group) {
 	t.mu.Lock()
 	g.index = int32(len(t.live))
 	t.live = append(t.live, g)
 	t.mu.Unlock()
 }
 
-// leave notes that g has no process any more; t.mu is taken, g.mu is held.
-func (t *Table) leave(g *Group) {
+// removeLive notes that g has no program left. It locks t.mu; the caller holds g.mu.
+func (t *Table) removeLive(g *Group) {
 	t.mu.Lock()
 	last := t.live[len(t.live)-1]
 	t.live[g.index], last.index = last, g.index
@@ -167,14 +165,14 @@ func (t *Table) leave(g *Group) {
 	t.mu.Unlock()
 }
 
-// groups returns the groups that have processes now.
+// groups returns the groups that have programs now.
 func (t *Table) groups() []*Group {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]*Group(nil), t.live...)
 }
 
-// Stopper is a cause of cancellation that says how processes are stopped for it.
+// Stopper is a cause of cancellation that chooses how processes are stopped.
 type Stopper interface {
 	error
 	StopLadder() Ladder
@@ -182,21 +180,20 @@ type Stopper interface {
 
 // Ladder says how a group is stopped.
 type Ladder struct {
-	// Signal is sent first; zero means SIGTERM.
+	// Signal is the first signal; 0 means SIGTERM.
 	Signal syscall.Signal
-	// Grace is how long the processes may take before they are killed; zero
-	// means they are waited for however long it takes.
+	// Grace is how long the processes may take before they are killed; 0 means that there
+	// is no limit.
 	Grace time.Duration
-	// Main sends it to the programs that were started alone, not to all of
-	// their process groups.
+	// Main limits the signal to the programs that weft has started. Otherwise it is sent
+	// to their process groups.
 	Main bool
 }
 
-// DefaultGrace is how long programs that were told to end have by default before they
-// are killed.
+// DefaultGrace is how long programs have to end, by default, before they are killed.
 const DefaultGrace = 5 * time.Second
 
-// rank orders signals by force: a stop may become harder, never softer.
+// rank orders signals by strength: a stop may become stronger, but never weaker.
 func rank(s syscall.Signal) uint8 {
 	switch s {
 	case syscall.SIGINT, syscall.SIGPIPE:
@@ -209,7 +206,7 @@ func rank(s syscall.Signal) uint8 {
 	return 2
 }
 
-// nullDevice is what programs get that have no stream, opened once.
+// nullDevice is the null device, which replaces missing streams. It is opened once.
 type nullDevice struct {
 	once sync.Once
 	f    *os.File
@@ -221,7 +218,7 @@ func (n *nullDevice) open() (*os.File, error) {
 	return n.f, n.err
 }
 
-// close ends it for good.
+// close closes the device; it cannot be opened again.
 func (n *nullDevice) close() {
 	n.once.Do(func() { n.err = fs.ErrClosed })
 	if n.f != nil {

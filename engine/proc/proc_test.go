@@ -244,8 +244,8 @@ func TestWhatIsLeft(t *testing.T) {
 	p, bOut := sh(t, b, "echo up; exec sleep 1000")
 	line(t, bOut)
 	b.Close()
-	tab.StopLeft(errors.New("interrupted"), Ladder{}) // a grandchild and a child
-	out.ReadByte()                                    // the pipe's end is the proof of death
+	tab.StopLeftovers(errors.New("interrupted"), Ladder{}) // a grandchild and a child
+	out.ReadByte()                                         // the pipe's end is the proof of death
 	if s, _ := p.Wait(); s.Signal != syscall.SIGTERM {
 		t.Errorf("got %+v", s)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// messages are the buffers of links that are over: while files are watched there is one
-// link after the other.
+// messages holds the buffers of closed links for reuse: watch mode opens one link after
+// another.
 var messages = sync.Pool{New: func() any { return new([keeper.MaxMessage]byte) }}
 
-// listen takes up reports until KEEPER is gone.
+// listen reads reports until KEEPER is gone.
 func (l *link) listen() {
 	buf := messages.Get().(*[keeper.MaxMessage]byte)
 	defer messages.Put(buf)
@@ -32,8 +32,8 @@ func (l *link) listen() {
 		}
 		if r, ok := keeper.ParseReport(b[:n]); ok {
 			l.report(&r)
-			// Whoever waited for it goes on at once, instead of when the
-			// runtime notices that this goroutine is in a system call again.
+			// Let the goroutine that waited for the report run now, not only when the
+			// runtime notices that this one is in a system call again.
 			runtime.Gosched()
 		}
 	}
@@ -82,66 +82,65 @@ func (l *link) report(r *keeper.Report) {
 		}
 		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.Left) })
 	case keeper.RepStopped:
-		// After the start was told. What a stop leads to may itself wait for
-		// reports.
+		// The start has been told before. Handling a stop may itself wait for reports.
 		s, seen := syscall.Signal(r.Status), r.Continues
 		l.tell(p, func() { go l.t.term.stopped(l.t, p.g, p.pgid, s, seen) })
 	}
 }
 
-// tell calls f with p.g.mu held. Reports must be read whatever happens: who
-// holds that lock may be waiting for KEEPER to take a request, and KEEPER for us
-// to take a report. So what cannot be told at once is told, in order, by another
-// goroutine.
+// tell calls f with p.g.mu locked. listen must not wait for that lock: its holder may be
+// waiting for KEEPER to read a request, while KEEPER waits for listen to read a report. So
+// if the lock is taken, another goroutine calls f, in order.
 func (l *link) tell(p *Process, f func()) {
 	l.mu.Lock()
-	behind := len(l.late) > 0
-	if !behind && p.g.mu.TryLock() {
+	queued := len(l.delayed) > 0
+	if !queued && p.g.mu.TryLock() {
 		l.mu.Unlock()
 		f()
 		p.g.mu.Unlock()
 		return
 	}
-	l.late = append(l.late, func() {
+	l.delayed = append(l.delayed, func() {
 		p.g.mu.Lock()
 		defer p.g.mu.Unlock()
 		f()
 	})
 	l.mu.Unlock()
-	if !behind {
-		go l.tellLate()
+	if !queued {
+		go l.tellDelayed()
 	}
 }
 
-func (l *link) tellLate() {
+// tellDelayed calls the delayed functions in order, until there are none.
+func (l *link) tellDelayed() {
 	for {
 		l.mu.Lock()
-		f := l.late[0]
+		f := l.delayed[0]
 		l.mu.Unlock()
 		f()
 		l.mu.Lock()
-		l.late[0] = nil
-		l.late = l.late[1:]
-		left := len(l.late)
+		l.delayed[0] = nil
+		l.delayed = l.delayed[1:]
+		more := len(l.delayed) > 0
 		l.mu.Unlock()
-		if left == 0 {
+		if !more {
 			return
 		}
 	}
 }
 
-// mayLieDead is how long KEEPER may be dead without being weft's to reap: what it left
-// must not wait for that.
-const mayLieDead = time.Second
+// reapLimit is how long weft waits to reap a dead KEEPER, which a tracer may delay, before
+// it kills the programs that KEEPER has left.
+const reapLimit = time.Second
 
-// ended is what became of KEEPER.
-type ended struct {
+// keeperEnd is how KEEPER ended.
+type keeperEnd struct {
 	status syscall.WaitStatus
 	err    error
 }
 
-// reap waits for KEEPER's end.
-func (l *link) reap() (e ended) {
+// reap waits for the end of KEEPER.
+func (l *link) reap() (e keeperEnd) {
 	for {
 		if _, e.err = syscall.Wait4(l.pid, &e.status, 0, nil); e.err != syscall.EINTR {
 			return e
@@ -149,21 +148,21 @@ func (l *link) reap() (e ended) {
 	}
 }
 
-// gone takes note of KEEPER's end. If it did not end by itself, when nothing was
-// left, everything it kept is ours now, and is killed.
+// gone handles the end of KEEPER. Unless KEEPER has ended because no process was left, its
+// children are ours now, and are killed.
 func (l *link) gone() {
 	l.mu.Lock()
 	l.reaped = true
 	l.mu.Unlock()
-	l.awake.Stop()
-	// The system may keep who is traced from us until the tracer has taken note.
-	end := make(chan ended, 1)
+	l.watch.Stop()
+	// The kernel lets a tracer reap KEEPER first.
+	end := make(chan keeperEnd, 1)
 	go func() { end <- l.reap() }()
-	var e ended
+	var e keeperEnd
 	select {
 	case e = <-end:
 		keepers.ended(l.pid)
-	case <-time.After(mayLieDead):
+	case <-time.After(reapLimit):
 		e.err = syscall.ECHILD
 	}
 	status, err := e.status, e.err
@@ -181,12 +180,12 @@ func (l *link) gone() {
 	l.mu.Unlock()
 	l.send.Lock()
 	syscall.Close(l.fd)
-	l.fd = -1 // nobody sends to what gets this number next
+	l.fd = -1 // the number may be reused
 	l.send.Unlock()
 	if lost {
-		sweep(l.t.strangers)
+		sweep(l.t.inherited)
 	}
-	close(l.over)
+	close(l.done)
 	for _, p := range running {
 		l.tell(p, func() { p.failed(why) })
 	}

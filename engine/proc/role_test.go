@@ -91,7 +91,7 @@ func roles(role string) int {
 		g.Kill(errors.New("y"))
 		p.Wait()
 	case "reaper": // as the first process of a container, beside tables that come and go
-		t.ReapStrangers()
+		t.ReapOrphans()
 		for range 100 {
 			other := NewTable(Options{OnLost: func() { fmt.Println("lost") }})
 			g := other.NewGroup(GroupOptions{})

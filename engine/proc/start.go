@@ -12,45 +12,43 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// Spec is a program to start.
+// Spec describes a program to start.
 type Spec struct {
 	Path string   // of the file, absolute or relative to Dir
-	Argv []string // with the name it is called by; nil means Path alone
-	Dir  string   // "" means weft's own
-	// Env and Extra are the complete environment. Env is sent once for all
-	// programs that have the same list, which must not be changed any more.
+	Argv []string // beginning with the program's name; nil means Path alone
+	Dir  string   // working directory; "" means weft's own
+	// Env and Extra together are the environment. A list Env is sent to KEEPER once and
+	// used for many programs, so it must not be changed any more.
 	Env, Extra []string
-	// Stdin, Stdout and Stderr are inherited as they are; nil means /dev/null.
-	// They are set to blocking mode. The caller keeps them, and may close them
-	// as soon as Start returns, unless the program is to be started again.
+	// Stdin, Stdout and Stderr are inherited, and set to blocking mode; nil means the
+	// null device. The caller owns them and may close them when Start has returned.
 	Stdin, Stdout, Stderr *os.File
-	// Further are inherited beside them in the same way.
+	// Further lists the files that are inherited as further descriptors.
 	Further []Descriptor
-	// Job groups processes for Group.Signal; "" means none.
+	// Job is what Group.Signal finds the program by; "" means nothing.
 	Job string
-	// Session starts the program in a session of its own, with the terminal that
-	// Stdout is. It is for one program of a group.
+	// Session starts the program in a session of its own, whose controlling terminal is
+	// Stdout. Only one program of a group may have it.
 	Session bool
-	// Confirm lets Start wait until the file has become a program, or return
-	// why it cannot, and try again for a moment while somebody has the file
-	// open for writing. Else Wait tells, which is cheaper.
+	// Confirm makes Start wait until exec has succeeded or failed, and repeat it for a
+	// moment while the file is open for writing. Without it, Wait returns the error of
+	// exec, which is cheaper.
 	Confirm bool
 }
 
-// Descriptor is a file that a program gets as the descriptor of that number. Numbers
-// are from 3 on, each once in a Spec, and at most [keeper.MaxFurther] of them. On Windows
-// there are none.
+// Descriptor is a file that a program inherits as the descriptor Number. Numbers begin at
+// 3; a Spec has each number once, and at most [keeper.MaxFurther] of them. Windows supports
+// none.
 type Descriptor struct {
 	Number int
 	File   *os.File
 }
 
-// Start starts s in the group, in the process group of a member not yet reaped
-// or else in a new one. Once the group was stopped it returns the cause.
-// Otherwise an error, of Start or Wait, is a *fs.PathError: errors.Is tells
-// fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC (no format the kernel knows)
-// and syscall.ETXTBSY (open for writing) apart; or it is ErrKeeperLost. The
-// process must be waited for.
+// Start starts s in the group: in the process group of a running program, or else in a new
+// one. The caller must call Wait for the Process. If the group was stopped, Start returns
+// the cause of that. Any other error, of Start or Wait, is ErrKeeperLost or a *fs.PathError
+// that wraps the system's error, such as fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC
+// (an unknown format) or syscall.ETXTBSY (open for writing).
 func (g *Group) Start(s *Spec) (*Process, error) {
 	t := g.t
 	fds, err := t.files(s)
@@ -64,18 +62,18 @@ func (g *Group) Start(s *Spec) (*Process, error) {
 	}
 	var p *Process
 	if s.Confirm {
-		err = patiently(func() (err error) { p, err = g.start(h, s, fds); return err })
+		err = retryBusy(func() (err error) { p, err = g.start(h, s, fds); return err })
 	} else {
 		p, err = g.start(h, s, fds)
 	}
-	// A descriptor must not be closed by its finalizer before it was sent.
+	// No finalizer may close a file before it was sent.
 	runtime.KeepAlive(s)
 	return p, err
 }
 
 // Run starts s and waits for it.
 func (g *Group) Run(s *Spec) (status Status, err error) {
-	err = patiently(func() error {
+	err = retryBusy(func() error {
 		p, err := g.Start(s)
 		if err == nil {
 			status, err = p.Wait()
@@ -85,22 +83,23 @@ func (g *Group) Run(s *Spec) (status Status, err error) {
 	return status, err
 }
 
-// textBusy is the longest single wait for a program's file to be complete.
-const textBusy = 200 * time.Millisecond
+// busyLimit is the longest delay between two attempts to start a program whose file is
+// open for writing.
+const busyLimit = 200 * time.Millisecond
 
-// patiently tries again to start a program that somebody has open for writing.
-func patiently(start func() error) error {
+// retryBusy calls start again while the program's file is open for writing.
+func retryBusy(start func() error) error {
 	for delay := time.Millisecond; ; delay *= 2 {
 		err := start()
-		if !errors.Is(err, syscall.ETXTBSY) || delay > textBusy {
+		if !errors.Is(err, syscall.ETXTBSY) || delay > busyLimit {
 			return err
 		}
 		time.Sleep(delay)
 	}
 }
 
-// files returns the files of the child's descriptors 0, 1 and 2. That those of the further
-// ones are open is checked.
+// files returns the files of the descriptors 0, 1 and 2, and checks those of the further
+// ones.
 func (t *Table) files(s *Spec) (fds [3]uintptr, err error) {
 	for i, f := range [3]*os.File{s.Stdin, s.Stdout, s.Stderr} {
 		if f == nil {
@@ -126,23 +125,22 @@ func (t *Table) files(s *Spec) (fds [3]uintptr, err error) {
 	return fds, nil
 }
 
-// error is why the program cannot be started.
+// error returns the error that the program cannot be started.
 func (s *Spec) error(why error) error {
 	return &fs.PathError{Op: "fork/exec", Path: s.Path, Err: why}
 }
 
-// start sends the request, and waits for it to be done where somebody needs
-// to know.
+// start requests the start, and waits for exec if its result is needed.
 func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	t := g.t
-	p := &Process{g: g, job: s.Job, path: s.Path, dir: s.Dir, over: make(chan struct{})}
+	p := &Process{g: g, job: s.Job, path: s.Path, dir: s.Dir, done: make(chan struct{})}
 	argv := s.Argv
 	if argv == nil {
 		argv = []string{s.Path}
 	}
 	g.noteNohup(s.Dir, argv)
 	var flags keeper.StartFlags
-	if g.leftover == Keep || outlives(argv[0]) {
+	if g.leftover == LeftoverKeep || outlives(argv[0]) {
 		flags |= keeper.Outlives
 	}
 	if s.Session {
@@ -159,11 +157,11 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 		t.term.mu.Lock()
 		defer t.term.mu.Unlock()
 		g.mu.Lock()
-		lend = !g.closed && t.term.may(g) && (t.term.owner == nil || t.term.pgid != g.current())
+		lend = !g.closed && t.term.canLend(g) && (t.term.owner == nil || t.term.pgid != g.current())
 		g.mu.Unlock()
 		if lend {
-			// The child itself moves to the foreground, before it is anything
-			// that could read, and while it has signals blocked.
+			// The child moves itself to the foreground, before exec and with signals
+			// blocked.
 			t.term.remember(g)
 			flags |= keeper.Foreground
 		}
@@ -189,7 +187,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	return p, nil
 }
 
-// request enters p into the group and has it started, unless the group refuses.
+// request adds p to the group and starts it, unless the group was stopped.
 func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -203,23 +201,23 @@ func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintp
 		return err
 	}
 	if len(g.procs) == 0 {
-		g.t.enter(g)
+		g.t.addLive(g)
 	}
 	g.procs = append(g.procs, p)
 	return nil
 }
 
-// begin gives g a number, with its first program; g.mu is held. Of a group that is
-// alone everything that is alive is known to be its own, also what shows nothing that
-// would tell. Where that matters, what earlier groups have left is asked for.
+// begin assigns g its number when it starts its first program. The caller holds g.mu. If no
+// other group has processes, then every process there is belongs to g, even one that cannot
+// be recognised. If g has a policy for leftovers, begin asks for those of earlier groups.
 func (g *Group) begin(h host) {
 	others := g.t.open.Add(1) > 1
 	g.id = g.t.groupIDs.Add(1)
-	g.alone = !others && (g.id == 1 || g.leftover != Auto && len(h.members(0, "")) == 0)
+	g.alone = !others && (g.id == 1 || g.leftover != LeftoverAuto && len(h.members(0, "")) == 0)
 }
 
-// outlives reports whether a program is there to become a daemon: it, and what
-// it turns into, does not die with the process that keeps it.
+// outlives reports whether a program starts daemons: then it does not die together with
+// KEEPER.
 func outlives(name string) bool {
 	switch filepath.Base(name) {
 	case "nohup", "setsid", "daemonize", "start-stop-daemon":
@@ -228,7 +226,8 @@ func outlives(name string) bool {
 	return false
 }
 
-// current returns a process group of g that is known to exist, or 0; g.mu is held.
+// current returns a process group of g that is known to exist, or 0. The caller holds
+// g.mu.
 func (g *Group) current() int {
 	for i := len(g.procs) - 1; i >= 0; i-- {
 		if pgid := g.procs[i].pgid; pgid != 0 {

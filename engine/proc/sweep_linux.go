@@ -16,7 +16,7 @@ import (
 func children() []int {
 	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
 	if err == unix.ECHILD {
-		return nil // the rule, and one question instead of dozens
+		return nil // usual, and cheap to find out
 	}
 	var out []int
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
@@ -39,26 +39,25 @@ func children() []int {
 	return out
 }
 
-// sweep kills weft's children, and what these leave, until none is there but
-// strangers, those that were there before the table started anything, and the
-// KEEPERs of other tables. Nobody else may wait for children meanwhile.
-func sweep(strangers []int) {
-	for end := time.Now().Add(unkillableAfter); time.Now().Before(end); {
-		left := 0
+// sweep kills and reaps weft's children, and the orphans that these leave, except inherited
+// ones and the KEEPERs of other tables. Nobody else may wait for children meanwhile.
+func sweep(inherited []int) {
+	for end := time.Now().Add(killLimit); time.Now().Before(end); {
+		found := false
 		for _, pid := range children() {
-			if slices.Contains(strangers, pid) {
+			if slices.Contains(inherited, pid) {
 				continue
 			}
-			keepers.unless(pid, func() {
-				left++
+			keepers.unlessKeeper(pid, func() {
+				found = true
 				syscall.Kill(pid, syscall.SIGKILL)
 				var status syscall.WaitStatus
 				if p, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); err == nil && p == pid {
-					end = time.Now().Add(unkillableAfter)
+					end = time.Now().Add(killLimit)
 				}
 			})
 		}
-		if left == 0 {
+		if !found {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -16,45 +16,45 @@ import (
 	"github.com/weftrun/weft/internal/termios"
 )
 
-// terminal is the controlling terminal and who has its foreground. Lock order:
+// terminal is the controlling terminal, and records who has its foreground. Lock order:
 // terminal.mu, Group.mu, Table.mu.
 //
 //	             lend (start of a Terminal group, or a stopped reader)
 //	weft's own ──────────────────────────────────────────────────────▶ lent
 //	    ▲   the last program ended, Stop, Close, Ctrl-Z                  │
 //	    └────────────────────────────────────────────────────────────────┘
-//	                         then the next of queue
+//	                         then the next in queue
 //
-// A program outside the foreground that reads the terminal is stopped by the
-// kernel. It is lent the terminal if that is free, else it waits in queue: it
-// never hangs silently.
+// The kernel stops a program outside the foreground that reads the terminal. Such a program
+// is lent the terminal if that is free, and waits in queue otherwise: it never hangs
+// silently.
 type terminal struct {
 	stdin       bool            // weft's standard input is a terminal
-	interrupted func(died bool) // the user pressed Ctrl-C and only the owner was told
+	interrupted func(died bool) // called when Ctrl-C was sent only to the owner
 
 	once sync.Once
-	file atomic.Pointer[os.File] // nil: no controlling terminal
+	file atomic.Pointer[os.File] // nil if there is no controlling terminal
 	fd   int
 	own  int // weft's process group
 
-	mu      sync.Mutex // guards the fields below
-	owner   *Group     // who the foreground is lent to; nil: nobody
-	pgid    int        // its process group; own: weft reads for it
-	saved   *unix.Termios
-	savedBy *Group // saved is from before this group had it
-	queue   []waiter
-	awake   time.Time // when a stop of weft's own making ended
-	resumed uint32    // host.continues when the last Ctrl-Z was over
+	mu        sync.Mutex // guards the fields below
+	owner     *Group     // the group that the foreground is lent to, or nil
+	pgid      int        // its process group; own if weft reads for it
+	saved     *unix.Termios
+	savedBy   *Group // the group that has the terminal since saved was read
+	queue     []waiter
+	resumedAt time.Time // when weft was continued after it had stopped itself
+	resumed   uint32    // host.continues after the last Ctrl-Z
 }
 
-// waiter wants the terminal.
+// waiter is a process group that waits for the terminal.
 type waiter struct {
 	g     *Group
 	pgid  int
-	ready chan struct{} // closed when it is the waiter's; nil: continue pgid
+	ready chan struct{} // closed when the waiter has the terminal; nil if pgid must be continued
 }
 
-// open finds the controlling terminal, once, and watches for stops if there is one.
+// open opens the controlling terminal, if there is one. Only the first call does something.
 func (m *terminal) open(t *Table) {
 	m.once.Do(func() {
 		prepare()
@@ -75,16 +75,14 @@ func (m *terminal) close() {
 	}
 }
 
-// foreground reports whether the terminal is weft's to lend; as a background
-// job it is not.
+// foreground reports whether weft may lend the terminal: not if it is a background job.
 func (m *terminal) foreground() bool {
 	fg, err := unix.IoctlGetInt(m.fd, unix.TIOCGPGRP)
 	return err == nil && (fg == m.own || m.owner != nil && fg == m.pgid)
 }
 
-// set moves the foreground, and the terminal's settings if mode is not nil. A
-// process outside the foreground that does so is stopped, unless it blocks the
-// signal.
+// set sets the foreground process group, and the terminal's settings if mode is not nil.
+// The kernel stops a process outside the foreground that does so, unless it blocks SIGTTOU.
 func (m *terminal) set(pgid int, mode *unix.Termios) {
 	withoutTTOU(func() {
 		unix.IoctlSetPointerInt(m.fd, unix.TIOCSPGRP, pgid)
@@ -94,12 +92,12 @@ func (m *terminal) set(pgid int, mode *unix.Termios) {
 	})
 }
 
-// may reports whether the foreground can be lent to g now; m.mu is held.
-func (m *terminal) may(g *Group) bool {
+// canLend reports whether the foreground can be lent to g now. The caller holds m.mu.
+func (m *terminal) canLend(g *Group) bool {
 	return (m.owner == nil || m.owner == g && m.pgid != m.own) && m.foreground()
 }
 
-// remember notes what the terminal was like before g had it; m.mu is held.
+// remember saves the terminal's settings before g has it. The caller holds m.mu.
 func (m *terminal) remember(g *Group) {
 	if m.savedBy != g {
 		m.saved, _ = termios.Get(m.fd)
@@ -107,10 +105,10 @@ func (m *terminal) remember(g *Group) {
 	}
 }
 
-// lend gives the foreground to a process group of g and reports whether it is
-// there now; m.mu is held.
+// lend gives the foreground to a process group of g and reports whether it has it now. The
+// caller holds m.mu.
 func (m *terminal) lend(g *Group, pgid int) bool {
-	if !m.may(g) {
+	if !m.canLend(g) {
 		return false
 	}
 	if m.owner != g || m.pgid != pgid {
@@ -121,7 +119,8 @@ func (m *terminal) lend(g *Group, pgid int) bool {
 	return true
 }
 
-// takeBack makes the foreground weft's again; m.mu is held.
+// takeBack returns the foreground to weft, and restores the saved settings if restore is
+// set. The caller holds m.mu.
 func (m *terminal) takeBack(restore bool) {
 	m.owner, m.pgid = nil, 0
 	if restore {
@@ -131,18 +130,17 @@ func (m *terminal) takeBack(restore bool) {
 	}
 }
 
-// want lends the terminal to a process group that was stopped because it needs
-// it, now or when it is free.
-func (m *terminal) want(g *Group, pgid int) {
+// lendOrQueue lends the terminal to a process group that was stopped because it needs it:
+// now, or when the terminal is free.
+func (m *terminal) lendOrQueue(g *Group, pgid int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.file.Load() == nil {
 		return
 	}
 	for m.owner == nil && !m.foreground() {
-		// weft is a background job and shares the fate of one that reads: it is
-		// stopped until the user brings it to the foreground. Where nobody
-		// could do that, the kernel would hang up.
+		// As a background job that reads, weft is stopped until the user brings it to
+		// the foreground. If nobody can do that, the kernel would send SIGHUP.
 		if !stopSelf(0, syscall.SIGTTIN) {
 			g.hangUp(pgid)
 			return
@@ -155,8 +153,8 @@ func (m *terminal) want(g *Group, pgid int) {
 	}
 }
 
-// next gives the free terminal to who has waited longest; m.mu is held.
-func (m *terminal) next() {
+// lendNext lends the free terminal to the first in queue. The caller holds m.mu.
+func (m *terminal) lendNext() {
 	for m.owner == nil && len(m.queue) > 0 {
 		w := m.queue[0]
 		m.queue = m.queue[1:]
@@ -164,33 +162,33 @@ func (m *terminal) next() {
 		case w.ready != nil:
 			m.owner, m.pgid = w.g, m.own
 			close(w.ready)
-		case w.g.runs(w.pgid) && m.lend(w.g, w.pgid):
+		case w.g.contains(w.pgid) && m.lend(w.g, w.pgid):
 			w.g.resume(w.pgid)
 		}
 	}
 }
 
-// ended takes note of the end of p.
+// ended handles the end of p.
 func (m *terminal) ended(p *Process, s Status) {
 	if m.file.Load() == nil {
 		return
 	}
 	m.mu.Lock()
-	tell := false
+	interrupted := false
 	if m.owner == p.g && m.pgid == p.pgid {
 		if (s.Signal == syscall.SIGINT || s.Code == 128+int(syscall.SIGINT)) && !signal.Ignored(syscall.SIGINT) {
-			tell = p.g.tell(p)
+			interrupted = p.g.noteInterrupt(p)
 		}
-		if !p.g.runs(p.pgid) {
-			// A program that ended by itself may have meant its changes to
-			// the settings (stty), for the rest of its step.
+		if !p.g.contains(p.pgid) {
+			// A program that exits may mean its changes to the settings, as stty
+			// does, for the rest of the step.
 			m.takeBack(s.Signal != 0 || !p.g.terminal)
 		}
 	}
-	m.next()
+	m.lendNext()
 	m.mu.Unlock()
-	if tell && m.interrupted != nil {
-		// Before Wait returns: nothing more of its step may start.
+	if interrupted && m.interrupted != nil {
+		// Before Wait returns, so that the step starts nothing more.
 		p.g.Stop(ErrInterrupt, Ladder{Signal: syscall.SIGINT})
 		m.interrupted(s.Signal == syscall.SIGINT)
 	}
@@ -208,7 +206,7 @@ func (m *terminal) reclaim(g *Group) {
 	}
 }
 
-// closed forgets a group that is over and undoes its changes to the terminal.
+// closed removes a closed group and undoes its changes to the terminal.
 func (m *terminal) closed(g *Group) {
 	if m.file.Load() == nil {
 		return
@@ -222,12 +220,12 @@ func (m *terminal) closed(g *Group) {
 		}
 		m.saved, m.savedBy = nil, nil
 	}
-	m.next()
+	m.lendNext()
 }
 
-// Read makes weft itself the reader of the terminal, for g: programs of g that
-// run beside lose the foreground, and it waits for other owners. The returned
-// function ends it. If the group is stopped while waiting, it returns its cause.
+// Read lets weft itself read the terminal for g: it takes the foreground from programs of
+// g, and waits for other groups. The returned function ends that. If g is stopped while it
+// waits, Read returns the cause.
 func (g *Group) Read() (release func(), err error) {
 	m := &g.t.term
 	m.open(g.t)
@@ -254,9 +252,9 @@ func (g *Group) Read() (release func(), err error) {
 		defer m.mu.Unlock()
 		n := len(m.queue)
 		m.queue = slices.DeleteFunc(m.queue, func(w waiter) bool { return w.ready == ready })
-		if n == len(m.queue) { // it was given just now
+		if n == len(m.queue) { // it was lent just now
 			m.owner, m.pgid = nil, 0
-			m.next()
+			m.lendNext()
 		}
 		return nil, g.Refused()
 	}
@@ -264,13 +262,13 @@ func (g *Group) Read() (release func(), err error) {
 	return g.release, nil
 }
 
-// release ends weft's own reading for g.
+// release ends what Read has begun.
 func (g *Group) release() {
 	m := &g.t.term
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.owner == g && m.pgid == m.own {
 		m.owner, m.pgid = nil, 0
-		m.next()
+		m.lendNext()
 	}
 }

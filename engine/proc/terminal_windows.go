@@ -20,7 +20,7 @@ type terminal struct {
 
 func (m *terminal) open(*Table)            {}
 func (m *terminal) close()                 {}
-func (m *terminal) may(*Group) bool        { return false }
+func (m *terminal) canLend(*Group) bool    { return false }
 func (m *terminal) remember(*Group)        {}
 func (m *terminal) takeBack(bool)          {}
 func (m *terminal) ended(*Process, Status) {}

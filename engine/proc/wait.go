@@ -11,32 +11,32 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// ErrKeeperLost is why programs cannot be started, or how they end, when the
-// process that keeps them was killed.
+// ErrKeeperLost is the error of programs that cannot be started, or whose end is unknown,
+// because KEEPER was killed.
 var ErrKeeperLost = errors.New("the process that looks after running programs is gone (was " + keeper.Name + " killed?)")
 
 // Process is a started program. Wait must be called, once.
 type Process struct {
 	g    *Group
-	id   uint32 // in requests
+	id   uint32 // the program's number in requests
 	job  string
 	path string
 	dir  string
 
-	ready chan struct{} // closed when it is a program or cannot be; nil: nobody waits for that
-	over  chan struct{} // closed when it has ended, or could not be started
+	ready chan struct{} // closed when exec has succeeded or failed; nil if nobody waits for that
+	done  chan struct{} // closed when the program has ended, or could not be started
 
 	// guarded by g.mu
-	pid, pgid int  // 0 until they are known
-	told      bool // got the terminal's Ctrl-C
-	status    Status
-	err       error // why it is no program, or why nothing is known of it
+	pid, pgid   int  // 0 until they are known
+	interrupted bool // the terminal has sent it SIGINT
+	status      Status
+	err         error // why it was not started, or why its end is unknown
 }
 
 // Status is how a process ended.
 type Status struct {
 	Code   int            // the exit status, or 128 + Signal
-	Signal syscall.Signal // what killed it; 0: it exited
+	Signal syscall.Signal // that killed the process; 0 if it exited
 	Usage  Usage
 }
 
@@ -44,17 +44,17 @@ type Status struct {
 // where nobody reads what they write.
 const BrokenPipe = 128 + int(syscall.SIGPIPE)
 
-// Usage is what programs took of the machine, those that have ended.
+// Usage is the resources that ended programs have used.
 type Usage struct {
 	User, System time.Duration // processor time
-	MaxRSS       int64         // the most memory of any one of them, in bytes
+	MaxRSS       int64         // the largest resident set of one of them, in bytes
 }
 
-// Wait blocks until the process has ended and returns how, or why it could not
-// be started: see [Group.Start]. A process that was stopped because it wanted
-// the terminal gets it, as soon as that is free.
+// Wait waits until the process has ended and returns its status, or why it could not be
+// started: see [Group.Start]. A process that the kernel has stopped because it needs the
+// terminal gets it when that is free.
 func (p *Process) Wait() (Status, error) {
-	<-p.over
+	<-p.done
 	p.g.mu.Lock()
 	status, err := p.status, p.err
 	p.g.mu.Unlock()
@@ -65,42 +65,42 @@ func (p *Process) Wait() (Status, error) {
 	return status, nil
 }
 
-// started takes note that p is a program; p.g.mu is held.
+// started notes that p has become a program. The caller holds p.g.mu.
 func (p *Process) started(pid, pgid int) {
 	p.pid, p.pgid = pid, pgid
-	p.isReady()
+	p.setReady()
 }
 
-func (p *Process) isReady() {
+func (p *Process) setReady() {
 	if p.ready != nil {
 		close(p.ready)
 		p.ready = nil
 	}
 }
 
-// failed takes note of why p could not be started, or why nobody knows how it
-// ended; p.g.mu is held.
+// failed notes why p could not be started, or why its end is unknown. The caller holds
+// p.g.mu.
 func (p *Process) failed(err error) {
 	p.err = err
 	p.g.remove(p, false)
-	p.isReady()
-	close(p.over)
+	p.setReady()
+	close(p.done)
 }
 
-// ended takes note of p's end; left tells that its process group has members
-// that were not started on request. p.g.mu is held.
-func (p *Process) ended(pid, pgid int, s Status, left bool) {
+// ended notes the end of p. hasLeftovers says that its process group has members that weft
+// has not started. The caller holds p.g.mu.
+func (p *Process) ended(pid, pgid int, s Status, hasLeftovers bool) {
 	p.pid, p.pgid, p.status = pid, pgid, s
 	u := &p.g.usage
 	u.User += s.Usage.User
 	u.System += s.Usage.System
 	u.MaxRSS = max(u.MaxRSS, s.Usage.MaxRSS)
-	p.g.remove(p, left)
-	close(p.over)
+	p.g.remove(p, hasLeftovers)
+	close(p.done)
 }
 
-// startError names what could not be used, if err is an error number: the
-// directory, or else the file.
+// startError adds to an error number what it is about: the directory if that cannot be
+// used, or else the file.
 func (p *Process) startError(err error) error {
 	if _, ok := err.(syscall.Errno); !ok {
 		return err
@@ -117,7 +117,7 @@ func (p *Process) startError(err error) error {
 	return &fs.PathError{Op: "fork/exec", Path: p.path, Err: tooMany(err)}
 }
 
-// tooMany says more of the error that there are too many processes already.
+// tooMany explains the error that there are too many processes.
 func tooMany(err error) error {
 	if err == syscall.EAGAIN {
 		return fmt.Errorf("%w: no more processes and threads are allowed (ulimit -u)", syscall.EAGAIN)
