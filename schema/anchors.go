@@ -55,10 +55,10 @@ func aliases(n *yaml.Node, used map[string]bool) {
 	}
 }
 
-// anchorUses remembers by which alias a node of an anchor was reached last, so
-// that a problem with it can be told where the anchor is used. An anchor stands
-// before its aliases: once an alias of it was followed, its nodes are reached by
-// aliases alone. The zero value is ready.
+// anchorUses records which alias led to each node of an anchor last, so that a problem with
+// the node can be reported where the anchor is used. An anchor precedes its aliases: once
+// an alias has been followed, the nodes are reached through aliases only. The zero value is
+// ready to use.
 type anchorUses struct {
 	// inner has, for each node below an anchor that was followed, the innermost
 	// such anchor.
@@ -73,7 +73,7 @@ type use struct {
 	n     int
 }
 
-// follow notes that alias is about to be followed.
+// follow records that alias is about to be followed.
 func (u *anchorUses) follow(alias *yaml.Node) {
 	t := alias.Alias
 	if u.last == nil {
@@ -86,8 +86,7 @@ func (u *anchorUses) follow(alias *yaml.Node) {
 	u.last[t] = use{alias, u.n}
 }
 
-// mark makes t the anchor of what is below n, except of what is below an anchor
-// inside t.
+// mark makes t the anchor of every node below n that is not below an inner anchor.
 func (u *anchorUses) mark(t, n *yaml.Node) {
 	for _, c := range n.Content {
 		if u.inner[c] == u.inner[t] {

@@ -12,14 +12,13 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Check reports what can be known to be wrong without running anything, beyond
-// what [Load] has reported: calls of tasks that are not there, needs that form
-// a cycle, settings that no task could run with, scripts that are no shell
-// language, wildcards that are never reached and sources without a file; and,
-// as warnings, what only may be wrong. Names and texts that are templates are
-// passed over.
+// Check reports what is wrong with a workflow, as far as that can be known without running
+// anything and beyond what [Load] has reported: calls of tasks that do not exist, needs
+// that form a cycle, invalid settings, scripts that cannot be parsed, wildcards that are
+// never reached, and sources without a file. What may be right after all is a warning.
+// Names and texts that are templates are not checked.
 func Check(w *Workflow) diag.List {
-	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}, told: map[problem]bool{}}
+	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}, reported: map[problem]bool{}}
 	for _, d := range w.shadowed {
 		c.list.Add(d)
 	}
@@ -41,24 +40,24 @@ type checker struct {
 	w      *Workflow
 	list   diag.List
 	parser *syntax.Parser
-	// suggested counts the suggestions that were looked for.
+	// suggested counts the searches for a suggestion.
 	suggested int
-	// parsed are the scripts that were looked at: a file that is included twice
-	// has each of its own twice.
-	parsed map[Text]bool
-	told   map[problem]bool
+	// parsed are the scripts that were checked: a file that is included twice has each of
+	// its scripts twice.
+	parsed   map[Text]bool
+	reported map[problem]bool
 }
 
-// problem is a problem at its place, without the name of its task: a file that is
-// included twice has each of its own twice.
+// problem is a problem and its place, without the name of its task: a file that is included
+// twice has each of its problems twice.
 type problem struct {
 	pos  diag.Pos
 	kind diag.Kind
 	what string
 }
 
-// maxSuggested bounds how many of the missing tasks get a suggestion: each is
-// looked for among all names.
+// maxSuggested bounds how many missing tasks get a suggestion: each search goes through all
+// names.
 const maxSuggested = 100
 
 func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix string) {
@@ -71,10 +70,10 @@ func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix
 	if k == diag.MissingTask {
 		p.what = "" // the name has the namespace of the include
 	}
-	if c.told[p] {
+	if c.reported[p] {
 		return
 	}
-	c.told[p] = true
+	c.reported[p] = true
 	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
 }
 
@@ -132,7 +131,7 @@ func (c *checker) settings(pos diag.Pos, about string, run, method Text) {
 	}
 }
 
-// called reports the name of a task that is not there, which t needs, calls or reads.
+// called reports a name of a task that does not exist; t needs, calls or reads that task.
 func (c *checker) called(t *Task, name Text) {
 	if isTemplate(name.S) {
 		return
@@ -153,7 +152,7 @@ func (c *checker) called(t *Task, name Text) {
 	}
 }
 
-// script reports a text that is no shell language.
+// script reports a script that cannot be parsed.
 func (c *checker) script(p Place, text Text) {
 	if text.S == "" || isTemplate(text.S) || c.parsed[text] {
 		return
@@ -172,8 +171,8 @@ func (c *checker) script(p Place, text Text) {
 	}
 }
 
-// cutByComma reports whether a script has a quote without an end since it stands
-// between the brackets of a list, and a comma inside its quotes ended it.
+// cutByComma reports whether a script lacks its closing quote because it stands in a list
+// in brackets, where a comma inside the quotes ended it.
 func cutByComma(text Text, err error) bool {
 	var bad syntax.ParseError
 	if !text.Pos.IsValid() || !errors.As(err, &bad) || !bad.Incomplete {
@@ -186,8 +185,8 @@ func cutByComma(text Text, err error) bool {
 	return found && strings.Contains(before, "[") && strings.HasPrefix(strings.TrimLeft(after, " "), ",")
 }
 
-// wildcards reports tasks that no call can reach, since an earlier wildcard
-// matches all that theirs does.
+// wildcards reports tasks that no call can reach, because an earlier wildcard matches every
+// name that theirs does.
 func (c *checker) wildcards() {
 	ps := c.w.patterns()
 	prefixes := make([]string, len(ps))

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// commandForm is a command while it is read: which of its keys were given
-// decides only at the end what it is.
+// commandForm is a command while it is being read. Which keys were given decides, at the
+// end, what kind of command it is.
 type commandForm struct {
 	Command
 	cmd, task Text
@@ -19,10 +19,10 @@ type commandForm struct {
 	given     [8]bool // which of the keys that say what to do were given and are not null
 	groups    [givenMerge + 1]*yaml.Node
 	inner     deferForm
-	broken    bool // a problem has been reported that hides what it does
+	broken    bool // a problem that was reported hides what it does
 }
 
-// deferForm is the map form of defer.
+// deferForm is a defer that is a map, while it is being read.
 type deferForm struct {
 	task   Text
 	vars   Vars
@@ -40,10 +40,10 @@ const (
 	givenMerge
 )
 
-// doing are the keys that say what a command does, by the numbers above.
+// doing are the keys that say what a command does, by the constants above.
 var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge"}
 
-// grouping are the kinds that the last of these keys make.
+// grouping are the kinds of command that keys with members make.
 var grouping = map[int]CommandKind{givenPipe: Pipe, givenParallel: Parallel, givenTee: Tee, givenMerge: Merge}
 
 var commandKeys = []key[commandForm]{
@@ -133,7 +133,7 @@ func (d *decoder) readDefer(n *yaml.Node, c *commandForm) {
 	}
 }
 
-// commandList reads cmds. Entries that are nothing are left out.
+// commandList reads cmds. Empty entries are left out.
 func (d *decoder) commandList(n *yaml.Node) []Command {
 	items := d.items(n, "commands")
 	if len(items) == 0 {
@@ -153,8 +153,8 @@ func (d *decoder) commandList(n *yaml.Node) []Command {
 	return cs[:used:used]
 }
 
-// command reads one command; it returns false, having left c alone, when there
-// is nothing to run.
+// command reads one command. It returns false, and does not change c, when there is nothing
+// to run.
 func (d *decoder) command(n *yaml.Node, c *Command) bool {
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -162,7 +162,7 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 			return false
 		}
 		if fixed, ok := noSpace(n.Value, commandNames); ok && n.Style == 0 {
-			d.doubt(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
+			d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
 		}
 		c.Pos, c.Text, c.CommandOptions = d.pos(n), d.text(n), &noCommandOptions
 		return true
@@ -174,7 +174,7 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 }
 
 func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
-	if d.commandInMap(n) || d.strangeCommand(n) {
+	if d.commandInMap(n) || d.onlyUnknownKey(n) {
 		return false
 	}
 	var f commandForm
@@ -230,8 +230,8 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 
 const giveOne = "give one of cmd, task, exec, pipe, parallel and defer"
 
-// strangeCommand tells of a map whose only key is none of a command.
-func (d *decoder) strangeCommand(n *yaml.Node) bool {
+// onlyUnknownKey reports a map whose only key is not one of a command.
+func (d *decoder) onlyUnknownKey(n *yaml.Node) bool {
 	if len(n.Content) != 2 {
 		return false
 	}
@@ -251,8 +251,8 @@ func (d *decoder) strangeCommand(n *yaml.Node) bool {
 	return true
 }
 
-// commandInMap tells of a command that YAML takes for a map, since it holds ": " or
-// begins with a brace.
+// commandInMap reports a command that YAML reads as a map, because it holds ": " or begins
+// with a brace.
 func (d *decoder) commandInMap(n *yaml.Node) bool {
 	if len(n.Content) != 2 {
 		return false

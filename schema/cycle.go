@@ -14,8 +14,8 @@ type need struct {
 	loop *For // nil: there is none
 }
 
-// cycles reports dependencies that lead back to their own task. One cycle is
-// shown for each knot of tasks.
+// cycles reports dependencies that lead back to their own task. Of tasks that are in
+// several cycles, one cycle is reported.
 func (c *checker) cycles() {
 	const (
 		unseen = iota

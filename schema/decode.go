@@ -33,28 +33,28 @@ const (
 type decoder struct {
 	file *diag.File
 	list diag.List
-	// doubts are what works, but hardly as it was meant, for Check.
-	doubts  []*diag.Diagnostic
-	secrets bool // a variable is secret
+	// suspicious are warnings for Check: what works, but probably not as it was intended.
+	suspicious []*diag.Diagnostic
+	secrets    bool // a variable is secret
 	// anchorKeys are the keys of the root that are there for their anchors.
 	anchorKeys map[string]bool
 
 	subject string // name of the task that is read, for messages
 	key     string // key that is read, for messages
 
-	// unquoted are the templates without quotes that were told, by the map that YAML
-	// takes each for and by what stands in its place.
+	// unquoted are the templates without quotes that were reported, by the map that YAML
+	// reads and by the text that replaces it.
 	unquoted map[*yaml.Node]*yaml.Node
 
-	unknown map[*yaml.Node]bool // keys that were told to be unknown
+	unknown map[*yaml.Node]bool // unknown keys that were reported
 
-	bangs   bool // see hasTag
+	tags    bool // see hasTag
 	depth   int
 	aliased bool
 	uses    anchorUses
 	budget  int  // nodes that may still be visited once an alias was followed: those of aliases grow exponentially
-	grown   int  // bytes that were made and not announced yet, about
-	stopped bool // an error makes going on pointless
+	grown   int  // bytes that were decoded and not yet counted by package limit, roughly
+	stopped bool // decoding was given up after an error
 
 	tasks    slab[Task]
 	commands slab[Command]
@@ -67,7 +67,7 @@ func (d *decoder) pos(n *yaml.Node) diag.Pos {
 
 func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
 	if d.unquoted[n] != nil {
-		return // it has been told
+		return // it has been reported
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix}
 	if n.Kind == yaml.ScalarNode && n.Style == 0 {
@@ -81,12 +81,12 @@ func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
 	d.list.Add(p)
 }
 
-// failAt is fail for what stands at a position that is known.
+// failAt reports a problem at a position.
 func (d *decoder) failAt(pos diag.Pos, fix, format string, args ...any) {
 	d.list.Add(&diag.Diagnostic{Pos: pos, Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// about begins a message about something inside a task.
+// about returns the beginning of a message about something inside a task.
 func (d *decoder) about() string {
 	if d.subject == "" {
 		return ""
@@ -98,7 +98,7 @@ func (d *decoder) wrongType(n *yaml.Node, want string) {
 	d.fail(n, "", "%s: expected %s, found %s", d.key, want, describe(n))
 }
 
-// describe names what a node holds.
+// describe returns what a node holds, for messages.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -121,8 +121,8 @@ func describe(n *yaml.Node) string {
 	return fmt.Sprintf("the text %q", v)
 }
 
-// enter counts a step down; it returns false, after reporting once, when the
-// file is nested too deeply or its aliases grow beyond all measure.
+// enter counts one more level of nesting. It returns false, and reports that once, when the
+// file is nested too deeply or its aliases expand to too much.
 func (d *decoder) enter(n *yaml.Node) bool {
 	if d.stopped {
 		return false
@@ -137,7 +137,8 @@ func (d *decoder) enter(n *yaml.Node) bool {
 
 func (d *decoder) leave() { d.depth-- }
 
-// grow counts about how many bytes n is decoded to, and stops where that is too much.
+// grow counts roughly how many bytes n is decoded to, and stops decoding when that is too
+// much.
 func (d *decoder) grow(n *yaml.Node, bytes int) {
 	const often = 1 << 20
 	if d.grown += bytes; d.grown < often {

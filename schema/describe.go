@@ -8,7 +8,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Files are the paths of all files of this machine that the workflow was read from.
+// Files returns the paths of all files of this machine that the workflow was read from.
 func (w *Workflow) Files() []string {
 	var all []string
 	seen := map[*diag.File]bool{}
@@ -25,7 +25,7 @@ func (w *Workflow) Files() []string {
 	return all
 }
 
-// Names are the tasks that t names: those it needs, calls or reads.
+// Names returns the names of the tasks that t needs, calls or reads.
 func Names(t *Task) (names []string) {
 	EachText(t, func(p Place, name Text) {
 		if p.Kind() == TaskName {
@@ -35,8 +35,8 @@ func Names(t *Task) (names []string) {
 	return names
 }
 
-// Describe is all that a task says, and its files for it, wherever it stands in them:
-// equal texts mean equal tasks.
+// Describe returns everything that a task says, and that the workflow says for it, as a
+// text without positions: equal texts mean equal tasks.
 func Describe(w *Workflow, t *Task) string {
 	var b strings.Builder
 	describeValue(&b, reflect.ValueOf(*t))

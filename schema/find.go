@@ -74,8 +74,8 @@ func findFile(path string) (string, error) {
 	return findIn(path)
 }
 
-// findIn looks for a Taskfile in dir. The first name that exists counts, also
-// when it is no file: reading it says so.
+// findIn looks for a Taskfile in dir. The first name that exists is taken, even if it is
+// not a file: reading it will fail.
 func findIn(dir string) (string, error) {
 	err := fs.ErrNotExist
 	for _, name := range candidates {
@@ -104,8 +104,8 @@ func findUpwards(dir string) (string, error) {
 	return "", fs.ErrNotExist
 }
 
-// Upwards goes through dir, an absolute path, and its parents, as long as they have one
-// owner: what stands above is another user's affair.
+// Upwards yields dir, an absolute path, and its parents, as long as they have the same
+// owner: what is above belongs to another user.
 func Upwards(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		owner, known := ownerOf(dir)
@@ -130,7 +130,7 @@ func notFound(uri, hint string, err error) *diag.Diagnostic {
 	return d
 }
 
-// errLarge is a file of which no more is read.
+// errLarge tells that a file is too large to be read.
 var errLarge = limit.Bytes("the file", limit.File)
 
 // readSource returns the content of the file at path, or errLarge.
@@ -163,10 +163,10 @@ func readSource(path string, stdin io.Reader) (string, error) {
 	return b.String(), err
 }
 
-// errDevice is the answer to a Taskfile that is a device, which may have no end.
+// errDevice tells that a Taskfile is a device, which may have no end.
 var errDevice = errors.New("it is a device")
 
-// isNullDevice reports whether st is the file that is always empty.
+// isNullDevice reports whether st is the null device, which is always empty.
 func isNullDevice(st fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return err == nil && os.SameFile(st, null)

@@ -6,7 +6,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// What decides, beside the method, whether a task is up to date.
+// The rules that say, together with the method, when a task is up to date.
 const (
 	// FingerprintFull is everything a task's result depends on: commands,
 	// variables, environment, paths and content of sources, what was generated.

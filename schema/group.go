@@ -30,14 +30,13 @@ func (d *decoder) argv(n *yaml.Node) []Text {
 	return argv
 }
 
-// CommandLine is how the words of an Exec are shown: as a shell would have to be
-// told.
+// CommandLine returns the words of an Exec as they are shown: quoted as for a shell.
 func CommandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, w := range argv {
 		words[i] = w
 		if isTemplate(w) {
-			continue // what it comes to is not known
+			continue // its value is not known
 		}
 		q, err := syntax.Quote(w, syntax.LangPOSIX)
 		if err != nil { // control characters
@@ -66,7 +65,8 @@ func groupLine(kind CommandKind, members []Command) string {
 	return GroupLine(kind, words)
 }
 
-// GroupLine is how a group of commands is shown, made of how its members are.
+// GroupLine returns a group of commands as it is shown; words are its members as they are
+// shown.
 func GroupLine(kind CommandKind, words []string) string {
 	switch kind {
 	case Pipe:
@@ -109,8 +109,8 @@ func (d *decoder) members(n *yaml.Node, c *commandForm, given int) {
 	}
 }
 
-// onlyOne reports a command that says more than one thing to do. That cmd, task
-// and defer stand beside each other has always been allowed.
+// onlyOne reports a command with more than one thing to do. The format has always allowed
+// cmd, task and defer beside each other.
 func (d *decoder) onlyOne(n *yaml.Node, f *commandForm) {
 	var given []string
 	for i, name := range doing {
@@ -126,7 +126,7 @@ func (d *decoder) onlyOne(n *yaml.Node, f *commandForm) {
 	}
 }
 
-// placed reports members that stand where they mean nothing.
+// placed reports members in places where they have no meaning.
 func (d *decoder) placed(n *yaml.Node, c *Command) {
 	for i := range c.Members {
 		m := &c.Members[i]

@@ -138,8 +138,7 @@ func newLoader(ctx context.Context, o LoadOptions) *loader {
 
 func (l *loader) failed() bool { return l.list.Err() != nil }
 
-// show is a path as the user likes to see it: relative below the working
-// directory.
+// show returns a path as messages show it: relative if it is below the working directory.
 func (l *loader) show(path string) string {
 	if rel, err := filepath.Rel(l.cwd, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
 		return rel
@@ -187,9 +186,8 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	return doc
 }
 
-// includeCycle tells of files that include one another in a circle, and begins
-// and ends with the same. The two that are named are the first, as by the
-// reference.
+// includeCycle reports files that include each other in a circle; the first and the last of
+// them are the same. The message names the first two, as the reference does.
 func includeCycle(pos diag.Pos, circle []string) *diag.Diagnostic {
 	return &diag.Diagnostic{Pos: pos, Kind: diag.IncludeCycle,
 		What: fmt.Sprintf("include cycle detected between %s <--> %s", circle[0], circle[1]), Fix: "remove one of the includes"}
@@ -243,11 +241,11 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// decodeFile decodes the content of one file. It never returns nil; a file
-// with errors gives what could be understood of it.
+// decodeFile decodes the content of one file. It never returns nil: of a file with errors
+// it returns what could be read.
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
-	d := &decoder{file: file, bangs: hasTag(file.Source), budget: limit.Nodes}
+	d := &decoder{file: file, tags: hasTag(file.Source), budget: limit.Nodes}
 	if len(file.Source) < parallelFrom || !d.readParallel(doc, chunkSize) {
 		root, problem := parseYAML(file)
 		switch {
@@ -259,13 +257,13 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 		}
 	}
 	doc.uniqueTasks()
-	doc.shadowed = append(doc.shadowed, d.doubts...)
+	doc.shadowed = append(doc.shadowed, d.suspicious...)
 	doc.secrets = d.secrets
 	return doc, inOrder(d.list)
 }
 
-// isEmptyDocument reports whether a file holds nothing but null, as one does that
-// is only "---".
+// isEmptyDocument reports whether a file holds nothing but null, as does one that consists
+// of "---".
 func isEmptyDocument(n *yaml.Node) bool {
 	switch n.Value {
 	case "", "~", "null", "Null", "NULL":

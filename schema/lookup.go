@@ -9,7 +9,7 @@ import (
 	"github.com/sajari/fuzzy"
 )
 
-// NotFoundError is a call of a task that is not there.
+// NotFoundError reports a call of a task that does not exist.
 type NotFoundError struct {
 	Name       string
 	Suggestion string // a task of a similar name, or ""
@@ -23,7 +23,7 @@ func (e *NotFoundError) Error() string {
 	return s
 }
 
-// AmbiguousError is a call by an alias that several tasks have.
+// AmbiguousError reports a call by an alias that several tasks have.
 type AmbiguousError struct {
 	Name  string
 	Tasks []string // full names, in order of definition
@@ -102,9 +102,9 @@ func (w *Workflow) patterns() []pattern {
 	return w.lookup.patterns
 }
 
-// add reads name as a regular expression in which each star stands for any
-// text. That the rest of it is not quoted is how the format has always been;
-// it is where the name would be no regular expression.
+// add compiles name to a regular expression in which each star matches any text. The rest
+// of the name is a regular expression, too, as the format has always had it, unless it is
+// not a valid one.
 func (l *lookup) add(t *Task, name string) {
 	if !strings.Contains(name, "*") {
 		return
@@ -116,8 +116,8 @@ func (l *lookup) add(t *Task, name string) {
 	l.patterns = append(l.patterns, pattern{t, name, re})
 }
 
-// maxModel is how many names a suggestion is found among by the model of the
-// reference; it takes 60 µs for each.
+// maxModel is the largest number of names among which a suggestion is found by the model
+// that the reference uses, which takes 60 µs for each name.
 const maxModel = 1_000
 
 // Suggest returns the name or alias nearest to name among the tasks that can

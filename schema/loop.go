@@ -6,7 +6,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// forForm is a loop while it is read.
+// forForm is a loop while it is being read.
 type forForm struct {
 	For
 	hasVar, hasMatrix bool

@@ -113,8 +113,8 @@ func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *
 	})
 }
 
-// unknownKey warns of a key that means nothing. Keys that begin with "x-" are
-// for whoever writes the file: a place for anchors.
+// unknownKey warns of a key that is not in the table. Keys that begin with "x-" belong to
+// the author of the file: they are a place for anchors.
 func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
 	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] || d.list.Full() {
 		return
@@ -128,7 +128,7 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 		return
 	}
 	if d.unknown[k] {
-		return // it came through another alias before
+		return // it was reported when another alias led to it
 	}
 	if d.unknown == nil {
 		d.unknown = map[*yaml.Node]bool{}
@@ -145,7 +145,7 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 	}
 	best := closest(k.Value, names)
 	if best == "" {
-		// Only where it is a key: dir is none of a dependency.
+		// Only where it is a key: a dependency has no dir.
 		meant := synonym(k.Value)
 		names(func(name string) {
 			if name == meant {
@@ -162,10 +162,10 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 	d.list.Add(w)
 }
 
-// repeats notes that the name of k, in the map that is the value of key, stands
-// there a second time: the reference takes the last one without a word.
+// repeats warns that the name of k occurs a second time in the map that is the value of
+// key: the reference silently takes the last one.
 func (d *decoder) repeats(k *yaml.Node, key string, first diag.Pos) {
-	d.doubts = append(d.doubts, &diag.Diagnostic{
+	d.suspicious = append(d.suspicious, &diag.Diagnostic{
 		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.Suspicious,
 		What: fmt.Sprintf("%s%s: %q is defined again", d.about(), key, k.Value),
 		Why:  fmt.Sprintf("the one in line %d is never used", first.Line),

@@ -23,13 +23,13 @@ const maxTasks = 1_000_000
 // mergeAll adds every file to those that include it.
 func (l *loader) mergeAll() {
 	at := make(map[*document]int, len(l.order))
-	total := make(map[*document]int, len(l.order)) // tasks once it is merged
-	left := make(map[*document]int, len(l.order))  // includes that are still to add it
+	total := make(map[*document]int, len(l.order))   // tasks once it is merged
+	pending := make(map[*document]int, len(l.order)) // includes that are still to add it
 	for i, doc := range l.order {
 		doc.includes = slices.DeleteFunc(doc.includes, func(e *includeEntry) bool { return e.doc == nil })
 		at[doc], total[doc] = i, len(doc.tasks)
 		for _, e := range doc.includes {
-			left[e.doc]++
+			pending[e.doc]++
 			if total[doc] += total[e.doc]; total[doc] > maxTasks {
 				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
 					Fix: "include fewer files that include each other several times"})
@@ -46,14 +46,14 @@ func (l *loader) mergeAll() {
 				return
 			}
 			doc.add(e, &l.list)
-			if left[e.doc]--; left[e.doc] == 0 {
-				e.doc.tasks, e.doc.byName = nil, nil // in a chain, those of all files together would be too many
+			if pending[e.doc]--; pending[e.doc] == 0 {
+				e.doc.tasks, e.doc.byName = nil, nil // in a chain of includes, the tasks of all files together would be too many
 			}
 		}
 	}
 }
 
-// size is about how many bytes the tasks of e take, once they are added.
+// size returns roughly how many bytes the tasks of e take when they are added.
 func (e *includeEntry) size() (n int64) {
 	for _, t := range e.doc.tasks {
 		n += 512 + 2*int64(len(e.name)+len(t.Name))
@@ -166,7 +166,8 @@ func (a *adder) inherit(t *Task) {
 	t.Include = a.gives[t.Include]
 }
 
-// include is what tasks have that had what inner includes gave them, if any.
+// include returns what tasks get that have already got something from inner includes; nil
+// means that they have not.
 func (a *adder) include(had *Include) *Include {
 	n := &Include{}
 	if had != nil {
@@ -188,8 +189,8 @@ func (a *adder) include(had *Include) *Include {
 	return n
 }
 
-// joinDir is a task's directory below that of its include, unless it is
-// absolute or says itself where it is.
+// joinDir returns a task's directory, below that of its include unless it is absolute or a
+// template that names a directory.
 func joinDir(base string, dir Text) Text {
 	for _, name := range [...]string{".ROOT_DIR", ".TASKFILE_DIR", ".USER_WORKING_DIR"} {
 		if strings.Contains(dir.S, name) {

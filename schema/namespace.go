@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// rename puts t and all it names below the namespace.
+// rename puts the names of t, and of all tasks that t names, into the namespace of the
+// include.
 func (a *adder) rename(t *Task) {
 	if a.e.flatten {
 		return
@@ -39,7 +40,7 @@ func (a *adder) rename(t *Task) {
 	}
 }
 
-// below puts a name into a namespace; a leading colon is used up instead.
+// below puts a name into a namespace. A name with a leading colon only loses the colon.
 func below(ns, name string) string {
 	if outer, ok := strings.CutPrefix(name, ":"); ok {
 		return outer
@@ -47,8 +48,8 @@ func below(ns, name string) string {
 	return ns + ":" + name
 }
 
-// ownCopy returns a task that can be renamed without t being renamed. What
-// renaming does not change, the two share.
+// ownCopy returns a copy of t that can be renamed on its own. The two share what renaming
+// does not change.
 func ownCopy(t *Task) *Task {
 	n := new(Task)
 	*n = *t

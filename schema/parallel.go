@@ -22,10 +22,10 @@ const (
 
 // chunk is what was decoded of some tasks of a file.
 type chunk struct {
-	tasks   []*Task
-	list    diag.List
-	doubts  []*diag.Diagnostic
-	secrets bool
+	tasks      []*Task
+	list       diag.List
+	suspicious []*diag.Diagnostic
+	secrets    bool
 }
 
 // readParallel reads the file into doc in chunks of at least size bytes. It
@@ -51,7 +51,7 @@ func (d *decoder) readParallel(doc *document, size int) bool {
 		c := &chunks[i]
 		doc.tasks = append(doc.tasks, c.tasks...)
 		d.list.Append(c.list)
-		d.doubts = append(d.doubts, c.doubts...)
+		d.suspicious = append(d.suspicious, c.suspicious...)
 		d.secrets = d.secrets || c.secrets
 	}
 	if err := parts.Err(); err != nil {
@@ -93,14 +93,14 @@ type chunkReader struct {
 	tasks    slab[Task]
 	commands slab[Command]
 	grown    int  // see decoder
-	stopped  bool // going on is pointless
+	stopped  bool // decoding was given up after an error
 }
 
 // decode decodes the tasks of n, a chunk of the file of d.
 func (r *chunkReader) decode(of *decoder, n *yaml.Node) chunk {
-	d := decoder{file: of.file, bangs: of.bangs, budget: limit.Nodes, grown: r.grown, tasks: r.tasks, commands: r.commands}
+	d := decoder{file: of.file, tags: of.tags, budget: limit.Nodes, grown: r.grown, tasks: r.tasks, commands: r.commands}
 	var doc document
 	d.readTasks(n, &doc)
 	r.tasks, r.commands, r.grown, r.stopped = d.tasks, d.commands, d.grown, d.stopped
-	return chunk{tasks: doc.tasks, list: d.list, doubts: d.doubts, secrets: d.secrets}
+	return chunk{tasks: doc.tasks, list: d.list, suspicious: d.suspicious, secrets: d.secrets}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// Stop is how the programs of a command are told to end. The zero value leaves
-// it to the reason for stopping them.
+// Stop says how the programs of a command are stopped. The zero value leaves that to the
+// reason for stopping them.
 type Stop struct {
 	Signal syscall.Signal // first; 0: that of the reason, SIGTERM mostly
 	Grace  time.Duration  // until they are killed; 0: that of the reason
@@ -40,9 +40,10 @@ func (l Leftover) String() string { return leftoverNames[l] }
 type Processes struct {
 	Stop     Stop
 	Leftover Leftover
-	// Signals that are handed on: what weft was sent, and what the programs get.
+	// Signals are forwarded: from the signal that weft gets to the one that the programs
+	// get.
 	Signals map[syscall.Signal]syscall.Signal
-	// The keys were given, so they beat those of the task.
+	// The keys were given, so they override those of the task.
 	HasStop, HasLeftover, HasSignals bool
 
 	Shell          *Interpreter // nil: that of the file
@@ -88,9 +89,9 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 	return p
 }
 
-// ProcessesOfMember returns what holds for the processes of c, a member of a group.
-// What the task and the group say of streams, of accepted statuses and of trying again
-// is said of the group as a whole.
+// ProcessesOfMember returns what holds for the processes of c, a member of a group. What
+// the task and the group say about streams, accepted statuses and retries holds for the
+// group as a whole, not for each member.
 func (t *Task) ProcessesOfMember(group, c *Command) Processes {
 	whole := t.ProcessesOf(group)
 	p := (&Task{TaskOptions: &TaskOptions{Processes: &whole}}).ProcessesOf(c)
@@ -102,7 +103,7 @@ func (t *Task) ProcessesOfMember(group, c *Command) Processes {
 	return p
 }
 
-// override sets a value to that of the level below, where that says one.
+// override sets value to that of an inner level, unless it is unset there.
 func override[T comparable](value *T, level T) {
 	var unset T
 	if level != unset {
@@ -164,7 +165,7 @@ func (d *decoder) leftover(n *yaml.Node, to **Processes) {
 	d.fail(n, "use auto, kill, wait or keep", "invalid leftover %q", t.S)
 }
 
-// readSignals reads `signals`: a name, several, or a map of what is sent on.
+// readSignals reads `signals`: a name, a list of names, or a map.
 func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 	if isNull(n) {
 		return
@@ -174,38 +175,38 @@ func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 	switch n.Kind {
 	case yaml.MappingNode:
 		d.eachPair(n, "signals", func(k, v *yaml.Node) {
-			if from, to := d.passed(k), d.passable(v); from != 0 && to != 0 {
+			if from, to := d.forwardedSignal(k), d.receivableSignal(v); from != 0 && to != 0 {
 				p.Signals[from] = to
 			}
 		})
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
-			if s := d.passed(item); s != 0 {
+			if s := d.forwardedSignal(item); s != 0 {
 				p.Signals[s] = s
 			}
 		}
 	default:
-		if s := d.passed(n); s != 0 {
+		if s := d.forwardedSignal(n); s != 0 {
 			p.Signals[s] = s
 		}
 	}
 }
 
-// passed reads the name of a signal that is handed on.
-func (d *decoder) passed(n *yaml.Node) syscall.Signal {
+// forwardedSignal reads the name of a signal that weft forwards.
+func (d *decoder) forwardedSignal(n *yaml.Node) syscall.Signal {
 	switch name := signalName(d.text(n).S); name {
 	case "HUP", "USR1", "USR2":
-		return passable[name]
+		return receivable[name]
 	default:
 		d.fail(n, "use HUP, USR1 or USR2; other signals stop the run", "%s", fmt.Sprintf("signal %q is not handed on", name))
 		return 0
 	}
 }
 
-// passable reads the name of a signal that programs can get instead.
-func (d *decoder) passable(n *yaml.Node) syscall.Signal {
+// receivableSignal reads the name of a signal that programs can get instead.
+func (d *decoder) receivableSignal(n *yaml.Node) syscall.Signal {
 	name := signalName(d.text(n).S)
-	sig, ok := passable[name]
+	sig, ok := receivable[name]
 	if !ok {
 		d.fail(n, "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "%s", fmt.Sprintf("no signal %q", name))
 	}
@@ -222,7 +223,7 @@ func processes(to **Processes) *Processes {
 	return *to
 }
 
-// signals are the ones that a program can be told to end by.
+// signals are those that can stop a program.
 var signals = map[string]syscall.Signal{
 	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
 }

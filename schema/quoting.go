@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// Texts without quotes are what people get wrong in YAML: those that begin with a
-// letter that means something else, or hold ": ". What follows finds them in the
-// line of a problem, so that it can be told for what it is, with the line as it
-// must be written.
+// What people get wrong in YAML are texts without quotes that begin with a character that
+// means something else, or hold ": ". The functions below find such a text in the line of a
+// problem, so that the message can say what is wrong, with the line as it must be written.
 
-// mistake is a text that YAML does not take for what it was meant to be.
+// mistake is a text that YAML does not read as it was intended.
 type mistake struct {
 	column int    // in bytes, from 1
 	what   string // `a text that begins with "*" must be quoted`
@@ -21,7 +20,7 @@ type mistake struct {
 
 func (m *mistake) fix() string { return "write " + strings.TrimLeft(m.line, " ") }
 
-// meaning tells what YAML takes a text for that begins with a character.
+// meaning says what YAML takes a text for, by the character that it begins with.
 var meaning = map[byte]string{
 	'{': "a map", '[': "a list", '*': "an alias", '&': "an anchor", '!': "a tag", '|': "the beginning of a block", '>': "the beginning of a block",
 	'%': "a directive", '@': "a reserved character", '`': "a reserved character",
@@ -115,8 +114,8 @@ func mistakeIn(line string) *mistake {
 	return nil
 }
 
-// valueOf returns the value that begins on a line, behind its dashes and its key,
-// and where it is.
+// valueOf returns the value that begins on a line, after its dashes and its key, and its
+// offset.
 func valueOf(line string) (start int, value string) {
 	rest := strings.TrimLeft(line, " ")
 	item := false
@@ -145,7 +144,7 @@ func plainKey(s string) bool {
 	return s != "" && meaning[s[0]] == "" && !strings.ContainsAny(s, " \t'\"{}[],#")
 }
 
-// isKeyOfItem reports whether a map that is an item of a list may have the key.
+// isKeyOfItem reports whether some list has maps with that key as items.
 func isKeyOfItem(key string) bool {
 	return slices.Contains(commandNames, key) || key == "sh" || key == "msg" || key == "name" || key == "exclude"
 }
@@ -179,9 +178,9 @@ func badEscape(s string) int {
 	return -1
 }
 
-// fixFlow returns a list or map in brackets with the texts quoted that must be,
-// what stands behind it, and the first text that had to be quoted. What has no end
-// is returned as rest.
+// fixFlow quotes the texts in a list or map in brackets that need quotes. It returns the
+// result, what follows the closing bracket, and the first text that needed quotes. A list
+// or map without an end is returned as rest.
 func fixFlow(s string) (fixed, rest, bad string) {
 	var b strings.Builder
 	closing := byte(']')
@@ -253,8 +252,8 @@ func fixFlow(s string) (fixed, rest, bad string) {
 	return b.String(), "", ""
 }
 
-// plainEnd returns how long the text without quotes is that s begins with, in
-// brackets that end with closing. Templates are a part of it.
+// plainEnd returns the length of the text without quotes that s begins with, inside
+// brackets that end with closing. Templates are part of the text.
 func plainEnd(s string, closing byte) int {
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -271,7 +270,7 @@ func plainEnd(s string, closing byte) int {
 	return len(s)
 }
 
-// curly reports whether text stands in quotes that are none to YAML.
+// curly reports whether text stands in typographic quotes, which mean nothing to YAML.
 func curly(text string) bool {
 	for _, pair := range [...][2]string{{"“", "”"}, {"‘", "’"}, {"„", "“"}, {"”", "”"}, {"’", "’"}, {"«", "»"}} {
 		if strings.HasPrefix(text, pair[0]) && strings.HasSuffix(text, pair[1]) {

@@ -8,7 +8,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// TestNames: the names that mistakes are told by are those of the tables.
+// TestNames: the lists of names are those of the tables.
 func TestNames(t *testing.T) {
 	var commands, tasks []string
 	for i := range commandKeys {

@@ -133,13 +133,13 @@ func (d *decoder) fraction(n *yaml.Node) float64 {
 	return v
 }
 
-// Again reports whether a failure is tried again: by its exit status, its
-// signal, if it is one, and whether it took too long.
-func (r *Retry) Again(code int, sig syscall.Signal, late bool) bool {
+// Covers reports whether a command is tried again after a failure with that exit status, by
+// that signal if it is not 0, or because it took too long.
+func (r *Retry) Covers(code int, sig syscall.Signal, timedOut bool) bool {
 	if r.Codes == nil && !r.Timeout && !r.Signal {
 		return true
 	}
-	if late {
+	if timedOut {
 		return r.Timeout
 	}
 	if sig != 0 && r.Signal {

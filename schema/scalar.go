@@ -43,7 +43,7 @@ func (d *decoder) text(n *yaml.Node) Text {
 	case "!!binary":
 		return Text{S: d.binary(n), Pos: d.pos(n)}
 	}
-	d.doubtText(n)
+	d.suspectText(n)
 	return Text{S: n.Value, Pos: d.pos(n)}
 }
 

@@ -6,8 +6,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// Settings are what a `.taskrc` file says; nil and empty mean that it says
-// nothing about that.
+// Settings are what a `.taskrc` file says. Nil and empty fields are not set there.
 type Settings struct {
 	Verbose      *bool          `yaml:"verbose"`
 	Silent       *bool          `yaml:"silent"`
@@ -55,17 +54,17 @@ func DecodeSettings(src []byte) (*Settings, error) {
 	return s, nil
 }
 
-// Over fills what s leaves open from a file that is farther away.
-func (s *Settings) Over(far *Settings) {
-	fill(&s.Verbose, far.Verbose)
-	fill(&s.Silent, far.Silent)
-	fill(&s.Color, far.Color)
-	fill(&s.DisableFuzzy, far.DisableFuzzy)
-	fill(&s.Interactive, far.Interactive)
-	fill(&s.Failfast, far.Failfast)
-	fill(&s.Concurrency, far.Concurrency)
-	fill(&s.TempDir, far.TempDir)
-	r, f := &s.Remote, &far.Remote
+// Inherit sets what s leaves open to what outer says, which a file farther away holds.
+func (s *Settings) Inherit(outer *Settings) {
+	fill(&s.Verbose, outer.Verbose)
+	fill(&s.Silent, outer.Silent)
+	fill(&s.Color, outer.Color)
+	fill(&s.DisableFuzzy, outer.DisableFuzzy)
+	fill(&s.Interactive, outer.Interactive)
+	fill(&s.Failfast, outer.Failfast)
+	fill(&s.Concurrency, outer.Concurrency)
+	fill(&s.TempDir, outer.TempDir)
+	r, f := &s.Remote, &outer.Remote
 	fill(&r.Insecure, f.Insecure)
 	fill(&r.Offline, f.Offline)
 	fill(&r.Timeout, f.Timeout)
@@ -76,7 +75,7 @@ func (s *Settings) Over(far *Settings) {
 	fill(&r.CertKey, f.CertKey)
 	r.TrustedHosts = append(r.TrustedHosts, f.TrustedHosts...)
 	r.Headers = append(r.Headers, f.Headers...)
-	for name, v := range far.Experiments {
+	for name, v := range outer.Experiments {
 		if _, set := s.Experiments[name]; set {
 			continue
 		}

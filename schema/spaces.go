@@ -13,8 +13,8 @@ var spaces = map[rune]string{
 	'\u200b': "a zero-width space (U+200B)", '\u2060': "a word joiner (U+2060)", '\ufeff': "a byte order mark (U+FEFF)",
 }
 
-// oddSpace finds such a character in the indentation of a line, behind a dash or
-// behind the colon of a key.
+// oddSpace finds such a character in the indentation of a line, after a dash or after the
+// colon of a key.
 func oddSpace(line string) *mistake {
 	name, column, changed := "", 0, false
 	var b strings.Builder
@@ -40,7 +40,7 @@ func oddSpace(line string) *mistake {
 	return &mistake{column: column, what: name + " where a space must be", why: "YAML takes it for a letter", line: b.String()}
 }
 
-// missingSpace finds a key that has no space behind its colon.
+// missingSpace finds a key without a space after its colon.
 func missingSpace(line string) *mistake {
 	line = strings.TrimRight(line, "\r\n \t")
 	rest := strings.TrimLeft(line, " -")
@@ -54,7 +54,7 @@ func missingSpace(line string) *mistake {
 		line: line[:start] + key + ": " + value}
 }
 
-// missingDashSpace finds an item of a list that has no space behind its dash.
+// missingDashSpace finds an item of a list without a space after its dash.
 func missingDashSpace(line string) *mistake {
 	line = strings.TrimRight(line, "\r\n \t")
 	rest := strings.TrimLeft(line, " ")
@@ -65,8 +65,8 @@ func missingDashSpace(line string) *mistake {
 	return &mistake{column: len(indent) + 2, what: "a dash without a space behind it", why: "it is no item of a list to YAML, but a part of the text", line: indent + "- " + rest[1:]}
 }
 
-// noSpace returns text with a space behind the colon of its first word, where that
-// is one of names; text is what stands in place of a map.
+// noSpace returns text with a space after the colon of its first word, if that word is one
+// of names. ok is false if it is not, or if there is a space already.
 func noSpace(text string, names []string) (fixed string, ok bool) {
 	name, value, ok := strings.Cut(text, ":")
 	if !ok || value == "" || !slices.Contains(names, name) {

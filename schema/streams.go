@@ -53,7 +53,7 @@ const (
 	OverflowTail                     // the last bytes are kept
 )
 
-// DefaultMaxCapture is how much output is captured if nothing else is said.
+// DefaultMaxCapture is how much output is captured if max is not given, in bytes.
 const DefaultMaxCapture = 16 << 20
 
 // Sink is one place a stream leads to.
@@ -128,7 +128,7 @@ func (d *decoder) stdin(n *yaml.Node) *Stdin {
 
 var sinkNames = map[string]SinkKind{"log": SinkLog, "inherit": SinkInherit, "null": SinkNull, "capture": SinkCapture, "stdout": SinkStdout}
 
-// sinkForm is a sink while it is read.
+// sinkForm is a sink while it is being read.
 type sinkForm struct {
 	Sink
 	file, append, atomic bool // were given

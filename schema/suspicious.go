@@ -9,9 +9,10 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// doubt notes for Check what works, but hardly as it was meant.
-func (d *decoder) doubt(n *yaml.Node, what, why, fix string) {
-	d.doubts = append(d.doubts, &diag.Diagnostic{Pos: d.pos(n), Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
+// suspect records a warning for Check about something that works, but probably not as it
+// was intended.
+func (d *decoder) suspect(n *yaml.Node, what, why, fix string) {
+	d.suspicious = append(d.suspicious, &diag.Diagnostic{Pos: d.pos(n), Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
 }
 
 // sourceLine returns the line of the file that n begins on.
@@ -23,8 +24,8 @@ func (d *decoder) sourceLine(n *yaml.Node) string {
 	return strings.TrimSuffix(d.file.Line(line), "\r")
 }
 
-// isUnquoted reports whether n, a map, is a template without quotes: "{{.X}}" is a map
-// in a map to YAML.
+// isUnquoted reports whether n, a map, is a template without quotes: YAML reads "{{.X}}" as
+// a map in a map.
 func isUnquoted(n *yaml.Node) bool {
 	if n.Style&yaml.FlowStyle == 0 || len(n.Content) != 2 {
 		return false
@@ -33,7 +34,7 @@ func isUnquoted(n *yaml.Node) bool {
 	return k.Kind == yaml.MappingNode && k.Style&yaml.FlowStyle != 0 && k.Line == n.Line && k.Column == n.Column+1
 }
 
-// template tells of a template without quotes and returns the text that stands for it.
+// template reports a template without quotes and returns the text that replaces it.
 func (d *decoder) template(n *yaml.Node) *yaml.Node {
 	if known := d.unquoted[n]; known != nil {
 		return known
@@ -60,28 +61,28 @@ func (d *decoder) oddSpace(k *yaml.Node) *mistake {
 	return oddSpace(d.sourceLine(k))
 }
 
-// doubtText notes a text that YAML does not take as it is written.
-func (d *decoder) doubtText(n *yaml.Node) {
+// suspectText records a warning about a text that YAML does not read as it is written.
+func (d *decoder) suspectText(n *yaml.Node) {
 	switch tag := d.droppedTag(n); {
 	case tag != "":
 		fix := "quote it"
 		if m := mistakeIn(d.sourceLine(n)); m != nil {
 			fix = m.fix()
 		}
-		d.doubt(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", fix)
+		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", fix)
 	case n.Style == 0 && n.Value != "" && n.Value[0] >= 0x80 && curly(n.Value):
 		switch d.key {
 		case "desc", "summary", "label", "prompt", "msg", "prefix":
 		default:
-			d.doubt(n, fmt.Sprintf("the quotes of %s are letters of the text", n.Value), "", "write "+quoteYAML(strings.Trim(n.Value, "“”‘’„«»")))
+			d.suspect(n, fmt.Sprintf("the quotes of %s are letters of the text", n.Value), "", "write "+quoteYAML(strings.Trim(n.Value, "“”‘’„«»")))
 		}
 	}
 }
 
-// droppedTag returns the tag of a text that means nothing: "!" or "!name". The
-// library leaves no trace of the first but in the source.
+// droppedTag returns the tag of a text if it is "!" or "!name", which mean nothing. The
+// YAML library does not keep the first: it is only in the source.
 func (d *decoder) droppedTag(n *yaml.Node) string {
-	if !d.bangs || strings.HasPrefix(n.Value, "!") {
+	if !d.tags || strings.HasPrefix(n.Value, "!") {
 		return ""
 	}
 	rest := d.sourceLine(n)

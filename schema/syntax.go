@@ -82,9 +82,8 @@ func opensBlock(line string) bool {
 	return strings.HasSuffix(line, " |") || strings.HasSuffix(line, " >")
 }
 
-// unknownAlias returns where the alias stands that an error says has no anchor, or
-// -1 when it is another error; plain tells that it has the name of an anchor, and is
-// no pattern.
+// unknownAlias returns the offset of the alias that an error says has no anchor, or -1 for
+// any other error; plain tells that it is named as anchors are, and is no pattern.
 func unknownAlias(src, text string) (offset int, plain bool) {
 	name, ok := strings.CutPrefix(text, "unknown anchor '")
 	if !ok {
@@ -103,8 +102,8 @@ func unknownAlias(src, text string) (offset int, plain bool) {
 	}
 }
 
-// tabAt finds a tab in the indentation, or behind a dash, of a line or one of the next
-// two: the library does not name the right one.
+// tabAt finds a tab in the indentation, or after a dash, of a line or one of the next two:
+// the library does not name the right one.
 func tabAt(src string, line int) (at, column int) {
 	for n := line; n <= min(line+2, 1+strings.Count(src, newline)); n++ {
 		content := lineOf(src, n)
@@ -141,8 +140,7 @@ func findMistake(src string, err yaml.Error, line int) (at int, found *mistake) 
 	return 0, nil
 }
 
-// cures reports whether err is gone, or is further down, when the text of a line is
-// another one.
+// cures reports whether err is gone, or further down, when a line has another text.
 func cures(src string, err yaml.Error, line int, content, fixed string) bool {
 	from := 0
 	for range line - 1 {

@@ -109,7 +109,7 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 			return
 		}
 		if m := d.oddSpace(k); m != nil {
-			d.doubt(k, m.what, m.why, m.fix())
+			d.suspect(k, m.what, m.why, m.fix())
 		}
 		t := &d.tasks.take(1)[0]
 		t.Name, t.LocalName, t.Pos, t.File = k.Value, k.Value, d.pos(k), d.file
@@ -132,7 +132,7 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	case yaml.ScalarNode:
 		if !isNull(n) {
 			if fixed, ok := noSpace(n.Value, taskNames); ok && n.Style == 0 {
-				d.doubt(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
+				d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
 			}
 			t.Cmds = d.commands.take(1)
 			if !d.command(n, &t.Cmds[0]) {
@@ -164,7 +164,7 @@ func (c *Command) HasOptions() bool {
 	return c.CommandOptions != nil && c.CommandOptions != &noCommandOptions
 }
 
-// noTaskOptions and noCommandOptions are those of all who have none.
+// noTaskOptions and noCommandOptions are shared by all tasks and commands without options.
 var (
 	noTaskOptions    TaskOptions
 	noCommandOptions CommandOptions

@@ -7,7 +7,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// varForm is a variable while it is read.
+// varForm is a variable while it is being read.
 type varForm struct {
 	Var
 	given          bool // one of the keys that give a value
@@ -54,7 +54,7 @@ func (d *decoder) vars(n *yaml.Node) Vars {
 	var at map[string]int // the index of each name, once there are many
 	d.eachPair(n, "a map of variables", func(k, v *yaml.Node) {
 		if m := d.oddSpace(k); m != nil {
-			d.doubt(k, m.what, m.why, m.fix())
+			d.suspect(k, m.what, m.why, m.fix())
 		}
 		x := d.variable(k, v)
 		i, ok := at[x.Name]
@@ -80,7 +80,7 @@ func (d *decoder) vars(n *yaml.Node) Vars {
 	return vs
 }
 
-// manyVars is the number of variables from which they are looked up by a map.
+// manyVars is the number of variables from which on a map is used to find them.
 const manyVars = 100
 
 func (d *decoder) variable(k, n *yaml.Node) Var {
@@ -164,7 +164,7 @@ func keyText(v any) string {
 func (d *decoder) scalar(n *yaml.Node) any {
 	switch n.Tag {
 	case "!!str", "!!timestamp":
-		d.doubtText(n)
+		d.suspectText(n)
 		return n.Value
 	case "!!null":
 		return nil

@@ -1,10 +1,10 @@
-// Package schema says what a workflow file says: bytes become Documents (one
-// per file), Documents become one [Workflow] with every include merged and
-// everything checked that can be known without running anything.
+// Package schema reads workflow files: each file becomes a document, and the documents
+// become one [Workflow] with every include merged. Check finds what is wrong with it, as
+// far as that can be known without running anything.
 //
-// It knows YAML, and no other package of weft does; it knows nothing of
-// running, of the order of execution, or of the values of templates. A
-// [Workflow] is plain data and immutable once [Load] has returned it.
+// It knows YAML, by package yaml below it, and no YAML type leaves it. It knows nothing of
+// running, of the order of execution, or of the values of templates. A [Workflow] is plain
+// data and immutable once [Load] has returned it.
 package schema
 
 import (
@@ -61,8 +61,8 @@ type Workflow struct {
 	Secrets      bool // there may be variables with Secret
 	UseGitignore Tristate
 
-	// Partial tells that remote files it includes were left out, as they are
-	// where nothing may be fetched: a task that is not there may be in those.
+	// Partial tells that included remote files were left out, because nothing may be
+	// fetched: a task that is missing may be in them.
 	Partial bool
 
 	// Tasks are all tasks, included ones too, in the order of definition, each
@@ -165,9 +165,9 @@ type Task struct {
 	*TaskOptions
 }
 
-// TaskOptions are what most tasks leave out. A file may have 100,000 tasks:
-// those that have none of these share one value, which must not be changed.
-// It is never nil in a Workflow.
+// TaskOptions are the keys that most tasks leave out. A file may have 100,000 tasks: those
+// without any of these keys share one value, which must not be changed. It is never nil in
+// a Workflow.
 type TaskOptions struct {
 	Summary       Text // template (fast mode)
 	Label         Text // template
@@ -193,9 +193,8 @@ type TaskOptions struct {
 	Processes *Processes // of its commands
 }
 
-// Include is what the includes around a task give to it. Tasks of one file
-// share it. All levels are in it already: an outer include wins over an inner
-// one, so nobody has to look further.
+// Include is what the includes around a task give to it. Tasks of one file share it. It is
+// the result of all levels: an outer include overrides an inner one.
 type Include struct {
 	Advanced bool // at least one of the includes is written as a map
 	// Dir is the directory of the outermost advanced include, absolute; ""
@@ -246,9 +245,8 @@ type Command struct {
 	*CommandOptions
 }
 
-// CommandOptions are what most commands leave out. Those that have none of
-// these share one value, which must not be changed. It is never nil in a
-// Workflow.
+// CommandOptions are the keys that most commands leave out. Commands without any of them
+// share one value, which must not be changed. It is never nil in a Workflow.
 type CommandOptions struct {
 	If         Text // template
 	For        *For

@@ -93,7 +93,7 @@ func (a *app) taskrc() *schema.Settings {
 			for i := range s.Remote.Headers {
 				s.Remote.Headers[i].Project = project
 			}
-			all.Over(s)
+			all.Inherit(s)
 		}
 		return true
 	}

@@ -126,7 +126,7 @@ func again(r *plan.Retry, err error, tail []byte) bool {
 	}
 	sig, _ := signalOf(err).(syscall.Signal)
 	var late *sched.TimedOut
-	return r.Again(ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
+	return r.Covers(ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
 }
 
 // signalOf is the signal that ended the program which failed with err, or nil.
