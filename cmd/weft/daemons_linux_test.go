@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/weftrun/weft/internal/probe"
@@ -44,9 +42,6 @@ func TestDaemons(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if tt.alone && signal.Ignored(syscall.SIGHUP) {
-				t.Skip("these tests are run by nohup, so that nothing tells a daemon from the other process")
-			}
 			const daemon = "probe D hold >/dev/null 2>&1"
 			for range rounds {
 				k := probe.New(t)

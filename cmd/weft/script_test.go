@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -35,10 +36,21 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// heedSignals lets what the tests start be ended by signals that the tests themselves
+// were told to ignore, by nohup or a shell's &.
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
+}
+
 // leakChecked runs the tests and then fails if they left a goroutine behind.
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
+	heedSignals()
 	code := l.m.Run()
 	if bothPrograms != "" {
 		os.RemoveAll(bothPrograms)
