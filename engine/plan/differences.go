@@ -51,6 +51,9 @@ func keysOf(encoded, prefix string) (keys []Difference, err error) {
 		}
 		keys = append(keys, Difference{Key: key, New: value})
 	}
+	if len(prefix) > 1<<10 {
+		return nil, wire.ErrMalformed // nested deeper than any command
+	}
 	members := 0
 	d := wire.NewDecoder([]byte(encoded))
 	for d.Next() {
