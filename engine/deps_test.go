@@ -52,9 +52,11 @@ var depsRules = map[string]string{
 	"engine/shell":             "schema/diag engine/clock engine/pipe engine/proc internal/termios internal/epipe internal/limit internal/fifo",
 	"engine/ps":                "engine/keeper engine/proc internal/procstat",
 
-	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe engine/shell internal/fifo internal/limit internal/unnamed internal/tail",
-	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe engine/shell engine/executor internal/statefile",
-	"engine/watch":    "schema/diag schema engine/plan engine/event engine/clock engine/proc engine/glob engine/pipe engine/fswatch engine/executor engine internal/statefile", // above engine: every run is one of its own
+	// Layers around a Body, which others implement: here, and elsewhere.
+	"engine/executor": "schema/diag engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe internal/fifo internal/limit internal/unnamed",
+	"engine/command":  "engine/plan engine/event engine/sched engine/clock engine/proc engine/pipe engine/shell engine/executor internal/fifo internal/tail",
+	"engine":          "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe engine/shell engine/executor engine/command internal/statefile",
+	"engine/watch":    "schema/diag schema engine/plan engine/event engine/clock engine/proc engine/glob engine/pipe engine/fswatch engine/command engine internal/statefile", // above engine: every run is one of its own
 
 	// The second program: what is said to it, and who starts it. schema tells
 	// by taskurl what is remote, and the second program fetches that.
@@ -76,7 +78,7 @@ var depsRules = map[string]string{
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/ps engine engine/watch engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

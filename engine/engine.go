@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/weftrun/weft/engine/clock"
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
@@ -108,15 +109,15 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	xo := e.expanderOptions()
 	xo.TellSecrets = true
 	x := plan.NewExpander(xo)
-	o := e.executorOptions()
+	here := command.New(e.commandOptions())
+	o := e.executorOptions(here)
 	o.Expander = x
-	exec := executor.New(o)
-	err := e.execute(ctx, x, exec, calls)
+	err := e.execute(ctx, x, executor.New(o), calls)
 	e.stopping.Moved()
 	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
 		q.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
 	}
-	exec.Close()
+	here.Close()
 	e.stopping.end()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause

@@ -17,8 +17,8 @@ type host struct{ e *Engine }
 // group returns the process group of one script that is run for ctx, and how to end it.
 func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
 	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.run}})
-	h.e.stopping.Enter(ctx, g)
-	return g, func() { h.e.stopping.Leave(g); g.Close() }
+	h.e.stopping.Add(ctx, g)
+	return g, func() { h.e.stopping.Remove(g); g.Close() }
 }
 
 // checkDir returns an error if scripts cannot run in dir because it is no directory.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/vars"
@@ -20,7 +21,7 @@ func (e *Engine) inspector(r *vars.Resolver) *inspector {
 	xo := e.expanderOptions()
 	xo.Resolver = r
 	x := plan.NewExpander(xo)
-	o := e.executorOptions()
+	o := e.executorOptions(command.New(e.commandOptions()))
 	o.Dry = true
 	o.Expander = x
 	o.State = e.openState(true)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/glob"
@@ -103,19 +104,24 @@ func (e *Engine) taskLimit(ctx context.Context, task string, limit time.Duration
 	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
-func (e *Engine) executorOptions() executor.Options {
+func (e *Engine) commandOptions() command.Options {
 	o := &e.o
 	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
-	return executor.Options{Clock: &e.clock, Large: &e.large, Secrets: e.secrets,
-		Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, State: e.state, Tree: e.tree, Checker: e.checker, Stops: &e.stopping.Stops, Run: e.run,
+	return command.Options{Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, Running: &e.stopping.Running, Clock: &e.clock, Secrets: e.secrets, Large: &e.large,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: o.Output == "group" || o.Output == "prefixed" || masked, Apart: masked && !sameFile(o.Stdout, o.Stderr), RelayInteractive: masked && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
-		Dry: o.Dry, Silent: o.Silent, Verbose: o.Verbose, AssumeYes: o.AssumeYes,
+		Dry: o.Dry, Verbose: o.Verbose, Flush: e.queue.Flush,
+	}
+}
+
+// executorOptions are those of an executor whose steps are done by here.
+func (e *Engine) executorOptions(here *command.Local) executor.Options {
+	o := &e.o
+	return executor.Options{Root: o.Workflow.Dir, Body: here, Test: here.Test, State: e.state, Tree: e.tree, Checker: e.checker, Clock: &e.clock, Secrets: e.secrets, Large: &e.large, Run: e.run,
+		Dry: o.Dry, AssumeYes: o.AssumeYes, Confirm: e.confirm, Flush: e.queue.Flush,
 		Force: func(s *plan.Step) bool {
 			return o.ForceAll || o.Force && (!o.GentleForce || s.From == nil)
 		},
-		Confirm: e.confirm,
-		Flush:   e.queue.Flush,
 	}
 }
 

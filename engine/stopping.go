@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/proc"
 )
 
@@ -31,7 +31,7 @@ const remindEvery = 5 * time.Second
 // stop it, and are told, as soon as it does. All that they touch of an Engine is here, or is
 // made by New and safe for concurrent use.
 type stopping struct {
-	executor.Stops
+	command.Running
 	heard chan struct{} // closed at the first signal
 
 	mu      sync.Mutex // guards the fields below
@@ -49,7 +49,7 @@ func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	defer s.mu.Unlock()
 	s.cancel = cancel
 	if s.sig != nil {
-		cancel(executor.Interrupt(s.sig))
+		cancel(command.Interrupt(s.sig))
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 		s.counts = map[os.Signal]int{}
 	}
 	s.counts[sig]++
-	cause := executor.Interrupt(sig)
+	cause := command.Interrupt(sig)
 	s.tell(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
 	if s.sig == nil {
 		s.sig = sig

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/proc"
 )
 
@@ -74,7 +74,7 @@ func (s *stopping) strongest() proc.Ladder {
 	defer s.mu.Unlock()
 	var l proc.Ladder
 	for sig := range s.counts {
-		if next := ladder(executor.Interrupt(sig)); l.Signal == 0 || next.Grace > 0 {
+		if next := ladder(command.Interrupt(sig)); l.Signal == 0 || next.Grace > 0 {
 			l = next
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"github.com/weftrun/weft/cmd/weft/report"
-	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/command"
 )
 
 // signals routes what the program is sent: to an engine, or to what watches, once that may
@@ -50,7 +50,7 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	case code = <-over:
 	case <-s.stuck:
 		if sig := s.stoppedBy(); sig != nil {
-			a.say(a.err, report.Red, executor.Interrupt(sig).Error())
+			a.say(a.err, report.Red, command.Interrupt(sig).Error())
 		}
 	case <-s.early: // f is left where it is: reading a file may take for ever, if it is a pipe
 	}

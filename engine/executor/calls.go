@@ -3,140 +3,87 @@ package executor
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
-	"sync"
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// together are the tasks among the members of a pipe. They are called together, as soon as
-// it is known what each is connected to: so they may read, while they run, what one task
-// writes once for all.
-type together struct {
-	r   *run
-	ctx context.Context
-
-	mu     sync.Mutex // guards the fields below
-	want   int        // members that will join or leave
-	joined []*joined
-	begun  chan struct{} // closed when all have their own descriptors
+// ConnectedCall is a command that calls a task, and what the task is connected to.
+type ConnectedCall struct {
+	Command *plan.Command
+	Ends    Ends
 }
 
-type joined struct {
-	cmd  *plan.Command
-	ends ends
-	err  chan error
-}
-
-// togetherKey is for the calls of a pipe, in the context of its members.
-type togetherKey struct{}
-
-// countCalls counts the calls among members, in a tee or merge, too.
-func countCalls(members []plan.Command) (n int) {
-	for i := range members {
-		switch m := &members[i]; m.Kind {
-		case plan.TaskCall:
-			n++
-		case plan.Tee, plan.Merge:
-			n += countCalls(m.Members)
-		}
+// Call runs the task that c calls, and returns its error when it has ended. The step holds
+// no slot meanwhile. activity gets what the task writes, and what those do that it needs and
+// calls; nil: nobody looks.
+func (b *Bound) Call(ctx context.Context, c *plan.Command, activity io.Writer) error {
+	if activity != nil {
+		defer b.steps.watched.add(place{b.Step, c.Pos}, activity)()
 	}
-	return n
+	return b.Env.Call(ctx, b.call(c))
 }
 
-// join runs a call with the others, and returns its error.
-func (c *together) join(cmd *plan.Command, e ends) error {
-	j := &joined{cmd, e, make(chan error, 1)}
-	c.mu.Lock()
-	c.joined = append(c.joined, j)
-	c.mu.Unlock()
-	c.one()
-	return <-j.err
-}
-
-// one counts a member; the last one has all called.
-func (c *together) one() {
-	c.mu.Lock()
-	c.want--
-	last := c.want == 0
-	c.mu.Unlock()
-	if !last || len(c.joined) == 0 {
-		return
+// CallConnected runs tasks that are connected to each other, or to what runs already, and
+// returns their errors when all have ended. They get descriptors of their own; begun is called
+// for each that has them, so that the caller can close its files: they would hide that the
+// task has ended.
+func (b *Bound) CallConnected(ctx context.Context, calls []ConnectedCall, begun func(i int)) []error {
+	list := make([]plan.Call, len(calls))
+	for i := range calls {
+		list[i] = b.call(calls[i].Command)
 	}
-	list := make([]plan.Call, len(c.joined))
-	for i, j := range c.joined {
-		list[i] = c.r.callOf(j.cmd)
-	}
-	go func() {
-		connected := 0
-		errs := c.r.env.CallConnected(c.ctx, list, func(i int, s *plan.Step) error {
-			err := c.r.connect(s, c.joined[i].cmd, c.joined[i].ends)
-			if connected++; connected == len(list) {
-				close(c.begun)
-			}
-			return err
-		})
-		if connected < len(list) {
-			close(c.begun)
-		}
-		for i, j := range c.joined {
-			j.err <- errs[i]
+	steps := make([]*plan.Step, 0, len(calls))
+	defer func() {
+		for _, s := range steps {
+			ends := b.steps.endsOf(s)
+			ends.close() // of one that never began
 		}
 	}()
-}
-
-// started calls f when the calls have descriptors of their own, or there are none.
-func (c *together) started(f func()) {
-	c.mu.Lock()
-	none := c.want == 0 && len(c.joined) == 0
-	c.mu.Unlock()
-	if !none {
-		<-c.begun
-	}
-	f()
-}
-
-func (r *run) callOf(c *plan.Command) plan.Call {
-	return plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Pos, From: r.step, Silent: c.Silent}
-}
-
-// connect gives a step that is about to be called its ends.
-func (r *run) connect(s *plan.Step, c *plan.Command, e ends) error {
-	if s.Shared() {
-		return &diag.Diagnostic{Pos: c.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
-			Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
-	}
-	own := ends{producer: e.producer, shown: e.shown}
-	for _, f := range []struct {
-		to **os.File
-		of *os.File
-	}{{&own.in, e.in}, {&own.out, e.out}, {&own.err, e.err}} {
-		var err error
-		if *f.to, err = pipe.Dup(f.of); err != nil {
-			own.let()
+	return b.Env.CallConnected(ctx, list, func(i int, s *plan.Step) error {
+		if err := mayConnect(s, calls[i].Command); err != nil {
 			return err
 		}
-	}
-	r.x.ends.Store(s, own)
-	// Its own ones are closed when it has ended; these would hide that.
-	if e.ownIn {
-		e.in.Close()
-	}
-	if e.ownOut {
-		e.out.Close()
-	}
-	return nil
+		own, err := calls[i].Ends.dup()
+		if err != nil {
+			return err
+		}
+		steps = append(steps, s)
+		b.steps.ends.Store(s, own)
+		begun(i)
+		return nil
+	})
 }
 
-// call runs the task that c calls.
-func (r *run) call(ctx context.Context, c *plan.Command, e ends) error {
-	if e.in == nil && e.out == nil && e.err == nil {
-		return r.env.Call(ctx, r.callOf(c))
+func (b *Bound) call(c *plan.Command) plan.Call {
+	return plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Pos, From: b.Step, Silent: c.Silent}
+}
+
+// mayConnect returns an error for a step that c calls and that may have run before.
+func mayConnect(s *plan.Step, c *plan.Command) error {
+	if !s.Shared() {
+		return nil
 	}
-	if all, ok := ctx.Value(togetherKey{}).(*together); ok {
-		return all.join(c, e)
+	return &diag.Diagnostic{Pos: c.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
+		Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
+}
+
+// dup returns ends with descriptors of their own.
+func (e Ends) dup() (Ends, error) {
+	var made []*os.File
+	for _, f := range [...]**os.File{&e.In, &e.Out, &e.Err} {
+		if *f == nil {
+			continue
+		}
+		own, err := pipe.Dup(*f)
+		if err != nil {
+			pipe.CloseAll(made)
+			return e, err
+		}
+		made, *f = append(made, own), own
 	}
-	return r.env.CallConnected(ctx, []plan.Call{r.callOf(c)}, func(_ int, s *plan.Step) error { return r.connect(s, c, e) })[0]
+	return e, nil
 }

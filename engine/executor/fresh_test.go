@@ -324,11 +324,12 @@ func check(t *testing.T, store *state.Store, dir, text string) (*fingerprint.Che
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{x: New(Options{Root: w.Dir, Expander: expander, State: store, Tree: tree, Checker: checker}), step: p.Steps[p.Roots[0]]}
-	if err := r.bindAll(t.Context()); err != nil {
+	x := New(Options{Root: w.Dir, Expander: expander, State: store, Tree: tree, Checker: checker})
+	b := x.look(p.Steps[p.Roots[0]])
+	if err := x.bind.bind(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	in, err := r.Inputs(t.Context())
+	in, err := x.fresh.inputs(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,31 +5,51 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
 )
 
-// Fresh reports whether s would be up to date, without running or writing
-// anything but its status commands.
-func (x *Executor) Fresh(ctx context.Context, s *plan.Step) (bool, error) {
-	r := &run{x: x, step: s}
-	if err := r.bindAll(ctx); err != nil {
-		return false, err
-	}
-	_, fresh, err := r.checkFresh(ctx, false)
-	return fresh, err
+// inspected is the run of a step that is only looked at: it calls nothing.
+type inspected struct {
+	Env
+	notify func(event.Event) // nil drops events
 }
 
-// FilesFresh reports whether the sources of s, and what it generates, are what
-// they were when it last succeeded; how they are made does not count. Nothing is
-// run or written, and nothing but the files of s need be bound.
-func (x *Executor) FilesFresh(ctx context.Context, s *plan.Step) (bool, error) {
-	r := &run{x: x, step: s}
-	var err error
-	if r.dir, err = s.Scope.Dir(ctx); err != nil {
+// Emit implements Env.
+func (i *inspected) Emit(ev event.Event) {
+	if i.notify != nil {
+		i.notify(ev)
+	}
+}
+
+// look returns s as far as it is known without running it.
+func (x *Executor) look(s *plan.Step) *Bound {
+	return &Bound{Step: s, Env: &inspected{notify: x.o.Notify}, Cookie: proc.Cookie{Run: x.o.Run}, steps: &x.steps}
+}
+
+// Fresh reports whether s would be up to date, without running or writing anything but its
+// status commands.
+func (x *Executor) Fresh(ctx context.Context, s *plan.Step) (bool, error) {
+	b := x.look(s)
+	if err := x.bind.bind(ctx, b); err != nil {
 		return false, err
 	}
-	in, err := r.fileInputs(ctx)
+	v, err := x.fresh.judge(ctx, b, false)
+	return v.fresh, err
+}
+
+// FilesFresh reports whether the sources of s, and what it generates, are what they were when
+// it last succeeded; how they are made does not count. Nothing is run or written, and nothing
+// but the files of s need be bound.
+func (x *Executor) FilesFresh(ctx context.Context, s *plan.Step) (bool, error) {
+	b := x.look(s)
+	var err error
+	if b.Dir, err = s.Scope.Dir(ctx); err != nil {
+		return false, err
+	}
+	in, err := x.fresh.fileInputs(ctx, b)
 	if err != nil {
 		return false, err
 	}
@@ -37,33 +57,25 @@ func (x *Executor) FilesFresh(ctx context.Context, s *plan.Step) (bool, error) {
 	return err == nil && c.Fresh, err
 }
 
-// bindAll computes all texts of the step.
-func (r *run) bindAll(ctx context.Context) error {
-	if err := r.bindLate(ctx); err != nil {
-		return err
-	}
-	return r.bind(ctx)
-}
-
 // Why is Fresh with the reasons why not.
 func (x *Executor) Why(ctx context.Context, s *plan.Step) (bool, []fingerprint.Reason, error) {
-	r := &run{x: x, step: s}
-	if err := r.bindAll(ctx); err != nil {
+	b := x.look(s)
+	if err := x.bind.bind(ctx, b); err != nil {
 		return false, nil, err
 	}
-	if n := r.unknownNeed(); n != nil {
+	if n := x.steps.unknownNeed(s); n != nil {
 		return false, []fingerprint.Reason{{Kind: "need", Name: n.Label, New: "its output is not known before it runs"}}, nil
 	}
-	f, fresh, err := r.checkFresh(ctx, false)
-	if err != nil || fresh {
-		return fresh, nil, err
+	v, err := x.fresh.judge(ctx, b, false)
+	if err != nil || v.fresh {
+		return v.fresh, nil, err
 	}
 	switch {
-	case f.check != nil && !f.check.Fresh:
-		return false, advise(s, inWords(f.check.Why(ctx))), nil
+	case v.check != nil && !v.check.Fresh:
+		return false, advise(s, inWords(v.check.Why(ctx))), nil
 	case len(s.Task.Status) > 0:
 		return false, []fingerprint.Reason{{Kind: "status"}}, nil
-	case f.check == nil && len(s.Task.Sources) > 0:
+	case v.check == nil && len(s.Task.Sources) > 0:
 		return false, []fingerprint.Reason{{Kind: "never", Name: "method: none"}}, nil
 	}
 	return false, []fingerprint.Reason{{Kind: "never", Name: "it has neither sources nor status"}}, nil

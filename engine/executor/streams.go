@@ -4,421 +4,284 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/internal/fifo"
-	"github.com/weftrun/weft/internal/tail"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
 )
 
-// ends are what a command is connected to from around it: the pipes of a group, or
-// a task that reads it. They belong to whoever made them.
-type ends struct {
-	in  *os.File // its stdin; nil: what its keys say
-	out *os.File // what its stdout must reach, too; nil: nothing
-	err *os.File // where its stderr goes; nil: what its keys say
-	// Nobody else has them: whoever hands them on may close them.
-	ownIn, ownOut bool
-	producer      *producer // that the command is a part of; nil: nobody reads it
-	member        bool      // of a group, which as a whole is captured or is not
-	shown         bool      // out only shows: nobody needs what is not written
-	// For the report, how it ended: of a tee or merge, each of its members. Nil: it is
-	// no member of a pipe.
-	report []event.Member
+// streams connects steps that were started together, because some read what others write
+// while they run. A writer that its readers have had enough of has not failed.
+type streams struct {
+	next  Body
+	clock *clock.Clock
+	large *pipe.Large
 }
 
-// let closes the ends: of a task that was a member of a pipe, as soon as it has ended.
-func (e *ends) let() {
-	if e.in != nil {
-		e.in.Close()
+// Run implements Body.
+func (l *streams) Run(ctx context.Context, b *Bound) Result {
+	if b.gang == nil {
+		return l.next.Run(ctx, b)
 	}
-	if e.out != nil {
-		e.out.Close()
+	if err := l.join(b); err != nil {
+		return failed(err)
 	}
-	if e.err != nil {
-		e.err.Close()
+	out := b.links.out
+	if out != nil {
+		own, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		ctx = own
+		out.setCancel(cancel)
+		b.Ends.Out, b.Ends.Producer = out.w, &out.producer
 	}
+	r := l.next.Run(ctx, b)
+	for _, s := range b.links.in {
+		s.readerEnded(l.clock, b.Step, r.Err != nil && b.Step.Failfast)
+	}
+	if out != nil {
+		// What the step was connected to is closed here; its readers are waited for.
+		b.Ends.Out = nil
+		r = l.end(out, r)
+	}
+	for _, s := range b.links.in {
+		s.readerSettled(r.Err != nil)
+	}
+	return r
 }
 
-// wiring is the streams of one attempt at a command, and what is behind them.
-type wiring struct {
-	r       *run
-	command int
-	stop    func(error) // ends the command for a fault of a stream
-
-	in, out, err *os.File
-	own          []*os.File // closed when the command has ended
-	targets      []target
-	tried        *tried // the attempt, if others may follow it; else nil
-	sources      []*pipe.Source
-	relay        *relay
-	copied       chan error // one for each of sources
-	marks        []mark
-	last         *tail.Buffer // for a retry; nil if it does not look at output
-	idle         *idle
-	group        *idle     // of the group that the command is in; nil if none is watched
-	kept         *producer // of which the output goes elsewhere, too; else nil
-}
-
-// target is a file that a stream leads to, and how it was opened.
-type target struct {
-	*pipe.Target
-	of   string
-	mode pipe.Mode
-}
-
-// mark is how much of a capture there was before the attempt.
-type mark struct {
-	c    *pipe.Capture
-	size int64
-}
-
-// outs is where one stream leads to.
-type outs struct {
-	log     bool
-	files   []*os.File
-	capture *pipe.Capture
-	flow    *os.File // a pipe to another command
-}
-
-// direct returns the one file that a program may write itself.
-func (o *outs) direct() (f *os.File, ok bool) {
-	if o.log || o.capture != nil {
-		return nil, false
-	}
-	all := o.files
-	if o.flow != nil {
-		all = append(all[:len(all):len(all)], o.flow)
-	}
-	switch len(all) {
-	case 0:
-		return nil, true
-	case 1:
-		return all[0], true
-	}
-	return nil, false
-}
-
-// wire connects the streams of command i.
-func (r *run) wire(ctx context.Context, i int, p *plan.Process, e ends, relayed bool, stop func(error)) (w *wiring, err error) {
-	w = &wiring{r: r, command: i, stop: stop, tried: r.tried(ctx), copied: make(chan error, 2)}
-	defer func() {
-		if err != nil {
-			w.close()
-			w.discard()
-		}
-	}()
-	if w.in, err = r.stdin(ctx, w, p, e); err != nil {
-		return w, err
-	}
-	group, _ := ctx.Value(idleKey{}).(*idle)
-	watched := group != nil || p.IdleTimeout > 0 || p.Retry.Match != nil
-	if p.Retry.Match != nil {
-		w.last = &tail.Buffer{Max: 64 << 10}
-	}
-	out, err := w.outs(ctx, p.Stdout, e.out, r.x.o.Stdout, relayed || watched, r.captured() && !e.member)
-	if err != nil {
-		return w, err
-	}
-	if out.log || out.capture != nil || len(out.files) > 0 {
-		w.kept = e.producer
-		w.kept.keeps(1)
-	}
-	if p.IdleTimeout > 0 {
-		w.idle = newIdle(r.x.o.Clock, r.step.Label, p.IdleTimeout, stop)
-		w.idle.outer = group
-	}
-	w.group = group
-	if p.TTY {
-		err = w.terminal(out, p)
-		return w, err
-	}
-	if len(p.Stderr) == 1 && p.Stderr[0].Kind == plan.SinkStdout {
-		w.out, err = w.connect(out, event.Merged, watched)
-		w.err = w.out
-		return w, err
-	}
-	over := e.err
-	if p.Stderr != nil {
-		over = nil
-	}
-	errs, err := w.outs(ctx, p.Stderr, over, r.x.o.Stderr, relayed || watched, false)
-	if err != nil {
-		return w, err
-	}
-	if onlyLog(out) && onlyLog(errs) && !r.x.o.Apart {
-		if watched {
-			w.out, err = w.connect(out, event.Merged, true)
-		} else if w.relay, err = r.x.openRelay(r.env, i, event.Merged); err == nil {
-			w.out = w.relay.W
-		}
-		w.err = w.out
-		return w, err
-	}
-	if w.out, err = w.connect(out, event.Stdout, watched); err != nil {
-		return w, err
-	}
-	w.err, err = w.connect(errs, event.Stderr, watched)
-	return w, err
-}
-
-func onlyLog(o *outs) bool {
-	return o.log && len(o.files) == 0 && o.capture == nil && o.flow == nil
-}
-
-// stdin opens what the command reads.
-func (r *run) stdin(ctx context.Context, w *wiring, p *plan.Process, e ends) (*os.File, error) {
-	in := p.Stdin
-	if e.in != nil {
-		return e.in, nil
-	}
-	if in == nil {
-		in = &plan.Stdin{}
-		if !r.env.Stdin && !r.step.Task.Interactive {
-			return nil, nil
-		}
-	}
-	var f *os.File
-	var err error
-	switch in.Kind {
-	case plan.StdinInherit:
-		return r.x.o.Stdin, nil
-	case plan.StdinText:
-		f, err = pipe.FileOf([]byte(in.Text))
-	case plan.StdinFile:
-		f, err = fifo.Open(ctx, r.path(in.Text), os.O_RDONLY, 0)
-	case plan.StdinFrom:
-		return r.input(in)
-	case plan.StdinOutput:
-		f, err = r.x.outputFile(r.step.Read(in))
-	}
-	if f != nil {
-		w.own = append(w.own, f)
-	}
-	return f, err
-}
-
-func (r *run) path(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(r.dir, name)
-}
-
-// outs opens where a stream leads to: what its key says, and else the report or
-// weft's own stream; beside that the pipe to another command, and the capture that
-// other steps ask for.
-func (w *wiring) outs(ctx context.Context, sinks []plan.Sink, flow, inherited *os.File, relayed, captured bool) (*outs, error) {
-	o := &outs{flow: flow}
-	if sinks == nil && flow == nil {
-		if relayed {
-			o.log = true
-		} else {
-			o.files = append(o.files, inherited)
-		}
-	}
-	limit, overflow := int64(plan.DefaultMaxCapture), pipe.Fail
-	for _, s := range sinks {
-		switch s.Kind {
-		case plan.SinkLog:
-			o.log = true
-		case plan.SinkInherit:
-			o.files = append(o.files, inherited)
-		case plan.SinkCapture:
-			captured, limit, overflow = true, s.Max, overflows[s.Overflow]
-		case plan.SinkFile:
-			f, err := w.target(ctx, s)
-			if err != nil {
-				return nil, err
-			}
-			o.files = append(o.files, f)
-		}
-	}
-	if captured {
-		c := w.r.having().outputs.capture(inherited == w.r.x.o.Stderr && inherited != w.r.x.o.Stdout, limit, overflow)
-		o.capture = c
-		w.marks = append(w.marks, mark{c, c.Size()})
-	}
-	return o, nil
-}
-
-// target opens the file of s: once, where several streams lead to it.
-func (w *wiring) target(ctx context.Context, s plan.Sink) (*os.File, error) {
-	mode := pipe.Atomic
-	switch {
-	case s.Append && w.tried != nil:
-		mode = pipe.Added
-	case s.Append:
-		mode = pipe.Append
-	case s.InPlace:
-		mode = pipe.InPlace
-	}
-	path := w.r.path(s.File)
-	for _, t := range w.targets {
-		if t.of == path && t.mode == mode {
-			return t.File, nil
-		}
-	}
-	t, err := pipe.OpenTarget(ctx, path, mode)
-	if err != nil {
-		return nil, err
-	}
-	w.targets = append(w.targets, target{t, path, mode})
-	return t.File, nil
-}
-
-var overflows = [...]pipe.Overflow{plan.OverflowFail: pipe.Fail, plan.OverflowTruncate: pipe.Head, plan.OverflowTail: pipe.Tail}
-
-// connect returns the file that a program gets to reach all of o.
-func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, error) {
-	if f, ok := o.direct(); ok && !watched {
-		return f, nil
-	}
-	s, err := pipe.NewSource(w.r.x.o.Clock)
-	if err != nil {
-		return nil, err
-	}
-	w.copy(s, o, stream)
-	return s.W, nil
-}
-
-// terminal gives the command a terminal of its own, all that it writes there going
-// to where its stdout leads.
-func (w *wiring) terminal(o *outs, p *plan.Process) error {
-	s, err := pipe.NewTerminal(w.r.x.o.Clock, w.r.x.o.Stdout)
+// join finds the streams of the step.
+func (l *streams) join(b *Bound) error {
+	all, err := b.steps.gangs.streams(l.large, b.gang)
 	if err != nil {
 		return err
 	}
-	w.copy(s, o, event.Merged)
-	w.out, w.err = s.W, s.W
-	if p.Stdin == nil {
-		w.in = s.W
+	b.links.out = all[b.Step]
+	for writer, s := range all {
+		s.mu.Lock()
+		if s.readers[b.Step] != nil {
+			if b.links.in == nil {
+				b.links.in = map[*plan.Step]*stream{}
+			}
+			b.links.in[writer] = s
+		}
+		s.mu.Unlock()
 	}
 	return nil
 }
 
-// copy copies what comes from s to all of o.
-func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
-	w.sources = append(w.sources, s)
-	fan := pipe.Fan{}
-	var mask *pipe.MaskWriter
-	if w.idle != nil {
-		fan.Taps = append(fan.Taps, w.idle)
-	} else if w.group != nil {
-		fan.Taps = append(fan.Taps, w.group)
+// end ends what the step writes, and returns how it ended when its readers have.
+func (l *streams) end(out *stream, r Result) Result {
+	out.w.Close()
+	out.producer.End()
+	out.setCancel(nil)
+	<-out.settled
+	for range out.large {
+		l.large.Release()
 	}
-	if w.last != nil {
-		fan.Taps = append(fan.Taps, w.last)
+	if r.Err != nil && CutOff(r.Err) && !out.failed {
+		return Result{Outcome: event.Succeeded, Usage: r.Usage}
 	}
-	if o.log {
-		mask = w.r.x.o.Secrets.Writer(&logTap{w.r, w.command, stream})
-		fan.Taps = append(fan.Taps, mask)
-	}
-	if o.capture != nil {
-		fan.Taps = append(fan.Taps, o.capture)
-	}
-	for _, f := range o.files {
-		fan.Taps = append(fan.Taps, f)
-	}
-	if o.flow != nil {
-		fan.Flows = append(fan.Flows, o.flow)
-	}
-	large := w.r.x.o.Large.Enlarge(s.W)
-	go func() {
-		err := fan.Copy(s)
-		if mask != nil {
-			mask.Flush()
+	return r
+}
+
+// links are the streams of a step: what it writes, and what others write that it reads.
+type links struct {
+	out *stream
+	in  map[*plan.Step]*stream // by who writes them
+}
+
+// stream is what one step writes, for the steps that read it while it runs.
+type stream struct {
+	w        *os.File // what the step writes to
+	large    int      // pipes that count as large ones
+	producer pipe.Producer
+
+	mu      sync.Mutex              // guards the fields below
+	readers map[*plan.Step]*os.File // ends that are open
+	reading int                     // readers that have not ended
+	pending int                     // readers of which it is not known yet how they ended
+	failed  bool                    // one of them did
+	cancel  context.CancelCauseFunc // ends the step that writes; nil before and after
+	settled chan struct{}           // closed when none is pending
+}
+
+// newStream makes the pipes of a stream: one, or for several readers one for each, into which
+// all is copied.
+func newStream(large *pipe.Large, readers []*plan.Step) (*stream, error) {
+	s := &stream{readers: map[*plan.Step]*os.File{}, reading: len(readers), pending: len(readers), settled: make(chan struct{})}
+	enlarge := func(w *os.File) {
+		if large.Enlarge(w) {
+			s.large++
 		}
-		if large {
-			w.r.x.o.Large.Release()
-		}
+	}
+	if len(readers) == 1 {
+		r, w, err := pipe.ForPrograms()
 		if err != nil {
-			w.stop(&StreamError{err})
+			return nil, err
 		}
-		s.Close()
-		w.copied <- err
-	}()
-}
-
-// StreamError is a fault of what a command's output leads to: it is stopped for it.
-type StreamError struct{ Err error }
-
-func (e *StreamError) Error() string { return e.Err.Error() }
-
-// Unwrap returns what went wrong.
-func (e *StreamError) Unwrap() error { return e.Err }
-
-// logTap is the report, as a writer.
-type logTap struct {
-	r       *run
-	command int
-	stream  event.Stream
-}
-
-func (l *logTap) Write(p []byte) (int, error) {
-	l.r.x.copied(l.r.env, l.command, l.stream, p)
-	return len(p), nil
-}
-
-// finish returns when all that the command wrote has arrived, and gives files
-// their names if it succeeded; else nothing of the attempt is left. It returns err,
-// or the fault of a stream.
-func (w *wiring) finish(err error) error {
-	if w.idle != nil {
-		w.idle.end()
+		s.readers[readers[0]], s.w = r, w
+		enlarge(w)
+		return s, nil
 	}
-	if w.relay != nil {
-		w.relay.finish()
-	}
-	for _, s := range w.sources {
-		s.Finish()
-	}
-	for range w.sources {
-		if cerr := <-w.copied; cerr != nil {
-			err = &StreamError{cerr}
-		}
-	}
-	w.close()
-	if w.last != nil {
-		rare := w.r.having()
-		w.r.mu.Lock()
-		rare.tail = w.last.Bytes()
-		w.r.mu.Unlock()
-	}
+	from, to, err := pipe.Many(len(readers))
 	if err != nil {
-		w.discard()
-		return err
+		return nil, err
 	}
-	var problems []error
-	for _, t := range w.targets {
-		if t.mode == pipe.Added {
-			w.tried.add(t.Target)
+	in, out, err := pipe.Many(1)
+	if err != nil {
+		pipe.CloseAll(from, to)
+		return nil, err
+	}
+	for i, r := range readers {
+		s.readers[r] = from[i]
+		enlarge(to[i])
+	}
+	s.w = out[0]
+	enlarge(s.w)
+	fan := pipe.Fan{Flows: to, Flowed: func(w *os.File) { w.Close() }}
+	go func() {
+		fan.Copy(in[0])
+		in[0].Close()
+	}()
+	return s, nil
+}
+
+func (s *stream) setCancel(cancel context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel = cancel
+}
+
+// close closes the end of a reader; s.mu is held.
+func (s *stream) close(reader *plan.Step) {
+	if f := s.readers[reader]; f != nil {
+		f.Close()
+		s.readers[reader] = nil
+	}
+}
+
+// readerEnded notes that a reader has ended. When all have, a writer that writes nothing is
+// given some time, then it is stopped; at once if that is asked for.
+func (s *stream) readerEnded(c *clock.Clock, reader *plan.Step, atOnce bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close(reader)
+	if s.reading--; s.reading > 0 {
+		return
+	}
+	s.producer.Drain(c, atOnce, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cancel != nil {
+			s.cancel(Unread{})
+		}
+	})
+}
+
+// readerSettled notes how a reader has ended.
+func (s *stream) readerSettled(failed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = s.failed || failed
+	if s.pending--; s.pending == 0 {
+		close(s.settled)
+	}
+}
+
+// gangs are those that run.
+type gangs struct {
+	mu sync.Mutex // guards m
+	m  map[*sched.Gang]map[*plan.Step]*stream
+}
+
+// streams returns the streams of a gang by who writes them, made when the first member asks
+// for them.
+func (g *gangs) streams(large *pipe.Large, of *sched.Gang) (map[*plan.Step]*stream, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if known, ok := g.m[of]; ok {
+		return known, nil
+	}
+	all := map[*plan.Step]*stream{}
+	for writer, readers := range of.Readers {
+		if len(readers) == 0 {
 			continue
 		}
-		problems = append(problems, t.Commit())
+		s, err := newStream(large, readers)
+		if err != nil {
+			return nil, err
+		}
+		all[writer] = s
 	}
-	if err := errors.Join(problems...); err != nil {
-		return &StreamError{err}
+	if g.m == nil {
+		g.m = map[*sched.Gang]map[*plan.Step]*stream{}
 	}
-	return nil
+	g.m[of] = all
+	return all, nil
 }
 
-func (w *wiring) close() {
-	w.kept.keeps(-1)
-	w.kept = nil
-	for _, f := range w.own {
-		f.Close()
+// OpenInput opens what another step writes, or has written, that a command reads. The file
+// belongs to the caller where the other step has ended; a stream is closed by CloseInput, or
+// with the step.
+func (b *Bound) OpenInput(in *plan.Stdin) (f *os.File, owned bool, err error) {
+	need := b.Step.Read(in)
+	if in.Kind == plan.StdinOutput {
+		f, err = b.steps.file(need)
+		return f, true, err
 	}
-	w.own = nil
+	s := b.links.in[need]
+	if s == nil {
+		return nil, false, errors.New("its stream was not opened")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f = s.readers[b.Step]; f == nil {
+		return nil, false, errors.New("the stream was read to its end by a command before; a stream can be read once")
+	}
+	return f, false, nil
 }
 
-func (w *wiring) discard() {
-	for _, t := range w.targets {
-		t.Discard()
+// CloseInput tells the writer of a stream, if in is one, that nobody here reads it any more.
+func (b *Bound) CloseInput(in *plan.Stdin) {
+	if in == nil || in.Kind != plan.StdinFrom || !in.Own {
+		return
 	}
-	for _, m := range w.marks {
-		m.c.Truncate(m.size)
+	if s := b.links.in[b.Step.Read(in)]; s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.close(b.Step)
 	}
+}
+
+// Unread is the cause that stops a producer which nobody reads any more: as writing would, a
+// second later as usual, and at last by force.
+type Unread struct{}
+
+func (Unread) Error() string { return "nobody reads its output any more" }
+
+// StopLadder implements proc.Stopper.
+func (Unread) StopLadder() proc.Ladder {
+	return proc.Ladder{Signal: syscall.SIGPIPE, Harder: time.Second, Grace: proc.DefaultGrace}
+}
+
+// CutOff reports whether a producer that ended with err did because nobody read it any more.
+func CutOff(err error) bool {
+	var unread Unread
+	return errors.As(err, &unread) || ExitCode(err) == proc.BrokenPipe
+}
+
+// ExitCode returns the exit status behind err, as its method ExitCode tells it: that of the
+// command that failed, 124 for a time-out, else 0.
+func ExitCode(err error) int {
+	var status interface{ ExitCode() int }
+	if errors.As(err, &status) {
+		return status.ExitCode()
+	}
+	return 0
 }

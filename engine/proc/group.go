@@ -146,6 +146,9 @@ func (g *Group) Stop(cause error, l Ladder) {
 		}
 		go g.killAfter(l.Grace, g.idle)
 	}
+	if l.Harder > 0 {
+		g.t.clock.AfterFunc(l.Harder, func() { g.Stop(cause, Ladder{Signal: syscall.SIGTERM, Grace: l.Grace}) })
+	}
 	g.mu.Unlock()
 	// From now on a Ctrl-C goes to weft: with it the user asks for a stronger stop.
 	// A program that still needs the terminal gets it when it reads.

@@ -185,6 +185,9 @@ type Ladder struct {
 	// Grace is how long the processes may take before they are killed; 0 means that there
 	// is no limit.
 	Grace time.Duration
+	// Harder is when SIGTERM follows, unless Signal has ended everything by then;
+	// zero means never.
+	Harder time.Duration
 	// Main limits the signal to the programs that weft has started. Otherwise it is sent
 	// to their process groups.
 	Main bool

@@ -36,6 +36,9 @@ const (
 	IdleLimit          // of the time without any output
 )
 
+// ExitCode is the exit status that stands for a time-out.
+func (e *TimedOut) ExitCode() int { return 124 }
+
 func (e *TimedOut) Error() string {
 	switch e.Limit {
 	case IdleLimit:

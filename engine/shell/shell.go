@@ -75,6 +75,9 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
 
+// ExitCode returns Code.
+func (e *ExitError) ExitCode() int { return e.Code }
+
 // Options configure a Shell. The zero value is usable.
 type Options struct {
 	// TrapLimit is how long the EXIT trap of a stopped script may take; zero

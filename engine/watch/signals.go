@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/plan"
 )
 
@@ -29,7 +29,7 @@ func (w *Watcher) Signal(sig os.Signal) {
 		r.Signal(sig)
 	}
 	if first && cancel != nil {
-		cancel(executor.Interrupt(sig))
+		cancel(command.Interrupt(sig))
 	}
 	if ends {
 		w.watchdog.Guard(w.waits)

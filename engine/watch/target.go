@@ -5,8 +5,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fswatch"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -89,7 +89,7 @@ func (w *Watcher) runAgain(ctx context.Context, t *target) {
 		return
 	}
 	t.stopping = true
-	t.cancel(executor.Interrupt(syscall.SIGTERM))
+	t.cancel(command.Interrupt(syscall.SIGTERM))
 }
 
 // start runs a target.

@@ -1,13 +1,11 @@
-package executor
+package command
 
 import (
-	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
-	"github.com/weftrun/weft/engine/sched"
 )
 
 const (
@@ -47,13 +45,13 @@ func (b *buffers) get() []byte {
 
 // copied emits what is in p, in buffers of the pool. It is a pool of its own: those
 // who wait for one here may hold one of the other.
-func (x *Executor) copied(env *sched.Env, command int, stream event.Stream, p []byte) {
-	pool := x.copies
+func (s *step) copied(command int, stream event.Stream, p []byte) {
+	pool := s.x.copies
 	for len(p) > 0 {
 		buf := pool.get()
 		n := copy(buf, p)
 		p = p[n:]
-		env.Emit(&event.Output{Time: time.Now(), Step: env.ID, Command: command, Stream: stream, Data: buf[:n], Release: func() { pool.free <- buf }})
+		s.Emit(&event.Output{Time: time.Now(), Step: s.ID, Command: command, Stream: stream, Data: buf[:n], Release: func() { pool.free <- buf }})
 	}
 }
 
@@ -61,8 +59,7 @@ func (x *Executor) copied(env *sched.Env, command int, stream event.Stream, p []
 // pipe, their order is exact.
 type relay struct {
 	*pipe.Source
-	x       *Executor
-	env     *sched.Env
+	s       *step
 	command int
 	stream  event.Stream
 	read    chan struct{}    // closed when all of the command has been emitted
@@ -82,20 +79,20 @@ func (y *relay) begun(data []byte) {
 		y.pending = nil
 	}
 	if n := len(data); n > 0 && data[n-1] != '\n' {
-		y.pending = y.x.o.Clock.AfterFunc(idleAfter, func() {
-			y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Partial: true})
+		y.pending = y.s.x.o.Clock.AfterFunc(idleAfter, func() {
+			y.s.Emit(&event.Output{Time: time.Now(), Step: y.s.ID, Command: y.command, Stream: y.stream, Partial: true})
 		})
 	}
 }
 
 // openRelay starts a relay; its W is for the command's stdout and stderr, or one of them.
-func (x *Executor) openRelay(env *sched.Env, command int, stream event.Stream) (*relay, error) {
-	source, err := pipe.NewSource(x.o.Clock)
+func (s *step) openRelay(command int, stream event.Stream) (*relay, error) {
+	source, err := pipe.NewSource(s.x.o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	y := &relay{Source: source, x: x, env: env, command: command, stream: stream, read: make(chan struct{})}
-	go y.copy(x.o.Large.Enlarge(source.W))
+	y := &relay{Source: source, s: s, command: command, stream: stream, read: make(chan struct{})}
+	go y.copy(s.x.o.Large.Enlarge(source.W))
 	return y, nil
 }
 
@@ -106,13 +103,13 @@ func (y *relay) copy(large bool) {
 	y.flush()
 	y.begun(nil)
 	if large {
-		y.x.o.Large.Release()
+		y.s.x.o.Large.Release()
 	}
-	if err == pipe.ErrLingering && y.x.late.add(y.Source) {
+	if err == pipe.ErrLingering && y.s.x.lingering.add(y.Source) {
 		close(y.read)
-		y.emitLate()
+		y.emitLingering()
 		y.flush()
-		y.x.late.done(y.Source)
+		y.s.x.lingering.done(y.Source)
 		return
 	}
 	y.Close()
@@ -121,7 +118,7 @@ func (y *relay) copy(large bool) {
 
 // emitAll emits what is read into buffers of the pool, and returns why that ended.
 func (y *relay) emitAll() error {
-	pool := y.x.buffers
+	pool := y.s.x.buffers
 	for {
 		buf := pool.get()
 		n, err := y.Read(buf)
@@ -138,9 +135,9 @@ func (y *relay) emitAll() error {
 	}
 }
 
-// emitLate emits what is written by those whom the command left behind. They may
+// emitLingering emits what is written by those whom the command left behind. They may
 // be many, and silent for long: none has a buffer of the pool while it waits.
-func (y *relay) emitLate() {
+func (y *relay) emitLingering() {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := y.Read(buf)
@@ -157,8 +154,8 @@ func (y *relay) emitLate() {
 // later, else a copy. A mask that holds back the end of one piece shows it with the
 // next.
 func (y *relay) emit(data []byte, release func()) {
-	if y.mask == nil && y.x.o.Secrets.Any() {
-		y.mask = y.x.o.Secrets.Writer(reported{y})
+	if y.mask == nil && y.s.x.o.Secrets.Any() {
+		y.mask = y.s.x.o.Secrets.Writer(reported{y})
 	}
 	if y.mask != nil {
 		y.mask.Write(data)
@@ -171,7 +168,7 @@ func (y *relay) emit(data []byte, release func()) {
 		reported{y}.Write(data)
 		return
 	}
-	y.env.Emit(&event.Output{Time: time.Now(), Step: y.env.ID, Command: y.command, Stream: y.stream, Data: data, Release: release})
+	y.s.Emit(&event.Output{Time: time.Now(), Step: y.s.ID, Command: y.command, Stream: y.stream, Data: data, Release: release})
 }
 
 // flush reports what a mask holds back: nothing more comes.
@@ -185,7 +182,7 @@ func (y *relay) flush() {
 type reported struct{ y *relay }
 
 func (w reported) Write(p []byte) (int, error) {
-	w.y.x.copied(w.y.env, w.y.command, w.y.stream, p)
+	w.y.s.copied(w.y.command, w.y.stream, p)
 	return len(p), nil
 }
 
@@ -193,47 +190,4 @@ func (w reported) Write(p []byte) (int, error) {
 func (y *relay) finish() {
 	y.Finish()
 	<-y.read
-}
-
-// late are the pipes that processes hold which their commands left behind. They
-// are read until the end of the run. The zero value is none.
-type late struct {
-	mu     sync.Mutex
-	pipes  map[*pipe.Source]struct{}
-	closed bool
-	wg     sync.WaitGroup
-}
-
-// add reports whether s may still be read.
-func (l *late) add(s *pipe.Source) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return false
-	}
-	if l.pipes == nil {
-		l.pipes = map[*pipe.Source]struct{}{}
-	}
-	l.pipes[s] = struct{}{}
-	l.wg.Add(1)
-	return true
-}
-
-func (l *late) done(s *pipe.Source) {
-	l.mu.Lock()
-	delete(l.pipes, s)
-	l.mu.Unlock()
-	s.Close()
-	l.wg.Done()
-}
-
-// close returns when what is in the pipes has been emitted.
-func (l *late) close() {
-	l.mu.Lock()
-	l.closed = true
-	for s := range l.pipes {
-		s.Abandon()
-	}
-	l.mu.Unlock()
-	l.wg.Wait()
 }

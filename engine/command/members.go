@@ -1,16 +1,17 @@
-package executor
+package command
 
 import (
 	"path"
 	"strings"
 
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 )
 
 // reportOn begins the report on a pipe: its members, of which none has ended.
-func (r *run) reportOn(members []plan.Command) []event.Member {
+func (j *job) reportOn(members []plan.Command) []event.Member {
 	var list []event.Member
 	var add func(members []plan.Command)
 	add = func(members []plan.Command) {
@@ -20,14 +21,13 @@ func (r *run) reportOn(members []plan.Command) []event.Member {
 				add(m.Members)
 				continue
 			}
-			list = append(list, event.Member{Name: r.memberName(m)})
+			list = append(list, event.Member{Name: j.s.memberName(m)})
 		}
 	}
 	add(members)
-	rare := r.having()
-	r.mu.Lock()
-	rare.members = list
-	r.mu.Unlock()
+	j.s.mu.Lock()
+	j.s.try.members = list
+	j.s.mu.Unlock()
 	return list
 }
 
@@ -44,11 +44,11 @@ func cutReport(report []event.Member, m *plan.Command) (own, rest []event.Member
 }
 
 // memberName is the program that a member runs, or begins with, or its task.
-func (r *run) memberName(m *plan.Command) string {
+func (s *step) memberName(m *plan.Command) string {
 	if m.Kind == plan.TaskCall {
 		return m.Text
 	}
-	words := strings.Fields(r.x.o.Secrets.Mask(m.Shown))
+	words := strings.Fields(s.x.o.Secrets.Mask(m.Shown))
 	if len(words) == 0 {
 		return ""
 	}
@@ -61,22 +61,12 @@ func (e *ends) reported(err error) {
 	if len(e.report) != 1 || e.report[0].Code != 0 || err == nil {
 		return
 	}
-	code := ExitCode(err)
+	code := executor.ExitCode(err)
 	switch {
-	case cutOff(err):
+	case executor.CutOff(err):
 		code = proc.BrokenPipe
 	case code == 0:
 		code = 1
 	}
 	e.report[0].Code = code
-}
-
-// takeMembers returns the report on the pipe that has ended, or nil.
-func (r *run) takeMembers() (members []event.Member) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.rare != nil {
-		members, r.rare.members = r.rare.members, nil
-	}
-	return members
 }

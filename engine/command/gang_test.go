@@ -1,4 +1,4 @@
-package executor_test
+package command_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
@@ -153,8 +154,8 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
 	for i, want := range want {
 		expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-		x := executor.New(executor.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, State: store, Tree: tree, Checker: fingerprint.New(store, tree, nil),
-			Stops: new(executor.Stops), Force: func(*plan.Step) bool { return false }, Flush: func() {}})
+		here := command.New(command.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, Flush: func() {}})
+		x := executor.New(executor.Options{Root: w.Dir, Body: here, Test: here.Test, State: store, Tree: tree, Checker: fingerprint.New(store, tree, nil), Flush: func() {}})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		p, err := expander.Expand(ctx, plan.Call{Name: fmt.Sprintf("g%d", i)})
 		if err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package executor_test
+package command_test
 
 import (
 	"os"
@@ -34,7 +34,7 @@ func TestKeptProducer(t *testing.T) {
 			r := newRig(t, taskfile)
 			var c clock.Clock
 			c.Pause()
-			r.o.Clock = &c
+			r.c.Clock = &c
 			more := filepath.Join(r.dir, "more")
 			if err := syscall.Mkfifo(more, 0o600); err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package executor_test
+package command_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/fingerprint"
@@ -40,7 +41,8 @@ func (host) Condition(context.Context, string, string, []string) (bool, error) {
 type rig struct {
 	t   *testing.T
 	dir string
-	o   executor.Options // what a test changes of it
+	o   executor.Options // what a test changes of them
+	c   command.Options
 
 	mu     sync.Mutex // guards events
 	events []event.Event
@@ -50,8 +52,7 @@ type rig struct {
 func newRig(t *testing.T, taskfile string) *rig {
 	r := &rig{t: t, dir: t.TempDir()}
 	r.write("Taskfile.yml", "version: '3'\n"+taskfile)
-	r.o.Force = func(*plan.Step) bool { return false }
-	r.o.Flush = func() {}
+	r.c.Flush = func() {}
 	return r
 }
 
@@ -93,12 +94,13 @@ func (r *rig) run(ctx context.Context, name string) error {
 	defer store.Close()
 	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
 	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
+	c := r.c
+	c.Root, c.Shell, c.Processes = w.Dir, shell.New(shell.Options{}), table
+	here := command.New(c)
+	defer here.Close()
 	o := r.o
-	o.Root, o.Shell, o.Processes = w.Dir, shell.New(shell.Options{}), table
+	o.Root, o.Body, o.Test, o.Clock, o.Flush = w.Dir, here, here.Test, c.Clock, c.Flush
 	o.State, o.Tree, o.Checker = store, tree, fingerprint.New(store, tree, nil)
-	if o.Stops == nil {
-		o.Stops = new(executor.Stops)
-	}
 	p, err := expander.Expand(ctx, plan.Call{Name: name})
 	if err != nil {
 		r.t.Fatal(err)
@@ -195,8 +197,12 @@ func TestFreshness(t *testing.T) {
 		{func() { r.write("ok", "") }, "$test -e ok succeeded"},
 		{nil, "fresh"},
 		{func() { r.o.Force = func(*plan.Step) bool { return true } }, "$test -e ok succeeded"},
-		{func() { r.o.Force = func(*plan.Step) bool { return false }; r.write("s", "changed"); r.o.Dry = true }, "$test -e ok succeeded"},
-		{func() { r.o.Dry = false }, "$test -e ok succeeded"},
+		{func() {
+			r.o.Force = func(*plan.Step) bool { return false }
+			r.write("s", "changed")
+			r.o.Dry, r.c.Dry = true, true
+		}, "$test -e ok succeeded"},
+		{func() { r.o.Dry, r.c.Dry = false, false }, "$test -e ok succeeded"},
 		{nil, "fresh"},
 	} {
 		if step.do != nil {
@@ -242,7 +248,7 @@ func TestRelay(t *testing.T) {
 		}
 		r.write("data", string(data))
 		var got []byte
-		r.o.Relay = true
+		r.c.Relay = true
 		r.sink = func(ev event.Event) { got = append(got, ev.(*event.Output).Data...) }
 		if err := r.run(t.Context(), "a"); err != nil {
 			t.Fatal(err)
@@ -257,7 +263,7 @@ func TestRelay(t *testing.T) {
 // does not keep the step from ending, and what it had written arrives.
 func TestRelayHeldOpen(t *testing.T) {
 	r := newRig(t, "tasks:\n  a: {cmds: ['sh -c \"sleep 1000 & echo up\"']}\n")
-	r.o.Relay = true
+	r.c.Relay = true
 	if err := r.run(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
@@ -276,13 +282,13 @@ func TestRelayHeldOpen(t *testing.T) {
 // over, also those that have no process.
 func TestKill(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: 'while :; do :; done'\n      - defer: 'sleep 1000'\n      - 'exit 1'\n")
-	stops := new(executor.Stops)
-	r.o.Stops = stops
+	stops := new(command.Running)
+	r.c.Running = stops
 	killed := errors.New("killed")
 	var started sync.WaitGroup
 	started.Add(1)
 	ended := make(chan error, 1)
-	r.o.Flush = sync.OnceFunc(started.Done) // before the first command
+	r.c.Flush = sync.OnceFunc(started.Done) // before the first command
 	go func() { ended <- r.run(context.Background(), "a") }()
 	started.Wait()
 	deadline := time.After(30 * time.Second)
@@ -306,8 +312,8 @@ func TestStopCommandIsNotStopped(t *testing.T) {
     stop: {cmd: 'touch asked; until [ -e told ]; do sleep 0.01; done; touch go', grace: 30s}
     cmds: ["sh -c 'touch up; until [ -e go ]; do sleep 0.01; done; touch ended'"]
 `)
-	stops := new(executor.Stops)
-	r.o.Stops = stops
+	stops := new(command.Running)
+	r.c.Running = stops
 	there := func(name string) bool {
 		_, err := os.Stat(filepath.Join(r.dir, name))
 		return err == nil
@@ -325,7 +331,7 @@ func TestStopCommandIsNotStopped(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- r.run(ctx, "a") }()
 	waitFor("up")
-	cause := executor.Interrupt(syscall.SIGTERM)
+	cause := command.Interrupt(syscall.SIGTERM)
 	cancel(cause)
 	waitFor("asked")
 	stops.Stop(cause, proc.Ladder{Signal: syscall.SIGTERM, Grace: 30 * time.Second})

@@ -1,0 +1,109 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/sched"
+)
+
+// attempt is one try at a command of a step, and what it leaves: if others may follow and it
+// fails, nothing of what is added to files or captured, by a member of a group that
+// succeeded, too. The step's lock guards it.
+type attempt struct {
+	number, of int            // from 1; of is 1 where there is no second
+	captured   [2]int64       // bytes of stdout and stderr before it
+	usage      event.Usage    // of what it ran
+	members    []event.Member // of the pipe that it is
+	tail       []byte         // of its output, where the retry looks at it
+	added      []*pipe.Target // get what was written when it has succeeded
+}
+
+// repeated reports whether others may come before or after the attempt.
+func (a *attempt) repeated() bool { return a.of > 1 }
+
+// attempts runs the command as often as it may be tried, each time within its time limit.
+func (j *job) attempts(ctx context.Context) error {
+	s, retry := j.s, &j.c.Retry
+	for n := 1; ; n++ {
+		s.begin(attempt{number: n, of: retry.Max + 1})
+		started := time.Now()
+		err := s.end(j.within(ctx, (*job).reach))
+		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, s.try.tail) {
+			return err
+		}
+		delay := delayBefore(retry, n, rand.Float64())
+		s.Emit(&event.AttemptFailed{Time: time.Now(), Step: s.ID, Command: j.index, Attempt: n, Attempts: s.try.of, Code: executor.ExitCode(err), Signal: signalOf(err), Err: err, Duration: time.Since(started), Delay: delay})
+		wait := make(chan struct{})
+		timer := s.x.o.Clock.AfterFunc(delay, func() { close(wait) })
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// begin begins an attempt.
+func (s *step) begin(a attempt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, c := range s.captures {
+		if c != nil {
+			a.captured[i] = c.Size()
+		}
+	}
+	s.try = a
+}
+
+// end ends the attempt, and returns its error.
+func (s *step) end(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.try.repeated() {
+		for i, c := range s.captures {
+			if c != nil {
+				c.Truncate(s.try.captured[i])
+			}
+		}
+	}
+	var problems []error
+	for _, f := range s.try.added {
+		if err != nil {
+			f.Discard()
+		} else {
+			problems = append(problems, f.Commit())
+		}
+	}
+	if err == nil && problems != nil {
+		err = streamError(errors.Join(problems...))
+	}
+	return err
+}
+
+// delayBefore is the time between attempt n and the next: exponential back-off with a limit,
+// and chance, from 0 to 1, spread over the jitter.
+func delayBefore(r *plan.Retry, n int, chance float64) time.Duration {
+	d := float64(r.Delay) * math.Pow(r.Backoff, float64(n-1))
+	d = min(d, float64(r.MaxDelay))
+	return time.Duration(d * (1 + r.Jitter*(2*chance-1)))
+}
+
+// again reports whether a failed attempt is followed by another.
+func again(r *plan.Retry, err error, tail []byte) bool {
+	if !isExit(err) {
+		return false
+	}
+	sig, _ := signalOf(err).(syscall.Signal)
+	var late *sched.TimedOut
+	return r.Covers(executor.ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
+}

@@ -1,0 +1,93 @@
+package command
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// group runs a group, with what its keys and those of the task say of it: streams are those of
+// all that it reads and writes, which is connected once.
+func (j *job) group(ctx context.Context, members func(*job, context.Context) error) error {
+	p, captured := j.c.Process, j.captured()
+	inside := j.of(j.c, j.ends)
+	inside.inGroup = true
+	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && !captured && p.Retry.Match == nil {
+		return inside.watched(ctx, members)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	outside := *p
+	outside.IdleTimeout, outside.TTY = 0, false
+	w, err := j.wire(ctx, &outside, cancel)
+	if err != nil {
+		return err
+	}
+	inside.ends = ends{inGroup: true, Ends: executor.Ends{In: j.In, Out: w.out, Err: w.err, Producer: j.Producer, Activity: j.Activity,
+		Shown: (j.Out == nil || j.Shown) && !captured && !kept(p.Stdout)}}
+	given := []**os.File{&inside.Out, &inside.Err}
+	if p.Stdin != nil {
+		inside.In, given = w.in, append(given, &inside.In)
+	}
+	for _, f := range given {
+		if *f != nil {
+			continue
+		}
+		// null; members that were given nothing would look for themselves.
+		if *f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
+			return w.finish(err)
+		}
+		w.own = append(w.own, *f)
+	}
+	err = inside.watched(ctx, members)
+	j.s.CloseInput(p.Stdin)
+	return w.finish(err)
+}
+
+// kept reports whether what is written to sinks can be read later.
+func kept(sinks []plan.Sink) bool {
+	return slices.ContainsFunc(sinks, func(s plan.Sink) bool { return s.Kind == plan.SinkFile || s.Kind == plan.SinkCapture })
+}
+
+// member runs one command of a group.
+func (j *job) member(ctx context.Context) error {
+	here := j.c.Here()
+	if here && j.c.If != "" {
+		here = j.s.test(ctx, j.c.If) == nil
+	}
+	if !here {
+		if j.calls != nil && j.c.Kind == plan.TaskCall {
+			j.calls.leave()
+		}
+		return nil
+	}
+	err := j.within(ctx, (*job).perform)
+	j.reported(err)
+	return err
+}
+
+// parallel runs members at the same time. The first error, as written, is its.
+func (j *job) parallel(ctx context.Context) error {
+	errs := make([]error, len(j.c.Members))
+	var wg sync.WaitGroup
+	for n := range j.c.Members {
+		m := j.of(&j.c.Members[n], j.ends)
+		wg.Go(func() {
+			errs[n] = m.member(ctx)
+			if m.c.Accept == nil {
+				errs[n] = accepted(errs[n], j.c.Accept)
+			}
+		})
+	}
+	wg.Wait()
+	for n, err := range errs {
+		if err != nil && !j.c.Members[n].IgnoreError {
+			return err
+		}
+	}
+	return nil
+}

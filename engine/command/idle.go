@@ -1,0 +1,52 @@
+package command
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/weftrun/weft/engine/clock"
+	"github.com/weftrun/weft/engine/sched"
+)
+
+// idle stops a command that has written nothing for some time. It is a writer of what is
+// written, and safe for concurrent use.
+type idle struct {
+	timer atomic.Pointer[clock.Timer]
+	after func() *clock.Timer
+	outer io.Writer // of the group that the command is in; nil: nobody looks there
+}
+
+func newIdle(c *clock.Clock, name string, limit time.Duration, outer io.Writer, stop func(error)) *idle {
+	w := &idle{outer: outer, after: func() *clock.Timer {
+		return c.AfterFunc(limit, func() { stop(&sched.TimedOut{Name: name, After: limit, Limit: sched.IdleLimit}) })
+	}}
+	w.timer.Store(w.after())
+	return w
+}
+
+// Write notes that something was written.
+func (w *idle) Write(p []byte) (int, error) {
+	w.timer.Swap(w.after()).Stop()
+	if w.outer != nil {
+		w.outer.Write(p)
+	}
+	return len(p), nil
+}
+
+func (w *idle) end() { w.timer.Load().Stop() }
+
+// watched runs the members of a group, which must not be silent as a whole: what any of them
+// writes, to another one, too, counts.
+func (j *job) watched(ctx context.Context, members func(*job, context.Context) error) error {
+	if j.c.IdleTimeout <= 0 {
+		return members(j, ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := newIdle(j.s.x.o.Clock, j.s.Step.Label, j.c.IdleTimeout, j.Activity, cancel)
+	defer w.end()
+	j.Activity = w
+	return members(j, ctx)
+}

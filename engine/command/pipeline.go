@@ -1,0 +1,131 @@
+package command
+
+import (
+	"context"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
+)
+
+// link is one command of a pipeline.
+type link struct {
+	*job
+	producer pipe.Producer
+	cancel   context.CancelCauseFunc // set before any begins
+	err      error                   // how it ended
+	place    int64                   // in the order of ends, from 1
+}
+
+// pipeline runs members at the same time, each reading what the one before it writes. Its
+// error is that of the last member that failed; that a producer was cut off by a consumer
+// which had enough is no failure.
+func (j *job) pipeline(ctx context.Context) error {
+	links, release, err := j.links(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var ended atomic.Int64
+	var wg sync.WaitGroup
+	last := links[len(links)-1]
+	for _, l := range links {
+		own, cancel := context.WithCancelCause(ctx)
+		l.cancel = cancel
+		wg.Go(func() {
+			defer cancel(nil)
+			l.err = l.link(own)
+			l.place = ended.Add(1)
+			l.closeOwn()
+			if l == last {
+				j.drain(links[:len(links)-1], l.err != nil && j.s.Step.Failfast)
+			}
+		})
+	}
+	wg.Wait()
+	for _, l := range links {
+		l.producer.End()
+	}
+	return j.status(ctx, links)
+}
+
+// links connects the members of a pipeline.
+func (j *job) links(ctx context.Context) (links []*link, release func(), err error) {
+	members := j.c.Members
+	links = make([]*link, len(members))
+	large := 0
+	calls, report, in := j.s.newCalls(ctx, members), j.reportOn(members), j.In
+	var opened []*os.File
+	for n := range members {
+		l := &link{producer: pipe.Producer{Outer: j.Producer}}
+		first, last := n == 0, n == len(members)-1
+		e := ends{ownIn: !first, ownOut: !last, inGroup: true, Ends: executor.Ends{In: in, Out: j.Out, Err: j.Err, Producer: &l.producer, Shown: last && j.Shown, Activity: j.Activity}}
+		if !last {
+			if in, e.Out, err = pipe.ForPrograms(); err != nil {
+				pipe.CloseAll(opened)
+				return nil, nil, err
+			}
+			opened = append(opened, in, e.Out)
+			if j.s.x.o.Large.Enlarge(e.Out) {
+				large++
+			}
+		}
+		e.report, report = cutReport(report, &members[n])
+		l.job = j.of(&members[n], e)
+		if calls != nil {
+			l.calls = calls
+		}
+		links[n] = l
+	}
+	return links, func() {
+		for range large {
+			j.s.x.o.Large.Release()
+		}
+	}, nil
+}
+
+// drain has producers stopped, in some time or at once, that nobody reads any more.
+func (j *job) drain(producers []*link, atOnce bool) {
+	for _, p := range producers {
+		p.producer.Drain(j.s.x.o.Clock, atOnce, func() { p.cancel(executor.Unread{}) })
+	}
+}
+
+// status is the error of a pipeline.
+func (j *job) status(ctx context.Context, links []*link) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	last := len(links) - 1
+	links[last].err = accepted(links[last].err, j.c.Accept)
+	var failed error
+	ok := links[last].err == nil
+	for n := last; n >= 0; n-- {
+		l := links[n]
+		if n < last && l.err != nil && ok && (executor.CutOff(l.err) || j.c.EarlyClose && l.place > links[n+1].place) {
+			l.err = nil
+		}
+		if l.err != nil && l.c.IgnoreError {
+			l.err = nil
+		}
+		ok = ok && l.err == nil
+		if failed == nil {
+			failed = l.err
+		}
+	}
+	return failed
+}
+
+// link runs a member of a pipeline; a tee or merge is several.
+func (j *job) link(ctx context.Context) error {
+	switch j.c.Kind {
+	case plan.Tee:
+		return j.tee(ctx)
+	case plan.Merge:
+		return j.merge(ctx)
+	}
+	return j.member(ctx)
+}

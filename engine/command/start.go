@@ -1,0 +1,82 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/shell"
+)
+
+var policies = [...]proc.LeftoverPolicy{
+	plan.LeftoverAuto: proc.LeftoverAuto, plan.LeftoverKill: proc.LeftoverKill, plan.LeftoverWait: proc.LeftoverWait, plan.LeftoverKeep: proc.LeftoverKeep,
+}
+
+// noProcess is what holds for tests; it is not changed.
+var noProcess plan.Process
+
+// test runs text without input or output; nil means it exited zero.
+func (s *step) test(ctx context.Context, text string) error {
+	return s.start(ctx, &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ}, &noProcess)
+}
+
+// start runs sc as processes of their own group, stopped when ctx is done.
+func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) error {
+	o := proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie, Terminal: sc.Stdin != nil && !sc.Session,
+		Stop: proc.Ladder{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Main: p.Stop.Main}, Forwards: p.Signals, Leftover: policies[p.Leftover]}
+	if p.Stop.Command != "" {
+		o.StopBy = func() error { return s.stopBy(ctx, &p.Stop, sc) }
+	}
+	x := s.x
+	g := x.o.Processes.NewGroup(o)
+	sc.Group = g
+	x.o.Running.Add(ctx, g)
+	defer x.o.Running.Remove(g)
+	defer func() {
+		s.close(ctx, g, p.Leftover)
+		used := event.Usage(g.Usage())
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.usage.Add(used)
+		s.try.usage.Add(used)
+	}()
+	err := x.o.Shell.Run(ctx, sc)
+	if ctx.Err() != nil && err != nil {
+		// Whatever it made of being stopped, that is why it ended.
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// stopBy runs the command that stops another one, whose context is ctx, within the time that
+// one has.
+func (s *step) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
+	x, text, limit := s.x, stop.Command, stop.Grace
+	if limit <= 0 {
+		limit = proc.DefaultGrace
+	}
+	g := x.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
+	x.o.Running.AddStopping(ctx, g)
+	defer x.o.Running.Remove(g)
+	defer g.Close()
+	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
+	err := x.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
+	if err != nil {
+		s.Emit(&event.StopFailed{Time: time.Now(), Step: s.ID, Task: s.Step.Label, Text: text, Err: err})
+	}
+	return err
+}
+
+// close ends the group of a command, which may have to wait for what it left behind.
+func (s *step) close(ctx context.Context, g *proc.Group, l plan.Leftover) {
+	if l == plan.LeftoverWait {
+		stop := context.AfterFunc(ctx, func() { g.Stop(context.Cause(ctx), proc.Ladder{Grace: proc.DefaultGrace}) })
+		defer stop()
+	}
+	for _, left := range g.Close() {
+		s.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: s.x.o.Secrets.MaskCut(left.Name)})
+	}
+}

@@ -1,0 +1,43 @@
+package executor
+
+import (
+	"context"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+)
+
+// prompt asks the step's questions, each of which must be answered with yes.
+type prompt struct {
+	next    Body
+	confirm func(ctx context.Context, task, text string) error // asks; an error ends the step
+	flush   func()
+	yes     bool // assumed to be the answer
+	dry     bool
+}
+
+// Run implements Body.
+func (l *prompt) Run(ctx context.Context, b *Bound) Result {
+	if !l.dry {
+		if err := l.ask(ctx, b); err != nil {
+			return Ended(ctx, err)
+		}
+	}
+	return l.next.Run(ctx, b)
+}
+
+func (l *prompt) ask(ctx context.Context, b *Bound) error {
+	for _, text := range b.Step.Prompts() {
+		switch {
+		case text == "":
+		case l.yes:
+			b.Emit(&event.PromptAssumed{Time: time.Now(), Step: b.ID, Text: text})
+			l.flush() // before the commands write to the same terminal
+		default:
+			if err := l.confirm(ctx, b.Step.Name, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
