@@ -2,10 +2,13 @@ package plan
 
 // assemble numbers the steps below roots: depth first, as written, needs before
 // what needs them. A shared step stands once; one that the run knows already
-// stands without its needs. keyed is about how many of the steps are shared. The
-// error is a stream that could never flow.
-func assemble(roots []*Step, keyed int) (*Plan, error) {
-	a := assembler{p: &Plan{}, shared: make(map[*Step]int32, keyed)}
+// stands without its needs. There are about so many steps, of which keyed are shared.
+// The error is a stream that could never flow.
+func assemble(roots []*Step, steps, keyed int) (*Plan, error) {
+	a := assembler{
+		p:      &Plan{Steps: make([]*Step, 0, steps), Needs: make([][]Need, 0, steps)},
+		shared: make(map[*Step]int32, keyed),
+	}
 	for _, r := range roots {
 		a.p.Roots = append(a.p.Roots, a.add(r))
 	}

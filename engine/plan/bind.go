@@ -52,7 +52,7 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	s.bound.prompts = b.texts(s.Task.Prompt)
 	s.bound.preconditions = b.preconditions(s.Task.Preconditions)
 	s.bound.outputs = b.outputs(s.Task.Outputs)
-	for _, t := range s.facts.deferred {
+	for _, t := range s.facts.details.deferred {
 		s.Scope.Mention(t)
 	}
 	for i := range s.Task.Cmds {

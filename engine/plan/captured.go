@@ -45,17 +45,17 @@ func (c *captured) find(w *schema.Workflow) {
 		if !asks {
 			continue
 		}
-		f := facts{task: t}
+		f := facts{task: t, details: &noDetails}
 		schema.EachText(t, func(p schema.Place, text schema.Text) {
 			f.text(&p, text)
 			f.noteOutputs(&p, text)
 		})
-		for _, o := range f.outputs {
+		for _, o := range f.details.outputs {
 			if o.Literal { // others are an error where they stand
 				name(o.Task)
 			}
 		}
-		for _, in := range f.streams {
+		for _, in := range f.details.streams {
 			if in.Kind == schema.StdinOutput {
 				name(in.Text.S)
 			}

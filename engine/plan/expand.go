@@ -89,7 +89,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 		e.problems.Errors = eachCycleOnce(e.problems.Errors)
 		return nil, e.problems
 	}
-	return assemble(roots, e.keyed)
+	return assemble(roots, e.steps, e.keyed)
 }
 
 // expansion is the state of one Expand; it belongs to one goroutine.
@@ -98,7 +98,8 @@ type expansion struct {
 	// path counts the tasks that are being expanded or called above: only when
 	// a task is among them are its ancestors compared one by one.
 	path     map[*schema.Task]int
-	keyed    int  // steps with a key that were expanded
+	steps    int  // that were expanded
+	keyed    int  // those of them with a key
 	exploded bool // there are too many steps: that alone is told, once
 	problems *multierror.Error
 }
@@ -123,6 +124,7 @@ func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 		return nil, err
 	}
 	s.complete = true
+	e.steps++
 	if s.Shared() {
 		e.keyed++
 		s = e.x.share(s)
@@ -160,8 +162,8 @@ func (e *expansion) withoutNeeds(ctx context.Context, c Call) (*Step, error) {
 	if err := e.admit(s); err != nil {
 		return nil, err
 	}
-	if f.misplaced != nil {
-		return nil, f.misplaced[0]
+	if f.details.misplaced != nil {
+		return nil, f.details.misplaced
 	}
 	s.Scope = e.x.o.Resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match, Vars: c.Vars}, vars.Full)
 	return e.compute(ctx, s, ResolveStars(t.LocalName, match))
@@ -223,7 +225,7 @@ func (e *expansion) compute(ctx context.Context, s *Step, local string) (*Step, 
 
 // expandNeeds expands what s needs: its dependencies, and what it reads.
 func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
-	if len(s.Task.Deps) > 0 || s.facts.streams != nil {
+	if len(s.Task.Deps) > 0 || s.facts.details.streams != nil {
 		e.path[s.Task]++
 		defer func() { e.path[s.Task]-- }()
 		if err := e.expandDeps(ctx, s); err != nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,24 +27,35 @@ type facts struct {
 	mode mode
 	// static tasks say the same at every call: no template, no loop, nothing
 	// that must be asked or computed before they can start.
-	static    bool
-	checksum  bool // mentions CHECKSUM where it is defined
-	timestamp bool // mentions TIMESTAMP where it is defined
-	// outputs are those of its needs that its texts name.
-	outputs []outputName
-	// deferred are the templates in deferred commands.
-	deferred []string
-	// streams are the tasks whose output it reads as its stdin.
-	streams []*schema.Stdin
-	// misplaced are the errors about texts that name outputs where there are none yet.
-	misplaced  []*diag.Diagnostic
-	afterwards bool // has texts that are expanded while it runs
-	calls      bool // has calls among its commands
-	fails      bool // variables of its own can fail on purpose
+	static     bool
+	checksum   bool     // mentions CHECKSUM where it is defined
+	timestamp  bool     // mentions TIMESTAMP where it is defined
+	details    *details // never nil
+	afterwards bool     // has texts that are expanded while it runs
+	calls      bool     // has calls among its commands
+	fails      bool     // variables of its own can fail on purpose
 	refs       atomic.Pointer[vars.Refs]
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]
+}
+
+// details are facts that are empty for most tasks.
+type details struct {
+	outputs   []outputName     // those of its needs that its texts name
+	deferred  []string         // templates in deferred commands
+	streams   []*schema.Stdin  // the tasks whose output it reads as its stdin
+	misplaced *diag.Diagnostic // the first text that names outputs where there are none yet
+}
+
+var noDetails details
+
+// detail returns the details, to be added to.
+func (f *facts) detail() *details {
+	if f.details == &noDetails {
+		f.details = &details{}
+	}
+	return f.details
 }
 
 // factsOf returns the facts of t.
@@ -52,7 +64,7 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	if f := known.Load(); f != nil {
 		return f
 	}
-	f := &facts{task: t, workflow: x.o.Workflow, static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
+	f := &facts{task: t, workflow: x.o.Workflow, details: &noDetails, static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
 	f.mode = modeOf(f.run().S)
 	names := x.outputs()
 	schema.EachText(t, func(p schema.Place, text schema.Text) {
@@ -78,7 +90,8 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 // text notes what a text makes true of the task.
 func (f *facts) text(p *schema.Place, text schema.Text) {
 	if p.Key == schema.KeyStdinTask {
-		f.streams = append(f.streams, p.Processes().Stdin)
+		d := f.detail()
+		d.streams = append(d.streams, p.Processes().Stdin)
 	}
 	if len(f.task.Sources) > 0 && fingerprinted(p) {
 		f.checksum = f.checksum || strings.Contains(text.S, "CHECKSUM")
@@ -92,7 +105,8 @@ func (f *facts) text(p *schema.Place, text schema.Text) {
 	f.bindProcess = f.bindProcess || p.Command == nil && p.Key.OfProcesses()
 	if when == afterwards {
 		f.afterwards = true
-		f.deferred = append(f.deferred, template(p, text.S))
+		d := f.detail()
+		d.deferred = append(d.deferred, template(p, text.S))
 	}
 }
 
@@ -103,12 +117,13 @@ func (f *facts) noteOutputs(p *schema.Place, text schema.Text) {
 		return
 	}
 	if d := misplaced(p, text); d != nil {
-		f.misplaced = append(f.misplaced, d)
+		f.detail().misplaced = cmp.Or(f.details.misplaced, d)
 		return
 	}
 	f.afterwards = true
 	for _, ref := range refs {
-		f.outputs = append(f.outputs, outputName{ref, text.Pos})
+		d := f.detail()
+		d.outputs = append(d.outputs, outputName{ref, text.Pos})
 	}
 }
 

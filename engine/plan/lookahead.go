@@ -154,11 +154,11 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(f), l.from); err != nil {
 		return err
 	}
-	if len(t.Deps) == 0 && len(f.streams) == 0 && !f.calls {
+	if len(t.Deps) == 0 && len(f.details.streams) == 0 && !f.calls {
 		return nil
 	}
 	s := &Step{Task: t, Name: call.Name, Scope: x.o.Resolver.Scope(call, vars.Fast), bound: &bound{}}
-	for _, in := range f.streams {
+	for _, in := range f.details.streams {
 		if err := l.call(ctx, s, &schema.Command{Kind: schema.Call, Text: in.Text, Vars: in.Vars, CommandOptions: &noOptions}); err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func misplaced(p *schema.Place, text schema.Text) *diag.Diagnostic {
 
 // resolveReads finds, among the needs of s, those whose outputs its texts name.
 func (e *expansion) resolveReads(s *Step) error {
-	for _, name := range s.facts.outputs {
+	for _, name := range s.facts.details.outputs {
 		if !name.Literal {
 			return &diag.Diagnostic{Pos: name.pos, Kind: diag.Other, What: fmt.Sprintf("task %q: {{output}} names a task that is not known before it runs", s.Name),
 				Fix: `write the name itself, as in {{output "version"}}`}
@@ -141,7 +141,7 @@ func (s *Step) EachRead(f func(*Step)) {
 // EachInput calls f with every need whose output, once it has ended, is the stdin of
 // a command of s, each once.
 func (s *Step) EachInput(f func(*Step)) {
-	if s.facts.streams == nil {
+	if s.facts.details.streams == nil {
 		return
 	}
 	seen := map[*Step]bool{}
@@ -161,12 +161,12 @@ func (s *Step) EachInput(f func(*Step)) {
 }
 
 // HasNeeds reports whether s needs other steps: those that deps name, or that are read.
-func (s *Step) HasNeeds() bool { return len(s.Task.Deps) > 0 || s.facts.streams != nil }
+func (s *Step) HasNeeds() bool { return len(s.Task.Deps) > 0 || s.facts.details.streams != nil }
 
 // addReads adds the tasks whose output is the stdin of s, or of a command of it, to
 // its needs, unless deps name them with the same variables.
 func (e *expansion) addReads(ctx context.Context, s *Step) error {
-	for _, in := range s.facts.streams {
+	for _, in := range s.facts.details.streams {
 		b := binder{ctx: ctx, scope: s.Scope}
 		call := Call{Name: b.text(in.Text), Pos: in.Pos, From: s}
 		if b.err == nil && len(in.Vars) > 0 {

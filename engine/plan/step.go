@@ -76,7 +76,7 @@ func (s *Step) Arguments() string {
 }
 
 // NamesOutputs reports whether texts of s name what its needs put out.
-func (s *Step) NamesOutputs() bool { return len(s.facts.outputs) > 0 }
+func (s *Step) NamesOutputs() bool { return len(s.facts.details.outputs) > 0 }
 
 // Needs calls f with every step that s needs, as written.
 func (s *Step) Needs(f func(*Step)) {

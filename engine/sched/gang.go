@@ -197,7 +197,8 @@ func (l *loop) conclude(now time.Time, n *node, out Outcome) {
 		return
 	}
 	if s.writers > 0 {
-		s.outcome = &out
+		kept := out // so that no other outcome goes to the heap
+		s.outcome = &kept
 		l.set(n, ended, nil)
 		return
 	}

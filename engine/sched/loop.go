@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"context"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
@@ -14,14 +15,14 @@ type loop struct {
 	ready   queue
 	resumes []*batch             // batches that have ended, whose callers wait for their slots
 	shared  map[*plan.Step]*node // nil until there is one
-	work    chan *node
+	work    chan job
 	idle    int // workers that wait for work
 	batches uint64
 	lastID  event.StepID
 }
 
 func newLoop(r *Run) *loop {
-	return &loop{r: r, work: make(chan *node), slots: newSlots(&r.o)}
+	return &loop{r: r, work: make(chan job), slots: newSlots(&r.o)}
 }
 
 // serve is the loop.
@@ -139,24 +140,31 @@ func (l *loop) start(n *node) {
 		l.settle(time.Now(), n, n.withoutRunning())
 		return
 	}
-	n.ctx, n.cancel = n.batch.contextOfStep()
+	j := job{node: n}
+	j.ctx, n.cancel = n.batch.contextOfStep()
 	n.started = time.Now()
 	s := n.step
 	l.set(n, running, &event.StepStarted{Time: n.started, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix, Pos: s.TaskPos(), Silent: s.Silent})
 	if l.idle > 0 {
 		l.idle--
-		l.work <- n
+		l.work <- j
 		return
 	}
-	go l.worker(n)
+	go l.worker(j)
 }
 
-// worker executes n and then whatever else it is given: a goroutine that has
+// job is a step to be executed.
+type job struct {
+	ctx  context.Context
+	node *node
+}
+
+// worker executes j and then whatever else it is given: a goroutine that has
 // run a step has the stack that steps need.
-func (l *loop) worker(n *node) {
-	for ok := true; ok; n, ok = <-l.work {
-		out := l.r.o.Executor.Execute(n.ctx, n.step, &n.env)
-		l.r.mail <- message{done: n, outcome: out}
+func (l *loop) worker(j job) {
+	for ok := true; ok; j, ok = <-l.work {
+		out := l.r.o.Executor.Execute(j.ctx, j.node.step, &j.node.env)
+		l.r.mail <- message{done: j.node, outcome: out}
 	}
 }
 

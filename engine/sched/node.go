@@ -24,8 +24,7 @@ type node struct {
 	early   bool // some dependents do not wait for its end
 	lingers bool // batch waits for its end, though it is no root
 
-	ctx        context.Context
-	cancel     context.CancelCauseFunc // of ctx, where the step can be cancelled alone
+	cancel     context.CancelCauseFunc // of its context, where it can be cancelled alone
 	dependents []wait                  // for this one
 	callers    []*batch                // have this one as a root
 	awaits     *batch                  // what a suspended step waits for; others, called at the same time, are linked to it

@@ -14,7 +14,7 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 	if n.cancel != nil {
 		n.cancel(nil)
 	}
-	n.ctx, n.cancel = nil, nil
+	n.cancel = nil
 	if out.Err != nil {
 		n.err = plan.Wrap(n.step.Label, int32(n.env.ID), out.Err)
 		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Limit == NeedLimit && n.fault == nil {
@@ -37,8 +37,7 @@ func (n *node) settledEvent(now time.Time, out Outcome) event.Event {
 // cause is the step that made n end with err: one that it needs or has called; 0 if it
 // failed on its own.
 func (n *node) cause(err error) event.StepID {
-	var called *plan.TaskError
-	if n.fault == nil && errors.As(err, &called) {
+	if called, ok := errors.AsType[*plan.TaskError](err); ok && n.fault == nil {
 		return event.StepID(called.Step)
 	}
 	return n.fault.id()
@@ -46,9 +45,9 @@ func (n *node) cause(err error) event.StepID {
 
 // withoutRunning is the outcome of a step that cannot start any more.
 func (n *node) withoutRunning() Outcome {
-	var started *StartedError
+	_, tooLate := n.missed.(*StartedError)
 	switch {
-	case errors.As(n.missed, &started):
+	case tooLate:
 		return Outcome{Result: event.Failed, Err: n.missed}
 	case n.fault != nil:
 		return Outcome{Result: event.Skipped, Err: n.fault.err}
