@@ -215,18 +215,28 @@ func (w walk) vars(at Place, key Key, vs Vars) {
 	}
 }
 
-// value visits the texts anywhere inside v.
+// value visits the texts in the value of a variable or an item of a loop.
 func (w walk) value(at Place, key Key, index int, v any, pos diag.Pos) {
+	EachString(v, func(s string) { w.visit(at, key, index, Text{s, pos}) })
+}
+
+// EachString calls f with every string in v, a value of a variable: v itself, or what
+// lists and maps in it hold. Keys of maps are left out.
+func EachString(v any, f func(string)) {
 	switch v := v.(type) {
 	case string:
-		w.visit(at, key, index, Text{v, pos})
+		f(v)
+	case []string:
+		for _, s := range v {
+			f(s)
+		}
 	case []any:
 		for _, item := range v {
-			w.value(at, key, index, item, pos)
+			EachString(item, f)
 		}
 	case map[string]any:
 		for _, item := range v {
-			w.value(at, key, index, item, pos)
+			EachString(item, f)
 		}
 	}
 }

@@ -299,24 +299,30 @@ func TestEachSharedText(t *testing.T) {
 	}
 }
 
-func manyTexts(t testing.TB) []*Task {
-	doc, list := decodeFile(&diag.File{Path: "T", Source: string(manyTasks(10_000))})
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return doc.workflow("/w").Tasks
-}
-
 func TestEachTextAllocatesNothing(t *testing.T) {
-	tasks, n := manyTexts(t)[:1], 0
-	if allocs := testing.AllocsPerRun(100, func() { EachText(tasks[0], func(_ Place, text Text) { n += len(text.S) }) }); allocs > 0 {
+	task := workflow(t, `
+tasks:
+  a:
+    deps: [b, {task: b, vars: {A: [x, {y: z}]}}]
+    vars: {B: {sh: x}, C: {map: {x: y}}}
+    cmds: [x, {for: [1, x], cmd: x, if: y}, {cmd: x, stdin: {output: {task: b, vars: {D: x}}}, stdout: {file: y}}]
+    status: [x]
+    preconditions: [x]
+  b: x
+`).ByName["a"]
+	n := 0
+	if allocs := testing.AllocsPerRun(100, func() { EachText(task, func(_ Place, text Text) { n += len(text.S) }) }); allocs > 0 {
 		t.Errorf("%v allocations", allocs)
 	}
 }
 
 // BenchmarkEachText walks over 10,000 tasks.
 func BenchmarkEachText(b *testing.B) {
-	tasks, n := manyTexts(b), 0
+	doc, list := decodeFile(&diag.File{Path: "T", Source: string(manyTasks(10_000))})
+	if err := list.Err(); err != nil {
+		b.Fatal(err)
+	}
+	tasks, n := doc.workflow("/w").Tasks, 0
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, task := range tasks {

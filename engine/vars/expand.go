@@ -248,28 +248,7 @@ func (f *frame) value(ctx context.Context, v any, from view) (any, error) {
 }
 
 // hasTemplate reports whether a string anywhere in v is a template.
-func hasTemplate(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return isTemplate(v)
-	case []string:
-		for _, x := range v {
-			if isTemplate(x) {
-				return true
-			}
-		}
-	case []any:
-		for _, x := range v {
-			if hasTemplate(x) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, x := range v {
-			if hasTemplate(x) {
-				return true
-			}
-		}
-	}
-	return false
+func hasTemplate(v any) (has bool) {
+	schema.EachString(v, func(s string) { has = has || isTemplate(s) })
+	return has
 }

@@ -91,20 +91,9 @@ func (r *Resolver) textCanFail(s string) bool {
 	return isTemplate(s) && namesFailing(s) && r.templates.get(s, false).canFail()
 }
 
-func (r *Resolver) valueCanFail(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return r.textCanFail(v)
-	case []any:
-		return slices.ContainsFunc(v, r.valueCanFail)
-	case map[string]any:
-		for _, x := range v {
-			if r.valueCanFail(x) {
-				return true
-			}
-		}
-	}
-	return false
+func (r *Resolver) valueCanFail(v any) (can bool) {
+	schema.EachString(v, func(s string) { can = can || r.textCanFail(s) })
+	return can
 }
 
 // namesFailing is the quick part of the answer: most texts need not be parsed.
@@ -310,23 +299,7 @@ func (f *frame) eachTemplate(v *schema.Var, do func(*tmpl)) {
 	case schema.Dynamic:
 		text(v.Text)
 	default:
-		eachString(v.Value, text)
-	}
-}
-
-// eachString calls do with the strings anywhere inside v.
-func eachString(v any, do func(string)) {
-	switch v := v.(type) {
-	case string:
-		do(v)
-	case []any:
-		for _, x := range v {
-			eachString(x, do)
-		}
-	case map[string]any:
-		for _, x := range v {
-			eachString(x, do)
-		}
+		schema.EachString(v.Value, text)
 	}
 }
 
