@@ -9,31 +9,30 @@ import (
 	"github.com/weftrun/weft/internal/procstat"
 )
 
-// judge returns what is true of a process that may be meant to stay: such one has a
-// session of its own, or ignores SIGHUP as nohup makes it. While it is starting it
-// may be about to become so. What another weft started within this run is not meant to
-// stay when that weft was killed: its keeper, which is ours then, ends all of it, and
-// like who is starting is waited for.
-func (w *walk) judge(p *process) (is byte) {
+// classify returns the flags of a process. A daemon has a session of its own, or ignores
+// SIGHUP, as nohup arranges; a process that is starting may yet become one. The programs of
+// another weft within this run are no daemons if that weft was killed: its keeper, which has
+// become our child, kills them, and counts as starting, so that it is waited for.
+func (w *walk) classify(p *process) (flags byte) {
 	if w.orphanedKeeper(p) {
 		return isStarting
 	}
 	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
 	if p.sid != int32(sid) {
-		is |= isDetached
+		flags |= isDetached
 	}
 	if w.ignoresHangup(p.pid) {
-		is |= isDeaf
+		flags |= hasHangupIgnored
 		var own sigaction
 		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGHUP), 0, uintptr(unsafe.Pointer(&own)), 8, 0, 0)
 		if own.handler != 1 {
-			is |= isDetached
+			flags |= isDetached
 		}
 	}
 	if w.starting(p) {
-		is |= isStarting
+		flags |= isStarting
 	}
-	return is
+	return flags
 }
 
 // orphanedKeeper reports whether a process is the keeper of a weft that is gone.
@@ -53,7 +52,7 @@ func (w *walk) ignoresHangup(pid int32) bool {
 	const field = "\nSigIgn:\t"
 	for i := 0; i+len(field)+16 <= len(b); i++ {
 		if string(b[i:i+len(field)]) == field {
-			// Hexadecimal; SIGHUP is the lowest bit.
+			// A hexadecimal number, in which SIGHUP is the lowest bit.
 			low := b[i+len(field)+15]
 			return low >= '0' && low <= '9' && (low-'0')&1 != 0 || low >= 'a' && low <= 'f' && (low-'a'+10)&1 != 0
 		}
@@ -63,14 +62,12 @@ func (w *walk) ignoresHangup(pid int32) bool {
 
 const (
 	forkedOnly = 0x40 // PF_FORKNOEXEC
-	// youngTicks is how old a process is at least that is what it was made for; in
-	// hundredths of a second, as the kernel shows them.
+	// youngTicks is the age, in hundredths of a second, up to which a process is starting.
 	youngTicks = 10
 )
 
-// starting reports whether a process is younger than a tenth of a second, or has
-// hardly had the processor yet since it was made and has still the program of its
-// parent, or one that will make another of it.
+// starting reports whether a process is younger than a tenth of a second, or has hardly run
+// since and still has the program of its parent, or one that starts daemons.
 func (w *walk) starting(p *process) bool {
 	s, ok := procstat.Parse(w.file(p.pid, "/stat\x00"))
 	if !ok {
@@ -85,8 +82,7 @@ func (w *walk) starting(p *process) bool {
 	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || p.detaches())
 }
 
-// detaches reports whether a process has the name of a program that makes a daemon of
-// another one.
+// detaches reports whether a process has the name of a program that starts daemons.
 func (p *process) detaches() bool {
 	for _, name := range [...]string{"nohup", "setsid", "daemonize", "start-stop-daem"} {
 		if string(p.name[:len(name)+1]) == name+"\x00" {

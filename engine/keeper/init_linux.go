@@ -7,16 +7,16 @@ import (
 	"unsafe"
 )
 
-// Available tells that this system has KEEPER. Elsewhere programs are started
-// by weft itself, and what they leave behind is not followed.
+// Available reports whether this system has KEEPER. Elsewhere weft starts programs itself,
+// and does not know their leftovers.
 const Available = true
 
-// IgnoreQuit in KEEPER's environment, set to "1", keeps SIGQUIT ignored in
-// programs. Go leaves only SIGINT and SIGHUP as they were.
+// IgnoreQuit is a variable of KEEPER's environment. If it is "1", SIGQUIT is ignored in
+// programs. Go preserves only ignored SIGINT and SIGHUP.
 const IgnoreQuit = "WF_IGNORE_QUIT"
 
-// init becomes KEEPER if this process was started to be it. Anywhere else it
-// costs three system calls.
+// init runs KEEPER if this process was started as KEEPER. Otherwise it costs three system
+// calls.
 func init() {
 	var kind int32
 	size := uint32(unsafe.Sizeof(kind))
@@ -28,8 +28,8 @@ func init() {
 	checkLimits()
 }
 
-// calledKeeper reports whether argv[0] is Name: somebody else may have given
-// weft a socket of that kind.
+// calledKeeper reports whether argv[0] is Name: weft itself may inherit a socket of that
+// kind.
 func calledKeeper() bool {
 	fd := open("/proc/self/cmdline\x00")
 	if fd < 0 {
@@ -48,23 +48,23 @@ const (
 	closeRangeCloexec   = 4
 )
 
-// prepare makes the process what its name says. Every descriptor above the
-// standard ones is closed on exec, the control socket before all: a program
-// that held it would keep KEEPER from learning of ENGINE's death.
+// prepare sets up the process: its name, signals and descriptors. All descriptors above the
+// standard ones are closed on exec, most of all the control socket: if a program had it,
+// KEEPER would not notice ENGINE's death.
 func prepare() {
 	disregardSignals()
 	name := [memberName]byte{}
 	copy(name[:], Name)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name)), 0)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
-	// If ENGINE is gone KEEPER has work to do, also if somebody has stopped it.
+	// KEEPER must continue when ENGINE dies, even if somebody has stopped it.
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGCONT), 0)
 	if _, _, e := syscall.RawSyscall(sysCloseRange, Control, uintptr(^uint32(0)), closeRangeCloexec); e != 0 {
 		for fd := Control; fd < 256; fd++ {
 			syscall.CloseOnExec(fd)
 		}
 	}
-	// The reaper waits in a system call; a handler would only be run for nothing.
+	// The reaper waits in a system call and needs no handler.
 	var dfl sigaction
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
 	if v, _ := syscall.Getenv(IgnoreQuit); v == "1" {
@@ -73,19 +73,18 @@ func prepare() {
 	}
 }
 
-// outside are the signals that reach KEEPER when somebody ends or stops all of a
-// session, a container or a service: weft and its programs get them, too.
-var outside = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
+// sharedSignals are sent to KEEPER when somebody signals a whole session, container or
+// service: then ENGINE and the programs get them, too.
+var sharedSignals = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
 
-// disregardSignals has such signals do nothing: as long as ENGINE lives it is
-// ENGINE's to say what happens, and KEEPER's to do it. They are not ignored, which
-// programs would inherit, but have a handler, which becomes the default in each.
-// Those that are ignored stay so.
+// disregardSignals makes these signals do nothing: ENGINE decides what to do, and sends
+// requests. It sets a handler, which exec resets to the default; if the signals were
+// ignored, programs would inherit that. Signals that are ignored already stay so.
 func disregardSignals() {
-	var h sigaction // the runtime's, with all that a handler needs
+	var h sigaction // that of the runtime, with all that a handler needs
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGTERM), 0, uintptr(unsafe.Pointer(&h)), 8, 0, 0)
 	h.handler = disregardPC()
-	for _, sig := range outside {
+	for _, sig := range sharedSignals {
 		var old sigaction
 		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
 		if old.handler != 1 {
@@ -97,9 +96,9 @@ func disregardSignals() {
 // disregardPC returns the address of a handler that does nothing.
 func disregardPC() uintptr
 
-// blockSignals blocks the signals of the calling thread, and so of the children
-// it makes until they are ready for them. Not SIGCHLD: while that is blocked the
-// kernel takes it for wanted, and wakes another thread to find that it is not.
+// blockSignals blocks signals in the calling thread, and so in its children until they
+// unblock them. It leaves SIGCHLD alone: if that is blocked, the kernel treats it as wanted
+// and wakes another thread for nothing.
 func (k *keeper) blockSignals() {
 	all := ^uint64(1 << (syscall.SIGCHLD - 1))
 	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetmask, uintptr(unsafe.Pointer(&all)), uintptr(unsafe.Pointer(&k.mask)), 8, 0, 0)
@@ -119,23 +118,23 @@ const (
 	sliceNanos       = 100_000 // the shortest there is
 )
 
-// promptly lets the calling thread have the processor in short slices, and so
-// sooner: it does a few system calls at a time, while somebody waits for each of
-// them, and would else often stand behind the program it has just started.
-// Programs do not inherit it. Kernels before 6.12 ignore it.
-func promptly() {
+// useShortSlices gives the calling thread shorter time slices, and so less latency: it makes
+// a few system calls at a time, for each of which somebody waits, and would often have to
+// wait for the program that it has just started. Programs do not inherit that. Kernels
+// before 6.12 ignore it.
+func useShortSlices() {
 	var a schedAttr
 	_, _, e := syscall.RawSyscall6(sysSchedGetattr, 0, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), 0, 0, 0)
 	if e != 0 || a.policy != 0 || a.nice < 0 {
-		return // children would lose their priority, too
+		return // children would lose their priority
 	}
 	a.flags |= schedResetOnFork
 	a.runtime = sliceNanos
 	syscall.RawSyscall(sysSchedSetattr, 0, uintptr(unsafe.Pointer(&a)), 0)
 }
 
-// open opens a file for reading; name ends with a zero byte. It returns the
-// descriptor, or an error number below zero.
+// open opens a file for reading. The name ends with a zero byte. open returns the
+// descriptor, or a negative error number.
 func open(name string) int { return openAt(unsafe.StringData(name), 0) }
 
 const atFDCWD = -100
@@ -149,7 +148,7 @@ func openAt(name *byte, flags int) int {
 	return int(r)
 }
 
-// read returns how many bytes were read, or -1.
+// read reads into b. It returns the number of bytes, or -1.
 func read(fd int, b []byte) int {
 	for {
 		r, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))

@@ -1,5 +1,5 @@
-// Package keeper is the process that parents every program of a run: it forks,
-// reaps, signals and, when weft is gone, sweeps. It knows requests and process
+// Package keeper is the process that is the parent of every program of a run: it starts,
+// signals and reaps them, and kills them if weft is gone. It knows requests and process
 // ids; it knows nothing of tasks, steps or commands.
 //
 //	shell ── weft         ENGINE: terminal, prompts, signals; a subreaper
@@ -7,47 +7,46 @@
 //	               ├─ program
 //	               └─ program …
 //
-// KEEPER is weft's own binary, started again under another name. Its package
-// initialisation is the whole program: it comes before nearly everything else
-// is initialised and never returns. For that the package imports almost
-// nothing, and nothing may be imported that waits for children or starts any.
+// KEEPER is weft's own binary, started under another name. The initialisation of this
+// package is its whole program: it runs before most other packages are initialised, and
+// never returns. Therefore the package imports almost nothing, and must not import anything
+// that starts children or waits for them.
 //
-// # Why a process of its own
+// # Why a separate process
 //
-// Whoever dies by SIGKILL cannot clean up; somebody else must. A process that
-// is left by its parent moves to the nearest living subreaper above. So if
-// ENGINE dies, the control socket ends, and KEEPER kills its children, and what
-// they leave, until the kernel says that there are none (ECHILD): that is the
-// proof. If KEEPER dies, all of it moves up to ENGINE, which does the same.
+// A process that is killed by SIGKILL cannot clean up; another one must. When a process
+// ends, its children move to the nearest living subreaper above it. If ENGINE dies, the
+// control socket is closed, and KEEPER kills its children, and the orphans that become its
+// children, until the kernel reports that it has none (ECHILD). If KEEPER dies, its children
+// move to ENGINE, which does the same.
 //
 // # Two threads
 //
-// One thread reads requests and makes children, the other waits for children and
-// reports what became of them. Both stay in raw system calls: the Go scheduler is
-// not involved in starting a program, and neither thread waits for an exec.
-// Measured against forking in-process, a keeper in ordinary Go cost 35 % of a
-// short program's wall time; this way costs nothing that can be told from noise
-// when programs run side by side, and 2 % when each waits for the one before.
-// When no request comes both go over to waits that the runtime knows of, so that
-// all of KEEPER sleeps beside a program that runs for long (see rest).
-// The price is that nothing here may make garbage in the long run: the collector,
-// which would wait for both threads for ever, is off (see Environ).
+// One thread reads requests and makes children, the other waits for children and sends
+// reports. Both stay in raw system calls: the Go scheduler is not involved in starting a
+// program, and neither thread waits for an exec. Compared with forking in ENGINE, a keeper
+// in ordinary Go cost 35 % of a short program's wall time; this one costs nothing that can
+// be distinguished from noise when programs run side by side, and 2 % when they run one
+// after the other. When no requests come, both threads use waits that the runtime knows of,
+// so that KEEPER sleeps while a program runs for long (see idle). In exchange, nothing here
+// may produce garbage in the long run: the collector, which would wait for both threads
+// forever, is off (see Environ).
 package keeper
 
-// Name is KEEPER's argv[0] and its name in lists of processes, so that
-// `pkill weft` reaches ENGINE alone.
+// Name is KEEPER's argv[0], and its name in lists of processes: `pkill weft` signals only
+// ENGINE.
 const Name = "wf-keeper"
 
 // Control is the descriptor of the control socket in KEEPER: one end of a
 // SOCK_SEQPACKET pair.
 const Control = 3
 
-// Terminal is the descriptor of the controlling terminal in KEEPER, if ENGINE
-// has one; the same number as Control + 1.
+// Terminal is the descriptor of the controlling terminal in KEEPER, if ENGINE has one. It is
+// Control + 1.
 const Terminal = 4
 
-// Environ is the environment KEEPER itself must be started with. What programs
-// get comes with the requests.
+// Environ returns the environment that KEEPER itself must be started with. Requests carry
+// the environments of programs.
 func Environ() []string {
 	return []string{"GOGC=off", "GOMAXPROCS=2", "GODEBUG=asyncpreemptoff=1"}
 }

@@ -8,31 +8,31 @@ import (
 	"unsafe"
 )
 
-// launch is a program about to be: a process that shares KEEPER's memory until
-// exec gives it one of its own. It has a stack, and a script of system calls to
-// make, so that no Go code runs in it. KEEPER does not wait for it meanwhile, as
-// it would with vfork: it starts the next one, and is not held up by a slow exec. The
-// benchmarks compare it with syscall.ForkExec, which also makes garbage.
+// launch starts a program: its child shares KEEPER's memory until exec gives it memory of
+// its own. The child has a stack and a script of system calls to make; no Go code runs in
+// it. Unlike with vfork, KEEPER does not wait for the exec, which may be slow: it can start
+// the next program. The benchmarks compare it with syscall.ForkExec, which also makes
+// garbage.
 //
-// The thread that serves requests owns a launch that is free. While one is
-// under way the child reads it, and nothing in it may be changed.
+// The thread that serves requests owns a free launch. From clone to exec the child reads the
+// launch, and nothing in it may be changed.
 type launch struct {
-	tid   uint32 // set with the child, cleared and waked by the kernel when the child has other memory
-	errno uint32 // why the child did not become the program; cleared by who reports it
-	id    uint32 // of the child it is or was used for; guarded by the keeper's lock
+	tid   uint32 // the child; the kernel clears it and wakes waiters at exec or exit
+	errno uint32 // the error of the exec; cleared when it is reported
+	id    uint32 // of the last child; guarded by the keeper's lock
 
 	script [maxCalls]call
 	calls  int
 	args   cloneArgs
-	stack  [1024]byte // not used: no call pushes anything, no signal comes in
+	stack  [1024]byte // not used: system calls push nothing, and signals are blocked
 
 	program  program
-	request  []byte // the memory of a request; its texts are the program's arguments
-	spilled  []byte // or this mapped file
+	request  []byte // a request, whose texts are the program's arguments
+	spilled  []byte // or the mapped file of a spilled request
 	pointers []*byte
 }
 
-// call is a system call of a script.
+// call is a system call in a script.
 type call struct {
 	number uintptr
 	args   [4]uintptr
@@ -41,15 +41,15 @@ type call struct {
 
 // Modes of a call.
 const (
-	try       = iota // it does not matter whether it fails
-	must             // if it fails the child ends
-	otherwise        // is made only if the one before failed
+	try       = iota // may fail
+	must             // if it fails, the child exits
+	otherwise        // made only if the call before has failed
 )
 
-// maxCalls is more than there are ever: the signals, the descriptors, and a dozen.
+// maxCalls is an upper limit: one for each signal and descriptor, and a dozen others.
 const maxCalls = maxSignal + maxFiles + 13
 
-// maxLaunches is how many may be under way at a time.
+// maxLaunches is how many launches may be in use at a time.
 const maxLaunches = 16
 
 // cloneArgs is struct clone_args of clone3(2), version 0.
@@ -61,7 +61,7 @@ const (
 	cloneVM            = 0x100
 	cloneParentSettid  = 0x10_0000
 	cloneChildCleartid = 0x20_0000
-	cloneClearSighand  = 0x1_0000_0000 // handlers to default; what is ignored stays so
+	cloneClearSighand  = 0x1_0000_0000 // resets handlers; ignored signals stay ignored
 	sysClone3          = 435
 	sigSetmask         = 2
 	prSetPdeathsig     = 1
@@ -70,28 +70,28 @@ const (
 	maxSignal          = 64
 )
 
-// sigaction is struct kernel_sigaction of both architectures, near enough: only
-// the handler, which stands first, is read and written.
+// sigaction resembles struct kernel_sigaction of both architectures: only the first field,
+// the handler, is read and written.
 type sigaction struct {
 	handler, flags, restorer uintptr
 	mask                     uint64
 }
 
-// clone makes a child as the system call trap does, and returns its process id,
-// or an error number below zero. The child makes the calls of l's script.
+// clone makes a child by the system call trap, and returns its process id, or a negative
+// error number. The child makes the calls of l's script.
 func clone(l *launch, trap, a1, a2, a3, a4, a5 uintptr) (pid uintptr)
 
-// free returns a launch that nothing uses.
+// free returns a launch that is not in use. It waits for one if need be.
 func (k *keeper) free() *launch {
 	for {
 		var busy *launch
 		for _, l := range k.launches {
-			if l.over() && atomic.LoadUint32(&l.errno) == 0 {
+			if l.released() && atomic.LoadUint32(&l.errno) == 0 {
 				unmap(l.spilled)
 				l.spilled = nil
 				return l
 			}
-			if !l.over() {
+			if !l.released() {
 				busy = l
 			}
 		}
@@ -106,10 +106,10 @@ func (k *keeper) free() *launch {
 	}
 }
 
-// over reports whether the child does not use KEEPER's memory any more.
-func (l *launch) over() bool { return atomic.LoadUint32(&l.tid) == 0 }
+// released reports whether the child no longer uses KEEPER's memory.
+func (l *launch) released() bool { return atomic.LoadUint32(&l.tid) == 0 }
 
-// wait returns when l is over.
+// wait returns when l is released.
 func (l *launch) wait() {
 	for {
 		tid := atomic.LoadUint32(&l.tid)
@@ -120,25 +120,25 @@ func (l *launch) wait() {
 	}
 }
 
-// program is what a launch turns into.
+// program is the program that a launch starts.
 type program struct {
-	path, dir  *byte // dir is nil: KEEPER's own
+	path, dir  *byte // a nil dir means KEEPER's own
 	argv, envp **byte
 	files      [maxFiles]file
 	count      int   // of files
-	pgid       int32 // to join if it is there; 0: a new one
+	pgid       int32 // the process group to join if it exists; 0 means a new one
 	foreground bool
 	outlives   bool
-	session    bool // with a terminal, its stdout
+	session    bool // whose terminal is stdout
 }
 
-// file is an open file, and the number of the descriptor that the program has of it.
+// file is an open file, and its number in the program.
 type file struct{ fd, number int32 }
 
 // maxFiles is how many descriptors a program gets.
 const maxFiles = 3 + MaxFurther
 
-// start makes the child. It returns an error number below zero if there is none.
+// start makes the child, and returns its process id or a negative error number.
 func (l *launch) start(k *keeper) (pid int32) {
 	for {
 		l.compose(k)
@@ -154,7 +154,7 @@ func (l *launch) start(k *keeper) (pid int32) {
 			r = int(clone(l, sysClone3, uintptr(unsafe.Pointer(&l.args)), unsafe.Sizeof(l.args), 0, 0, 0))
 		}
 		switch syscall.Errno(-r) {
-		case syscall.ENOSYS, syscall.EPERM, syscall.EINVAL: // no such call, a filter, no such flag
+		case syscall.ENOSYS, syscall.EPERM, syscall.EINVAL: // an old kernel, a filter, an unknown flag
 			if !k.noClone3 {
 				k.noClone3 = true
 				continue
@@ -182,7 +182,7 @@ func (l *launch) compose(k *keeper) {
 		if p.pgid == 0 {
 			group = unsafe.Pointer(&l.tid)
 		}
-		// All signals are blocked: a background process is not stopped for it.
+		// A background process is not stopped for this, since all signals are blocked.
 		l.add(try, syscall.SYS_IOCTL, Terminal, tiocspgrp, uintptr(group))
 	}
 	if !p.outlives {
@@ -208,11 +208,11 @@ func (l *launch) add(mode int, number uintptr, args ...uintptr) {
 	l.calls++
 }
 
-// byDefault is what a signal without a handler does.
+// byDefault resets a signal to its default.
 var byDefault sigaction
 
-// resetSignals undoes the handlers of the Go runtime, where the kernel cannot be
-// told to do it.
+// resetSignals removes the handlers of the Go runtime, on kernels that cannot do that
+// themselves.
 func (l *launch) resetSignals() {
 	for sig := uintptr(1); sig <= maxSignal; sig++ {
 		var old sigaction

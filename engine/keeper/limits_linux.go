@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-// What weft needs at the least: it has about ten threads, KEEPER five, and a command
-// is one process and more. With less the Go runtime ends the program by a crash, as
-// soon as it wants a thread or a descriptor; nothing could be said any more.
+// The least that weft needs: it has about ten threads, KEEPER five, and a command at least
+// one process. With less, the Go runtime crashes when it needs a thread or a descriptor,
+// and the user gets no proper message.
 const (
 	leastProcesses   = 24
 	leastDescriptors = 16
@@ -18,8 +18,8 @@ const (
 	rlimitDescriptors = 7
 )
 
-// checkLimits ends the program with a message if too little is allowed to it. The
-// superuser may have as many processes as there are.
+// checkLimits exits with a message if the limits are too low. The number of processes is not
+// limited for the superuser.
 func checkLimits() {
 	if _, most := limit(rlimitDescriptors); most < leastDescriptors {
 		refuse("open files", "ulimit -n", most, leastDescriptors)
@@ -31,8 +31,8 @@ func checkLimits() {
 	}
 }
 
-// limit returns what is allowed now, and at the most: the runtime raises the number of
-// descriptors to that. What is not known is not limited.
+// limit returns the soft and the hard limit of a resource, or the largest number if they are
+// unknown. The Go runtime raises the limit of descriptors to the hard one.
 func limit(of uintptr) (now, most uint64) {
 	var l struct{ cur, max uint64 }
 	if _, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, of, 0, uintptr(unsafe.Pointer(&l)), 0, 0); e != 0 {
@@ -41,7 +41,7 @@ func limit(of uintptr) (now, most uint64) {
 	return l.cur, l.max
 }
 
-// refuse says what is too little, and ends the program.
+// refuse says which limit is too low, and exits.
 func refuse(what, how string, have, need uint64) {
 	b := append(make([]byte, 0, 256), "weft: only "...)
 	b = appendInt(b, int32(have))

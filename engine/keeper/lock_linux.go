@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// mutex is a mutex between the two threads that does without the Go scheduler:
-// 0 free, 1 taken, 2 taken and somebody sleeps (Drepper, "Futexes are tricky",
-// mutex 2).
+// mutex is a mutex between the two threads that does not use the Go scheduler. Its state is
+// 0 if it is free, 1 if it is locked, and 2 if it is locked and a thread waits (Drepper,
+// "Futexes are tricky", mutex 2).
 type mutex struct{ state atomic.Uint32 }
 
 func (m *mutex) lock() {
@@ -28,9 +28,9 @@ func (m *mutex) unlock() {
 	}
 }
 
-// bell lets one thread sleep until another rings, by futex(2).
+// bell lets a thread sleep until another thread rings, by futex(2).
 type bell struct {
-	rung     atomic.Uint32 // how often
+	rung     atomic.Uint32 // how often it has rung
 	sleeping atomic.Uint32
 }
 
@@ -42,7 +42,7 @@ const (
 
 func (b *bell) count() uint32 { return b.rung.Load() }
 
-// ring wakes who waits.
+// ring wakes the thread that waits.
 func (b *bell) ring() {
 	b.rung.Add(1)
 	if b.sleeping.Load() != 0 {
@@ -50,8 +50,8 @@ func (b *bell) ring() {
 	}
 }
 
-// wait returns when the bell has rung since count was seen, or after limit; nil
-// means no limit. It may return early.
+// wait returns when the bell has rung since count was read, or after limit; nil means that
+// there is no limit. It may return early.
 func (b *bell) wait(count uint32, limit *syscall.Timespec, call waitCall) {
 	b.sleeping.Store(1)
 	if b.rung.Load() == count {

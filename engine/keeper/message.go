@@ -1,7 +1,7 @@
 package keeper
 
-// The two sides exchange datagrams. Numbers are little-endian; texts end with a
-// zero byte, so that KEEPER can hand them to the kernel where they stand.
+// ENGINE and KEEPER exchange datagrams. Numbers are little-endian. Texts end with a zero
+// byte, so that KEEPER can pass them to the kernel in place.
 
 // Requests, by first byte.
 const (
@@ -21,7 +21,7 @@ const (
 	RepEnded     = 'e'
 	RepStopped   = 't'
 	RepContinued = 'c'
-	RepOrphan    = 'o' // something that was not started on request has ended
+	RepOrphan    = 'o' // a process that ENGINE did not start has ended
 	RepMembers   = 'q'
 )
 
@@ -29,42 +29,41 @@ const (
 type StartFlags uint8
 
 const (
-	// WantStarted asks for RepStarted; without it only the end is reported.
+	// WantStarted requests RepStarted; without it only the end is reported.
 	WantStarted StartFlags = 1 << iota
-	// Foreground puts the program's process group into the foreground of the
-	// terminal before it is a program.
+	// Foreground moves the program's process group to the terminal's foreground before
+	// exec.
 	Foreground
-	// Outlives leaves the program alive when KEEPER dies: one that is meant to
-	// become a daemon.
+	// Outlives keeps the program alive when KEEPER dies. It is for daemons.
 	Outlives
-	// Spilled tells that the texts are in a file, the last descriptor sent.
+	// Spilled says that the texts are in a file, whose descriptor is sent last.
 	Spilled
-	// Session begins a session of its own, with the terminal that is the program's
-	// stdout.
+	// Session starts a session, whose controlling terminal is the program's stdout.
 	Session
 )
 
-// Start is a request to start a program. The files of its descriptors 0, 1 and 2 are
-// sent beside it, then those of Further.
+// Start is a request to start a program. The files of its descriptors 0, 1 and 2 are sent
+// with it, followed by those of Further.
 type Start struct {
-	ID    uint32 // the requester's, for the reports
-	Group uint32 // programs of one group share a process group while one of them is there
+	ID    uint32 // chosen by ENGINE, and repeated in reports
+	Group uint32 // a program joins the process group of a running program of its group
 	Flags StartFlags
 	Env   uint32 // place of the base environment, see AppendEnviron
 	Path  string
 	Dir   string // "" means KEEPER's own
 	Argv  []string
-	Extra []string // environment beside the base
-	// Further are the numbers of its further descriptors, at most MaxFurther.
+	Extra []string // environment in addition to the base
+	// Further are the numbers of further descriptors, at most MaxFurther.
 	Further []int32
 }
 
-// MaxFurther is how many descriptors a program may get beside the standard ones.
+// MaxFurther is how many descriptors a program may get in addition to the standard ones.
 const MaxFurther = 16
 
 const (
 	startFixed = 1 + 1 + 4 + 4 + 4 + 4 + 4
-	// MaxMessage is what fits into a datagram; a larger request is spilled.
+	// MaxMessage is the size of the largest datagram, in bytes. A larger request is
+	// spilled.
 	MaxMessage = 160 << 10
 )
 
@@ -90,8 +89,8 @@ func AppendStart(b []byte, s *Start) []byte {
 	return b
 }
 
-// Spill divides a request with this many further descriptors that is too large: head
-// is sent, with Spilled set, and a descriptor of a file that holds tail.
+// Spill divides a start request that is too large, and sets Spilled. head is the datagram;
+// a file with tail is sent with it. further is the number of further descriptors.
 func Spill(b []byte, further int) (head, tail []byte) {
 	b[1] |= byte(Spilled)
 	fixed := startFixed + 4*further
@@ -101,8 +100,8 @@ func Spill(b []byte, further int) (head, tail []byte) {
 // Environs is how many base environments KEEPER remembers.
 const Environs = 64
 
-// AppendEnviron appends the request to remember env at a place below Environs,
-// for the starts that follow.
+// AppendEnviron appends the request to remember env at a place below Environs, for later
+// starts.
 func AppendEnviron(b []byte, place uint32, env []string) []byte {
 	b = append(b, reqEnviron, 0)
 	b = put32(b, place)
@@ -121,34 +120,33 @@ func SpillEnviron(b []byte) (head, tail []byte) {
 	return b[:environFixed], b[environFixed:]
 }
 
-// Scope says which processes a signal is for.
+// Scope says which processes are signalled.
 type Scope uint8
 
 const (
-	// GroupScope are the process groups of a group.
+	// GroupScope means the process groups of a group.
 	GroupScope Scope = iota
-	// ProcessScope is one process that was started on request.
+	// ProcessScope means one program.
 	ProcessScope
-	// TreeScope are a group's processes and everything that came of them.
+	// TreeScope means a group's processes and all their descendants.
 	TreeScope
-	// BeyondScope is everything below KEEPER that is in no process group of a program
-	// that was started on request and lives: what GroupScope does not reach.
-	BeyondScope
+	// OutsideScope means all processes below KEEPER that are in no process group of a
+	// running program: those that no GroupScope includes.
+	OutsideScope
 )
 
-// Signal is a request to send a signal. Processes that have ended are never
-// reached: only KEEPER knows which have.
+// Signal is a request to send a signal. A process that has ended is never signalled, even
+// if its process id is used again.
 type Signal struct {
 	Scope  Scope
 	Target uint32 // a group, or for ProcessScope the ID of a start
 	Signal uint8
-	// Cont sends SIGCONT behind it, so that stopped processes notice.
+	// Cont sends SIGCONT after the signal, so that stopped processes react.
 	Cont bool
-	// Only, if not zero, is the one process group that is meant; Skip is one
-	// that is not.
+	// Only, if not 0, is the only process group to signal; Skip is one to leave out.
 	Only, Skip int32
-	// Cookie tells processes of the group whose parents are gone from others:
-	// an element of their WEFT_STEP_ID. "" leaves them out.
+	// Cookie identifies processes of the group whose parents have ended: it is an element
+	// of their WEFT_STEP_ID. "" leaves them out.
 	Cookie string
 }
 
@@ -165,8 +163,8 @@ func AppendSignal(b []byte, s *Signal) []byte {
 	return putText(b, s.Cookie)
 }
 
-// AppendMembers appends the request for a list of what is alive: of a group, or
-// of everything below KEEPER if group is zero.
+// AppendMembers appends the request to list the living processes of a group, or all below
+// KEEPER if group is 0.
 func AppendMembers(b []byte, seq, group uint32, cookie string) []byte {
 	b = append(b, reqMembers)
 	b = put32(b, seq)
@@ -174,19 +172,18 @@ func AppendMembers(b []byte, seq, group uint32, cookie string) []byte {
 	return putText(b, cookie)
 }
 
-// AppendPids appends the request to signal these processes, as far as they are
-// still below KEEPER.
+// AppendPids appends the request to signal those of the processes that are still below
+// KEEPER.
 func AppendPids(b []byte, signal uint8, pids []int32) []byte {
 	b = append(b, reqPids, signal)
 	return putPids(b, pids)
 }
 
-// AppendFinish appends the request to end if nothing is alive, and else to list
-// everything, as AppendMembers does.
+// AppendFinish appends the request to exit if there are no children, and to list all
+// processes, as for AppendMembers, otherwise.
 func AppendFinish(b []byte, seq uint32) []byte { return put32(append(b, reqFinish), seq) }
 
-// AppendEnd appends the request to end: KEEPER kills everything below it but
-// keep, and exits.
+// AppendEnd appends the request to kill all processes below KEEPER except keep, and exit.
 func AppendEnd(b []byte, keep []int32) []byte {
 	return putPids(append(b, reqEnd, 0), keep)
 }
@@ -199,7 +196,7 @@ func putPids(b []byte, pids []int32) []byte {
 	return b
 }
 
-// Report is something KEEPER has to say. Which fields hold depends on Kind.
+// Report is what KEEPER sends. The Kind says which fields are set.
 type Report struct {
 	Kind   byte
 	ID     uint32
@@ -210,41 +207,40 @@ type Report struct {
 	User   uint64 // µs
 	Sys    uint64 // µs
 	MaxRSS uint64 // KiB
-	// Continues is how many requests to continue something had been done when a stop
-	// was seen. One that was done later ended the stop, if it was for that program.
+	// Continues is how many signals had continued programs before a stop was noticed.
 	Continues uint32
-	// Left tells that the process group has members beyond those started on
-	// request, all of which have ended.
-	Left bool
-	// Members is the answer to AppendMembers with sequence number ID.
+	// HasLeftovers says that the process group still has members, although all its
+	// programs have ended.
+	HasLeftovers bool
+	// Members is the answer to the request with the number ID.
 	Members []Member
 }
 
 // Member is a living process.
 type Member struct {
 	Pid, Pgid, Sid int32
-	// Detached tells that it has a session of its own or was started by nohup:
-	// it is meant to stay.
-	Detached bool
-	// Deaf tells that it ignores SIGHUP. Where KEEPER does, too, that says nothing of
+	// Detached says that it is a daemon: it has a session of its own, or was started by
 	// nohup.
-	Deaf bool
-	// Starting tells that it may not be yet what it is about to be: it was made just
-	// now, or has not come to run since.
+	Detached bool
+	// IgnoresHangup says that it ignores SIGHUP. If KEEPER does, too, that is no sign of
+	// nohup.
+	IgnoresHangup bool
+	// Starting says that it was made just now, or has hardly run since, and so may yet
+	// become a daemon.
 	Starting bool
-	Name     string // the kernel's, at most 15 bytes
+	Name     string // as the kernel has it, at most 15 bytes
 }
 
-// What is true of a member, in a report.
+// Flags of a member in a report.
 const (
 	isDetached = 1 << iota
-	isDeaf
+	hasHangupIgnored
 	isStarting
 )
 
 const memberName = 16
 
-// ParseReport reads a report; ok is false if it is not one.
+// ParseReport reads a report. ok is false if b is not a report.
 func ParseReport(b []byte) (r Report, ok bool) {
 	if len(b) < 5 {
 		return r, false
@@ -272,11 +268,11 @@ func ParseReport(b []byte) (r Report, ok bool) {
 			return r, false
 		}
 		r.Pid, r.Pgid, r.Status = int32(get32(b)), int32(get32(b[4:])), get32(b[8:])
-		r.User, r.Sys, r.MaxRSS, r.Left = get64(b[12:]), get64(b[20:]), get64(b[28:]), b[36] != 0
+		r.User, r.Sys, r.MaxRSS, r.HasLeftovers = get64(b[12:]), get64(b[20:]), get64(b[28:]), b[36] != 0
 	case RepMembers:
 		const size = 13 + memberName
 		for ; len(b) >= size; b = b[size:] {
-			m := Member{Pid: int32(get32(b)), Pgid: int32(get32(b[4:])), Sid: int32(get32(b[8:])), Detached: b[12]&isDetached != 0, Deaf: b[12]&isDeaf != 0, Starting: b[12]&isStarting != 0}
+			m := Member{Pid: int32(get32(b)), Pgid: int32(get32(b[4:])), Sid: int32(get32(b[8:])), Detached: b[12]&isDetached != 0, IgnoresHangup: b[12]&hasHangupIgnored != 0, Starting: b[12]&isStarting != 0}
 			name := b[13:size]
 			for i, c := range name {
 				if c == 0 {

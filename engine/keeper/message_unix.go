@@ -4,7 +4,7 @@ package keeper
 
 import "syscall"
 
-// Continues reports whether s continues programs that may be stopped.
+// Continues reports whether s may continue stopped programs.
 func (s *Signal) Continues() bool {
-	return s.Scope != BeyondScope && (s.Cont || s.Signal == uint8(syscall.SIGCONT))
+	return s.Scope != OutsideScope && (s.Cont || s.Signal == uint8(syscall.SIGCONT))
 }

@@ -8,11 +8,10 @@ import (
 	"unsafe"
 )
 
-// siginfo is the part of siginfo_t that waitid(2) fills in: the process id
-// stands at byte 12 or 16 of it, see pid.
+// siginfo is the part of siginfo_t that waitid(2) fills in.
 type siginfo struct {
 	signo, errno, code int32
-	_                  int32 // 64-bit systems align what follows
+	_                  int32 // alignment on 64-bit systems
 	pid, uid           int32
 	status             int32
 	_                  [100]byte
@@ -27,18 +26,19 @@ const (
 	wNowait    = 0x0100_0000
 )
 
-// reap is the only caller of wait in this process. It looks first and reaps
-// under the lock, so that a process id is valid for whoever signals.
+// reap waits for children and reports what happens to them. Nothing else in this process
+// reaps. It waits without reaping, and then reaps under the lock: a thread that holds the
+// lock may signal a child by its process id.
 func (k *keeper) reap() {
-	k.rest.enterReaper()
-	promptly()
+	k.idle.enterReaper()
+	useShortSlices()
 	out := make([]byte, 0, 64)
 	for {
-		seen, call := k.started.count(), k.rest.call()
-		_, _, e := call(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&k.news)), wExited|wStopped|wContinued|wNowait, 0, 0)
+		seen, call := k.started.count(), k.idle.call()
+		_, _, e := call(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&k.waited)), wExited|wStopped|wContinued|wNowait, 0, 0)
 		switch e {
 		case 0:
-			out = k.take(k.news.pid, out[:0])
+			out = k.collect(k.waited.pid, out[:0])
 			if len(out) > 0 {
 				send(out)
 			}
@@ -50,9 +50,9 @@ func (k *keeper) reap() {
 	}
 }
 
-// take takes up the news of a child and appends the report to b, if there is
-// anything to tell.
-func (k *keeper) take(pid int32, b []byte) []byte {
+// collect collects a change of state of a child, and appends the report of it to b, if
+// there is one.
+func (k *keeper) collect(pid int32, b []byte) []byte {
 	k.lock.lock()
 	defer k.lock.unlock()
 	var status uint32
@@ -73,7 +73,7 @@ func (k *keeper) take(pid int32, b []byte) []byte {
 	c := k.children[at]
 	errno := c.launchError()
 	if errno == 0 {
-		k.children[at].tellStarted()
+		k.children[at].reportStarted()
 	}
 	switch {
 	case w.Stopped():
@@ -87,21 +87,21 @@ func (k *keeper) take(pid int32, b []byte) []byte {
 	if errno != 0 {
 		return reportFailed(b, c.id, errno)
 	}
-	return reportEnd(b, &c, status, &usage, k.groupLeft(&c))
+	return reportEnd(b, &c, status, &usage, k.noteLeftovers(&c))
 }
 
-// launchError returns why c, which has ended, did not become a program, or 0.
-// Its launch is free then. The keeper's lock is held.
+// launchError returns the error of the exec of c, which has ended, or 0. It releases the
+// launch. The caller holds the keeper's lock.
 func (c *child) launchError() syscall.Errno {
 	if c.launch.id != c.id {
-		return 0 // it serves another already
+		return 0 // already used for another child
 	}
 	return syscall.Errno(atomic.SwapUint32(&c.launch.errno, 0))
 }
 
-// groupLeft reports whether c's process group has members, none of them started
-// on request, and remembers it then. k.lock is held.
-func (k *keeper) groupLeft(c *child) bool {
+// noteLeftovers reports whether the process group of c, which has ended, consists of
+// leftovers alone, and notes the group then. The caller holds k.lock.
+func (k *keeper) noteLeftovers(c *child) bool {
 	for i := range k.children {
 		if k.children[i].pgid == c.pgid {
 			return false
@@ -110,11 +110,11 @@ func (k *keeper) groupLeft(c *child) bool {
 	if kill(-c.pgid, 0) != 0 {
 		return false
 	}
-	for _, l := range k.left {
+	for _, l := range k.leftovers {
 		if l.pgid == c.pgid {
 			return true
 		}
 	}
-	k.left = append(k.left, leftGroup{c.group, c.pgid})
+	k.leftovers = append(k.leftovers, leftover{c.group, c.pgid})
 	return true
 }

@@ -8,45 +8,44 @@ import (
 	"unsafe"
 )
 
-// child is a program that was started on request and is not reaped.
+// child is a program that was not reaped yet.
 type child struct {
 	id, group uint32
 	pid, pgid int32
-	announce  bool // its start is to be reported, when it is a program
+	announce  bool // report when exec has succeeded
 	launch    *launch
 }
 
-// leftGroup is a process group whose known members have all ended, while it
-// still had others.
-type leftGroup struct {
+// leftover is a process group whose programs have all ended, and which had other members.
+type leftover struct {
 	group uint32
 	pgid  int32
 }
 
-// keeper is the state of the process. The lock guards what both threads use;
-// slices keep their memory and grow to the most that was ever needed.
+// keeper is the state of the process. Slices keep their memory for reuse.
 type keeper struct {
-	lock      mutex
+	lock      mutex // guards the next three
 	children  []child
-	left      []leftGroup
-	continues uint32 // requests to continue something
+	leftovers []leftover
+	continues uint32 // signals that continued programs
 
-	started bell // a child is there, or will be: the reaper looks again
-	reaped  bell // something has ended: who sweeps looks again
-	rest    rest
+	started bell // rings when a child was made, for the reaper
+	reaped  bell // rings when a child has changed, for sweep
+	idle    idle
 
-	news siginfo // of the reaper: which child there is news of
+	// Used by the reaper alone.
+	waited siginfo // the child that has changed
 
-	// Of the thread that serves requests.
+	// Used by the thread that serves requests alone.
 	launches []*launch
-	noClone3 bool   // the kernel, or a filter, refuses it
-	mask     uint64 // the signals that programs begin with blocked
+	noClone3 bool   // the kernel, or a filter, refuses clone3
+	mask     uint64 // signals that are blocked when a program starts
 	environs [Environs]environ
 	out      []byte
 	walk     walk
 }
 
-// environ is a base environment: its texts, and where each begins.
+// environ is a base environment: its texts, and pointers to each of them.
 type environ struct {
 	texts    []byte // mapped
 	pointers []*byte
@@ -54,13 +53,13 @@ type environ struct {
 
 var k keeper
 
-// serve is KEEPER. It returns only by ending the process.
+// serve is the main function of KEEPER. It never returns.
 func serve() {
 	prepare()
-	k.rest.prepare()
+	k.idle.prepare()
 	go k.reap()
 	k.blockSignals()
-	promptly()
+	useShortSlices()
 	var rights rights
 	for {
 		l := k.free()
@@ -75,15 +74,15 @@ func serve() {
 	}
 }
 
-// rights is the control message of a request: its descriptors, which are those of a
-// program and perhaps a file that holds its texts.
+// rights is the control message of a request. It holds the descriptors of a program, and
+// perhaps that of a file with its texts.
 type rights struct {
 	header syscall.Cmsghdr
 	files  [maxFiles + 1]int32
 }
 
-// receive returns the size of the next request and the descriptors that came
-// with it. It is not ok when ENGINE is gone.
+// receive reads a request into in. It returns its size and the descriptors sent with it; ok
+// is false when ENGINE is gone.
 func (k *keeper) receive(in []byte, rights *rights) (n int, files []int32, ok bool) {
 	iov := syscall.Iovec{Base: &in[0]}
 	iov.SetLen(len(in))
@@ -95,7 +94,7 @@ func (k *keeper) receive(in []byte, rights *rights) (n int, files []int32, ok bo
 			continue
 		}
 		if e == syscall.EAGAIN {
-			k.rest.untilRequest()
+			k.idle.untilRequest()
 			continue
 		}
 		if e != 0 || r == 0 {
@@ -110,14 +109,13 @@ func (k *keeper) receive(in []byte, rights *rights) (n int, files []int32, ok bo
 	return n, files, true
 }
 
-// handle does what a request asks. A malformed one is dropped: both ends are
-// the same binary.
+// handle handles a request. It ignores a malformed one: both sides are the same binary.
 func (k *keeper) handle(l *launch, b []byte, files []int32) {
 	switch {
 	case b[0] == reqStart && len(b) >= startFixed:
 		k.handleStart(l, b, files)
 	case b[0] == reqEnviron && len(b) >= environFixed:
-		k.remember(b, files)
+		k.setEnviron(b, files)
 	case b[0] == reqSignal && len(b) > 16:
 		k.signal(&Signal{Scope: Scope(b[1]), Signal: b[2], Cont: b[3] != 0, Target: get32(b[4:]), Only: int32(get32(b[8:])), Skip: int32(get32(b[12:]))}, b[16:])
 	case b[0] == reqMembers && len(b) > 9:
@@ -143,8 +141,8 @@ func (k *keeper) handle(l *launch, b []byte, files []int32) {
 	}
 }
 
-// texts takes count texts that end with zero bytes off b. It returns where
-// each begins, appended to to, and the rest; to is nil if b is too short.
+// texts reads count texts, each with a zero byte at its end, from b. It appends pointers to
+// them to to, and returns that and the rest of b. It returns nil if b is too short.
 func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 	for range count {
 		end := 0
@@ -160,7 +158,7 @@ func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 	return to, b
 }
 
-// handleStart starts a program by l, which holds the request b.
+// handleStart starts a program with l, which holds the request b.
 func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	flags := StartFlags(b[1])
 	c := child{id: get32(b[2:]), group: get32(b[6:]), announce: flags&WantStarted != 0, launch: l}
@@ -199,8 +197,8 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 		l.program.dir = nil
 	}
 
-	// Nothing is reaped meanwhile: a process group that has a child now is there
-	// to be joined, and the child is known before its end is.
+	// The lock keeps children from being reaped: a process group that has a child can
+	// be joined, and the new child is known before its end is collected.
 	k.lock.lock()
 	if !l.program.session {
 		l.program.pgid = k.groupOf(c.group)
@@ -208,7 +206,7 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	c.pid = l.start(k)
 	if c.pid > 0 {
 		if c.pgid = c.pid; !l.program.session {
-			c.pgid = settle(c.pid, l.program.pgid)
+			c.pgid = joinGroup(c.pid, l.program.pgid)
 		}
 		l.id = c.id
 		k.children = append(k.children, c)
@@ -224,15 +222,15 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 		if atomic.LoadUint32(&l.errno) == 0 {
 			k.lock.lock()
 			if at := k.find(c.pid); at >= 0 {
-				k.children[at].tellStarted()
+				k.children[at].reportStarted()
 			}
 			k.lock.unlock()
 		}
 	}
 }
 
-// open gives the program its files, the further ones by the numbers that b begins with,
-// and returns the rest of b.
+// open sets the program's files. The numbers of further ones are at the beginning of b; open
+// returns the rest of b.
 func (p *program) open(files []int32, b []byte) []byte {
 	p.count = len(files)
 	highest := int32(2)
@@ -244,7 +242,8 @@ func (p *program) open(files []int32, b []byte) []byte {
 		p.files[i] = file{fd, number}
 		highest = max(highest, number)
 	}
-	// The child opens one after the other: none may stand where another is to be.
+	// The child duplicates one after the other, so none may have the number of another's
+	// target.
 	for i := 3; i < len(files); i++ {
 		if files[i] > highest {
 			continue
@@ -257,8 +256,9 @@ func (p *program) open(files []int32, b []byte) []byte {
 	return b
 }
 
-// tellStarted reports that c is a program, once; the keeper's lock is held.
-func (c *child) tellStarted() {
+// reportStarted reports once that the exec of c has succeeded. The caller holds the
+// keeper's lock.
+func (c *child) reportStarted() {
 	if c.announce {
 		c.announce = false
 		b := make([]byte, 0, 16)
@@ -266,7 +266,7 @@ func (c *child) tellStarted() {
 	}
 }
 
-// groupOf returns a process group of group that is there, or 0; k.lock is held.
+// groupOf returns the process group of a child of group, or 0. The caller holds k.lock.
 func (k *keeper) groupOf(group uint32) int32 {
 	for i := len(k.children) - 1; i >= 0; i-- {
 		if k.children[i].group == group {
@@ -276,7 +276,7 @@ func (k *keeper) groupOf(group uint32) int32 {
 	return 0
 }
 
-// find returns the place of a child, or -1; k.lock is held.
+// find returns the index of a child, or -1. The caller holds k.lock.
 func (k *keeper) find(pid int32) int {
 	for i := range k.children {
 		if k.children[i].pid == pid {
@@ -286,9 +286,9 @@ func (k *keeper) find(pid int32) int {
 	return -1
 }
 
-// settle returns the process group that a new child is in. The child moves
-// there itself, but perhaps later than the next one wants to join it.
-func settle(pid, pgid int32) int32 {
+// joinGroup moves a new child to its process group and returns that. The child does the
+// same itself, but perhaps only after another child needs to join the group.
+func joinGroup(pid, pgid int32) int32 {
 	for _, to := range [2]int32{pgid, 0} {
 		if _, _, e := syscall.RawSyscall(syscall.SYS_SETPGID, uintptr(pid), uintptr(to), 0); e == 0 {
 			if to == 0 {
@@ -297,7 +297,7 @@ func settle(pid, pgid int32) int32 {
 			return to
 		}
 	}
-	// It is a program already, and there.
+	// Its exec has succeeded, so it has moved itself.
 	r, _, _ := syscall.RawSyscall(syscall.SYS_GETPGID, uintptr(pid), 0, 0)
 	return int32(r)
 }
@@ -311,12 +311,12 @@ func reportFailed(b []byte, id uint32, errno syscall.Errno) []byte {
 	return put32(put32(append(b, RepFailed), id), uint32(errno))
 }
 
-func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, left bool) []byte {
+func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, hasLeftovers bool) []byte {
 	b = put32(append(b, RepEnded), c.id)
 	b = put32(put32(put32(b, uint32(c.pid)), uint32(c.pgid)), status)
 	b = put64(put64(b, micros(u.Utime)), micros(u.Stime))
 	b = put64(b, uint64(u.Maxrss))
-	if left {
+	if hasLeftovers {
 		return append(b, 1)
 	}
 	return append(b, 0)
@@ -324,7 +324,7 @@ func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, left bool) 
 
 func micros(t syscall.Timeval) uint64 { return uint64(t.Sec)*1e6 + uint64(t.Usec) }
 
-// send sends a report. Nobody listening is found out by receive.
+// send sends a report. If ENGINE is gone, receive notices it.
 func send(b []byte) {
 	for {
 		_, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, Control, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
@@ -334,8 +334,8 @@ func send(b []byte) {
 	}
 }
 
-// remember keeps a base environment.
-func (k *keeper) remember(b []byte, files []int32) {
+// setEnviron stores a base environment.
+func (k *keeper) setEnviron(b []byte, files []int32) {
 	e := &k.environs[get32(b[2:])%Environs]
 	count := int(get32(b[6:]))
 	src := b[environFixed:]
@@ -344,7 +344,7 @@ func (k *keeper) remember(b []byte, files []int32) {
 		defer unmap(src)
 	}
 	for _, l := range k.launches {
-		l.wait() // it may have the old one
+		l.wait() // it may use the old one
 	}
 	unmap(e.texts)
 	e.pointers = e.pointers[:0]
@@ -357,7 +357,7 @@ func (k *keeper) remember(b []byte, files []int32) {
 	}
 }
 
-// mapped returns the content of a file.
+// mapped returns the content of a file, by mmap(2).
 func mapped(fd int) []byte {
 	const seekEnd = 2
 	size, _, e := syscall.RawSyscall(syscall.SYS_LSEEK, uintptr(fd), 0, seekEnd)
@@ -367,7 +367,7 @@ func mapped(fd int) []byte {
 	return mmap(int(size), syscall.MAP_PRIVATE, fd)
 }
 
-// anonymous returns n bytes that do not count for the garbage collector.
+// anonymous returns n bytes outside of the Go heap.
 func anonymous(n int) []byte {
 	if n == 0 {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// signal does what s asks; cookie ends with a zero byte.
+// signal handles the request s. cookie ends with a zero byte.
 func (k *keeper) signal(s *Signal, cookie []byte) {
 	cookie = cookie[:len(cookie)-1]
 	if s.Scope == TreeScope {
@@ -16,12 +16,12 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 			k.walk.signal(&k.walk.processes[i], s.Signal)
 		}
 	}
-	if s.Scope == BeyondScope {
-		k.signalBeyond(s.Signal)
+	if s.Scope == OutsideScope {
+		k.signalOutside(s.Signal)
 		return
 	}
-	left := false
-	k.lock.lock() // a stop is seen before, or after
+	hasLeftovers := false
+	k.lock.lock() // so that each stop is collected either before or after
 	if s.Continues() {
 		k.continues++
 	}
@@ -37,17 +37,17 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 			}
 		}
 	}
-	for _, l := range k.left {
-		left = left || s.Scope == GroupScope && s.Only == 0 && l.group == s.Target
+	for _, l := range k.leftovers {
+		hasLeftovers = hasLeftovers || s.Scope == GroupScope && s.Only == 0 && l.group == s.Target
 	}
 	k.lock.unlock()
-	if left {
-		k.signalLeft(s)
+	if hasLeftovers {
+		k.signalLeftovers(s)
 	}
 }
 
-// signalBeyond signals what is in none of the children's process groups.
-func (k *keeper) signalBeyond(sig uint8) {
+// signalOutside signals the processes that are in no child's process group.
+func (k *keeper) signalOutside(sig uint8) {
 	w := &k.walk
 	w.from(0, nil)
 	for i := range w.processes {
@@ -64,8 +64,8 @@ func (k *keeper) signalBeyond(sig uint8) {
 	}
 }
 
-// first reports whether children[i] is the first of its process group; k.lock
-// is held.
+// first reports whether children[i] is the first of its process group. The caller holds
+// k.lock.
 func (k *keeper) first(i int) bool {
 	for _, c := range k.children[:i] {
 		if c.pgid == k.children[i].pgid {
@@ -75,14 +75,14 @@ func (k *keeper) first(i int) bool {
 	return true
 }
 
-// signalLeft signals the process groups that have no known member any more, as
-// far as a process below KEEPER proves that they are still ours.
-func (k *keeper) signalLeft(s *Signal) {
+// signalLeftovers signals the process groups whose programs have all ended, if they still
+// have a process below KEEPER. It removes the others.
+func (k *keeper) signalLeftovers(s *Signal) {
 	k.walk.from(0, nil)
 	k.lock.lock()
 	defer k.lock.unlock()
-	kept := k.left[:0]
-	for _, l := range k.left {
+	kept := k.leftovers[:0]
+	for _, l := range k.leftovers {
 		alive := false
 		for i := range k.walk.processes {
 			alive = alive || k.walk.processes[i].pgid == l.pgid
@@ -98,7 +98,7 @@ func (k *keeper) signalLeft(s *Signal) {
 			}
 		}
 	}
-	k.left = kept
+	k.leftovers = kept
 }
 
 const (
@@ -106,31 +106,31 @@ const (
 	sysPidfdSendSignal = 424
 )
 
-// signal signals p. Only KEEPER reaps its own children, but a process further
-// down may be reaped by its parent, and its number taken: a descriptor is
-// opened first and p looked at again, by its parent. Where the calls for that are
-// refused, or there are no descriptors left, the second look has to do.
+// signal signals p. Only KEEPER reaps its own children, but a process further below may be
+// reaped by its parent, and its process id used again. So signal opens a descriptor first
+// and then checks whether p is still the same, by its parent. If the system refuses such
+// descriptors, or none is free, that check must do.
 func (w *walk) signal(p *process, sig uint8) {
 	fd, _, e := syscall.RawSyscall(sysPidfdOpen, uintptr(p.pid), 0, 0)
 	if e == syscall.ESRCH {
 		return
 	}
-	held := e == 0
+	opened := e == 0
 	if now, alive := w.look(p.pid); alive && (now.ppid == p.ppid || now.pgid == p.pgid && now.sid == p.sid) {
-		if held {
+		if opened {
 			_, _, e = syscall.RawSyscall6(sysPidfdSendSignal, fd, uintptr(sig), 0, 0, 0, 0)
 		}
 		if e != 0 && e != syscall.ESRCH {
 			kill(p.pid, sig)
 		}
 	}
-	if held {
+	if opened {
 		closeFD(int(fd))
 	}
 }
 
-// members reports what is alive of a group, or of all. A list that does not fit
-// into a datagram is cut: whoever asks asks again once these are gone.
+// members reports the living processes of a group, or all if group is 0. It cuts a list
+// that does not fit into a datagram: ENGINE asks again when these processes have ended.
 func (k *keeper) members(seq, group uint32, cookie []byte) {
 	w := &k.walk
 	w.from(group, cookie[:len(cookie)-1])
@@ -141,41 +141,40 @@ func (k *keeper) members(seq, group uint32, cookie []byte) {
 			break
 		}
 		b = put32(put32(put32(b, uint32(p.pid)), uint32(p.pgid)), uint32(p.sid))
-		b = append(append(b, w.judge(p)), p.name[:]...)
+		b = append(append(b, w.classify(p)), p.name[:]...)
 	}
 	k.out = b
 	send(b)
 }
 
-// giveUpAfter is how long processes that were killed may take to be gone, in
-// waits of sweepEvery: one in an uninterruptible system call, or of another user,
-// is left.
-const giveUpAfter = 200
+// maxWaits is how many times sweep waits for killed processes without any of them ending.
+// A process in an uninterruptible system call, or of another user, is given up.
+const maxWaits = 200
 
 var sweepEvery = syscall.Timespec{Nsec: 10e6}
 
-// sweep kills everything below KEEPER but keep, until the kernel says that
-// nothing is left, and ends the process. What a killed process leaves becomes
-// KEEPER's own child, so looking at these is enough.
+// sweep kills all processes below KEEPER except keep, and exits when the kernel reports
+// that there are none. The children of a killed process become KEEPER's own, so it is enough
+// to kill children.
 func (k *keeper) sweep(keep []int32) {
 	w := &k.walk
 	if w.text == nil {
 		w.text, w.dirents = make([]byte, scratch), make([]byte, 8<<10)
 	}
-	for waits := 0; waits < giveUpAfter && !k.childless(); {
+	for waits := 0; waits < maxWaits && !k.childless(); {
 		seen := k.reaped.count()
 		w.pids = w.pids[:0]
 		w.childrenOf(0)
-		alive := 0
+		found := false
 		for _, pid := range w.pids {
 			if !contains(keep, pid) {
-				alive++
-				k.lock.lock() // not reaped meanwhile
+				found = true
+				k.lock.lock() // keeps it from being reaped
 				kill(pid, uint8(syscall.SIGKILL))
 				k.lock.unlock()
 			}
 		}
-		if alive == 0 {
+		if !found {
 			break
 		}
 		k.reaped.wait(seen, &sweepEvery, syscall.RawSyscall6)
@@ -190,8 +189,7 @@ func (k *keeper) sweep(keep []int32) {
 
 func exit() { syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0) }
 
-// childless reports whether KEEPER has no child, dead or alive, and so nothing
-// below it.
+// childless reports whether KEEPER has no child, dead or alive, and so no process below it.
 func (k *keeper) childless() bool {
 	var info siginfo
 	_, _, e := syscall.RawSyscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), wExited|wNohang|wNowait, 0, 0)

@@ -9,13 +9,13 @@ import (
 	"github.com/weftrun/weft/internal/procstat"
 )
 
-// process is one living process below KEEPER.
+// process is a living process below KEEPER.
 type process struct {
 	pid, ppid, pgid, sid int32
 	name                 [memberName]byte
 }
 
-// walk finds processes below KEEPER, in /proc. Its memory is used again.
+// walk finds processes below KEEPER, in /proc. It keeps its memory for reuse.
 type walk struct {
 	processes []process
 	pids      []int32
@@ -27,10 +27,10 @@ type walk struct {
 
 const scratch = 64 << 10
 
-// from walks anew: everything below KEEPER if group is zero; else the group's
-// programs, orphans that carry its cookie or are in a process group it left
-// behind, and everything below these. Who is left by its parent meanwhile becomes a
-// child of KEEPER behind its back, so the walk is repeated until there is none.
+// from fills w.processes: with all processes below KEEPER if group is 0, or else with the
+// group's programs, orphans that have its cookie or are in one of its process groups, and all
+// descendants of these. A process whose parent ends during the walk becomes a child of
+// KEEPER and may be missed, so the walk is repeated until none was.
 func (w *walk) from(group uint32, cookie []byte) {
 	if w.text == nil {
 		w.text, w.dirents = make([]byte, scratch), make([]byte, 8<<10)
@@ -44,7 +44,7 @@ func (w *walk) from(group uint32, cookie []byte) {
 	}
 }
 
-// missed reports whether a child of KEEPER should have been found.
+// missed reports whether the walk has missed a child of KEEPER.
 func (w *walk) missed(group uint32, cookie []byte) bool {
 	w.pids = w.pids[:0]
 	w.childrenOf(0)
@@ -88,7 +88,7 @@ func (w *walk) found(pid int32) bool {
 	return false
 }
 
-// belongs reports whether a child of KEEPER is of the group.
+// belongs reports whether a child of KEEPER belongs to the group.
 func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
 	k.lock.lock()
 	for i := range k.children {
@@ -98,7 +98,7 @@ func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
 			return is
 		}
 	}
-	for _, l := range k.left {
+	for _, l := range k.leftovers {
 		if l.pgid == p.pgid && l.group == group {
 			k.lock.unlock()
 			return true
@@ -108,7 +108,7 @@ func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
 	return len(cookie) > 0 && w.carries(p.pid, cookie)
 }
 
-// childrenOf appends the children of pid to w.pids; 0 means KEEPER.
+// childrenOf appends the children of pid to w.pids. 0 means KEEPER.
 func (w *walk) childrenOf(pid int32) {
 	if w.scans {
 		w.scan(pid)
@@ -137,8 +137,7 @@ func (w *walk) childrenOf(pid int32) {
 	}
 }
 
-// scan is childrenOf for kernels without lists of children: it looks at all
-// processes there are.
+// scan is childrenOf for kernels without lists of children: it looks at all processes.
 func (w *walk) scan(parent int32) {
 	if parent == 0 {
 		r, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
@@ -223,7 +222,7 @@ func (w *walk) file(pid int32, name string) []byte {
 	return w.text[:n]
 }
 
-// look reads what pid is. A zombie is not alive.
+// look returns the process with this id. A zombie is not alive.
 func (w *walk) look(pid int32) (p process, alive bool) {
 	s, ok := procstat.Parse(w.file(pid, "/stat\x00"))
 	if !ok {
@@ -236,8 +235,8 @@ func (w *walk) look(pid int32) (p process, alive bool) {
 
 const stepVariable = "WEFT_STEP_ID="
 
-// carries reports whether the process was given cookie: the value of its
-// variable is a list, one element for each weft around it.
+// carries reports whether the process has the cookie in its environment: in a list with one
+// element for each weft around it.
 func (w *walk) carries(pid int32, cookie []byte) bool {
 	w.path = append(appendInt(append(w.path[:0], "/proc/"...), pid), "/environ\x00"...)
 	fd := openAt(&w.path[0], 0)

@@ -48,7 +48,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 			other.deliver(syscall.SIGSTOP)
 		}
 	}
-	t.signalBeyond(syscall.SIGSTOP)
+	t.signalOutside(syscall.SIGSTOP)
 	t.settle()
 	if !orphaned() {
 		// This stops the other processes of the shell's job, but not weft.
@@ -59,7 +59,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 		m.resumedAt = time.Now()
 		signal.Stop(caught)
 	}
-	t.signalBeyond(syscall.SIGCONT)
+	t.signalOutside(syscall.SIGCONT)
 	g.deliver(syscall.SIGCONT)
 	m.resumed = t.host.continues()
 	for _, other := range groups {
@@ -97,23 +97,23 @@ func (t *Table) Suspend() {
 	for _, g := range groups {
 		g.deliver(syscall.SIGSTOP)
 	}
-	t.signalBeyond(syscall.SIGSTOP)
+	t.signalOutside(syscall.SIGSTOP)
 	if len(groups) > 0 {
 		t.settle()
 	}
 	m.sleep(t)
-	t.signalBeyond(syscall.SIGCONT)
+	t.signalOutside(syscall.SIGCONT)
 	for _, g := range groups {
 		g.deliver(syscall.SIGCONT)
 	}
 }
 
-// signalBeyond signals the processes outside of the groups' process groups: what programs
+// signalOutside signals the processes outside of the groups' process groups: what programs
 // have started in process groups or sessions of its own, and leftovers.
-func (t *Table) signalBeyond(s syscall.Signal) {
+func (t *Table) signalOutside(s syscall.Signal) {
 	if t.begun.Load() {
 		if h, err := t.connect(); err == nil {
-			h.signal(keeper.Signal{Scope: keeper.BeyondScope, Signal: uint8(s)})
+			h.signal(keeper.Signal{Scope: keeper.OutsideScope, Signal: uint8(s)})
 		}
 	}
 }

@@ -171,7 +171,7 @@ func (t *Table) classify(all []keeper.Member, detached bool) (kept, stopped []ke
 			}
 			for _, g := range t.nohup {
 				for _, m := range without(g.members(), kept) {
-					if m.Deaf {
+					if m.IgnoresHangup {
 						kept = append(kept, m)
 					}
 				}

@@ -99,7 +99,7 @@ func (l *local) wait(p *Process) {
 
 // signal implements host. If s is for a program, the caller holds the lock of its group.
 func (l *local) signal(s keeper.Signal) {
-	if s.Scope == keeper.BeyondScope {
+	if s.Scope == keeper.OutsideScope {
 		return // such processes are unknown
 	}
 	if s.Continues() {

@@ -123,7 +123,7 @@ func (l *local) signal(s keeper.Signal) {
 		}
 		return
 	}
-	if s.Scope == keeper.BeyondScope {
+	if s.Scope == keeper.OutsideScope {
 		return
 	}
 	for _, g := range l.t.groups() {

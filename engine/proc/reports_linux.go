@@ -80,7 +80,7 @@ func (l *link) report(r *keeper.Report) {
 		} else {
 			s.Code = w.ExitStatus()
 		}
-		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.Left) })
+		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.HasLeftovers) })
 	case keeper.RepStopped:
 		// The start has been told before. Handling a stop may itself wait for reports.
 		s, seen := syscall.Signal(r.Status), r.Continues
