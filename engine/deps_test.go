@@ -73,12 +73,14 @@ var depsRules = map[string]string{
 	"cmd/weft-companion":       "engine/channel internal/version cmd/weft-companion/fetch",
 	"cmd/weft-companion/fetch": "engine/channel engine/proc engine/vars internal/statefile internal/taskurl internal/tail",
 
+	// Who reads a recorded run knows lines and events, never the engine.
+	"cmd/weft/recorded": "engine/event internal/fifo",
 	// A report sees events, never the state of the engine.
 	"cmd/weft/report": "schema/diag engine/event internal/spool internal/epipe internal/tail",
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/recorded cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

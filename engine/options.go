@@ -69,6 +69,9 @@ type Options struct {
 	// Secrets are what is not to be shown; the engine adds what it finds to be secret.
 	// Nil: it has its own.
 	Secrets *pipe.Secrets
+	// Record has commands write through weft whatever the style, so that what they write
+	// is in the events.
+	Record bool
 	// MaskOutput has commands write through weft where they would have weft's own streams,
 	// if the workflow has secret variables, so that these are masked.
 	MaskOutput bool
@@ -106,10 +109,11 @@ func (e *Engine) taskLimit(ctx context.Context, task string, limit time.Duration
 
 func (e *Engine) commandOptions() command.Options {
 	o := &e.o
-	masked := o.MaskOutput && o.Workflow.Secrets && o.Output != "group" && o.Output != "prefixed"
+	styled := o.Output == "group" || o.Output == "prefixed"
+	through := !styled && (o.Record || o.MaskOutput && o.Workflow.Secrets)
 	return command.Options{Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, Running: &e.stopping.Running, Clock: &e.clock, Secrets: e.secrets, Large: &e.large,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
-		Relay: o.Output == "group" || o.Output == "prefixed" || masked, Apart: masked && !sameFile(o.Stdout, o.Stderr), RelayInteractive: masked && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
+		Relay: styled || through, Apart: through && !sameFile(o.Stdout, o.Stderr), RelayInteractive: through && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,
 		Dry: o.Dry, Verbose: o.Verbose, Flush: e.queue.Flush,
 	}
 }

@@ -31,6 +31,9 @@ type app struct {
 	secrets     pipe.Secrets    // what out and err mask, once it is known
 	secretNames map[string]bool // names that are secret for some task
 
+	warned []*diag.Diagnostic // what was shown of the warnings about the Taskfile
+	events report.Reporter    // writes what --events asks for; nil without
+
 	// Of remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
@@ -91,6 +94,8 @@ func (a *app) main() int {
 		return a.written(a.stopRun())
 	case a.opts.reap != "":
 		return a.written(a.reap())
+	case a.opts.replay != "":
+		return a.replay()
 	}
 	switch {
 	case a.opts.init:

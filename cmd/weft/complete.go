@@ -101,7 +101,7 @@ func values(flag string) ([]string, int) {
 		return []string{"yml", "yaml"}, completeFileExts
 	case "dir", "d", "temp-dir", "remote-cache-dir":
 		return nil, completeDirs
-	case "events", "cacert", "cert", "cert-key":
+	case "events", "replay", "cacert", "cert", "cert-key":
 		return nil, completeDefault
 	}
 	return nil, completeNoFiles

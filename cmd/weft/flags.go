@@ -42,7 +42,8 @@ type options struct {
 	output                string
 	groupBegin, groupEnd  string
 	groupErrorOnly        bool
-	events                string
+	events, replay        string
+	record                bool
 	concurrency           int
 	parallel, keepGoing   bool
 	force, forceAll, dry  bool
@@ -129,10 +130,12 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.StringVar(&o.reap, "reap", "", "end what runs that were killed left behind; =all: daemons too")
 	f.Lookup("reap").NoOptDefVal = "left"
 	f.StringVar(&o.events, "events", "", "write what happens as JSON lines")
+	f.StringVar(&o.replay, "replay", "", "show the run that --events recorded in a file")
+	f.BoolVar(&o.record, "record", false, "have all output in the events")
 	f.DurationVar(&o.poll, "poll", 0, "watch by looking so often, instead of being told of changes")
 	f.BoolVar(&o.clear, "clear", false, "clear the screen before each run of what is watched")
 	f.BoolVarP(&o.keepGoing, "keep-going", "k", false, "go on with the next task named after a failure")
-	for _, name := range [...]string{"pin", "force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "poll", "clear", "keep-going"} {
+	for _, name := range [...]string{"pin", "force-all", "check", "why", "graph", "ps", "stop", "reap", "events", "replay", "record", "poll", "clear", "keep-going"} {
 		f.Lookup(name).Hidden = true
 	}
 	return f

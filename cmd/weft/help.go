@@ -34,6 +34,7 @@ What to do
       --why                   tell why tasks would run
       --graph[=FORMAT]        show the plan as tree, dot, mermaid or json
       --check                 find every mistake that shows without running
+      --replay FILE           show a run that --events recorded, in the style of -o
       --ps                    show the runs that go on, and their processes
       --stop [RUN]            stop a run, named as --ps shows it, or the only one
       --reap[=all] [RUN]...   end what runs that were killed left; =all: daemons too
@@ -74,6 +75,7 @@ What is shown
   -c, --color[=false]         force colours, or none
       --disable-fuzzy         no "did you mean"
       --events FILE           write what happens as JSON lines; FILE, - or fd:N
+      --record                have what commands write in there, in every style
 
 Taskfiles of other machines (URLs)
       --expiry D              use a copy for so long without asking its server

@@ -50,7 +50,9 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 }
 
 func (a *app) warnings(ds []*diag.Diagnostic) {
-	for _, d := range ds[:min(len(ds), limit.Problems)] {
+	shown := ds[:min(len(ds), limit.Problems)]
+	a.warned = append(a.warned, shown...)
+	for _, d := range shown {
 		a.paint(a.err, report.Yellow, "warning: "+d.Error()+"\n")
 	}
 	a.unshown(len(ds)-limit.Problems, "warnings")

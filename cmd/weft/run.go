@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/term"
 
@@ -112,9 +113,14 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
-		Secrets: &a.secrets, MaskOutput: a.maskOutput(),
+		Secrets: &a.secrets, Record: o.record, MaskOutput: a.maskOutput(),
 	}
 	r.engine, err = engine.New(ctx, r.options)
+	if err == nil && a.events != nil { // what is secret is known
+		for _, d := range a.warned {
+			a.events.Handle(event.Masked(&event.DiagnosticFound{Time: time.Now(), Diagnostic: d}, a.secrets.Mask))
+		}
+	}
 	return r, err
 }
 
@@ -137,7 +143,7 @@ func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
 // newReporter is everything that listens to a run.
 func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
-		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
+		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: a.opts.replay == "" && term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
 	all := []report.Reporter{report.New(style.Style, o)}
 	if !a.dropIn() && !a.opts.watch {
 		all = append(all, report.NewSummary(o, a.again))
@@ -147,7 +153,8 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, report.NewNDJSON(w, w.Close, a.describe))
+		a.events = report.NewNDJSON(w, w.Close, a.describe)
+		all = append(all, a.events)
 	}
 	return report.Multi(all...), nil
 }

@@ -28,6 +28,9 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	boolean(&o.color, "color", "TASK_COLOR", rc.Color)
 	boolean(&o.disableFuzzy, "disable-fuzzy", "TASK_DISABLE_FUZZY", rc.DisableFuzzy)
 	boolean(&o.failfast, "failfast", "TASK_FAILFAST", rc.Failfast)
+	if !a.dropIn() {
+		boolean(&o.record, "record", "WEFT_RECORD", nil)
+	}
 	boolean(&o.interactive, "interactive", "TASK_INTERACTIVE", rc.Interactive)
 	boolean(&o.dry, "dry", "TASK_DRY", nil)
 	boolean(&o.yes, "yes", "TASK_ASSUME_YES", nil)

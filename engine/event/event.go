@@ -32,8 +32,8 @@ func (ev *RunStarted) code(c *coder) {
 	c.event("run_started", &ev.Time)
 	version := Version
 	number(c, "version", &version)
-	if version != Version {
-		c.fail("version", &VersionError{version})
+	if c.err == nil && version != Version {
+		c.err = &VersionError{version}
 	}
 	if c.reading {
 		c.textOrNone("run", &ev.Run)

@@ -30,25 +30,37 @@ func ReadAll(ctx context.Context, path string, max int64, large error) ([]byte, 
 	return b, err
 }
 
-// ErrNotRegular is the answer of [ReadRegular] to a named pipe, a device and the like.
+// ErrNotRegular is the answer of [OpenRegular] to a named pipe, a device and the like.
 var ErrNotRegular = errors.New("it is no regular file")
 
 // ReadRegular returns what is in the file at path, which must be a regular one; large is the
 // error if that is more than max bytes. It waits for nobody.
 func ReadRegular(path string, max int64, large error) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	f, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !st.Mode().IsRegular():
-		return nil, &os.PathError{Op: "read", Path: path, Err: ErrNotRegular}
-	case st.Size() > max:
+	if st, err := f.Stat(); err == nil && st.Size() > max {
 		return nil, large
 	}
 	return io.ReadAll(limit.Reader(f, max, large))
+}
+
+// OpenRegular opens the file at path, which must be a regular one, for reading. It waits
+// for nobody.
+func OpenRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = &os.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

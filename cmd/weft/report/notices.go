@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/schema/diag"
@@ -23,7 +24,7 @@ func (m *messages) notice(ev event.Event) {
 	case *event.StopFailed:
 		m.say(errs, Yellow, "the command that stops %q failed: %v; it gets the signal", ev.Task, ev.Err)
 	case *event.AttemptFailed:
-		m.say(errs, Yellow, "[%s] %s; attempt %d of %d follows in %s", m.label(ev.Step), m.o.errorText(ev.Err), ev.Attempt+1, ev.Attempts, ev.Delay)
+		m.say(errs, Yellow, "[%s] %s; attempt %d of %d follows in %s", m.label(ev.Step), m.o.errorText(ev.Err), ev.Attempt+1, ev.Attempts, ev.Delay.Truncate(time.Microsecond))
 	case *event.Waiting:
 		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", m.label(ev.Step), ev.Holder)
 	default:

@@ -1,0 +1,154 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// styles are the output styles that a run can be shown in.
+var styles = [...]string{"interleaved", "group", "prefixed"}
+
+// TestReplay runs the Taskfiles of the scripts and of the examples with --events, and holds
+// what --replay shows against what the run showed, byte for byte; and the events of the
+// replay against those of the run.
+func TestReplay(t *testing.T) {
+	weft := buildWeft(t)
+	var compared atomic.Int32
+	scripts, _ := filepath.Glob("testdata/script/*.txtar")
+	t.Run("scripts", func(t *testing.T) {
+		for i, script := range scripts {
+			name := strings.TrimSuffix(filepath.Base(script), ".txtar")
+			if slices.ContainsFunc(notReplayed, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				archive, err := txtar.ParseFile(script)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dir := t.TempDir()
+				extract(t, archive, dir)
+				for j, args := range runsIn(string(archive.Comment)) {
+					if compareReplay(t, weft, dir, styles[(i+j)%len(styles)], args) {
+						compared.Add(1)
+					}
+				}
+			})
+		}
+	})
+	if n := compared.Load(); n < 100 {
+		t.Errorf("%d runs of scripts compared", n)
+	}
+	examples, _ := os.ReadDir(examplesDir)
+	for _, e := range examples {
+		if !e.IsDir() || slices.ContainsFunc(exampleTools[e.Name()], func(tool string) bool { _, err := exec.LookPath(tool); return err != nil }) {
+			continue
+		}
+		t.Run(e.Name(), func(t *testing.T) {
+			t.Parallel()
+			for _, style := range styles {
+				dir := filepath.Join(t.TempDir(), style)
+				copyTree(t, filepath.Join(examplesDir, e.Name()), dir)
+				compareReplay(t, weft, dir, style, []string{"-v"})
+			}
+		})
+	}
+}
+
+func extract(t *testing.T, archive *txtar.Archive, dir string) {
+	for _, f := range archive.Files {
+		path := filepath.Join(dir, f.Name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, f.Data, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// notReplayed are scripts that need several runs at the same time, and one whose task has
+// the streams of weft for itself, so that nobody can record what it writes.
+var notReplayed = []string{"watch", "signal", "remote", "job", "ps", "reap", "stop_run", "output_interactive"}
+
+var runLine = regexp.MustCompile(`(?m)^(?:! )?(?:exec|exits \d+) (?:weft|task)( [^&$"]*)?$`)
+
+// runsIn are the arguments of the runs of weft in a script that show what they run.
+func runsIn(script string) (all [][]string) {
+	for _, m := range runLine.FindAllStringSubmatch(script, 3) {
+		var args []string
+		for i, part := range strings.Split(m[1], "'") {
+			if i%2 == 1 {
+				args = append(args, part)
+			} else {
+				args = append(args, strings.Fields(part)...)
+			}
+		}
+		if !slices.ContainsFunc(args, func(arg string) bool { return otherFlag.MatchString(arg) }) {
+			all = append(all, args)
+		}
+	}
+	return all
+}
+
+// otherFlag matches flags that run nothing, or choose style and events themselves.
+var otherFlag = regexp.MustCompile(`^(-[a-zA-Z]*[lahiwojt]|--(list|summary|status|why|graph|check|init|ps|stop|reap|watch|version|help|events|output|completion|experiments|pin|clear|json|interactive|taskfile|color).*)$`)
+
+// compareReplay reports whether a run was recorded and could be compared.
+func compareReplay(t *testing.T, weft, dir, style string, args []string) bool {
+	t.Helper()
+	events, again := filepath.Join(dir, "events.ndjson"), filepath.Join(dir, "again.ndjson")
+	defer os.Remove(events)
+	home := t.TempDir()
+	run := func(more ...string) (stdout, stderr string, err error) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, filepath.Join(weft, "weft"), slices.Concat(more, []string{"-o", style}, args)...)
+		cmd.Dir = dir
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TERM=dumb", "LC_ALL=C", "USER=weft", "GOCACHE=" + goCache()}
+		cmd.WaitDelay = time.Second
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err = cmd.Run()
+		return out.String(), errs.String(), err
+	}
+	out, errs, _ := run("--record", "--events", events)
+	if st, err := os.Stat(events); err != nil || st.Size() == 0 {
+		return false // there was nothing to run
+	}
+	gotOut, gotErrs, err := run("--replay", events, "--events", again)
+	if err != nil {
+		t.Errorf("%s -o %s %q: replay: %v\n%s", filepath.Base(dir), style, args, err, gotErrs)
+	}
+	if gotOut != out || gotErrs != errs {
+		t.Errorf("%s -o %s %q:\nstdout %q\nreplay %q\nstderr %q\nreplay %q", filepath.Base(dir), style, args, out, gotOut, errs, gotErrs)
+	}
+	first, _ := os.ReadFile(events)
+	second, _ := os.ReadFile(again)
+	if !bytes.Equal(first, second) {
+		t.Errorf("%s -o %s %q: other events:\n%s\n%s", filepath.Base(dir), style, args, first, second)
+	}
+	return true
+}
+
+// goCache is where the go command keeps what it has built, which an example has it do.
+var goCache = sync.OnceValue(func() string {
+	dir, _ := exec.Command("go", "env", "GOCACHE").Output()
+	return strings.TrimSpace(string(dir))
+})
