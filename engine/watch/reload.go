@@ -32,13 +32,6 @@ func (w *Watcher) reload(ctx context.Context) bool {
 	return true
 }
 
-// failed tells why something could not be done, unless it was the end of the watching.
-func (w *Watcher) failed(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		w.tell(&event.WatchFailed{Time: time.Now(), Err: err})
-	}
-}
-
 // different reports whether a task, or one it needs or calls, says something else in
 // two workflows.
 func different(a, b *schema.Workflow, name string) bool {
