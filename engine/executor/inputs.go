@@ -31,7 +31,7 @@ func (l *fresh) inputs(ctx context.Context, b *Bound) (*fingerprint.Inputs, erro
 		Key: key(s), Name: s.Label, Root: l.root, Dir: b.Dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Gitignore(),
-		HasStatus: len(s.Task.Status) > 0, Outputs: b.readable(),
+		Outputs:   b.readable(),
 	}
 	var encoded []byte
 	for i, c := range s.Commands() {
@@ -85,7 +85,7 @@ func (l *fresh) looseInputs(ctx context.Context, b *Bound, method fingerprint.Me
 	s := b.Step
 	in := &fingerprint.Inputs{
 		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + plan.FingerprintV3, Name: s.Label, Root: l.root, Dir: b.Dir, Method: method, Loose: true,
-		Generates: Patterns(s.Generates()), HasStatus: len(s.Task.Status) > 0, Outputs: b.readable(),
+		Generates: Patterns(s.Generates()), Outputs: b.readable(),
 		Gitignore: s.Gitignore(),
 	}
 	sources := Patterns(s.Sources())

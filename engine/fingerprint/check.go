@@ -24,9 +24,9 @@ type Check struct {
 	key       state.Key
 	at        int64 // when it began
 	texts     Digest
-	files     side
-	stats     statSum // of files
-	made      side
+	sources   fileSet
+	stats     statSum // of sources
+	made      fileSet
 	generated []glob.File  // everything Generates matches; made is that of last time
 	record    state.Record // of the last success
 	last      *head        // of record, or nil
@@ -44,8 +44,8 @@ func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.files.files, c.Unmatched = found.Files, found.Unmatched
-	c.stats = statsOf(in.Root, c.files.files)
+	c.sources.files, c.Unmatched = found.Files, found.Unmatched
+	c.stats = statsOf(in.Root, c.sources.files)
 	c.record, c.last = by.recorded(c.key)
 	c.texts = in.digest(by.salted())
 	fresh, err := c.compare(ctx)
@@ -53,11 +53,11 @@ func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 		return nil, err
 	}
 	if fresh {
-		c.Fresh, c.Digest = true, combined(c.texts, c.last.files)
+		c.Fresh, c.Digest = true, combined(c.texts, c.last.sources)
 		return c, nil
 	}
 	if !by.state.ReadOnly() && in.Method == Checksum {
-		err = c.hashAll(ctx)
+		err = c.readSources(ctx)
 	}
 	return c, err
 }
@@ -75,10 +75,10 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 		c.reason = Reason{Kind: "unknown"} // Why finds out which
 		return false, nil
 	}
-	sameStats := c.last.stats == c.stats
+	sameStats := c.last.sourceStats == c.stats
 	refresh := false
 	if !c.in.Loose && (!sameStats || c.last.young) {
-		ok, read, err := c.compareFiles(ctx)
+		ok, read, err := c.compareSources(ctx)
 		if !ok || err != nil {
 			return false, err
 		}
@@ -110,34 +110,31 @@ func (c *Check) Outputs() []byte {
 	return c.old.outputs
 }
 
-// compareFiles compares the sources one by one. read tells that the record
+// compareSources compares the sources one by one. read tells that the record
 // should learn their new stat.
-func (c *Check) compareFiles(ctx context.Context) (same, read bool, err error) {
-	if c.in.Method == Timestamp && filesDigest(c.in.Root, c.files.files, nil) == c.last.files {
+func (c *Check) compareSources(ctx context.Context) (same, read bool, err error) {
+	if c.in.Method == Timestamp && c.sources.digest(c.in.Root) == c.last.sources {
 		return true, false, nil
 	}
 	if !c.readBody() {
 		return false, false, nil
 	}
-	d := c.files.diff(c.in.Root, c.old.files)
+	d := c.sources.diff("file", c.in.Root, c.old.sources)
 	if len(d.reasons) > 0 {
-		c.reason = d.reasons[0].of("file")
+		c.reason = d.reasons[0]
 		return false, false, nil
 	}
 	if c.in.Method == Timestamp {
 		c.reason = Reason{Kind: "unknown"}
 		return false, false, nil
 	}
-	c.files.contents = d.contents
-	if err := c.by.files.Read(ctx, c.files.files, d.todo, d.contents); err != nil {
+	c.sources.contents = d.contents
+	if err := c.by.files.Read(ctx, c.sources.files, d.todo, d.contents); err != nil {
 		return false, false, err
 	}
 	for _, i := range d.todo {
-		if o := &c.old.files[d.at[i]]; d.contents[i].Digest != o.digest {
-			c.reason = Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(d.contents[i].Digest)}
-			if d.contents[i].Digest == (glob.Digest{}) {
-				c.reason.Old, c.reason.New = "", "cannot be read"
-			}
+		if o := &c.old.sources[d.at[i]]; d.contents[i].Digest != o.digest {
+			c.reason = contentReason(o, d.contents[i].Digest)
 			return false, false, nil
 		}
 	}
@@ -155,7 +152,7 @@ func (c *Check) inTime(sameStats bool) bool {
 		// A change within the tick of the clock in which we checked.
 		limit -= int64(glob.Granularity)
 	}
-	for _, f := range c.files.files {
+	for _, f := range c.sources.files {
 		if f.Stat().Mtime > limit {
 			prefix, name := f.Place(c.in.Root)
 			c.reason = Reason{Kind: "file", Name: prefix + name, New: "newer"}
@@ -165,27 +162,27 @@ func (c *Check) inTime(sameStats bool) bool {
 	return true
 }
 
-// hashAll makes the content of every source known, taking what it can from the
+// readSources makes the content of every source known, taking what it can from the
 // record.
-func (c *Check) hashAll(ctx context.Context) error {
-	if c.files.contents == nil {
-		c.files.contents = make([]glob.Content, len(c.files.files))
+func (c *Check) readSources(ctx context.Context) error {
+	if c.sources.contents == nil {
+		c.sources.contents = make([]glob.Content, len(c.sources.files))
 		if c.last != nil && c.readBody() {
-			c.files.contents = c.files.diff(c.in.Root, c.old.files).contents
+			c.sources.contents = c.sources.diff("file", c.in.Root, c.old.sources).contents
 		}
 	}
 	var todo []int32
-	for i := range c.files.contents {
-		if c.files.contents[i].Digest == (glob.Digest{}) {
+	for i := range c.sources.contents {
+		if c.sources.contents[i].Digest == (glob.Digest{}) {
 			todo = append(todo, int32(i))
 		}
 	}
-	if err := c.by.files.Read(ctx, c.files.files, todo, c.files.contents); err != nil {
+	if err := c.by.files.Read(ctx, c.sources.files, todo, c.sources.contents); err != nil {
 		return err
 	}
 	for _, i := range todo {
-		if c.files.contents[i].Digest == (glob.Digest{}) {
-			c.warnUnreadable(c.files.files[i])
+		if c.sources.contents[i].Digest == (glob.Digest{}) {
+			c.warnUnreadable(c.sources.files[i])
 		}
 	}
 	return nil
@@ -214,6 +211,3 @@ func (c *Check) readBody() bool {
 	}
 	return true
 }
-
-// short is a digest for people.
-func short(d glob.Digest) string { return d.String()[:12] }

@@ -257,7 +257,7 @@ func TestRacy(t *testing.T) {
 		t.Fatal("a young file was believed")
 	}
 	h := *c.last
-	h.stats = c.stats
+	h.sourceStats = c.stats
 	if !h.young {
 		t.Fatal("a young file was not marked")
 	}

@@ -27,7 +27,7 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 		return nil
 	}
 	c.by.files.Dirty()
-	if c.in.Method == Checksum && !complete(c.files.contents, len(c.files.files)) {
+	if c.in.Method == Checksum && !c.sources.complete() {
 		c.Begin()
 		return nil
 	}
@@ -36,18 +36,18 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 		c.Begin()
 		return err
 	}
-	files := filesDigest(c.in.Root, c.files.files, c.files.contents)
-	c.Digest = combined(c.texts, files)
+	sources := c.sources.digest(c.in.Root)
+	c.Digest = combined(c.texts, sources)
 	if err := c.findGenerated(ctx); err != nil {
 		return err
 	}
 	if !c.in.Loose {
-		c.made = side{files: c.generated}
+		c.made = fileSet{files: c.generated}
 		if err := c.readMade(ctx); err != nil {
 			return err
 		}
 	}
-	c.by.state.Put(c.key, c.head(files).encode(), c.body(outputs))
+	c.by.state.Put(c.key, c.head(sources).encode(), c.body(outputs))
 	return nil
 }
 
@@ -56,8 +56,8 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	var todo []int32
 	unchanged = true
-	glob.Restat(c.files.files, func(i int, now glob.Stat, err error) bool {
-		f := &c.files.files[i]
+	glob.Restat(c.sources.files, func(i int, now glob.Stat, err error) bool {
+		f := &c.sources.files[i]
 		was := f.Stat()
 		switch {
 		case err == nil && now == *was:
@@ -74,15 +74,15 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	if !unchanged || len(todo) == 0 {
 		return unchanged, nil
 	}
-	again := make([]glob.Content, len(c.files.files))
-	if err := c.by.files.Read(ctx, c.files.files, todo, again); err != nil {
+	again := make([]glob.Content, len(c.sources.files))
+	if err := c.by.files.Read(ctx, c.sources.files, todo, again); err != nil {
 		return false, err
 	}
 	for _, i := range todo {
-		if again[i].Digest != c.files.contents[i].Digest || again[i].Digest == (glob.Digest{}) {
+		if again[i].Digest != c.sources.contents[i].Digest || again[i].Digest == (glob.Digest{}) {
 			return false, nil
 		}
-		c.files.contents[i] = again[i]
+		c.sources.contents[i] = again[i]
 	}
 	return true, nil
 }
@@ -92,40 +92,30 @@ func (c *Check) refresh() {
 	if c.by.state.ReadOnly() {
 		return
 	}
-	if c.in.Method == Checksum && c.files.contents == nil {
+	if c.in.Method == Checksum && c.sources.contents == nil {
 		if !c.readBody() {
 			return
 		}
-		c.files.contents = c.files.diff(c.in.Root, c.old.files).contents
+		c.sources.contents = c.sources.diff("file", c.in.Root, c.old.sources).contents
 	}
-	if c.in.Method == Timestamp || complete(c.files.contents, len(c.files.files)) {
+	if c.in.Method == Timestamp || c.sources.complete() {
 		var outputs []byte
 		if c.readBody() {
 			outputs = c.old.outputs
 		}
-		c.by.state.PutLater(c.key, c.head(c.last.files).encode(), c.body(outputs))
+		c.by.state.PutLater(c.key, c.head(c.last.sources).encode(), c.body(outputs))
 	}
-}
-
-// complete reports whether the content of n files is known.
-func complete(contents []glob.Content, n int) bool {
-	for i := range contents {
-		if contents[i].Digest == (glob.Digest{}) {
-			return false
-		}
-	}
-	return len(contents) == n
 }
 
 // head is that of the record of what is there now.
-func (c *Check) head(files Digest) *head {
+func (c *Check) head(sources Digest) *head {
 	return &head{
-		texts: c.texts, files: files, stats: statsOf(c.in.Root, c.files.files), made: statsOf(c.in.Root, c.made.files),
-		at: c.at, young: c.files.young() || c.made.young(),
+		texts: c.texts, sources: sources, sourceStats: statsOf(c.in.Root, c.sources.files), madeStats: statsOf(c.in.Root, c.made.files),
+		at: c.at, young: c.sources.young() || c.made.young(),
 	}
 }
 
 // body is that of the record of what is there now.
 func (c *Check) body(outputs []byte) []byte {
-	return encodeBody(c.by.explained(c.in), c.in.Root, c.files, c.made, outputs)
+	return encodeBody(c.by.explained(c.in), c.in.Root, c.sources, c.made, outputs)
 }

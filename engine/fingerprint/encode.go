@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/weftrun/weft/engine/glob"
-	"github.com/weftrun/weft/internal/xxh3"
 )
 
 // formatVersion is part of every fingerprint: a changed encoding must never
@@ -21,57 +20,6 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b
 // sequences have one encoding.
 func framed(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// appendFiles encodes where files are and what their stat is: what has to stay the
-// same for them to be the same unread. A directory is written when it changes only.
-func appendFiles(b []byte, root string, files []glob.File) []byte {
-	prefix, name, last := "", "", "\x00"
-	for i, f := range files {
-		if i > 0 && f.Beside(files[i-1]) {
-			name = f.Name()
-		} else {
-			prefix, name = f.Place(root)
-		}
-		var flags byte
-		if prefix != last {
-			flags |= 1
-		}
-		link := f.Linked()
-		if link {
-			flags |= 2
-		}
-		b = append(b, flags)
-		if prefix != last {
-			b = framed(b, prefix)
-			last = prefix
-		}
-		b = framed(b, name)
-		if link {
-			b = framed(b, f.Target())
-		}
-		st := f.Stat()
-		b = binary.LittleEndian.AppendUint64(b, uint64(st.Size))
-		b = binary.LittleEndian.AppendUint64(b, uint64(st.Mtime))
-		b = binary.LittleEndian.AppendUint64(b, uint64(st.Ctime))
-		b = binary.LittleEndian.AppendUint64(b, st.Inode)
-		b = binary.LittleEndian.AppendUint32(b, st.Mode)
-	}
-	return b
-}
-
-// statSum is a short digest of appendFiles. It says only whether to look closer; it is
-// no part of the fingerprint. It is an XXH3, since SHA-256 takes four times as long,
-// and a CRC is too short to tell that nothing has changed.
-type statSum [16]byte
-
-func statsOf(root string, files []glob.File) statSum {
-	p := buffers.Get().(*[]byte)
-	b := appendFiles((*p)[:0], root, files)
-	sum := xxh3.Hash128(b).Bytes()
-	*p = b
-	buffers.Put(p)
-	return sum
 }
 
 // digest covers everything of in that is not a file, and the key of the state it is kept
@@ -91,28 +39,6 @@ func (in *Inputs) digest(salt *salt) Digest {
 	b = binary.AppendUvarint(b, uint64(len(in.Generates)))
 	for i := range in.Generates { // another promise
 		b = framed(append(b, flag(in.Generates[i].Exclude)), in.Generates[i].Glob)
-	}
-	d := sha256.Sum256(b)
-	*p = b
-	buffers.Put(p)
-	return d
-}
-
-// filesDigest covers the sources. contents is nil where content does not count.
-func filesDigest(root string, files []glob.File, contents []glob.Content) Digest {
-	p := buffers.Get().(*[]byte)
-	b := framed((*p)[:0], formatVersion)
-	b = binary.AppendUvarint(b, uint64(len(files)))
-	for i, f := range files {
-		prefix, name := f.Place(root)
-		b = framed(b, prefix) // moving a file, or renaming it, is a change
-		b = framed(b, name)
-		b = binary.LittleEndian.AppendUint32(b, f.Stat().Type()) // a file that becomes a pipe
-		b = append(b, flag(f.Stat().Executable()))               // a script that cannot be run any more
-		b = framed(b, f.Target())                                // a link that leads elsewhere
-		if contents != nil {
-			b = append(b, contents[i].Digest[:]...)
-		}
 	}
 	d := sha256.Sum256(b)
 	*p = b

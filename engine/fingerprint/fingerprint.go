@@ -5,7 +5,7 @@
 // # The fingerprint
 //
 // A SHA-256 over a canonical, length-framed, versioned encoding of [Inputs]:
-// everything that is text (Inputs.digest), and every source file (filesDigest).
+// everything that is text (Inputs.digest), and every source file (fileSet.digest).
 // There is no second way to compute it.
 //
 // # What is looked at
@@ -16,12 +16,12 @@
 // had been changed so shortly before it was read that its times could not show
 // a further change is read again next time ("racy git").
 //
-// # The state
+// # What is recorded
 //
-// A record of each success, in one file (see log): written by [Check.Commit]
-// after success, made void by [Check.Begin] before the first command. So a
-// crash leaves "unknown", never "up to date", and so does everything that goes
-// wrong with the state itself.
+// A record of each success, in the state ([state.Store]): written by [Check.Commit]
+// after success, invalidated by [Check.Begin] before the first command. So a crash
+// leaves "unknown", never "up to date", and so does everything that goes wrong with
+// the state itself.
 package fingerprint
 
 import (
@@ -67,7 +67,6 @@ type Inputs struct {
 	// Timestamp), and of what is generated only that it is there.
 	Loose     bool
 	FilesOnly bool // texts do not count: patterns may have changed, and what they match must be the same
-	HasStatus bool // the caller asks something else too
 	Outputs   bool // without the outputs of the last success it is not fresh
 }
 

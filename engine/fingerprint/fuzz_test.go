@@ -20,9 +20,9 @@ func FuzzDecode(f *testing.F) {
 	p.must(os.Symlink("a.c", p.path("src/l")))
 	found, err := glob.NewTree(nil).Find(f.Context(), root, patterns("src/*", "../x/y"), false)
 	p.must(err)
-	files := side{files: found.Files, contents: []glob.Content{{Digest: glob.Digest{1}}, {Digest: glob.Digest{2}, Young: true}, {}}}
+	files := fileSet{files: found.Files, contents: []glob.Content{{Digest: glob.Digest{1}}, {Digest: glob.Digest{2}, Young: true}, {}}}
 	fields := p.checker(p.store()).explained(in)
-	good := encodeBody(fields, in.Root, files, side{files: files.files[:1]}, []byte("out"))
+	good := encodeBody(fields, in.Root, files, fileSet{files: files.files[:1]}, []byte("out"))
 	f.Add(good)
 	f.Add((&head{at: 5, young: true}).encode())
 	b, err := decodeBody(good)
@@ -31,12 +31,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	want := body{
 		fields: fields,
-		files: []record{
+		sources: []recordedFile{
 			{prefix: "src/", name: "a.c", st: *files.files[0].Stat(), hashed: true, digest: glob.Digest{1}},
 			{prefix: "src/", name: "l", target: "a.c", st: *files.files[1].Stat(), hashed: true, digest: glob.Digest{2}, young: true},
 			{prefix: "../x/", name: "y", st: *files.files[2].Stat(), hashed: true},
 		},
-		made:    []record{{prefix: "src/", name: "a.c", st: *files.files[0].Stat()}},
+		made:    []recordedFile{{prefix: "src/", name: "a.c", st: *files.files[0].Stat()}},
 		outputs: []byte("out"),
 	}
 	if !reflect.DeepEqual(*b, want) {

@@ -55,27 +55,27 @@ func (c *Check) compareMade(ctx context.Context) (same, read bool, err error) {
 	if c.in.Loose {
 		return true, false, nil
 	}
-	c.made = side{files: c.generated}
-	if statsOf(c.in.Root, c.generated) == c.last.made && !c.last.young {
+	c.made = fileSet{files: c.generated}
+	if statsOf(c.in.Root, c.generated) == c.last.madeStats && !c.last.young {
 		if c.old != nil {
-			c.made.contents = c.made.diff(c.in.Root, c.old.made).contents
+			c.made.contents = c.made.diff("generates", c.in.Root, c.old.made).contents
 		}
 		return true, false, nil
 	}
 	if !c.readBody() {
 		return false, false, nil
 	}
-	d := c.made.diff(c.in.Root, c.old.made)
+	d := c.made.diff("generates", c.in.Root, c.old.made)
 	for _, r := range d.reasons {
-		if r.what != "new" {
-			c.reason = r.of("generates")
+		if r.New != "new" {
+			c.reason = r
 			return false, false, nil
 		}
 	}
 	if err := c.by.files.Read(ctx, c.made.files, d.todo, d.contents); err != nil {
 		return false, false, err
 	}
-	var last side
+	var last fileSet
 	for i, f := range c.made.files {
 		if d.at[i] < 0 {
 			continue

@@ -124,7 +124,7 @@ func TestSecretsAreSealed(t *testing.T) {
 		s := p.store()
 		checker := p.checker(s)
 		texts[i] = p.in.digest(checker.salted())
-		bodies[i] = encodeBody(checker.explained(&p.in), p.in.Root, side{}, side{}, nil)
+		bodies[i] = encodeBody(checker.explained(&p.in), p.in.Root, fileSet{}, fileSet{}, nil)
 		if bytes.Contains(bodies[i], []byte("hunter2")) {
 			t.Errorf("the secret stands in %q", bodies[i])
 		}

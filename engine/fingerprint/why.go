@@ -3,8 +3,6 @@ package fingerprint
 import (
 	"context"
 	"strings"
-
-	"github.com/weftrun/weft/engine/glob"
 )
 
 // Why returns every difference between now and the last success: texts first,
@@ -41,7 +39,7 @@ func (c *Check) Why(ctx context.Context) []Reason {
 
 // unreadable are the sources that cannot be read.
 func (c *Check) unreadable() (reasons []Reason) {
-	for _, f := range c.files.files {
+	for _, f := range c.sources.files {
 		if f.Stat().Regular() && f.Unreadable() != nil {
 			prefix, name := f.Place(c.in.Root)
 			reasons = append(reasons, Reason{Kind: "file", Name: prefix + name, New: "cannot be read"})
@@ -103,22 +101,14 @@ func fieldReason(name, old string, now Field, change string) Reason {
 }
 
 func (c *Check) fileReasons(ctx context.Context) []Reason {
-	var reasons []Reason
-	d := c.files.diff(c.in.Root, c.old.files)
-	for _, r := range d.reasons {
-		reasons = append(reasons, r.of("file"))
-	}
-	if c.in.Method != Checksum || c.by.files.Read(ctx, c.files.files, d.todo, d.contents) != nil {
+	d := c.sources.diff("file", c.in.Root, c.old.sources)
+	reasons := d.reasons
+	if c.in.Method != Checksum || c.by.files.Read(ctx, c.sources.files, d.todo, d.contents) != nil {
 		return reasons
 	}
 	for _, i := range d.todo {
-		o, now := &c.old.files[d.at[i]], d.contents[i].Digest
-		switch {
-		case now == o.digest:
-		case now == (glob.Digest{}):
-			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, New: "cannot be read"})
-		default:
-			reasons = append(reasons, Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(now)})
+		if o := &c.old.sources[d.at[i]]; d.contents[i].Digest != o.digest {
+			reasons = append(reasons, contentReason(o, d.contents[i].Digest))
 		}
 	}
 	return reasons
