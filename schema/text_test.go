@@ -130,7 +130,7 @@ func beside(form map[string]any, key string) (maps []map[string]any) {
 	return maps
 }
 
-// full is the path inside a task, or the file, with the short forms of a task written out.
+// full is the path inside the file, with the short forms of a task written out.
 func full(path string) string {
 	inTask, ok := strings.CutPrefix(path, ".tasks.N")
 	command, isCmd := strings.CutPrefix(inTask, ".cmd")
@@ -138,11 +138,11 @@ func full(path string) string {
 	case !ok:
 		return path
 	case inTask == "" || inTask[0] == '[' || strings.HasPrefix(inTask, ".exec["):
-		return "cmds" + inTask
+		return "task.cmds" + inTask
 	case isCmd && (command == "" || command[0] == '.'):
-		return "cmds" + command
+		return "task.cmds" + command
 	}
-	return inTask
+	return "task" + inTask
 }
 
 // plain drops from a path what short forms leave out.
@@ -182,7 +182,11 @@ func TestEachTextIsComplete(t *testing.T) {
 			if !strings.Contains(text.S, mark) {
 				return
 			}
-			found = append(found, p.Path())
+			path := p.Path()
+			if p.Task != nil {
+				path = "task." + path
+			}
+			found = append(found, path)
 			if p.Var != nil {
 				defined := false
 				EachVar(w, func(v *Var) { defined = defined || v == p.Var })
