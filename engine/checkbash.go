@@ -26,7 +26,7 @@ func (c *bashCheck) all() {
 }
 
 func (c *bashCheck) text(p schema.Place, text schema.Text) {
-	if kind := p.Kind(); kind != schema.Script && kind != schema.Condition || c.seen[text] || p.Interpreter(c.w) != nil {
+	if kind := p.Kind(); kind != schema.TextScript && kind != schema.TextCondition || c.seen[text] || p.Interpreter(c.w) != nil {
 		return
 	}
 	c.seen[text] = true

@@ -101,9 +101,9 @@ func (c *checker) task(t *Task) {
 
 func (c *checker) text(p Place, text Text) {
 	switch p.Kind() {
-	case TaskName:
+	case TextTask:
 		c.called(p.Task, text)
-	case Script, Condition:
+	case TextScript, TextCondition:
 		if p.Key != KeyCmd || p.Interpreter(c.w) == nil {
 			c.script(p, text)
 		}

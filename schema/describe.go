@@ -28,7 +28,7 @@ func (w *Workflow) Files() []string {
 // Names returns the names of the tasks that t needs, calls or reads.
 func Names(t *Task) (names []string) {
 	EachText(t, func(p Place, name Text) {
-		if p.Kind() == TaskName {
+		if p.Kind() == TextTask {
 			names = append(names, name.S)
 		}
 	})

@@ -6,118 +6,6 @@ import (
 	"strings"
 )
 
-// TextKind tells what a text is.
-type TextKind uint8
-
-const (
-	PlainText    TextKind = iota // a template whose result is used as it is
-	Script                       // a template whose result is a shell script
-	Condition                    // a script whose exit status is the answer
-	TaskName                     // a template whose result is the name of a task
-	Path                         // a template whose result is the name of a file or directory
-	Pattern                      // a template whose result names files, as in *.go
-	Word                         // a template whose result is one of a few words
-	Expression                   // a template without its braces
-	VariableName                 // no template
-	Literal                      // no template: an item of a list, taken as it is written
-)
-
-// Key is the key of a task, a command or a file that a text is the value of.
-type Key uint8
-
-const (
-	KeyDesc Key = iota
-	KeySummary
-	KeyLabel
-	KeyPrefix
-	KeyDir
-	KeyDotenv
-	KeyRun
-	KeyMethod
-	KeyIf // of a task or a command
-	KeyPrompt
-	KeyStatus
-	KeyPrecondition
-	KeyPreconditionMsg
-	KeyRequiredName
-	KeyRequiredEnum
-	KeySources
-	KeyGenerates
-	KeyOutputs
-	KeyVars // of a file, a task or a call
-	KeyEnv
-	KeyIncludeVars
-	KeyGroupBegin
-	KeyGroupEnd
-	KeyCmd
-	KeyTask
-	KeyExec
-	KeyFor // an item of the list, or the word
-	KeyForVar
-	KeyForMatrix
-	KeyForMatrixRef
-	KeyStopCmd // this and the ones below are of a task or a command
-	KeyStdinText
-	KeyStdinFile
-	KeyStdinTask
-	KeyStdinVars
-	KeyStdoutFile
-	KeyStderrFile
-)
-
-// textKeys describe the keys: where several texts are the values of one, each has its
-// number between name and part.
-var textKeys = [...]struct {
-	name string
-	part string
-	many bool
-	kind TextKind
-}{
-	KeyDesc:            {name: "desc"},
-	KeySummary:         {name: "summary"},
-	KeyLabel:           {name: "label"},
-	KeyPrefix:          {name: "prefix"},
-	KeyDir:             {name: "dir", kind: Path},
-	KeyDotenv:          {name: "dotenv", many: true, kind: Path},
-	KeyRun:             {name: "run", kind: Word},
-	KeyMethod:          {name: "method", kind: Word},
-	KeyIf:              {name: "if", kind: Condition},
-	KeyPrompt:          {name: "prompt", many: true},
-	KeyStatus:          {name: "status", many: true, kind: Condition},
-	KeyPrecondition:    {name: "preconditions", part: ".sh", many: true, kind: Condition},
-	KeyPreconditionMsg: {name: "preconditions", part: ".msg", many: true},
-	KeyRequiredName:    {name: "requires.vars", part: ".name", many: true, kind: VariableName},
-	KeyRequiredEnum:    {name: "requires.vars", part: ".enum.ref", many: true, kind: Expression},
-	KeySources:         {name: "sources", many: true, kind: Pattern},
-	KeyGenerates:       {name: "generates", many: true, kind: Pattern},
-	KeyOutputs:         {name: "outputs", part: ".from"},
-	KeyVars:            {name: "vars"},
-	KeyEnv:             {name: "env"},
-	KeyIncludeVars:     {name: "includes.vars"},
-	KeyGroupBegin:      {name: "output.group.begin"},
-	KeyGroupEnd:        {name: "output.group.end"},
-	KeyCmd:             {name: "cmd", kind: Script},
-	KeyTask:            {name: "task", kind: TaskName},
-	KeyExec:            {name: "exec", many: true},
-	KeyFor:             {name: "for", kind: Literal},
-	KeyForVar:          {name: "for.var", kind: VariableName},
-	KeyForMatrix:       {name: "for.matrix", kind: Literal},
-	KeyForMatrixRef:    {name: "for.matrix", part: ".ref", kind: Expression},
-	KeyStopCmd:         {name: "stop.cmd", kind: Script},
-	KeyStdinText:       {name: "stdin.text"},
-	KeyStdinFile:       {name: "stdin.file", kind: Path},
-	KeyStdinTask:       {name: "stdin", part: ".task", kind: TaskName},
-	KeyStdinVars:       {name: "stdin", part: ".vars"},
-	KeyStdoutFile:      {name: "stdout", part: ".file", many: true, kind: Path},
-	KeyStderrFile:      {name: "stderr", part: ".file", many: true, kind: Path},
-}
-
-// String returns the key as it is written, with those around it: "stdin.text".
-func (k Key) String() string { return textKeys[k].name }
-
-// OfProcesses reports whether k is one of the keys about processes: see [Processes].
-func (k Key) OfProcesses() bool { return k >= KeyStopCmd }
-
 // Place tells where a text stands.
 type Place struct {
 	Task    *Task    // nil: outside of all tasks
@@ -139,18 +27,18 @@ func (p *Place) Kind() TextKind {
 	case p.Var == nil || p.Var.Kind == Static:
 		return textKeys[p.Key].kind
 	case p.Var.Kind == Ref:
-		return Expression
+		return TextExpression
 	}
-	return Script
+	return TextScript
 }
 
 // Expands reports whether what t, the text at p, comes to may differ from what is
 // written.
 func (p *Place) Expands(t Text) bool {
 	switch p.Kind() {
-	case Expression, VariableName:
+	case TextExpression, TextVariable:
 		return true
-	case Literal:
+	case TextLiteral:
 		return false
 	}
 	return isTemplate(t.S)

@@ -145,7 +145,7 @@ func (c *checker) callers() callGraph {
 	g := callGraph{}
 	for _, t := range c.w.Tasks {
 		EachText(t, func(p Place, name Text) {
-			if p.Kind() != TaskName || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
+			if p.Kind() != TextTask || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
 				return
 			}
 			if to, _, err := c.w.find(name.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {

@@ -2,12 +2,12 @@ package schema
 
 import "github.com/weftrun/weft/schema/diag"
 
-// This file is the one walk over the texts of a workflow. Whoever asks something of
-// every text (whether templates can be parsed, which tasks are named, which scripts are
-// there) asks it here, so that a key that is added is added for all of them.
+// This is the only walk over the texts of a workflow. Everything that must look at all of
+// them uses it: checks of templates and scripts, the names of tasks, the variables that
+// texts refer to. So a key that is added here is added for all of these.
 
 // EachText calls f with every text of t that is given: those of deps and cmds first, and
-// of these first what is run. It allocates nothing.
+// of these first what is run. It allocates nothing, unless there are groups.
 func EachText(t *Task, f func(Place, Text)) {
 	walk{text: f}.task(t)
 }

@@ -205,7 +205,7 @@ func TestEachTextIsComplete(t *testing.T) {
 			renamed := ownCopy(task)
 			(&adder{e: &includeEntry{name: "ns"}}).rename(renamed)
 			EachText(renamed, func(p Place, name Text) {
-				if p.Kind() == TaskName && !strings.HasPrefix(name.S, "ns:") {
+				if p.Kind() == TextTask && !strings.HasPrefix(name.S, "ns:") {
 					t.Errorf("%s: an include does not put the name into its namespace", p.Path())
 				}
 			})

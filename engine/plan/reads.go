@@ -57,7 +57,7 @@ func misplaced(p *schema.Place, text schema.Text) *diag.Diagnostic {
 	}
 	in, _, _ := strings.Cut(p.Key.String(), ".")
 	switch {
-	case p.Kind() == schema.Literal:
+	case p.Kind() == schema.TextLiteral:
 		return &diag.Diagnostic{Pos: text.Pos, Kind: diag.Other, What: about + "{{output}} cannot stand in the list of a for",
 			Why: "the items of a list are no templates", Fix: "loop in the command itself, as in: for x in {{output …}}; do …; done"}
 	case p.Key == schema.KeyIncludeVars:

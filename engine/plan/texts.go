@@ -50,9 +50,9 @@ func phaseOf(p *schema.Place) phase {
 // variable as a reference to it.
 func template(p *schema.Place, text string) string {
 	switch p.Kind() {
-	case schema.Expression:
+	case schema.TextExpression:
 		return "{{" + text + "}}"
-	case schema.VariableName:
+	case schema.TextVariable:
 		return "{{index . " + strconv.Quote(text) + "}}"
 	}
 	return text

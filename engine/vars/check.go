@@ -15,12 +15,12 @@ import (
 func CheckTemplates(w *schema.Workflow) (list diag.List) {
 	seen := map[schema.Text]bool{} // a file may be included more than once
 	check := func(p schema.Place, text schema.Text) {
-		if !p.Expands(text) || p.Kind() == schema.VariableName || seen[text] {
+		if !p.Expands(text) || p.Kind() == schema.TextVariable || seen[text] {
 			return
 		}
 		seen[text] = true
 		what, t := "template", newTemplate(text.S, false)
-		if p.Kind() == schema.Expression {
+		if p.Kind() == schema.TextExpression {
 			what, t = "reference", newTemplate("{{"+text.S+"}}", true)
 		}
 		if t.compile(); t.err != nil {
