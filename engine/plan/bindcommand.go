@@ -16,20 +16,22 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, i int) error {
 	c := &s.Task.Cmds[i]
 	if c.Defer {
 		b := commandBinder{facts: s.facts}
-		s.bound.commands = append(s.bound.commands, b.entry(i))
+		s.bound.commands = append(s.bound.commands, Command{})
+		b.entry(i, &s.bound.commands[len(s.bound.commands)-1])
 		return nil
 	}
 	first := true
 	return e.eachItem(ctx, s, c, func(scope *vars.Scope, n int) error {
 		b := commandBinder{binder: binder{ctx: ctx, scope: scope}, facts: s.facts}
-		cmd := b.entry(i)
 		if first {
 			if err := limit.Grow(int64(len(s.bound.commands)+n) * commandBytes); err != nil {
 				return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
 			}
 			s.bound.commands, first = slices.Grow(s.bound.commands, n), false
 		}
-		s.bound.commands = append(s.bound.commands, cmd)
+		s.bound.commands = append(s.bound.commands, Command{})
+		cmd := &s.bound.commands[len(s.bound.commands)-1]
+		b.entry(i, cmd)
 		if err := limit.Grow(int64(len(cmd.Text) + len(cmd.Shown))); err != nil && b.err == nil {
 			return &LoopError{Task: s.Name, Pos: c.Pos, What: err.Error()}
 		}
@@ -52,15 +54,16 @@ func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*
 		scope = scope.With(vars.Binding{Name: "EXIT_CODE", Value: exitCode})
 	}
 	b := commandBinder{binder: binder{ctx: ctx, scope: scope}, facts: s.facts}
-	out := b.entry(int(c.entry))
+	out := &Command{}
+	b.entry(int(c.entry), out)
 	var bad *vars.TemplateError
 	if !errors.As(b.err, &bad) {
-		return &out, b.err
+		return out, b.err
 	}
-	if out.Vars == nil {
+	if out.Vars == nil && c.Vars != nil {
 		out.Vars = c.Vars
 	}
-	return &out, nil
+	return out, nil
 }
 
 // asWritten returns the commands of a task that is static. They are made once, for
@@ -70,7 +73,7 @@ func (f *facts) asWritten() []Command {
 		b := commandBinder{facts: f}
 		f.commands = make([]Command, len(f.task.Cmds))
 		for i := range f.commands {
-			f.commands[i] = b.entry(i)
+			b.entry(i, &f.commands[i])
 		}
 	})
 	return f.commands
@@ -82,23 +85,26 @@ type commandBinder struct {
 	facts *facts // of the task
 }
 
-// entry binds the entry i of the task's cmds.
-func (b *commandBinder) entry(i int) Command {
+// entry makes out what the entry i of the task's cmds comes to.
+func (b *commandBinder) entry(i int, out *Command) {
 	t := b.facts.task
-	c := b.command(nil, &t.Cmds[i])
-	c.IgnoreError = c.IgnoreError || t.IgnoreError
-	c.entry = int32(i)
-	return c
+	b.command(nil, &t.Cmds[i], out)
+	out.IgnoreError = out.IgnoreError || t.IgnoreError
+	out.entry = int32(i)
 }
 
-// command binds c and its members; group is the entry of cmds that c is in, if it is
-// a member.
-func (b *commandBinder) command(group, c *schema.Command) Command {
-	out := Command{Kind: c.Kind, Pos: c.Pos, Silent: c.Silent, IgnoreError: c.IgnoreError, Defer: c.Defer}
+// noCommandOptions are those of all who have none.
+var noCommandOptions CommandOptions
+
+// command makes out what c and its members come to; group is the entry
+// of cmds that c is in, if it is a member.
+func (b *commandBinder) command(group, c *schema.Command, out *Command) {
+	*out = Command{Kind: c.Kind, Pos: c.Pos, Silent: c.Silent, IgnoreError: c.IgnoreError, Defer: c.Defer, CommandOptions: &noCommandOptions}
 	o := c.CommandOptions
 	if c.HasOptions() {
-		out.If = b.text(o.If)
-		out.Platforms, out.Timeout, out.Mode, out.EarlyClose = o.Platforms, o.Timeout, o.Mode, o.EarlyClose
+		out.CommandOptions = &CommandOptions{If: b.text(o.If), Platforms: o.Platforms, Timeout: o.Timeout, Mode: o.Mode, EarlyClose: o.EarlyClose}
+	} else if len(c.Vars) > 0 {
+		out.CommandOptions = &CommandOptions{}
 	}
 	switch c.Kind {
 	case schema.Shell, schema.Call:
@@ -111,24 +117,23 @@ func (b *commandBinder) command(group, c *schema.Command) Command {
 		}
 		out.Text, out.Shown = schema.CommandLine(out.Argv), schema.CommandLine(shown)
 	default:
-		b.members(&out, group, c)
+		b.members(group, c, out)
 	}
-	if c.Kind == schema.Call {
+	if len(c.Vars) > 0 {
 		out.Vars = b.variables(c.Vars)
 	}
 	out.Process = b.process(group, c)
-	return out
 }
 
 // members binds the members of c, which is the group or one in it.
-func (b *commandBinder) members(out *Command, group, c *schema.Command) {
+func (b *commandBinder) members(group, c *schema.Command, out *Command) {
 	if group == nil {
 		group = c
 	}
 	var texts, shown []string
 	for i := range c.Members {
-		m := b.command(group, &c.Members[i])
-		if m.Empty() {
+		var m Command
+		if b.command(group, &c.Members[i], &m); m.Empty() {
 			continue // a pipe leads past it
 		}
 		out.Members = append(out.Members, m)

@@ -17,28 +17,31 @@ import (
 // are templates until [Step.BindDeferred].
 type Command struct {
 	Kind        Kind
-	Mode        MergeMode // of a Merge
-	Defer       bool      // it runs when the step's body ends
-	Silent      bool      // it is not announced
-	IgnoreError bool      // the step, or the group it is a member of, goes on when it fails
-	EarlyClose  bool      // a member of the Pipe may fail when those after it have ended well
+	Defer       bool  // it runs when the step's body ends
+	Silent      bool  // it is not announced
+	IgnoreError bool  // the step, or the group it is a member of, goes on when it fails
+	entry       int32 // its place in the task's list of commands
 
-	Pos     diag.Pos
-	Text    string      // of a Script; the name of the task of a TaskCall; of others a line for people
-	Shown   string      // Text with the values of secret variables masked
+	Pos   diag.Pos
+	Text  string // of a Script; the name of the task of a TaskCall; of others a line for people
+	Shown string // Text with the values of secret variables masked
+
+	*CommandOptions // never nil
+	*Process        // never nil
+}
+
+// CommandOptions are what most commands leave out. Those that have none of these share
+// one value, which must not be changed.
+type CommandOptions struct {
 	Argv    []string    // of an Exec
 	Members []Command   // of a Pipe, Parallel, Tee or Merge
 	Vars    schema.Vars // of a TaskCall
 
-	If        string     // shell command that must succeed, or this one is skipped; "" means always
-	Platforms []Platform // it runs on one of them, or on any if there are none
-
-	Timeout time.Duration // 0: none
-
-	// Process holds for what it runs. It is never nil.
-	*Process
-
-	entry int32 // its place in the task's list of commands
+	If         string        // shell command that must succeed, or this one is skipped; "" means always
+	Platforms  []Platform    // it runs on one of them, or on any if there are none
+	Mode       MergeMode     // of a Merge
+	EarlyClose bool          // a member of the Pipe may fail when those after it have ended well
+	Timeout    time.Duration // 0: none
 }
 
 // Process is how the processes of a command are run. Commands that say nothing of

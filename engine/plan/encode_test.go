@@ -14,11 +14,23 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
+// script is a command that says no more than its text.
+func script(text string) Command { return with(Command{Text: text}, CommandOptions{}, Process{}) }
+
+// with is c with its options and its process.
+func with(c Command, o CommandOptions, p Process) Command {
+	c.CommandOptions, c.Process = &o, &p
+	return c
+}
+
 // full is a command that says something under every key.
 func full() *Command {
 	return &Command{
-		Kind: Script, Text: "x", Shown: "x", Argv: []string{"a"}, If: "x", Platforms: []Platform{{OS: "linux", Arch: "arm64"}},
-		Members: []Command{{Text: "m", Process: &Process{}}}, Vars: schema.Vars{{Name: "V", Value: "v"}}, Timeout: time.Second,
+		Kind: Script, Text: "x", Shown: "x",
+		CommandOptions: &CommandOptions{
+			Argv: []string{"a"}, Members: []Command{script("m")}, Vars: schema.Vars{{Name: "V", Value: "v"}},
+			If: "x", Platforms: []Platform{{OS: "linux", Arch: "arm64"}}, Timeout: time.Second,
+		},
 		Process: &Process{
 			Interpreter: Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Set: []string{"e"}, Shopt: []string{"globstar"},
 			Stdin: &Stdin{Text: "in", Vars: schema.Vars{{Name: "W"}}}, Stdout: []Sink{{Kind: SinkCapture, Max: 1}}, Stderr: []Sink{{File: "f"}},
@@ -33,13 +45,13 @@ var notEncoded = map[string]string{
 	"Pos": "only people see it", "Shown": "only people see it", "Silent": "only people see it",
 	"Vars.Pos": "only people see it", "Vars.Secret": "only people see it",
 	"Vars.Text": "of a variable with a value it says nothing", "Vars.Dir": "where the files are is no part of what is done",
-	"Process.Stdin.Own":  "it follows from what the others of the task read",
-	"Process.Stderr.Max": "it is only for a capture", "Process.Stderr.Overflow": "it is only for a capture",
-	"Process.Signals": "no successful run differs by them, and nobody elsewhere is sent any",
+	"Stdin.Own":  "it follows from what the others of the task read",
+	"Stderr.Max": "it is only for a capture", "Stderr.Overflow": "it is only for a capture",
+	"Signals": "no successful run differs by them, and nobody elsewhere is sent any",
 }
 
 // watched are the fields that say how a command is watched over.
-var watched = []string{"Timeout", "Process.IdleTimeout", "Process.Retry", "Process.Stop", "Process.Leftover"}
+var watched = []string{"Timeout", "IdleTimeout", "Retry", "Stop", "Leftover"}
 
 // TestEncodeCovers: another value in any field is another encoding, with how it is
 // watched over or without, as it has to be.
@@ -53,7 +65,7 @@ func TestEncodeCovers(t *testing.T) {
 	c := full()
 	eachField(reflect.ValueOf(c).Elem(), "", func(path string) {
 		got := of(c)
-		name := strings.Replace(path, "Process.Stdin.Vars.", "Vars.", 1)
+		name := strings.Replace(path, "Stdin.Vars.", "Vars.", 1)
 		_, excuse := notEncoded[name]
 		excused[name] = excuse
 		only := false
@@ -119,6 +131,8 @@ func eachField(v reflect.Value, path string, f func(path string)) {
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
 			switch name := strings.TrimPrefix(path+"."+field.Name, "."); {
+			case field.Anonymous:
+				eachField(v.Field(i), path, f)
 			case !field.IsExported():
 			case field.Name == "Pos":
 				f(name)
@@ -146,7 +160,7 @@ func TestEncodeCanonical(t *testing.T) {
 		if d.Err() != nil {
 			t.Error(d.Err())
 		}
-		empty := &Command{Process: &Process{}}
+		empty := script("")
 		if got := empty.Encode(nil, whole); len(got) != 0 {
 			t.Errorf("a command that says nothing is %x", got)
 		}
@@ -156,15 +170,14 @@ func TestEncodeCanonical(t *testing.T) {
 // TestEncodeStays: an encoding is compared with those of earlier versions, so it stays
 // what it is.
 func TestEncodeStays(t *testing.T) {
-	p := &Process{}
 	for _, tt := range []struct {
 		c    Command
 		want string
 	}{
-		{Command{Text: "go build", Process: p}, "1208676f206275696c64"},
-		{Command{Kind: Exec, Argv: []string{"a", ""}, Process: p}, "08021a01611a00"},
-		{Command{Kind: Pipe, Members: []Command{{Text: "a", Process: p}, {Text: "b", Process: p}}, Process: p}, "08032203120161" + "2203120162"},
-		{Command{Text: "\xff", Process: &Process{Accept: []int{0, 200}}}, "1201ff" + "7a050a0300c801"},
+		{script("go build"), "1208676f206275696c64"},
+		{with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a", ""}}, Process{}), "08021a01611a00"},
+		{with(Command{Kind: Pipe}, CommandOptions{Members: []Command{script("a"), script("b")}}, Process{}), "08032203120161" + "2203120162"},
+		{with(Command{Text: "\xff"}, CommandOptions{}, Process{Accept: []int{0, 200}}), "1201ff" + "7a050a0300c801"},
 	} {
 		if got := hex.EncodeToString(tt.c.Encode(nil, false)); got != tt.want {
 			t.Errorf("%+v is %s, want %s", tt.c, got, tt.want)
@@ -174,31 +187,39 @@ func TestEncodeStays(t *testing.T) {
 
 // TestDifferences: what differs is named by the key of the file, in words.
 func TestDifferences(t *testing.T) {
-	p := func(p Process) *Process { return &p }
-	plain := p(Process{})
+	none := with(Command{}, CommandOptions{}, Process{})
 	for name, tt := range map[string]struct {
 		old, new Command
 		want     string
 	}{
-		"same":     {Command{Text: "x", Process: plain}, Command{Text: "x", Process: plain}, ""},
-		"text":     {Command{Text: "x", Process: plain}, Command{Text: "y", Process: plain}, "=x>y"},
-		"new":      {Command{Process: plain}, Command{Text: "y", If: "z", Process: plain}, "=>y if=>z"},
-		"argv":     {Command{Kind: Exec, Argv: []string{"a b"}, Process: plain}, Command{Kind: Exec, Argv: []string{"a", "b"}, Process: plain}, "='a b'>a b"},
-		"kind":     {Command{Text: "x", Process: plain}, Command{Kind: TaskCall, Text: "x", Process: plain}, "kind=>task"},
-		"vars":     {Command{Kind: TaskCall, Vars: schema.Vars{{Name: "A", Value: 1}}, Process: plain}, Command{Kind: TaskCall, Process: plain}, "vars=A=1>"},
-		"platform": {Command{Process: plain}, Command{Platforms: []Platform{{OS: "linux"}, {Arch: "arm64"}}, Process: plain}, "platforms=>linux arm64"},
-		"flags":    {Command{Process: plain}, Command{Defer: true, IgnoreError: true, EarlyClose: true, Mode: MergeRaw, Process: p(Process{TTY: true})}, "defer=>true ignore_error=>true early_close=>ok mode=>raw tty=>true"},
+		"same": {script("x"), script("x"), ""},
+		"text": {script("x"), script("y"), "=x>y"},
+		"new":  {none, with(Command{Text: "y"}, CommandOptions{If: "z"}, Process{}), "=>y if=>z"},
+		"argv": {
+			with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a b"}}, Process{}),
+			with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a", "b"}}, Process{}), "='a b'>a b",
+		},
+		"kind": {script("x"), with(Command{Kind: TaskCall, Text: "x"}, CommandOptions{}, Process{}), "kind=>task"},
+		"vars": {
+			with(Command{Kind: TaskCall}, CommandOptions{Vars: schema.Vars{{Name: "A", Value: 1}}}, Process{}),
+			with(Command{Kind: TaskCall}, CommandOptions{}, Process{}), "vars=A=1>",
+		},
+		"platform": {none, with(Command{}, CommandOptions{Platforms: []Platform{{OS: "linux"}, {Arch: "arm64"}}}, Process{}), "platforms=>linux arm64"},
+		"flags": {
+			none, with(Command{Defer: true, IgnoreError: true}, CommandOptions{EarlyClose: true, Mode: MergeRaw}, Process{TTY: true}),
+			"defer=>true ignore_error=>true early_close=>ok mode=>raw tty=>true",
+		},
 		"members": {
-			Command{Kind: Pipe, Members: []Command{{Text: "a", Process: plain}, {Text: "b", Process: plain}}, Process: plain},
-			Command{Kind: Pipe, Members: []Command{{Text: "a", Process: plain}, {Text: "c", Process: p(Process{Set: []string{"e"}})}}, Process: plain},
+			with(Command{Kind: Pipe}, CommandOptions{Members: []Command{script("a"), script("b")}}, Process{}),
+			with(Command{Kind: Pipe}, CommandOptions{Members: []Command{script("a"), with(Command{Text: "c"}, CommandOptions{}, Process{Set: []string{"e"}})}}, Process{}),
 			"member 2=b>c member 2 set=>e",
 		},
 		"process": {
-			Command{Process: p(Process{Interpreter: Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Stdin: &Stdin{}, Stdout: []Sink{{}, {Kind: SinkFile, File: "f", Append: true, InPlace: true}}, Accept: []int{0, 200}})},
-			Command{Process: p(Process{Interpreter: Interpreter{Argv: []string{"zsh"}}, Stdin: &Stdin{Kind: StdinOutput, Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}, Stderr: []Sink{{Kind: SinkCapture, Max: 9, Overflow: OverflowTail}}, Accept: []int{}})},
+			with(Command{}, CommandOptions{}, Process{Interpreter: Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Stdin: &Stdin{}, Stdout: []Sink{{}, {Kind: SinkFile, File: "f", Append: true, InPlace: true}}, Accept: []int{0, 200}}),
+			with(Command{}, CommandOptions{}, Process{Interpreter: Interpreter{Argv: []string{"zsh"}}, Stdin: &Stdin{Kind: StdinOutput, Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}, Stderr: []Sink{{Kind: SinkCapture, Max: 9, Overflow: OverflowTail}}, Accept: []int{}}),
 			"shell=sh -c>zsh stdin=inherit>output t A=a stderr=>capture 9 tail accept=[0 200]>[] stdout=log file f append in place>",
 		},
-		"watched": {Command{Timeout: 1, Process: plain}, Command{Process: plain}, ""},
+		"watched": {with(Command{}, CommandOptions{Timeout: 1}, Process{Leftover: LeftoverKill}), none, ""},
 	} {
 		ds, err := Differences(string(tt.old.Encode(nil, false)), string(tt.new.Encode(nil, false)))
 		if err != nil {
@@ -232,7 +253,7 @@ func FuzzDifferences(f *testing.F) {
 
 // BenchmarkEncode is what the fingerprint costs for a command.
 func BenchmarkEncode(b *testing.B) {
-	c := &Command{Text: "cc -O2 -c -o file.o file.c", Process: &Process{}}
+	c := script("cc -O2 -c -o file.o file.c")
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {

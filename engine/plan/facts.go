@@ -18,8 +18,6 @@ type facts struct {
 	// process is that of the commands which say nothing of their own; nil if it must
 	// be bound for each.
 	process *Process
-	// bindProcess tells that keys of the task about processes hold templates.
-	bindProcess bool
 	// commands are those of a static task, once making is done.
 	commands []Command
 	making   sync.Once
@@ -27,14 +25,16 @@ type facts struct {
 	mode mode
 	// static tasks say the same at every call: no template, no loop, nothing
 	// that must be asked or computed before they can start.
-	static     bool
-	checksum   bool     // mentions CHECKSUM where it is defined
-	timestamp  bool     // mentions TIMESTAMP where it is defined
-	details    *details // never nil
-	afterwards bool     // has texts that are expanded while it runs
-	calls      bool     // has calls among its commands
-	fails      bool     // variables of its own can fail on purpose
-	refs       atomic.Pointer[vars.Refs]
+	static      bool
+	bindProcess bool // keys of the task about processes hold templates
+	checksum    bool // mentions CHECKSUM where it is defined
+	timestamp   bool // mentions TIMESTAMP where it is defined
+	afterwards  bool // has texts that are expanded while it runs
+	calls       bool // has calls among its commands
+	fails       bool // variables of its own can fail on purpose
+
+	details *details // never nil
+	refs    atomic.Pointer[vars.Refs]
 	// once is the step that all calls of a `run: once` task are, unless what
 	// it requires must be looked at for each.
 	once atomic.Pointer[Step]
