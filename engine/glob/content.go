@@ -52,7 +52,7 @@ func (t *Tree) Digests(ctx context.Context, dir string, ps []Pattern, gitignore 
 func DigestOf(ctx context.Context, path string) Digest {
 	st, err := statPath(path, true)
 	if err != nil {
-		if target, e := readlink(path); e == nil {
+		if target, e := os.Readlink(path); e == nil {
 			return linkDigest(target)
 		}
 	}

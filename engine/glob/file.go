@@ -12,9 +12,6 @@ type File struct {
 	e *entry     // if d is named, its name is the whole path
 }
 
-// named is the directory of files that were named, not found in a listing.
-var named = &directory{}
-
 // Path returns the absolute path.
 func (a File) Path() string { return a.d.prefix + a.e.name }
 

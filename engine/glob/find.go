@@ -120,31 +120,6 @@ func (t *Tree) matchGenerated(ctx context.Context, dir, glob string) ([]File, []
 	return t.match(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*")
 }
 
-// named returns the file at a path, if there is one.
-func (t *Tree) named(path string) ([]File, []skipped) {
-	e, err := t.file(path)
-	switch {
-	case err != nil:
-		return nil, []skipped{{path, err}}
-	case e == nil:
-		return nil, nil
-	}
-	found := []File{{named, e}}
-	if e.kind == isDangling {
-		return found, []skipped{{path, errDangling}}
-	}
-	return found, nil
-}
-
-// named takes the file at a path, if there is one.
-func (w *walk) named(path string) {
-	found, skipped := w.t.named(path)
-	w.found = append(w.found, found...)
-	for _, s := range skipped {
-		w.skip(s)
-	}
-}
-
 // walk is one pattern on its way through the directories.
 type walk struct {
 	t     *Tree
@@ -160,5 +135,5 @@ type walk struct {
 	skipped []skipped
 }
 
-// isNotDir reports whether a path goes through something that is no directory.
-func isNotDir(err error) bool { return errors.Is(err, errNotDir) || errors.Is(err, fs.ErrNotExist) }
+// isAbsent reports whether err says that there is nothing at a path.
+func isAbsent(err error) bool { return errors.Is(err, errNotDir) || errors.Is(err, fs.ErrNotExist) }

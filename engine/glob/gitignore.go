@@ -1,7 +1,6 @@
 package glob
 
 import (
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -223,12 +222,4 @@ func parseIgnore(prefix, src string) []rule {
 		rules = append(rules, r)
 	}
 	return rules
-}
-
-func readlink(p string) (string, error) {
-	target, err := os.Readlink(p)
-	if err != nil {
-		return "", &fs.PathError{Op: "readlink", Path: p, Err: err}
-	}
-	return target, nil
 }

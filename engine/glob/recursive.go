@@ -61,8 +61,8 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 		return b
 	}
 	n := 0
-	for i := range d.ents {
-		switch d.ents[i].kind {
+	for i := range d.entries {
+		switch d.entries[i].kind {
 		case isDir:
 			n++
 		case isLinkDir, isLoop:
@@ -72,8 +72,8 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 	}
 	b.subs = make([]*branch, n)
 	at := -1
-	for i := range d.ents {
-		if d.ents[i].kind != isDir {
+	for i := range d.entries {
+		if d.entries[i].kind != isDir {
 			continue
 		}
 		if w.wrong.Load() != nil || w.ctx.Err() != nil {
@@ -81,7 +81,7 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 		}
 		at++
 		slot := &b.subs[at]
-		sub := prefix + d.ents[i].name + "/"
+		sub := prefix + d.entries[i].name + "/"
 		select {
 		case w.t.helpers <- struct{}{}:
 			w.wg.Add(1)
@@ -99,7 +99,7 @@ func (w *walk) visit(prefix string, want func(string) bool) *branch {
 
 // count is the most files that collect can return.
 func (b *branch) count() int {
-	n := len(b.d.ents)
+	n := len(b.d.entries)
 	for _, s := range b.subs {
 		n += s.count()
 	}
@@ -109,8 +109,8 @@ func (b *branch) count() int {
 // collect appends the files in the order of their paths.
 func (b *branch) collect(w *walk, out []File) []File {
 	subs := b.subs
-	for i := range b.d.ents {
-		e := &b.d.ents[i]
+	for i := range b.d.entries {
+		e := &b.d.entries[i]
 		switch {
 		case e.kind == isDir:
 			out = subs[0].collect(w, out)

@@ -57,9 +57,9 @@ func (t *Tree) contentOf(name string) Content {
 }
 
 func (d *directory) entry(name string) *entry {
-	for i := range d.ents {
-		if d.ents[i].name == name {
-			return &d.ents[i]
+	for i := range d.entries {
+		if d.entries[i].name == name {
+			return &d.entries[i]
 		}
 	}
 	return nil

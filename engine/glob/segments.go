@@ -37,8 +37,8 @@ func (w *walk) step(prefix string, segs []string) error {
 		w.skipDir(d)
 		return nil
 	}
-	for i := range d.ents {
-		e := &d.ents[i]
+	for i := range d.entries {
+		e := &d.entries[i]
 		if !matchName(seg, e.name) {
 			continue
 		}
@@ -123,8 +123,8 @@ func (w *walk) deep(prefix string, segs []string) error {
 			return err
 		}
 	}
-	for i := range d.ents {
-		e := &d.ents[i]
+	for i := range d.entries {
+		e := &d.entries[i]
 		if !visible(e.name) {
 			continue
 		}

@@ -102,7 +102,7 @@ func (w *walk) mustExist(p string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	if _, err := statPath(p, false); err != nil && isNotDir(err) {
+	if _, err := statPath(p, false); err != nil && isAbsent(err) {
 		return errPattern
 	}
 	w.named(p)
@@ -124,7 +124,7 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	d := w.t.list(strings.TrimSuffix(dir, "/")+"/", func(string) bool { return false })
 	switch {
 	case d.err == nil:
-	case !isNotDir(d.err):
+	case !isAbsent(d.err):
 		w.skipDir(d)
 		return nil, nil
 	case errors.Is(d.err, fs.ErrNotExist):
@@ -135,9 +135,9 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	default:
 		return nil, d.err
 	}
-	out := make([]fs.DirEntry, len(d.ents))
-	for i := range d.ents {
-		out[i] = dirEntry{&d.ents[i]}
+	out := make([]fs.DirEntry, len(d.entries))
+	for i := range d.entries {
+		out[i] = dirEntry{&d.entries[i]}
 	}
 	return out, nil
 }

@@ -66,7 +66,7 @@ func (t *Tree) forget(prefix string) {
 	if s.d != nil {
 		old := s.d
 		old.mu.Lock()
-		s.d = &directory{prefix: old.prefix, self: old.self, young: old.young, ents: old.ents, err: old.err} // of age 0
+		s.d = &directory{prefix: old.prefix, self: old.self, young: old.young, entries: old.entries, err: old.err} // of age 0
 		old.mu.Unlock()
 	}
 }
@@ -96,7 +96,7 @@ func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	age := t.age.Load()
 	d, fd := s.d, -1
 	if d == nil || d.age != age {
-		d, fd = refresh(prefix, d, age, hidden)
+		d, fd = relist(prefix, d, age, hidden)
 		s.d = d
 	}
 	s.mu.Unlock()

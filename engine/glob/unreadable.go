@@ -39,14 +39,14 @@ func (w *walk) skipLink(path string) { w.skip(skipped{path, errDangling}) }
 // skipDir leaves out what is in d, which cannot be listed. What is no directory, or not
 // any more, is no loss.
 func (w *walk) skipDir(d *directory) {
-	if !isNotDir(d.err) {
+	if !isAbsent(d.err) {
 		w.skip(skipped{d.prefix, d.err})
 	}
 }
 
 // skipEntry leaves out e, which cannot be looked at: as little as all else in d.
 func (w *walk) skipEntry(d *directory, e *entry) {
-	if !isNotDir(e.err()) {
+	if !isAbsent(e.err()) {
 		w.skip(skipped{d.prefix, e.err()})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// The portable forms of what sys_linux.go does with fewer copies.
+// The portable forms of what readdir_linux.go does with fewer copies.
 
 const (
 	typeMask = syscall.S_IFMT
