@@ -67,7 +67,7 @@ type Bound struct {
 type Env interface {
 	Emit(event.Event)
 	Call(ctx context.Context, c plan.Call) error
-	CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error) []error
+	CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error, drop func(*plan.Step)) []error
 	Release(f func())
 }
 

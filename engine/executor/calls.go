@@ -36,13 +36,10 @@ func (b *Bound) CallConnected(ctx context.Context, calls []ConnectedCall, begun 
 	for i := range calls {
 		list[i] = b.call(calls[i].Command)
 	}
-	steps := make([]*plan.Step, 0, len(calls))
-	defer func() {
-		for _, s := range steps {
-			ends := b.steps.endsOf(s)
-			ends.close() // of one that never began
-		}
-	}()
+	drop := func(s *plan.Step) {
+		ends := b.steps.endsOf(s)
+		ends.close()
+	}
 	return b.Env.CallConnected(ctx, list, func(i int, s *plan.Step) error {
 		if err := mayConnect(s, calls[i].Command); err != nil {
 			return err
@@ -51,11 +48,10 @@ func (b *Bound) CallConnected(ctx context.Context, calls []ConnectedCall, begun 
 		if err != nil {
 			return err
 		}
-		steps = append(steps, s)
 		b.steps.ends.Store(s, own)
 		begun(i)
 		return nil
-	})
+	}, drop)
 }
 
 func (b *Bound) call(c *plan.Command) plan.Call {

@@ -133,14 +133,15 @@ func TestConnectedCalls(t *testing.T) {
 			defer readers[0].Close()
 			b, _ := p.bound("a")
 			called, _ := p.bound("b")
-			b.Env = &callingEnv{step: called.Step, run: func() {
-				if !begins {
-					return
+			env := &callingEnv{step: called.Step}
+			if begins {
+				env.run = func() {
+					e := p.steps.endsOf(called.Step)
+					io.WriteString(e.Out, "written")
+					e.close()
 				}
-				e := p.steps.endsOf(called.Step)
-				io.WriteString(e.Out, "written")
-				e.close()
-			}}
+			}
+			b.Env = env
 			for _, c := range b.Step.Commands() {
 				calls := []ConnectedCall{{c, Ends{Out: writers[0]}}}
 				if errs := b.CallConnected(t.Context(), calls, func(int) { writers[0].Close() }); errs[0] != nil {
@@ -159,14 +160,18 @@ func TestConnectedCalls(t *testing.T) {
 type callingEnv struct {
 	Env
 	step *plan.Step
-	run  func()
+	run  func() // nil: it never begins
 }
 
-func (e *callingEnv) CallConnected(_ context.Context, calls []plan.Call, connect func(int, *plan.Step) error) []error {
+func (e *callingEnv) CallConnected(_ context.Context, calls []plan.Call, connect func(int, *plan.Step) error, drop func(*plan.Step)) []error {
 	if err := connect(0, e.step); err != nil {
 		return []error{err}
 	}
-	e.run()
+	if e.run == nil {
+		drop(e.step)
+	} else {
+		e.run()
+	}
 	return make([]error, len(calls))
 }
 

@@ -30,14 +30,15 @@ func (e *Env) Call(ctx context.Context, c plan.Call) error {
 	if err != nil {
 		return err
 	}
-	return r.submit(ctx, p, e.node, false).err
+	return r.submit(ctx, p, e.node, nil).err
 }
 
 // CallConnected runs tasks called from the step's body that are connected to each
 // other, or to what runs already: connect is called with the place of each call and its
-// step before any starts, and they start without waiting for slots. The errors are those
+// step before any starts, and they start without waiting for slots. drop is called for
+// those that are connected and will not start; it must not block. The errors are those
 // of the calls.
-func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error) []error {
+func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error, drop func(*plan.Step)) []error {
 	r := e.node.batch.run
 	errs := make([]error, len(calls))
 	fail := func(err error) []error {
@@ -52,10 +53,13 @@ func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func
 	}
 	for i, root := range p.Roots {
 		if err := connect(i, p.Steps[root]); err != nil {
+			for _, connected := range p.Roots[:i] {
+				drop(p.Steps[connected])
+			}
 			return fail(err)
 		}
 	}
-	return r.submit(ctx, p, e.node, true).errs
+	return r.submit(ctx, p, e.node, drop).errs
 }
 
 // Serve tells that the step is a service that is up: it gives its slots back, and those

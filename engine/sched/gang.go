@@ -98,7 +98,7 @@ func (b *batch) gather() {
 		g.pending = len(g.nodes)
 		b.individual = true
 	}
-	if b.connected {
+	if b.drop != nil {
 		b.weighNothing()
 	}
 	for _, n := range b.nodes {

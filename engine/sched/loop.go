@@ -178,7 +178,7 @@ func (l *loop) suspend(n *node) {
 // finish answers the caller of b: when it has its slots again, unless it waits for other
 // batches, too.
 func (l *loop) finish(b *batch) {
-	if b.connected {
+	if b.drop != nil {
 		b.errs = b.rootErrors()
 	}
 	switch {

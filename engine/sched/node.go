@@ -119,7 +119,7 @@ type batch struct {
 	individual bool               // steps can be cancelled one by one
 	shares     bool               // it has shared steps of its own that may go on without it
 	joins      bool               // it has some of others
-	connected  bool               // its roots are connected to what runs already
+	drop       func(*plan.Step)   // its roots are connected to what runs already; called for those that will not start
 	awaited    map[*node]bool     // see others; nil when it is not known
 	streams    map[*node]*streams // nil if the plan has none
 }

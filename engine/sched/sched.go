@@ -95,12 +95,12 @@ func (r *Run) Close() { close(r.quit); <-r.end }
 // Do executes p and returns when everything in it has settled: nil, or the
 // error of the first of its roots to fail.
 func (r *Run) Do(ctx context.Context, p *plan.Plan) error {
-	return r.submit(ctx, p, nil, false).err
+	return r.submit(ctx, p, nil, nil).err
 }
 
 // submit has a plan executed, and returns it when everything in it has settled.
-func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, connected bool) *batch {
-	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, connected: connected, reply: make(chan error, 1)}
+func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, drop func(*plan.Step)) *batch {
+	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, drop: drop, reply: make(chan error, 1)}
 	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: b}) })
 	r.mail <- message{submit: b}
 	b.err = <-b.reply

@@ -83,7 +83,7 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 				calls = append(calls, plan.Call{Name: name, From: s})
 			}
 			f.now.Add(-1)
-			errs := env.CallConnected(ctx, calls, func(int, *plan.Step) error { return nil })
+			errs := env.CallConnected(ctx, calls, func(int, *plan.Step) error { return nil }, func(*plan.Step) {})
 			f.now.Add(1)
 			if err := errors.Join(errs...); err != nil {
 				return sched.Outcome{Result: event.Failed, Err: err}

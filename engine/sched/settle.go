@@ -15,6 +15,9 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 		n.cancel(nil)
 	}
 	n.cancel = nil
+	if n.started.IsZero() && n.batch.drop != nil {
+		n.batch.drop(n.step)
+	}
 	if out.Err != nil {
 		n.err = plan.Wrap(n.step.Label, int32(n.env.ID), out.Err)
 		if timedOut, ok := out.Err.(*TimedOut); ok && timedOut.Limit == NeedLimit && n.fault == nil {
