@@ -1,10 +1,9 @@
-// Package clock is time that stands still while the program does: a limit of ten
-// minutes is not used up by a night spent under Ctrl-Z.
+// Package clock provides timers that pause while the program is suspended: a limit of ten
+// minutes is not used up by a night under Ctrl-Z. It does not know what the timers are for.
 //
-// A program that is stopped in other ways (SIGSTOP, a frozen container) is not told so.
-// What its timers were for may have happened meanwhile, but it has not looked: so a timer
-// that comes much later than it is due waits once more, for as long as it was late, before
-// it calls.
+// A program that is stopped in another way (SIGSTOP, a frozen container) does not notice.
+// What it waits for may have happened meanwhile. So a timer that expires much later than it
+// should waits once more, for as long as it was delayed, before it calls its function.
 package clock
 
 import (
@@ -14,38 +13,38 @@ import (
 	"time"
 )
 
-// Clock makes timers that can all be paused. The zero value is ready to use and
-// runs; a nil Clock runs always. It is safe for concurrent use.
+// Clock makes timers that can be paused together. The zero value is running; a nil Clock
+// cannot be paused. It is safe for concurrent use.
 type Clock struct {
 	mu     sync.Mutex // guards the fields below and those of the timers
 	paused bool
 	timers map[*Timer]struct{} // pending
 }
 
-// Timer is a call that is to come. The zero value is one that has come.
+// Timer is a pending call. The zero value is one that has been made.
 type Timer struct {
-	clock *Clock
-	f     func()
-	timer *time.Timer
-	at    time.Time     // when it comes, unless paused
-	left  time.Duration // of it, while paused
-	after time.Duration // what it was made for
-	late  bool          // it has waited once more
+	clock     *Clock
+	f         func()
+	timer     *time.Timer
+	at        time.Time     // when it expires, unless it is paused
+	remaining time.Duration // while it is paused
+	after     time.Duration // the duration it was made for
+	extended  bool          // it has waited once more
 }
 
-// A timer is late when it comes so long after it is due; then it waits, once, at least for
-// patience, and at most as long as it was made for.
+// A timer that expires later than it should by maxDelay waits once more: at least for
+// minExtension, and at most for its original duration.
 const (
-	lateness = 10 * time.Millisecond
-	patience = 100 * time.Millisecond
+	maxDelay     = 10 * time.Millisecond
+	minExtension = 100 * time.Millisecond
 )
 
-// AfterFunc calls f in a goroutine of its own when d of running time is over.
+// AfterFunc calls f in its own goroutine after d of running time.
 func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
 	if c == nil {
 		return &Timer{timer: time.AfterFunc(d, f)}
 	}
-	t := &Timer{clock: c, f: f, left: d, after: d}
+	t := &Timer{clock: c, f: f, remaining: d, after: d}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.timers == nil {
@@ -53,19 +52,19 @@ func (c *Clock) AfterFunc(d time.Duration, f func()) *Timer {
 	}
 	c.timers[t] = struct{}{}
 	if !c.paused {
-		t.run()
+		t.start()
 	}
 	return t
 }
 
-// After returns a channel that gets the time when d of running time is over.
+// After returns a channel that receives the time after d of running time.
 func (c *Clock) After(d time.Duration) <-chan time.Time {
 	ch := make(chan time.Time, 1)
 	c.AfterFunc(d, func() { ch <- time.Now() })
 	return ch
 }
 
-// Stop calls the call off and reports whether it had not come yet.
+// Stop cancels the call. It reports false if the call was already made or cancelled.
 func (t *Timer) Stop() bool {
 	if t.clock == nil {
 		return t.timer != nil && t.timer.Stop()
@@ -82,22 +81,22 @@ func (t *Timer) Stop() bool {
 	return true
 }
 
-// run lets t go on; the clock's mutex is held.
-func (t *Timer) run() {
-	t.at = time.Now().Add(t.left)
-	t.timer = time.AfterFunc(t.left, t.come)
+// start starts or continues t. The caller holds the clock's mutex.
+func (t *Timer) start() {
+	t.at = time.Now().Add(t.remaining)
+	t.timer = time.AfterFunc(t.remaining, t.expire)
 }
 
-// come makes the call, unless it was called off or put off just then.
-func (t *Timer) come() {
+// expire makes the call, unless t was stopped, paused or extended in the meantime.
+func (t *Timer) expire() {
 	t.clock.mu.Lock()
 	_, pending := t.clock.timers[t]
-	late := time.Since(t.at)
-	due := pending && !t.clock.paused && late >= 0
-	if due && late >= lateness && !t.late {
-		t.late, due = true, false
-		t.left = min(t.after, max(late, patience))
-		t.run()
+	delay := time.Since(t.at)
+	due := pending && !t.clock.paused && delay >= 0
+	if due && delay >= maxDelay && !t.extended {
+		t.extended, due = true, false
+		t.remaining = min(t.after, max(delay, minExtension))
+		t.start()
 	}
 	if due {
 		delete(t.clock.timers, t)
@@ -108,7 +107,7 @@ func (t *Timer) come() {
 	}
 }
 
-// Pause stops time. What is due at this moment may still come.
+// Pause pauses the clock. A call that is due at this moment may still be made.
 func (c *Clock) Pause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,11 +117,11 @@ func (c *Clock) Pause() {
 	c.paused = true
 	for t := range c.timers {
 		t.timer.Stop()
-		t.left = max(0, time.Until(t.at))
+		t.remaining = max(0, time.Until(t.at))
 	}
 }
 
-// Resume lets time go on from where it was.
+// Resume continues the clock.
 func (c *Clock) Resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,29 +130,29 @@ func (c *Clock) Resume() {
 	}
 	c.paused = false
 	for t := range c.timers {
-		t.run()
+		t.start()
 	}
 }
 
-// Advance lets d of running time pass at once, on a clock that is paused: what is
-// due then comes, in the order of its time. It is for tests.
+// Advance lets d of running time pass at once, on a paused clock, and makes the calls that
+// are due then, in order. It is for tests.
 func (c *Clock) Advance(d time.Duration) {
 	var due []*Timer
 	c.mu.Lock()
 	for t := range c.timers {
-		if t.left -= d; t.left <= 0 {
+		if t.remaining -= d; t.remaining <= 0 {
 			due = append(due, t)
 			delete(c.timers, t)
 		}
 	}
 	c.mu.Unlock()
-	slices.SortFunc(due, func(a, b *Timer) int { return cmp.Compare(a.left, b.left) })
+	slices.SortFunc(due, func(a, b *Timer) int { return cmp.Compare(a.remaining, b.remaining) })
 	for _, t := range due {
 		t.f()
 	}
 }
 
-// Pending returns how many calls are to come. It is for tests.
+// Pending returns the number of pending calls. It is for tests.
 func (c *Clock) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

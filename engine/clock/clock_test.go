@@ -59,7 +59,7 @@ func TestPause(t *testing.T) {
 func TestLate(t *testing.T) {
 	for _, test := range []struct{ after, late, more time.Duration }{
 		{time.Minute, 5 * time.Millisecond, 0},
-		{time.Minute, 10 * time.Millisecond, patience},
+		{time.Minute, 10 * time.Millisecond, minExtension},
 		{time.Minute, 3 * time.Second, 3 * time.Second},
 		{time.Minute, time.Hour, time.Minute},
 		{time.Millisecond, time.Hour, time.Millisecond},
@@ -70,7 +70,7 @@ func TestLate(t *testing.T) {
 			timer := c.AfterFunc(test.after, func() { came.Store(true) })
 			timer.timer.Stop()
 			time.Sleep(test.after + test.late)
-			timer.come()
+			timer.expire()
 			if test.more > 0 {
 				time.Sleep(test.more - 1)
 				synctest.Wait()
@@ -79,7 +79,7 @@ func TestLate(t *testing.T) {
 				}
 				timer.timer.Stop()
 				time.Sleep(time.Hour) // late again
-				timer.come()
+				timer.expire()
 			}
 			if !came.Load() {
 				t.Errorf("%v: it did not come", test)

@@ -14,34 +14,34 @@ import (
 // inMemory is how many bytes of a capture, or of a queue, are kept in memory.
 const inMemory = 256 << 10
 
-// Overflow tells what becomes of bytes beyond a capture's limit.
+// Overflow says what happens when more is written than a capture's limit.
 type Overflow uint8
 
 const (
 	Fail Overflow = iota // Write fails with an *OverflowError
-	Head                 // they are dropped
-	Tail                 // the first ones are
+	Head                 // the first bytes are kept
+	Tail                 // the last bytes are kept
 )
 
-// OverflowError says that more was written than may be captured.
+// OverflowError is the error of writing more than a capture's limit.
 type OverflowError struct{ Max int64 }
 
 func (e *OverflowError) Error() string {
 	return fmt.Sprintf("it writes more than the %d bytes that are captured; write it to a file (stdout: {file: …}), or raise max (stdout: {capture: {max: 64MiB}})", e.Max)
 }
 
-// Capture keeps bytes: in memory at first, then in a file without a name. It is
-// safe for concurrent use.
+// Capture keeps bytes, in memory at first and then in a file without a name. It is safe for
+// concurrent use.
 type Capture struct {
 	max      int64
 	overflow Overflow
 
 	mu   sync.Mutex // guards the fields below
 	buf  spool.Buffer
-	size int64 // bytes that are kept; for Tail, that were written
+	size int64 // how many bytes are kept, or for Tail were written
 }
 
-// NewCapture returns an empty capture of at most max bytes. It is closed by Close.
+// NewCapture returns an empty Capture for at most max bytes. The caller must close it.
 func NewCapture(max int64, overflow Overflow) *Capture {
 	return &Capture{max: max, overflow: overflow, buf: spool.Buffer{InMemory: inMemory}}
 }
@@ -54,8 +54,8 @@ func (c *Capture) Write(p []byte) (int, error) {
 		return c.writeTail(p)
 	}
 	n := len(p)
-	if over := c.size + int64(len(p)) - c.max; over > 0 {
-		p = p[:max(0, int64(len(p))-over)]
+	if excess := c.size + int64(len(p)) - c.max; excess > 0 {
+		p = p[:max(0, int64(len(p))-excess)]
 		if _, err := c.buf.WriteAt(p, c.size); err != nil {
 			return 0, err
 		}
@@ -71,12 +71,12 @@ func (c *Capture) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// writeTail writes to the ring of max bytes that a tail is kept in.
+// writeTail writes to the ring buffer of a Tail, which has max bytes.
 func (c *Capture) writeTail(p []byte) (int, error) {
 	n := len(p)
-	if over := int64(n) - c.max; over > 0 {
-		c.size += over
-		p = p[over:]
+	if excess := int64(n) - c.max; excess > 0 {
+		c.size += excess
+		p = p[excess:]
 	}
 	for len(p) > 0 {
 		at := c.size % c.max
@@ -90,22 +90,22 @@ func (c *Capture) writeTail(p []byte) (int, error) {
 	return n, nil
 }
 
-// Size returns how many bytes are kept.
+// Size returns the number of bytes that are kept.
 func (c *Capture) Size() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return min(c.size, c.max)
 }
 
-// Truncate drops what was written after the first n bytes, of a capture that is no
-// Tail: another attempt begins.
+// Truncate drops all but the first n bytes, before another attempt. It must not be called
+// for a Tail.
 func (c *Capture) Truncate(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.size = min(c.size, n)
 }
 
-// Bytes returns what is kept. It is for what fits into memory.
+// Bytes returns what is kept, as a copy in memory.
 func (c *Capture) Bytes() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,8 +126,7 @@ func (c *Capture) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// Open returns a file with what is kept, at its start, to be a program's stdin. It
-// belongs to the caller.
+// Open returns a file with what is kept, to be a program's stdin. The caller must close it.
 func (c *Capture) Open() (*os.File, error) {
 	b, err := c.Bytes()
 	if err != nil {
@@ -136,7 +135,7 @@ func (c *Capture) Open() (*os.File, error) {
 	return FileOf(b)
 }
 
-// FileOf returns a file with content b, at its start.
+// FileOf returns a file without a name that holds b. Its offset is 0.
 func FileOf(b []byte) (*os.File, error) {
 	f, err := unnamed.File()
 	if err != nil {
@@ -152,7 +151,7 @@ func FileOf(b []byte) (*os.File, error) {
 	return f, nil
 }
 
-// Close lets go of what is kept.
+// Close drops what is kept.
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

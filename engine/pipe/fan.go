@@ -8,23 +8,22 @@ import (
 	"github.com/weftrun/weft/internal/epipe"
 )
 
-// block is how much is read at once.
+// block is the size of the largest read.
 const block = 256 << 10
 
-// Fan copies what it reads to several writers.
+// Fan copies a stream to several writers.
 type Fan struct {
-	// Taps get every byte; an error of one ends the copying.
+	// Taps get every byte. An error of one ends the copying.
 	Taps []io.Writer
-	// Flows are pipes to programs. One that is closed early is left out; when all
-	// are, and there is no tap, the copying ends: the producer then learns it from
-	// the system.
+	// Flows are pipes to programs. One whose reader has gone is left out. When that is
+	// true of all and there are no taps, the copying ends, and the producer gets SIGPIPE.
 	Flows []*os.File
-	// Flowed, if set, is called when nothing more comes for a flow.
+	// Flowed, if set, is called when a flow gets no more.
 	Flowed func(*os.File)
 }
 
-// Copy copies from r until its end and returns why it ended before, or nil. Taps
-// that stand beside flows are written by another goroutine, a few blocks behind.
+// Copy copies r until its end. It returns why it ended before, or nil. If there are both
+// taps and flows, another goroutine writes the taps, a few blocks behind.
 func (f *Fan) Copy(r io.Reader) error {
 	flows := append([]*os.File(nil), f.Flows...)
 	defer func() {
@@ -33,7 +32,7 @@ func (f *Fan) Copy(r io.Reader) error {
 		}
 	}()
 	if len(f.Taps) > 0 && len(flows) > 0 {
-		if s, ok := r.(*Source); ok && len(f.Taps) == 1 && len(flows) == 1 && fileBehind(f.Taps[0]) {
+		if s, ok := r.(*Source); ok && len(f.Taps) == 1 && len(flows) == 1 && isFile(f.Taps[0]) {
 			if err := f.tee(s, flows[0]); err != nil {
 				return err
 			}
@@ -49,35 +48,35 @@ func (f *Fan) Copy(r io.Reader) error {
 	}, f.tap)
 }
 
-// chunk is a part of a stream, in memory.
+// chunk is a part of a stream.
 type chunk struct {
 	buf []byte // nil until it is needed
-	n   int    // filled bytes
+	n   int    // how many bytes of buf are filled
 }
 
-// copyBehind is Copy with taps that are written behind.
+// copyBehind is Copy with taps that another goroutine writes.
 func (f *Fan) copyBehind(r io.Reader, flows *[]*os.File) error {
-	b := putBehind(make([]*chunk, ahead), func(c *chunk) error { return f.tap(c.buf, c.n) })
-	defer b.end()
+	b := newWriteBehind(make([]*chunk, maxBuffers), func(c *chunk) error { return f.tap(c.buf, c.n) })
+	defer b.close()
 	var c *chunk
 	err := f.copy(r, flows, func(bool) []byte {
-		if c, _ = b.take(); c == nil {
+		if c, _ = b.buffer(); c == nil {
 			c = &chunk{buf: make([]byte, block)}
 		}
 		return c.buf
 	}, func(_ []byte, n int) error {
 		c.n = n
-		return b.give(c)
+		return b.write(c)
 	})
 	if err != nil {
 		return err
 	}
-	return b.end()
+	return b.close()
 }
 
-// fileBehind reports whether all that is written to w goes to the end of a file,
-// or will.
-func fileBehind(w io.Writer) bool {
+// isFile reports whether everything that is written to w is appended to a file, now or
+// later.
+func isFile(w io.Writer) bool {
 	switch w := w.(type) {
 	case *os.File:
 		st, err := w.Stat()
@@ -88,8 +87,8 @@ func fileBehind(w io.Writer) bool {
 	return false
 }
 
-// copy is Copy, with buffers from next, which is told whether the last one was
-// filled, and taps behind tap, which owns what it gets.
+// copy implements Copy. It gets buffers from next, which is told whether the last one was
+// filled, and hands them over to tap.
 func (f *Fan) copy(r io.Reader, flows *[]*os.File, next func(full bool) []byte, tap func(buf []byte, n int) error) error {
 	had := len(*flows) > 0
 	for full := false; ; {

@@ -16,35 +16,35 @@ import (
 // Masked is what is shown instead of a secret.
 const Masked = "*****"
 
-// minSecret is the length from which a secret is masked: shorter ones would mask
-// what has nothing to do with them.
+// minSecret is the length of the shortest secret that is masked. A shorter one would also
+// mask text that has nothing to do with it.
 const minSecret = 4
 
-// MaxSecret is the length up to which a secret is masked: each takes memory of many times
-// its length.
+// MaxSecret is the length of the longest secret that is masked. A secret takes many times
+// its length in memory.
 const MaxSecret = 64 << 10
 
-// maxSecrets is how much all secrets may have together.
+// maxSecrets is the largest total length of all secrets.
 const maxSecrets = 4 * MaxSecret
 
-// Secrets are values that must not be shown. The zero value has none. It is safe
-// for concurrent use.
+// Secrets is a set of values that must not be shown. The zero value is empty. It is safe for
+// concurrent use.
 type Secrets struct {
-	mu    sync.Mutex // guards known and size, and the making of trie
+	mu    sync.Mutex // guards known and size, and locked while trie is made
 	known map[string]bool
-	size  int                  // of all that is known, and of what was too much
-	trie  atomic.Pointer[trie] // nil: none is needed, or it is to be made
-	any   atomic.Bool          // there is a secret
+	size  int                  // total length of known, and of one that was too much
+	trie  atomic.Pointer[trie] // nil until it is needed
+	any   atomic.Bool          // known is not empty
 }
 
-// Add makes value a secret: as it is, each of its lines, quoted or escaped, and encoded for
-// URLs and in base64, also inside of something longer. It reports false for a value that is
-// longer than MaxSecret, one too many, or too short, or too common a word, to be told from what has nothing
-// to do with it.
+// Add makes value a secret: as it is and each of its lines, quoted or escaped, encoded for
+// URLs and in base64, and also inside of a longer text. It returns false if value cannot be
+// masked: it is longer than MaxSecret, too short or too common a word, or there are too many
+// secrets.
 func (s *Secrets) Add(value string) bool {
 	value = strings.TrimRight(value, "\r\n")
 	if strings.TrimSpace(value) == "" {
-		return true // nothing to be masked
+		return true // nothing to mask
 	}
 	if len(value) < minSecret || len(value) > MaxSecret || value == "true" || value == "false" || value == "null" {
 		return false
@@ -61,7 +61,7 @@ func (s *Secrets) Add(value string) bool {
 		s.known = map[string]bool{}
 	}
 	s.known[value] = true
-	s.trie.Store(nil) // made again when something is masked
+	s.trie.Store(nil) // made again when it is needed
 	s.any.Store(true)
 	return true
 }
@@ -73,7 +73,7 @@ func (s *Secrets) Full() bool {
 	return s.size > maxSecrets
 }
 
-// automaton returns what finds the secrets, or nil if there are none.
+// automaton returns the trie of all secrets, or nil if there are none.
 func (s *Secrets) automaton() *trie {
 	if t := s.trie.Load(); t != nil || !s.any.Load() {
 		return t
@@ -93,7 +93,7 @@ func (s *Secrets) automaton() *trie {
 	return t
 }
 
-// forms are the texts that give a secret away.
+// forms returns the texts that reveal the secret v.
 func forms(v string) []string {
 	out := append(escapedForms(v), v, url.QueryEscape(v), url.PathEscape(v))
 	if inner := strings.TrimSpace(v); len(inner) >= minSecret {
@@ -107,8 +107,8 @@ func forms(v string) []string {
 		}
 	}
 	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		// What comes before it moves it by one or two bytes: then the first
-		// letters, and the last, are not its alone.
+		// Bytes before v may shift it by one or two. Then its first and last letters
+		// also depend on its neighbours.
 		for before := range 3 {
 			text := enc.EncodeToString([]byte(strings.Repeat("\x00", before) + v))
 			text = text[[3]int{0, 2, 3}[before]:]
@@ -123,8 +123,8 @@ func forms(v string) []string {
 	return out
 }
 
-// escapedForms are how v stands in the quotes of Go, JSON and the shell, and where
-// controls are shown escaped; without the quotes around it.
+// escapedForms returns v as it is written in quotes in Go, JSON and the shell, and with
+// control characters escaped; without the quotes around it.
 func escapedForms(v string) []string {
 	quoted := strconv.Quote(v)
 	out := []string{quoted[1 : len(quoted)-1], diag.Printable(v), strings.ReplaceAll(v, "'", `'\''`), shellQuoted.Replace(v)}
@@ -139,14 +139,14 @@ func escapedForms(v string) []string {
 	return out
 }
 
-// shellQuoted escapes what means something in double quotes of the shell.
+// shellQuoted escapes what has a meaning in double quotes in the shell.
 var shellQuoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`")
 
-// commLength is how much of a program's name the kernel keeps.
+// commLength is how much of a program's name the kernel keeps, in bytes.
 const commLength = 15
 
-// MaskCut is Mask for the name of a process, of which the kernel keeps the beginning only:
-// it may end within a secret.
+// MaskCut is Mask for the name of a process. The kernel keeps only the beginning of a name,
+// so it may end within a secret.
 func (s *Secrets) MaskCut(name string) string {
 	t := s.automaton()
 	if t == nil || len(name) < commLength {
@@ -171,27 +171,27 @@ func (s *Secrets) Mask(text string) string {
 	return b.String()
 }
 
-// Holds reports whether text gives a secret away.
+// Holds reports whether text reveals a secret.
 func (s *Secrets) Holds(text string) bool { return s.Any() && s.Mask(text) != text }
 
 // Any reports whether there is a secret.
 func (s *Secrets) Any() bool { return s.any.Load() }
 
-// trie is an automaton that finds the longest secret at a place: a state for each
-// beginning of one, from the root 0.
+// trie is an automaton that finds the longest secret at a place. It has a state for each
+// prefix of a secret; the root is 0.
 type trie struct {
 	states []state
-	first  [256]bool // bytes that begin a secret
+	first  [256]bool // the first bytes of secrets
 }
 
 type state struct {
-	more map[byte]int32 // the other states that follow; nil mostly
-	next int32          // the state that follows by c; 0 for none
+	more map[byte]int32 // further next states; usually nil
+	next int32          // the next state for c, or 0
 	c    byte
-	end  bool // a whole secret leads here
+	end  bool // the end of a secret
 }
 
-// follow returns the state that follows by c, or 0.
+// follow returns the next state for c, or 0.
 func (s *state) follow(c byte) int32 {
 	if s.c == c {
 		return s.next
@@ -224,8 +224,8 @@ func (t *trie) add(word string) {
 	t.first[word[0]] = true
 }
 
-// find returns the length of the longest secret that b begins with, or 0. more tells
-// that it, or a longer one, may go on after b.
+// find returns the length of the longest secret that b begins with, or 0. If more is true,
+// a secret, or a longer one, may continue after b.
 func (t *trie) find(b []byte) (length int, more bool) {
 	at := int32(0)
 	for i, c := range b {
@@ -240,9 +240,9 @@ func (t *trie) find(b []byte) (length int, more bool) {
 	return length, t.states[at].next != 0
 }
 
-// MaskWriter masks secrets in what it is given, however that is cut into pieces. It
-// holds back the longest end that may be the beginning of a secret; nothing but more
-// bytes, or Flush, lets that go.
+// MaskWriter masks secrets in a stream, however it is divided into writes. It holds back
+// the longest end that may be the beginning of a secret, until more is written or Flush is
+// called.
 type MaskWriter struct {
 	s    *Secrets
 	w    io.Writer
@@ -274,9 +274,9 @@ func (m *MaskWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mask appends b with secrets masked to out; what may be the beginning of one is
-// returned as held, unless nothing more comes.
-func (t *trie) mask(out, b []byte, over bool) (_, held []byte) {
+// mask appends b to out, with secrets masked. It returns what may be the beginning of a
+// secret as held, unless b is the last part.
+func (t *trie) mask(out, b []byte, last bool) (_, held []byte) {
 	for i := 0; i < len(b); {
 		if !t.first[b[i]] {
 			j := i + 1
@@ -289,7 +289,7 @@ func (t *trie) mask(out, b []byte, over bool) (_, held []byte) {
 		}
 		n, more := t.find(b[i:])
 		switch {
-		case more && !over:
+		case more && !last:
 			return out, b[i:]
 		case n > 0:
 			out = append(out, Masked...)
@@ -302,7 +302,7 @@ func (t *trie) mask(out, b []byte, over bool) (_, held []byte) {
 	return out, nil
 }
 
-// Flush writes what is held back: nothing more comes.
+// Flush writes what is held back.
 func (m *MaskWriter) Flush() error {
 	if len(m.held) == 0 {
 		return nil

@@ -6,15 +6,14 @@ import (
 	"sync"
 )
 
-// maxPartial is how much of a line is kept until its end has come.
+// maxPartial is how much of an incomplete line is held back, in bytes.
 const maxPartial = 1 << 20
 
-// Lines copies what it reads from several readers to w, whole lines at a time, in
-// order of arrival. A line of more than 1 MiB may be cut. It returns when all
-// readers have ended, or w takes no more: closed is called then, so that readers
-// end, too.
+// Lines copies several readers to w, in whole lines and in order of arrival. A line of more
+// than 1 MiB may be cut. It returns when all readers have ended, or when writing fails: then
+// it calls closed, which must end the readers.
 func Lines(w io.Writer, closed func(), rs ...io.Reader) error {
-	var mu sync.Mutex // held while w is written
+	var mu sync.Mutex // guards w and fault
 	var fault error
 	write := func(p []byte) bool {
 		mu.Lock()
@@ -62,7 +61,7 @@ func copyLines(r io.Reader, write func([]byte) bool) {
 			buf = buf[:copy(buf, buf[end:])]
 		}
 		if err != nil {
-			if len(buf) > 0 { // the last line gets the end it lacks
+			if len(buf) > 0 { // the last line has no end
 				write(append(buf, '\n'))
 			}
 			return
@@ -70,9 +69,9 @@ func copyLines(r io.Reader, write func([]byte) bool) {
 	}
 }
 
-// Concat copies what it reads from several readers to w, one reader after the
-// other. Those whose turn has not come are read into queues meanwhile, so that none
-// of their programs waits for another.
+// Concat copies several readers to w, one after the other. Meanwhile it reads the later ones
+// into queues, so that no program waits for another. Like Lines, it calls closed when
+// writing fails.
 func Concat(w io.Writer, closed func(), rs ...io.Reader) error {
 	turns := append([]io.Reader(nil), rs...)
 	var wg sync.WaitGroup

@@ -8,14 +8,14 @@ import (
 	"github.com/weftrun/weft/internal/spool"
 )
 
-// queue is a queue of bytes without a limit. One goroutine fills it, another reads.
+// queue is a queue of bytes without a limit. One goroutine fills it, and another reads it.
 type queue struct {
 	mu      sync.Mutex // guards the fields below
 	more    sync.Cond
 	bytes   spool.Buffer
 	written int64
 	read    int64
-	err     error // why no more comes; io.EOF at the end
+	err     error // why nothing more is added; io.EOF at the end
 }
 
 func newQueue() *queue {
@@ -35,8 +35,8 @@ func (q *queue) fill(r io.Reader) {
 	}
 }
 
-// add adds p, and what came with it: err says why no more comes, if it is not nil. It
-// returns why nothing more can be added, if that is so.
+// add adds p, and err if that ends the stream. It returns why nothing more can be added, or
+// nil.
 func (q *queue) add(p []byte, err error) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +52,7 @@ func (q *queue) add(p []byte, err error) error {
 	return q.err
 }
 
-// Read implements io.Reader; it waits for what is to come.
+// Read implements io.Reader. It waits until there is something to read.
 func (q *queue) Read(p []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,7 +70,7 @@ func (q *queue) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close drops what has not been read. Who fills the queue then stops.
+// Close drops what has not been read, and ends fill.
 func (q *queue) Close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

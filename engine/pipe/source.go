@@ -10,35 +10,34 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// Linger is how long a pipe is still waited for after the program it was made for
-// has ended, when something that program left behind holds it open. Time in which
-// nobody here reads does not count: what the program wrote is always read.
+// Linger is how long weft waits for the end of a pipe after its program has ended, if a
+// leftover of the program holds the pipe open. Only time that a Read waits counts, so that
+// everything the program wrote is read.
 const (
 	Linger = 250 * time.Millisecond
-	slice  = Linger / 10 // that is counted, or is not
+	slice  = Linger / 10 // the unit in which it is counted
 )
 
-// ErrLingering is the end of a stream whose pipe is still held open by what its
-// program left behind.
+// ErrLingering is the end of a stream whose pipe is held open by a leftover.
 var ErrLingering = errors.New("the output is held open by a process that was left behind")
 
-// Source is a pipe to weft. One goroutine calls Read until it returns an error,
-// and then Close; another gives W to a program and calls Finish when that ended.
+// Source is a pipe to weft. One goroutine calls Read until it returns an error, and then
+// Close. Another one passes W to a program and calls Finish when the program has ended.
 type Source struct {
 	W *os.File // for the program; Finish closes it
 
 	r         *os.File
 	clock     *clock.Clock
-	reads     atomic.Uint64 // begun and ended ones: odd while one waits
-	held      atomic.Bool   // Finish has waited long enough
+	reads     atomic.Uint64 // counts begins and ends of reads: odd while one waits
+	held      atomic.Bool   // Finish has waited for Linger
 	abandoned atomic.Bool
 	terminal  bool
 	ended     chan struct{} // closed when Read has returned an error
 }
 
-// NewSource returns a Source; Linger is measured by c.
+// NewSource returns a Source that measures Linger by c.
 func NewSource(c *clock.Clock) (*Source, error) {
-	// Only our end is non-blocking: programs get the other one.
+	// Only the reading end is non-blocking: programs get the other one.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -46,10 +45,9 @@ func NewSource(c *clock.Clock) (*Source, error) {
 	return &Source{W: w, r: r, clock: c, ended: make(chan struct{})}, nil
 }
 
-// Read reads what there is, as a file's does. The error is io.EOF when nobody can
-// write any more, and ErrLingering when Linger
-// is over after the program's end. After ErrLingering it may be called again, for what
-// those left behind still write; then it waits as long as it takes, or until
+// Read implements io.Reader. It returns io.EOF when no process has the pipe open, and
+// ErrLingering when Linger has passed since the program's end. After ErrLingering it may be
+// called again to read what leftovers write; then it waits until they end, or until
 // Abandon.
 func (s *Source) Read(b []byte) (int, error) {
 	s.reads.Add(1)
@@ -84,18 +82,18 @@ func (s *Source) end() {
 	}
 }
 
-// Finish closes W and returns when the reader has had all that the program wrote.
+// Finish closes W and returns when everything that the program wrote was read.
 func (s *Source) Finish() {
 	s.W.Close()
 	for waited := time.Duration(0); waited < Linger; {
 		reading := s.reads.Load()%2 == 1
-		over := make(chan struct{})
-		timer := s.clock.AfterFunc(slice, func() { close(over) })
+		expired := make(chan struct{})
+		timer := s.clock.AfterFunc(slice, func() { close(expired) })
 		select {
 		case <-s.ended:
 			timer.Stop()
 			return
-		case <-over:
+		case <-expired:
 		}
 		if reading && s.reads.Load()%2 == 1 {
 			waited += slice
@@ -106,15 +104,14 @@ func (s *Source) Finish() {
 	<-s.ended
 }
 
-// Abandon ends the reading of a pipe that is held open, for good: Read returns
-// what is in it now, and then io.EOF.
+// Abandon stops reading a pipe that is held open: Read returns what is in it now, and then
+// io.EOF.
 func (s *Source) Abandon() {
 	s.abandoned.Store(true)
 	s.r.SetReadDeadline(time.Now())
 }
 
-// Close closes the reading end: who still writes is told so by the system. It ends
-// the stream for Finish, too.
+// Close closes the reading end: programs that still write get SIGPIPE. Finish returns.
 func (s *Source) Close() error {
 	s.end()
 	if s.terminal {

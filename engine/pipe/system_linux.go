@@ -6,14 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ForPrograms makes a pipe of which both ends are for programs. What weft itself
-// reads or writes there holds a thread, and is given up only when the other end is
-// closed.
+// ForPrograms makes a pipe between two programs. If weft itself reads or writes it, that
+// blocks a thread, until the other end is closed.
 //
-// It is kept from epoll(7), which Go waits for its own pipes by: once a pipe was
-// looked at so, every write to it wakes its readers, whether they wait or not
-// (poll_usage in the kernel's fs/pipe.c), which costs a program that writes 4 KiB
-// at a time 2 % of its throughput.
+// The pipe is not registered with epoll(7), by which Go waits: once it was, every write
+// wakes readers, whether they wait or not (poll_usage in the kernel's fs/pipe.c). That costs
+// a program that writes 4 KiB at a time 2 % of its throughput.
 func ForPrograms() (r, w *os.File, err error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
@@ -22,8 +20,8 @@ func ForPrograms() (r, w *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "|0"), os.NewFile(uintptr(fds[1]), "|1"), nil
 }
 
-// enlarge gives the pipe that f is an end of a buffer of size bytes, if the system
-// allows it. It leaves the mode of f alone.
+// enlarge sets the size of the pipe that f is an end of, in bytes, if the system allows it.
+// It does not change the mode of f.
 func enlarge(f *os.File, size int) error {
 	c, err := f.SyscallConn()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dup returns another descriptor of what f is, for a program; nil of nil.
+// Dup duplicates f, for a program. Dup of nil is nil.
 func Dup(f *os.File) (*os.File, error) {
 	if f == nil {
 		return nil, nil
@@ -25,12 +25,12 @@ func Dup(f *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("dup", err)
 	}
-	unix.SetNonblock(fd, false) // as a program wants it
+	unix.SetNonblock(fd, false) // as programs expect
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// readNow reads what is in a pipe at this moment, whatever its deadline; with
-// nothing there the error is io.EOF.
+// readNow reads what is in a pipe now, whatever its deadline. If the pipe is empty, the
+// error is io.EOF.
 func readNow(f *os.File, b []byte) (n int, err error) {
 	c, err := f.SyscallConn()
 	if err != nil {

@@ -16,11 +16,10 @@ func Dup(f *os.File) (*os.File, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// readNow reads what is in a pipe at this moment: nothing, where a pipe has no
-// deadlines.
+// readNow returns io.EOF: pipes have no deadlines here.
 func readNow(*os.File, []byte) (int, error) { return 0, io.EOF }
 
-// NewTerminal fails: there are no such terminals here.
+// NewTerminal fails: there are no pseudo-terminals here.
 func NewTerminal(*clock.Clock, *os.File) (*Source, error) {
 	return nil, errors.New("tty: there are no terminals for programs on this system")
 }

@@ -16,29 +16,29 @@ import (
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// Target is a file that a program writes. Unless it is in place it has another
-// name until Commit, in the same directory, so that nobody ever sees half of it.
+// Target is a file that a program writes. Unless it is written in place, it has no name, or
+// another name in the same directory, until Commit: nobody ever sees an incomplete file.
 type Target struct {
 	*os.File
-	path    string // where it is to be; "" when it is there
-	added   bool   // Commit adds it to path, and does not replace that
+	path    string // the name that Commit gives it; "" if it has that already
+	added   bool   // Commit appends it to path instead of replacing that
 	unnamed bool   // it has no name yet
 }
 
-// Mode is how a target is opened.
+// Mode says how a target is written.
 type Mode uint8
 
 const (
-	Atomic  Mode = iota // it appears with Commit
-	InPlace             // it is emptied and written
-	Append              // it is added to
-	Added               // it is added to with Commit, all at once
+	Atomic  Mode = iota // Commit creates or replaces the file
+	InPlace             // the file is truncated and written
+	Append              // the file is appended to
+	Added               // Commit appends everything to the file at once
 )
 
-// OpenTarget opens the file path to be written. Its directory is made if need be. A
-// link is followed, as a shell does it: what it names is written, or made, and the link
-// stays. What is no regular file is written as it is. It must be ended by Commit or
-// Discard.
+// OpenTarget opens the file path for writing. It makes the directory if need be. It follows
+// links, as a shell does: the file that a link names is written or created, and the link
+// stays. A file that is not regular is always written in place. The caller must call Commit
+// or Discard.
 func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 	path, descriptor, err := follow(path)
 	if err != nil {
@@ -67,7 +67,7 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 		f, err := openToAdd(ctx, path)
 		return &Target{File: f}, err
 	case Added:
-		if exists { // that it cannot be written is known before something runs
+		if exists { // so that an error is found before the program runs
 			f, err := openToAdd(ctx, path)
 			if err != nil {
 				return nil, err
@@ -84,7 +84,7 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 		}
 	}
 	if exists {
-		f.Chmod(perm) // as it was, whatever the umask
+		f.Chmod(perm) // the old permissions, whatever the umask
 	}
 	return &Target{File: f, path: path, unnamed: without}, nil
 }
@@ -93,11 +93,12 @@ func openToAdd(ctx context.Context, path string) (*os.File, error) {
 	return fifo.Open(ctx, path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 }
 
-// mostLinks is how many links lead to a file, as the kernel has it.
+// mostLinks is how many links are followed. The kernel has the same limit.
 const mostLinks = 40
 
-// follow returns the path at the end of the links that path may be, whether something is
-// there or not. A name of an open descriptor is one of those ends.
+// follow returns the path that the link path leads to, whether a file exists there or not,
+// or path itself if it is no link. It does not follow the name of an open descriptor, for
+// which descriptor is true.
 func follow(path string) (end string, descriptor bool, err error) {
 	end = path
 	for range mostLinks {
@@ -107,7 +108,7 @@ func follow(path string) (end string, descriptor bool, err error) {
 		}
 		real, err := filepath.EvalSymlinks(dir)
 		if err != nil {
-			return end, false, nil // it is yet to be made, or for who opens the file to complain about
+			return end, false, nil // it will be made, or opening the file will fail
 		}
 		end = filepath.Join(real, name)
 		link, err := os.Readlink(end)
@@ -125,8 +126,8 @@ func follow(path string) (end string, descriptor bool, err error) {
 	return "", false, &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
 }
 
-// openDescriptor opens what a descriptor is, by its name. Of weft's own streams it is the
-// same one: they may be files, which are written where they are at.
+// openDescriptor opens the file of a descriptor, by the descriptor's name. For weft's own
+// streams it duplicates the descriptor: they may be files, whose offset must be shared.
 func openDescriptor(path string) (*Target, error) {
 	if filepath.Dir(path) == "/dev/fd" || filepath.Dir(path) == fmt.Sprintf("/proc/%d/fd", os.Getpid()) {
 		switch filepath.Base(path) {
@@ -142,7 +143,7 @@ func openDescriptor(path string) (*Target, error) {
 	return &Target{File: f}, err
 }
 
-// Commit closes the file and gives it its name, or adds it to what has that.
+// Commit closes the file and gives it its name, or appends it to the file of that name.
 func (t *Target) Commit() error {
 	if t.added {
 		defer t.Close()
@@ -175,8 +176,8 @@ func (t *Target) Commit() error {
 	return nil
 }
 
-// add writes the file to the end of path: in one piece, or, if it is large, in a few that
-// end with lines, since others may add to it at the same time.
+// add appends the file to path: by one write, or if it is large by several that end with a
+// line, since others may append at the same time.
 func (t *Target) add() error {
 	size, err := t.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -207,7 +208,7 @@ func (t *Target) add() error {
 	return to.Close()
 }
 
-// Discard closes the file; unless it was written in place nothing of it is left.
+// Discard closes the file and removes it, unless it was written in place.
 func (t *Target) Discard() error {
 	err := t.Close()
 	if t.path != "" && !t.added && !t.unnamed {

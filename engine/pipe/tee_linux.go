@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tee is Copy from a pipe to one flow and to one tap with a file behind it, for as
-// long as the system can move the bytes: tee(2) gives the flow the pages that are
-// in the pipe, splice(2) takes them out, first to a pipe of our own, since a pipe
-// is locked while a file takes what is in it. Here nothing is copied. It returns
-// at the end of r and at anything unusual, which is met again by who reads r then.
-// An error is one of the tap.
+// tee copies a pipe to one flow and to one tap that is a file, for as long as the system
+// can do it without copying: tee(2) gives the flow the pages in the pipe, and splice(2)
+// moves them out, first to a pipe of our own, since a pipe is locked while a file takes from
+// it. It returns at the end of r, and at anything unusual, which the next read of r will
+// meet again. An error is one of the tap.
 func (f *Fan) tee(r *Source, flow *os.File) error {
 	in, err := r.r.SyscallConn()
 	if err != nil {
@@ -27,9 +26,9 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 	if err != nil {
 		return nil
 	}
-	b := putBehind(stores, f.keep)
+	b := newWriteBehind(stores, f.keep)
 	defer func() {
-		b.end()
+		b.close()
 		for _, s := range stores {
 			s.close()
 		}
@@ -38,35 +37,35 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 		var n int64
 		var terr error
 		r.reads.Add(1)
-		err := in.Read(func(from uintptr) (over bool) {
+		err := in.Read(func(from uintptr) (done bool) {
 			out.Control(func(to uintptr) { n, terr = unix.Tee(int(from), int(to), largeSize, unix.SPLICE_F_NONBLOCK) })
 			return terr != unix.EAGAIN || ready(from, unix.POLLIN)
 		})
 		r.reads.Add(1)
 		switch {
 		case err != nil:
-			return b.end()
+			return b.close()
 		case terr == unix.EINTR:
 			continue
 		case terr == unix.EAGAIN: // the flow is full
 			if out.Control(func(to uintptr) { untilReady(to, unix.POLLOUT) }) != nil {
-				return b.end()
+				return b.close()
 			}
 			continue
 		case terr != nil || n <= 0:
-			return b.end()
+			return b.close()
 		}
 		for n > 0 {
-			s, ok := b.take()
+			s, ok := b.buffer()
 			if !ok {
-				return b.end()
+				return b.close()
 			}
 			if err := in.Control(func(from uintptr) { s.n, terr = move(int(from), s.w, nil, int(n)) }); err != nil || terr != nil {
-				// The flow has bytes that the tap will not get.
+				// The flow has bytes that the tap has not.
 				return os.NewSyscallError("splice", cmp.Or(err, terr))
 			}
 			n -= int64(s.n)
-			if err := b.give(s); err != nil {
+			if err := b.write(s); err != nil {
 				return err
 			}
 		}
@@ -80,8 +79,8 @@ func ready(fd uintptr, events int16) bool {
 	return n > 0
 }
 
-// untilReady waits for events, or the end of the other side: of a pipe that may be one
-// [ForPrograms].
+// untilReady waits for events, or until the other end is closed. It blocks a thread, since
+// the pipe may be one of [ForPrograms].
 func untilReady(fd uintptr, events int16) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {
@@ -91,7 +90,7 @@ func untilReady(fd uintptr, events int16) {
 	}
 }
 
-// move moves up to n bytes, of which there are some, from a pipe.
+// move moves up to n bytes from a pipe that is not empty.
 func move(from, to int, at *int64, n int) (int, error) {
 	for {
 		moved, err := unix.Splice(from, nil, to, at, n, 0)
@@ -101,11 +100,11 @@ func move(from, to int, at *int64, n int) (int, error) {
 	}
 }
 
-// storeSize is how large a store is, if the system allows it: smaller ones make a file
-// take its bytes in pieces that cost more.
+// storeSize is the size of a store, if the system allows it. Writing a file in smaller
+// pieces costs more.
 const storeSize = 512 << 10
 
-// store is a pipe of our own.
+// store is a pipe of our own, from which a file is written.
 type store struct {
 	r, w int
 	n    int // bytes in it
@@ -113,7 +112,7 @@ type store struct {
 
 func newStores() ([]*store, error) {
 	var all []*store
-	for range ahead {
+	for range maxBuffers {
 		var fds [2]int
 		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 			for _, s := range all {
@@ -121,7 +120,7 @@ func newStores() ([]*store, error) {
 			}
 			return nil, err
 		}
-		unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, storeSize) // or less
+		unix.FcntlInt(uintptr(fds[0]), unix.F_SETPIPE_SZ, storeSize) // may fail
 		all = append(all, &store{r: fds[0], w: fds[1]})
 	}
 	return all, nil
@@ -132,7 +131,7 @@ func (s *store) close() {
 	unix.Close(s.w)
 }
 
-// keep takes what is in s into the tap.
+// keep moves what is in s to the tap.
 func (f *Fan) keep(s *store) error {
 	var buf []byte
 	for s.n > 0 {
@@ -140,7 +139,7 @@ func (f *Fan) keep(s *store) error {
 		if err != nil {
 			return err
 		}
-		if n == 0 { // there is no file yet, or one that cannot do it
+		if n == 0 { // there is no file yet, or it does not support splice
 			if buf == nil {
 				buf = make([]byte, s.n)
 			}
@@ -158,8 +157,7 @@ func (f *Fan) keep(s *store) error {
 	return nil
 }
 
-// into moves bytes from s into the file behind tap. It moves none where there is
-// none.
+// into moves bytes from s to the file of tap. It moves none if there is no file.
 func (s *store) into(tap any) (int, error) {
 	switch t := tap.(type) {
 	case *os.File:
@@ -194,7 +192,7 @@ func (s *store) intoFile(f *os.File, at *int64, n int) (moved int, err error) {
 	case nil:
 		return moved, nil
 	case unix.EINVAL, unix.ENOSYS:
-		return 0, nil // one that is only added to, or of a strange file system
+		return 0, nil // a file in append mode, or a file system without splice
 	}
 	return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: err}
 }

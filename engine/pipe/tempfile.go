@@ -13,19 +13,19 @@ import (
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// A target that is not finished stands beside the file it is to become. Where the system
-// has files without names it has none until then, so that nothing is left of it however
-// weft ends; elsewhere it has a name that ends with statefile.BesideSuffix, which no pattern matches,
-// and is locked: who writes the same target next removes those that nobody has locked.
+// An unfinished target is in the directory of the file that it will become. If the system
+// has files without names, it has no name, so that it disappears however weft ends.
+// Otherwise its name ends with statefile.BesideSuffix, which no pattern matches, and it is
+// locked: whoever writes the same target next removes those that are not locked.
 
-// nameBeside makes f, which has no name, the file path.
+// nameBeside gives f, which has no name, the name path.
 func nameBeside(f *os.File, path string) error {
 	err := unnamed.Name(f, path)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// A name for a moment only. Who finds it there may take it away: it is another
-	// program's in the same moment, or of one that was killed in it.
+	// The file has this name only for a moment. One that exists may be removed: it
+	// belongs to a program that does the same now, or that was killed.
 	temp := path + statefile.BesideSuffix
 	for range 100 {
 		if err = unnamed.Name(f, temp); errors.Is(err, fs.ErrExist) {
@@ -42,16 +42,16 @@ func nameBeside(f *os.File, path string) error {
 	return err
 }
 
-// openBeside makes a file that has a name, to become the file path.
+// openBeside creates a temporary file that will become the file path.
 func openBeside(path string, perm fs.FileMode) (*os.File, error) {
-	removeLeft(path)
+	removeUnlocked(path)
 	for {
 		f, err := os.OpenFile(fmt.Sprintf("%s.%08x%s", path, rand.Uint32(), statefile.BesideSuffix), os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 		if err != nil {
 			return nil, err
 		}
 		statefile.LockFile(f, false)
-		// Before it was locked somebody may have taken it for one that was left.
+		// Another program may have removed it before it was locked.
 		if _, err := os.Lstat(f.Name()); err == nil {
 			return f, nil
 		}
@@ -59,8 +59,8 @@ func openBeside(path string, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// removeLeft removes what programs that were killed have left of the file path.
-func removeLeft(path string) {
+// removeUnlocked removes the temporary files for path that killed programs have left.
+func removeUnlocked(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
 		rest, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".")

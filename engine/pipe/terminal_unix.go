@@ -16,10 +16,9 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// NewTerminal returns a Source that is a terminal: its W is the side of programs, to
-// read from, too. It is as large as the terminal that like is, or 80 columns
-// wide. Who reads
-// it gets an end of file, and lines end as in a file.
+// NewTerminal returns a Source that is a pseudo-terminal: W is the side of programs, which
+// may also read it and get an end of file. It has the size of the terminal like, or 80
+// columns if like is nil. Read returns lines that end as in a file.
 func NewTerminal(c *clock.Clock, like *os.File) (*Source, error) {
 	master, slave, err := pty.Open()
 	if err != nil {
@@ -30,7 +29,7 @@ func NewTerminal(c *clock.Clock, like *os.File) (*Source, error) {
 		copySize(master, like)
 	}
 	s := &Source{W: slave, r: master, clock: c, ended: make(chan struct{}), terminal: true}
-	// An end of file for whoever asks: nobody types here.
+	// An end of file for programs that read: nobody types here.
 	io.WriteString(master, "\x04")
 	terminals.add(s, like)
 	return s, nil
@@ -43,7 +42,7 @@ func copySize(to, from *os.File) {
 	}
 }
 
-// terminals are those that are open, with whose size they follow.
+// terminals holds the open terminals, each with the terminal whose size it follows.
 var terminals openTerminals
 
 type openTerminals struct {
@@ -66,7 +65,7 @@ func (o *openTerminals) remove(s *Source) {
 	delete(o.m, s)
 }
 
-// ResizeTerminals gives the terminals of programs the size that weft's own has now.
+// ResizeTerminals sets the sizes of the open terminals to that of weft's own.
 func ResizeTerminals() {
 	terminals.mu.Lock()
 	defer terminals.mu.Unlock()
@@ -77,8 +76,8 @@ func ResizeTerminals() {
 	}
 }
 
-// hungUp reports whether err is how a terminal's end is told.
+// hungUp reports whether err is the end of a terminal.
 func hungUp(err error) bool { return errors.Is(err, syscall.EIO) }
 
-// lineEnds turns the line ends of a terminal into those of a file.
+// lineEnds converts the line ends of a terminal to those of a file.
 func lineEnds(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }

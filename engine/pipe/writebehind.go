@@ -2,61 +2,62 @@ package pipe
 
 import "sync"
 
-// ahead is how many items may be filled before the first is put away.
-const ahead = 4
+// maxBuffers is how many buffers may be filled before the first one is written.
+const maxBuffers = 4
 
-// behind is a goroutine that puts away what another one fills, in the same order
-// and a few items later: a disk does not hold up a program. Items are used again.
-type behind[T any] struct {
-	free  chan T
-	work  chan T
-	fault error         // of putting one away; read when over is closed
-	over  chan struct{} // closed when no more are put away
-	once  sync.Once     // closes work
+// writeBehind is a goroutine that writes buffers in the order in which another goroutine
+// fills them, so that a disk does not delay a program. Written buffers are used again.
+type writeBehind[T any] struct {
+	free chan T
+	full chan T
+	err  error         // of a write; may be read when done is closed
+	done chan struct{} // closed when the goroutine has ended
+	once sync.Once     // closes full
 }
 
-// putBehind starts with the given items, ahead of them at the most, all free. It
-// must be ended by end.
-func putBehind[T any](items []T, put func(T) error) *behind[T] {
-	b := &behind[T]{free: make(chan T, ahead), work: make(chan T, ahead), over: make(chan struct{})}
-	for _, item := range items {
-		b.free <- item
+// newWriteBehind starts the goroutine. It gets at most maxBuffers buffers, all of them free,
+// and writes them by write. close ends it.
+func newWriteBehind[T any](buffers []T, write func(T) error) *writeBehind[T] {
+	b := &writeBehind[T]{free: make(chan T, maxBuffers), full: make(chan T, maxBuffers), done: make(chan struct{})}
+	for _, buffer := range buffers {
+		b.free <- buffer
 	}
 	go func() {
-		defer close(b.over)
-		for item := range b.work {
-			if b.fault = put(item); b.fault != nil {
+		defer close(b.done)
+		for buffer := range b.full {
+			if b.err = write(buffer); b.err != nil {
 				return
 			}
-			b.free <- item
+			b.free <- buffer
 		}
 	}()
 	return b
 }
 
-// take waits for a free item. ok is false after a fault.
-func (b *behind[T]) take() (item T, ok bool) {
+// buffer waits for a free buffer. ok is false after an error.
+func (b *writeBehind[T]) buffer() (buffer T, ok bool) {
 	select {
-	case item = <-b.free:
-		return item, true
-	case <-b.over:
-		return item, false
+	case buffer = <-b.free:
+		return buffer, true
+	case <-b.done:
+		return buffer, false
 	}
 }
 
-// give hands over an item to be put away, or returns the fault.
-func (b *behind[T]) give(item T) error {
+// write hands over a full buffer, or returns the error of an earlier one.
+func (b *writeBehind[T]) write(buffer T) error {
 	select {
-	case b.work <- item:
+	case b.full <- buffer:
 		return nil
-	case <-b.over:
-		return b.fault
+	case <-b.done:
+		return b.err
 	}
 }
 
-// end returns when everything has been put away, or the fault.
-func (b *behind[T]) end() error {
-	b.once.Do(func() { close(b.work) })
-	<-b.over
-	return b.fault
+// close waits until all buffers are written, and returns the error if there was one. It may
+// be called again.
+func (b *writeBehind[T]) close() error {
+	b.once.Do(func() { close(b.full) })
+	<-b.done
+	return b.err
 }

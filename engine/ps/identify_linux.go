@@ -10,10 +10,10 @@ import (
 	"github.com/weftrun/weft/engine/keeper"
 )
 
-// weftOf returns the weft of a keeper, or nil if one of them is not what it seems
-// to be. A name proves nothing: what is signalled must be this user's and the same
-// program as its keeper, which is weft and has the control socket that makes it one.
-// The first process of a container is nobody's to end from within.
+// weftOf returns the weft of a keeper, or nil if k is no keeper or its parent no weft. A
+// name proves nothing: both must be processes of this user with the same program, which must
+// be weft, and the keeper must have a control socket. The first process of a container is
+// left out: it must not be ended from within.
 func weftOf(k *process, ps map[int]*process) *process {
 	weft := ps[k.parent]
 	if !k.own || !k.calledKeeper() || weft == nil || !weft.own || weft.pid == 1 || weft.calledKeeper() {
@@ -35,16 +35,16 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(ia, ib)
 }
 
-// isWeft reports whether a program is weft: this file, or another version, which
-// has the keeper in it.
+// isWeft reports whether a program is weft: this file, or one that contains the package
+// keeper.
 func isWeft(exe string) bool {
 	return sameFile(exe, "/proc/self/exe") || contains(exe, "github.com/weftrun/weft/engine/keeper.")
 }
 
-// mostSearched is how much of a program is looked through; weft has far less.
+// mostSearched is how much of a program is searched, in bytes. weft is far smaller.
 const mostSearched = 256 << 20
 
-// contains reports whether a file contains a text.
+// contains reports whether a file contains text.
 func contains(name, text string) bool {
 	f, err := os.Open(name)
 	if err != nil {
@@ -81,7 +81,7 @@ func hasControl(pid int) bool {
 	defer list.Close()
 	const sequencedPackets = "0005"
 	for lines := bufio.NewScanner(list); lines.Scan(); {
-		// Num RefCount Protocol Flags Type State Inode, and perhaps a path.
+		// The fields are Num RefCount Protocol Flags Type State Inode, and a path.
 		if f := strings.Fields(lines.Text()); len(f) >= 7 && f[6] == number {
 			return f[4] == sequencedPackets
 		}

@@ -6,16 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// held is a process that is to be signalled, and can become no other one's number
-// meanwhile. Where descriptors of processes are refused, as in some sandboxes, it
-// is looked at again before each signal instead.
+// held is a process that will be signalled: a descriptor ensures that no other process with
+// the same id is. Where the system refuses such descriptors, as in some sandboxes, the
+// process is checked again before each signal.
 type held struct {
 	pid int
 	fd  int // -1: there is none
 	is  func(*process) bool
 }
 
-// hold returns a process if it is there and is what it should be.
+// hold returns the process with this id, if there is one and is returns true for it.
 func hold(pid int, is func(*process) bool) (*held, bool) {
 	h := &held{pid: pid, fd: -1, is: is}
 	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
@@ -53,15 +53,15 @@ func (h *held) signal(s unix.Signal) error {
 	return unix.Kill(h.pid, s)
 }
 
-// lookAgain is how often a process is looked at that nothing tells the end of.
-const lookAgain = 10 * time.Millisecond
+// pollInterval is how often a process without a descriptor is checked for its end.
+const pollInterval = 10 * time.Millisecond
 
-// ended waits until the process has ended.
-func (h *held) ended(patience time.Duration) bool {
-	for end := time.Now().Add(patience); ; {
-		left := time.Until(end)
+// ended waits until the process has ended, and reports whether it has before the limit.
+func (h *held) ended(limit time.Duration) bool {
+	for end := time.Now().Add(limit); ; {
+		remaining := time.Until(end)
 		if h.fd >= 0 {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(h.fd), Events: unix.POLLIN}}, int(max(0, left.Milliseconds())))
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(h.fd), Events: unix.POLLIN}}, int(max(0, remaining.Milliseconds())))
 			if err != unix.EINTR {
 				return n > 0
 			}
@@ -70,9 +70,9 @@ func (h *held) ended(patience time.Duration) bool {
 		if !h.there() {
 			return true
 		}
-		if left <= 0 {
+		if remaining <= 0 {
 			return false
 		}
-		time.Sleep(min(lookAgain, left))
+		time.Sleep(min(pollInterval, remaining))
 	}
 }

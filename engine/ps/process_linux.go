@@ -14,20 +14,19 @@ import (
 	"github.com/weftrun/weft/internal/procstat"
 )
 
-// process is what /proc tells of one. Only of this user's own processes is it
-// known what they belong to; of all others who their parents are, as far as that
-// can be seen.
+// process is a process as /proc shows it. The runs are known only for this user's own
+// processes.
 type process struct {
 	pid, parent, session int
 	name                 string // at most 15 bytes
 	started              uint64 // in clock ticks since the machine was
-	own                  bool   // it runs as this user and as nobody else
-	run                  string // WEFT_RUN_ID: identities of runs, the outer first
+	own                  bool   // it has the user ids of this user alone
+	run                  string // WEFT_RUN_ID: identities of runs, the outermost first
 	task                 string
-	began                string // the session its run was in
+	began                string // WEFT_SESSION: the session it was started in
 }
 
-// all returns the processes that can be seen, by process id.
+// all returns all visible processes, by process id.
 func all() (map[int]*process, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -49,12 +48,12 @@ func all() (map[int]*process, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, ErrNotHere // not even this one: /proc is not mounted
+		return nil, ErrNotHere // not even this process: /proc is not mounted
 	}
 	return found, nil
 }
 
-// look returns a process, or nil if it is gone or dead.
+// look returns the process with this id, or nil if it has ended.
 func look(pid int) *process {
 	text, _ := os.ReadFile(file(pid, "stat"))
 	s, ok := procstat.Parse(text)
@@ -62,7 +61,7 @@ func look(pid int) *process {
 		return nil
 	}
 	p := &process{pid: pid, parent: int(s.Parent), session: int(s.Session), name: string(s.Name), started: s.Started}
-	// Its user may read it, and root.
+	// Only its user and root may read this.
 	environ, err := os.ReadFile(file(pid, "environ"))
 	if err != nil || !runsAs(pid, os.Geteuid()) {
 		return p
@@ -82,16 +81,15 @@ func look(pid int) *process {
 
 func file(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
 
-// runsAs reports whether a process is the user's in every respect: a program that
-// is set to run as its owner is partly that of whoever started it, who chose its
-// name and environment.
+// runsAs reports whether all user ids of a process are that of user. The name and the
+// environment of a set-user-ID program are chosen by another user.
 func runsAs(pid, user int) bool {
 	ids := strings.Fields(field(pid, "Uid"))
 	want := strconv.Itoa(user)
 	return len(ids) >= 3 && ids[0] == want && ids[1] == want && ids[2] == want
 }
 
-// field returns the value of a line of a process's status, or "".
+// field returns the value of a field in a process's status file, or "".
 func field(pid int, name string) string {
 	status, _ := os.ReadFile(file(pid, "status"))
 	_, value, _ := strings.Cut(string(status), "\n"+name+":\t")
@@ -99,7 +97,7 @@ func field(pid int, name string) string {
 	return value
 }
 
-// command returns the arguments a process was started with, or its name.
+// command returns the arguments of a process, or its name if it has none.
 func (p *process) command() []string {
 	b, _ := os.ReadFile(file(p.pid, "cmdline"))
 	if len(b) == 0 {
@@ -108,22 +106,22 @@ func (p *process) command() []string {
 	return strings.Split(string(bytes.TrimSuffix(b, []byte{0})), "\x00")
 }
 
-// calledKeeper reports whether p has the name of one that keeps the processes of a
-// run. Any process may call itself so.
+// calledKeeper reports whether p has the name of a keeper. That proves nothing: any process
+// can choose its name.
 func (p *process) calledKeeper() bool {
 	return p.name == keeper.Name && slices.Equal(p.command(), []string{keeper.Name})
 }
 
-// innermost is the run a process is of, last in the list of those around it.
+// innermost returns the run that a process belongs to: the last in its list.
 func (p *process) innermost() string { return p.run[strings.LastIndexByte(p.run, ':')+1:] }
 
-// of reports whether p carries one of the runs in its environment.
+// of reports whether p has one of the runs in its environment.
 func (p *process) of(runs []string) bool {
 	return p.run != "" && slices.ContainsFunc(strings.Split(p.run, ":"), func(id string) bool { return slices.Contains(runs, id) })
 }
 
-// detached reports whether p may be meant to stay: it is in another session than
-// its run was, its command was to be kept, or it ignores SIGHUP, as of nohup.
+// detached reports whether p may be a daemon: it is in another session than it was started
+// in, its command has the policy to keep it, or it ignores SIGHUP, as nohup arranges.
 func (p *process) detached() bool {
 	if strconv.Itoa(p.session) != p.began {
 		return true

@@ -1,9 +1,10 @@
-// Package ps finds the runs of a user on this machine, and what runs that were
-// killed left behind. There is no register of runs that could be wrong: processes
-// are asked for in /proc, where each shows by its environment which run it is of.
+// Package ps finds the runs of a user on this machine, and processes that killed runs have
+// left behind. It keeps no register of runs, which could be wrong: it reads /proc, where the
+// environment of each process says which run it belongs to. It knows nothing of tasks but
+// their names.
 //
-// A run is found by its keeper (package keeper), so one that has not started a
-// program yet is not there.
+// A run is found by its keeper (package keeper), so a run that has not started a program yet
+// is not found.
 package ps
 
 import (
@@ -12,43 +13,43 @@ import (
 	"time"
 )
 
-// Run is a run that goes on.
+// Run is a running weft.
 type Run struct {
-	ID        string // of its processes' environment
+	ID        string // in the environment of its processes
 	Pid       int    // of weft
-	Dir       string // weft's working directory; "" if it cannot be seen
+	Dir       string // weft's working directory; "" if it cannot be read
 	Command   []string
 	Since     time.Time
-	Processes []Process // those of its steps, by process id
+	Processes []Process // of its steps, sorted by process id
 
-	started uint64 // when weft was, for the kernel: a process id may be used again
+	started uint64 // when weft was started, in the kernel's time: a process id may be used again
 }
 
 // Process is one process of a run.
 type Process struct {
 	Pid     int
 	Task    string
-	Command []string // the kernel's name alone, if it has no arguments to show
+	Command []string // or the kernel's name for it, if it has no arguments
 }
 
-// Left is a process of a run whose weft is gone.
-type Left struct {
+// Leftover is a process of a run whose weft is gone.
+type Leftover struct {
 	Process
 	Run string
-	// Detached tells that it has a session of its own, or ignores that its
-	// terminal goes away: it may be meant to stay.
+	// Detached says that it has a session of its own, or ignores SIGHUP: it may be a
+	// daemon.
 	Detached bool
-	// Killed tells that it had to be killed.
+	// Killed says that it did not end by SIGTERM and was killed.
 	Killed bool
 }
 
-// ErrNotHere tells that this system does not show what is asked for.
+// ErrNotHere is the error of all functions on systems other than Linux.
 var ErrNotHere = errors.New("not available here: it needs Linux's /proc")
 
-// A ChoiceError tells that a name is no run's, or several runs'.
+// ChoiceError says that a name fits no run, or several.
 type ChoiceError struct {
-	Name string // "" when none was given
-	Runs []Run  // that there are, or that it may mean
+	Name string // "" if none was given
+	Runs []Run  // the runs that it fits
 }
 
 func (e *ChoiceError) Error() string {

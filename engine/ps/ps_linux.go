@@ -13,7 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// List returns the runs that go on, the oldest first.
+// List returns the runs, the oldest first.
 func List() ([]Run, error) {
 	ps, err := all()
 	if err != nil {
@@ -42,7 +42,7 @@ func List() ([]Run, error) {
 	return out, nil
 }
 
-// age is how long a process has been there.
+// age returns how long ago a process was started.
 func age(p *process) time.Duration {
 	const ticks = 100 // USER_HZ, the same on every architecture of ours
 	var now unix.Timespec
@@ -52,9 +52,8 @@ func age(p *process) time.Duration {
 	return time.Duration(now.Nano()) - time.Duration(p.started)*(time.Second/ticks)
 }
 
-// Find returns the run whose identity begins with name, or whose weft has it as
-// its process id; with an empty name, the only one there is. The run that this
-// process is part of does not count then.
+// Find returns the run whose identity begins with name, or whose process id name is. If name
+// is empty, it returns the only run, apart from the one that this process belongs to.
 func Find(name string) (Run, error) {
 	rs, err := List()
 	if err != nil {
@@ -73,40 +72,39 @@ func Find(name string) (Run, error) {
 	return rs[0], nil
 }
 
-// Stop tells a run to end, by SIGTERM, and returns when it has: true. After
-// patience it returns false.
-func Stop(r Run, patience time.Duration) (bool, error) {
+// Stop sends SIGTERM to a run and waits until it has ended. It returns false if it has not
+// after that limit.
+func Stop(r Run, limit time.Duration) (bool, error) {
 	h, ok := hold(r.Pid, func(p *process) bool { return p.own && p.started == r.started })
 	if !ok {
-		return true, nil // it may be another process's number by now
+		return true, nil // the process is gone, or is another one
 	}
 	defer h.release()
 	if err := h.signal(unix.SIGTERM); err != nil && !errors.Is(err, unix.ESRCH) {
 		return false, os.NewSyscallError("kill", err)
 	}
-	return h.ended(patience), nil
+	return h.ended(limit), nil
 }
 
-// politely is how long a process that was left may take to end.
-const politely = time.Second
+// termLimit is how long a leftover may take to end after SIGTERM.
+const termLimit = time.Second
 
-// Reap ends what runs of this user whose weft is gone have left, and returns all of
-// it: what is Detached too, which is ended only with detached set. A process that
-// starts others meanwhile is looked for again. With names, only runs count whose
-// identity begins with one of them.
-func Reap(names []string, detached bool) ([]Left, error) {
-	var out []Left
+// Reap ends the leftovers of this user's runs whose weft is gone, and returns them. Detached
+// ones are ended only if detached is set, but returned in any case. It looks again until no
+// new ones appear. With names, it includes only runs whose identity begins with one of them.
+func Reap(names []string, detached bool) ([]Leftover, error) {
+	var out []Leftover
 	for range 100 {
-		left, err := leftBehind()
+		found, err := leftovers()
 		if err != nil {
 			return out, err
 		}
-		open := map[int]*held{} // by place in out
-		for _, l := range left {
+		open := map[int]*held{} // by index in out
+		for _, l := range found {
 			if len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(l.Run, name) }) {
 				continue
 			}
-			if slices.ContainsFunc(out, func(o Left) bool { return o.Pid == l.Pid && o.Run == l.Run }) {
+			if slices.ContainsFunc(out, func(o Leftover) bool { return o.Pid == l.Pid && o.Run == l.Run }) {
 				continue
 			}
 			if l.Detached && !detached {
@@ -123,12 +121,12 @@ func Reap(names []string, detached bool) ([]Left, error) {
 		if len(open) == 0 {
 			break
 		}
-		limit := time.Now().Add(politely)
+		limit := time.Now().Add(termLimit)
 		for at, h := range open {
 			if !h.ended(time.Until(limit)) {
 				out[at].Killed = true
 				h.signal(unix.SIGKILL)
-				h.ended(politely)
+				h.ended(termLimit)
 			}
 			h.release()
 		}
@@ -136,8 +134,8 @@ func Reap(names []string, detached bool) ([]Left, error) {
 	return out, nil
 }
 
-// leftBehind returns the processes of runs none of which has its weft any more.
-func leftBehind() ([]Left, error) {
+// leftovers returns the processes that belong only to runs whose weft is gone.
+func leftovers() ([]Leftover, error) {
 	ps, err := all()
 	if err != nil {
 		return nil, err
@@ -149,29 +147,29 @@ func leftBehind() ([]Left, error) {
 		}
 	}
 	for pid := os.Getpid(); ps[pid] != nil; {
-		pid, ps[pid].run = ps[pid].parent, "" // whoever asks does not end himself
+		pid, ps[pid].run = ps[pid].parent, "" // not this process and its ancestors
 	}
-	var out []Left
+	var out []Leftover
 	for _, p := range ps {
 		if p.run == "" || p.calledKeeper() || p.of(alive) || p.kept(ps) {
 			continue
 		}
-		out = append(out, Left{Process: Process{Pid: p.pid, Task: p.task, Command: p.command()}, Run: p.innermost(), Detached: p.detached()})
+		out = append(out, Leftover{Process: Process{Pid: p.pid, Task: p.task, Command: p.command()}, Run: p.innermost(), Detached: p.detached()})
 	}
-	slices.SortFunc(out, func(a, b Left) int { return a.Pid - b.Pid })
+	slices.SortFunc(out, func(a, b Leftover) int { return a.Pid - b.Pid })
 	return out, nil
 }
 
-// kept reports whether p is below a keeper, and so of a run that goes on, or may
-// be as far as can be seen. The keeper may be another user's: a command may become
-// somebody else (su, sudo). Or it may be outside: a run's command may be a
-// container, whose first process then carries the run, too.
+// kept reports whether p is below a keeper, and so belongs to a run, or may be as far as can
+// be seen. The keeper may be another user's, since a command may change its user (su, sudo).
+// Or it may be outside, if the run has started a container: then the first process of the
+// container has the run in its environment, too.
 func (p *process) kept(ps map[int]*process) bool {
 	first := p
 	for depth := 0; first.parent > 0; depth++ {
 		above := ps[first.parent]
 		if above == nil || depth > len(ps) {
-			return first.parent != 1 // hidden, or just gone
+			return first.parent != 1 // hidden, or it has just ended
 		}
 		if above.calledKeeper() {
 			return true

@@ -14,4 +14,4 @@ func Find(string) (Run, error) { return Run{}, ErrNotHere }
 func Stop(Run, time.Duration) (bool, error) { return false, ErrNotHere }
 
 // Reap returns ErrNotHere.
-func Reap([]string, bool) ([]Left, error) { return nil, ErrNotHere }
+func Reap([]string, bool) ([]Leftover, error) { return nil, ErrNotHere }
