@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -19,11 +20,11 @@ func (e *Engine) warnOfGrace() {
 		if t.Processes != nil {
 			grace = t.Processes.Stop.Grace
 		}
-		for i := range t.Cmds {
-			if o := t.Cmds[i].CommandOptions; o != nil && o.Processes != nil {
-				grace = max(grace, o.Processes.Stop.Grace)
+		schema.EachCommand(t.Cmds, func(c *schema.Command) {
+			if c.HasOptions() && c.Processes != nil {
+				grace = max(grace, c.Processes.Stop.Grace)
 			}
-		}
+		})
 		if grace >= containerGrace {
 			e.warn(&diag.Diagnostic{Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("task %q may take %s to end", t.Name, grace),
 				Why: "a container that is stopped has ten seconds, mostly", Fix: "shorten stop.grace, or lengthen the container's own limit"})

@@ -75,7 +75,7 @@ func TestFirstProcess(t *testing.T) {
 		})
 	}
 	t.Run("grace", func(t *testing.T) {
-		f := newFirstProcess(t, "tasks: {short: {stop: {grace: 9s}, cmds: ['true']}, long: {cmds: [{cmd: 'true', stop: {grace: 60s}}]}}\n", "short")
+		f := newFirstProcess(t, "tasks: {short: {stop: {grace: 9s}, cmds: ['true']}, long: {cmds: [{parallel: [{cmd: 'true', stop: {grace: 60s}}]}]}}\n", "short")
 		f.Run()
 		if out := f.out.String(); strings.Count(out, "to end;") != 1 || !strings.Contains(out, `task "long" may take 1m0s to end; a container that is stopped has ten seconds`) {
 			t.Errorf("it said %s", out)

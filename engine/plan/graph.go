@@ -70,16 +70,19 @@ func shortestCycle(w *schema.Workflow, path []*Step, name string) []string {
 	}
 	var callers []string
 	for _, s := range path {
-		for i := range s.Task.Deps {
-			t, _, err := w.Lookup(s.Task.Deps[i].Text.S)
+		schema.EachText(s.Task, func(p schema.Place, text schema.Text) {
+			if phaseOf(&p) != needed || p.Kind() != schema.TextTask {
+				return
+			}
+			t, _, err := w.Lookup(text.S)
 			if err != nil {
-				continue
+				return
 			}
 			if t.Name == name {
 				callers = append(callers, s.Name)
 			}
 			g.AddEdge(s.Name, t.Name)
-		}
+		})
 	}
 	var shortest []string
 	for _, caller := range callers {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -15,17 +16,24 @@ var changing = []string{"now", "uuid", "randInt", "randIntN"}
 // from 1, or a variable, by its name, is something else every time; "" if there is
 // none. kind is "command" or "var".
 func (s *Step) NeverSame(kind, name string) (function string) {
+	note := func(text string) { function = cmp.Or(function, calls(text, changing)) }
 	switch kind {
 	case "command":
 		var n int
-		if fmt.Sscan(name, &n); n >= 1 && n <= len(s.commands()) {
-			return calls(s.Task.Cmds[s.commands()[n-1].entry].Text.S, changing)
+		if fmt.Sscan(name, &n); n < 1 || n > len(s.commands()) {
+			return ""
 		}
+		entry := &s.Task.Cmds[s.commands()[n-1].entry]
+		schema.EachText(s.Task, func(p schema.Place, text schema.Text) {
+			if (p.Command == entry || len(p.Groups) > 0 && p.Groups[0] == entry) && p.Key != schema.KeyStopCmd {
+				note(template(&p, text.S))
+			}
+		})
 	case "var":
-		for _, vs := range [...]schema.Vars{s.facts.workflow.Vars, s.Task.Vars} {
+		for _, vs := range [...]schema.Vars{s.Task.Vars, s.facts.workflow.Vars} {
 			if i := vs.Index(name); i >= 0 {
-				text, _ := vs[i].Value.(string)
-				function = calls(text+"{{"+vs[i].Text+"}}", changing)
+				schema.EachString(vs[i].Value, note)
+				note("{{" + vs[i].Text + "}}")
 			}
 		}
 	}
