@@ -19,22 +19,15 @@ type CommandStarted struct {
 	Attempt, Attempts int
 }
 
-func (ev *CommandStarted) code(c *coder) {
-	c.command("command_started", &ev.Time, &ev.Step, &ev.Command)
-	c.text("text", &ev.Text)
-	c.textOrNone("dir", &ev.Dir)
-	c.flag("silent", &ev.Silent)
-	c.flag("dry_run", &ev.DryRun)
-	c.flag("relayed", &ev.Relayed)
-	if c.reading {
-		ev.Attempt, ev.Attempts = 1, 1
-	}
-	if c.has("attempt", ev.Attempts != 1) {
-		number(c, "attempt", &ev.Attempt)
-	}
-	if c.has("attempts", ev.Attempts != 1) {
-		number(c, "attempts", &ev.Attempts)
-	}
+func (ev *CommandStarted) fields(v visitor) {
+	beginCommand(v, "command_started", &ev.Time, &ev.Step, &ev.Command)
+	v.text("text", &ev.Text)
+	textOrNone(v, "dir", &ev.Dir)
+	flag(v, "silent", &ev.Silent)
+	flag(v, "dry_run", &ev.DryRun)
+	flag(v, "relayed", &ev.Relayed)
+	numberOrOne(v, "attempts", &ev.Attempts, ev.Attempts != 1)
+	numberOrOne(v, "attempt", &ev.Attempt, ev.Attempts != 1)
 }
 
 // GroupLines follows [CommandStarted] where the style "group" shows lines around the
@@ -46,10 +39,10 @@ type GroupLines struct {
 	Begin, End string // without newline; "" means none
 }
 
-func (ev *GroupLines) code(c *coder) {
-	c.command("group_lines", &ev.Time, &ev.Step, &ev.Command)
-	c.textOrNone("begin", &ev.Begin)
-	c.textOrNone("end", &ev.End)
+func (ev *GroupLines) fields(v visitor) {
+	beginCommand(v, "group_lines", &ev.Time, &ev.Step, &ev.Command)
+	textOrNone(v, "begin", &ev.Begin)
+	textOrNone(v, "end", &ev.End)
 }
 
 // Stream is the origin of an output chunk.
@@ -88,11 +81,11 @@ type Output struct {
 	Partial bool
 }
 
-func (ev *Output) code(c *coder) {
-	c.command("output", &ev.Time, &ev.Step, &ev.Command)
-	named(c, "stream", &ev.Stream)
-	c.data(&ev.Data)
-	c.flag("partial", &ev.Partial)
+func (ev *Output) fields(v visitor) {
+	beginCommand(v, "output", &ev.Time, &ev.Step, &ev.Command)
+	named(v, "stream", &ev.Stream)
+	v.data(&ev.Data)
+	flag(v, "partial", &ev.Partial)
 }
 
 // CommandEnded closes a command. All its Output events came before it.
@@ -107,13 +100,13 @@ type CommandEnded struct {
 	Members  []Member // of a pipe, as written, those of its tee and merge, too
 }
 
-func (ev *CommandEnded) code(c *coder) {
-	c.command("command_ended", &ev.Time, &ev.Step, &ev.Command)
-	number(c, "code", &ev.Code)
-	c.failure(&ev.Err)
-	c.seconds("seconds", &ev.Duration)
-	c.usage(&ev.Usage)
-	objects(c, "members", &ev.Members, codeMember)
+func (ev *CommandEnded) fields(v visitor) {
+	beginCommand(v, "command_ended", &ev.Time, &ev.Step, &ev.Command)
+	number(v, "code", &ev.Code)
+	failure(v, &ev.Err)
+	v.seconds("seconds", &ev.Duration)
+	usage(v, &ev.Usage)
+	objects(v, "members", &ev.Members, fieldsOfMember)
 }
 
 // Member is how a member of a pipe ended.
@@ -122,9 +115,9 @@ type Member struct {
 	Code int    // exit status, whether it counts as a failure or not; 0 is success
 }
 
-func codeMember(c *coder, m *Member) {
-	c.text("name", &m.Name)
-	number(c, "code", &m.Code)
+func fieldsOfMember(v visitor, m *Member) {
+	v.text("name", &m.Name)
+	number(v, "code", &m.Code)
 }
 
 // Usage is what programs took of the machine, those that have ended.
@@ -149,10 +142,10 @@ type CommandSkipped struct {
 	Reason  Reason
 }
 
-func (ev *CommandSkipped) code(c *coder) {
-	c.command("command_skipped", &ev.Time, &ev.Step, &ev.Command)
-	c.textOrNone("text", &ev.Text)
-	c.text("reason", (*string)(&ev.Reason))
+func (ev *CommandSkipped) fields(v visitor) {
+	beginCommand(v, "command_skipped", &ev.Time, &ev.Step, &ev.Command)
+	textOrNone(v, "text", &ev.Text)
+	ev.Reason = Reason(v.word("reason", string(ev.Reason)))
 }
 
 // AttemptFailed tells that a command has failed and is tried again.
@@ -169,17 +162,17 @@ type AttemptFailed struct {
 	Delay    time.Duration // before the next one
 }
 
-func (ev *AttemptFailed) code(c *coder) {
-	c.command("attempt_failed", &ev.Time, &ev.Step, &ev.Command)
-	number(c, "attempt", &ev.Attempt)
-	number(c, "attempts", &ev.Attempts)
-	number(c, "code", &ev.Code)
-	if c.has("signal", ev.Signal != nil) {
-		c.signal("signal", &ev.Signal)
+func (ev *AttemptFailed) fields(v visitor) {
+	beginCommand(v, "attempt_failed", &ev.Time, &ev.Step, &ev.Command)
+	number(v, "attempt", &ev.Attempt)
+	number(v, "attempts", &ev.Attempts)
+	number(v, "code", &ev.Code)
+	if v.has("signal", ev.Signal != nil) {
+		signal(v, &ev.Signal)
 	}
-	c.failure(&ev.Err)
-	c.seconds("seconds", &ev.Duration)
-	c.seconds("delay", &ev.Delay)
+	failure(v, &ev.Err)
+	v.seconds("seconds", &ev.Duration)
+	v.seconds("delay", &ev.Delay)
 }
 
 // StopFailed tells that the command which stops another one failed. Step is 0 where
@@ -192,10 +185,10 @@ type StopFailed struct {
 	Err  error
 }
 
-func (ev *StopFailed) code(c *coder) {
-	c.event("stop_failed", &ev.Time)
-	numberOrNone(c, "step", &ev.Step)
-	c.text("task", &ev.Task)
-	c.text("text", &ev.Text)
-	c.failure(&ev.Err)
+func (ev *StopFailed) fields(v visitor) {
+	v.begin("stop_failed", &ev.Time)
+	numberOrNone(v, "step", &ev.Step)
+	v.text("task", &ev.Task)
+	v.text("text", &ev.Text)
+	failure(v, &ev.Err)
 }

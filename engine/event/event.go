@@ -3,7 +3,8 @@
 // Events carry facts, not sentences: every display and every report is a
 // function of them, so a recorded run can be replayed into any reporter. Per
 // step the order is [StepStarted], then what happens in it, then [StepSettled].
-// The package knows nothing of who produces or consumes events.
+// Each type lists its fields once; files of recorded runs ([Encoder], [Decode]) and masking
+// ([Masked]) follow from that. The package knows nothing of who produces or consumes events.
 package event
 
 import (
@@ -18,7 +19,7 @@ type StepID int32
 
 // Event is one thing that happened. The set of types in this package that
 // implement it is closed.
-type Event interface{ code(c *coder) }
+type Event interface{ fields(v visitor) }
 
 // RunStarted opens every run.
 type RunStarted struct {
@@ -28,18 +29,16 @@ type RunStarted struct {
 	Argv  []string // the command line, secrets masked, without the program's name
 }
 
-func (ev *RunStarted) code(c *coder) {
-	c.event("run_started", &ev.Time)
-	version := Version
-	number(c, "version", &version)
-	if c.err == nil && version != Version {
-		c.err = &VersionError{version}
+func (ev *RunStarted) fields(v visitor) {
+	v.begin("run_started", &ev.Time)
+	if version := v.number("version", Version); version != Version {
+		v.fail(&VersionError{version})
 	}
-	if c.reading {
-		c.textOrNone("run", &ev.Run)
+	if v.has("run", false) { // else it is on every line
+		v.text("run", &ev.Run)
 	}
-	c.texts("tasks", &ev.Tasks)
-	c.texts("argv", &ev.Argv)
+	texts(v, "tasks", &ev.Tasks)
+	texts(v, "argv", &ev.Argv)
 }
 
 // Planned tells that a plan was added to the run: one per call that is
@@ -51,11 +50,11 @@ type Planned struct {
 	Parent StepID // the step whose body made the call, or 0
 }
 
-func (ev *Planned) code(c *coder) {
-	c.event("planned", &ev.Time)
-	number(c, "steps", &ev.Steps)
-	number(c, "edges", &ev.Edges)
-	numberOrNone(c, "parent", &ev.Parent)
+func (ev *Planned) fields(v visitor) {
+	v.begin("planned", &ev.Time)
+	number(v, "steps", &ev.Steps)
+	number(v, "edges", &ev.Edges)
+	numberOrNone(v, "parent", &ev.Parent)
 }
 
 // VarComputed tells that the command of a dynamic variable was run.
@@ -65,10 +64,10 @@ type VarComputed struct {
 	Result string
 }
 
-func (ev *VarComputed) code(c *coder) {
-	c.event("var_computed", &ev.Time)
-	c.text("text", &ev.Text)
-	c.text("result", &ev.Result)
+func (ev *VarComputed) fields(v visitor) {
+	v.begin("var_computed", &ev.Time)
+	v.text("text", &ev.Text)
+	v.text("result", &ev.Result)
 }
 
 // DiagnosticFound carries a warning or error about the workflow.
@@ -77,18 +76,19 @@ type DiagnosticFound struct {
 	Diagnostic *diag.Diagnostic
 }
 
-func (ev *DiagnosticFound) code(c *coder) {
-	c.event("diagnostic", &ev.Time)
-	if c.reading {
-		ev.Diagnostic = new(diag.Diagnostic)
+func (ev *DiagnosticFound) fields(v visitor) {
+	v.begin("diagnostic", &ev.Time)
+	var d diag.Diagnostic
+	if ev.Diagnostic != nil {
+		d = *ev.Diagnostic
 	}
-	d := ev.Diagnostic
-	c.position(&d.Pos)
-	named(c, "severity", &d.Severity)
-	named(c, "kind", &d.Kind)
-	c.text("what", &d.What)
-	c.textOrNone("why", &d.Why)
-	c.textOrNone("fix", &d.Fix)
+	ev.Diagnostic = &d
+	position(v, &d.Pos)
+	named(v, "severity", &d.Severity)
+	named(v, "kind", &d.Kind)
+	v.text("what", &d.What)
+	textOrNone(v, "why", &d.Why)
+	textOrNone(v, "fix", &d.Fix)
 }
 
 // SignalReceived tells that weft itself got a signal.
@@ -99,11 +99,11 @@ type SignalReceived struct {
 	Running int // steps that are being stopped
 }
 
-func (ev *SignalReceived) code(c *coder) {
-	c.event("signal_received", &ev.Time)
-	c.signal("signal", &ev.Signal)
-	number(c, "count", &ev.Count)
-	number(c, "running", &ev.Running)
+func (ev *SignalReceived) fields(v visitor) {
+	v.begin("signal_received", &ev.Time)
+	signal(v, &ev.Signal)
+	number(v, "count", &ev.Count)
+	number(v, "running", &ev.Running)
 }
 
 // Snapshot is what runs at the moment, which the user asked for by SIGQUIT.
@@ -112,9 +112,9 @@ type Snapshot struct {
 	Steps []Running
 }
 
-func (ev *Snapshot) code(c *coder) {
-	c.event("snapshot", &ev.Time)
-	objects(c, "current", &ev.Steps, codeRunning)
+func (ev *Snapshot) fields(v visitor) {
+	v.begin("snapshot", &ev.Time)
+	objects(v, "current", &ev.Steps, fieldsOfRunning)
 }
 
 // Running is a step that runs, with the processes that belong to it.
@@ -123,9 +123,9 @@ type Running struct {
 	Processes []Process
 }
 
-func codeRunning(c *coder, r *Running) {
-	c.text("task", &r.Task)
-	objects(c, "processes", &r.Processes, codeProcess)
+func fieldsOfRunning(v visitor, r *Running) {
+	v.text("task", &r.Task)
+	objects(v, "processes", &r.Processes, fieldsOfProcess)
 }
 
 // Process is one of the operating system's.
@@ -134,9 +134,9 @@ type Process struct {
 	Name string // the kernel's, at most 15 bytes
 }
 
-func codeProcess(c *coder, p *Process) {
-	number(c, "pid", &p.Pid)
-	c.text("name", &p.Name)
+func fieldsOfProcess(v visitor, p *Process) {
+	number(v, "pid", &p.Pid)
+	v.text("name", &p.Name)
 }
 
 // StillRunning reminds, after an interrupt, of what is being waited for.
@@ -145,9 +145,9 @@ type StillRunning struct {
 	Tasks []string
 }
 
-func (ev *StillRunning) code(c *coder) {
-	c.event("still_running", &ev.Time)
-	c.texts("tasks", &ev.Tasks)
+func (ev *StillRunning) fields(v visitor) {
+	v.begin("still_running", &ev.Time)
+	texts(v, "tasks", &ev.Tasks)
 }
 
 // Leftover tells of a process that outlived the command which started it,
@@ -159,11 +159,11 @@ type Leftover struct {
 	Kept bool
 }
 
-func (ev *Leftover) code(c *coder) {
-	c.event("leftover", &ev.Time)
-	number(c, "pid", &ev.Pid)
-	c.text("name", &ev.Name)
-	c.boolean("kept", &ev.Kept)
+func (ev *Leftover) fields(v visitor) {
+	v.begin("leftover", &ev.Time)
+	number(v, "pid", &ev.Pid)
+	v.text("name", &ev.Name)
+	v.boolean("kept", &ev.Kept)
 }
 
 // RunFinished closes every run.
@@ -175,14 +175,14 @@ type RunFinished struct {
 	Problems []Problem // what Err is made of, as the user is told, the first last; may be nil
 }
 
-func (ev *RunFinished) code(c *coder) {
-	c.event("run_finished", &ev.Time)
-	c.failure(&ev.Err)
-	objects(c, "problems", &ev.Problems, codeProblem)
-	c.seconds("seconds", &ev.Duration)
-	c.within("counts", func(c *coder) {
+func (ev *RunFinished) fields(v visitor) {
+	v.begin("run_finished", &ev.Time)
+	failure(v, &ev.Err)
+	objects(v, "problems", &ev.Problems, fieldsOfProblem)
+	v.seconds("seconds", &ev.Duration)
+	v.object("counts", func(v visitor) {
 		for o := Succeeded; o <= Cancelled; o++ {
-			number(c, o.String(), &ev.Counts[o])
+			number(v, o.String(), &ev.Counts[o])
 		}
 	})
 }
@@ -193,7 +193,7 @@ type Problem struct {
 	Excerpt string // of the file it is about, with its last newline; "" means none
 }
 
-func codeProblem(c *coder, p *Problem) {
-	c.text("text", &p.Text)
-	c.textOrNone("excerpt", &p.Excerpt)
+func fieldsOfProblem(v visitor, p *Problem) {
+	v.text("text", &p.Text)
+	textOrNone(v, "excerpt", &p.Excerpt)
 }

@@ -20,7 +20,7 @@ func TestMasked(t *testing.T) {
 		fill(reflect.ValueOf(ev).Elem())
 		masked := Masked(ev, func(s string) string { return strings.ReplaceAll(s, "secret", "*") })
 		name := reflect.TypeOf(ev).Elem().Name()
-		if left := texts(reflect.ValueOf(masked).Elem(), ""); len(left) > 0 {
+		if left := unmasked(reflect.ValueOf(masked).Elem(), ""); len(left) > 0 {
 			t.Errorf("%s: not masked: %q", name, left)
 		}
 		before, after := reflect.New(reflect.TypeOf(ev).Elem()), reflect.ValueOf(ev)
@@ -58,8 +58,8 @@ func fill(v reflect.Value) {
 	}
 }
 
-// texts returns where "secret" stands in v.
-func texts(v reflect.Value, at string) (all []string) {
+// unmasked returns where "secret" stands in v.
+func unmasked(v reflect.Value, at string) (all []string) {
 	switch v.Kind() {
 	case reflect.String:
 		if strings.Contains(v.String(), "secret") && at != ".Run" && v.Type() == reflect.TypeFor[string]() { // other types are words of ours
@@ -67,17 +67,17 @@ func texts(v reflect.Value, at string) (all []string) {
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			all = append(all, texts(v.Index(i), at)...)
+			all = append(all, unmasked(v.Index(i), at)...)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				all = append(all, texts(v.Field(i), at+"."+v.Type().Field(i).Name)...)
+				all = append(all, unmasked(v.Field(i), at+"."+v.Type().Field(i).Name)...)
 			}
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			all = texts(v.Elem(), at)
+			all = unmasked(v.Elem(), at)
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -25,24 +26,24 @@ func (f *Failure) Error() string { return f.Text }
 type Encoder struct {
 	// Describe puts an error into words; nil means that its text is all there is.
 	Describe func(error) Failure
-	c        coder
+	w        writer
 }
 
 // Encode appends ev to b, as one line of JSON with its newline. Times and durations are
 // cut to microseconds; of a file that a position is in, what stays is its name.
 func (e *Encoder) Encode(b []byte, ev Event) []byte {
 	if started, ok := ev.(*RunStarted); ok {
-		e.c.run = started.Run
+		e.w.run = started.Run
 	}
-	e.c.describe = e.Describe
-	e.c.b = append(b, '{')
-	ev.code(&e.c)
-	b, e.c.b = append(e.c.b, '}', '\n'), nil
+	e.w.describe = e.Describe
+	e.w.b = append(b, '{')
+	ev.fields(&e.w)
+	b, e.w.b = append(e.w.b, '}', '\n'), nil
 	return b
 }
 
 // VersionError tells of an event file of another version.
-type VersionError struct{ Version int }
+type VersionError struct{ Version int64 }
 
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("version %d of the format of events; this weft reads version %d", e.Version, Version)
@@ -57,91 +58,63 @@ func Decode(line []byte) (Event, error) {
 	if !utf8.Valid(line) {
 		return nil, errNotUTF8
 	}
-	var c coder
-	if err := json.Unmarshal(line, &c.fields); err != nil {
+	var r reader
+	if err := json.Unmarshal(line, &r.fields); err != nil {
 		return nil, err
 	}
-	var kind string
-	c.reading = true
-	c.text("event", &kind)
-	ev := ofKind(kind)
-	if c.err != nil || ev == nil {
-		return nil, c.err
+	made := kinds()[r.word("event", "")]
+	if r.err != nil || made == nil {
+		return nil, r.err
 	}
-	ev.code(&c)
-	if c.err != nil {
-		return nil, c.err
+	ev := made()
+	ev.fields(&r)
+	if r.err != nil {
+		return nil, r.err
 	}
 	return ev, nil
 }
 
-// ofKind returns a new event of the kind that event files call so, or nil.
-func ofKind(kind string) Event {
-	switch kind {
-	case "run_started":
-		return new(RunStarted)
-	case "planned":
-		return new(Planned)
-	case "var_computed":
-		return new(VarComputed)
-	case "step_started":
-		return new(StepStarted)
-	case "task_skipped":
-		return new(TaskSkipped)
-	case "precondition_failed":
-		return new(PreconditionFailed)
-	case "prompt_assumed":
-		return new(PromptAssumed)
-	case "status_checked":
-		return new(StatusChecked)
-	case "waiting":
-		return new(Waiting)
-	case "command_started":
-		return new(CommandStarted)
-	case "group_lines":
-		return new(GroupLines)
-	case "output":
-		return new(Output)
-	case "command_ended":
-		return new(CommandEnded)
-	case "command_skipped":
-		return new(CommandSkipped)
-	case "attempt_failed":
-		return new(AttemptFailed)
-	case "stop_failed":
-		return new(StopFailed)
-	case "error_ignored":
-		return new(ErrorIgnored)
-	case "body_ended":
-		return new(BodyEnded)
-	case "defer_failed":
-		return new(DeferFailed)
-	case "suspended":
-		return new(Suspended)
-	case "resumed":
-		return new(Resumed)
-	case "step_settled":
-		return new(StepSettled)
-	case "watch_started":
-		return new(WatchStarted)
-	case "watch_triggered":
-		return new(WatchTriggered)
-	case "watch_ended":
-		return new(WatchEnded)
-	case "watch_failed":
-		return new(WatchFailed)
-	case "diagnostic":
-		return new(DiagnosticFound)
-	case "signal_received":
-		return new(SignalReceived)
-	case "snapshot":
-		return new(Snapshot)
-	case "still_running":
-		return new(StillRunning)
-	case "leftover":
-		return new(Leftover)
-	case "run_finished":
-		return new(RunFinished)
+// kinds makes an event of the kind that event files call so.
+var kinds = sync.OnceValue(func() map[string]func() Event {
+	return map[string]func() Event{
+		"run_started":         kind[RunStarted],
+		"planned":             kind[Planned],
+		"var_computed":        kind[VarComputed],
+		"step_started":        kind[StepStarted],
+		"task_skipped":        kind[TaskSkipped],
+		"precondition_failed": kind[PreconditionFailed],
+		"prompt_assumed":      kind[PromptAssumed],
+		"status_checked":      kind[StatusChecked],
+		"waiting":             kind[Waiting],
+		"command_started":     kind[CommandStarted],
+		"group_lines":         kind[GroupLines],
+		"output":              kind[Output],
+		"command_ended":       kind[CommandEnded],
+		"command_skipped":     kind[CommandSkipped],
+		"attempt_failed":      kind[AttemptFailed],
+		"stop_failed":         kind[StopFailed],
+		"error_ignored":       kind[ErrorIgnored],
+		"body_ended":          kind[BodyEnded],
+		"defer_failed":        kind[DeferFailed],
+		"suspended":           kind[Suspended],
+		"resumed":             kind[Resumed],
+		"step_settled":        kind[StepSettled],
+		"watch_started":       kind[WatchStarted],
+		"watch_triggered":     kind[WatchTriggered],
+		"watch_ended":         kind[WatchEnded],
+		"watch_failed":        kind[WatchFailed],
+		"diagnostic":          kind[DiagnosticFound],
+		"signal_received":     kind[SignalReceived],
+		"snapshot":            kind[Snapshot],
+		"still_running":       kind[StillRunning],
+		"leftover":            kind[Leftover],
+		"run_finished":        kind[RunFinished],
 	}
-	return nil
+})
+
+func kind[T any, P interface {
+	*T
+	Event
+}]() Event {
+	return P(new(T))
 }

@@ -91,7 +91,7 @@ func TestEveryEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == "code" {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Name.Name == "fields" {
 				if name := fn.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name; !declared[name] {
 					t.Errorf("no %s among them", name)
 				}
@@ -229,7 +229,7 @@ func TestDecodeErrors(t *testing.T) {
 		`{"event":"resumed","time":"now","step":1}`:                                                                    `field "time": parsing time`,
 		`{"event":"resumed",` + at + `}`:                                                                               `field "step": missing`,
 		`{"event":"resumed",` + at + `,"step":1.5}`:                                                                    `field "step": not a whole number`,
-		`{"event":"resumed",` + at + `,"step":3000000000}`:                                                             `field "step": not a whole number, or too large`,
+		`{"event":"resumed",` + at + `,"step":3000000000}`:                                                             `field "step": too large a number`,
 		`{"event":"resumed",` + at + `,"step":"1"}`:                                                                    `field "step": not a whole number`,
 		`{"event":"resumed",` + at + `,"step":null}`:                                                                   `field "step": not a whole number`,
 		`{"event":"run_started",` + at + `}`:                                                                           `field "version": missing`,

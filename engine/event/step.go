@@ -40,12 +40,12 @@ type StepStarted struct {
 	Silent bool // neither its commands nor "up to date" are announced
 }
 
-func (ev *StepStarted) code(c *coder) {
-	c.step("step_started", &ev.Time, &ev.Step)
-	numberOrNone(c, "parent", &ev.Parent)
-	c.names(&ev.Name, &ev.Task, &ev.Prefix)
-	c.position(&ev.Pos)
-	c.flag("silent", &ev.Silent)
+func (ev *StepStarted) fields(v visitor) {
+	beginStep(v, "step_started", &ev.Time, &ev.Step)
+	numberOrNone(v, "parent", &ev.Parent)
+	names(v, &ev.Name, &ev.Task, &ev.Prefix)
+	position(v, &ev.Pos)
+	flag(v, "silent", &ev.Silent)
 }
 
 // Reason is why a task or a command is skipped.
@@ -63,9 +63,9 @@ type TaskSkipped struct {
 	Reason Reason
 }
 
-func (ev *TaskSkipped) code(c *coder) {
-	c.step("task_skipped", &ev.Time, &ev.Step)
-	c.text("reason", (*string)(&ev.Reason))
+func (ev *TaskSkipped) fields(v visitor) {
+	beginStep(v, "task_skipped", &ev.Time, &ev.Step)
+	ev.Reason = Reason(v.word("reason", string(ev.Reason)))
 }
 
 // PreconditionFailed tells which precondition ends a step.
@@ -75,9 +75,9 @@ type PreconditionFailed struct {
 	Message string
 }
 
-func (ev *PreconditionFailed) code(c *coder) {
-	c.step("precondition_failed", &ev.Time, &ev.Step)
-	c.text("message", &ev.Message)
+func (ev *PreconditionFailed) fields(v visitor) {
+	beginStep(v, "precondition_failed", &ev.Time, &ev.Step)
+	v.text("message", &ev.Message)
 }
 
 // PromptAssumed tells that --yes answered a question.
@@ -87,9 +87,9 @@ type PromptAssumed struct {
 	Text string
 }
 
-func (ev *PromptAssumed) code(c *coder) {
-	c.step("prompt_assumed", &ev.Time, &ev.Step)
-	c.text("text", &ev.Text)
+func (ev *PromptAssumed) fields(v visitor) {
+	beginStep(v, "prompt_assumed", &ev.Time, &ev.Step)
+	v.text("text", &ev.Text)
 }
 
 // StatusChecked tells how a status command ended. Step is 0 where a task is only
@@ -101,11 +101,11 @@ type StatusChecked struct {
 	Err  error  // nil when it exited zero
 }
 
-func (ev *StatusChecked) code(c *coder) {
-	c.event("status_checked", &ev.Time)
-	numberOrNone(c, "step", &ev.Step)
-	c.text("text", &ev.Text)
-	c.failure(&ev.Err)
+func (ev *StatusChecked) fields(v visitor) {
+	v.begin("status_checked", &ev.Time)
+	numberOrNone(v, "step", &ev.Step)
+	v.text("text", &ev.Text)
+	failure(v, &ev.Err)
 }
 
 // Resource is what a step waits for although its needs are met.
@@ -122,10 +122,10 @@ type Waiting struct {
 	Holder string // who has it
 }
 
-func (ev *Waiting) code(c *coder) {
-	c.step("waiting", &ev.Time, &ev.Step)
-	c.text("for", (*string)(&ev.For))
-	c.textOrNone("holder", &ev.Holder)
+func (ev *Waiting) fields(v visitor) {
+	beginStep(v, "waiting", &ev.Time, &ev.Step)
+	ev.For = Resource(v.word("for", string(ev.For)))
+	textOrNone(v, "holder", &ev.Holder)
 }
 
 // ErrorIgnored tells that ignore_error covered the error of a command or a called task.
@@ -135,9 +135,9 @@ type ErrorIgnored struct {
 	Err  error
 }
 
-func (ev *ErrorIgnored) code(c *coder) {
-	c.step("error_ignored", &ev.Time, &ev.Step)
-	c.failure(&ev.Err)
+func (ev *ErrorIgnored) fields(v visitor) {
+	beginStep(v, "error_ignored", &ev.Time, &ev.Step)
+	failure(v, &ev.Err)
 }
 
 // BodyEnded tells that the commands of a step have ended, with Err, where one
@@ -148,9 +148,9 @@ type BodyEnded struct {
 	Err  error
 }
 
-func (ev *BodyEnded) code(c *coder) {
-	c.step("body_ended", &ev.Time, &ev.Step)
-	c.failure(&ev.Err)
+func (ev *BodyEnded) fields(v visitor) {
+	beginStep(v, "body_ended", &ev.Time, &ev.Step)
+	failure(v, &ev.Err)
 }
 
 // DeferFailed tells that a deferred command failed, which changes nothing.
@@ -160,9 +160,9 @@ type DeferFailed struct {
 	Err  error
 }
 
-func (ev *DeferFailed) code(c *coder) {
-	c.step("defer_failed", &ev.Time, &ev.Step)
-	c.failure(&ev.Err)
+func (ev *DeferFailed) fields(v visitor) {
+	beginStep(v, "defer_failed", &ev.Time, &ev.Step)
+	failure(v, &ev.Err)
 }
 
 // Suspended tells that a step waits for a task it called; it holds no slot.
@@ -171,8 +171,8 @@ type Suspended struct {
 	Step StepID
 }
 
-func (ev *Suspended) code(c *coder) {
-	c.step("suspended", &ev.Time, &ev.Step)
+func (ev *Suspended) fields(v visitor) {
+	beginStep(v, "suspended", &ev.Time, &ev.Step)
 }
 
 // Resumed ends a suspension.
@@ -181,8 +181,8 @@ type Resumed struct {
 	Step StepID
 }
 
-func (ev *Resumed) code(c *coder) {
-	c.step("resumed", &ev.Time, &ev.Step)
+func (ev *Resumed) fields(v visitor) {
+	beginStep(v, "resumed", &ev.Time, &ev.Step)
 }
 
 // StepSettled closes a step.
@@ -204,16 +204,18 @@ type StepSettled struct {
 	Outputs map[string]any
 }
 
-func (ev *StepSettled) code(c *coder) {
-	c.step("step_settled", &ev.Time, &ev.Step)
-	numberOrNone(c, "parent", &ev.Parent)
-	numberOrNone(c, "cause", &ev.Cause)
-	c.names(&ev.Name, &ev.Task, &ev.Prefix)
-	c.flag("silent", &ev.Silent)
-	named(c, "outcome", &ev.Outcome)
-	number(c, "code", &ev.Code)
-	c.failure(&ev.Err)
-	c.seconds("seconds", &ev.Duration)
-	c.usage(&ev.Usage)
-	c.outputs(&ev.Outputs)
+func (ev *StepSettled) fields(v visitor) {
+	beginStep(v, "step_settled", &ev.Time, &ev.Step)
+	numberOrNone(v, "parent", &ev.Parent)
+	numberOrNone(v, "cause", &ev.Cause)
+	names(v, &ev.Name, &ev.Task, &ev.Prefix)
+	flag(v, "silent", &ev.Silent)
+	named(v, "outcome", &ev.Outcome)
+	number(v, "code", &ev.Code)
+	failure(v, &ev.Err)
+	v.seconds("seconds", &ev.Duration)
+	usage(v, &ev.Usage)
+	if v.has("outputs", ev.Outputs != nil) {
+		v.outputs(&ev.Outputs)
+	}
 }

@@ -200,22 +200,3 @@ func readEntries(raw json.RawMessage) (any, error) {
 	}
 	return m, nil
 }
-
-// outputs leaves nil out.
-func (c *coder) outputs(m *map[string]any) {
-	if !c.has("outputs", *m != nil) {
-		return
-	}
-	if !c.reading {
-		c.key("outputs")
-		c.b = appendEntries(c.b, *m)
-		return
-	}
-	v, err := readValue(c.fields["outputs"])
-	c.fail("outputs", err)
-	if read, ok := v.(map[string]any); ok {
-		*m = read
-	} else {
-		c.fail("outputs", errNotValue)
-	}
-}

@@ -8,9 +8,9 @@ type WatchStarted struct {
 	Tasks []string
 }
 
-func (ev *WatchStarted) code(c *coder) {
-	c.event("watch_started", &ev.Time)
-	c.texts("tasks", &ev.Tasks)
+func (ev *WatchStarted) fields(v visitor) {
+	v.begin("watch_started", &ev.Time)
+	texts(v, "tasks", &ev.Tasks)
 }
 
 // WatchTriggered tells that files have changed, and which tasks are stale by that.
@@ -20,10 +20,10 @@ type WatchTriggered struct {
 	Tasks []string
 }
 
-func (ev *WatchTriggered) code(c *coder) {
-	c.event("watch_triggered", &ev.Time)
-	c.texts("tasks", &ev.Tasks)
-	c.texts("paths", &ev.Paths)
+func (ev *WatchTriggered) fields(v visitor) {
+	v.begin("watch_triggered", &ev.Time)
+	texts(v, "tasks", &ev.Tasks)
+	texts(v, "paths", &ev.Paths)
 }
 
 // WatchEnded tells how a run of a watched task has ended.
@@ -36,13 +36,13 @@ type WatchEnded struct {
 	Trigger   []string // the paths that made it necessary; none for the first run
 }
 
-func (ev *WatchEnded) code(c *coder) {
-	c.event("watch_ended", &ev.Time)
-	c.text("task", &ev.Task)
-	c.failure(&ev.Err)
-	c.flag("restarted", &ev.Restarted)
-	c.seconds("seconds", &ev.Duration)
-	c.texts("paths", &ev.Trigger)
+func (ev *WatchEnded) fields(v visitor) {
+	v.begin("watch_ended", &ev.Time)
+	v.text("task", &ev.Task)
+	failure(v, &ev.Err)
+	flag(v, "restarted", &ev.Restarted)
+	v.seconds("seconds", &ev.Duration)
+	texts(v, "paths", &ev.Trigger)
 }
 
 // WatchFailed tells of a workflow that cannot be run as it is now. What was loaded
@@ -52,7 +52,7 @@ type WatchFailed struct {
 	Err  error
 }
 
-func (ev *WatchFailed) code(c *coder) {
-	c.event("watch_failed", &ev.Time)
-	c.failure(&ev.Err)
+func (ev *WatchFailed) fields(v visitor) {
+	v.begin("watch_failed", &ev.Time)
+	failure(v, &ev.Err)
 }
