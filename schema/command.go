@@ -62,9 +62,9 @@ var commandKeys = []key[commandForm]{
 	{"if", textForm, "Command that must succeed, or this one is skipped.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
 	{"defer", `{"$ref":"#/$defs/defer"}`, "Command or task to run when the task ends.", (*decoder).readDefer},
 	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
-	{"stop", stopForm, "How it is told to end.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
+	{"stop", stopForm, "How it is stopped.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
-	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
+	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map of what they become.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
 	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "Program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.Argv, c.given[givenExec] = d.argv(n), !isNull(n)
 	}},

@@ -118,8 +118,8 @@ const (
 )
 
 var stopKeys = []key[Stop]{
-	{"signal", textForm, "Signal that tells them to end; SIGTERM if nothing else is said.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.signal(n) }},
-	{"cmd", textForm, "Command that tells them to end, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
+	{"signal", textForm, "Signal that stops them; SIGTERM by default.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.signal(n) }},
+	{"cmd", textForm, "Command that stops them, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
 	{"grace", durationForm, "How long they may take before they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
 		if s.Grace = d.duration(n); s.Grace < 0 {
 			d.fail(n, "write the time they may take, as in 10s", "grace: %v is in the past", s.Grace)

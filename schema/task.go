@@ -57,9 +57,9 @@ var taskKeys = []key[Task]{
 	{"ignore_error", boolForm, "A failing command does not stop it.", func(d *decoder, n *yaml.Node, t *Task) { t.IgnoreError = d.flag(n) }},
 	{"set", listOfText, "POSIX shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
-	{"stop", stopForm, "How its commands are told to end.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
+	{"stop", stopForm, "How its commands are stopped.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
 	{"leftover", leftoverForm, "What becomes of processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
-	{"signals", signalsForm, "Signals to weft that are handed on: HUP, USR1, USR2, or what they become.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
+	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map of what they become.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
 	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "The only command: program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, t *Task) {
 		if isNull(n) {
 			return
