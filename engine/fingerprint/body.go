@@ -7,13 +7,13 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// body is what stands behind the digests of a head.
+// body explains the digests of a head.
 type body struct {
 	fields  []Field // of a secret its digest with the state's key
 	sources []recordedFile
 	made    []recordedFile
 
-	outputs []byte // what the caller wants to have again; nil for none
+	outputs []byte // as Commit was given them; nil for none
 }
 
 // recordedFile is a file as it was.
@@ -26,7 +26,7 @@ type recordedFile struct {
 	young        bool
 }
 
-// encodeBody is the other way round from decodeBody.
+// encodeBody encodes what decodeBody decodes.
 func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte) []byte {
 	b := make([]byte, 0, 256+110*(len(files.files)+len(made.files))+len(outputs))
 	b = binary.AppendUvarint(b, uint64(len(fields)))
@@ -43,8 +43,7 @@ func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte
 	return b
 }
 
-// decodeBody takes a body apart; anything encodeBody cannot have written is an
-// error.
+// decodeBody decodes a body. It is an error if encodeBody cannot have written it.
 func decodeBody(b []byte) (*body, error) {
 	d := reader{b: b, s: string(b)}
 	out := &body{fields: make([]Field, d.count(3))}

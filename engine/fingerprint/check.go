@@ -11,7 +11,7 @@ import (
 
 // Check is the verdict on Inputs. It is for one goroutine.
 type Check struct {
-	// Fresh tells that nothing has to be done, as far as files and texts go.
+	// Fresh reports that files and texts are what they were at the last success.
 	Fresh bool
 	// Digest is the fingerprint, when it is Fresh or committed.
 	Digest Digest
@@ -110,8 +110,8 @@ func (c *Check) Outputs() []byte {
 	return c.old.outputs
 }
 
-// compareSources compares the sources one by one. read tells that the record
-// should learn their new stat.
+// compareSources compares the sources one by one. read reports that their new stat
+// should be recorded.
 func (c *Check) compareSources(ctx context.Context) (same, read bool, err error) {
 	if c.in.Method == Timestamp && c.sources.digest(c.in.Root) == c.last.sources {
 		return true, false, nil
@@ -162,8 +162,7 @@ func (c *Check) inTime(sameStats bool) bool {
 	return true
 }
 
-// readSources makes the content of every source known, taking what it can from the
-// record.
+// readSources reads every source whose content is not known from the record.
 func (c *Check) readSources(ctx context.Context) error {
 	if c.sources.contents == nil {
 		c.sources.contents = make([]glob.Content, len(c.sources.files))
@@ -188,7 +187,7 @@ func (c *Check) readSources(ctx context.Context) error {
 	return nil
 }
 
-// warnUnreadable tells of a source that could not be read.
+// warnUnreadable warns of a source that cannot be read.
 func (c *Check) warnUnreadable(f glob.File) {
 	why := f.Unreadable()
 	if why == nil {
@@ -201,7 +200,7 @@ func (c *Check) warnUnreadable(f glob.File) {
 	})
 }
 
-// readBody makes c.old available.
+// readBody sets c.old. It returns false, and sets reason, if it is lost.
 func (c *Check) readBody() bool {
 	if c.old == nil {
 		if c.old = c.by.recordedBody(c.key, c.record); c.old == nil {

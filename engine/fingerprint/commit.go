@@ -12,16 +12,16 @@ func (c *Check) Begin() {
 	c.by.state.Remove(c.key)
 }
 
-// Discard forgets that it was ever up to date: it failed.
+// Discard invalidates what is recorded after a failure, which may have changed files.
 func (c *Check) Discard() {
 	c.by.files.Dirty()
 	c.Begin()
 }
 
-// Commit records success. Where sources are not what they were when they were
-// checked, nothing is recorded: it counts as done, not as up to date. Outputs are
-// what a fresh step gives to others instead of running; nil means none. The only
-// error is that of ctx.
+// Commit records a success. It records nothing if a source is no longer what it was
+// when it was checked: the work is done, but not up to date. Outputs are what
+// [Check.Outputs] will return as long as it is; nil means none. The only error is that
+// of ctx.
 func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 	if c.by.state.ReadOnly() || c.in.Method == None {
 		return nil
@@ -87,7 +87,7 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	return true, nil
 }
 
-// refresh records what is the same with its new stat.
+// refresh records the new stat of files whose content is the same.
 func (c *Check) refresh() {
 	if c.by.state.ReadOnly() {
 		return
@@ -107,7 +107,7 @@ func (c *Check) refresh() {
 	}
 }
 
-// head is that of the record of what is there now.
+// head is the head of a record of what is there now.
 func (c *Check) head(sources Digest) *head {
 	return &head{
 		texts: c.texts, sources: sources, sourceStats: statsOf(c.in.Root, c.sources.files), madeStats: statsOf(c.in.Root, c.made.files),
@@ -115,7 +115,7 @@ func (c *Check) head(sources Digest) *head {
 	}
 }
 
-// body is that of the record of what is there now.
+// body is the body of a record of what is there now.
 func (c *Check) body(outputs []byte) []byte {
 	return encodeBody(c.by.explained(c.in), c.in.Root, c.sources, c.made, outputs)
 }

@@ -22,8 +22,8 @@ func framed(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// digest covers everything of in that is not a file, and the key of the state it is kept
-// in: without that, nobody can try what a secret may be.
+// digest covers everything of in that is not a file, and the salt of the state it is
+// recorded in, without which nobody can guess a secret and compare.
 func (in *Inputs) digest(salt *salt) Digest {
 	p := buffers.Get().(*[]byte)
 	b := append((*p)[:0], salt.sum[:]...)

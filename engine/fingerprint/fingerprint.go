@@ -1,6 +1,6 @@
-// Package fingerprint answers whether something that was made from files and texts
-// is still what it would be if it were made again, and why not. It owns the
-// fingerprint and what is recorded of a success. It knows nothing of tasks.
+// Package fingerprint tells whether something that was made from files and texts is
+// up to date, and if not, why. It owns the fingerprint and what is recorded of a
+// success. It knows nothing of tasks.
 //
 // # The fingerprint
 //
@@ -10,11 +10,11 @@
 //
 // # What is looked at
 //
-// A file whose stat (size, times, inode, mode) is what it was is not read. So a
-// run with nothing to do lists each directory once, looks at each file once,
-// and compares one short sum of all that with the recorded one. A file that
-// had been changed so shortly before it was read that its times could not show
-// a further change is read again next time ("racy git").
+// A file whose stat (size, times, inode, mode) has not changed is not read. So a run
+// with nothing to do lists each directory once, looks at each file once, and
+// compares one short sum of all that with the recorded one. A file that was changed
+// so shortly before it was read that its times cannot show another change is read
+// again next time ("racy git").
 //
 // # What is recorded
 //

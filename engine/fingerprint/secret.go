@@ -11,9 +11,9 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// explained are the fields as the state keeps them, together with what else
-// the texts' digest covers. What gives a secret away is kept as a digest with a key, which
-// tells a change, and nothing to who has not the key.
+// explained returns the fields as they are recorded, together with what else the
+// digest of the texts covers. In place of what gives a secret away it has a keyed
+// digest, which shows a change, and nothing without the key.
 func (by *Checker) explained(in *Inputs) []Field {
 	key := by.state.Secret()
 	out := make([]Field, 0, len(in.Fields)+len(in.Generates)+2)
@@ -45,7 +45,7 @@ func (by *Checker) explained(in *Inputs) []Field {
 // holdsSecret reports whether a text gives a secret away.
 func (by *Checker) holdsSecret(text string) bool { return by.secret != nil && by.secret(text) }
 
-// sealed is a digest of a secret.
+// sealed is a keyed digest of a secret.
 func sealed(key state.Secret, secret string) string {
 	h := hmac.New(sha256.New, key[:])
 	io.WriteString(h, secret)

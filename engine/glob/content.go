@@ -23,11 +23,11 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 type Content struct {
 	Stat   Stat
 	Digest Digest
-	Young  bool // Stat proves nothing: read it again next time
+	Young  bool // Stat proves nothing; see Stat.Young
 }
 
-// Digests returns the content of the files that Find finds, by absolute path. Files
-// whose Stat is known are not read again. The only error is that of ctx.
+// Digests returns the content of the files that Find finds, by absolute path. It does
+// not read a file whose Stat is known. The only error is that of ctx.
 func (t *Tree) Digests(ctx context.Context, dir string, ps []Pattern, gitignore bool) (map[string]Digest, error) {
 	found, err := t.Find(ctx, dir, ps, gitignore)
 	if err != nil {
@@ -67,9 +67,9 @@ func DigestOf(ctx context.Context, path string) Digest {
 	return hashFile(ctx, path, buf[:])
 }
 
-// Read makes the content of the files known whose index is in todo, on all
-// processors, and puts it into contents, which is indexed as files is. The only
-// error is that of ctx.
+// Read reads the files whose index is in todo, on all processors, and stores what it
+// finds in contents, which is indexed as files is. It does not read a file whose Stat
+// is known. The only error is that of ctx.
 func (t *Tree) Read(ctx context.Context, files []File, todo []int32, contents []Content) error {
 	if len(todo) == 0 {
 		return nil
@@ -106,8 +106,7 @@ func (t *Tree) Read(ctx context.Context, files []File, todo []int32, contents []
 	return nil
 }
 
-// known returns what an earlier reading in this process found, if it still
-// counts.
+// known returns what was read of a file earlier in this process, if it is still valid.
 func (t *Tree) known(f File) (Content, bool) {
 	var c Content
 	if f.d == named {
@@ -162,7 +161,7 @@ type buffer [128 << 10]byte
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
-// Open opens a file for reading. It does not wait for what has become a pipe.
+// Open opens a file for reading. It does not block if the file has become a pipe.
 func (f File) Open() (*os.File, error) { return open(f.Path()) }
 
 func open(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|noWait, 0) }

@@ -16,21 +16,21 @@ type slot struct {
 	d  *directory
 }
 
-// directory is the content of a directory as it was at an age.
+// directory is a directory as it was at some age of its Tree.
 type directory struct {
 	prefix  string // absolute path and a slash
 	age     uint64
 	self    Stat
-	young   bool // changed so lately that its time proves nothing
+	young   bool // self proves nothing; see Stat.Young
 	entries []entry
 	err     error
 
 	mu sync.Mutex // guards the looks at entries
 }
 
-// relist lists a directory, or takes over the names of an earlier listing when nothing
-// was made or removed there since. The descriptor it returns is for look, which closes
-// it.
+// relist lists a directory, or copies the names of an earlier listing if nothing has
+// been made or removed there since. It returns an open descriptor for look, which
+// closes it, or -1.
 func relist(prefix string, old *directory, age uint64, hidden string) (*directory, int) {
 	d := &directory{prefix: prefix, age: age}
 	now := time.Now()
@@ -68,7 +68,7 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 	return d, fd
 }
 
-// copyNames takes over the entries of an earlier listing, to be looked at again.
+// copyNames copies the entries of an earlier listing, without what a look at them said.
 func (d *directory) copyNames(old *directory) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
@@ -82,8 +82,8 @@ func (d *directory) copyNames(old *directory) {
 	}
 }
 
-// copyContents takes over what is known of contents from an earlier listing, if there is
-// one; it counts as long as the file's Stat is the same.
+// copyContents copies what is known of contents from an earlier listing, if there is
+// one. It is valid as long as the file's Stat is the same.
 func (d *directory) copyContents(old *directory) {
 	if old == nil || old.err != nil {
 		return
@@ -102,7 +102,7 @@ func (d *directory) copyContents(old *directory) {
 	}
 }
 
-// look fills in what the entries that want names are. It closes fd.
+// look looks at the entries whose name want selects. It closes fd.
 func (d *directory) look(fd int, want func(string) bool) {
 	if d.err != nil {
 		if fd >= 0 {

@@ -18,8 +18,8 @@ const (
 	isLoop     // a link to a directory that it stands in
 )
 
-// entry is one name. What is known of the file behind it is filled in when
-// somebody asks for it, under the directory's lock, and then stays.
+// entry is one name in a directory. What it stands for is filled in when it is first
+// needed, under the directory's lock, and does not change afterwards.
 type entry struct {
 	name    string
 	kind    kind
@@ -29,7 +29,7 @@ type entry struct {
 	more    *more    // nil for most: a hundred thousand entries are alive at once
 }
 
-// more is what few entries have.
+// more holds what only few entries have.
 type more struct {
 	err    error  // of the look
 	target string // of a link

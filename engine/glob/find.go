@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// errPattern ends the work on a pattern that matches nothing at all: it is no pattern, or
-// an alternative of its braces is missing.
+// errPattern says that a pattern matches nothing at all: it is not valid, or the file
+// that an alternative of its braces names does not exist.
 var errPattern = errors.New("pattern cannot be answered")
 
 // Set is the files that patterns match, sorted by path, each once.
@@ -19,21 +19,21 @@ type Set struct {
 	Unmatched []Pattern // those that take nothing away and match nothing
 }
 
-// Find returns the files that patterns match, which are relative to dir, without
-// those that git ignores if so said. A pattern that is wrong matches nothing. The
-// only error is that of ctx.
+// Find returns the files that patterns relative to dir match; with gitignore, without
+// those that git ignores. A pattern that is not valid matches nothing. The only error
+// is that of ctx.
 func (t *Tree) Find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (Set, error) {
 	return t.findBy(ctx, dir, ps, gitignore, (*Tree).match)
 }
 
-// FindGenerated is Find for what is generated: a directory is there by what is in
-// it, where a pattern matches no file. What git ignores counts.
+// FindGenerated is Find for patterns of what is generated: one that matches no file
+// stands for all files in the directory it names. It includes what git ignores.
 func (t *Tree) FindGenerated(ctx context.Context, dir string, ps []Pattern) (Set, error) {
 	return t.findBy(ctx, dir, ps, false, (*Tree).matchGenerated)
 }
 
-// Names returns what Find finds by names relative to dir, with "../" where they
-// stand outside. A link that leads nowhere is no file.
+// Names returns the paths of what Find finds, relative to dir, with "../" for files
+// outside it. It omits links that lead nowhere.
 func (t *Tree) Names(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
 	s, err := t.Find(ctx, dir, ps, gitignore)
 	if err != nil {
@@ -49,7 +49,7 @@ func (t *Tree) Names(ctx context.Context, dir string, ps []Pattern, gitignore bo
 	return out, nil
 }
 
-// matcher answers one pattern, as Tree.match does.
+// matcher is Tree.match, or another function that returns the files of one pattern.
 type matcher func(t *Tree, ctx context.Context, dir, glob string) ([]File, []skipped, error)
 
 func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore bool, match matcher) (s Set, err error) {
@@ -77,8 +77,8 @@ func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore b
 	return s, nil
 }
 
-// match answers one pattern, and tells what it had to leave out. The only error is that
-// of ctx.
+// match returns the files that one pattern matches, and what it had to leave out. The
+// only error is that of ctx.
 func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)

@@ -3,8 +3,8 @@
 // of their content. It knows nothing of tasks, and nothing of how files were before
 // this run.
 //
-// All who ask share a [Tree]: each directory is listed once, each file looked at
-// once and read once, until a command may have changed something.
+// One [Tree] serves a whole run: it lists each directory once, and looks at each
+// file and reads it once, until a command may have changed something.
 //
 // # Patterns
 //
@@ -20,10 +20,10 @@
 //     begins with one.
 //   - With anything else: the shell's own expansion, over our listings (shell.go).
 //
-// The format's runner has these ways too, and its results depend on them: so do
-// those here. In one thing they differ: there a pattern that meets what it cannot
-// look at matches nothing at all, which makes a build stale and an exclusion void;
-// here only that entry is left out (unreadable.go).
+// The reference, go-task, has the same four ways, and its results depend on them,
+// so ours must too. They differ in one thing: there, a pattern that meets an entry
+// it cannot look at matches nothing at all, which makes a build stale and an
+// exclusion ineffective; here, only that entry is left out (unreadable.go).
 package glob
 
 import (

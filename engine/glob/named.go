@@ -21,8 +21,8 @@ func (t *Tree) named(path string) ([]File, []skipped) {
 	return found, nil
 }
 
-// file looks at one path. The result is nil when there is no file: nothing, or
-// a directory. Another trouble is an error.
+// file looks at one path. It returns nil if there is nothing, or a directory. It is an
+// error if that cannot be told.
 func (t *Tree) file(path string) (*entry, error) {
 	st, err := statPath(path, false)
 	if err != nil {
@@ -52,7 +52,7 @@ func (t *Tree) file(path string) (*entry, error) {
 	return e, nil
 }
 
-// named takes the file at a path, if there is one.
+// named adds the file at a path to what was found, if there is one.
 func (w *walk) named(path string) {
 	found, skipped := w.t.named(path)
 	w.found = append(w.found, found...)

@@ -20,7 +20,7 @@ const (
 	typeReg  = unix.S_IFREG
 	typeLink = unix.S_IFLNK
 
-	// noWait makes the opening of a file that has become a pipe return at once.
+	// noWait keeps open from blocking on a file that has become a pipe.
 	noWait = unix.O_NONBLOCK
 )
 

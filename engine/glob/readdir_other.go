@@ -67,7 +67,7 @@ func statPath(path string, follow bool) (st Stat, err error) {
 	case info.Mode().IsRegular():
 		st.Mode |= typeReg
 	}
-	// Without a time of change, a file that was written lately stays suspect.
+	// Without a time of change, only the age of the last write proves anything.
 	st.Ctime = st.Mtime
 	return st, nil
 }

@@ -96,8 +96,8 @@ func (w *walk) alternative(base string, word *syntax.Word) error {
 	return w.segments(base, rest)
 }
 
-// mustExist takes a path that an expansion led to. One that is not there makes
-// the whole pattern void.
+// mustExist adds the file at a path that an expansion led to. If nothing is there, the
+// whole pattern matches nothing.
 func (w *walk) mustExist(p string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
@@ -114,7 +114,7 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	if w.ctx.Err() != nil {
 		return nil, w.ctx.Err()
 	}
-	// Here what links lead to is not told from the rest: all counts, and nothing is found.
+	// Here directories that links lead to cannot be told from others: all are counted.
 	if w.throughLinks++; w.throughLinks > 10*w.t.maxThroughLinks {
 		if w.throughLinks == 10*w.t.maxThroughLinks+1 {
 			w.skip(skipped{strings.TrimSuffix(dir, "/") + "/", errManyLinks})

@@ -9,12 +9,12 @@ import (
 	"mvdan.cc/sh/v3/expand"
 )
 
-// Tree answers globs. All who ask share one listing per directory and one look
-// at each file until [Tree.Dirty] says that a command may have changed
-// something. It is safe for concurrent use.
+// Tree finds files. Its callers share one listing of each directory and one look
+// at each file, until [Tree.Dirty] says that a command may have changed something.
+// It is safe for concurrent use.
 type Tree struct {
-	// Warn is told of each entry that patterns have to leave out, once, from whatever
-	// goroutine finds it; it may be nil, and is set before the Tree is used.
+	// Warn is called once for each entry that patterns have to leave out, from any
+	// goroutine. It may be nil, and is set before the Tree is used.
 	Warn func(*diag.Diagnostic)
 
 	maxThroughLinks int // see there
@@ -42,18 +42,18 @@ func NewTree(environ []string) *Tree {
 	return t
 }
 
-// Dirty says that files may have been made, changed or removed. It costs
-// nothing; who asks next looks again at what it asks for.
+// Dirty says that files may have been made, changed or removed. It costs nothing:
+// the next search looks again at what it needs.
 func (t *Tree) Dirty() { t.age.Add(1) }
 
-// Changed is Dirty for those who know where: something may have been made, changed or
-// removed at a path.
+// Changed is Dirty for one path: something may have been made, changed or removed
+// there.
 func (t *Tree) Changed(name string) {
 	t.forget(path.Dir(name) + "/")
 	t.forget(name + "/")
 }
 
-// forget makes the listing of a directory one of an age that is over.
+// forget marks the listing of a directory as out of date.
 func (t *Tree) forget(prefix string) {
 	t.mu.Lock()
 	s := t.slots[prefix]
@@ -71,17 +71,17 @@ func (t *Tree) forget(prefix string) {
 	}
 }
 
-// Hide makes dir, a directory of weft's own, invisible to patterns: a task whose
-// sources are everything is not to be run because it has been run.
+// Hide makes dir, a directory that weft itself writes to, invisible to patterns:
+// otherwise a task whose sources are everything would run because it has run.
 func (t *Tree) Hide(dir string) {
 	t.mu.Lock()
 	t.hidden = dir + "/"
 	t.mu.Unlock()
 }
 
-// list returns the directory with that prefix (a path that ends with a slash).
-// It looks at the entries that want says, at all with nil; those that are links
-// it always looks at.
+// list returns the directory with that prefix (a path that ends with a slash). It
+// looks at the entries that want selects, or at all if want is nil; it always looks
+// at links.
 func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	t.mu.Lock()
 	s := t.slots[prefix]

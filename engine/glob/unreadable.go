@@ -10,15 +10,15 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// What a pattern meets and cannot look at is left out, and nothing else:
+// A pattern leaves out what it cannot look at, and nothing else:
 //
-//   - A link that leads nowhere, or round in a circle, counts by its text where a pattern
-//     matches its name: who makes it lead elsewhere has made a change. Lists of files do
-//     not have it.
+//   - A link that leads nowhere, or round in a circle, counts by its text if a pattern
+//     matches its name, so that making it lead elsewhere is a change. Lists of files
+//     do not contain it.
 //   - A directory that cannot be read counts as empty.
-//   - A file that cannot be read is there. What is made from it is never up to date.
+//   - A file that cannot be read is found. What is made from it is never up to date.
 //
-// Each is told once, unless a later pattern takes it away.
+// There is one warning for each, unless a later pattern excludes it.
 
 // skipped is one entry that a pattern had to leave out.
 type skipped struct {
@@ -36,15 +36,14 @@ func (w *walk) skip(s skipped) {
 
 func (w *walk) skipLink(path string) { w.skip(skipped{path, errDangling}) }
 
-// skipDir leaves out what is in d, which cannot be listed. What is no directory, or not
-// any more, is no loss.
+// skipDir notes that d cannot be listed, unless it is no directory, or not any more.
 func (w *walk) skipDir(d *directory) {
 	if !isAbsent(d.err) {
 		w.skip(skipped{d.prefix, d.err})
 	}
 }
 
-// skipEntry leaves out e, which cannot be looked at: as little as all else in d.
+// skipEntry notes that e cannot be looked at, which is true of all entries of d.
 func (w *walk) skipEntry(d *directory, e *entry) {
 	if !isAbsent(e.err()) {
 		w.skip(skipped{d.prefix, e.err()})
@@ -66,8 +65,8 @@ func (l omissions) add(s []skipped, p Pattern) omissions {
 	return l
 }
 
-// without drops what an excluding pattern takes away: with all that is in them,
-// directories that it could not read either.
+// without drops the directories that an excluding pattern could not read either: it
+// excludes all that is in them.
 func (l omissions) without(s []skipped, glob string) omissions {
 	if len(l) == 0 || !strings.HasSuffix(glob, "*") {
 		return l
@@ -75,7 +74,7 @@ func (l omissions) without(s []skipped, glob string) omissions {
 	return slices.DeleteFunc(l, func(x omission) bool { return x.why != errDangling && slices.Contains(s, x.skipped) })
 }
 
-// warn tells of what was left out, each entry once. files are those that match in the end.
+// warn warns once of each entry that was left out. files are those that match in the end.
 func (t *Tree) warn(dir string, l omissions, files []File) {
 	if len(l) == 0 || t.Warn == nil {
 		return

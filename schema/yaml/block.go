@@ -50,7 +50,7 @@ func (r *plainReader) mapping(column int, k *Node) *Node {
 	}
 }
 
-// value reads the value of a key of a map in the given column, from behind the
+// value reads the value of a key of a map in the given column, from after the
 // colon to the next token after it.
 func (r *plainReader) value(column int) *Node {
 	colon := r.pos
@@ -133,7 +133,7 @@ func (r *plainReader) inline(column int) *Node {
 	return r.ended(r.text(), column)
 }
 
-// ended goes from behind n, a value inside a collection of the given column, to
+// ended goes from after n, a value inside a collection of the given column, to
 // the next token. It returns nil when the value may go on there.
 func (r *plainReader) ended(n *Node, column int) *Node {
 	if n == nil || !r.endLine() || r.column > column {

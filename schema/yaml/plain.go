@@ -29,7 +29,7 @@ type plainReader struct {
 	wide bool // src has characters of more than one byte
 
 	// The line that is read. column is the indentation of its first token, or
-	// -1 behind the last line.
+	// -1 after the last line.
 	pos, start, line, column int
 
 	// How many characters of the line stand before the offset counted.
@@ -78,7 +78,7 @@ func plainText(src string) (wide, ok bool) {
 	return wide, true
 }
 
-// at returns the byte i after the current one, '\n' behind the end.
+// at returns the byte i after the current one, '\n' after the end.
 func (r *plainReader) at(i int) byte {
 	if r.pos+i < len(r.src) {
 		return r.src[r.pos+i]
@@ -89,7 +89,7 @@ func (r *plainReader) at(i int) byte {
 func isBreak(c byte) bool { return c == ' ' || c == '\n' }
 
 // nextLine goes from the start of a line, or the end of one, to the first
-// token behind it. It gives up at a marker of documents and at a directive.
+// token after it. It gives up at a marker of documents and at a directive.
 func (r *plainReader) nextLine() bool {
 	for r.pos < len(r.src) {
 		if r.src[r.pos] == '\n' {
@@ -140,7 +140,7 @@ func (r *plainReader) rest() string {
 }
 
 // endLine goes on to the next token when nothing but a comment is left of the
-// line. It must stand right behind a token.
+// line. It must stand right after a token.
 func (r *plainReader) endLine() bool {
 	r.skipBlanks()
 	switch c := r.at(0); {

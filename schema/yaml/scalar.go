@@ -13,7 +13,7 @@ func (r *plainReader) text() *Node {
 }
 
 // plain reads text without quotes to the end of the line, to a comment or to a
-// colon that ends a key. Blanks behind it are left.
+// colon that ends a key. It stops before blanks that follow.
 func (r *plainReader) plain() *Node {
 	switch c := r.at(0); c {
 	case '-':
@@ -92,7 +92,7 @@ func (r *plainReader) quoted() *Node {
 	return nil
 }
 
-// unescape returns what the character at i means behind a backslash.
+// unescape returns what the character at i means after a backslash.
 func unescape(src string, i int) (byte, bool) {
 	if i < len(src) {
 		switch c := src[i]; c {

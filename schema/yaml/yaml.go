@@ -1,6 +1,6 @@
 // Package yaml turns text into nodes. It owns the reader of plain YAML, and the
-// library behind it, which reads what is less plain. It does not know what a
-// Taskfile is, and what its errors should say about one.
+// library yaml.v3, which reads everything else. It does not know what a Taskfile is,
+// nor how to explain its errors to the author of one.
 package yaml
 
 // Node is one value of a document, with its position.

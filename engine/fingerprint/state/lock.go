@@ -14,13 +14,13 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// locks are those of the steps of this process, by key.
+// locks are the locks among the steps of this process, by key.
 type locks struct {
 	mu   sync.Mutex // guards held
 	held map[Key]chan struct{}
 }
 
-// take locks k, or returns what is closed when its holder is done.
+// take locks k, or returns a channel that is closed when its holder releases it.
 func (l *locks) take(k Key) (release func(), busy <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,7 +40,8 @@ func (l *locks) take(k Key) (release func(), busy <-chan struct{}) {
 	}, nil
 }
 
-// OwnLockError says that a lock is held by what waits for us: it would never be free.
+// OwnLockError says that a lock is held by a step that waits for this process to end:
+// it would never be released.
 type OwnLockError struct{}
 
 func (*OwnLockError) Error() string {
@@ -48,12 +49,12 @@ func (*OwnLockError) Error() string {
 }
 
 // Lock makes sure that nobody else does the work of k at the same time, neither
-// another process nor another step of this one. step is who asks; others find it in
-// the lock. When another process has had the lock for a second of waiting, onWait is
-// called once with who that is ("process 123"). Who has the lock looks at the record
-// again: the work may be done. Who waits should hold nothing that the holder may need.
-// The error is that of ctx, or an [OwnLockError]: where nothing can be locked, nothing
-// is.
+// another process nor another step of this one. step is the caller's name, which is
+// written into the lock. After a second of waiting for another process, Lock calls
+// onWait once with the name of the holder ("process 123"). The caller must look at the
+// record again, since the work may be done by now, and should hold nothing while it
+// waits that the holder may need. The error is that of ctx, or an [OwnLockError]; if
+// the file system has no locks, Lock succeeds without one.
 func (s *Store) Lock(ctx context.Context, k Key, step string, onWait func(holder string)) (release func(), err error) {
 	var here func()
 	for here == nil {
@@ -76,8 +77,8 @@ func (s *Store) Lock(ctx context.Context, k Key, step string, onWait func(holder
 	return releaser(here, f), nil
 }
 
-// TryLock is [Store.Lock] where nobody holds the lock; ok is false, and nothing is
-// locked, when somebody does.
+// TryLock is [Store.Lock] if nobody holds the lock; otherwise ok is false, and nothing
+// is locked.
 func (s *Store) TryLock(k Key, step string) (release func(), ok bool) {
 	here, busy := s.locks.take(k)
 	if busy != nil {

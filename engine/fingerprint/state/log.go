@@ -24,14 +24,14 @@ import (
 // dearer than looking at the two files of a task.
 //
 // Decision: one file that is read at once and appended to, each record with its
-// own sum. What must never be read as it was is made so by one byte, written in
-// place: that needs no space on the disk. A record that was not written to its
-// end does not have its sum; the next writer cuts it off.
+// own sum. A record is invalidated by one byte, written in place: that needs no
+// space on the disk. A record that was not written to its end does not have its
+// sum; the next writer cuts it off.
 //
 // Consequences: all writing is under the file's lock, which is held for
-// microseconds. Writers first read what others appended. Who finds that the
-// file has been replaced (by a compact one: temporary file and rename) reads
-// it again.
+// microseconds. A writer first reads what others have appended. If it finds that
+// the file has been replaced (by a compact one: temporary file and rename), it
+// reads the whole file again.
 type log struct {
 	secret atomic.Pointer[Secret] // of the file, or for it; nil if there is none yet
 
@@ -67,8 +67,7 @@ const (
 	maxLog     = 1 << 28 // bytes
 )
 
-// read reads the file, or what was appended to it. The file is the open one or
-// that of the path.
+// read reads the file f, or what was appended to it.
 func (l *log) read(f *os.File, size int64) error {
 	from := l.end
 	if from == 0 {
@@ -90,7 +89,7 @@ func (l *log) read(f *os.File, size int64) error {
 	b = b[:n]
 	if from == 0 {
 		if !strings.HasPrefix(string(b[:min(len(b), len(logMagic))]), logMagic) {
-			if !ours(b) && !l.marked() {
+			if !isState(b) && !l.marked() {
 				return &statefile.Unsafe{Path: f.Name(), Why: "it is no state file of weft", Fix: "remove it"}
 			}
 			l.damaged = len(b) > 0
@@ -111,21 +110,21 @@ func (l *log) read(f *os.File, size int64) error {
 	return nil
 }
 
-// ours reports whether a file that begins with b is a state file of some version, or what
-// a crash left of one.
-func ours(b []byte) bool {
+// isState reports whether a file that begins with b is a state file of some version, or
+// what a crash left of one.
+func isState(b []byte) bool {
 	b = b[:min(len(b), len(logMagic))]
 	return strings.HasPrefix(string(b), logFamily) || strings.HasPrefix(logFamily, string(b)) || len(bytes.Trim(b, "\x00")) == 0
 }
 
-// marked reports whether the directory is known to be weft's. In another one, that was
-// named by mistake, a file called as ours is is not written to.
+// marked reports whether weft has made the directory. In another one, which was named by
+// mistake, it does not overwrite a file with the name of the state file.
 func (l *log) marked() bool {
 	b, err := l.dir.ReadFile(ignoreName, int64(len(ignoreAll)))
 	return err == nil && string(b) == ignoreAll
 }
 
-// scan takes the records in b, which stands at from in the file.
+// scan adds the records in b, which is at offset from in the file.
 func (l *log) scan(b []byte, from int64) {
 	for {
 		at := l.end - from
@@ -169,13 +168,13 @@ func (l *log) unset(k Key) {
 func (l *log) load(place statefile.Place) error {
 	d, err := l.open(place.Open)
 	if err != nil {
-		return missing(err)
+		return ignoreMissing(err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, err := d.OpenFile(logName, os.O_RDONLY)
 	if err != nil {
-		return missing(err)
+		return ignoreMissing(err)
 	}
 	defer f.Close()
 	if l.file, err = f.Stat(); err != nil {
@@ -184,15 +183,15 @@ func (l *log) load(place statefile.Place) error {
 	return l.read(f, l.file.Size())
 }
 
-// missing is no error.
-func missing(err error) error {
+// ignoreMissing returns err, or nil if it says that a file does not exist.
+func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// open opens the directory by how, unless it is open.
+// open returns the directory, which it opens by how if it is not open.
 func (l *log) open(how func() (*statefile.Dir, error)) (*statefile.Dir, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

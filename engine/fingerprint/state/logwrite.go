@@ -54,8 +54,8 @@ func (l *log) locked(do func() error) error {
 	}
 }
 
-// begin makes the file end where it was read to: after its head, or after the
-// last whole record.
+// begin truncates the file to what was read of it: to its head, which it writes, or to
+// the last whole record.
 func (l *log) begin(size int64) error {
 	if l.end == 0 {
 		if err := l.f.Truncate(0); err != nil {
@@ -97,9 +97,9 @@ func appendRecord(b []byte, k Key, day uint32, payload []byte) []byte {
 	return b
 }
 
-// put appends records. Either all are there afterwards or none that counts. When they were
-// deferred, those are left out, and deleted from records, whose place another process has
-// invalidated, or taken, since they were made.
+// put appends records: all of them or none. If they were deferred, it omits those whose
+// predecessor another process has invalidated or replaced since, and deletes them from
+// records.
 func (l *log) put(records map[Key]stored, deferred bool) error {
 	return l.locked(func() error {
 		if deferred {

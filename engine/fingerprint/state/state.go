@@ -1,12 +1,12 @@
 // Package state keeps records of what succeeded, by key, in a directory of a
-// project: the state file (log.go), the bodies of large records, the locks of those
-// who are about to make one, and files that programs write to. It does not know
-// what a record says.
+// project: the state file (log.go), the bodies of large records, the locks held
+// while the work of a record is done, and files that programs write to. It does not
+// know what a record says.
 //
-// Whatever goes wrong with the state, and with a crash at any time, a record is
-// lost, never invented: what it was about runs again. All files are opened by
-// [statefile], so that nothing that somebody has put in their place is read or
-// written through.
+// Whatever goes wrong with the state, including a crash at any time, a record may
+// be lost, but is never invented: then the work is done again. All files are opened
+// by package statefile, so that a link or a pipe that somebody has put in their
+// place is neither read nor written through.
 package state
 
 import (

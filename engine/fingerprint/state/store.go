@@ -18,12 +18,12 @@ import (
 type Options struct {
 	Now      func() time.Time // nil means time.Now
 	ReadOnly bool             // nothing is written, nothing is locked
-	// Warn is told, once, what the store has to do without. It may be nil, and
-	// is called from whatever goroutine finds out.
+	// Warn is called at most once, from any goroutine, when the state cannot be used,
+	// or not all of it. It may be nil.
 	Warn func(*diag.Diagnostic)
-	// Within are the steps that this program runs in, of other programs like it,
-	// with colons between them: a lock that one of them holds is not released before
-	// we have ended.
+	// Within names the steps of other weft processes that this process runs in,
+	// separated by colons: a lock that one of them holds is not released before this
+	// process has ended.
 	Within string
 }
 
@@ -36,7 +36,7 @@ type Store struct {
 	locks locks
 
 	once     sync.Once // reads the state
-	disabled bool      // it must not be read, or can be read but not be kept true
+	disabled bool      // the state must not be read, or cannot be invalidated
 	made     sync.Once // makes the directory
 	err      error     // why it could not be made
 	warned   sync.Once
@@ -80,8 +80,7 @@ func (s *Store) open() {
 		case err != nil || s.log.damaged:
 			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.Dir()), "it is damaged, or of another version", "what it was about runs again")
 		}
-		// State that cannot be made untrue when something runs must not be
-		// believed either.
+		// State that cannot be invalidated must not be believed either.
 		if !s.o.ReadOnly && !s.disabled && !s.log.writable() {
 			s.disabled = true
 			s.warnUnwritable(fs.ErrPermission)
@@ -97,9 +96,9 @@ func (s *Store) reread() {
 	}
 }
 
-// Secret returns the secret of this state, for digests of what must not be guessed
-// by who can read it: 32 random bytes that are made before anything is recorded; zeros
-// where there is no state, and none can be made.
+// Secret returns the secret of this state, a key for digests of what readers of the
+// state must not guess: random bytes that are made before anything is recorded, or
+// zeros if there is no state, and none can be made.
 func (s *Store) Secret() Secret {
 	if secret := s.log.secret.Load(); secret != nil {
 		return *secret
@@ -114,9 +113,9 @@ func (s *Store) Secret() Secret {
 	return Secret{}
 }
 
-// Get returns the record of k, the zero Record if there is none. When it was asked for
-// last is kept with it: what nobody asks for is dropped in the end.
-func (s *Store) Get(k Key) (Record, bool) {
+// Get returns the record of k; ok is false if there is none. It notes the day, since
+// records that nobody asks for are dropped in the end.
+func (s *Store) Get(k Key) (r Record, ok bool) {
 	s.open()
 	if s.disabled {
 		return Record{}, false
@@ -145,7 +144,7 @@ func (s *Store) Unchanged(k Key, r Record) bool {
 	return bytes.Equal(now.payload, r.payload)
 }
 
-// Put records a success at once.
+// Put records a success.
 func (s *Store) Put(k Key, head, body []byte) {
 	if r, ok := s.prepareRecord(k, head, body); ok {
 		s.cancelDeferred(k)
@@ -159,8 +158,8 @@ func (s *Store) Put(k Key, head, body []byte) {
 	}
 }
 
-// PutLater is Put for what is recorded already, in other words: it is written when the
-// store is closed, and only if the record is still the one that there is now.
+// PutLater is Put for a record that says the same as the present one, for newer times of
+// files: it is written when the store is closed, if the present one is still valid then.
 func (s *Store) PutLater(k Key, head, body []byte) {
 	if r, ok := s.prepareRecord(k, head, body); ok {
 		old, _ := s.log.get(k)
@@ -186,8 +185,8 @@ func (s *Store) prepareRecord(k Key, head, body []byte) (r Record, ok bool) {
 	return r, err == nil
 }
 
-// later has a record written at the end of the run, in place of the one at r.off if that is
-// there still, which is 0 for none: losing it costs work, not truth.
+// later defers the writing of a record to the end of the run. It replaces the record at
+// r.off, 0 for none, if that is still valid then.
 func (s *Store) later(k Key, r stored) {
 	if s.o.ReadOnly {
 		return
@@ -292,7 +291,7 @@ func (s *Store) makeDirs() (err error) {
 	return err
 }
 
-// warnUnsafe tells that something in the place of the state is not used.
+// warnUnsafe warns that something in the place of the state is not used.
 func (s *Store) warnUnsafe(u *statefile.Unsafe) {
 	s.warn(fmt.Sprintf("%s is not used as state", u.Path), u.Why+": everything runs every time", u.Fix+", or name another directory with --temp-dir")
 }
@@ -314,8 +313,8 @@ func (s *Store) warn(what, why, fix string) {
 	}
 }
 
-// Close ends the use of the store: what could wait is written, and what has
-// not been used for long is dropped.
+// Close ends the use of the store: it writes what was deferred, and drops what has not
+// been used for long.
 func (s *Store) Close() {
 	if s.o.ReadOnly {
 		return
