@@ -7,17 +7,25 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// cancel ends n and what only it needs: at once where nothing runs, else when
-// the executor returns.
+// cancel ends n and what only it needs. n settles when all of that has: at once where
+// nothing runs.
 func (l *loop) cancel(n *node, cause error) {
-	switch n.state {
-	case waiting, ready:
-		l.cancelNeeds(n, cause)
-		if n.state != settled {
-			l.settle(time.Now(), n, Outcome{Result: event.Cancelled, Err: cause})
-		}
-	default:
+	if n.state > ready {
 		l.stop(n, cause)
+		return
+	}
+	if n.verdict == nil {
+		n.verdict = &Outcome{Result: event.Cancelled, Err: cause}
+	}
+	for need := range n.edges {
+		if need.onlyNeededBy(n) {
+			l.cancel(need, cause)
+		} else {
+			need.release(n)
+		}
+	}
+	if n.needs == 0 && n.state <= ready {
+		l.settle(time.Now(), n, n.withoutRunning())
 	}
 }
 

@@ -24,19 +24,8 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 			return nil
 		}
 		seen[n] = true
-		for a := n.awaits; a != nil; a = a.alongside {
-			for end := range a.ends {
-				if path := visit(end); path != nil {
-					return append(path, n)
-				}
-			}
-		}
-		for _, edge := range n.batch.plan.Needs[n.index] {
-			need := n.batch.nodes[edge.Step]
-			if need.decides(edge.When) {
-				continue
-			}
-			if path := visit(need); path != nil {
+		for other := range n.waitsFor {
+			if path := visit(other); path != nil {
 				return append(path, n)
 			}
 		}
@@ -48,6 +37,30 @@ func (l *loop) deadlock(b *batch, joined []*node) []*node {
 		}
 	}
 	return nil
+}
+
+// waitsFor yields the steps that n waits for: its needs, those it starts together with,
+// and those its body calls.
+func (n *node) waitsFor(yield func(*node) bool) {
+	for _, edge := range n.batch.plan.Needs[n.index] {
+		if need := n.batch.nodes[edge.Step]; !need.decides(edge.When) && !yield(need) {
+			return
+		}
+	}
+	if g := n.env.Gang; g != nil && !g.started {
+		for _, mate := range g.nodes {
+			if !yield(mate) {
+				return
+			}
+		}
+	}
+	for b := n.awaits; b != nil; b = b.alongside {
+		for end := range b.ends {
+			if !yield(end) {
+				return
+			}
+		}
+	}
 }
 
 // abandon gives b up before anything of it has started.

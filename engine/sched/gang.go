@@ -71,7 +71,7 @@ func (e *StartedError) Error() string {
 // connect makes reader read what writer writes.
 func (b *batch) connect(reader, writer *node) {
 	if writer.batch != b {
-		reader.missed = &StartedError{Reader: reader.step, Writer: writer.step}
+		reader.verdict = &Outcome{Result: event.Failed, Err: &StartedError{Reader: reader.step, Writer: writer.step}}
 		return
 	}
 	w := b.streaming(writer)

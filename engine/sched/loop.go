@@ -89,28 +89,30 @@ func (l *loop) dispatch() {
 	l.slots.arm(len(l.ready) > 0 || len(l.resumes) > 0)
 }
 
-// held is how many slots n holds, together with its gang.
-func (l *loop) held(n *node) int {
+// held is what n holds, together with its gang.
+func (l *loop) held(n *node) share {
 	switch g := n.env.Gang; {
 	case g != nil:
-		return l.slots.cost(g.weight[running], g.weight[suspended])
+		return share{l.slots.cost(g.weight[running], g.weight[suspended]), g.weight[suspended] > 0}
 	case n.state == running:
-		return l.slots.cost(n.weight, 0)
+		return share{slots: l.slots.cost(n.weight, 0)}
 	}
-	return 0
+	return share{}
 }
 
-// costOf is how many slots more it takes to run n, which is ready, with all its gang, or
-// suspended.
+// costOf is how many slots more it takes to run n: if it is ready with all its gang, if it
+// is suspended alone.
 func (l *loop) costOf(n *node) int {
-	g := n.env.Gang
-	switch {
+	switch g := n.env.Gang; {
+	case n.state != ready && n.state != suspended:
+		return 0
 	case g == nil:
 		return l.slots.cost(n.weight, 0)
-	case n.state == suspended:
-		return l.slots.cost(g.weight[running]+n.weight, g.weight[suspended]-n.weight) - l.held(n)
+	case n.state == ready:
+		return l.slots.cost(g.weight[ready], 0)
+	default:
+		return l.slots.cost(g.weight[running]+n.weight, g.weight[suspended]-n.weight) - l.held(n).slots
 	}
-	return l.slots.cost(g.weight[ready], 0)
 }
 
 func (l *loop) becomeReady(n *node) {
@@ -194,7 +196,7 @@ func (l *loop) finish(b *batch) {
 // resume lets the caller of b go on; it has no slots as long as it waits for others.
 func (l *loop) resume(b *batch) {
 	b.caller.stopAwaiting(b)
-	if b.caller.awaits == nil {
+	if b.caller.awaits == nil && b.caller.state == suspended {
 		l.set(b.caller, running, &event.Resumed{Time: time.Now(), Step: b.caller.env.ID})
 	}
 	b.reply <- b.err

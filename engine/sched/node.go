@@ -2,7 +2,6 @@ package sched
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -29,15 +28,15 @@ type node struct {
 	callers    []*batch                // have this one as a root
 	awaits     *batch                  // what a suspended step waits for; others, called at the same time, are linked to it
 
-	fault   *node // the first need that failed
-	missed  error // a need that goes on for others took too long; nil if none did
-	err     error // what it failed with, wrapped
+	fault   *node    // the first need that failed
+	verdict *Outcome // what it settles with, without having started; nil if it may start
+	err     error    // what it failed with, wrapped
 	started time.Time
 }
 
 // wait is a step that waits for another one.
 type wait struct {
-	by      *node
+	by      *node // nil if it has given up
 	when    plan.When
 	decided bool         // it does not wait any more
 	timer   *clock.Timer // ends the waiting; nil for a need without a limit
@@ -52,16 +51,22 @@ func (w *wait) decide() {
 	}
 }
 
-// waits finds the waiting of a step for n; -1 if it does not.
-func (n *node) waits(by *node) int {
-	return slices.IndexFunc(n.dependents, func(w wait) bool { return w.by == by && !w.decided })
+// waits finds the waiting of a step for n; nil if it does not.
+func (n *node) waits(by *node) *wait {
+	for i := range n.dependents {
+		if w := &n.dependents[i]; w.by == by && !w.decided {
+			return w
+		}
+	}
+	return nil
 }
 
-// release ends the waiting of a step for n, if it does.
+// release ends the waiting of a step for n, if it does, and its use for it. It keeps its
+// place, since dependents may be gone through.
 func (n *node) release(by *node) {
-	if at := n.waits(by); at >= 0 {
-		n.dependents[at].decide()
-		n.dependents = slices.Delete(n.dependents, at, at+1)
+	if w := n.waits(by); w != nil {
+		w.decide()
+		w.by = nil
 	}
 }
 
@@ -78,7 +83,7 @@ func (n *node) edges(yield func(*node) bool) {
 func (n *node) unwanted() bool { return n.batch.ctx.Err() != nil && !n.batch.others()[n] }
 
 // cannotStart reports whether n will never start.
-func (n *node) cannotStart() bool { return n.fault != nil || n.missed != nil || n.unwanted() }
+func (n *node) cannotStart() bool { return n.fault != nil || n.verdict != nil || n.unwanted() }
 
 // onlyNeededBy reports whether nobody but by has any use for n.
 func (n *node) onlyNeededBy(by *node) bool {
@@ -86,7 +91,7 @@ func (n *node) onlyNeededBy(by *node) bool {
 		return false
 	}
 	for i := range n.dependents {
-		if d := n.dependents[i].by; d != by && d.state != settled && !d.cannotStart() {
+		if d := n.dependents[i].by; d != nil && d != by && d.state != settled && !d.cannotStart() {
 			return false
 		}
 	}
@@ -107,12 +112,13 @@ type batch struct {
 	plan      *plan.Plan
 	ctx       context.Context
 	caller    *node  // the step whose body waits for it; nil for the command line
+	top       *batch // that of the command line that it is called from, or it is itself
 	alongside *batch // another one that the caller waits for
 	reply     chan error
 	number    uint64  // of the batches of the run
 	nodes     []*node // of the steps of plan
 	lingering []*node // needs that may outlive those who need them
-	open      int     // roots and lingering needs that have not settled
+	open      int     // roots and lingering needs that have not settled, and at the top all bodies that have begun
 	err       error   // the first of theirs
 	errs      []error // of the roots, where connected
 

@@ -101,6 +101,9 @@ func (r *Run) Do(ctx context.Context, p *plan.Plan) error {
 // submit has a plan executed, and returns it when everything in it has settled.
 func (r *Run) submit(ctx context.Context, p *plan.Plan, caller *node, drop func(*plan.Step)) *batch {
 	b := &batch{run: r, plan: p, ctx: ctx, caller: caller, drop: drop, reply: make(chan error, 1)}
+	if b.top = b; caller != nil {
+		b.top = caller.batch.top
+	}
 	stop := context.AfterFunc(ctx, func() { r.tell(message{drain: b}) })
 	r.mail <- message{submit: b}
 	b.err = <-b.reply

@@ -58,6 +58,7 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
 	}
 	defer f.now.Add(-1)
+	serving := false
 	for _, c := range s.Task.Cmds {
 		verb, arg, _ := strings.Cut(c.Text.S, " ")
 		switch verb {
@@ -73,6 +74,11 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 			return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
 		case "serve":
 			env.Serve()
+			if !serving {
+				serving = true
+				f.now.Add(-1)
+				defer f.now.Add(1)
+			}
 		case "read":
 			<-f.end(arg)
 		case "fail":

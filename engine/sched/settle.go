@@ -48,14 +48,11 @@ func (n *node) cause(err error) event.StepID {
 
 // withoutRunning is the outcome of a step that cannot start any more.
 func (n *node) withoutRunning() Outcome {
-	_, tooLate := n.missed.(*StartedError)
 	switch {
-	case tooLate:
-		return Outcome{Result: event.Failed, Err: n.missed}
+	case n.verdict != nil:
+		return *n.verdict
 	case n.fault != nil:
 		return Outcome{Result: event.Skipped, Err: n.fault.err}
-	case n.missed != nil:
-		return Outcome{Result: event.Skipped, Err: n.missed}
 	}
 	return Outcome{Result: event.Cancelled, Err: context.Cause(n.batch.ctx)}
 }

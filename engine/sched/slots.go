@@ -27,6 +27,7 @@ const (
 type slots struct {
 	limit int // without the extra ones
 	taken int
+	lent  int  // of those taken: by gangs with a member that waits for a call
 	hard  bool // limit is never exceeded
 	extra int  // admitted over the limit
 	wait  time.Duration
@@ -58,10 +59,26 @@ func (s *slots) cost(running, suspended int32) int {
 	return max(0, min(int(running+suspended), s.limit)-int(suspended))
 }
 
-// admits reports whether so many slots are free.
+// admits reports whether so many slots are free. What waits for a call may wait for just
+// these: when nothing else holds any they are always free.
 func (s *slots) admits(more int) bool {
-	return more == 0 || s.taken+more <= s.limit+s.extra
+	return more == 0 || s.taken == s.lent || s.taken+more <= s.limit+s.extra
 }
+
+// share is what steps hold together.
+type share struct {
+	slots   int
+	waiting bool // one of them waits for a call
+}
+
+func (s *slots) take(h share) {
+	s.taken += h.slots
+	if h.waiting {
+		s.lent += h.slots
+	}
+}
+
+func (s *slots) free(h share) { s.take(share{-h.slots, h.waiting}) }
 
 // ended notes the end of a step. The timer is not touched, since steps may end
 // by the thousand while it runs.

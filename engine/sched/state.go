@@ -29,15 +29,19 @@ const (
 // the slots it holds, the event that tells of the change (nil: nothing does), and
 // the steps and calls that wait for it.
 func (l *loop) set(n *node, to state, ev event.Event) {
-	from, held := n.state, l.held(n)
+	from := n.state
+	l.slots.free(l.held(n))
 	n.state = to
 	if g := n.env.Gang; g != nil {
 		g.weight[from] -= n.weight
 		g.weight[to] += n.weight
 	}
-	l.slots.taken += l.held(n) - held
+	l.slots.take(l.held(n))
 	if ev != nil {
 		l.r.o.Emit(ev)
+	}
+	if from == ready && to == running {
+		n.batch.top.open++
 	}
 	if to == settled || n.early {
 		l.tellDependents(n)
@@ -46,6 +50,9 @@ func (l *loop) set(n *node, to state, ev event.Event) {
 		l.tellBatches(n)
 		if n.env.Gang != nil {
 			l.dropOut(n, from)
+		}
+		if from > ready {
+			l.close(n.batch.top)
 		}
 	}
 }
@@ -85,7 +92,7 @@ func (l *loop) tellDependents(n *node) {
 		w.decide()
 		d := w.by
 		switch {
-		case n.fails(w.when) && d.fault == nil:
+		case n.fails(w.when) && d.fault == nil && d.verdict == nil:
 			d.fault = n
 			if d.step.Failfast || l.r.o.Failfast {
 				l.cancelNeeds(d, &StepFailed{Task: n.step.Label, Err: n.err})
@@ -95,7 +102,7 @@ func (l *loop) tellDependents(n *node) {
 		}
 	}
 	for _, w := range n.dependents {
-		if d := w.by; w.decided && d.needs == 0 && d.state == waiting {
+		if d := w.by; d != nil && w.decided && d.needs == 0 && d.state == waiting {
 			l.becomeReady(d)
 		}
 	}

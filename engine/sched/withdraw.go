@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/weftrun/weft/engine/event"
 )
 
 // Withdrawing. A shared step is one for all that call or need it, in several batches. Whoever
@@ -54,7 +56,7 @@ func (b *batch) others() map[*node]bool {
 func (n *node) awaitedElsewhere() bool {
 	return slices.ContainsFunc(n.callers, func(c *batch) bool { return c != n.batch && c.ctx.Err() == nil }) ||
 		slices.ContainsFunc(n.dependents, func(w wait) bool {
-			return w.by.batch != n.batch && w.by.state != settled && !w.by.unwanted()
+			return w.by != nil && w.by.batch != n.batch && w.by.state != settled && !w.by.unwanted()
 		})
 }
 
@@ -94,6 +96,9 @@ func (l *loop) withdrawEnds(b *batch) bool {
 		if at := slices.Index(n.callers, b); at >= 0 && n.goesOn() {
 			n.callers = slices.Delete(n.callers, at, at+1)
 			b.open--
+			if n.onlyNeededBy(nil) && !n.lingers {
+				l.cancel(n, context.Cause(b.ctx))
+			}
 		}
 	}
 	for _, n := range b.lingering {
@@ -148,13 +153,13 @@ type expiry struct {
 func (l *loop) expire(e *expiry) {
 	err := &TimedOut{Name: e.need.step.Label, After: e.after, Limit: NeedLimit}
 	switch {
-	case e.need.waits(e.of) < 0: // it has come meanwhile
+	case e.need.waits(e.of) == nil: // it has come meanwhile
 	case e.need.onlyNeededBy(e.of):
 		l.cancel(e.need, err)
 	default:
 		e.need.release(e.of)
-		if e.of.missed == nil {
-			e.of.missed = err
+		if !e.of.cannotStart() {
+			e.of.verdict = &Outcome{Result: event.Skipped, Err: err}
 		}
 		if e.of.needs == 0 && e.of.state == waiting {
 			l.becomeReady(e.of)
