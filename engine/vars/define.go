@@ -12,26 +12,26 @@ import (
 //
 //	0 … globals │ the include's │ the call's │ MATCH │ the task's │ top
 //
-// The first two parts are blocks, shared by all scopes that have them: what a
-// definition there comes to is kept in the block unless it depends on the task.
-// What is not defined in the list is a special variable or one of the process.
+// The first two parts are blocks, which scopes share: the value of a definition there is kept
+// in the block unless it depends on the task. A name that is not defined in the list is a
+// special variable or one of the process.
 
-// block is a part of the list that belongs to files.
+// block is a part of the list that files define.
 type block struct {
 	defs []*schema.Var
-	// taskDir is the index from which on commands run in the task's directory,
-	// before it in the root directory.
+	// taskDir is the first index at which commands run in the task's directory. Before
+	// it they run in the root directory.
 	taskDir int
 	last    map[string]int32 // index of the last definition of a name
-	prev    []int32          // index of the one before it of the same name, or -1
+	prev    []int32          // index of the previous definition of the same name, or -1
 
 	failOnce sync.Once
-	fails    []int32 // indexes of those that can fail on purpose; see failing
+	fails    []int32 // indexes of those that can fail on purpose, see failing
 
 	kept [2]atomic.Pointer[[]atomic.Pointer[cell]]
 }
 
-// newBlock returns the block of the lists, one after the other.
+// newBlock returns a block of the lists, one after the other.
 func newBlock(lists ...[]schema.Var) *block {
 	n := 0
 	for _, l := range lists {
@@ -85,7 +85,7 @@ func (b *block) store(m Mode, i int, c cell) {
 	(*cells)[i].Store(&c)
 }
 
-// globalBlock is global env, the root dotenv files', and global vars.
+// globalBlock returns the block of global env, root dotenv files and global vars.
 func (r *Resolver) globalBlock() *block {
 	if b := r.globals.Load(); b != nil {
 		return b
@@ -100,10 +100,10 @@ func (r *Resolver) globalBlock() *block {
 	return b
 }
 
-// globalVars are the variables of the command line and the files: those about
-// the command line come first, NAME=value takes the place of the file's NAME.
+// globalVars returns the variables of the command line and the files. Those about the
+// command line come first; NAME=value replaces the file's NAME.
 func (r *Resolver) globalVars() schema.Vars {
-	if r.early {
+	if r.findingDotenv {
 		return r.o.Workflow.Vars
 	}
 	vars := append(r.commandLine(), r.o.Workflow.Vars...)
@@ -129,7 +129,7 @@ func (r *Resolver) globalVars() schema.Vars {
 	return merged
 }
 
-// includeBlock is what the includes of a file define for its tasks.
+// includeBlock returns the block of an include.
 func (r *Resolver) includeBlock(inc *schema.Include) *block {
 	if b, ok := r.includes.Load(inc); ok {
 		return b.(*block)
@@ -140,47 +140,47 @@ func (r *Resolver) includeBlock(inc *schema.Include) *block {
 	return kept.(*block)
 }
 
-// depends says what a computed value depends on beside the definitions of its
-// own block and those below.
+// depends says what a value depends on, apart from the definitions of its own block and those
+// before it.
 type depends uint8
 
 const (
 	ofTask depends = 1 << iota // the task, its call, or chance
-	ofHigh                     // a definition above the global ones
+	ofHigh                     // a definition after the global ones
 )
 
-// cell is a computed value. absent tells that the name is defined but has no
-// value: a dynamic variable in fast mode.
+// cell is a computed value. absent says that the name is defined but has no value: it is a
+// dynamic variable in fast mode.
 type cell struct {
 	v      any
 	absent bool
 	dep    depends
 }
 
-// frame is what a scope and those made from it by With share.
+// frame is what a scope shares with those that With makes from it.
 type frame struct {
 	r    *Resolver
 	mode Mode
 	call Call
 	w    *work
 
-	outputs Outputs // of needs; nil when there are none, or none yet
+	outputs Outputs // of needs; nil if there are none, or not yet
 }
 
-// work is what a frame has computed; it is made when the first is asked for.
+// work holds what a frame has computed. It is made on demand.
 type work struct {
 	globals, include *block // include is nil for tasks of the root file
-	// Positions: see the head of this file.
+	// Positions, see the head of this file.
 	atInclude, atCall, atMatch, atTask, top int
 
-	dep     depends      // of what is being computed
-	unasked bool         // nothing refers to what is being computed: see TellSecrets
-	local   map[int]cell // values that are of this scope only
+	dep     depends      // of the value that is being computed
+	unasked bool         // nothing refers to that value, see TellSecrets
+	local   map[int]cell // values of this scope alone
 	texts   []*tmpl      // expanded for the task, for Uses
 	dir     string
 	varDir  string
 	environ *environment
-	owned   map[int]bool // of local: copied for a template that changes it
+	owned   map[int]bool // positions in local that were copied for a template to change
 }
 
 func (f *frame) work() *work {
@@ -205,8 +205,8 @@ func (f *frame) work() *work {
 	return w
 }
 
-// find returns the position of the last definition of name before position
-// before, or -1.
+// find returns the position of the last definition of name before the position before, or
+// -1.
 func (f *frame) find(name string, before int) int {
 	w := f.work()
 	if t := f.call.Task; t != nil && before > w.atCall {
@@ -232,8 +232,8 @@ func (f *frame) find(name string, before int) int {
 	return w.globals.find(name, before)
 }
 
-// at returns the definition at a position other than MATCH's, and the block it
-// is in, if any, with its index there.
+// at returns the definition at a position, which must not be that of MATCH, and if it is in
+// a block also that and its index there.
 func (f *frame) at(pos int) (v *schema.Var, b *block, i int) {
 	w := f.w
 	switch {
@@ -312,8 +312,8 @@ func (f *frame) keep(pos int, c cell) {
 	f.w.local[pos] = c
 }
 
-// compute evaluates a definition: in fast mode, what fails stays as written and
-// a command has no value.
+// compute evaluates a definition. In fast mode a definition that fails stays as it is
+// written, and a dynamic variable has no value.
 func (f *frame) compute(ctx context.Context, v *schema.Var, pos int) (cell, error) {
 	from := view{before: pos}
 	switch v.Kind {

@@ -6,11 +6,10 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Definitions returns the variables that the files, the command line and the
-// task define, for showing: each once, in the place of its first definition and
-// with what its last one comes to. A static variable has its value, a reference
-// the value it refers to, a dynamic variable its command with the templates
-// expanded, a secret one a mask. Nothing is run. The scope must be in fast mode.
+// Definitions returns the variables that the files, the command line and the task define, to
+// be shown: each once, at the place of its first definition and with its last. A static
+// variable or a reference has its value, a dynamic variable its expanded command, and a
+// secret one a mask. Nothing is run. The scope must be in fast mode.
 func (s *Scope) Definitions(ctx context.Context) schema.Vars {
 	w := s.work()
 	list := make(schema.Vars, 0, w.top)
@@ -35,9 +34,8 @@ func (s *Scope) Definitions(ctx context.Context) schema.Vars {
 	return list
 }
 
-// DeclaredVars returns what the files, the dotenv files and the task declare as
-// environment, for showing, as Definitions does. The error is one of reading a
-// dotenv file.
+// DeclaredVars is Definitions for the environment that the files, the dotenv files and the
+// task declare. The error is that of reading a dotenv file.
 func (s *Scope) DeclaredVars(ctx context.Context) (schema.Vars, error) {
 	from := view{before: s.work().top}
 	declared, err := s.declarations(ctx)
@@ -57,8 +55,8 @@ func (s *Scope) DeclaredVars(ctx context.Context) (schema.Vars, error) {
 	return list, nil
 }
 
-// shownVar returns v with its value, or the text of its command. What fails stays as
-// it is written.
+// shownVar returns v with its value, or the text of its command. If that fails, v stays as it
+// is written.
 func shownVar(v schema.Var, value func() (any, error), text func() (string, error)) schema.Var {
 	switch {
 	case v.Secret:

@@ -11,8 +11,8 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// Dir returns the directory of the task's commands, absolute; the root
-// directory outside of any task.
+// Dir returns the directory of the task's commands, as an absolute path. Outside of any task
+// it is the root directory.
 func (s *Scope) Dir(ctx context.Context) (string, error) {
 	t := s.call.Task
 	if t == nil || t.Dir.S == "" {
@@ -36,9 +36,9 @@ func (s *Scope) Dir(ctx context.Context) (string, error) {
 	return w.dir, nil
 }
 
-// variablesDir is the directory that commands of the task's variables run in.
-// It is needed before any of them is known, so only the process environment and
-// the special variables count, and neither ~ nor $VAR is expanded.
+// variablesDir returns the directory in which commands of the task's variables are run. It is
+// needed before any of them is computed, so it sees only the process environment and the
+// special variables, and expands neither ~ nor $VAR.
 func (f *frame) variablesDir(ctx context.Context) (string, error) {
 	w := f.work()
 	w.dep |= ofTask
@@ -53,7 +53,7 @@ func (f *frame) variablesDir(ctx context.Context) (string, error) {
 	return w.varDir, nil
 }
 
-// below returns path, seen from the root directory.
+// below returns path, relative to the root directory, as an absolute path.
 func (r *Resolver) below(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -61,8 +61,8 @@ func (r *Resolver) below(path string) string {
 	return filepath.Join(r.o.Workflow.Dir, path)
 }
 
-// expandPath expands ~ and $VAR of the process environment, and what else a
-// shell expands in a here-document; quotes and globs mean nothing.
+// expandPath expands ~, $VAR from the process environment, and everything else that a shell
+// expands in a here-document. Quotes and globs have no meaning.
 func (r *Resolver) expandPath(path string) (string, error) {
 	if !strings.ContainsAny(path, "$`~\\") {
 		return path, nil

@@ -10,18 +10,17 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// LoadDotenv reads the root dotenv files: their values join the global env for
-// names that it does not set; the first file to define a name wins. Paths may
-// refer to global env and vars as the files have them, without the command
-// line's. It must return before anything else is asked.
+// LoadDotenv reads the root dotenv files. It adds their variables to the global env, unless
+// that or an earlier file defines them. Paths may refer to global env and vars, without those
+// of the command line. It must return before any other method is called.
 func (r *Resolver) LoadDotenv(ctx context.Context) error {
 	files := r.o.Workflow.Dotenv
 	if len(files) == 0 {
 		return nil
 	}
-	r.setEarly(true)
+	r.setFindingDotenv(true)
 	vs, err := r.rootDotenv(ctx, files)
-	r.setEarly(false)
+	r.setFindingDotenv(false)
 	if err != nil {
 		return err
 	}
@@ -31,9 +30,9 @@ func (r *Resolver) LoadDotenv(ctx context.Context) error {
 	return nil
 }
 
-func (r *Resolver) setEarly(early bool) {
+func (r *Resolver) setFindingDotenv(finding bool) {
 	r.mu.Lock()
-	r.early = early
+	r.findingDotenv = finding
 	r.mu.Unlock()
 	r.forget()
 }
@@ -44,13 +43,13 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 	var bad *TemplateError
 	for _, f := range files {
 		path := f.S
-		if bad == nil { // the format's own runner expands no path after one that fails
+		if bad == nil { // like the reference, expand no path after one that fails
 			text, err := s.Expand(ctx, f)
 			switch {
 			case err == nil:
 				path = text
 			case errors.Is(err, ErrNotRun):
-				continue // it is not known which file is meant
+				continue // the path is unknown
 			case !errors.As(err, &bad):
 				return nil, err
 			}
@@ -72,8 +71,8 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 	return vs, nil
 }
 
-// addMissing appends the values of one file, sorted, that neither vs nor env
-// has. Values are templates.
+// addMissing appends the variables of a file, sorted, that neither vs nor env has. Their
+// values are templates.
 func addMissing(vs, env schema.Vars, values map[string]string, file schema.Text) schema.Vars {
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -120,8 +119,8 @@ func (f *frame) taskDotenv(ctx context.Context) (schema.Vars, error) {
 	return vs, nil
 }
 
-// shownPath is a path as the user likes to see it: relative below the directory
-// that weft was started in.
+// shownPath returns a path to be shown: relative if it is below the directory in which weft
+// was started.
 func (r *Resolver) shownPath(path string) string {
 	if rel, err := filepath.Rel(r.o.UserDir, path); err == nil && filepath.IsLocal(rel) {
 		return rel
@@ -129,15 +128,15 @@ func (r *Resolver) shownPath(path string) string {
 	return path
 }
 
-// DotenvError is a dotenv file of a task that cannot be read.
+// DotenvError is the error of a task's dotenv file that cannot be read.
 type DotenvError struct {
-	File schema.Text // as written
+	File schema.Text // as it is written
 	Path string      // absolute
 	Err  error
 }
 
-// Error says only what is wrong, as the format's own runner does.
+// Error returns only the text of Err, as the reference does.
 func (e *DotenvError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what is wrong with the file.
+// Unwrap returns Err.
 func (e *DotenvError) Unwrap() error { return e.Err }

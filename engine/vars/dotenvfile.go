@@ -20,11 +20,11 @@ import (
 // maxDotenv is the largest dotenv file that is read, in bytes.
 const maxDotenv = 16 << 20
 
-// DotenvLineError is a line of a dotenv file that cannot be read. It says nothing
-// of what the file holds, which may be secret.
+// DotenvLineError is the error of a line in a dotenv file. It does not quote the file, which
+// may contain secrets.
 type DotenvLineError struct {
 	Path string // as it is shown
-	Line int    // from 1; 0 when it is not known
+	Line int    // from 1; 0 if it is unknown
 	What string // what is wrong
 }
 
@@ -35,8 +35,8 @@ func (e *DotenvLineError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
 }
 
-// ReadDotenv reads the file at path, shown in errors as name; one that is not
-// there says nothing.
+// ReadDotenv reads the dotenv file at path. Errors call it name. A file that does not exist
+// has no variables.
 func ReadDotenv(ctx context.Context, path, name string) (map[string]string, error) {
 	large := &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
 	src, err := fifo.ReadAll(ctx, path, maxDotenv, large)
@@ -49,8 +49,8 @@ func ReadDotenv(ctx context.Context, path, name string) (map[string]string, erro
 	return parseDotenv(src, name)
 }
 
-// parseDotenv reads NAME=value lines. The parser may panic on what is no dotenv
-// file: that is an error like any other.
+// parseDotenv reads NAME=value lines. The parser may panic on other text, which becomes an
+// error.
 func parseDotenv(src []byte, name string) (values map[string]string, err error) {
 	defer func() {
 		if recover() != nil {
@@ -65,12 +65,13 @@ func parseDotenv(src []byte, name string) (values map[string]string, err error) 
 	if err != nil {
 		return nil, dotenvProblem(string(src), name, err)
 	}
-	delete(values, "") // the last line, when it is a word alone that no newline ends
+	delete(values, "") // the parser's result for a last line that is a word without a newline
 	return values, nil
 }
 
-// growsAt returns the line of src at which the values, with the variables in them
-// replaced, come to more than maxDotenv, or 0: each may be twice the one before.
+// growsAt returns the line of src at which the values, with the variables in them replaced,
+// become larger than maxDotenv together, or 0. Each value may be twice as large as the one
+// before.
 func growsAt(src string) int {
 	if !strings.Contains(src, "$") {
 		return 0
@@ -97,8 +98,8 @@ func growsAt(src string) int {
 	return 0
 }
 
-// dotenvProblem tells from the parser's error err, which quotes the file, which
-// line of src it means.
+// dotenvProblem converts an error of the parser, which quotes the file, to a
+// DotenvLineError.
 func dotenvProblem(src, name string, err error) error {
 	src = strings.ReplaceAll(src, "\r\n", "\n")
 	e := &DotenvLineError{Path: name, What: "a line must read NAME=value"}
@@ -125,9 +126,8 @@ func dotenvProblem(src, name string, err error) error {
 	return e
 }
 
-// CheckDotenv reports the dotenv files of a workflow that cannot be read. Files
-// whose place is not known without variables are passed over, and so are those
-// that are not there.
+// CheckDotenv reports the dotenv files of a workflow that cannot be read. It ignores files
+// that do not exist, and those whose paths need variables.
 func CheckDotenv(w *schema.Workflow) diag.List {
 	var list diag.List
 	seen := map[string]bool{}

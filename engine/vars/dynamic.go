@@ -14,8 +14,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// CommandError is a dynamic variable whose command failed. It does not unwrap:
-// the command's exit status is not that of a task's command.
+// CommandError is the error of a dynamic variable whose command has failed. It does not
+// unwrap, since the command's exit status is not that of a task's command.
 type CommandError struct {
 	Pos     diag.Pos // of the variable; not valid when unknown
 	Command string
@@ -26,7 +26,7 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf(`Command "%s" failed: %v`, e.Command, e.Err)
 }
 
-// dynamic runs the command of v, which stands at pos.
+// dynamic runs the command of v, the definition at pos.
 func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, error) {
 	if f.r.o.Shell == nil {
 		return "", ErrNotRun
@@ -46,7 +46,7 @@ func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, er
 	return f.r.run(ctx, command{v: v, text: text, dir: dir, env: env, key: append(key, text, dir)})
 }
 
-// dynamicDir is where a dynamic variable runs.
+// dynamicDir returns the directory in which a dynamic variable is run.
 func (f *frame) dynamicDir(ctx context.Context, v *schema.Var, pos int) (string, error) {
 	w := f.w
 	switch {
@@ -60,10 +60,10 @@ func (f *frame) dynamicDir(ctx context.Context, v *schema.Var, pos int) (string,
 	return f.r.o.Workflow.Dir, nil
 }
 
-// dynamicEnv is the environment of a command at pos: the process environment,
-// then every scalar that is known there and not set by the process. key is what
-// the command's result is remembered by: without the special variables that
-// text does not name, since they differ from task to task.
+// dynamicEnv returns the environment of a command at pos: the process environment, and every
+// scalar before pos that the process does not set. key identifies the result of the command:
+// it leaves out special variables that text does not name, since they differ from task to
+// task.
 func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key []string, err error) {
 	w := f.w
 	for p := range pos {
@@ -119,7 +119,7 @@ func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key 
 	return f.r.environment(add), key, nil
 }
 
-// largeValue is how many bytes a value has that is worth to be counted.
+// largeValue is the size of a value, in bytes, from which it is counted.
 const largeValue = 4 << 10
 
 // command is a command of a dynamic variable, ready to run. Commands with the
@@ -132,8 +132,8 @@ type command struct {
 	key  []string
 }
 
-// results are the outputs of dynamic variables. Equal commands in equal
-// surroundings run once; who comes second waits for the first.
+// results holds the outputs of dynamic variables. A command is run once for each key; callers
+// that need the same result wait for the first.
 type results struct {
 	mu sync.Mutex // guards m
 	m  map[string]*result
@@ -152,7 +152,7 @@ func (c *results) clear() {
 	c.mu.Unlock()
 }
 
-// claim returns the result of key; mine tells that the caller has to get it.
+// claim returns the result of key. If mine is true, the caller must run the command.
 func (c *results) claim(key string) (res *result, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,12 +175,12 @@ func (c *results) drop(key string, res *result) {
 	}
 }
 
-// errAbandoned is the result of a command that was cancelled with the one that
-// ran it, which says nothing about the others.
+// errAbandoned is the result of a command that was cancelled because its caller was. Other
+// callers run it again.
 var errAbandoned = errors.New("abandoned")
 
-// run returns the output of a command without one final newline. Failures are
-// told to all who wait, and not remembered.
+// run returns the output of a command without one final newline. An error is returned to all
+// callers that wait, but is not kept.
 func (r *Resolver) run(ctx context.Context, c command) (string, error) {
 	key := strings.Join(c.key, "\x00")
 	for {
@@ -202,7 +202,7 @@ func (r *Resolver) run(ctx context.Context, c command) (string, error) {
 	}
 }
 
-// get runs a command for all who wait for res.
+// get runs a command for all callers that wait for res.
 func (r *Resolver) get(ctx context.Context, c command, key string, res *result) (text string, err error) {
 	res.err = errAbandoned // stands if Output panics
 	defer func() {

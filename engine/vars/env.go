@@ -9,17 +9,17 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// environment is what commands get. It is immutable.
+// environment is the environment of commands. It is immutable.
 type environment struct {
 	all      []string  // complete
 	declared []Binding // what the workflow declares, sorted; values are strings
-	// names are the variables it was computed from: where the same mean other
-	// definitions it is not valid.
+	// names are the variables that it was computed from. It is not valid in a scope where
+	// they have other definitions.
 	names []string
 }
 
-// Environ returns the complete environment of the task's commands. It must not
-// be modified: tasks that declare nothing of their own share it.
+// Environ returns the complete environment of the task's commands. The result must not be
+// modified: tasks that declare no environment share it.
 func (s *Scope) Environ(ctx context.Context) ([]string, error) {
 	if !s.declares() {
 		return s.r.o.Environ, nil
@@ -31,8 +31,8 @@ func (s *Scope) Environ(ctx context.Context) ([]string, error) {
 	return e.all, nil
 }
 
-// DeclaredEnv returns the environment that the workflow declares for the task,
-// as its commands see it, sorted by name; all values are strings. It must not
+// DeclaredEnv returns the part of the environment that the workflow declares, with the values
+// that the task's commands see, sorted by name. All values are strings. The result must not
 // be modified.
 func (s *Scope) DeclaredEnv(ctx context.Context) ([]Binding, error) {
 	if !s.declares() {
@@ -50,8 +50,8 @@ func (f *frame) declares() bool {
 	return len(f.r.o.Workflow.Env)+len(f.r.dotenv) > 0 || t != nil && len(t.Env)+len(t.Dotenv) > 0
 }
 
-// environment computes the environment, or finds the one of another task to
-// which the same was declared.
+// environment computes the environment, or returns that of another task for which the same is
+// declared.
 func (f *frame) environment(ctx context.Context) (*environment, error) {
 	w := f.work()
 	if w.environ != nil {
@@ -78,8 +78,7 @@ func (f *frame) environment(ctx context.Context) (*environment, error) {
 	return e, nil
 }
 
-// defines reports whether anything above the global variables defines one of
-// names.
+// defines reports whether a definition after the global ones defines one of names.
 func (f *frame) defines(names []string) bool {
 	w := f.w
 	if w.top <= w.atInclude+1 {
@@ -93,7 +92,7 @@ func (f *frame) defines(names []string) bool {
 	return false
 }
 
-// declaration is one variable that the workflow puts into the environment.
+// declaration is a variable that the workflow declares in the environment.
 type declaration struct {
 	v      *schema.Var
 	global int // its position in the list, or -1
@@ -101,8 +100,8 @@ type declaration struct {
 	ready  bool
 }
 
-// declarations are the task's in order; one that comes later takes the place of
-// one with the same name.
+// declarations returns the declarations for the task, in order. A later one replaces an
+// earlier one of the same name.
 func (f *frame) declarations(ctx context.Context) ([]declaration, error) {
 	n := len(f.r.o.Workflow.Env) + len(f.r.dotenv)
 	list := make([]declaration, 0, n+4)
@@ -135,8 +134,8 @@ func (f *frame) declarations(ctx context.Context) ([]declaration, error) {
 	return list, nil
 }
 
-// declare computes the environment: first what is no command, then the
-// commands, in order, each seeing all that is known then.
+// declare computes the environment: first the values, then the commands, in order. Each
+// command sees everything that is computed before it.
 func (f *frame) declare(ctx context.Context) (*environment, error) {
 	list, err := f.declarations(ctx)
 	if err != nil {
@@ -189,7 +188,7 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 	return e, nil
 }
 
-// refer notes what the declaration of v refers to.
+// refer records what the declaration of v refers to.
 func (e *environment) refer(r *Resolver, v *schema.Var) {
 	var text string
 	switch x := v.Value.(type) {
@@ -210,9 +209,9 @@ func (e *environment) refer(r *Resolver, v *schema.Var) {
 	}
 }
 
-// declaredCommand runs a command of env: in the task's directory, with the
-// environment known so far. A global one has run already, as a variable, unless
-// the task's variables make another command of it.
+// declaredCommand runs a command of env, in the task's directory and with the environment
+// computed so far. For a global one it returns the value of the variable, unless the task's
+// variables make it another command.
 func (f *frame) declaredCommand(ctx context.Context, d *declaration, list []declaration) (any, error) {
 	if f.r.o.Shell == nil {
 		return nil, ErrNotRun
@@ -244,7 +243,7 @@ func (f *frame) declaredCommand(ctx context.Context, d *declaration, list []decl
 	return f.r.run(ctx, command{v: d.v, text: text, dir: dir, env: f.r.environment(add), key: append(key, text, dir)})
 }
 
-// known are the declarations that have a value an environment can hold.
+// known returns the declarations whose values are computed and can be in an environment.
 func known(list []declaration) []Binding {
 	out := make([]Binding, 0, len(list))
 	for i := range list {
@@ -255,8 +254,8 @@ func known(list []declaration) []Binding {
 	return out
 }
 
-// environment puts declared variables, whose values are strings, into the
-// process environment, which wins unless the experiment says otherwise.
+// environment adds declared variables, whose values are strings, to the process environment,
+// which has priority unless the experiment ENV_PRECEDENCE is on.
 func (r *Resolver) environment(declared []Binding) []string {
 	os := r.osEnv()
 	all := make([]string, len(r.o.Environ), len(r.o.Environ)+len(declared))
@@ -279,7 +278,8 @@ func (r *Resolver) environment(declared []Binding) []string {
 	return all
 }
 
-// exported is how a value stands in an environment; only scalars do.
+// exported returns a value as it is written in an environment. ok is false unless it is a
+// scalar.
 func exported(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:

@@ -12,29 +12,28 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// execution is what executes one template at a time and counts what that produces:
-// the functions of its table are bound to it. It counts passes of loops by the empty
-// texts that [countPasses] puts at the start of their bodies. It is made once and
-// used again, see [begin].
+// execution executes one template at a time and limits what that produces: the functions of
+// its table are bound to it. It counts the iterations of loops by empty texts that
+// [countPasses] puts at the start of their bodies. Executions are used again, see [begin].
 type execution struct {
 	base    *template.Template // has the functions used so far; nothing is ever defined in it
 	known   map[string]bool    // those functions
 	special template.FuncMap   // see specialFunctions
 	ctx     context.Context
-	outputs Outputs // of the function output; nil where there are none
+	outputs Outputs // for the function output; nil if there are none
 
 	out    strings.Builder
 	passes int
 	work   int64
 }
 
-// idleExecutions are those that nobody uses.
+// idleExecutions holds the executions that are not in use.
 var idleExecutions struct {
 	sync.Mutex // guards list
 	list       []*execution
 }
 
-// begin returns an execution for one template, to be given back by end.
+// begin returns an execution for one template. end must be called for it.
 func begin(ctx context.Context, o Outputs) *execution {
 	idle := &idleExecutions
 	idle.Lock()
@@ -51,7 +50,7 @@ func begin(ctx context.Context, o Outputs) *execution {
 	return x
 }
 
-// end gives x back.
+// end returns x to idleExecutions.
 func (x *execution) end() {
 	x.out.Reset()
 	x.ctx, x.outputs, x.passes, x.work = nil, nil, 0, 0
@@ -60,7 +59,7 @@ func (x *execution) end() {
 	idleExecutions.Unlock()
 }
 
-// template returns what executes t.
+// template returns t with the functions of x.
 func (x *execution) template(t *tmpl) (*template.Template, error) {
 	var more template.FuncMap
 	for _, name := range t.calls {
@@ -96,7 +95,7 @@ func (x *execution) template(t *tmpl) (*template.Template, error) {
 	return exe, nil
 }
 
-// Write takes what the template produces.
+// Write implements io.Writer, for what the template produces.
 func (x *execution) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, x.pass()
@@ -113,7 +112,7 @@ func (x *execution) Write(p []byte) (int, error) {
 	return x.out.Write(p)
 }
 
-// pass counts one pass of a loop, or one use of a template that another defines.
+// pass counts one iteration of a loop, or one use of a template that another defines.
 func (x *execution) pass() error {
 	if x.passes++; x.passes > limit.Passes {
 		return errPasses
@@ -124,9 +123,8 @@ func (x *execution) pass() error {
 	return nil
 }
 
-// spend counts n bytes that a function is about to read, or items it is about to
-// visit. It panics where that is too much, which the engine makes an error of that
-// function.
+// spend counts n bytes that a function will read, or items that it will visit. It panics if
+// that is too much, which the engine converts to an error of the function.
 func (x *execution) spend(n int) {
 	if n < 0 || x.work+int64(n) > limit.Work {
 		panic(errWork)
@@ -138,8 +136,8 @@ func (x *execution) spend(n int) {
 	}
 }
 
-// make counts n bytes that a function is about to produce: as spend, and as memory.
-// n may be an upper bound, so what is allowed is more than a text may have.
+// make counts n bytes that a function will produce: like spend, and as memory. n may be an
+// upper bound, so the limit is higher than that of a text.
 func (x *execution) make(n int) {
 	if n < 0 || n > 3*limit.Text {
 		panic(errText)
@@ -158,7 +156,7 @@ func (x *execution) text(s string) string {
 	return s
 }
 
-// items counts the n items of a list that a function is about to make.
+// items counts the n items of a list that a function will make.
 func (x *execution) items(n int) {
 	if n < 0 || n > limit.Passes {
 		panic(errItems)
@@ -173,7 +171,7 @@ var (
 	errWork   = limit.Count("this template takes too long: what its functions go through", limit.Work, "bytes")
 )
 
-// countPasses has an execution count the passes of the loops below l.
+// countPasses makes executions count the iterations of the loops below l.
 func countPasses(l *parse.ListNode) {
 	if l == nil {
 		return
@@ -198,16 +196,16 @@ func countPasses(l *parse.ListNode) {
 	}
 }
 
-// countEntry has an execution count how often l is walked.
+// countEntry makes executions count how often l is executed.
 func countEntry(l *parse.ListNode) {
 	l.Nodes = append([]parse.Node{&parse.TextNode{NodeType: parse.NodeText, Pos: l.Pos}}, l.Nodes...)
 }
 
-// shown is the function that what a template shows goes through where its own
-// functions may have made a value that is larger, written out, than in memory.
+// shown is the function that limits the values that a template writes, if its functions may
+// make a value that is larger as text than in memory.
 const shown = "shown"
 
-// boundShown puts shown behind each action below l that writes something.
+// boundShown adds shown to each action below l that writes something.
 func boundShown(l *parse.ListNode) {
 	if l == nil {
 		return
@@ -232,8 +230,8 @@ func boundShown(l *parse.ListNode) {
 	}
 }
 
-// measure returns about how many bytes v has, written out, or limit.Text + 1 if that
-// is more. A value that is reached several times counts each time.
+// measure returns the approximate size of v as text, in bytes, or limit.Text + 1 if it is
+// larger. A value that occurs several times counts each time.
 func measure(v reflect.Value) int {
 	left := limit.Text
 	if !fits(v, &left) {

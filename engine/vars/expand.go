@@ -6,8 +6,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Expand expands a text of the task. In fast mode what fails is returned as it
-// is written. Errors are [*TemplateError], [*CommandError], or the context's.
+// Expand expands a text of the task. In fast mode a text that fails is returned as it is
+// written. The error is a [*TemplateError], a [*CommandError], or that of the context.
 func (s *Scope) Expand(ctx context.Context, t schema.Text) (string, error) {
 	if !isTemplate(t.S) {
 		return t.S, nil
@@ -22,12 +22,12 @@ func (s *Scope) Expand(ctx context.Context, t schema.Text) (string, error) {
 	return out, nil
 }
 
-// mask stands for the value of a secret variable where it is shown.
+// mask replaces the value of a secret variable when it is shown.
 const mask = "*****"
 
-// Show expands a text for showing: as Expand, with the values of the secret
-// variables that the text itself names masked. A text that cannot be expanded
-// with the masks is shown as it is written.
+// Show expands a text that will be shown: like Expand, but it masks the values of secret
+// variables that the text itself names. A text that cannot be expanded with the masks is
+// returned as it is written.
 func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
 	if !isTemplate(t.S) {
 		return t.S, nil
@@ -65,8 +65,8 @@ func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
 	return out, nil
 }
 
-// Value expands the strings anywhere inside v: of lists the items, of maps the
-// values. What holds no template is returned as it is, not copied.
+// Value expands all strings in v: the items of lists and the values of maps. A value without
+// templates is returned without copying it.
 func (s *Scope) Value(ctx context.Context, v any) (any, error) {
 	out, err := s.value(ctx, v, s.end())
 	if err != nil && s.mode == Fast {
@@ -75,8 +75,8 @@ func (s *Scope) Value(ctx context.Context, v any) (any, error) {
 	return out, err
 }
 
-// Ref evaluates a template expression and keeps the type of its value. It does
-// not see what With bound. In fast mode what fails is nil.
+// Ref evaluates a template expression and returns its value, of any type. It does not see
+// bindings of With. In fast mode the value of an expression that fails is nil.
 func (s *Scope) Ref(ctx context.Context, expr string) (any, error) {
 	from := view{before: s.work().top}
 	s.note(s.r.templates.get("{{"+expr+"}}", true), s.end())
@@ -87,7 +87,7 @@ func (s *Scope) Ref(ctx context.Context, expr string) (any, error) {
 	return v, err
 }
 
-// text expands a text that stands at from.
+// text expands a text, seen from from.
 func (f *frame) text(ctx context.Context, text string, from view) (string, error) {
 	if !isTemplate(text) {
 		return text, nil
@@ -124,7 +124,7 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	return t.execute(ctx, data, f.outputs)
 }
 
-// ref evaluates the expression of a reference that stands at from.
+// ref evaluates the expression of a reference, seen from from.
 func (f *frame) ref(ctx context.Context, expr string, from view) (any, error) {
 	if expr == "" {
 		return nil, nil
@@ -166,9 +166,8 @@ func (f *frame) data(ctx context.Context, t *tmpl, from view) (map[string]any, e
 	return data, nil
 }
 
-// own makes v, the value of name, this scope's alone: a template is about to
-// change it in place. Later texts of the scope see the change, as in the
-// format's own runner; other scopes do not.
+// own copies v, the value of name, for this scope, because a template may change it in place.
+// As in the reference, later texts of the scope see the change; other scopes do not.
 func (f *frame) own(name string, v any, from view) any {
 	switch v.(type) {
 	case map[string]any, []any:
@@ -237,7 +236,7 @@ func (f *frame) value(ctx context.Context, v any, from view) (any, error) {
 		return out, nil
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for k, x := range v { // keys are no templates
+		for k, x := range v { // keys are not templates
 			if out[k], err = f.value(ctx, x, from); err != nil {
 				return nil, err
 			}

@@ -20,7 +20,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// functions returns what templates can call. The map is built when the first
+// functions returns the functions that templates can call. The map is made when the first
 // template is parsed.
 var functions = sync.OnceValue(func() template.FuncMap {
 	fs := template.FuncMap(sprig.TxtFuncMap())
@@ -78,7 +78,7 @@ func exeExt() string {
 
 func shellQuote(s string) (string, error) { return syntax.Quote(s, syntax.LangBash) }
 
-// mergeMaps puts the maps together; later ones win.
+// mergeMaps merges maps. Later ones have priority.
 func mergeMaps(base map[string]any, others ...map[string]any) map[string]any {
 	out := maps.Clone(base)
 	if out == nil {
@@ -90,8 +90,8 @@ func mergeMaps(base map[string]any, others ...map[string]any) map[string]any {
 	return out
 }
 
-// set changes a map in place. One that would hold itself cannot be printed: the
-// stack would overflow, which no program survives.
+// set changes a map in place. It returns an error if the map would contain itself: printing
+// that would overflow the stack, which no program survives.
 func set(m map[string]any, key string, v any) (map[string]any, error) {
 	if holds(reflect.ValueOf(v), reflect.ValueOf(m).Pointer(), map[visit]bool{}) {
 		return nil, fmt.Errorf("set %q: a map cannot hold itself", key)
@@ -100,13 +100,13 @@ func set(m map[string]any, key string, v any) (map[string]any, error) {
 	return m, nil
 }
 
-// visit is a map or a list that was looked at: its address and its length.
+// visit identifies a map or a list that was visited, by its address and its length.
 type visit struct {
 	p uintptr
 	n int
 }
 
-// holds reports whether the map at address p is v or somewhere inside it.
+// holds reports whether the map at address p is v or is contained in it.
 func holds(v reflect.Value, p uintptr, seen map[visit]bool) bool {
 	switch v.Kind() {
 	case reflect.Interface:

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Outputs gives the value of {{output "task" "name"}}: what a need of the task has
-// put out. The name is "" for what it wrote to standard output.
+// Outputs returns the value of {{output "task" "name"}}, an output of one of the task's
+// needs. The name is "" for its standard output.
 type Outputs func(task, name string) (any, error)
 
 // OutputRef is a call of the function output in a template.
 type OutputRef struct {
 	Task, Name string
-	Literal    bool // both are written as they are; else they are not known before
+	Literal    bool // both are literals; otherwise they are unknown before it is expanded
 }
 
-// OutputRefs returns the calls of the function output in a text, as far as it can
-// be parsed.
+// OutputRefs returns the calls of the function output in a text. It returns none for a text
+// that cannot be parsed.
 func OutputRefs(text string) []OutputRef {
 	if !isTemplate(text) || !strings.Contains(text, "output") {
 		return nil
@@ -26,11 +26,11 @@ func OutputRefs(text string) []OutputRef {
 	return t.refs.outputs
 }
 
-// SetOutputs makes the outputs of needs known to the texts of the call's scopes:
-// to all of them, and from now on. It belongs to who executes the step.
+// SetOutputs sets the outputs of needs for all scopes of the call. The executor of the step
+// calls it, before it expands texts that refer to outputs.
 func (s *Scope) SetOutputs(o Outputs) { s.outputs = o }
 
-// errNoOutputs is what the function output says where there are none.
+// errNoOutputs is the error of the function output where there are no outputs.
 var errNoOutputs = errors.New("output can only stand in cmds, env, stdin.text, status and preconditions of a task, and name a task that it needs")
 
 // output is the function output.

@@ -5,15 +5,15 @@ import (
 	"text/template/parse"
 )
 
-// refs collects what a template refers to. A name too many costs time, one
-// missing would be a wrong result.
+// refs collects what a template refers to. A superfluous name costs time; a missing one would
+// make results wrong.
 type refs struct {
 	names []string
 	all   bool // any name: the map of all variables is used as a value
-	// chance tells that two executions may differ though the variables are the
-	// same, or that one changes a variable's value in place (mutates).
+	// chance says that two executions with the same variables may differ; mutates that one
+	// changes a variable's value in place.
 	chance, mutates bool
-	builds          bool     // it makes lists or maps of others, which may hold one many times
+	builds          bool     // it makes lists or maps, which may hold a value many times
 	calls           []string // functions, each once
 	outputs         []OutputRef
 }
@@ -27,7 +27,7 @@ func (r *refs) add(name string) {
 	r.names = append(r.names, name)
 }
 
-// list visits nodes; root tells whether the dot is the map of all variables.
+// list visits nodes. root is whether the dot is the map of all variables.
 func (r *refs) list(l *parse.ListNode, root bool) {
 	if l == nil {
 		return
@@ -72,7 +72,7 @@ func (r *refs) pipe(p *parse.PipeNode, root bool) {
 	}
 }
 
-// entry recognises `index . "X"` and the like: they refer to X only.
+// entry recognises `index . "X"` and the like, which refer only to X.
 func (r *refs) entry(c *parse.CommandNode, root bool) bool {
 	if len(c.Args) < 3 {
 		return false
@@ -137,7 +137,7 @@ func (r *refs) call(name string) {
 	}
 }
 
-// output notes a call of the function output.
+// output records a call of the function output.
 func (r *refs) output(c *parse.CommandNode, piped bool) {
 	f, ok := c.Args[0].(*parse.IdentifierNode)
 	if !ok || f.Ident != "output" {
@@ -158,7 +158,7 @@ func (r *refs) output(c *parse.CommandNode, piped bool) {
 	r.outputs = append(r.outputs, ref)
 }
 
-// function notes functions that are not functions of their arguments.
+// function records functions whose results do not depend on their arguments alone.
 func (r *refs) function(name string) {
 	switch name {
 	case "set", "unset":

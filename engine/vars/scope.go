@@ -8,8 +8,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// view is where a text stands: it sees the definitions before a position and,
-// if bound is set, what loops bind.
+// view is the place of a text: the text sees the definitions before a position and, if bound
+// is set, bindings of loops.
 type view struct {
 	before int
 	bound  *Scope
@@ -30,8 +30,7 @@ func (s *Scope) binding(name string) (any, bool) {
 	return nil, false
 }
 
-// lookup returns the value of name as seen from a view; ok is false when there
-// is none.
+// lookup returns the value of name, seen from a view. ok is false if there is none.
 func (f *frame) lookup(ctx context.Context, name string, from view) (v any, ok bool, err error) {
 	if v, ok := from.bound.binding(name); ok {
 		f.work().dep |= ofTask | ofHigh
@@ -50,14 +49,14 @@ func (f *frame) lookup(ctx context.Context, name string, from view) (v any, ok b
 	return nil, false, nil
 }
 
-// Get returns the value of name; ok tells whether it has one.
+// Get returns the value of name. ok is false if it has none.
 func (s *Scope) Get(ctx context.Context, name string) (v any, ok bool, err error) {
 	s.note(&tmpl{refs: refs{names: []string{name}}}, s.end())
 	return s.lookup(ctx, name, s.end())
 }
 
-// Defined reports whether any level defines name, be it as null, without
-// computing it.
+// Defined reports whether any level defines name, even as null. It does not compute the
+// value.
 func (s *Scope) Defined(name string) bool {
 	if _, ok := s.binding(name); ok || s.find(name, s.work().top) >= 0 || isSpecial(name) {
 		return true
@@ -66,8 +65,8 @@ func (s *Scope) Defined(name string) bool {
 	return ok
 }
 
-// everything returns the names of all definitions before a view, and with all
-// set those of the process and the special variables as well.
+// everything returns the names of all definitions before a view. With all set, it includes
+// the process environment and the special variables.
 func (f *frame) everything(from view, all bool) []string {
 	w := f.work()
 	var names []string
@@ -104,7 +103,7 @@ func (f *frame) everything(from view, all bool) []string {
 	return names
 }
 
-// note remembers that t was expanded for the task.
+// note records that t was expanded for the task.
 func (f *frame) note(t *tmpl, from view) {
 	w := f.work()
 	if from.bound == nil || from.before != w.top || len(t.names) == 0 && !t.all {
@@ -118,10 +117,9 @@ func (f *frame) note(t *tmpl, from view) {
 	w.texts = append(w.texts, t)
 }
 
-// Uses returns the variables that the texts expanded so far referred to, with
-// their values, sorted by name; without those of the process and the special
-// ones when a text referred to all. What With bound is not among them, nor what
-// has no value.
+// Uses returns the variables that the texts expanded so far refer to, with their values and
+// sorted by name. It leaves out special variables, bindings of With and variables without a
+// value; and for a text that refers to all variables, the process environment.
 func (s *Scope) Uses() []Binding {
 	if s.w == nil || len(s.w.texts) == 0 {
 		return nil
@@ -142,7 +140,7 @@ func (s *Scope) Uses() []Binding {
 			if _, bound := s.binding(name); bound {
 				continue
 			}
-			// It has been computed already, or failed to be.
+			// This has been computed before, or has failed.
 			if v, ok, err := s.lookup(context.Background(), name, from); ok && err == nil {
 				out = append(out, Binding{name, v})
 			}
@@ -152,13 +150,12 @@ func (s *Scope) Uses() []Binding {
 	return out
 }
 
-// Mention counts a template among the texts expanded so far, for Uses: it will be, when
-// it is too late to ask.
+// Mention makes Uses include a template that will be expanded later.
 func (s *Scope) Mention(template string) {
 	s.note(s.r.templates.get(template, false), s.end())
 }
 
-// Given returns those of Uses that the command line gives a value.
+// Given returns those of Uses that are set on the command line.
 func (s *Scope) Given() []Binding {
 	if len(s.r.o.CLI) == 0 {
 		return nil
@@ -166,10 +163,9 @@ func (s *Scope) Given() []Binding {
 	return slices.DeleteFunc(s.Uses(), func(b Binding) bool { return s.r.o.CLI.Index(b.Name) < 0 })
 }
 
-// BindCall returns what a call passes on: values and references are computed
-// here, in the caller's scope; the command of a dynamic variable is expanded
-// here and runs in the callee's. References do not see what With bound, as in
-// the format's own runner.
+// BindCall returns the variables of a call with their values. Values and references are
+// computed in the caller's scope s; the command of a dynamic variable is expanded in s and
+// run in the callee's scope. As in the reference, references do not see bindings of With.
 func (s *Scope) BindCall(ctx context.Context, vs schema.Vars) (schema.Vars, error) {
 	if len(vs) == 0 {
 		return nil, nil

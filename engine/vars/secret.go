@@ -7,13 +7,12 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// What is secret: the value of a definition that says so, of a variable or in the
-// environment; one that the command line gives to such a variable of the files; and one of
-// the process environment that takes the place of such a declaration. Values are told to
-// Options.OnSecret as soon as they are known; who shows anything masks them wherever they
-// stand.
+// A value is secret if its definition says so, as a variable or in the environment; if the
+// command line sets such a variable; or if the process environment overrides such a
+// declaration. Options.OnSecret is called as soon as a value is known, so that it is masked
+// wherever it is shown.
 
-// Secret reports whether the definition that name means is a secret one.
+// Secret reports whether the definition that name refers to is secret.
 func (s *Scope) Secret(name string) bool { return s.secret(name, s.end()) }
 
 func (f *frame) secret(name string, from view) bool {
@@ -28,9 +27,9 @@ func (f *frame) secret(name string, from view) bool {
 	return v.Secret
 }
 
-// TellSecrets computes every secret variable that the task sees, whether anything refers to
-// it or not, so that its value is known before anything of the task is shown. What cannot be
-// computed is left out: nothing of the task needs it, or it fails where it is needed.
+// TellSecrets computes every secret variable that the task sees, even if nothing refers to
+// it, so that its value is known before anything of the task is shown. It ignores errors: a
+// variable that the task needs fails again when it is used.
 func (s *Scope) TellSecrets(ctx context.Context) {
 	if !s.r.o.Workflow.Secrets || s.r.o.OnSecret == nil {
 		return
@@ -64,8 +63,8 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 	}
 }
 
-// LiteralSecrets calls f with the secret values that stand in the files as they are, and
-// with those that the command line gives to names which are secret somewhere.
+// LiteralSecrets calls f with the secret values that are written in the files, and with those
+// that the command line sets for names which are secret for some task.
 func LiteralSecrets(w *schema.Workflow, cli schema.Vars, f func(value string)) {
 	r := Resolver{o: Options{OnSecret: func(_, value string) { f(value) }}}
 	eachSecret(w, func(v *schema.Var) {
@@ -88,7 +87,7 @@ func SecretNames(w *schema.Workflow) map[string]bool {
 	return names
 }
 
-// eachSecret calls f with every definition of w that is declared secret.
+// eachSecret calls f with every secret definition of w.
 func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 	if !w.Secrets {
 		return
@@ -100,11 +99,11 @@ func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 	})
 }
 
-// TellPart tells of a part of the value of name, a secret variable, that is used by itself.
+// TellPart reports a part of the value of a secret variable that is used by itself.
 func (s *Scope) TellPart(name string, part any) { s.tellSecret(name, part) }
 
-// tellDeclared tells of the value of a variable of the environment, if it is secret, and of
-// the one that commands find in its place.
+// tellDeclared reports the value of an environment variable, if it is secret, and the value
+// that overrides it.
 func (f *frame) tellDeclared(d *declaration) {
 	if !d.v.Secret {
 		return
@@ -115,7 +114,7 @@ func (f *frame) tellDeclared(d *declaration) {
 	}
 }
 
-// tellSecret tells of the value of a secret variable.
+// tellSecret reports the value of a secret variable.
 func (f *frame) tellSecret(name string, value any) {
 	if f.work().unasked {
 		name = ""
@@ -123,7 +122,7 @@ func (f *frame) tellSecret(name string, value any) {
 	f.r.tellSecret(name, value)
 }
 
-// tellSecret tells of a secret value: of a list or a map, of what is in it.
+// tellSecret reports a secret value, or for a list or a map all values in it.
 func (r *Resolver) tellSecret(name string, value any) {
 	if r.o.OnSecret == nil {
 		return

@@ -11,9 +11,9 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// specialNames are the special variables that commands of dynamic variables see
-// as $NAME. Those of the command line are not among them: they are definitions
-// at the head of the global vars.
+// specialNames are the special variables that commands of dynamic variables see as $NAME.
+// They do not include those about the command line, which are definitions before the global
+// vars.
 var specialNames = [...]string{"TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR", "TASK_EXE", "ROOT_TASKFILE", "ROOT_DIR",
 	"USER_WORKING_DIR", "TASK_VERSION", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR"}
 
@@ -70,10 +70,10 @@ func (f *frame) special(name string) (string, bool) {
 		return t.Name, true
 	case "ALIAS":
 		return f.call.Alias, true
-	case "TASK_DIR": // as written: it is known before any variable is
+	case "TASK_DIR": // as it is written: it is needed before any variable is computed
 		for _, name := range [...]string{".ROOT_DIR", ".TASKFILE_DIR", ".USER_WORKING_DIR"} {
 			if strings.Contains(t.Dir.S, name) {
-				return filepath.ToSlash(t.Dir.S), true // absolute, once it is expanded
+				return filepath.ToSlash(t.Dir.S), true // will be absolute when it is expanded
 			}
 		}
 		if filepath.IsAbs(t.Dir.S) {
@@ -102,9 +102,8 @@ func (f *frame) special(name string) (string, bool) {
 // stdin is the path of a file that was read from standard input.
 const stdin = "__stdin__"
 
-// namedRoot is the root directory as variables show it: nothing, where the root
-// file is remote, or where one from standard input is run in the working
-// directory.
+// namedRoot returns the root directory as variables show it: "" if the root file is remote, or
+// if it was read from standard input and is run in the working directory.
 func (r *Resolver) namedRoot() string {
 	w := r.o.Workflow
 	if w.File != nil && w.File.Remote {
@@ -135,7 +134,7 @@ func quoteAll(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {
 		q, err := syntax.Quote(a, syntax.LangBash)
-		if err != nil { // a NUL: no argument of a process holds one
+		if err != nil { // a zero byte, which no argument of a process contains
 			q = fmt.Sprintf("%q", a)
 		}
 		quoted[i] = q
@@ -143,7 +142,7 @@ func quoteAll(args []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// byName indexes NAME=value entries; the last of a name counts.
+// byName indexes NAME=value entries. The last entry of a name counts.
 func byName(environ []string) map[string]string {
 	m := make(map[string]string, len(environ))
 	for _, kv := range environ {

@@ -13,36 +13,35 @@ import (
 
 // # When a variable is evaluated
 //
-// This is the one rule, for running, dry runs, checks of what is up to date, and
-// listings.
+// These rules hold for running, dry runs, checks whether tasks are up to date, and listings.
 //
 //   - A definition is evaluated when something refers to it: a text that is expanded,
 //     or a dynamic variable after it, which sees it as $NAME.
-//   - When a task starts, before anything of it or of its needs runs, what its texts
-//     refer to is evaluated, also where they are expanded later, as those that it
-//     defers are: see Scope.Start. Of what the tasks refer to that it calls, the
-//     definitions of files are, since all calls share them: see Scope.Ahead. What the
-//     task changes while it runs is not seen by them.
+//   - When a task starts, before anything of it or of its needs runs, the definitions
+//     are evaluated that its texts refer to, even texts that are expanded later, such as
+//     deferred ones: see Scope.Start. So are the definitions of files that the tasks
+//     refer to which it calls, since all calls share them: see Scope.Ahead. They do not
+//     see what the task changes while it runs.
 //   - A static definition that can fail on purpose, since it calls fail or must…, is
-//     evaluated when the task starts, referred to or not. Of a dynamic one the text
-//     is, and it is not run.
-//   - What is due at the same time is evaluated in the order of the definitions, so the
-//     first one in the file is the first to fail.
-//   - Where nothing may run, the Resolver has no Shell: a dynamic variable is ErrNotRun,
-//     and so is what is computed from it. In fast mode it has no value, and what fails
-//     stays as it is written.
+//     evaluated when the task starts, even if nothing refers to it. For a dynamic one the
+//     text is expanded, but not run.
+//   - Definitions that are due at the same time are evaluated in their order, so the first
+//     one in the file fails first.
+//   - If nothing may be run, the Resolver has no Shell: evaluating a dynamic variable, or
+//     what is computed from it, returns ErrNotRun. In fast mode it has no value, and texts
+//     that fail stay as they are written.
 
-// ErrNotRun is the value of a dynamic variable, and of all that is computed from
-// it, for a Resolver without a Shell.
+// ErrNotRun is the error of a dynamic variable, and of all that is computed from it, for a
+// Resolver without a Shell.
 var ErrNotRun = errors.New("dynamic variables are not run here")
 
-// Refs are the names that texts refer to. The zero Refs is of no text.
+// Refs is the set of names that texts refer to. The zero value is empty.
 type Refs struct {
 	names []string
 	all   bool // any name
 }
 
-// AddRefs adds what a text refers to; a text that is no template refers to nothing.
+// AddRefs adds the names that a text refers to. A text that is no template refers to none.
 func (r *Resolver) AddRefs(to *Refs, text string) {
 	if !isTemplate(text) {
 		return
@@ -56,9 +55,8 @@ func (r *Resolver) AddRefs(to *Refs, text string) {
 	}
 }
 
-// CanFail reports whether Start has something to do although nothing is referred
-// to: some definition of the scope can fail on purpose. own tells it of those of the
-// task.
+// CanFail reports whether a definition of the scope can fail on purpose: then Start must be
+// called even if nothing is referred to. own is whether one of the task's definitions can.
 func (s *Scope) CanFail(own bool) bool {
 	if own || s.r.traits.global(s.r).fails || s.r.CanFail(s.call.Vars) {
 		return true
@@ -96,15 +94,16 @@ func (r *Resolver) valueCanFail(v any) (can bool) {
 	return can
 }
 
-// namesFailing is the quick part of the answer: most texts need not be parsed.
+// namesFailing reports whether s may call such a function. It is quick: most texts need not
+// be parsed.
 func namesFailing(s string) bool { return strings.Contains(s, "fail") || strings.Contains(s, "must") }
 
 func (t *tmpl) canFail() bool {
 	return t.err != nil || slices.ContainsFunc(t.calls, func(name string) bool { return name == "fail" || strings.HasPrefix(name, "must") })
 }
 
-// Start evaluates what is due when the task of the scope starts: what refs, its
-// texts, refer to, and what can fail on purpose. The error is that of the first
+// Start evaluates, when the task of the scope starts, the definitions that its texts refer
+// to, which is refs, and those that can fail on purpose. It returns the error of the first
 // definition that fails.
 func (s *Scope) Start(ctx context.Context, refs Refs) error {
 	f, w := s.frame, s.work()
@@ -124,13 +123,13 @@ func (s *Scope) Start(ctx context.Context, refs Refs) error {
 	}, failing...)
 }
 
-// Ahead evaluates, for a task that is going to be called as the scope says, the
-// dynamic variables of files among what refs, its texts, refer to. Left for when it
-// starts are those that the name of the task makes a difference to, and the vars of
-// its include, unless from, the include of the task that has started, is the same.
+// Ahead evaluates, for a task that will be called, the dynamic variables of files that its
+// texts refer to, which is refs. It leaves those for the start of the task that depend on the
+// task, and the vars of its include, unless the task that has started has the same include,
+// which is from.
 func (s *Scope) Ahead(ctx context.Context, refs Refs, from *schema.Include) error {
 	f, w := s.frame, s.work()
-	own := w.atInclude // of the include alone, up to here
+	own := w.atInclude // the end of those of the include alone
 	if w.include != nil && s.call.Task.Include != from {
 		own += w.include.taskDir
 	}
@@ -145,7 +144,7 @@ func (s *Scope) Ahead(ctx context.Context, refs Refs, from *schema.Include) erro
 	})
 }
 
-// failing are the positions of the definitions that can fail on purpose.
+// failing returns the positions of the definitions that can fail on purpose.
 func (w *work) failing(f *frame) (list []int) {
 	for _, i := range w.globals.failing(f.r) {
 		list = append(list, int(i))
@@ -178,15 +177,14 @@ func (b *block) failing(r *Resolver) []int32 {
 	return b.fails
 }
 
-// due are the positions of definitions that are to be evaluated, with all that they
-// are computed from.
+// due is a set of definitions that must be evaluated, with all that they are computed from.
 type due struct {
 	f     *frame
-	at    map[int]bool
-	whole int // all before this position are due
+	at    map[int]bool // positions
+	whole int          // all before this position are due
 }
 
-// refer adds what names mean before a position.
+// refer adds the definitions that names refer to before a position.
 func (d *due) refer(names []string, all bool, before int) {
 	if all {
 		d.whole = max(d.whole, before)
@@ -205,7 +203,7 @@ func (d *due) refer(names []string, all bool, before int) {
 	}
 }
 
-// through adds what the definition at pos is computed from.
+// through adds the definitions that the one at pos is computed from.
 func (d *due) through(pos int) {
 	v, _, _ := d.f.at(pos)
 	if v.Kind == schema.Dynamic && d.at[pos] && pos > d.whole {
@@ -214,8 +212,8 @@ func (d *due) through(pos int) {
 	d.f.eachTemplate(v, func(t *tmpl) { d.refer(t.names, t.all, pos) })
 }
 
-// evaluate calls eval for each that is due, and the others given, in order. It
-// returns the first error, with its place.
+// evaluate calls eval for each definition that is due, and for others, in order. It returns
+// the first error, with its place.
 func (d *due) evaluate(eval func(pos int, v *schema.Var) error, others ...int) error {
 	if len(d.at)+len(others) == 0 {
 		return nil
@@ -234,7 +232,7 @@ func (d *due) evaluate(eval func(pos int, v *schema.Var) error, others ...int) e
 	return nil
 }
 
-// known reports whether there is nothing to compute for the value at pos.
+// known reports whether the value at pos needs no computing.
 func (f *frame) known(pos int) bool {
 	if f.isMatch(pos) {
 		return true
@@ -248,11 +246,11 @@ func (f *frame) known(pos int) bool {
 	return b != nil && b.load(f.mode, i) != nil
 }
 
-// isMatch reports whether pos is that of MATCH, which has no definition.
+// isMatch reports whether pos is the position of MATCH, which has no definition.
 func (f *frame) isMatch(pos int) bool { return pos == f.w.atMatch && f.call.Task != nil }
 
-// ofTask reports whether the template of the definition at pos refers, directly or
-// over others, to what is different from task to task. seen are those looked at.
+// ofTask reports whether the definition at pos refers, directly or through others, to what
+// differs from task to task. seen holds the positions that were visited.
 func (f *frame) ofTask(pos int, seen map[int]bool) (of bool) {
 	if seen[pos] {
 		return false
@@ -274,8 +272,7 @@ func (f *frame) ofTask(pos int, seen map[int]bool) (of bool) {
 	return of
 }
 
-// ofTaskName reports whether name is a special variable that differs from task to
-// task.
+// ofTaskName reports whether name is a special variable that differs from task to task.
 func ofTaskName(name string) bool {
 	switch name {
 	case "TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR":
@@ -303,7 +300,8 @@ func (f *frame) eachTemplate(v *schema.Var, do func(*tmpl)) {
 	}
 }
 
-// traits are what is true of some of a list of definitions.
+// traits says whether a list of definitions has a dynamic one, and one that can fail on
+// purpose.
 type traits struct{ dynamic, fails bool }
 
 func (t *traits) add(r *Resolver, vs schema.Vars) {
@@ -313,8 +311,8 @@ func (t *traits) add(r *Resolver, vs schema.Vars) {
 	}
 }
 
-// fileTraits are the traits of the definitions of files. They are found without
-// the blocks, which most runs never need. It is safe for concurrent use.
+// fileTraits holds the traits of the definitions of files. It finds them without the blocks,
+// which most runs never need. It is safe for concurrent use.
 type fileTraits struct {
 	globals  atomic.Pointer[traits]
 	includes sync.Map // *schema.Include → traits
@@ -341,7 +339,7 @@ func (ft *fileTraits) global(r *Resolver) traits {
 	return t
 }
 
-// include returns the traits of what an include defines.
+// include returns the traits of the definitions of an include.
 func (ft *fileTraits) include(r *Resolver, inc *schema.Include) traits {
 	if t, ok := ft.includes.Load(inc); ok {
 		return t.(traits)

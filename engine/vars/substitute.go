@@ -7,19 +7,17 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// Most templates are text with plain references in it, such as
-// `cc -o {{.OUT}} {{.SRC}}`. They are taken apart here, without the template
-// engine and its table of functions; what holds anything else, or refers to a
-// value whose formatting is not plain, goes to the engine.
+// Most templates are texts with plain references, such as `cc -o {{.OUT}} {{.SRC}}`. They are
+// expanded here, without the template engine and its table of functions. Templates with
+// anything else, or whose values are not plain, need the engine.
 
-// piece is literal text, and the reference that follows it; path is nil at the
-// end.
+// piece is a literal text and the reference after it. The path of the last piece is nil.
 type piece struct {
 	text string
 	path []string // of `.A.b`: A, b
 }
 
-// cut takes a template apart; ok is false when it needs the engine.
+// cut divides a template into pieces. ok is false if it needs the engine.
 func cut(text string) (pieces []piece, names []string, ok bool) {
 	for {
 		i := strings.Index(text, "{{")
@@ -62,9 +60,8 @@ func isLetter(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// join puts the pieces together; ok is false when a value needs the engine, and err
-// says that the text would be too large. value returns what a name stands for, nil for
-// nothing.
+// join expands the pieces. ok is false if a value needs the engine; err says that the text
+// would be too large. value returns the value of a name, or nil if it has none.
 func join(pieces []piece, value func(name string) any) (out string, ok bool, err error) {
 	var b strings.Builder
 	for _, p := range pieces {
@@ -103,7 +100,7 @@ func join(pieces []piece, value func(name string) any) (out string, ok bool, err
 
 // enlarge returns an error if a text of size bytes cannot have n more.
 func enlarge(size, n int) error {
-	const small = 4 << 10 // nothing that a limit is about
+	const small = 4 << 10 // too small to count
 	switch {
 	case n < small:
 		return nil
@@ -116,6 +113,5 @@ func enlarge(size, n int) error {
 // noValue is what the engine writes for null or a name that nothing defines.
 const noValue = "<no value>"
 
-// dropNoValue removes it wherever it stands, also in values, as the format's own
-// runner does.
+// dropNoValue removes noValue, even from values, as the reference does.
 func dropNoValue(s string) string { return strings.ReplaceAll(s, noValue, "") }

@@ -15,7 +15,7 @@ import (
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
-// TemplateError is a template that cannot be parsed or executed.
+// TemplateError is the error of a template that cannot be parsed or executed.
 type TemplateError struct {
 	Pos diag.Pos // of the text or the variable; not valid when unknown
 	Err error    // says what and where inside the template
@@ -23,10 +23,10 @@ type TemplateError struct {
 
 func (e *TemplateError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what the engine or a function said.
+// Unwrap returns the error of the template engine or of a function.
 func (e *TemplateError) Unwrap() error { return e.Err }
 
-// located gives a template error the place it lacks.
+// located adds a position to a template error that has none.
 func located(err error, pos diag.Pos) error {
 	var t *TemplateError
 	if errors.As(err, &t) && !t.Pos.IsValid() {
@@ -38,7 +38,7 @@ func located(err error, pos diag.Pos) error {
 // tmpl is a parsed template.
 type tmpl struct {
 	refs
-	pieces []piece // set when it may not need the engine
+	pieces []piece // set if it may not need the engine
 	text   string
 	name   string // in messages: "" for texts, "resolver" for references
 
@@ -48,8 +48,8 @@ type tmpl struct {
 	err     error
 }
 
-// templates keeps parsed templates by their text: as many as two generations
-// hold. What has been used in the current one survives the next.
+// templates holds parsed templates by their text, in two generations. A template that was
+// used in the current generation survives the next.
 type templates struct {
 	mu       sync.RWMutex // guards both
 	cur, old map[string]*tmpl
@@ -57,7 +57,7 @@ type templates struct {
 
 const generation = 2048
 
-// get returns the template of text; a reference's stands between braces.
+// get returns the template of a text. The expression of a reference is between braces.
 func (ts *templates) get(text string, reference bool) *tmpl {
 	key := text
 	if reference {
@@ -102,8 +102,7 @@ func newTemplate(text string, reference bool) *tmpl {
 	return t
 }
 
-// compile makes the engine's form of t. It is called at once unless t has
-// pieces.
+// compile parses t for the engine. It is called at once unless t has pieces.
 func (t *tmpl) compile() {
 	t.once.Do(func() {
 		var r refs
@@ -113,7 +112,7 @@ func (t *tmpl) compile() {
 	})
 }
 
-// parse parses t and has its executions count what they do.
+// parse parses t, and adds what counts the work of its executions.
 func (t *tmpl) parse() (r refs, err error) {
 	defer recovered(&err)
 	if deep(t.text) {
@@ -145,20 +144,20 @@ func (t *tmpl) parse() (r refs, err error) {
 	return r, nil
 }
 
-// deep reports whether text may nest so deeply that the parser, which recurses
-// without a limit, would exhaust the stack.
+// deep reports whether text may be nested so deeply that the parser, which recurses without a
+// limit, would overflow the stack.
 func deep(text string) bool {
 	return strings.Count(text, "(") > 10_000 || strings.Count(text, "{{") > 100_000
 }
 
-// recovered turns a panic inside the engine or a function into an error.
+// recovered converts a panic in the engine or in a function to an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = &TemplateError{Err: fmt.Errorf("template: %v", p)}
 	}
 }
 
-// execute executes t, which is compiled. It ends early when ctx does.
+// execute executes t, which is compiled. It returns early when ctx is done.
 func (t *tmpl) execute(ctx context.Context, data map[string]any, o Outputs) (out string, err error) {
 	if t.err != nil {
 		return "", clone(t.err)
@@ -176,7 +175,7 @@ func (t *tmpl) execute(ctx context.Context, data map[string]any, o Outputs) (out
 	return dropNoValue(x.out.String()), nil
 }
 
-// resolve evaluates t, a reference's, to its value.
+// resolve evaluates t, the template of a reference, to its value.
 func (t *tmpl) resolve(ctx context.Context, data map[string]any) (v any, err error) {
 	if t.err != nil {
 		return nil, clone(t.err)
@@ -197,8 +196,8 @@ func (t *tmpl) resolve(ctx context.Context, data map[string]any) (v any, err err
 	return v, nil
 }
 
-// failure is the error of a template whose execution failed with err: the cause of
-// ctx if that is why.
+// failure returns the error of a template whose execution has failed with err: the cause of
+// ctx if that is the reason.
 func failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -206,7 +205,7 @@ func failure(ctx context.Context, err error) error {
 	return &TemplateError{Err: err}
 }
 
-// clone copies a kept error: each place that uses the text has its own.
+// clone copies a stored error: each place where the text is used sets its own position.
 func clone(err error) error {
 	var t *TemplateError
 	if errors.As(err, &t) {
@@ -215,8 +214,7 @@ func clone(err error) error {
 	return err
 }
 
-// Expand expands a template on its own, with nothing but data. It ends early when ctx
-// does.
+// Expand expands a template with data alone. It returns early when ctx is done.
 func Expand(ctx context.Context, text string, data map[string]any) (string, error) {
 	if !isTemplate(text) {
 		return text, nil
