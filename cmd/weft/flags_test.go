@@ -98,7 +98,7 @@ func TestAgain(t *testing.T) {
 	if _, err := a.opts.parse([]string{"-d", "a dir", "x", "V=it's", "--", "-n", "b c"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := a.again("ns:x"), `weft -d 'a dir' ns:x 'V=it'\''s' -- -n 'b c'`; got != want {
+	if got, want := a.rerun("ns:x"), `weft -d 'a dir' ns:x 'V=it'\''s' -- -n 'b c'`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

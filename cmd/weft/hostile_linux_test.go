@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/weftrun/weft/engine/event"
 )
 
 // atoms are what hostile names are made of: what a terminal obeys, what shows text in
@@ -111,7 +113,8 @@ func inASCII(v any) string {
 	return b.String()
 }
 
-// hostileOutputs are command lines that show names: NAME, or TEXT where several lines are allowed.
+// hostileOutputs are command lines that show names: NAME, or FILE that of a file, or TEXT
+// where several lines are allowed.
 const hostileOutputs = `
 -l
 -a
@@ -166,6 +169,7 @@ timeout
 left
 dotenv
 -v twice
+--record --events FILErun -v fail
 NAMEx
 fail A=NAME -- NAME
 -t NAME
@@ -184,6 +188,12 @@ __complete
 --events NAME/x NAME
 -i NAME/x
 -i NAMEnew
+--replay NAME
+--replay FILErun
+--replay FILErun -v -o group
+--replay FILErun -v -o prefixed
+--replay FILEcut -v
+--replay FILEbad
 `
 
 // TestHostileNames: whatever texts from outside hold, nothing that weft itself shows gives
@@ -221,6 +231,11 @@ func tryHostileNames(t *testing.T, h hostileNames) {
 	put(h.file+"exec", "\x00\x01", 0o755)
 	put(h.file+"\x9b", "", 0o644)
 	put("env\x1b", "A=1\n\x1b[2J B\u202e C\n", 0o644)
+	run := inASCII(m{"event": "run_started", "time": "2026-01-01T00:00:00Z", "version": event.Version}) + "\n" +
+		inASCII(m{"event": "step_started", "time": "2026-01-01T00:00:00Z", "step": 1, "task": h.name}) + "\n" +
+		inASCII(m{"event": "command_started", "time": "2026-01-01T00:00:00Z", "step": 1, "command": 0, "text": h.text}) + "\n"
+	put(h.file+"cut", run, 0o644)
+	put(h.file+"bad", run+inASCII(m{"event": "output", "time": "2026-01-01T00:00:00Z", "step": 1, "command": 0, "stream": h.name, "data": ""})+"\n", 0o644)
 	put("broken.yml", "version: '3'\ntasks:\n  a: {cmds: [x], # \u202e\u009b\n  b: c\n", 0o644)
 	put("unknown.yml", inASCII(m{"version": "3", h.text: 1, "tasks": m{"a": m{h.text: 2, "deps": []any{h.name}}}})+" # \u202e\u2028\n", 0o644)
 	put("include.yml", inASCII(m{"version": "3", "includes": m{h.text: "./" + h.text + "/none.yml"}}), 0o644)
@@ -230,7 +245,7 @@ func tryHostileNames(t *testing.T, h hostileNames) {
 		for line := range strings.Lines(hostileOutputs) {
 			args := strings.Fields(line)
 			for i, arg := range args {
-				args[i] = strings.NewReplacer("NAME", h.name, "TEXT", h.text).Replace(arg)
+				args[i] = strings.NewReplacer("NAME", h.name, "FILE", h.file, "TEXT", h.text).Replace(arg)
 			}
 			tryHostileOutput(t, exec.Command(program, args...), dir)
 		}

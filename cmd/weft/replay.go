@@ -10,6 +10,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // replay shows the run that was recorded in a file as it was, in the output style of
@@ -82,7 +83,7 @@ func (a *app) showRecorded(f *recorded.File, to report.Reporter) (problems []eve
 		ev, err := f.Next()
 		if err == io.EOF {
 			if !finished && !watched {
-				a.say(a.err, report.Yellow, fmt.Sprintf("%s ends before the run did", a.opts.replay))
+				a.say(a.err, report.Yellow, diag.Printable(a.opts.replay)+" ends before the run did")
 			}
 			return problems, nil
 		}

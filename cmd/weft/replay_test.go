@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // styles are the output styles that a run can be shown in.
@@ -24,7 +25,7 @@ var styles = [...]string{"interleaved", "group", "prefixed"}
 
 // TestReplay runs the Taskfiles of the scripts and of the examples with --events, and holds
 // what --replay shows against what the run showed, byte for byte; and the events of the
-// replay against those of the run.
+// replay against those of the run, which keep their schema.
 func TestReplay(t *testing.T) {
 	weft := buildWeft(t)
 	var compared atomic.Int32
@@ -140,12 +141,35 @@ func compareReplay(t *testing.T, weft, dir, style string, args []string) bool {
 		t.Errorf("%s -o %s %q:\nstdout %q\nreplay %q\nstderr %q\nreplay %q", filepath.Base(dir), style, args, out, gotOut, errs, gotErrs)
 	}
 	first, _ := os.ReadFile(events)
+	keepsSchema(t, first)
 	second, _ := os.ReadFile(again)
 	if !bytes.Equal(first, second) {
 		t.Errorf("%s -o %s %q: other events:\n%s\n%s", filepath.Base(dir), style, args, first, second)
 	}
 	return true
 }
+
+// keepsSchema reports lines of an event file that its schema does not take.
+func keepsSchema(t *testing.T, file []byte) {
+	t.Helper()
+	schema, err := eventSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(file) {
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(line))
+		if err == nil {
+			err = schema.Validate(v)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+var eventSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.NewCompiler().Compile("../../schema/events.schema.json")
+})
 
 // goCache is where the go command keeps what it has built, which an example has it do.
 var goCache = sync.OnceValue(func() string {

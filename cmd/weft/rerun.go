@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// again is the command line that runs one task again, as this one was run.
-func (a *app) again(task string) string {
+// rerun is the command line that runs one task again, as this one was run.
+func (a *app) rerun(task string) string {
 	o := &a.opts
 	words := []string{a.name}
 	for _, f := range [...]struct{ flag, value string }{{"-d", o.dir}, {"-t", o.taskfile}} {

@@ -146,7 +146,7 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: a.opts.replay == "" && term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
 	all := []report.Reporter{report.New(style.Style, o)}
 	if !a.dropIn() && !a.opts.watch {
-		all = append(all, report.NewSummary(o, a.again))
+		all = append(all, report.NewSummary(o, a.rerun))
 	}
 	if a.opts.events != "" {
 		w, err := openEvents(a.opts.events)

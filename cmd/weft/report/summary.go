@@ -23,8 +23,8 @@ const (
 // cancelled or dragged along is counted.
 type Summary struct {
 	o Options
-	// again returns the command line that runs a task again, or "".
-	again func(task string) string
+	// rerun returns the command line that runs a task again, or "".
+	rerun func(task string) string
 
 	tails  map[command]*tail.Buffer // of what running commands wrote
 	failed []*failure
@@ -45,9 +45,9 @@ type failure struct {
 	by broke
 }
 
-// NewSummary returns a Summary; again may be nil.
-func NewSummary(o Options, again func(task string) string) *Summary {
-	return &Summary{o: o, again: again, tails: map[command]*tail.Buffer{}, broken: map[event.StepID]*broke{}}
+// NewSummary returns a Summary; rerun may be nil.
+func NewSummary(o Options, rerun func(task string) string) *Summary {
+	return &Summary{o: o, rerun: rerun, tails: map[command]*tail.Buffer{}, broken: map[event.StepID]*broke{}}
 }
 
 // Handle implements Reporter.
@@ -136,8 +136,8 @@ func (s *Summary) failure(b *strings.Builder, f *failure) {
 	if f.Duration >= shortEnough {
 		fmt.Fprintf(b, " after %s", f.Duration.Round(shortEnough))
 	}
-	if s.again != nil {
-		if line := s.again(f.Name); line != "" {
+	if s.rerun != nil {
+		if line := s.rerun(f.Name); line != "" {
 			fmt.Fprintf(b, "; run it again with: %s", diag.Printable(s.o.Stderr.masked(line)))
 		}
 	}
