@@ -183,60 +183,6 @@ func TestDefers(t *testing.T) {
 	}
 }
 
-// TestFreshness: success is recorded, failure is not, and a dry run changes
-// nothing.
-func TestFreshness(t *testing.T) {
-	r := newRig(t, "tasks:\n  a:\n    sources: [s]\n    cmds: ['test -e ok']\n")
-	r.write("s", "")
-	for i, step := range []struct {
-		do   func()
-		want string
-	}{
-		{nil, "$test -e ok =1 !ended failed"},
-		{nil, "$test -e ok =1 !ended failed"},
-		{func() { r.write("ok", "") }, "$test -e ok succeeded"},
-		{nil, "fresh"},
-		{func() { r.o.Force = func(*plan.Step) bool { return true } }, "$test -e ok succeeded"},
-		{func() {
-			r.o.Force = func(*plan.Step) bool { return false }
-			r.write("s", "changed")
-			r.o.Dry, r.c.Dry = true, true
-		}, "$test -e ok succeeded"},
-		{func() { r.o.Dry, r.c.Dry = false, false }, "$test -e ok succeeded"},
-		{nil, "fresh"},
-	} {
-		if step.do != nil {
-			step.do()
-		}
-		r.run(t.Context(), "a")
-		if got := r.story(); got != step.want {
-			t.Errorf("run %d: got %s, want %s", i+1, got, step.want)
-		}
-	}
-}
-
-func TestPrompts(t *testing.T) {
-	r := newRig(t, "tasks:\n  a: {prompt: [sure, really], cmds: [':']}\n")
-	refused := errors.New("refused")
-	var asked []string
-	r.o.Confirm = func(_ context.Context, task, text string) error {
-		if asked = append(asked, task+" "+text); len(asked) == 2 {
-			return refused
-		}
-		return nil
-	}
-	if err := r.run(t.Context(), "a"); !errors.Is(err, refused) || strings.Join(asked, ",") != "a sure,a really" {
-		t.Errorf("%v, asked %q", err, asked)
-	}
-	if got := r.story(); got != "failed" {
-		t.Errorf("got %s", got)
-	}
-	r.o.AssumeYes = true
-	if err := r.run(t.Context(), "a"); err != nil || len(asked) != 2 {
-		t.Errorf("%v, asked %q", err, asked)
-	}
-}
-
 // TestRelay: every byte arrives, in order, whatever the size and however slow
 // the sink is.
 func TestRelay(t *testing.T) {
