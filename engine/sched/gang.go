@@ -9,8 +9,8 @@ import (
 )
 
 // Gang are steps that are started together, because some read what others write
-// while they run; or one would wait for another that waits for its slot. It is not
-// changed once one of them executes.
+// while they run: started one by one, one could wait for another that waits for its
+// slot. It is not changed once one of them executes.
 //
 // A gang is ready when all that its members need is there. It takes the slots of all
 // its members at once; one that is larger than the limit runs alone. Its members
@@ -101,9 +101,11 @@ func (b *batch) gather() {
 	if b.drop != nil {
 		b.weighNothing()
 	}
-	for _, n := range b.nodes {
-		if g := n.env.Gang; g != nil && n.batch == b {
-			g.weight[waiting] += n.weight
+	for _, members := range b.plan.Gangs {
+		for _, i := range members {
+			if n := b.nodes[i]; n.batch == b {
+				n.env.Gang.weight[waiting] += n.weight
+			}
 		}
 	}
 }

@@ -25,8 +25,8 @@ func newLoop(r *Run) *loop {
 	return &loop{r: r, work: make(chan job), slots: newSlots(&r.o)}
 }
 
-// serve is the loop.
-func (l *loop) serve() {
+// run is the loop.
+func (l *loop) run() {
 	defer close(l.r.end)
 	defer close(l.work)
 	for {

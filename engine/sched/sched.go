@@ -85,7 +85,7 @@ func Start(o Options) *Run {
 		o.Emit = func(event.Event) {}
 	}
 	r := &Run{o: o, mail: make(chan message, 64), quit: make(chan struct{}), end: make(chan struct{})}
-	go newLoop(r).serve()
+	go newLoop(r).run()
 	return r
 }
 

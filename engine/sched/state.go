@@ -9,10 +9,11 @@ import (
 //
 //	waiting ──▶ ready ──▶ running ──▶ serving
 //	   │          │       ▲  │  │        │
-//	   │          │       │  ▼  │        │
-//	   │          │   suspended ├──▶ ended
-//	   │          │             │      │ │
-//	   └──────────┴─────────▶ settled ◀┴─┘
+//	   │          │       │  ▼  ├────────┤
+//	   │          │   suspended │        ▼
+//	   │          │             │      ended
+//	   │          │             │        │
+//	   └──────────┴──────────▶ settled ◀─┘
 type state uint8
 
 const (
