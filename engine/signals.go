@@ -6,17 +6,18 @@ import (
 	"syscall"
 )
 
-// Signal tells the engine that weft got sig. Those that are no reason to stop are
-// handed to the steps that asked for them, or suspend the run: then it returns
-// when weft was continued. The first other one stops the run and is passed on to
-// every running step; a second interrupt kills.
+// Signal tells the engine that weft got sig: it is handed on, or stops the run.
 func (e *Engine) Signal(sig os.Signal) {
-	if !e.goesOn(sig) {
-		e.stopping.signal(e, sig)
+	if !e.HandOn(sig) {
+		e.Stop(sig)
 	}
-	if e.Signalled() != nil {
-		e.watchdog.Guard(e.Waits)
-	}
+}
+
+// Stop stops the run because weft got sig, which every running step gets, too; a second
+// interrupt kills. What comes before Run stops it when it begins.
+func (e *Engine) Stop(sig os.Signal) {
+	e.stopping.signal(e, sig)
+	e.watchdog.Guard(e.Waits)
 }
 
 // SignalCommands sends sig to every command that runs. It may be called while Run runs.

@@ -4,5 +4,5 @@ package engine
 
 import "os"
 
-// goesOn reports whether a signal is no reason to stop: here each is.
-func (e *Engine) goesOn(os.Signal) bool { return false }
+// HandOn reports whether a signal is no reason to stop: here each is.
+func (e *Engine) HandOn(os.Signal) bool { return false }

@@ -11,9 +11,10 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 )
 
-// goesOn deals with a signal that is no reason to stop, and reports whether it
-// was one.
-func (e *Engine) goesOn(sig os.Signal) bool {
+// HandOn deals with a signal that is no reason to stop, and reports whether it was one: it is
+// handed on to the steps that asked for it, or suspends the run; then HandOn returns when weft
+// was continued. SIGQUIT has the engine tell what runs, and is a reason to stop.
+func (e *Engine) HandOn(sig os.Signal) bool {
 	switch sig {
 	case syscall.SIGUSR1, syscall.SIGUSR2:
 		e.processes.Forward(sig.(syscall.Signal))

@@ -259,7 +259,17 @@ func (f *fakeRun) note(what string) {
 	f.r.note("%s %s", f.task, what)
 }
 
-func (f *fakeRun) Signal(sig os.Signal) {
+// HandOn notes the signals that are not for weft, and SIGHUP in a task called server.
+func (f *fakeRun) HandOn(sig os.Signal) bool {
+	if stops(sig) && (sig != syscall.SIGHUP || f.task != "server") {
+		return false
+	}
+	f.Stop(sig)
+	return true
+}
+
+// Stop notes a signal.
+func (f *fakeRun) Stop(sig os.Signal) {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
 	f.signals = append(f.signals, sig)

@@ -10,30 +10,42 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Signal hands a signal to all that runs. One that stops weft ends the watching, too; one
-// that comes before Run does so as well. Ctrl-Z suspends weft: then it returns when weft was
-// continued.
+// Signal hands a signal on to all that runs. One that is a reason to stop, which nobody has
+// asked for, ends the watching; one that comes before Run does so as well. Ctrl-Z suspends
+// weft: then it returns when weft was continued.
 func (w *Watcher) Signal(sig os.Signal) {
-	ends := stops(sig)
+	if w.handOn(sig) || !stops(sig) {
+		return
+	}
 	w.mu.Lock()
-	first := ends && w.stopped == nil
+	first := w.stopped == nil
 	if first {
 		w.stopped = sig
 	}
 	cancel, running := w.cancel, w.running()
 	w.mu.Unlock()
-	if len(running) == 0 {
-		w.suspend(sig)
-	}
 	for _, r := range running {
-		r.Signal(sig)
+		r.Stop(sig)
 	}
 	if first && cancel != nil {
 		cancel(command.Interrupt(sig))
 	}
-	if ends {
-		w.watchdog.Guard(w.waits)
+	w.watchdog.Guard(w.waits)
+}
+
+// handOn has all runs deal with a signal that is no reason to stop, and reports whether it was
+// one for any of them.
+func (w *Watcher) handOn(sig os.Signal) (handedOn bool) {
+	w.mu.Lock()
+	running := w.running()
+	w.mu.Unlock()
+	if len(running) == 0 {
+		w.suspend(sig)
 	}
+	for _, r := range running {
+		handedOn = r.HandOn(sig) || handedOn
+	}
+	return handedOn
 }
 
 // stops reports whether a signal ends the watching.

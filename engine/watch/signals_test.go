@@ -132,6 +132,26 @@ func TestOtherSignals(t *testing.T) {
 	})
 }
 
+// TestHangup: a SIGHUP that a command has asked for is handed on to it, and ends nothing, as
+// without watching.
+func TestHangup(t *testing.T) {
+	watching(t, one+"  server: {sources: [b]}\n", Options{}, "x server", func(r *rig) {
+		r.told("watching x server", "server begins", "x begins")
+		x, server := r.run("x"), r.run("server")
+		r.Signal(syscall.SIGHUP)
+		if len(x.got()) != 0 || len(server.got()) != 1 {
+			t.Errorf("x got %v, the server got %v", x.got(), server.got())
+		}
+		r.saved("2", "/b")
+		r.told("b changed: server", "server is to stop: stopped by signal: terminated")
+		r.ends("server", nil)
+		r.told("server was stopped", "server begins")
+		r.ends("server", nil)
+		r.Signal(syscall.SIGHUP) // there is no server any more
+		r.told("server is done", "x is to stop: stopped by signal: hangup")
+	})
+}
+
 // TestStuck: what waits for nothing and does not end is noticed.
 func TestStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -86,7 +86,8 @@ type Watcher struct {
 type run interface {
 	Sources(context.Context, plan.Call) ([]engine.Sources, error)
 	Run(context.Context, []plan.Call) error
-	Signal(os.Signal)
+	HandOn(os.Signal) bool
+	Stop(os.Signal)
 	SignalCommands(syscall.Signal)
 	Waits(elapsed time.Duration) (waits bool, moves int)
 	Close()
