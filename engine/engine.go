@@ -33,7 +33,7 @@ import (
 // that only ask may be called any number of times.
 type Engine struct {
 	o            Options
-	run          string // identity
+	id           string // of its run
 	shell        *shell.Shell
 	clock        clock.Clock // of time limits
 	large        pipe.Large
@@ -66,8 +66,8 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
 	o.Sink = masking(o.Sink, o.Secrets)
-	e := &Engine{o: o, secrets: o.Secrets, run: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog()}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.run, OnLost: e.lost})
+	e := &Engine{o: o, secrets: o.Secrets, id: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog()}
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.id, OnLost: e.lost})
 	if os.Getpid() == 1 {
 		e.processes.ReapOrphans()
 		e.warnOfGrace()
@@ -104,7 +104,7 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	q := newQueue(e.observe(e.o.Sink))
 	e.queue = q
 	started := time.Now()
-	q.Emit(&event.RunStarted{Time: started, Run: e.run, Tasks: names(calls), Argv: e.o.Argv})
+	q.Emit(&event.RunStarted{Time: started, Run: e.id, Tasks: names(calls), Argv: e.o.Argv})
 	e.stopping.beginRun(e, cancel, q.Emit)
 	xo := e.expanderOptions()
 	xo.TellSecrets = true
@@ -114,8 +114,8 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	o.Expander = x
 	err := e.execute(ctx, x, executor.New(o), calls)
 	e.stopping.Moved()
-	for _, left := range e.processes.Close(err == nil && ctx.Err() == nil) {
-		q.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: e.secrets.MaskCut(left.Name), Kept: left.Kept})
+	for _, p := range e.processes.Close(err == nil && ctx.Err() == nil) {
+		q.Emit(&event.Leftover{Time: time.Now(), Pid: p.Pid, Name: e.secrets.MaskCut(p.Name), Kept: p.Kept})
 	}
 	here.Close()
 	e.stopping.end()

@@ -11,12 +11,12 @@ import (
 )
 
 // host answers what planning asks of the world: it implements plan.Host and
-// vars.Shell over the engine's shell and cache.
+// vars.Shell over the engine's shell and files.
 type host struct{ e *Engine }
 
 // group returns the process group of one script that is run for ctx, and how to end it.
 func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
-	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.run}})
+	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.id}})
 	h.e.stopping.Add(ctx, g)
 	return g, func() { h.e.stopping.Remove(g); g.Close() }
 }

@@ -121,7 +121,7 @@ func (e *Engine) commandOptions() command.Options {
 // executorOptions are those of an executor whose steps are done by here.
 func (e *Engine) executorOptions(here *command.Local) executor.Options {
 	o := &e.o
-	return executor.Options{Root: o.Workflow.Dir, Body: here, Test: here.Test, State: e.state, Tree: e.tree, Checker: e.checker, Clock: &e.clock, Secrets: e.secrets, Large: &e.large, Run: e.run,
+	return executor.Options{Root: o.Workflow.Dir, Body: here, Test: here.Test, State: e.state, Tree: e.tree, Checker: e.checker, Clock: &e.clock, Secrets: e.secrets, Large: &e.large, Run: e.id,
 		Dry: o.Dry, AssumeYes: o.AssumeYes, Confirm: e.confirm, Flush: e.queue.Flush,
 		Force: func(s *plan.Step) bool {
 			return o.ForceAll || o.Force && (!o.GentleForce || s.From == nil)

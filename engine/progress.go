@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/weftrun/weft/engine/event"
@@ -48,11 +50,9 @@ type running struct {
 func (p *progress) steps() []running {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var out []running
-	for id := event.StepID(1); len(out) < len(p.running); id++ {
-		if name, ok := p.running[id]; ok {
-			out = append(out, running{id, name})
-		}
+	out := make([]running, 0, len(p.running))
+	for _, id := range slices.Sorted(maps.Keys(p.running)) {
+		out = append(out, running{id, p.running[id]})
 	}
 	return out
 }

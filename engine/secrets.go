@@ -48,13 +48,13 @@ func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	over := make(chan struct{})
+	copied := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(copied)
 		defer s.Close()
 		w := e.secrets.Writer(e.o.Stderr)
 		io.Copy(w, s)
 		w.Flush()
 	}()
-	return s.W, func() { s.Finish(); <-over }, nil
+	return s.W, func() { s.Finish(); <-copied }, nil
 }

@@ -36,11 +36,15 @@ type receiver interface {
 	Stuck() <-chan struct{} // closed when it was told to stop and does not get on
 }
 
+func newSignals() *signals {
+	return &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{}), listening: make(chan struct{})}
+}
+
 // withSignals runs f with signals routed, and afterwards dies of the one that
 // stopped it, so that the parent sees what happened. A signal that was ignored
 // when the program started stays ignored.
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
-	s := &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{}), listening: make(chan struct{})}
+	s := newSignals()
 	go s.listen()
 	go s.serve(a)
 	over := make(chan int, 1)

@@ -186,6 +186,15 @@ func testOnChange(t *testing.T) {
 		w.write("a", "2")
 		w.has("log", "start 1\nhup\n")
 	})
+	t.Run("a signal of the user's", func(t *testing.T) {
+		t.Parallel()
+		w := newWatched(t, server("signals: HUP, "), "-w", "serve")
+		w.has("log", "start 1\n")
+		w.cmd.Process.Signal(syscall.SIGHUP)
+		w.has("log", "start 1\nhup\n")
+		w.write("a", "2")
+		w.has("log", "start 1\nhup\nstart 2\n")
+	})
 }
 
 // TestWatchLoop: a task that changes what it is made from is not run for ever.
@@ -194,7 +203,7 @@ func TestWatchLoop(t *testing.T) { calmAndStorm(t, testWatchLoop) }
 func testWatchLoop(t *testing.T) {
 	w := newWatched(t, map[string]string{"src": "x\n", "Taskfile.yml": "tasks:\n  grow: {sources: [src], cmds: ['echo x >>src']}\n"}, "-w", "grow")
 	for {
-		if ev := w.next("diagnostic"); strings.Contains(ev.Text, "task grow: src, which it is made from, changes each time it runs") {
+		if ev := w.next("diagnostic"); strings.Contains(ev.What, "task grow: src, which it is made from, changes each time it runs") {
 			break
 		}
 	}
@@ -230,7 +239,7 @@ func TestWatchLoops(t *testing.T) {
 		return len(b)
 	}
 	for i, w := range all {
-		for !strings.Contains(w.next("diagnostic").Text, "which it is made from, changes each time it runs") {
+		for !strings.Contains(w.next("diagnostic").What, "which it is made from, changes each time it runs") {
 		}
 		n := runs(w)
 		if n > 20 {

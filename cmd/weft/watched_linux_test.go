@@ -26,7 +26,7 @@ type watched struct {
 
 // watchEvent is what the tests look at of an event.
 type watchEvent struct {
-	Event, Task, Error, Text string
+	Event, Task, Error, What string
 	Paths, Tasks             []string
 	Restarted                bool
 }

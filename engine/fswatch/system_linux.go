@@ -17,8 +17,8 @@ import (
 const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO |
 	unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-// over are the events after which the kernel's watch is not that of the path any more.
-const over = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
+// gone are the events after which the kernel's watch is not that of the path any more.
+const gone = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
 
 // notifier is inotify itself. The library that is used elsewhere (fsnotify) cannot ask for
 // closes, and knows one path of a directory; the kernel has one watch for a directory, by
@@ -151,7 +151,7 @@ func (n *notifier) told(wd int32, mask uint32, name string) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	dirs := n.paths[wd]
-	if mask&over != 0 {
+	if mask&gone != 0 {
 		for _, dir := range dirs {
 			delete(n.wds, dir)
 		}
