@@ -11,33 +11,33 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A shell goes on behind `X &` when X is a process. The interpreter goes on when it
-// has a goroutine that will start X, and so may come to its end before: X would never
-// be started. So a program X becomes `{ X || _weft_failed N; } &` and `_weft_begun N`,
-// which waits until X was started, or failed before that; N tells where X stands.
+// After `X &` a shell continues when X is a process. The interpreter continues when there is
+// a goroutine that will start X; it may even reach the end of the script, and X would never
+// be started. So for a program X the script becomes `{ X || _weft_failed N; } &` and then
+// `_weft_begun N`, which waits until X was started or could not be. N is the position of X.
 const (
-	begun       = "_weft_begun"
-	beginFailed = "_weft_failed"
+	startedCommand = "_weft_begun"
+	failedCommand  = "_weft_failed"
 )
 
-// mayBegin bounds the wait for a program whose start goes unnoticed.
-const mayBegin = 5 * time.Second
+// startLimit is the longest wait for the start of a program.
+const startLimit = 5 * time.Second
 
-// awaitBegins changes each `X &` of f, and returns where these programs stand.
-func awaitBegins(f *syntax.File) []uint {
-	own := map[string]bool{} // names that are no programs
+// awaitStarts changes each `X &` of f, and returns the positions of these programs.
+func awaitStarts(f *syntax.File) []uint {
+	own := map[string]bool{} // names that are not programs
 	traces := false
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.FuncDecl:
-			if n.Name != nil { // else one of zsh, which the interpreter refuses
+			if n.Name != nil { // a function of zsh may have no name; the interpreter refuses it
 				own[n.Name.Value] = true
 			}
 		case *syntax.CallExpr:
 			if len(n.Args) > 1 {
 				switch n.Args[0].Lit() {
 				case "set":
-					// What is traced must be what is written.
+					// A trace must show what is written.
 					traces = traces || slices.ContainsFunc(n.Args[1:], func(w *syntax.Word) bool { return strings.Contains(w.Lit(), "x") })
 				case "alias":
 					traces = true
@@ -65,9 +65,9 @@ func awaitBegins(f *syntax.File) []uint {
 			number := strconv.FormatUint(uint64(where), 10)
 			inner := *s
 			inner.Background = false
-			or := &syntax.BinaryCmd{Op: syntax.OrStmt, X: &inner, Y: parseList(beginFailed + " " + number)[0]}
+			or := &syntax.BinaryCmd{Op: syntax.OrStmt, X: &inner, Y: parseList(failedCommand + " " + number)[0]}
 			*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{{Position: s.Position, Cmd: or}}}}
-			out = append(out, parseList(begun+" "+number)...)
+			out = append(out, parseList(startedCommand+" "+number)...)
 			at = append(at, where)
 		}
 		return out
@@ -75,28 +75,28 @@ func awaitBegins(f *syntax.File) []uint {
 	return at
 }
 
-// begins counts the programs of `X &` that were started, by where X stands.
-type begins struct {
+// starts counts the programs of `X &` that were started, by the position of X.
+type starts struct {
 	mu      sync.Mutex // guards the fields below
-	at      map[uint]*beginning
-	changed chan struct{} // closed at the next one; nil: nobody waits
+	at      map[uint]*startCount
+	changed chan struct{} // closed at the next change; nil if nobody waits
 }
 
-type beginning struct {
+type startCount struct {
 	awaited int // by `_weft_begun`
-	done    int // started, or failed before
-	failing int // started, and about to come to `_weft_failed`
+	done    int // started, or could not be
+	failing int // started and failed, and about to reach `_weft_failed`
 }
 
-// count changes what is known of a place.
-func (b *begins) count(where uint, change func(*beginning)) {
+// count changes the count of a position.
+func (b *starts) count(where uint, change func(*startCount)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.at == nil {
-		b.at = map[uint]*beginning{}
+		b.at = map[uint]*startCount{}
 	}
 	if b.at[where] == nil {
-		b.at[where] = &beginning{}
+		b.at[where] = &startCount{}
 	}
 	change(b.at[where])
 	if b.changed != nil {
@@ -105,36 +105,36 @@ func (b *begins) count(where uint, change func(*beginning)) {
 	}
 }
 
-// await waits for one more program of a place.
-func (r *run) await(where uint) {
+// await waits for one more program of a position.
+func (r *execution) await(where uint) {
 	want := 0
-	r.begins.count(where, func(b *beginning) { b.awaited++; want = b.awaited })
-	limit := time.NewTimer(mayBegin)
+	r.starts.count(where, func(b *startCount) { b.awaited++; want = b.awaited })
+	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
 	for {
-		r.begins.mu.Lock()
-		if r.begins.at[where].done >= want {
-			r.begins.mu.Unlock()
+		r.starts.mu.Lock()
+		if r.starts.at[where].done >= want {
+			r.starts.mu.Unlock()
 			return
 		}
-		if r.begins.changed == nil {
-			r.begins.changed = make(chan struct{})
+		if r.starts.changed == nil {
+			r.starts.changed = make(chan struct{})
 		}
-		changed := r.begins.changed
-		r.begins.mu.Unlock()
+		changed := r.starts.changed
+		r.starts.mu.Unlock()
 		select {
 		case <-changed:
 		case <-r.Done():
 			return
 		case <-limit.C:
-			r.begins.count(where, func(b *beginning) { b.awaited-- })
+			r.starts.count(where, func(b *startCount) { b.awaited-- })
 			return
 		}
 	}
 }
 
-// awaited reports whether somebody waits for the start of the program that hc is of.
-func (r *run) awaited(hc *interp.HandlerContext) (where uint, is bool) {
+// awaited reports whether the start of the program that hc belongs to is waited for.
+func (r *execution) awaited(hc *interp.HandlerContext) (where uint, is bool) {
 	if len(r.p.awaited) == 0 || !r.positions() {
 		return 0, false
 	}
@@ -142,16 +142,16 @@ func (r *run) awaited(hc *interp.HandlerContext) (where uint, is bool) {
 	return where, slices.Contains(r.p.awaited, where)
 }
 
-// begin runs one of the commands that were put in. It returns the status.
-func (r *run) begin(hc *interp.HandlerContext, args []string) error {
+// startCommand runs one of the inserted commands. It returns the exit status.
+func (r *execution) startCommand(hc *interp.HandlerContext, args []string) error {
 	n, _ := strconv.ParseUint(args[1], 10, 64)
-	if args[0] == begun {
+	if args[0] == startedCommand {
 		if r.positions() {
 			r.await(uint(n))
 		}
 		return nil
 	}
-	r.begins.count(uint(n), func(b *beginning) {
+	r.starts.count(uint(n), func(b *startCount) {
 		if b.failing > 0 {
 			b.failing--
 		} else {

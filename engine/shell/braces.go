@@ -10,15 +10,15 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// mostWords is how many words the interpreter makes of one with braces. Of more it
-// says so, takes the word for none, and goes on as if nothing had happened.
+// mostWords is how many words the interpreter makes of one with braces. If there are more, it
+// prints an error, drops the word and continues.
 const mostWords = 16 << 10
 
-// braceError begins what the interpreter says then.
+// braceError is the beginning of that error.
 const braceError = "brace expansion would exceed "
 
-// splitBraces divides the words of f from whose braces the interpreter would not make all
-// words, so that it makes them: {1..20000} is {1..10000} {10001..20000}.
+// splitBraces divides words of f whose braces stand for too many words, so that the
+// interpreter expands them: {1..20000} becomes {1..10000} {10001..20000}.
 func splitBraces(f *syntax.File) (err error) {
 	split := func(words []*syntax.Word) []*syntax.Word {
 		for i, w := range words {
@@ -44,8 +44,8 @@ func splitBraces(f *syntax.File) (err error) {
 	return err
 }
 
-// tooManyWords reports whether the interpreter would not make all words of w. err is
-// set if weft should not, either.
+// tooManyWords reports whether the braces of w stand for more words than the interpreter
+// makes. It sets err if there are too many even for weft.
 func tooManyWords(w *syntax.Word, err *error) bool {
 	if *err != nil {
 		return false
@@ -66,7 +66,7 @@ func tooManyWords(w *syntax.Word, err *error) bool {
 	return n > mostWords
 }
 
-// words returns how many words braces make of parts, or some number above the limit.
+// words returns how many words the braces of parts stand for, or a number above the limit.
 func words(parts []syntax.WordPart) int {
 	n := 1
 	for _, part := range parts {
@@ -89,7 +89,7 @@ func words(parts []syntax.WordPart) int {
 	return n
 }
 
-// divide appends to out the words that together mean w, each for not too many.
+// divide appends to out the words that w is divided into, none of which has too many words.
 func divide(out []*syntax.Word, w *syntax.Word, err *error) []*syntax.Word {
 	if !tooManyWords(w, err) {
 		return append(out, w)
@@ -118,7 +118,7 @@ func divide(out []*syntax.Word, w *syntax.Word, err *error) []*syntax.Word {
 	return append(out, w)
 }
 
-// halves returns two texts that together mean a sequence of numbers; else two empty ones.
+// halves divides a sequence of numbers into two texts. They are empty if b is something else.
 func halves(b *syntax.BraceExp) (h [2]string) {
 	s, ok := sequenceOf(b)
 	if n := s.length(); ok && n > 1 {
@@ -130,7 +130,7 @@ func halves(b *syntax.BraceExp) (h [2]string) {
 	return h
 }
 
-// literally returns parts with their braces as text again, as the interpreter wants it.
+// literally returns parts with their braces as text, as the interpreter needs them.
 func literally(parts []syntax.WordPart) (out []syntax.WordPart) {
 	for _, part := range parts {
 		b, ok := part.(*syntax.BraceExp)

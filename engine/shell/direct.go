@@ -16,8 +16,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// pipeline runs programs of which each reads what the one before writes, without
-// an interpreter.
+// pipeline runs the programs of a pipeline without an interpreter.
 func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
 	last := len(members) - 1
 	if last == 0 {
@@ -52,7 +51,7 @@ func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
 	}
 	errs[last] = s.direct(&scripts[last], members[last].argv, out, ends[last]...)
 	wg.Wait()
-	// The status is the last one's; that another one could not run at all is no status.
+	// The last program has the exit status; another one may have failed to start.
 	for _, err := range errs[:last] {
 		var exit *ExitError
 		if err != nil && !errors.As(err, &exit) {
@@ -62,8 +61,8 @@ func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
 	return errs[last]
 }
 
-// direct runs a script that is one program, without an interpreter. Ends are closed
-// as soon as the program has them, or does not come to be.
+// direct runs a script that is a single program without an interpreter. It closes ends, the
+// program's ends of pipes, when the program is started or cannot be.
 func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File) error {
 	defer closeAll(ends)
 	env := s.environs.get(sc.Env)
@@ -118,12 +117,12 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	return nil
 }
 
-// runProgram starts a program, closes ends, and waits for it.
+// runProgram starts a program, closes ends and waits for it.
 func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File) (proc.Status, error) {
 	if len(ends) == 0 {
 		return g.Run(spec)
 	}
-	spec.Confirm = true // else it might have to be started again, with ends
+	spec.Confirm = true // because Wait might start it again, which needs ends
 	p, err := g.Start(spec)
 	if err != nil {
 		return proc.Status{}, err
@@ -139,7 +138,7 @@ func closeAll(files []*os.File) {
 }
 
 // exec starts a program for the interpreter and waits for it.
-func (r *run) exec(hc *interp.HandlerContext, args []string) error {
+func (r *execution) exec(hc *interp.HandlerContext, args []string) error {
 	if err := r.group.Refused(); err != nil {
 		return r.stopped()
 	}
@@ -182,10 +181,10 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 		return err
 	}
 	if awaited {
-		r.begins.count(where, func(b *beginning) { b.done++ })
+		r.starts.count(where, func(b *startCount) { b.done++ })
 	}
 	if by := r.jobs.killed(job); by != 0 {
-		r.group.Signal(job, by) // kill looked while it was being started
+		r.group.Signal(job, by) // it was killed while it was being started
 	}
 	status, err := p.Wait()
 	st.finish()
@@ -200,34 +199,34 @@ func (r *run) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	if status.Code != 0 {
 		if awaited {
-			r.begins.count(where, func(b *beginning) { b.failing++ })
+			r.starts.count(where, func(b *startCount) { b.failing++ })
 		}
 		return interp.ExitStatus(status.Code)
 	}
 	return nil
 }
 
-// exported is the environment of a program that the interpreter starts.
-func (r *run) exported(hc *interp.HandlerContext) []string {
+// exported returns the environment of a program that the interpreter starts.
+func (r *execution) exported(hc *interp.HandlerContext) []string {
 	r.env.loud.Add(1)
 	defer r.env.loud.Add(-1)
 	return programEnv(hc.Env)
 }
 
-// streams are the descriptors of one program, and what to do with them.
+// streams holds the descriptors of a program that the interpreter starts.
 type streams struct {
 	in, out, err *os.File
-	ends         [2]*os.File // of pipes; closed once the program has them
+	ends         [2]*os.File // of pipes; closed when the program is started
 	drains       [2]*drain
 	own          *os.File // opened for this program alone
 	shell        *Shell
-	r            *run
-	large        bool // the pipe it writes to counts as a large one
+	r            *execution
+	large        bool // the pipe that it writes is enlarged
 }
 
-// streams finds descriptors for what the interpreter hands over: files as they
-// are, anything else through a pipe.
-func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
+// streams returns descriptors for the streams of a program: a file is inherited, anything
+// else gets a pipe.
+func (r *execution) streams(hc *interp.HandlerContext) (*streams, error) {
 	st := &streams{shell: r.s, r: r}
 	e := r.p.edges[hc.Pos.Offset()]
 	if !r.positions() {
@@ -241,8 +240,8 @@ func (r *run) streams(hc *interp.HandlerContext) (*streams, error) {
 		case e&readsPipe != 0:
 			st.ends[0] = in
 		case r.p.reads:
-			// A program and the interpreter read this in turns: each gets
-			// the mode it needs.
+			// A program and the interpreter both read this, and each needs its own
+			// mode.
 			if f := reopen(in, false); f != nil {
 				st.in, st.own = f, f
 			}
@@ -289,10 +288,10 @@ func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
 	return (*d).W, nil
 }
 
-// kept is what the interpreter keeps of what a program writes.
+// kept limits how much output of a program the interpreter keeps.
 type kept struct {
 	w io.Writer
-	r *run
+	r *execution
 	n int
 }
 
@@ -304,7 +303,8 @@ func (k *kept) Write(p []byte) (int, error) {
 	return k.w.Write(p)
 }
 
-// started closes our ends of what the program now has.
+// started closes our copies of the descriptors when the program is started, which ok
+// reports, or could not be.
 func (st *streams) started(ok bool) {
 	for _, d := range st.drains {
 		if d != nil {
@@ -323,7 +323,7 @@ func (st *streams) started(ok bool) {
 	}
 }
 
-// finish returns when all output has arrived.
+// finish returns when all output was read.
 func (st *streams) finish() {
 	for _, d := range st.drains {
 		if d != nil {

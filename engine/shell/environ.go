@@ -13,15 +13,15 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// environ is an environment as the interpreter reads it: of several entries for
-// a name the last holds, entries without a name do not count. It is immutable.
+// environ is an environment for the interpreter. The last entry of a name counts; entries
+// without a name are ignored. It is immutable.
 type environ struct {
-	of      []string // what it was made from
+	of      []string // the list it was made from
 	index   envIndex
-	program []string // what a program started directly gets, beside its group's
+	program []string // for a program that is started directly, without its group's variables
 }
 
-// newEnviron converts env, without what comes from a script's group.
+// newEnviron converts env, without the variables of groups.
 func newEnviron(env []string) *environ {
 	e := &environ{of: env}
 	e.index.init(len(env))
@@ -43,7 +43,7 @@ func newEnviron(env []string) *environ {
 	return e
 }
 
-// Get returns the variable of that name.
+// Get implements expand.Environ.
 func (e *environ) Get(name string) expand.Variable {
 	kv := e.index.get(name)
 	if kv == "" {
@@ -52,7 +52,7 @@ func (e *environ) Get(name string) expand.Variable {
 	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: kv[len(name)+1:]}
 }
 
-// Each calls f for every variable, until it returns false.
+// Each implements expand.Environ.
 func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 	for _, kv := range e.index.list {
 		name, value, _ := strings.Cut(kv, "=")
@@ -62,24 +62,23 @@ func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 	}
 }
 
-// ofGroup reports whether programs get the variable from their group.
+// ofGroup reports whether a variable is defined by the group of a program.
 func ofGroup(name string) bool {
 	return strings.HasPrefix(name, "WEFT_") && slices.Contains(groupVariables, name)
 }
 
 var groupVariables = proc.Variables()
 
-// quiet is an environ with the variables of a script's group. It lists nothing
-// unless asked to be loud: after every script the interpreter copies its
-// variables for callers that might look at them, which is a good part of the
-// cost of a short one.
+// quiet is an environ with the variables of a script's group. It lists no variables unless
+// loud is positive: after every script the interpreter copies its variables, which nobody
+// uses, and that takes much of the time of a short script.
 type quiet struct {
 	*environ
 	group []string
 	loud  atomic.Int32
 }
 
-// Get returns the variable of that name.
+// Get implements expand.Environ.
 func (q *quiet) Get(name string) expand.Variable {
 	if ofGroup(name) {
 		for _, kv := range q.group {
@@ -91,7 +90,7 @@ func (q *quiet) Get(name string) expand.Variable {
 	return q.environ.Get(name)
 }
 
-// Each calls f for every variable while q is loud, until it returns false.
+// Each implements expand.Environ, if q is loud.
 func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
 	if q.loud.Load() == 0 {
 		return
@@ -110,12 +109,12 @@ func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
 	}
 }
 
-// programEnv is the environment that a program gets from the interpreter: what
-// is exported in the end.
+// programEnv returns the environment of a program that the interpreter starts: the variables
+// that are exported according to their last entry in env.
 func programEnv(env expand.Environ) []string {
 	var x envIndex
 	x.init(96)
-	var gone []string // exported at first, and not in the end
+	var gone []string // exported by an earlier entry, but not by the last
 	env.Each(func(name string, v expand.Variable) bool {
 		switch {
 		case v.Exported && v.Kind == expand.String && v.IsSet() && !strings.HasPrefix(name, jobPrefix):
@@ -156,7 +155,7 @@ func (x *envIndex) init(n int) {
 // seed is that of the hashes of names.
 var seed = maphash.MakeSeed()
 
-// slot finds the place of a name.
+// slot returns the slot of a name.
 func (x *envIndex) slot(name string) *uint32 {
 	for i := int(maphash.String(seed, name)) & (len(x.slots) - 1); ; i = (i + 1) & (len(x.slots) - 1) {
 		s := x.slots[i]
@@ -201,8 +200,8 @@ func (x *envIndex) get(name string) string {
 	return ""
 }
 
-// environs remembers conversions by identity: most scripts of a run share a few
-// environments.
+// environs is a cache of conversions, by the address of the list: the scripts of a run share
+// a few environments.
 type environs struct {
 	mu sync.Mutex // guards m
 	m  map[*string]*environ
@@ -217,7 +216,7 @@ func (c *environs) get(env []string) *environ {
 	c.mu.Lock()
 	e := c.m[&env[0]]
 	c.mu.Unlock()
-	// The entry keeps the slice alive, so its address means nothing else.
+	// The entry keeps the list alive, so its address is not used for another one.
 	if e != nil && len(e.of) == len(env) {
 		return e
 	}
@@ -231,5 +230,5 @@ func (c *environs) get(env []string) *environ {
 	return e
 }
 
-// searchPath is the PATH that programs are looked for in.
+// searchPath returns the PATH in which programs are looked up.
 func searchPath(hc *interp.HandlerContext) string { return hc.Env.Get("PATH").String() }

@@ -19,9 +19,9 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Commands that only handlers know; no program is called so.
+// Names of internal commands, which the handlers run.
 const (
-	beginTrap = "_weft_trap" // the EXIT trap has begun; keeps $?
+	beginTrap = "_weft_trap" // begins the EXIT trap, and keeps $?
 	reading   = "\x00read"   // a builtin that reads the terminal
 )
 
@@ -31,9 +31,9 @@ var (
 	endOfPipe = []string{"exit", strconv.Itoa(proc.BrokenPipe)}
 )
 
-// callHandler sees every simple command before it runs.
+// callHandler is called before every simple command, and returns the command to run.
 func callHandler(ctx context.Context, args []string) ([]string, error) {
-	r, hc := of(ctx)
+	r, hc := executionOf(ctx)
 	if mayNeedBash(args[0]) && !r.s.o.Plain && !r.advised.Load() {
 		if b := checkBuiltin(args); b != nil && b.inCall && !slices.Contains(r.p.funcs, args[0]) {
 			r.adviseBash(hc.Stderr, b)
@@ -42,7 +42,7 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 	switch args[0] {
 	case "set":
 		if known, _ := knownSet(args); len(known) == 1 {
-			return colon, nil // without arguments it would list all variables
+			return colon, nil // without arguments, set would list all variables
 		} else if known != nil {
 			return known, nil
 		}
@@ -50,8 +50,8 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		if r.p.redefines || len(args) > 1 && strings.HasPrefix(args[1], "-") {
 			return args, nil
 		}
-		// In one write, so that lines of commands side by side stay whole; and
-		// who writes into a pipe that nobody reads ends, as of SIGPIPE.
+		// One write, so that lines of concurrent commands stay whole. If nobody reads the
+		// pipe, the script ends, as by SIGPIPE.
 		line := strings.Join(args[1:], " ") + "\n"
 		switch _, err := io.WriteString(hc.Stdout, line); {
 		case epipe.Is(err):
@@ -75,8 +75,8 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 			return r.kill(&hc, args)
 		}
 	case "eval", "source", ".":
-		r.loose.Store(true)
-		if err := evaluable(&hc, args); err != nil {
+		r.foreign.Store(true)
+		if err := checkEval(&hc, args); err != nil {
 			fmt.Fprintf(hc.Stderr, "%s: %s\n", args[0], diag.Printable(err.Error()))
 			return failure, nil
 		}
@@ -84,8 +84,8 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 	return args, nil
 }
 
-// adviseBash tells once that the script fails on what bash has.
-func (r *run) adviseBash(w io.Writer, b *BashOnly) {
+// adviseBash says once that the script fails on something that bash supports.
+func (r *execution) adviseBash(w io.Writer, b *BashOnly) {
 	if r.s.o.Plain || !r.advised.CompareAndSwap(false, true) {
 		return
 	}
@@ -96,7 +96,7 @@ func (r *run) adviseBash(w io.Writer, b *BashOnly) {
 	io.WriteString(w, diag.Printable(b.What)+": "+b.Why+"; bash has it: "+how+"\n")
 }
 
-// writeError is what echo says when its output could not be written.
+// writeError returns echo's message that its output could not be written.
 func writeError(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -105,13 +105,13 @@ func writeError(err error) string {
 	return "echo: write error: " + err.Error() + "\n"
 }
 
-// execHandler runs what is neither a function nor a builtin.
+// execHandler runs commands that are neither functions nor builtins.
 func execHandler(ctx context.Context, args []string) error {
-	r, hc := of(ctx)
+	r, hc := executionOf(ctx)
 	switch args[0] {
 	case reading:
-	case begun, beginFailed:
-		return r.begin(&hc, args)
+	case startedCommand, failedCommand:
+		return r.startCommand(&hc, args)
 	case beginTrap:
 		r.trapped.Store(true)
 		if hc.LastExitStatus != 0 {
@@ -141,12 +141,12 @@ func execHandler(ctx context.Context, args []string) error {
 	return hc.Builtin(ctx, args[1:])
 }
 
-// positions reports whether a command's position says where in the script it is:
-// not while text from elsewhere (eval, source, a trap) may be running.
-func (r *run) positions() bool { return !r.loose.Load() && !r.trapped.Load() }
+// positions reports whether the position of a command is one in the script: not while other
+// text may be running (eval, source, a trap).
+func (r *execution) positions() bool { return !r.foreign.Load() && !r.trapped.Load() }
 
-// file interprets a program without an interpreter line, as shells do.
-func (r *run) file(hc *interp.HandlerContext, path string, args []string) error {
+// file interprets a file without an interpreter line, as shells do.
+func (r *execution) file(hc *interp.HandlerContext, path string, args []string) error {
 	src, err := readScript(path)
 	if err != nil {
 		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
@@ -172,9 +172,9 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 		return err
 	}
 	in.Dir, in.Params = hc.Dir, args[1:]
-	inner := &run{s: r.s, sc: r.sc, p: p, group: r.group, in: r.in, tty: r.tty, before: r.before}
+	inner := &execution{s: r.s, sc: r.sc, p: p, group: r.group, in: r.in, tty: r.tty, memoryBefore: r.memoryBefore}
 	err = in.Run(inner, p.file)
-	if inner.noted.Load() {
+	if inner.cutShort.Load() {
 		return r.stopped()
 	}
 	return err
@@ -182,7 +182,7 @@ func (r *run) file(hc *interp.HandlerContext, path string, args []string) error 
 
 // openHandler opens a file for a redirection.
 func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
-	r, hc := of(ctx)
+	r, hc := executionOf(ctx)
 	if r.group.Refused() != nil {
 		return nil, r.stopped()
 	}
@@ -195,7 +195,7 @@ func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (
 	return r.openFile(path, flag, perm)
 }
 
-// nullFile is /dev/null, for writing, without opening it.
+// nullFile stands for /dev/null opened for writing.
 type nullFile struct{}
 
 func (nullFile) Read([]byte) (int, error)          { return 0, io.EOF }

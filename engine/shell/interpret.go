@@ -17,44 +17,43 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// run is one script in an interpreter. It is the context that the interpreter
-// asks whether to go on: ended as soon as the group refuses.
-type run struct {
-	s       *Shell
-	sc      *Script
-	p       *parsed
-	group   *proc.Group   // of sc, or its cleanup
-	in      *os.File      // what the interpreter reads in place of sc.Stdin, if not that
-	tty     bool          // in is a terminal
-	trapped atomic.Bool   // the EXIT trap has begun
-	noted   atomic.Bool   // see refuses
-	before  int64         // what weft's memory held before it
-	loose   atomic.Bool   // text from elsewhere runs: positions say nothing
-	advised atomic.Bool   // see adviseBash
-	asked   atomic.Uint32 // how often Err was called
-	// captured tells that it is the command of a variable.
-	captured bool
-	jobs     jobs
-	begins   begins
-	env      quiet
+// execution is a script in an interpreter. It is the context that the interpreter checks: it
+// is done as soon as the group is stopped.
+type execution struct {
+	s            *Shell
+	sc           *Script
+	p            *parsed
+	group        *proc.Group   // of sc, or its cleanup
+	in           *os.File      // what the interpreter reads: sc.Stdin, or the same opened again
+	tty          bool          // in is a terminal
+	captured     bool          // its output becomes the value of a variable
+	memoryBefore int64         // how much memory weft used before
+	trapped      atomic.Bool   // the EXIT trap has begun
+	cutShort     atomic.Bool   // see stopped
+	foreign      atomic.Bool   // text from elsewhere may be running, see positions
+	advised      atomic.Bool   // see adviseBash
+	checks       atomic.Uint32 // how often Err was called
+	jobs         jobs
+	starts       starts
+	env          quiet
 }
 
-type runKey struct{}
+type executionKey struct{}
 
 // Deadline returns no deadline.
-func (r *run) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (r *execution) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Done returns a channel closed when the group refuses.
-func (r *run) Done() <-chan struct{} { return r.group.Done() }
+// Done returns a channel that is closed when the group is stopped.
+func (r *execution) Done() <-chan struct{} { return r.group.Done() }
 
-// Err tells the interpreter to stop: the group refuses, or the script takes more memory
-// than it may.
-func (r *run) Err() error {
-	if limit.Live() > r.before+limit.Scripts {
+// Err returns an error, which ends the interpreter, if the group was stopped or the script
+// uses too much memory.
+func (r *execution) Err() error {
+	if limit.Live() > r.memoryBefore+limit.Scripts {
 		r.group.Kill(errMemory)
 	}
-	// A function that calls itself needs several statements, and kilobytes, a level.
-	if r.asked.Add(1)%lookAtStack == 0 && limit.Stacks() > limit.Stack {
+	// Each level of a recursive function has several statements and takes kilobytes.
+	if r.checks.Add(1)%stackCheckInterval == 0 && limit.Stacks() > limit.Stack {
 		r.group.Kill(errDepth)
 	}
 	if r.group.Refused() != nil {
@@ -63,8 +62,8 @@ func (r *run) Err() error {
 	return nil
 }
 
-// lookAtStack is after how many statements the stack is looked at.
-const lookAtStack = 8192
+// stackCheckInterval is the number of calls of Err between two checks of the stack's size.
+const stackCheckInterval = 8192
 
 var (
 	errDepth    = errors.New("the functions of this script call one another without end, or too deep for weft's own shell; shell: bash runs it in a process of its own")
@@ -73,33 +72,33 @@ var (
 	errBraces   = errors.New("the braces of this script stand for too many words for weft's own shell; use a loop, or shell: bash")
 )
 
-// Value makes r known to handlers.
-func (r *run) Value(key any) any {
-	if _, ok := key.(runKey); ok {
+// Value returns r to handlers, see executionOf.
+func (r *execution) Value(key any) any {
+	if _, ok := key.(executionKey); ok {
 		return r
 	}
 	return nil
 }
 
-// errStopped is what the interpreter is told. It may print it on the way, which
-// stream keeps from the user; the cause is the group's.
+// errStopped ends the interpreter. It may print it, which stream suppresses; the group has
+// the cause.
 var errStopped = errors.New("weft: stopped")
 
-// stopped notes that the script did not get to its end.
-func (r *run) stopped() error {
-	r.noted.Store(true)
+// stopped notes that the script does not reach its end.
+func (r *execution) stopped() error {
+	r.cutShort.Store(true)
 	return errStopped
 }
 
 // stream is a file that the interpreter itself writes to.
 type stream struct {
 	f *os.File
-	r *run
+	r *execution
 }
 
 func (s *stream) Write(b []byte) (int, error) {
 	if bytes.HasPrefix(b, []byte(braceError)) {
-		s.r.group.Kill(errBraces) // the interpreter only says so, and goes on
+		s.r.group.Kill(errBraces) // the interpreter would print that and continue
 		return len(b), nil
 	}
 	if len(b) == len("weft: stopped\n") && string(b) == "weft: stopped\n" && s.r.group.Refused() != nil {
@@ -108,14 +107,14 @@ func (s *stream) Write(b []byte) (int, error) {
 	return s.f.Write(b)
 }
 
-// WriteString is what the interpreter uses most.
+// WriteString implements io.StringWriter, which the interpreter uses most.
 func (s *stream) WriteString(b string) (int, error) { return s.f.WriteString(b) }
 
-// Fd lets `test -t` see the terminal behind the stream.
+// Fd returns the descriptor, for `test -t`.
 func (s *stream) Fd() uintptr { return s.f.Fd() }
 
-// runner is a pooled interpreter: r is made from the pristine new before each
-// script, since an interpreter that has run cannot change its directory.
+// runner is an interpreter in the pool. Before each script r is copied from new, since the
+// directory of an interpreter cannot be changed after it has run.
 type runner struct{ new, r interp.Runner }
 
 // interpret runs a parsed script in an interpreter.
@@ -123,7 +122,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	if p.awaited != nil && sc.traced() {
 		p = s.scripts.analyse(sc.Text, "", true)
 	}
-	r := &run{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil, before: limit.Live()}
+	r := &execution{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil, memoryBefore: limit.Live()}
 	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
 	if p.lists || p.kind != script {
 		r.env.loud.Add(1)
@@ -159,7 +158,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	}
 	err := rn.r.Run(r, p.file)
 	cause := sc.Group.Refused()
-	if cause != nil && r.noted.Load() {
+	if cause != nil && r.cutShort.Load() {
 		err = cause
 		if p.traps && !r.trapped.Load() {
 			r.trap(&rn.r)
@@ -176,7 +175,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	if d != nil {
 		d.finish()
 	}
-	// What goes on in the background still uses parts of the interpreter.
+	// Background commands still use parts of the interpreter.
 	if !p.background && !p.redefines {
 		rn.r.Funcs, rn.r.Env, rn.new.Env = nil, nil, nil
 		s.runners.Put(rn)
@@ -184,10 +183,9 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	return err
 }
 
-// explain tells what the script, which ended with a status, has that only bash
-// knows, where that is how the interpreter fails on it and callHandler could not
-// say so.
-func (r *run) explain(status int) {
+// explain advises to use bash if the script contains something that only bash supports, on
+// which the interpreter fails with this status and callHandler could not advise.
+func (r *execution) explain(status int) {
 	if r.s.o.Plain || status > 2 {
 		return
 	}
@@ -200,13 +198,13 @@ func (r *run) explain(status int) {
 	}
 }
 
-// trap runs the EXIT trap of a script that was stopped: an interpreter that
-// exits does that. The script's group refuses for good, so the trap has the
-// group's cleanup, and what is left in the background does not.
-func (r *run) trap(in *interp.Runner) {
+// trap runs the EXIT trap of a script that was stopped: the interpreter does that when it
+// exits. The script's group starts nothing more, so the trap has the group's cleanup;
+// background commands do not.
+func (r *execution) trap(in *interp.Runner) {
 	g := r.group.Cleanup()
-	t := &run{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty, before: limit.Live()}
-	t.loose.Store(true)
+	t := &execution{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty, memoryBefore: limit.Live()}
+	t.foreign.Store(true)
 	limit := r.s.o.Clock.AfterFunc(r.s.o.TrapLimit, func() { g.Kill(errTrapLimit) })
 	defer limit.Stop()
 	in.Run(t, r.s.scripts.parse("exit 130").file)
@@ -214,14 +212,14 @@ func (r *run) trap(in *interp.Runner) {
 
 var errTrapLimit = errors.New("the EXIT trap took too long")
 
-// stdio gives the interpreter its streams. A nil *os.File must not become a
-// reader or writer that is not nil.
-func (r *run) stdio(stdout *os.File) interp.RunnerOption {
+// stdio sets the interpreter's streams. A nil *os.File must not become a reader or writer
+// that is not nil.
+func (r *execution) stdio(stdout *os.File) interp.RunnerOption {
 	var in io.Reader
 	out, err := io.Discard, io.Discard
 	switch f := r.sc.Stdin; {
 	case f == nil && r.s.o.Utilities:
-		// A program may have nothing to read, a part of the shell may not.
+		// Built-in utilities need something to read, unlike programs.
 		if null, err := os.Open(os.DevNull); err == nil {
 			r.in, in = null, null
 		}
@@ -247,8 +245,7 @@ func (r *run) stdio(stdout *os.File) interp.RunnerOption {
 	return interp.StdIO(in, out, err)
 }
 
-// CheckOptions returns an error for each name of `set` or `shopt` that is no
-// option.
+// CheckOptions returns an error for each name that is no option of `set` or `shopt`.
 func CheckOptions(set, shopt []string) (problems []error) {
 	if len(set)+len(shopt) == 0 {
 		return nil
@@ -270,12 +267,12 @@ func CheckOptions(set, shopt []string) (problems []error) {
 	return problems
 }
 
-// traced reports whether commands are shown from the start.
+// traced reports whether the script starts with tracing on.
 func (sc *Script) traced() bool {
 	return slices.Contains(sc.Set, "x") || slices.Contains(sc.Set, "xtrace")
 }
 
-// setOptions sets what `set` and `shopt` list.
+// setOptions sets the options that Set and Shopt list.
 func setOptions(sc *Script, r *interp.Runner) error {
 	for _, name := range sc.Set {
 		args := []string{"-o", name}
@@ -294,7 +291,7 @@ func setOptions(sc *Script, r *interp.Runner) error {
 	return nil
 }
 
-// of returns the run that a handler is called for, and its surroundings.
-func of(ctx context.Context) (*run, interp.HandlerContext) {
-	return ctx.Value(runKey{}).(*run), interp.HandlerCtx(ctx)
+// executionOf returns the execution that a handler is called for, and its context.
+func executionOf(ctx context.Context) (*execution, interp.HandlerContext) {
+	return ctx.Value(executionKey{}).(*execution), interp.HandlerCtx(ctx)
 }

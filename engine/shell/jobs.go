@@ -15,11 +15,10 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// The interpreter numbers its background lists g1, g2 … for `$!` and has no
-// kill. So a script that uses both gets two variables: jobCount counts the
-// background lists a shell has started, as the interpreter does, and jobPath
-// names the one that is running, "/2/1" being the first one started by the
-// second. A process is known by the path it was started under.
+// The interpreter numbers background lists g1, g2 … for `$!` and has no kill. So a script that
+// uses both gets two variables: jobCount counts the background lists that a shell has
+// started, as the interpreter does, and jobPath is the path of the current one: "/2/1" is
+// the first one that the second has started. A process has the path it was started under.
 const (
 	jobPrefix = "_weft_job_"
 	jobPath   = jobPrefix + "path"
@@ -48,12 +47,12 @@ func numberJobs(f *syntax.File) {
 func parseList(text string) []*syntax.Stmt {
 	f, err := syntax.NewParser().Parse(strings.NewReader(text), "")
 	if err != nil {
-		return nil // it parses
+		return nil // cannot happen
 	}
 	return f.Stmts
 }
 
-// eachList replaces each list of statements in f by what change makes of it.
+// eachList replaces each list of statements in f by the result of change.
 func eachList(f *syntax.File, change func([]*syntax.Stmt) []*syntax.Stmt) {
 	syntax.Walk(f, func(n syntax.Node) bool {
 		switch n := n.(type) {
@@ -78,26 +77,26 @@ func eachList(f *syntax.File, change func([]*syntax.Stmt) []*syntax.Stmt) {
 	})
 }
 
-// jobs are the background lists that were killed: they start nothing more.
+// jobs records the background lists that were killed. They start nothing more.
 type jobs struct {
-	mu   sync.Mutex // guards dead
-	dead []deadJob
+	mu   sync.Mutex // guards list
+	list []killedJob
 }
 
-type deadJob struct {
+type killedJob struct {
 	path string
 	by   syscall.Signal
 }
 
-// killed returns the signal that the job, or one it was started by, was killed
-// with; 0: it was not.
+// killed returns the signal that has killed the job or one of those that it was started by,
+// or 0.
 func (j *jobs) killed(path string) syscall.Signal {
 	if path == "" {
 		return 0
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, d := range j.dead {
+	for _, d := range j.list {
 		if path == d.path || strings.HasPrefix(path, d.path+"/") {
 			return d.by
 		}
@@ -108,11 +107,11 @@ func (j *jobs) killed(path string) syscall.Signal {
 func (j *jobs) kill(path string, by syscall.Signal) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.dead = append(j.dead, deadJob{path, by})
+	j.list = append(j.list, killedJob{path, by})
 }
 
-// kill is the builtin: it returns the command that has its exit status.
-func (r *run) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
+// kill implements the builtin. It returns a command with its exit status.
+func (r *execution) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
 	sig, targets, err := killArgs(args[1:])
 	if err != nil {
 		fmt.Fprintf(hc.Stderr, "kill: %s\n", diag.Printable(err.Error()))
@@ -128,8 +127,8 @@ func (r *run) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
 	return status, nil
 }
 
-// signal sends sig to a process, or to a job of the shell that hc is of.
-func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signal) error {
+// signal sends sig to a process, or to a job of the shell that hc belongs to.
+func (r *execution) signal(hc *interp.HandlerContext, target string, sig syscall.Signal) error {
 	number, isJob := strings.CutPrefix(target, "g")
 	if !isJob {
 		number, isJob = strings.CutPrefix(target, "%")
@@ -151,15 +150,15 @@ func (r *run) signal(hc *interp.HandlerContext, target string, sig syscall.Signa
 		}
 		return nil
 	}
-	if !endsNothing(sig) {
-		// It may be about to start something.
+	if !isHarmless(sig) {
+		// The job may be about to start something.
 		r.jobs.kill(path, sig)
 	}
 	r.group.Signal(path, sig)
 	return nil
 }
 
-// killArgs understands -9, -KILL, -SIGKILL, -s KILL, -n 9 and --.
+// killArgs parses the arguments -9, -KILL, -SIGKILL, -s KILL, -n 9 and --.
 func killArgs(args []string) (sig syscall.Signal, targets []string, err error) {
 	sig = syscall.SIGTERM
 	if len(args) > 0 && strings.HasPrefix(args[0], "-") && args[0] != "--" {

@@ -12,9 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookPath finds a program as interp.LookPathDir does, with the same errors;
-// a test compares them. It asks the system no more than it must: this is done
-// for every program that is started.
+// lookPath finds a program as interp.LookPathDir does, with the same errors; a test compares
+// them. It makes as few system calls as possible, since it is called for every program.
 func lookPath(dir, pathList, name string) (string, error) {
 	if strings.Contains(name, "/") {
 		file := name
@@ -52,7 +51,7 @@ func isExecutable(file string) bool {
 	return unix.Stat(file, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Mode&0o111 != 0
 }
 
-// executable returns file, or why it is no program.
+// executable returns file, or an error if it is not executable.
 func executable(file string) (string, error) {
 	info, err := os.Stat(file)
 	switch {

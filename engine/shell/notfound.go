@@ -14,14 +14,14 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Statuses of programs that did not run.
+// Exit statuses for programs that could not be started.
 const (
 	notExecutable = 126
 	notFound      = 127
 )
 
-// unfound returns what there is to say of a program that the search did not find, for
-// err, and its status.
+// unfound returns the message and the exit status for a program that was not found, which is
+// the error err.
 func unfound(dir, name string, err error) (why string, status int) {
 	if strings.Contains(name, "/") {
 		file := name
@@ -39,9 +39,9 @@ func unfound(dir, name string, err error) (why string, status int) {
 	return diag.Printable(err.Error()), notFound
 }
 
-// unstarted returns what there is to say of a program that the system refused to
-// start, for err, and its status, as shells have them; status 0 means that the program
-// is not to blame.
+// unstarted returns the message and the exit status for a program that the system could not
+// start, which is the error err, as shells do. A status of 0 means that the program is not the
+// reason.
 func unstarted(name, path string, err error) (why string, status int) {
 	var pe *fs.PathError
 	var errno syscall.Errno
@@ -73,7 +73,8 @@ func unstarted(name, path string, err error) (why string, status int) {
 	return fmt.Sprintf("%s: %v", shown, errno), notExecutable
 }
 
-// firstLine returns the begin of a file, as far as systems look for an interpreter.
+// firstLine returns the first line of a file, or as much of it as systems read to find an
+// interpreter.
 func firstLine(path string) []byte {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -90,8 +91,8 @@ func firstLine(path string) []byte {
 	return line
 }
 
-// interpreterOf returns the name of the interpreter in the first line of a script, with
-// a carriage return behind it; "" if there is none.
+// interpreterOf returns the interpreter in the first line of a script, with a carriage return
+// after it if there is one, or "".
 func interpreterOf(path string) string {
 	line, ok := bytes.CutPrefix(firstLine(path), []byte("#!"))
 	if !ok {
@@ -104,13 +105,13 @@ func interpreterOf(path string) string {
 	return string(line)
 }
 
-// carriageReturn says why a script with Windows' line ends does not run.
+// carriageReturn returns the message for a script with the line ends of Windows.
 func carriageReturn(shown, found string) string {
 	return fmt.Sprintf("%s: its first line ends with a carriage return, so that %q is looked for; save it with the line ends of Unix (sed -i 's/\\r$//' %s)", shown, found, shown)
 }
 
-// endedUnfound says more of a program that ended as one that was not found, if the
-// reason stands in its first line: `#!/usr/bin/env NAME` with a carriage return.
+// endedUnfound explains why a program has ended with the status notFound, if its first line is
+// `#!/usr/bin/env NAME` with a carriage return.
 func endedUnfound(w io.Writer, name, path string) {
 	line := firstLine(path)
 	if w == nil || !bytes.HasPrefix(line, []byte("#!")) || !bytes.HasSuffix(line, []byte("\r")) {
@@ -120,7 +121,7 @@ func endedUnfound(w io.Writer, name, path string) {
 	fmt.Fprintln(w, carriageReturn(diag.Printable(name), string(words[len(words)-1])))
 }
 
-// isBinary reports whether what a file begins with is no script.
+// isBinary reports whether the content of a file is not a script.
 func isBinary(src []byte) bool {
 	line, _, _ := bytes.Cut(src, []byte("\n"))
 	return bytes.IndexByte(line, 0) >= 0 || bytes.HasPrefix(src, []byte("\x7fELF"))

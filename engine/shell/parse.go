@@ -10,17 +10,17 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// kind is how little a script needs.
+// kind says how a script can be run.
 type kind uint8
 
 const (
-	script   kind = iota // an interpreter
-	programs             // started directly: one, or a pipeline
-	message              // one write
-	constant             // nothing: its status is known
+	script   kind = iota // by an interpreter
+	programs             // directly: it is a program or a pipeline
+	message              // by one write
+	constant             // not at all: its status is known
 )
 
-// parsed is what the parser says of a script. It is immutable.
+// parsed is a parsed script. It is immutable.
 type parsed struct {
 	err     error
 	file    *syntax.File
@@ -28,32 +28,32 @@ type parsed struct {
 	members []member // programs
 	text    string   // of a message
 	status  int      // of a constant
-	awaited []uint   // where the programs of `X &` stand whose start is waited for
+	awaited []uint   // positions of the programs of `X &` whose start is waited for
 	facts
 }
 
 // member is a program of a pipeline.
 type member struct {
 	argv []string
-	text string // as it stands in the script
+	text string // as it is written in the script
 }
 
-// facts are what is true of a script wherever it gets to.
+// facts says what a script may do.
 type facts struct {
-	background bool     // something may outlive it, and its interpreter
+	background bool     // a background command may outlive it and its interpreter
 	traps      bool     // it may have an EXIT trap
 	reads      bool     // the interpreter itself may read standard input
 	slurps     bool     // it may read a whole file into a variable
 	redefines  bool     // echo and kill may be functions or aliases
-	funcs      []string // that are defined in it
+	funcs      []string // the functions that it defines
 	kills      bool     // it uses kill
-	lists      bool     // a subshell, or an expansion, goes through all variables
-	// edges are the commands that are an end of a pipe all by themselves, by
-	// the offset of their first word.
+	lists      bool     // a subshell or an expansion uses all variables
+	// edges holds the commands that are the only user of the end of a pipe, by the offset
+	// of their first word.
 	edges map[uint]edge
 }
 
-// edge says which streams of a command are ends of pipes that nobody else uses.
+// edge says which streams of a command are ends of pipes that no other command uses.
 type edge uint8
 
 const (
@@ -61,7 +61,7 @@ const (
 	writesPipe
 )
 
-// scripts remembers parsed scripts, as many as is useful.
+// scripts is a cache of parsed scripts.
 type scripts struct {
 	mu      sync.Mutex // guards m
 	m       map[string]*parsed
@@ -70,7 +70,7 @@ type scripts struct {
 
 const (
 	maxScripts = 4096
-	maxText    = 64 << 10 // longer ones are not remembered
+	maxText    = 64 << 10 // longer scripts are not cached
 )
 
 var (
@@ -104,8 +104,8 @@ func (c *scripts) parse(text string) *parsed {
 	return p
 }
 
-// analyse parses text and finds out what it needs. What is traced must be what is
-// written; nothing else is put in then.
+// analyse parses text and finds out how it can be run. If it is traced, no commands are
+// inserted, since a trace must show what is written.
 func (c *scripts) analyse(text, name string, traced bool) *parsed {
 	parser, _ := c.parsers.Get().(*syntax.Parser)
 	if parser == nil {
@@ -129,7 +129,7 @@ func (c *scripts) analyse(text, name string, traced bool) *parsed {
 	if p.kind == script {
 		p.find(p.file)
 		if p.background && !traced {
-			p.awaited = awaitBegins(p.file)
+			p.awaited = awaitStarts(p.file)
 		}
 		if p.kills && p.background {
 			numberJobs(p.file)
@@ -138,8 +138,8 @@ func (c *scripts) analyse(text, name string, traced bool) *parsed {
 	return p
 }
 
-// simple recognises a script that is one simple command with nothing to expand, or
-// a pipeline of such ones that are programs.
+// simple recognises a script that is a simple command with nothing to expand, or a pipeline of
+// such commands that are programs.
 func (p *parsed) simple(text string) {
 	if len(p.file.Stmts) == 0 {
 		p.kind = constant // empty, or comments

@@ -9,7 +9,7 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 )
 
-// drain copies what programs write into a writer, to the end.
+// drain copies the output of programs to a writer, to its end.
 type drain struct {
 	*pipe.Source
 	copied chan struct{}
@@ -47,23 +47,22 @@ func (d *drain) copy(to io.Writer) {
 	}
 }
 
-// finish closes the writing end and returns when everything was copied.
+// finish closes the writing end, and returns when everything was copied.
 func (d *drain) finish() {
 	d.Finish()
 	<-d.copied
 }
 
-// openUnused opens, for a moment, the pipes of process substitutions among the
-// arguments of a program that did not open them: the other side waits for that
-// in open(2), where nothing else could end it. It may not have got there yet, so
-// it is given a second.
+// openUnused opens the pipes of process substitutions among the arguments of a program that
+// has not opened them, for a moment: the other side waits for that in open(2), where nothing
+// else can end it. It may not have reached that yet, so openUnused repeats it for a second.
 func openUnused(args []string) {
 	for _, a := range args {
 		if !strings.Contains(a, "/sh-interp-") {
 			continue
 		}
 		if _, err := os.Lstat(a); err != nil {
-			continue // opened, used and removed: the rule
+			continue // opened, used and removed, as usual
 		}
 		go func() {
 			for wait := time.Millisecond; wait < time.Second; wait *= 2 {

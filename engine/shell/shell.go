@@ -1,31 +1,28 @@
-// Package shell turns a command string into processes: it is interpreted in
-// this process by mvdan.cc/sh, and the programs it names are started through
-// package proc. It knows nothing of tasks.
+// Package shell runs command strings: mvdan.cc/sh interprets them in this process, and
+// package proc starts the programs that they name. It knows nothing of tasks.
 //
 // # Ways to run a script, cheapest first
 //
-// A command that only succeeds or fails (`:`) costs nothing, and a literal echo
-// one write. A program without anything to expand, or a pipeline of such, is
-// started directly: the parser decides, see [parsed]. All else goes to an
-// interpreter from a pool. A property test runs a corpus of commands both ways.
+// A command that only succeeds or fails (`:`) costs nothing, and a literal echo one write. A
+// program without anything to expand, or a pipeline of such programs, is started directly:
+// the parser decides, see [parsed]. Everything else is run by an interpreter from a pool. A
+// property test runs a corpus of commands both ways.
 //
 // # Stopping
 //
-// A script that is stopped stops. From the moment its group refuses (see
-// [proc.Group.Stop]) the context that the interpreter looks at before every
-// statement and command has ended, and a program that was running returns that
-// refusal instead of an exit status, so that no `||`, `if` or `;` goes on with
-// what comes next, in substitutions, subshells, functions and loops alike. Then
-// its EXIT trap runs, if it has one, with a group and a time limit of its own.
-// Whatever the script left in the background keeps the ended context.
+// When the group of a script is stopped (see [proc.Group.Stop]), so is the script. The
+// context that the interpreter checks before every statement and command is done, and a
+// running program returns the cause of the stop instead of an exit status, so that no `||`,
+// `if` or `;` continues the script, be it in substitutions, subshells, functions or loops.
+// Then the EXIT trap is run, if there is one, with its own group and time limit. Background
+// commands of the script keep the context that is done.
 //
 // # Descriptors
 //
-// Programs inherit files as they are. What the interpreter keeps in memory goes
-// through a pipe that is read to its end, but not beyond the life of the
-// program when something else holds it open. The ends of a pipe between two
-// programs are closed as soon as each has started, so that who reads or writes
-// it learns at once that the other side is gone.
+// Programs inherit files as they are. Output that the interpreter keeps in memory goes
+// through a pipe, which is read to its end, or for a moment after the program's end if
+// another process holds it open. The ends of a pipe between two programs are closed as soon
+// as both are started, so that each notices at once when the other has ended.
 package shell
 
 import (
@@ -48,28 +45,29 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// Script is a command string with its surroundings.
+// Script is a command string and what it is run with.
 type Script struct {
 	Text string
-	// Argv, if set, is a program with its arguments, run without a shell instead.
+	// Argv, if set, is a program with its arguments, which is run without a shell. Text is
+	// not used then.
 	Argv []string
-	// Session runs Argv in a session of its own, on the terminal that Stdout is.
+	// Session runs Argv in a session of its own, whose terminal is Stdout.
 	Session bool
 	Dir     string // absolute
-	// Env is the complete environment. It is shared and never changed: what
-	// is derived from it is remembered by its identity.
+	// Env is the complete environment. Scripts share it, and it must not be changed: what
+	// is computed from it is kept under its address.
 	Env        []string
-	Set, Shopt []string // options by name, or by letter in Set
-	// Stdin, Stdout and Stderr may be nil, for /dev/null. Programs inherit
-	// them; the caller keeps them.
+	Set, Shopt []string // options by name, or in Set also by letter
+	// Stdin, Stdout and Stderr are inherited by programs; nil means the null device. The
+	// caller owns them.
 	Stdin, Stdout, Stderr *os.File
-	Group                 *proc.Group // owns the script's processes; required
+	Group                 *proc.Group // of the script's processes; required
 }
 
-// ExitError is a script that did not exit zero.
+// ExitError is the error of a script whose exit status is not 0.
 type ExitError struct {
 	Code int
-	// Signal is what ended the program, where the script was one.
+	// Signal is the signal that killed the program, if the script is a single program.
 	Signal syscall.Signal
 }
 
@@ -78,21 +76,20 @@ func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code
 // ExitCode returns Code.
 func (e *ExitError) ExitCode() int { return e.Code }
 
-// Options configure a Shell. The zero value is usable.
+// Options configures a Shell. The zero value is usable.
 type Options struct {
-	// TrapLimit is how long the EXIT trap of a stopped script may take; zero
-	// means 5 s.
+	// TrapLimit is how long the EXIT trap of a stopped script may take; 0 means
+	// [proc.DefaultGrace].
 	TrapLimit time.Duration
-	// Clock is that of the limit, and of how long a pipe is read that is held
-	// open; nil is one that never stands still.
+	// Clock measures TrapLimit, and how long a pipe is read after its program has ended.
+	// Nil means a clock that is never paused.
 	Clock *clock.Clock
-	// Large counts the pipes of the run that are larger than usual; nil means
-	// those of this shell.
+	// Large counts the enlarged pipes of a run; nil means those of this shell.
 	Large *pipe.Large
-	// Utilities makes cp, rm, mkdir and the like a part of the shell where the
-	// system has no such programs: on Windows.
+	// Utilities provides cp, rm, mkdir and the like as parts of the shell, on a system
+	// without such programs: Windows.
 	Utilities bool
-	// Plain leaves out advice: what fails says what the interpreter says, and no more.
+	// Plain leaves out advice: a script that fails shows only the interpreter's messages.
 	Plain bool
 }
 
@@ -115,17 +112,17 @@ func New(o Options) *Shell {
 	return &Shell{o: o}
 }
 
-// Run runs sc and returns when it has ended: nil, an *ExitError, the cause that
-// its group was stopped for, or why it could not run at all (a syntax error, an
-// unknown option, a program the system refuses). When ctx ends before, its
-// group is stopped for that cause, by the ladder of the cause if it is a
-// [proc.Stopper], else by SIGTERM and, 5 s later, SIGKILL.
+// Run runs sc and returns when it has ended. The error is an *ExitError, the cause of a stop
+// of its group, or why it could not be run (a syntax error, an unknown option, a program that
+// the system cannot start). If ctx is done before, Run stops the group with the cause of ctx:
+// by its ladder if the cause is a [proc.Stopper], otherwise by SIGTERM and, after
+// [proc.DefaultGrace], SIGKILL.
 func (s *Shell) Run(ctx context.Context, sc *Script) error {
 	return s.run(ctx, sc, nil)
 }
 
-// Output runs sc and returns all it writes to its standard output, at most
-// limit.Output bytes: else it is killed. Its Stdout is not used.
+// Output runs sc and returns its standard output. If that is more than limit.Output bytes,
+// the script is killed. Stdout is not used.
 func (s *Shell) Output(ctx context.Context, sc *Script) (string, error) {
 	out := capture{group: sc.Group}
 	err := s.run(ctx, sc, &out)
@@ -135,7 +132,7 @@ func (s *Shell) Output(ctx context.Context, sc *Script) (string, error) {
 	return out.String(), err
 }
 
-// run is Run, with standard output to out if that is not nil.
+// run implements Run and Output: standard output goes to out, if that is not nil.
 func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 	if err := sc.Group.Refused(); err != nil {
 		return err
@@ -183,12 +180,12 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 	return s.interpret(sc, p, out)
 }
 
-// builtIn reports whether one of the programs is a part of this shell.
+// builtIn reports whether one of the programs is built into this shell.
 func (s *Shell) builtIn(members []member) bool {
 	return s.o.Utilities && slices.ContainsFunc(members, func(m member) bool { return utilities[m.argv[0]] })
 }
 
-// stopFor stops a group because its context has ended.
+// stopFor stops a group because its context is done.
 func stopFor(g *proc.Group, cause error) {
 	l := proc.Ladder{Grace: proc.DefaultGrace}
 	var how proc.Stopper
@@ -205,7 +202,7 @@ func exitError(code int) error {
 	return &ExitError{Code: code}
 }
 
-// result maps the interpreter's error.
+// result converts an error of the interpreter.
 func result(err error) error {
 	var status interp.ExitStatus
 	if errors.As(err, &status) {
@@ -214,7 +211,7 @@ func result(err error) error {
 	return err
 }
 
-// capture is output kept in memory: so much that the group is killed if there is more.
+// capture keeps output in memory. It kills the group if there is too much.
 type capture struct {
 	strings.Builder
 	group *proc.Group

@@ -11,9 +11,9 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// evaluable returns an error if the interpreter should not even read what eval or source
-// are about.
-func evaluable(hc *interp.HandlerContext, args []string) error {
+// checkEval returns an error if the script for eval or source is too large or nested too
+// deeply to be parsed.
+func checkEval(hc *interp.HandlerContext, args []string) error {
 	if args[0] == "eval" {
 		return limit.Shell(strings.Join(args[1:], " "))
 	}
@@ -34,7 +34,7 @@ func evaluable(hc *interp.HandlerContext, args []string) error {
 	return err
 }
 
-// readScript returns what is in a file, unless it is too large for a script.
+// readScript returns the content of a file, unless it is too large for a script.
 func readScript(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -44,10 +44,11 @@ func readScript(path string) ([]byte, error) {
 	return io.ReadAll(limit.Reader(f, limit.Script, limit.Bytes(path, limit.Script)))
 }
 
-// endlessFile is a file that never ends, or hardly: reading it can be given up.
+// endlessFile is a file without an end, or a very large one. Reading it fails when the script
+// is stopped.
 type endlessFile struct {
 	f *os.File
-	r *run
+	r *execution
 }
 
 func (e endlessFile) Read(b []byte) (int, error) {
@@ -61,9 +62,9 @@ func (e endlessFile) Write(b []byte) (int, error) { return e.f.Write(b) }
 
 func (e endlessFile) Close() error { return e.f.Close() }
 
-// piped returns a pipe from which comes what f holds, until the script is stopped. The
-// caller closes it.
-func (r *run) piped(f *os.File) (*os.File, error) {
+// piped returns a pipe with the content of f, which ends when the script is stopped. The
+// caller must close it.
+func (r *execution) piped(f *os.File) (*os.File, error) {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return nil, err

@@ -17,12 +17,12 @@ import (
 	"github.com/weftrun/weft/internal/termios"
 )
 
-// nonblock opens a pipe without waiting for who opens its other end.
+// nonblock opens a pipe without waiting for the other end to be opened.
 const nonblock = unix.O_NONBLOCK
 
-// hush turns the terminal's echo off and waits for a line: `read -s` itself
-// cannot be made to give up waiting.
-func (r *run) hush(in *os.File) (restore func()) {
+// hush turns the terminal's echo off and waits for a line, because `read -s` itself cannot be
+// interrupted.
+func (r *execution) hush(in *os.File) (restore func()) {
 	c, err := in.SyscallConn()
 	if err != nil {
 		return func() {}
@@ -54,14 +54,14 @@ func (r *run) hush(in *os.File) (restore func()) {
 }
 
 // openFile opens a file for a redirection.
-func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+func (r *execution) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) == nil {
 		switch st.Mode & unix.S_IFMT {
 		case unix.S_IFIFO:
 			return r.openFIFO(path, flag, perm)
 		case unix.S_IFCHR:
-			// A terminal: reading it can be given up this way.
+			// Reading a terminal that is opened this way can be interrupted.
 			f, err := os.OpenFile(path, flag, perm)
 			if err != nil {
 				return nil, err
@@ -80,7 +80,8 @@ func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteClo
 			}
 		}
 	}
-	// os.OpenFile would try to poll it, which is half of the cost and in vain.
+	// os.OpenFile would try to register it for polling, which fails and takes half of the
+	// time.
 	for {
 		fd, err := unix.Open(path, flag|unix.O_CLOEXEC, uint32(perm.Perm()))
 		switch {
@@ -93,12 +94,12 @@ func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteClo
 	}
 }
 
-// keeps reports whether what is read of a file opened so may be kept in a variable.
-func (r *run) keeps(flag int) bool {
+// keeps reports whether the script may read a file that is opened with flag into a variable.
+func (r *execution) keeps(flag int) bool {
 	return (r.p.reads || r.p.slurps) && flag&(os.O_WRONLY|os.O_RDWR) == 0
 }
 
-// endless reports whether f is a device that never ends, or a file that hardly does.
+// endless reports whether f is a device without an end, or a very large file.
 func endless(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil {
@@ -120,9 +121,9 @@ func endless(f *os.File) bool {
 	return false
 }
 
-// openFIFO opens a named pipe, which waits for someone to open the other end,
-// until the script is stopped.
-func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+// openFIFO opens a named pipe. It waits until the other end is opened, or the script is
+// stopped.
+func (r *execution) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
 	f, err := fifo.Open(r, path, flag, perm)
 	switch {
 	case err == nil:
@@ -133,9 +134,9 @@ func (r *run) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWriteClo
 	return nil, err
 }
 
-// reopen opens a pipe or terminal again, so that it has a mode of its own: the
-// interpreter must be able to give up reading, and programs expect to block. It
-// returns nil for other files, which have a position to share and never block.
+// reopen opens a pipe or a terminal again, to give it a mode of its own: reads of the
+// interpreter must be interruptible, and programs expect to block. It returns nil for other
+// files, which never block and have an offset that must be shared.
 func reopen(f *os.File, nonblock bool) *os.File {
 	info, err := f.Stat()
 	if err != nil {
@@ -162,7 +163,7 @@ func reopen(f *os.File, nonblock bool) *os.File {
 	return os.NewFile(uintptr(fd), f.Name())
 }
 
-// isTerminal reports whether f is a terminal, leaving its mode alone.
+// isTerminal reports whether f is a terminal. It does not change the mode of f.
 func isTerminal(f *os.File) (is bool) {
 	c, err := f.SyscallConn()
 	if err != nil {
@@ -181,8 +182,8 @@ func signalNumber(name string) syscall.Signal { return unix.SignalNum(name) }
 // kill sends a signal to a process.
 func kill(pid int, sig syscall.Signal) error { return syscall.Kill(pid, sig) }
 
-// endsNothing reports whether a process goes on after a signal it has no handler for.
-func endsNothing(sig syscall.Signal) bool {
+// isHarmless reports whether a signal without a handler does not end a process.
+func isHarmless(sig syscall.Signal) bool {
 	switch sig {
 	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
 		return true

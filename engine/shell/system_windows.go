@@ -14,10 +14,10 @@ import (
 const nonblock = 0
 
 // hush does nothing: the console's echo is the interpreter's own matter.
-func (r *run) hush(*os.File) (restore func()) { return func() {} }
+func (r *execution) hush(*os.File) (restore func()) { return func() {} }
 
 // openFile opens a file for a redirection.
-func (r *run) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
+func (r *execution) openFile(path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
 	f, err := os.OpenFile(path, flag, perm)
 	if err != nil {
 		return nil, err
@@ -66,4 +66,4 @@ func kill(pid int, _ syscall.Signal) error {
 }
 
 // endsNothing reports whether a process goes on after a signal.
-func endsNothing(syscall.Signal) bool { return false }
+func isHarmless(syscall.Signal) bool { return false }
