@@ -151,6 +151,9 @@ func (o *options) parse(args []string) (*pflag.FlagSet, error) {
 	if err := f.Parse(args); err != nil {
 		return f, err
 	}
+	if f.Changed("replay") && o.replay == "" {
+		return f, flagError("--replay needs the name of a file")
+	}
 	o.colorSet = f.Changed("color")
 	words := f.Args()
 	if n := f.ArgsLenAtDash(); n >= 0 {

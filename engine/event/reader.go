@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,7 +122,13 @@ func (r *reader) data(p *[]byte) {
 }
 
 func (r *reader) outputs(m *map[string]any) {
-	v, err := readValue(r.raw("outputs"))
+	dec := json.NewDecoder(bytes.NewReader(r.raw("outputs")))
+	dec.UseNumber()
+	var v any
+	err := dec.Decode(&v)
+	if err == nil {
+		v, err = original(v)
+	}
 	read, ok := v.(map[string]any)
 	if err == nil && !ok {
 		err = errNotValue

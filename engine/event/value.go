@@ -24,24 +24,17 @@ func appendText(b []byte, s string) []byte {
 
 const hex = "0123456789abcdef"
 
-// appendQuoted appends s, which is UTF-8, as a string of JSON. Beyond what JSON demands it
-// escapes the separators of lines that JavaScript knows.
+// appendQuoted appends s, which is UTF-8, as a string of JSON.
 func appendQuoted[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	done := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c != 0xe2 {
+		if c >= ' ' && c != '"' && c != '\\' {
 			continue
 		}
-		size := 1
-		if c == 0xe2 {
-			if s[i+1] != 0x80 || s[i+2]&^1 != 0xa8 {
-				continue
-			}
-			size = 3
-		}
 		b = append(b, s[done:i]...)
+		done = i + 1
 		switch c {
 		case '"', '\\':
 			b = append(b, '\\', c)
@@ -51,14 +44,9 @@ func appendQuoted[T string | []byte](b []byte, s T) []byte {
 			b = append(b, '\\', 'r')
 		case '\t':
 			b = append(b, '\\', 't')
-		case 0xe2:
-			b = append(b, `\u202`...)
-			b = append(b, hex[s[i+2]&15])
 		default:
 			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
-		i += size - 1
-		done = i + 1
 	}
 	b = append(b, s[done:]...)
 	return append(b, '"')
@@ -84,119 +72,77 @@ func readText(raw json.RawMessage) (s string, err error) {
 // a name that is not UTF-8, or one that would be taken for what stands for something else,
 // is a list of names and values: {"entries": [[name, value], …]}.
 
-// appendValue appends an output or a part of one.
-func appendValue(b []byte, v any) []byte {
+// writable is an output, or a part of one, as it stands in event files.
+func writable(v any) any {
 	switch v := v.(type) {
 	case string:
-		return appendText(b, v)
-	case json.Number:
-		return append(b, v...)
+		if !utf8.ValidString(v) {
+			return map[string][]byte{"base64": []byte(v)}
+		}
 	case []any:
-		b = append(b, '[')
+		list := make([]any, len(v))
 		for i, x := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendValue(b, x)
+			list[i] = writable(x)
 		}
-		return append(b, ']')
+		return list
 	case map[string]any:
-		return appendEntries(b, v)
-	}
-	plain, err := json.Marshal(v) // nil, a boolean or a number
-	if err != nil {
-		return append(b, "null"...)
-	}
-	return append(b, plain...)
-}
-
-func appendEntries(b []byte, m map[string]any) []byte {
-	names := slices.Sorted(maps.Keys(m))
-	open, separate, end := "", ":", ""
-	b = append(b, '{')
-	if len(names) == 1 && (names[0] == "base64" || names[0] == "entries") ||
-		slices.ContainsFunc(names, func(name string) bool { return !utf8.ValidString(name) }) {
-		open, separate, end = "[", ",", "]"
-		b = append(b, `"entries":[`...)
-	}
-	for i, name := range names {
-		if i > 0 {
-			b = append(b, ',')
+		object, entries := make(map[string]any, len(v)), [][2]any{}
+		odd := len(v) == 1 && (v["base64"] != nil || v["entries"] != nil)
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			value := writable(v[name])
+			object[name] = value
+			entries = append(entries, [2]any{writable(name), value})
+			odd = odd || !utf8.ValidString(name)
 		}
-		b = append(b, open...)
-		b = appendText(b, name)
-		b = append(b, separate...)
-		b = appendValue(b, m[name])
-		b = append(b, end...)
+		if odd {
+			return map[string]any{"entries": entries}
+		}
+		return object
 	}
-	b = append(b, end...)
-	return append(b, '}')
+	return v
 }
 
 var errNotValue = errors.New("not an output")
 
-// readValue returns an output or a part of one. Numbers become json.Number.
-func readValue(raw json.RawMessage) (any, error) {
-	switch raw[0] {
-	case '"':
-		return readText(raw)
-	case '[':
-		var all []json.RawMessage
-		if err := json.Unmarshal(raw, &all); err != nil {
-			return nil, err
-		}
-		list := make([]any, len(all))
-		for i, raw := range all {
-			var err error
-			if list[i], err = readValue(raw); err != nil {
+// original undoes writable: v is what JSON makes of it. Lists and objects are changed.
+func original(v any) (_ any, err error) {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			if v[i], err = original(v[i]); err != nil {
 				return nil, err
 			}
 		}
-		return list, nil
-	case '{':
-		return readEntries(raw)
-	case 't', 'f':
-		return raw[0] == 't', nil
-	case 'n':
-		return nil, nil
+	case map[string]any:
+		if text, ok := v["base64"].(string); ok && len(v) == 1 {
+			b, err := base64.StdEncoding.DecodeString(text)
+			return string(b), err
+		}
+		if entries, ok := v["entries"].([]any); ok && len(v) == 1 {
+			return originalEntries(entries)
+		}
+		for name := range v {
+			if v[name], err = original(v[name]); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return json.Number(raw), nil
+	return v, nil
 }
 
-// readEntries returns a map, or the text that stands as an object.
-func readEntries(raw json.RawMessage) (any, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, err
-	}
-	m := make(map[string]any, len(fields))
-	if len(fields) == 1 && fields["base64"] != nil {
-		return readText(raw)
-	}
-	if len(fields) == 1 && fields["entries"] != nil {
-		var pairs [][2]json.RawMessage
-		if err := json.Unmarshal(fields["entries"], &pairs); err != nil {
-			return nil, err
+func originalEntries(entries []any) (any, error) {
+	m := make(map[string]any, len(entries))
+	for _, entry := range entries {
+		both, err := original(entry)
+		pair, ok := both.([]any)
+		if err != nil || !ok || len(pair) != 2 {
+			return nil, errNotValue
 		}
-		for _, pair := range pairs {
-			if pair[0] == nil || pair[1] == nil {
-				return nil, errNotValue
-			}
-			name, err := readText(pair[0])
-			if err != nil {
-				return nil, err
-			}
-			if m[name], err = readValue(pair[1]); err != nil {
-				return nil, err
-			}
+		name, ok := pair[0].(string)
+		if !ok {
+			return nil, errNotValue
 		}
-		return m, nil
-	}
-	for name, raw := range fields {
-		var err error
-		if m[name], err = readValue(raw); err != nil {
-			return nil, err
-		}
+		m[name] = pair[1]
 	}
 	return m, nil
 }

@@ -1,7 +1,9 @@
 package event
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -113,7 +115,11 @@ func (w *writer) data(p *[]byte) {
 
 func (w *writer) outputs(m *map[string]any) {
 	w.key("outputs")
-	w.b = appendEntries(w.b, *m)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	enc.Encode(writable(*m)) // of JSON, so that it is none of what cannot be encoded
+	w.b = append(w.b, bytes.TrimSuffix(text.Bytes(), []byte{'\n'})...)
 }
 
 func (w *writer) object(name string, within func(visitor)) {
