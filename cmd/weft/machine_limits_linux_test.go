@@ -57,5 +57,5 @@ func TestNoProc(t *testing.T) {
 		t.Skip("a place without /proc cannot be made here: ", err)
 	}
 	cmd.Dir = project(t, map[string]string{"Taskfile.yml": "tasks: {default: sh -c true}\n"})
-	refusal(t, cmd, "start wf-keeper: /proc is not there")
+	refusal(t, cmd, "start wf-keeper: /proc is not mounted")
 }
