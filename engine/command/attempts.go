@@ -37,13 +37,13 @@ func (j *job) attempts(ctx context.Context) error {
 		s.begin(attempt{number: n, of: retry.Max + 1})
 		started := time.Now()
 		err := s.end(j.within(ctx, (*job).reach))
-		if err == nil || n > retry.Max || ctx.Err() != nil || !again(retry, err, s.try.tail) {
+		if err == nil || n > retry.Max || ctx.Err() != nil || !repeats(retry, err, s.try.tail) {
 			return err
 		}
 		delay := delayBefore(retry, n, rand.Float64())
 		s.Emit(&event.AttemptFailed{Time: time.Now(), Step: s.ID, Command: j.index, Attempt: n, Attempts: s.try.of, Code: executor.ExitCode(err), Signal: signalOf(err), Err: err, Duration: time.Since(started), Delay: delay})
 		wait := make(chan struct{})
-		timer := s.x.o.Clock.AfterFunc(delay, func() { close(wait) })
+		timer := s.o.Clock.AfterFunc(delay, func() { close(wait) })
 		select {
 		case <-wait:
 		case <-ctx.Done():
@@ -98,12 +98,12 @@ func delayBefore(r *plan.Retry, n int, chance float64) time.Duration {
 	return time.Duration(d * (1 + r.Jitter*(2*chance-1)))
 }
 
-// again reports whether a failed attempt is followed by another.
-func again(r *plan.Retry, err error, tail []byte) bool {
+// repeats reports whether a failed attempt is followed by another.
+func repeats(r *plan.Retry, err error, tail []byte) bool {
 	if !isExit(err) {
 		return false
 	}
 	sig, _ := signalOf(err).(syscall.Signal)
-	var late *sched.TimedOut
-	return r.Covers(executor.ExitCode(err), sig, errors.As(err, &late)) && (r.Match == nil || r.Match.Match(tail))
+	_, timedOut := errors.AsType[*sched.TimedOut](err)
+	return r.Covers(executor.ExitCode(err), sig, timedOut) && (r.Match == nil || r.Match.Match(tail))
 }

@@ -26,7 +26,7 @@ type calls struct {
 	call func(list []executor.ConnectedCall, begun func(i int)) []error
 
 	mu     sync.Mutex // guards the fields below
-	want   int        // members that will join or leave
+	want   int        // members of which it is not known whether they join
 	joined []*joined
 	begun  chan struct{} // closed when all have descriptors of their own
 }
@@ -66,12 +66,12 @@ func (c *calls) join(j *job) error {
 	c.mu.Lock()
 	c.joined = append(c.joined, m)
 	c.mu.Unlock()
-	c.leave()
+	c.settle()
 	return <-m.err
 }
 
-// leave counts a member that has joined, or will not; the last one has all called.
-func (c *calls) leave() {
+// settle counts a member that has joined, or will not; the last one has all called.
+func (c *calls) settle() {
 	c.mu.Lock()
 	c.want--
 	last := c.want == 0

@@ -16,7 +16,6 @@ package command
 import (
 	"context"
 	"os"
-	"sync"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
@@ -73,13 +72,13 @@ func New(o Options) *Local {
 	return &Local{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers(), copies: newBuffers()}
 }
 
-// Close ends the reading of what processes write that commands left behind. It is called when
-// they have been stopped, or let go.
+// Close ends the reading of what leftovers of commands write. It is called when these have
+// been stopped, or are kept.
 func (x *Local) Close() { x.lingering.close() }
 
 // Run implements executor.Body.
 func (x *Local) Run(ctx context.Context, b *executor.Bound) executor.Result {
-	s := &step{Bound: b, x: x}
+	s := &step{Bound: b, Local: x}
 	if err := s.makeDir(); err != nil {
 		return executor.Result{Outcome: event.Failed, Err: err}
 	}
@@ -93,53 +92,7 @@ func (x *Local) Run(ctx context.Context, b *executor.Bound) executor.Result {
 
 // Test implements executor.Test: it runs text without input or output.
 func (x *Local) Test(ctx context.Context, b *executor.Bound, text string) executor.Result {
-	s := &step{Bound: b, x: x}
+	s := &step{Bound: b, Local: x}
 	err := s.test(ctx, text)
 	return executor.Result{Err: err, Usage: s.usage}
-}
-
-// step is one step while its commands run.
-type step struct {
-	*executor.Bound
-	x   *Local
-	job job // of the command that runs now; members of groups have copies
-
-	mu       sync.Mutex       // guards the fields below
-	try      attempt          // at the command that runs now
-	usage    event.Usage      // of all that was run
-	captures [2]*pipe.Capture // of stdout and stderr; nil: nothing was captured
-}
-
-// makeDir creates the step's directory where the task names one.
-func (s *step) makeDir() error {
-	if s.Dir == s.x.o.Root {
-		return nil
-	}
-	if _, err := os.Stat(s.Dir); err == nil {
-		return nil
-	}
-	return os.MkdirAll(s.Dir, 0o755)
-}
-
-// capture returns the capture of stdout, or of stderr, of at most limit bytes where it is the
-// first command's.
-func (s *step) capture(stderr bool, limit int64, overflow pipe.Overflow) *pipe.Capture {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := &s.captures[0]
-	if stderr {
-		c = &s.captures[1]
-	}
-	if *c == nil {
-		*c = pipe.NewCapture(limit, overflow)
-	}
-	return *c
-}
-
-// output is what was captured.
-func (s *step) output() *executor.Output {
-	if s.captures == [2]*pipe.Capture{} {
-		return nil
-	}
-	return &executor.Output{Stdout: s.captures[0], Stderr: s.captures[1]}
 }

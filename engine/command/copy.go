@@ -10,11 +10,11 @@ import (
 )
 
 // connect returns the file that a program gets to reach all of o.
-func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, error) {
-	if f, ok := o.direct(); ok && !watched {
+func (w *wiring) connect(o *outs, stream event.Stream) (*os.File, error) {
+	if f, ok := o.direct(); ok && !w.watched {
 		return f, nil
 	}
-	s, err := pipe.NewSource(w.j.s.x.o.Clock)
+	s, err := pipe.NewSource(w.j.s.o.Clock)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (w *wiring) connect(o *outs, stream event.Stream, watched bool) (*os.File, 
 // terminal gives the command a terminal of its own, all that it writes there going
 // to where its stdout leads.
 func (w *wiring) terminal(o *outs, p *plan.Process) error {
-	s, err := pipe.NewTerminal(w.j.s.x.o.Clock, w.j.s.x.o.Stdout)
+	s, err := pipe.NewTerminal(w.j.s.o.Clock, w.j.s.o.Stdout)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 		fan.Taps = append(fan.Taps, w.last)
 	}
 	if o.log {
-		mask = w.j.s.x.o.Secrets.Writer(&logTap{w.j.s, w.j.index, stream})
+		mask = w.j.s.o.Secrets.Writer(report{w.j.s, w.j.index, stream})
 		fan.Taps = append(fan.Taps, mask)
 	}
 	if o.capture != nil {
@@ -63,14 +63,14 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	if o.flow != nil {
 		fan.Flows = append(fan.Flows, o.flow)
 	}
-	large := w.j.s.x.o.Large.Enlarge(s.W)
+	large := w.j.s.o.Large.Enlarge(s.W)
 	go func() {
 		err := fan.Copy(s)
 		if mask != nil {
 			mask.Flush()
 		}
 		if large {
-			w.j.s.x.o.Large.Release()
+			w.j.s.o.Large.Release()
 		}
 		if err != nil {
 			w.stop(&StreamError{err})
@@ -78,18 +78,6 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 		s.Close()
 		w.copied <- err
 	}()
-}
-
-// logTap is the report, as a writer.
-type logTap struct {
-	s       *step
-	command int
-	stream  event.Stream
-}
-
-func (l *logTap) Write(p []byte) (int, error) {
-	l.s.copied(l.command, l.stream, p)
-	return len(p), nil
 }
 
 // finish returns when all that the command wrote has arrived, and gives files

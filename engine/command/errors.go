@@ -56,11 +56,13 @@ func streamError(err error) error {
 // isExit reports whether err is a command's non-zero exit or a time-out: what ignore_error
 // covers.
 func isExit(err error) bool {
-	var exit *shell.ExitError
-	var late *sched.TimedOut
-	var refused *NotAcceptedError
-	var stream *StreamError
-	return errors.As(err, &exit) || errors.As(err, &late) || errors.As(err, &refused) || errors.As(err, &stream)
+	var (
+		exit     *shell.ExitError
+		timedOut *sched.TimedOut
+		refused  *NotAcceptedError
+		stream   *StreamError
+	)
+	return errors.As(err, &exit) || errors.As(err, &timedOut) || errors.As(err, &refused) || errors.As(err, &stream)
 }
 
 // signalOf is the signal that ended the program which failed with err, or nil.

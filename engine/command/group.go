@@ -61,7 +61,7 @@ func (j *job) member(ctx context.Context) error {
 	}
 	if !here {
 		if j.calls != nil && j.c.Kind == plan.TaskCall {
-			j.calls.leave()
+			j.calls.settle()
 		}
 		return nil
 	}

@@ -45,7 +45,7 @@ func (j *job) watched(ctx context.Context, members func(*job, context.Context) e
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := newIdle(j.s.x.o.Clock, j.s.Step.Label, j.c.IdleTimeout, j.Activity, cancel)
+	w := newIdle(j.s.o.Clock, j.s.Step.Label, j.c.IdleTimeout, j.Activity, cancel)
 	defer w.end()
 	j.Activity = w
 	return members(j, ctx)

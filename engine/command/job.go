@@ -44,7 +44,7 @@ func (e *ends) closeOwn() {
 
 // run runs the command i.
 func (s *step) run(ctx context.Context, i int, c *plan.Command) error {
-	o := &s.x.o
+	o := &s.o
 	s.job = job{s: s, c: c, index: i, relayed: o.Relay && (!s.Step.Task.Interactive || o.RelayInteractive), ends: ends{Ends: s.Ends}}
 	return s.job.attempts(ctx)
 }
@@ -68,7 +68,7 @@ func (j *job) within(ctx context.Context, do func(*job, context.Context) error) 
 	exceeded := &sched.TimedOut{Name: j.s.Step.Label, After: limit}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer j.s.x.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
+	defer j.s.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
 	err := do(j, ctx)
 	if err != nil && context.Cause(ctx) == exceeded {
 		return exceeded
@@ -109,7 +109,7 @@ func (j *job) skipped(reason event.Reason) {
 
 // announce announces the command and runs it.
 func (j *job) announce(ctx context.Context) error {
-	s, o := j.s, &j.s.x.o
+	s, o := j.s, &j.s.o
 	started := &event.CommandStarted{Time: time.Now(), Step: s.ID, Command: j.index, Text: o.Secrets.Mask(j.c.Shown), Dir: s.Dir, Attempt: s.try.number, Attempts: s.try.of,
 		Silent: j.c.Silent || s.Step.Silent, DryRun: o.Dry, Relayed: j.relayed}
 	lines, err := j.groupLines(ctx)
@@ -136,7 +136,7 @@ func (j *job) announce(ctx context.Context) error {
 
 // groupLines are the lines around the output of the command, or nil if there are none.
 func (j *job) groupLines(ctx context.Context) (*event.GroupLines, error) {
-	begin, end := j.s.x.o.Begin, j.s.x.o.End
+	begin, end := j.s.o.Begin, j.s.o.End
 	if !j.relayed || begin.S == "" && end.S == "" {
 		return nil, nil
 	}

@@ -48,7 +48,7 @@ func (s *step) memberName(m *plan.Command) string {
 	if m.Kind == plan.TaskCall {
 		return m.Text
 	}
-	words := strings.Fields(s.x.o.Secrets.Mask(m.Shown))
+	words := strings.Fields(s.o.Secrets.Mask(m.Shown))
 	if len(words) == 0 {
 		return ""
 	}

@@ -69,7 +69,7 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 				return nil, nil, err
 			}
 			opened = append(opened, in, e.Out)
-			if j.s.x.o.Large.Enlarge(e.Out) {
+			if j.s.o.Large.Enlarge(e.Out) {
 				large++
 			}
 		}
@@ -82,7 +82,7 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 	}
 	return links, func() {
 		for range large {
-			j.s.x.o.Large.Release()
+			j.s.o.Large.Release()
 		}
 	}, nil
 }
@@ -90,7 +90,7 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 // drain has producers stopped, in some time or at once, that nobody reads any more.
 func (j *job) drain(producers []*link, atOnce bool) {
 	for _, p := range producers {
-		p.producer.Drain(j.s.x.o.Clock, atOnce, func() { p.cancel(executor.Unread{}) })
+		p.producer.Drain(j.s.o.Clock, atOnce, func() { p.cancel(executor.Unread{}) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -8,126 +9,70 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 )
 
-const (
-	chunk = 256 << 10 // bytes read at once
-	// maxChunks bounds the memory of output that was read but not reported.
-	maxChunks = 24
-)
-
-// buffers is a bounded pool: who wants one while all are out waits, so a slow
-// terminal slows the commands that write, and nothing else.
-type buffers struct {
-	free  chan []byte
-	spare chan struct{} // permits to allocate
-}
-
-func newBuffers() *buffers {
-	b := &buffers{free: make(chan []byte, maxChunks), spare: make(chan struct{}, maxChunks)}
-	for range maxChunks {
-		b.spare <- struct{}{}
-	}
-	return b
-}
-
-func (b *buffers) get() []byte {
-	select {
-	case p := <-b.free:
-		return p
-	default:
-	}
-	select {
-	case p := <-b.free:
-		return p
-	case <-b.spare:
-		return make([]byte, chunk)
-	}
-}
-
-// copied emits what is in p, in buffers of the pool. It is a pool of its own: those
-// who wait for one here may hold one of the other.
-func (s *step) copied(command int, stream event.Stream, p []byte) {
-	pool := s.x.copies
-	for len(p) > 0 {
-		buf := pool.get()
-		n := copy(buf, p)
-		p = p[n:]
-		s.Emit(&event.Output{Time: time.Now(), Step: s.ID, Command: command, Stream: stream, Data: buf[:n], Release: func() { pool.free <- buf }})
-	}
-}
-
-// relay reads what one command writes and emits it. Where both streams share one
-// pipe, their order is exact.
+// relay reads what one command writes and reports it. Where both streams share one pipe,
+// their order is exact.
 type relay struct {
 	*pipe.Source
-	s       *step
-	command int
-	stream  event.Stream
-	read    chan struct{}    // closed when all of the command has been emitted
-	mask    *pipe.MaskWriter // once there is a secret
-	pending *clock.Timer     // until an unterminated line is idle
+	report  report
+	read    chan struct{}    // closed when all of the command has been reported
+	mask    *pipe.MaskWriter // nil until there is a secret
+	pending *clock.Timer     // until an unterminated line is partial; nil: there is none
 }
 
-// idleAfter is how long nothing must come after an unterminated line for it to be
-// shown as it is.
-const idleAfter = 100 * time.Millisecond
-
-// begun notes what was emitted last: an unterminated line is told to be idle after a
-// moment.
-func (y *relay) begun(data []byte) {
-	if y.pending != nil {
-		y.pending.Stop()
-		y.pending = nil
-	}
-	if n := len(data); n > 0 && data[n-1] != '\n' {
-		y.pending = y.s.x.o.Clock.AfterFunc(idleAfter, func() {
-			y.s.Emit(&event.Output{Time: time.Now(), Step: y.s.ID, Command: y.command, Stream: y.stream, Partial: true})
-		})
-	}
-}
+// partialAfter is how long nothing must follow an unterminated line for it to be shown as it
+// is.
+const partialAfter = 100 * time.Millisecond
 
 // openRelay starts a relay; its W is for the command's stdout and stderr, or one of them.
 func (s *step) openRelay(command int, stream event.Stream) (*relay, error) {
-	source, err := pipe.NewSource(s.x.o.Clock)
+	source, err := pipe.NewSource(s.o.Clock)
 	if err != nil {
 		return nil, err
 	}
-	y := &relay{Source: source, s: s, command: command, stream: stream, read: make(chan struct{})}
-	go y.copy(s.x.o.Large.Enlarge(source.W))
+	y := &relay{Source: source, report: report{s, command, stream}, read: make(chan struct{})}
+	go y.copy(s.o.Large.Enlarge(source.W))
 	return y, nil
 }
 
-// copy emits everything until the pipe's end, or until the command has ended and
-// left somebody behind who holds the pipe.
+// finish returns when everything the command wrote has been reported.
+func (y *relay) finish() {
+	y.Finish()
+	<-y.read
+}
+
+// copy reports everything until the pipe's end, or until the command has ended and has
+// leftovers that hold the pipe: these are reported until the end of the run.
 func (y *relay) copy(large bool) {
-	err := y.emitAll()
+	s := y.report.s
+	err := y.copyCommand()
 	y.flush()
-	y.begun(nil)
+	y.wrote(nil)
 	if large {
-		y.s.x.o.Large.Release()
+		s.o.Large.Release()
 	}
-	if err == pipe.ErrLingering && y.s.x.lingering.add(y.Source) {
+	if err == pipe.ErrLingering && s.lingering.add(y.Source) {
 		close(y.read)
-		y.emitLingering()
+		y.copyLeftovers()
 		y.flush()
-		y.s.x.lingering.done(y.Source)
+		s.lingering.done(y.Source)
 		return
 	}
 	y.Close()
 	close(y.read)
 }
 
-// emitAll emits what is read into buffers of the pool, and returns why that ended.
-func (y *relay) emitAll() error {
-	pool := y.s.x.buffers
+// copyCommand reports what is read into buffers of the pool, and returns why that ended.
+func (y *relay) copyCommand() error {
+	pool := y.report.s.buffers
 	for {
 		buf := pool.get()
 		n, err := y.Read(buf)
 		if n == 0 {
 			pool.free <- buf
 		} else {
-			end := [1]byte{buf[n-1]} // the buffer is not ours any more
-			y.emit(buf[:n], func() { pool.free <- buf })
-			y.begun(end[:])
+			end := [1]byte{buf[n-1]} // the buffer belongs to the receiver then
+			y.show(buf[:n], func() { pool.free <- buf })
+			y.wrote(end[:])
 		}
 		if err != nil {
 			return err
@@ -135,14 +80,14 @@ func (y *relay) emitAll() error {
 	}
 }
 
-// emitLingering emits what is written by those whom the command left behind. They may
-// be many, and silent for long: none has a buffer of the pool while it waits.
-func (y *relay) emitLingering() {
+// copyLeftovers reports what leftovers write. They may be many, and silent for long: none has
+// a buffer of the pool while it waits.
+func (y *relay) copyLeftovers() {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := y.Read(buf)
 		if n > 0 {
-			y.emit(buf[:n], nil)
+			y.show(buf[:n], nil)
 		}
 		if err != nil {
 			return
@@ -150,44 +95,85 @@ func (y *relay) emitLingering() {
 	}
 }
 
-// emit reports data, in which secrets are masked: data itself, if it may be released
-// later, else a copy. A mask that holds back the end of one piece shows it with the
-// next.
-func (y *relay) emit(data []byte, release func()) {
-	if y.mask == nil && y.s.x.o.Secrets.Any() {
-		y.mask = y.s.x.o.Secrets.Writer(reported{y})
+// show reports data with secrets masked: data itself if it may be released by the receiver,
+// else a copy. What a mask holds back is shown with the next data.
+func (y *relay) show(data []byte, release func()) {
+	secrets := y.report.s.o.Secrets
+	if y.mask == nil && secrets.Any() {
+		y.mask = secrets.Writer(y.report)
 	}
-	if y.mask != nil {
+	switch {
+	case y.mask != nil:
 		y.mask.Write(data)
 		if release != nil {
 			release()
 		}
-		return
+	case release == nil:
+		y.report.Write(data)
+	default:
+		y.report.emit(data, release)
 	}
-	if release == nil {
-		reported{y}.Write(data)
-		return
-	}
-	y.s.Emit(&event.Output{Time: time.Now(), Step: y.s.ID, Command: y.command, Stream: y.stream, Data: data, Release: release})
 }
 
-// flush reports what a mask holds back: nothing more comes.
+// flush shows what a mask holds back: nothing more comes.
 func (y *relay) flush() {
 	if y.mask != nil {
 		y.mask.Flush()
 	}
 }
 
-// reported is the report, as a writer.
-type reported struct{ y *relay }
-
-func (w reported) Write(p []byte) (int, error) {
-	w.y.s.copied(w.y.command, w.y.stream, p)
-	return len(p), nil
+// wrote notes what was shown last: an unterminated line is partial after a moment.
+func (y *relay) wrote(data []byte) {
+	if y.pending != nil {
+		y.pending.Stop()
+		y.pending = nil
+	}
+	if n := len(data); n > 0 && data[n-1] != '\n' {
+		y.pending = y.report.s.o.Clock.AfterFunc(partialAfter, y.report.emitPartial)
+	}
 }
 
-// finish returns when everything the command wrote has been emitted.
-func (y *relay) finish() {
-	y.Finish()
-	<-y.read
+// lingering are the pipes that leftovers of commands hold. They are read until the end of the
+// run. The zero value is none.
+type lingering struct {
+	mu     sync.Mutex // guards the fields below
+	pipes  map[*pipe.Source]struct{}
+	closed bool
+
+	reading sync.WaitGroup
+}
+
+// add reports whether s may still be read.
+func (l *lingering) add(s *pipe.Source) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	if l.pipes == nil {
+		l.pipes = map[*pipe.Source]struct{}{}
+	}
+	l.pipes[s] = struct{}{}
+	l.reading.Add(1)
+	return true
+}
+
+// done closes s, which has been read.
+func (l *lingering) done(s *pipe.Source) {
+	l.mu.Lock()
+	delete(l.pipes, s)
+	l.mu.Unlock()
+	s.Close()
+	l.reading.Done()
+}
+
+// close returns when what is in the pipes has been reported.
+func (l *lingering) close() {
+	l.mu.Lock()
+	l.closed = true
+	for s := range l.pipes {
+		s.Abandon()
+	}
+	l.mu.Unlock()
+	l.reading.Wait()
 }

@@ -25,8 +25,8 @@ type Running struct {
 
 // entry is a command that runs.
 type entry struct {
-	ctx   context.Context // that it runs for
-	stops bool            // it stops another one: it is not told to end, only killed
+	ctx      context.Context // that it runs for
+	stopping bool            // it stops another one: it is not told to end, only killed
 }
 
 // Stop has every running command told to end as l says, and limits the time of
@@ -36,7 +36,7 @@ func (r *Running) Stop(cause error, l proc.Ladder) {
 	defer r.mu.Unlock()
 	longest := time.Duration(0)
 	for g, e := range r.groups {
-		if e.ctx.Err() != nil && !e.stops {
+		if e.ctx.Err() != nil && !e.stopping {
 			g.Stop(cause, l)
 			longest = max(longest, g.Grace(l))
 		}
@@ -85,7 +85,7 @@ func (r *Running) Add(ctx context.Context, g *proc.Group) { r.add(g, entry{ctx: 
 
 // AddStopping is Add for a command that stops another one, which runs for ctx.
 func (r *Running) AddStopping(ctx context.Context, g *proc.Group) {
-	r.add(g, entry{ctx: ctx, stops: true})
+	r.add(g, entry{ctx: ctx, stopping: true})
 }
 
 func (r *Running) add(g *proc.Group, e entry) {

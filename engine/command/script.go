@@ -15,8 +15,8 @@ func (j *job) script(ctx context.Context) error {
 	sc := shell.Script{Text: c.Text, Argv: argv(c), Dir: s.Dir, Env: s.Environ, Set: c.Set, Shopt: c.Shopt, Session: c.TTY}
 	if s.Step.Task.Interactive {
 		select {
-		case s.x.terminal <- struct{}{}:
-			defer func() { <-s.x.terminal }()
+		case s.terminal <- struct{}{}:
+			defer func() { <-s.terminal }()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -48,7 +48,7 @@ func (j *job) plain() bool {
 
 // asUsual runs a script whose streams lead where the output style says.
 func (j *job) asUsual(ctx context.Context, sc *shell.Script) error {
-	s, o := j.s, &j.s.x.o
+	s, o := j.s, &j.s.o
 	if s.Stdin || s.Step.Task.Interactive {
 		sc.Stdin = o.Stdin
 	}

@@ -30,11 +30,10 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 	if p.Stop.Command != "" {
 		o.StopBy = func() error { return s.stopBy(ctx, &p.Stop, sc) }
 	}
-	x := s.x
-	g := x.o.Processes.NewGroup(o)
+	g := s.o.Processes.NewGroup(o)
 	sc.Group = g
-	x.o.Running.Add(ctx, g)
-	defer x.o.Running.Remove(g)
+	s.o.Running.Add(ctx, g)
+	defer s.o.Running.Remove(g)
 	defer func() {
 		s.close(ctx, g, p.Leftover)
 		used := event.Usage(g.Usage())
@@ -43,7 +42,7 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 		s.usage.Add(used)
 		s.try.usage.Add(used)
 	}()
-	err := x.o.Shell.Run(ctx, sc)
+	err := s.o.Shell.Run(ctx, sc)
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.
 		err = context.Cause(ctx)
@@ -54,16 +53,16 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 // stopBy runs the command that stops another one, whose context is ctx, within the time that
 // one has.
 func (s *step) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
-	x, text, limit := s.x, stop.Command, stop.Grace
+	text, limit := stop.Command, stop.Grace
 	if limit <= 0 {
 		limit = proc.DefaultGrace
 	}
-	g := x.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
-	x.o.Running.AddStopping(ctx, g)
-	defer x.o.Running.Remove(g)
+	g := s.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
+	s.o.Running.AddStopping(ctx, g)
+	defer s.o.Running.Remove(g)
 	defer g.Close()
-	defer x.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
-	err := x.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
+	defer s.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
+	err := s.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
 	if err != nil {
 		s.Emit(&event.StopFailed{Time: time.Now(), Step: s.ID, Task: s.Step.Label, Text: text, Err: err})
 	}
@@ -77,6 +76,6 @@ func (s *step) close(ctx context.Context, g *proc.Group, l plan.Leftover) {
 		defer stop()
 	}
 	for _, left := range g.Close() {
-		s.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: s.x.o.Secrets.MaskCut(left.Name)})
+		s.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: s.o.Secrets.MaskCut(left.Name)})
 	}
 }

@@ -15,6 +15,8 @@ import (
 type wiring struct {
 	j    *job
 	stop func(error) // ends the command for a fault of a stream
+	// Somebody looks at what the command writes, so that it writes to no file itself.
+	watched bool
 
 	in, out, err *os.File
 	own          []*os.File // closed when the command has ended
@@ -70,7 +72,7 @@ func (o *outs) direct() (f *os.File, ok bool) {
 // wire connects the streams of the command, as p says. stop ends the command for a fault of
 // one.
 func (j *job) wire(ctx context.Context, p *plan.Process, stop func(error)) (w *wiring, err error) {
-	w = &wiring{j: j, stop: stop, copied: make(chan error, 2)}
+	w = &wiring{j: j, stop: stop, watched: j.Activity != nil || p.IdleTimeout > 0 || p.Retry.Match != nil, copied: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -80,12 +82,11 @@ func (j *job) wire(ctx context.Context, p *plan.Process, stop func(error)) (w *w
 	if w.in, err = w.stdin(ctx, p.Stdin); err != nil {
 		return w, err
 	}
-	o := &j.s.x.o
-	watched := j.Activity != nil || p.IdleTimeout > 0 || p.Retry.Match != nil
+	o := &j.s.o
 	if p.Retry.Match != nil {
 		w.last = &tail.Buffer{Max: 64 << 10}
 	}
-	out, err := w.stdout(ctx, p, watched)
+	out, err := w.stdout(ctx, p.Stdout)
 	if err != nil {
 		return w, err
 	}
@@ -100,33 +101,33 @@ func (j *job) wire(ctx context.Context, p *plan.Process, stop func(error)) (w *w
 		return w, w.terminal(out, p)
 	}
 	if len(p.Stderr) == 1 && p.Stderr[0].Kind == plan.SinkStdout {
-		return w, w.merged(out, watched)
+		return w, w.merged(out)
 	}
-	errs, err := w.stderr(ctx, p, watched)
+	errs, err := w.stderr(ctx, p.Stderr)
 	if err != nil {
 		return w, err
 	}
 	if onlyLog(out) && onlyLog(errs) && !o.Apart {
-		return w, w.logged(out, watched)
+		return w, w.logged(out)
 	}
-	if w.out, err = w.connect(out, event.Stdout, watched); err != nil {
+	if w.out, err = w.connect(out, event.Stdout); err != nil {
 		return w, err
 	}
-	w.err, err = w.connect(errs, event.Stderr, watched)
+	w.err, err = w.connect(errs, event.Stderr)
 	return w, err
 }
 
 // merged connects both streams to where stdout leads.
-func (w *wiring) merged(out *outs, watched bool) (err error) {
-	w.out, err = w.connect(out, event.Merged, watched)
+func (w *wiring) merged(out *outs) (err error) {
+	w.out, err = w.connect(out, event.Merged)
 	w.err = w.out
 	return err
 }
 
 // logged connects both streams to the report.
-func (w *wiring) logged(out *outs, watched bool) (err error) {
-	if watched {
-		return w.merged(out, true)
+func (w *wiring) logged(out *outs) (err error) {
+	if w.watched {
+		return w.merged(out)
 	}
 	if w.relay, err = w.j.s.openRelay(w.j.index, event.Merged); err == nil {
 		w.out, w.err = w.relay.W, w.relay.W
@@ -152,7 +153,7 @@ func (w *wiring) stdin(ctx context.Context, in *plan.Stdin) (f *os.File, err err
 	}
 	switch kind {
 	case plan.StdinInherit:
-		return s.x.o.Stdin, nil
+		return s.o.Stdin, nil
 	case plan.StdinText:
 		f, err = pipe.FileOf([]byte(in.Text))
 	case plan.StdinFile:
@@ -169,9 +170,9 @@ func (w *wiring) stdin(ctx context.Context, in *plan.Stdin) (f *os.File, err err
 // stdout opens where the command's stdout leads to: what its key says, and else the report or
 // weft's own stream; beside that the pipe to another command, and the capture that other steps
 // ask for.
-func (w *wiring) stdout(ctx context.Context, p *plan.Process, watched bool) (*outs, error) {
+func (w *wiring) stdout(ctx context.Context, sinks []plan.Sink) (*outs, error) {
 	o := &outs{flow: w.j.Out}
-	err := w.open(ctx, o, p.Stdout, false, watched)
+	err := w.open(ctx, o, sinks, false)
 	if err == nil && w.j.captured() && o.capture == nil {
 		w.capture(o, false, plan.DefaultMaxCapture, pipe.Fail)
 	}
@@ -180,23 +181,23 @@ func (w *wiring) stdout(ctx context.Context, p *plan.Process, watched bool) (*ou
 
 // stderr opens where the command's stderr leads to: what its key says, or what is around the
 // command, and else the report or weft's own stream.
-func (w *wiring) stderr(ctx context.Context, p *plan.Process, watched bool) (*outs, error) {
+func (w *wiring) stderr(ctx context.Context, sinks []plan.Sink) (*outs, error) {
 	o := &outs{}
-	if p.Stderr == nil {
+	if sinks == nil {
 		o.flow = w.j.Err
 	}
-	return o, w.open(ctx, o, p.Stderr, true, watched)
+	return o, w.open(ctx, o, sinks, true)
 }
 
 // open opens the sinks of stdout, or of stderr; without any, where it leads if nothing else is
 // said.
-func (w *wiring) open(ctx context.Context, o *outs, sinks []plan.Sink, stderr, watched bool) error {
-	inherited := w.j.s.x.o.Stdout
+func (w *wiring) open(ctx context.Context, o *outs, sinks []plan.Sink, stderr bool) error {
+	inherited := w.j.s.o.Stdout
 	if stderr {
-		inherited = w.j.s.x.o.Stderr
+		inherited = w.j.s.o.Stderr
 	}
 	if sinks == nil && o.flow == nil {
-		if w.j.relayed || watched {
+		if w.j.relayed || w.watched {
 			o.log = true
 		} else {
 			o.files = append(o.files, inherited)

@@ -60,7 +60,7 @@ type Bound struct {
 	links links              // to the other steps of the gang
 	check *fingerprint.Check // what is recorded of its last success; nil: nothing will be
 	begun bool               // the body was reached
-	used  event.Usage        // by tests
+	used  event.Usage        // by what was tested
 }
 
 // Env is what a step reaches of the run that it is in; [sched.Env] is one.

@@ -46,18 +46,18 @@ func (l *fresh) Run(ctx context.Context, b *Bound) Result {
 	r := l.next.Run(ctx, b)
 	if b.begun {
 		l.tree.Dirty()
-		l.record(ctx, b, &v, &r)
+		l.save(ctx, b, &v, &r)
 	}
 	return r
 }
 
-// record keeps what is known of a step that has ended.
-func (l *fresh) record(ctx context.Context, b *Bound, v *verdict, r *Result) {
+// save keeps what is known of a step that has ended.
+func (l *fresh) save(ctx context.Context, b *Bound, v *verdict, r *Result) {
 	switch {
 	case b.check == nil:
 	case r.Err != nil:
 		b.check.Discard()
-	case !v.unrecorded:
+	case !v.unsaved:
 		var output []byte
 		if b.readable() {
 			output = r.Output.encode(l.secrets)
@@ -69,11 +69,11 @@ func (l *fresh) record(ctx context.Context, b *Bound, v *verdict, r *Result) {
 
 // verdict tells whether there is nothing to do for a step. Its zero value is "always runs".
 type verdict struct {
-	fresh      bool
-	check      *fingerprint.Check // that told it; nil: nothing is recorded of the step
-	output     *Output            // of the last success, if fresh; nil: none was kept
-	unrecorded bool               // neither is a success
-	unlock     func()
+	fresh   bool
+	check   *fingerprint.Check // that told it; nil: nothing is recorded of the step
+	output  *Output            // of the last success, if fresh; nil: none was kept
+	unsaved bool               // nor is a success
+	unlock  func()
 }
 
 // release gives the lock of the entry back, if it was taken.
@@ -146,7 +146,7 @@ func (l *fresh) judgeForced(ctx context.Context, b *Bound) (v verdict, err error
 		return v, nil // an error of what it is not asked about
 	}
 	v.check, err = l.checker.Check(ctx, in)
-	v.unrecorded = err == nil && !v.check.Fresh
+	v.unsaved = err == nil && !v.check.Fresh
 	return v, err
 }
 

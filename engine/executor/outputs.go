@@ -45,9 +45,9 @@ func (l *outputs) Run(ctx context.Context, b *Bound) Result {
 	return r
 }
 
-// record is what is kept of a step's output for the next time. What was captured of stderr is
-// not: only the step's own outputs may be taken from it.
-type record struct {
+// savedOutput is what is kept of a step's output for the next time. What was captured of stderr
+// is not: only the step's own outputs may be taken from it.
+type savedOutput struct {
 	Stdout []byte         `json:",omitempty"`
 	Values map[string]any `json:",omitempty"`
 }
@@ -55,7 +55,7 @@ type record struct {
 // encode returns o as it is kept, or nil where it gives a secret away: then who reads it
 // makes the step run.
 func (o *Output) encode(secrets *pipe.Secrets) []byte {
-	var r record
+	var r savedOutput
 	if o != nil {
 		r.Values = o.Values
 	}
@@ -78,7 +78,7 @@ func (o *Output) encode(secrets *pipe.Secrets) []byte {
 
 // decodeOutput returns what encode has kept, or nil if there is nothing.
 func decodeOutput(b []byte) *Output {
-	var r record
+	var r savedOutput
 	if b == nil || json.Unmarshal(b, &r) != nil {
 		return nil
 	}

@@ -2,13 +2,36 @@ package command
 
 import (
 	"context"
+	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 )
+
+// step is one step while its commands run.
+type step struct {
+	*executor.Bound
+	*Local
+	job job // of the command that runs now; members of groups have copies
+
+	mu       sync.Mutex       // guards the fields below
+	try      attempt          // at the command that runs now
+	usage    event.Usage      // of all that was run
+	captures [2]*pipe.Capture // of stdout and stderr; nil: nothing was captured
+}
+
+// makeDir creates the step's directory where the task names one.
+func (s *step) makeDir() error {
+	if s.Dir == s.o.Root {
+		return nil
+	}
+	return os.MkdirAll(s.Dir, 0o755)
+}
 
 // deferred is a `defer` entry that was reached.
 type deferred struct {
@@ -59,4 +82,27 @@ func (s *step) runDeferred(ctx context.Context, defers []deferred, cause error) 
 			s.Emit(&event.DeferFailed{Time: time.Now(), Step: s.ID, Err: err})
 		}
 	}
+}
+
+// capture returns the capture of stdout, or of stderr, of at most limit bytes where it is the
+// first command's.
+func (s *step) capture(stderr bool, limit int64, overflow pipe.Overflow) *pipe.Capture {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.captures[0]
+	if stderr {
+		c = &s.captures[1]
+	}
+	if *c == nil {
+		*c = pipe.NewCapture(limit, overflow)
+	}
+	return *c
+}
+
+// output is what was captured.
+func (s *step) output() *executor.Output {
+	if s.captures == [2]*pipe.Capture{} {
+		return nil
+	}
+	return &executor.Output{Stdout: s.captures[0], Stderr: s.captures[1]}
 }
