@@ -5,6 +5,14 @@
 // (package plan), one loop runs it (package sched) with the help of executors
 // (package executor) and emits Events (package event). The engine prints
 // nothing: everything it has to say is an event or an error.
+//
+// The other files are what Run and the questions to an Engine are made of:
+//
+//	options, host, state, secrets     what each part is given
+//	run, queue, progress, prompt      one run, and what it tells and asks
+//	signals, stopping, watchdog       how it is ended
+//	list, summary, inspect, sources   what can be asked without running anything
+//	check                             what is wrong with a workflow
 package engine
 
 import (
