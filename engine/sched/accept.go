@@ -89,7 +89,7 @@ func (l *loop) link(b *batch) {
 				need.env.Parent = n.env.ID
 			}
 			if edge.When == plan.Together {
-				b.connect(n, need)
+				connect(n, need)
 				continue
 			}
 			l.linkNeed(n, need, edge)

@@ -21,7 +21,6 @@ type Gang struct {
 	Readers map[*plan.Step][]*plan.Step
 
 	nodes   []*node
-	streams map[*node]*streams
 	weight  [settled + 1]int32 // of the members in each state
 	pending int                // members that are not ready yet
 	fault   *node              // a member that settled before they started
@@ -36,28 +35,6 @@ type streams struct {
 	outcome *Outcome // of a step that has ended, and waits for those it reads
 }
 
-// streaming returns the streams of n, to be filled: its gang is made when those of
-// the whole plan are known.
-func (b *batch) streaming(n *node) *streams {
-	if b.streams == nil {
-		b.streams = map[*node]*streams{}
-	}
-	s := b.streams[n]
-	if s == nil {
-		s = &streams{}
-		b.streams[n] = s
-	}
-	return s
-}
-
-// streamsOf returns the streams of a member of a gang, or nil.
-func streamsOf(n *node) *streams {
-	if n.env.Gang == nil {
-		return nil
-	}
-	return n.env.Gang.streams[n]
-}
-
 // StartedError is a stream of a step that was started before its reader was planned.
 type StartedError struct {
 	Reader, Writer *plan.Step
@@ -69,20 +46,24 @@ func (e *StartedError) Error() string {
 }
 
 // connect makes reader read what writer writes.
-func (b *batch) connect(reader, writer *node) {
-	if writer.batch != b {
+func connect(reader, writer *node) {
+	if writer.batch != reader.batch {
 		reader.verdict = &Outcome{Result: event.Failed, Err: &StartedError{Reader: reader.step, Writer: writer.step}}
 		return
 	}
-	w := b.streaming(writer)
-	w.readers = append(w.readers, reader)
-	b.streaming(reader).writers++
+	for _, n := range [...]*node{reader, writer} {
+		if n.streams == nil {
+			n.streams = &streams{}
+		}
+	}
+	writer.streams.readers = append(writer.streams.readers, reader)
+	reader.streams.writers++
 }
 
 // gather makes the gangs of a plan.
 func (b *batch) gather() {
 	for _, members := range b.plan.Gangs {
-		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}, streams: map[*node]*streams{}}
+		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}}
 		for _, i := range members {
 			n := b.nodes[i]
 			if n.batch != b {
@@ -90,8 +71,10 @@ func (b *batch) gather() {
 			}
 			n.env.Gang = g
 			g.nodes = append(g.nodes, n)
-			g.streams[n] = b.streaming(n)
-			for _, r := range g.streams[n].readers {
+			if n.streams == nil {
+				continue // what it reads was started before
+			}
+			for _, r := range n.streams.readers {
 				g.Readers[n.step] = append(g.Readers[n.step], r.step)
 			}
 		}
@@ -193,7 +176,7 @@ func (l *loop) startAll(n *node) {
 
 // conclude settles a step whose body has ended, when those it reads have settled.
 func (l *loop) conclude(now time.Time, n *node, out Outcome) {
-	s := streamsOf(n)
+	s := n.streams
 	if s == nil {
 		l.settle(now, n, out)
 		return
@@ -210,7 +193,7 @@ func (l *loop) conclude(now time.Time, n *node, out Outcome) {
 	}
 	l.settle(now, n, out)
 	for _, r := range s.readers {
-		s := streamsOf(r)
+		s := r.streams
 		if s.writers--; n.err != nil && s.broken == nil {
 			s.broken = n
 		}

@@ -26,6 +26,7 @@ type node struct {
 	cancel     context.CancelCauseFunc // of its context, where it can be cancelled alone
 	dependents []wait                  // for this one
 	callers    []*batch                // have this one as a root
+	streams    *streams                // with others of its gang; nil for most
 	awaits     *batch                  // what a suspended step waits for; others, called at the same time, are linked to it
 
 	fault   *node    // the first need that failed
@@ -122,12 +123,11 @@ type batch struct {
 	err       error   // the first of theirs
 	errs      []error // of the roots, where connected
 
-	individual bool               // steps can be cancelled one by one
-	shares     bool               // it has shared steps of its own that may go on without it
-	joins      bool               // it has some of others
-	drop       func(*plan.Step)   // its roots are connected to what runs already; called for those that will not start
-	awaited    map[*node]bool     // see others; nil when it is not known
-	streams    map[*node]*streams // nil if the plan has none
+	individual bool             // steps can be cancelled one by one
+	shares     bool             // it has shared steps of its own that may go on without it
+	joins      bool             // it has some of others
+	drop       func(*plan.Step) // its roots are connected to what runs already; called for those that will not start
+	awaited    map[*node]bool   // see others; nil when it is not known
 }
 
 // rootErrors are the errors of the roots, when b waits for nothing any more; that of one
