@@ -28,21 +28,21 @@ type app struct {
 	out     *report.Out
 	err     *report.Out
 
-	secrets     pipe.Secrets    // what out and err mask, once it is known
+	secrets     pipe.Secrets    // masked in out and err, as soon as they are known
 	secretNames map[string]bool // names that are secret for some task
 
-	warned []*diag.Diagnostic // what was shown of the warnings about the Taskfile
-	events report.Reporter    // writes what --events asks for; nil without
+	warned []*diag.Diagnostic // the warnings about the Taskfile that were shown
+	events report.Reporter    // writes the file of --events; nil without that
 
-	// Of remote Taskfiles; nil until there are any.
+	// For remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
-	// remoteSettings fills the options about them that most runs do not ask for;
-	// nil once it has.
+	// remoteSettings sets the options about them that most runs do not use. It is nil
+	// after that.
 	remoteSettings func()
 }
 
-// Main runs the program and returns its exit code. args is as os.Args.
+// Main runs the program and returns its exit code. args is like os.Args.
 func Main(args, environ []string) int {
 	tuneGC()
 	a := &app{name: "weft", exe: args[0], args: args[1:], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
@@ -61,7 +61,7 @@ func (a *app) main() int {
 	flags, err := a.opts.parse(a.args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		// Wins over nothing but a version asked for before it.
+		// A --version before it has priority.
 		if a.opts.version {
 			return a.written(a.version())
 		}
@@ -106,7 +106,7 @@ func (a *app) main() int {
 	return a.withSignals(a.work)
 }
 
-// written returns code, or what it is if the answer could not be written.
+// written returns code, or another exit code if the output could not be written.
 func (a *app) written(code int) int {
 	switch err := a.out.Err(); {
 	case code != 0 || err == nil:
@@ -118,7 +118,7 @@ func (a *app) written(code int) int {
 	}
 }
 
-// work is everything that needs a Taskfile.
+// work does everything that needs a Taskfile.
 func (a *app) work(ctx context.Context, s *signals) int {
 	defer a.closeCompanion()
 	if a.opts.remote.pin {
@@ -128,7 +128,7 @@ func (a *app) work(ctx context.Context, s *signals) int {
 	if w == nil || a.opts.check {
 		return code
 	}
-	return a.ask(ctx, s, w)
+	return a.perform(ctx, s, w)
 }
 
 // env returns the value of an environment variable, or "".

@@ -8,9 +8,9 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// checked answers --check: every problem that can be known without running
-// anything. Here unknown keys and what can never do what it says are errors.
-// Hints are no problems; they are shown with --verbose.
+// checked handles --check: it shows every problem that can be found without running anything.
+// Here unknown keys, and keys that can never have an effect, are errors. Hints are shown only
+// with --verbose, and are not problems.
 func (a *app) checked(list diag.List) int {
 	var first *diag.Diagnostic
 	n := 0

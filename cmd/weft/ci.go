@@ -2,8 +2,8 @@ package main
 
 import "strconv"
 
-// ciSystem returns the name of the CI system that weft runs under, or "": the first that its
-// environment tells of; "other" for one that only says that it is one.
+// ciSystem returns the name of the CI system that weft runs under, according to the
+// environment; "other" if that names none; or "" if there is no CI system.
 func (a *app) ciSystem() string {
 	for _, c := range [...]struct{ system, variable, value string }{
 		{"github", "GITHUB_ACTIONS", "true"}, // of Gitea and Forgejo, too
@@ -23,6 +23,6 @@ func (a *app) ciSystem() string {
 	return ""
 }
 
-// maskOutput reports whether secrets are masked in what commands write to weft's own
-// streams, too: a CI system shows that to everybody.
+// maskOutput reports whether secrets are masked even in what commands write to weft's own
+// streams. A CI system shows that to everybody.
 func (a *app) maskOutput() bool { return a.ciSystem() != "" }

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 )
 
-// choosePalette decides whether messages are coloured, and how. NO_COLOR wins
-// over everything, as with the reference.
+// choosePalette decides whether messages are coloured, and how. As in the reference, NO_COLOR
+// has priority over everything.
 func (a *app) choosePalette() report.Palette {
 	if !a.colored() {
 		return report.Palette{}
@@ -46,8 +46,8 @@ func (a *app) colored() bool {
 	return a.env("TERM") != "dumb" && term.IsTerminal(int(os.Stdout.Fd()))
 }
 
-// colorCode checks a colour of the environment: numbers joined by ";", or three
-// joined by "," for red, green and blue. It returns "" for anything else.
+// colorCode returns the escape code of a colour in the environment, which is numbers joined by
+// ";", or three joined by "," for red, green and blue. It returns "" for anything else.
 func colorCode(s string) string {
 	if s == "" {
 		return ""

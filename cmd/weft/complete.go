@@ -13,17 +13,17 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// What a shell is told after the last suggestion, ":" before it; the numbers
-// are those of the protocol that completion scripts share.
+// The directives of the protocol of completion scripts. One follows the last suggestion, after
+// a ":".
 const (
-	completeDefault  = 0 // nothing known: file names
+	completeDefault  = 0 // complete file names
 	completeNoFiles  = 4
 	completeFileExts = 8 // the suggestions are extensions of files
 	completeDirs     = 16
 )
 
-// complete answers `__complete WORD…`: suggestions for the last word, one a
-// line, with a tab before what they mean. Filtering is left to the shell.
+// complete handles `__complete WORD…`: it writes suggestions for the last word, one per line,
+// each with a tab and a description. The shell filters them.
 func (a *app) complete() int {
 	words := a.opts.cliArgs
 	if len(words) == 0 {
@@ -84,7 +84,7 @@ func wantsValue(flags *pflag.FlagSet, word string) (string, bool) {
 	return f.Name, true
 }
 
-// values are those a flag may have.
+// values returns the values that a flag may have.
 func values(flag string) ([]string, int) {
 	switch flag {
 	case "sort":
@@ -125,15 +125,14 @@ func (a *app) flagNames(flags *pflag.FlagSet) []string {
 	return append(long, short...)
 }
 
-// callable reports whether a task of that name can be called from a command line, and the
-// name can stand in a line of the answer: no word that begins with "-" or holds "=" names a
-// task.
+// callable reports whether a task of that name can be called on a command line, where a word
+// that begins with "-" or contains "=" is no name, and whether the name fits into a line.
 func callable(name string) bool {
 	return !strings.HasPrefix(name, "-") && !strings.ContainsAny(name, "=\t") && diag.Printable(name) == name
 }
 
-// taskNames are the tasks of the Taskfile that the words before would use. A
-// Taskfile that cannot be read has none: there is nobody to tell.
+// taskNames returns the tasks of the Taskfile that the words before select. It returns none if
+// the Taskfile cannot be read.
 func (a *app) taskNames(o *options) []string {
 	dir := o.dir
 	if o.global {

@@ -9,7 +9,7 @@ import (
 //go:embed completion
 var completionScripts embed.FS
 
-// completion answers --completion: a script that asks `__complete`.
+// completion handles --completion: it writes a script that calls `weft __complete`.
 func (a *app) completion() int {
 	shell := a.opts.completion
 	switch shell {

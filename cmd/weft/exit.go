@@ -32,7 +32,7 @@ const (
 	exitCycle     = 204
 )
 
-// errorKind is a kind of error that the program knows.
+// errorKind is a kind of error that has an exit code or a text of its own.
 type errorKind struct {
 	// code returns the exit code that err has if one of this kind is in its chain.
 	code func(err error) (code int, ok bool)
@@ -140,7 +140,8 @@ func kindCode(k diag.Kind) int {
 	return exitOther
 }
 
-// code is exitCode, or with --exit-code that of the command which failed.
+// code returns the exit code for err, which with --exit-code is that of the command that
+// failed.
 func (a *app) code(err error) int {
 	if many, ok := err.(*multierror.Error); ok && len(many.Errors) > 0 {
 		return a.code(many.Errors[0])
@@ -154,8 +155,8 @@ func (a *app) code(err error) int {
 	return exitCode(err)
 }
 
-// errorText is err as the user sees it, safe to show: the program's name stands before
-// each message of its own, however deep, as in the reference.
+// errorText returns the text of err for the user, safe to show. As in the reference, the
+// program's name precedes each of its own messages, even inside others.
 func (a *app) errorText(err error) string {
 	switch e := err.(type) {
 	case *plan.TaskError:
@@ -186,8 +187,8 @@ func (a *app) errorText(err error) string {
 	return printableError(err)
 }
 
-// printableError is the text of err, safe to show. Only errors that quote scripts and
-// templates have lines, and those that are lists.
+// printableError returns the text of err, safe to show. Only lists, and errors that quote
+// scripts or templates, may have several lines.
 func printableError(err error) string {
 	var (
 		command  *vars.CommandError
@@ -208,12 +209,12 @@ func at(p diag.Pos, text string) string {
 	return p.String() + ": " + text
 }
 
-// unwritten tells that err kept the output from being written.
+// unwritten returns the error that the output could not be written.
 func (a *app) unwritten(err error) error {
 	return fmt.Errorf("%s: writing the output: %w", a.name, err)
 }
 
-// say writes a message of the program to w.
+// say writes a message of the program to w, after the program's name.
 func (a *app) say(w *report.Out, c report.Color, text string) { a.paint(w, c, a.name+": "+text+"\n") }
 
 func (a *app) paint(w *report.Out, c report.Color, text string) {

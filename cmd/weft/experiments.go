@@ -12,9 +12,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// experiments switches on the parts of the format that are still being tried,
-// by TASK_X_NAME in the start directory's .env or the environment, else by the
-// settings.
+// experiments enables experimental parts of the format: by TASK_X_NAME in the .env file of
+// the start directory or in the environment, or else by the settings.
 func (a *app) experiments(rc *schema.Settings) {
 	file := a.dotenvExperiments()
 	value := func(name string) int {
@@ -57,7 +56,7 @@ func (a *app) dotenvExperiments() map[string]string {
 	return values
 }
 
-// listExperiments answers --experiments.
+// listExperiments handles --experiments.
 func (a *app) listExperiments() int {
 	for _, x := range [...]struct {
 		name, pad string
@@ -75,7 +74,7 @@ func (a *app) listExperiments() int {
 	return 0
 }
 
-// coreUtils reports whether the shell has cp, rm and the like built in.
+// coreUtils reports whether cp, rm and the like are built into the shell.
 func (a *app) coreUtils() bool {
 	on, err := strconv.ParseBool(a.env("TASK_CORE_UTILS"))
 	return runtime.GOOS == "windows" && (on || err != nil)

@@ -10,14 +10,14 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// options are the command line and what settings add to it. The zero value is
-// the default of everything but color.
+// options holds the command line and the settings. The zero value is the default, except
+// for color.
 type options struct {
 	calls   []string    // tasks to run; empty means "default"
 	vars    schema.Vars // NAME=value
 	cliArgs []string    // after --
 
-	// What to do; the first that is set wins, see app.main and app.ask.
+	// What to do. The first that is set has priority, see app.main and app.perform.
 	version, help, experiments, complete  bool
 	completion                            string
 	init, check                           bool
@@ -31,14 +31,14 @@ type options struct {
 	clear                                 bool
 	interval                              time.Duration
 
-	// Where and how.
+	// Where and how to do it.
 	dir, taskfile         string
 	global                bool
 	sort                  string
 	disableFuzzy          bool
 	tempDir               string
 	color                 bool
-	colorSet              bool // by flag or setting
+	colorSet              bool // color is set by a flag or a setting
 	output                string
 	groupBegin, groupEnd  string
 	groupErrorOnly        bool
@@ -50,22 +50,22 @@ type options struct {
 	silent, verbose       bool
 	failfast, exitCode    bool
 	yes, interactive      bool
-	gentleForce, envFirst bool // experiments
+	gentleForce, envFirst bool // by experiments
 	remote                remoteOptions
 }
 
-// remoteOptions are about Taskfiles of other machines.
+// remoteOptions holds the options about remote Taskfiles.
 type remoteOptions struct {
 	insecure, download, offline, clearCache bool
 	pin                                     bool
 	timeout, expiry                         time.Duration
 	trustedHosts                            []string
 	cacheDir, caCert, cert, certKey         string
-	headers                                 map[string][]channel.Header // by host; from .taskrc alone
+	headers                                 map[string][]channel.Header // by host; only from .taskrc
 }
 
-// flagSet declares every flag, bound to o. The flags that only weft has are
-// marked hidden: the drop-in does not offer them.
+// flagSet returns all flags, bound to o. The flags that only weft has are hidden: the drop-in
+// does not list them.
 func (o *options) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.Usage = func() {}
@@ -141,7 +141,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	return f
 }
 
-// parse reads the command line into o. The flag set is returned in any case.
+// parse reads the command line into o. It returns the flag set even with an error.
 func (o *options) parse(args []string) (*pflag.FlagSet, error) {
 	if len(args) > 0 && args[0] == "__complete" {
 		o.complete, o.cliArgs = true, args[1:]
@@ -170,7 +170,7 @@ func (o *options) parse(args []string) (*pflag.FlagSet, error) {
 	return f, nil
 }
 
-// setVar adds a variable; the last value of a name counts.
+// setVar sets a variable. The last value of a name counts.
 func (o *options) setVar(name, value string) {
 	v := schema.Var{Name: name, Value: value}
 	if i := o.vars.Index(name); i >= 0 {
@@ -180,13 +180,12 @@ func (o *options) setVar(name, value string) {
 	o.vars = append(o.vars, v)
 }
 
-// flagError is a combination of flags that makes no sense. Its text stands
-// after the program's name.
+// flagError is the error of flags that contradict each other, or of a wrong value.
 type flagError string
 
 func (e flagError) Error() string { return string(e) }
 
-// validate refuses contradictions.
+// validate returns an error if flags contradict each other.
 func (o *options) validate() error {
 	listing := o.list || o.listAll
 	group := o.output == "group"

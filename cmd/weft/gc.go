@@ -8,23 +8,23 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// headroom is how much a small heap may grow before it is collected. Most runs
-// end before that and never collect anything.
+// headroom is how much a small heap may grow before it is collected, in bytes. Most runs end
+// before that, without any collection.
 const headroom = 32 << 20
 
 // watches tells that this weft watches files: it is there all day, and should be small. Its
 // heap is collected as Go does it, when it has doubled.
 var watches atomic.Bool
 
-// tuneForWatching has a small heap collected sooner.
+// tuneForWatching makes small heaps collect sooner.
 func tuneForWatching() {
 	watches.Store(true)
 	debug.SetGCPercent(100)
 }
 
-// tuneGC makes small heaps collect rarely and large ones often: the next
-// collection comes when the heap has grown by headroom, or by half of what is
-// live, whichever is more. It adjusts itself after every collection.
+// tuneGC makes small heaps collect rarely and large ones often: the next collection starts
+// when the heap has grown by headroom or by half of what is live, whichever is more. It
+// adjusts that after every collection.
 func tuneGC() {
 	debug.SetGCPercent(800) // of the runtime's minimal heap, 4 MiB: headroom
 	watchGC(new(gcSentinel))
@@ -34,7 +34,7 @@ func tuneGC() {
 // may have produced, and room for it to be collected.
 const ceiling = limit.Plan + 48<<20
 
-// room is how much a heap of n bytes may grow until it is collected.
+// room returns how much a heap of n bytes may grow until it is collected.
 func room(n uint64) uint64 {
 	if watches.Load() {
 		return n
@@ -46,8 +46,8 @@ func room(n uint64) uint64 {
 	return grow
 }
 
-// gcSentinel is garbage from the start: its finalizer runs after each
-// collection. It must not be empty, else it would have no address of its own.
+// gcSentinel is always garbage, so that its finalizer runs after each collection. It must not
+// be empty: it needs an address of its own.
 type gcSentinel struct{ _ [16]byte }
 
 func watchGC(s *gcSentinel) {
@@ -59,7 +59,7 @@ func watchGC(s *gcSentinel) {
 		if n := m.HeapAlloc; n > 0 {
 			debug.SetGCPercent(int(room(n) * 100 / n))
 		}
-		// A large step before the next collection is met by one in between.
+		// If the step is large, there is another collection in between.
 		most := int64(ceiling)
 		if m.HeapAlloc >= ceiling {
 			most = int64(2 * m.HeapAlloc)

@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// graph answers --graph: what would run before what. Tasks called by commands
-// are no part of it, they are found only when the command is reached.
+// graph handles --graph: it shows what would run before what. It leaves out tasks that
+// commands call, which are known only when the command is reached.
 func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 	draw := map[string]func(*plan.Plan) string{"tree": drawTree, "dot": dot, "mermaid": mermaid}[r.opts.graph]
 	if draw == nil && r.opts.graph != "json" {
@@ -31,7 +31,7 @@ func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 	return nil
 }
 
-// drawTree draws needs below what needs them; what was drawn before is only named.
+// drawTree draws the needs of each step below it. A step that was drawn before is only named.
 func drawTree(p *plan.Plan) string {
 	var b strings.Builder
 	drawn := make([]bool, len(p.Steps))
@@ -65,18 +65,18 @@ func drawTree(p *plan.Plan) string {
 	return b.String()
 }
 
-// dot is the plan for Graphviz; an arrow goes from a step to what it needs.
+// dot returns the plan for Graphviz, with arrows from steps to their needs.
 func dot(p *plan.Plan) string {
 	var b strings.Builder
-	p.WriteDOT(&b) // a Builder takes everything
+	p.WriteDOT(&b) // writing to a Builder cannot fail
 	return b.String()
 }
 
-// mermaidText escapes what would end a label, or mean something in one: HTML, Markdown
-// (in backquotes) and directives (%%{…}%%).
+// mermaidText escapes characters that would end a label, or have a meaning in one: HTML,
+// Markdown (in backquotes) and directives (%%{…}%%).
 var mermaidText = strings.NewReplacer(`"`, "#quot;", "#", "#35;", "<", "#lt;", ">", "#gt;", "&", "#amp;", "`", "#96;", "%", "#37;")
 
-// mermaid is the plan as a Mermaid flow chart.
+// mermaid returns the plan as a Mermaid flow chart.
 func mermaid(p *plan.Plan) string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// help answers --help: on standard error as the drop-in, as it has always been.
+// help handles --help. The drop-in writes to standard error, as the reference does.
 func (a *app) help() int {
 	w := a.out
 	if a.dropIn() {
@@ -14,7 +14,7 @@ func (a *app) help() int {
 	return 0
 }
 
-// usage is the text of --help and of a flag that cannot be read.
+// usage returns the text that is shown for --help, and for a wrong flag.
 func (a *app) usage() string { return strings.ReplaceAll(weftUsage, "weft", a.name) }
 
 const weftUsage = `Usage: weft [flags] [task | NAME=value]... [-- arguments]

@@ -31,13 +31,13 @@ tasks:
       - wc -l *.md > out.txt
 `
 
-// existsError is a file that --init would overwrite.
+// existsError is the error of --init for a file that exists.
 type existsError struct{ path string }
 
 func (existsError) Error() string { return "A Taskfile already exists" }
 
-// init answers --init: the argument is a directory, a file, or the extension
-// of the usual name.
+// init handles --init. The argument is a directory, a file, or the extension of the usual
+// name.
 func (a *app) initFile() int {
 	arg := ""
 	if len(a.opts.calls) > 0 {
@@ -70,7 +70,7 @@ func (a *app) initFile() int {
 	return 0
 }
 
-// absoluteError names the file of err with its whole path.
+// absoluteError makes the path in err absolute.
 func absoluteError(err error, name string) error {
 	if e, ok := err.(*os.PathError); ok {
 		if abs, err := filepath.Abs(name); err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/weftrun/weft/internal/termios"
 )
 
-// keys reads single keys from the terminal while nothing runs that might want them.
+// keys reads single keys from the terminal while no command runs.
 type keys struct {
 	fd   int
 	wake [2]*os.File
@@ -19,11 +19,11 @@ type keys struct {
 
 	mu   sync.Mutex // guards the fields below
 	on   bool
-	mode *unix.Termios // to be restored; nil while nothing is read
-	over chan struct{} // closed when the reading has ended
+	mode *unix.Termios // the settings to restore; nil while nothing is read
+	done chan struct{} // closed when the reading has ended
 }
 
-// newKeys returns the keys of a terminal, or nil if f is none.
+// newKeys returns the keys of a terminal, or nil if f is not a terminal.
 func newKeys(f *os.File, got func(key byte)) *keys {
 	if _, err := termios.Get(int(f.Fd())); err != nil {
 		return nil
@@ -35,7 +35,7 @@ func newKeys(f *os.File, got func(key byte)) *keys {
 	return &keys{fd: int(f.Fd()), wake: [2]*os.File{r, w}, got: got}
 }
 
-// listen begins to read, unless somebody else has the terminal.
+// listen starts reading, unless weft is not in the foreground.
 func (k *keys) listen() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -50,16 +50,16 @@ func (k *keys) listen() {
 		return
 	}
 	single := *mode
-	single.Lflag &^= unix.ICANON | unix.ECHO // Ctrl-C and Ctrl-Z stay signals
+	single.Lflag &^= unix.ICANON | unix.ECHO // but Ctrl-C and Ctrl-Z send signals
 	single.Cc[unix.VMIN], single.Cc[unix.VTIME] = 1, 0
 	if termios.Set(k.fd, &single) != nil {
 		return
 	}
-	k.on, k.mode, k.over = true, mode, make(chan struct{})
-	go k.read(k.over)
+	k.on, k.mode, k.done = true, mode, make(chan struct{})
+	go k.read(k.done)
 }
 
-// pause ends the reading, and returns when the terminal is as it was.
+// pause ends the reading, and returns when the terminal's settings are restored.
 func (k *keys) pause() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -68,7 +68,7 @@ func (k *keys) pause() {
 	}
 	k.on = false
 	k.wake[1].Write([]byte{0})
-	<-k.over
+	<-k.done
 	termios.Set(k.fd, k.mode)
 }
 
@@ -96,11 +96,11 @@ func (k *keys) read(over chan struct{}) {
 			k.forget()
 			return
 		}
-		go k.got(b[0]) // it may pause us
+		go k.got(b[0]) // it may call pause
 	}
 }
 
-// forget is for a terminal that is gone.
+// forget ends the reading of a terminal that is gone.
 func (k *keys) forget() {
 	go func() {
 		k.mu.Lock()

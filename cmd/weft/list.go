@@ -10,7 +10,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// list answers --list and --list-all.
+// list handles --list and --list-all.
 func (r *runner) list(ctx context.Context) error {
 	o := &r.opts
 	infos, err := r.tasks(ctx, engine.ListOptions{All: o.listAll, Status: o.json && !o.noStatus})
@@ -34,7 +34,7 @@ func (r *runner) list(ctx context.Context) error {
 	return nil
 }
 
-// listKnown shows the tasks there are, after one was named that is not.
+// listKnown lists the tasks, after an unknown one was named.
 func (r *runner) listKnown(ctx context.Context) {
 	infos, err := r.tasks(ctx, engine.ListOptions{})
 	switch {
@@ -65,7 +65,7 @@ func (r *runner) tasks(ctx context.Context, o engine.ListOptions) ([]engine.Task
 	return sorted, nil
 }
 
-// sortKey is a task's place in the list.
+// sortKey determines the place of a task in the list.
 type sortKey struct {
 	name  string
 	later bool // after all that are not
@@ -82,7 +82,7 @@ func (a sortKey) compare(b sortKey) int {
 	return strings.Compare(a.name, b.name)
 }
 
-// listNames shows bare names and aliases, for scripts.
+// listNames shows only names and aliases, for scripts.
 func (r *runner) listNames(infos []engine.TaskInfo) {
 	var b strings.Builder
 	for _, t := range infos {

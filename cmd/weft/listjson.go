@@ -8,8 +8,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// namespace is what --list --json shows: the whole list, or with --nested one
-// level of it.
+// namespace is the output of --list --json: the whole list, or with --nested one level of it.
 type namespace struct {
 	Tasks      []jsonTask            `json:"tasks"`
 	Namespaces map[string]*namespace `json:"namespaces,omitempty"`
@@ -52,7 +51,7 @@ func (r *runner) listJSON(infos []engine.TaskInfo) error {
 	return nil
 }
 
-// of returns the level that the task of that name stands in.
+// of returns the level that a task of that name belongs to.
 func (n *namespace) of(name string) *namespace {
 	for {
 		first, rest, nested := strings.Cut(name, ":")
@@ -71,8 +70,8 @@ func (n *namespace) of(name string) *namespace {
 	}
 }
 
-// writeJSON shows v, with secrets masked in its texts. JSON does not escape all that a
-// terminal obeys; what it leaves is escaped here, in its own way.
+// writeJSON shows v as JSON, with secrets masked in its texts. It also escapes control
+// characters that JSON does not require to be escaped.
 func (r *runner) writeJSON(v any) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
@@ -85,7 +84,7 @@ func (r *runner) writeJSON(v any) {
 	r.out.Write([]byte(diag.PrintableText(text)))
 }
 
-// maskedJSON applies mask to the strings in a text of JSON that are no keys.
+// maskedJSON applies mask to the strings in JSON that are not keys.
 func maskedJSON(text string, mask func(string) string) string {
 	var b strings.Builder
 	for {

@@ -15,7 +15,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// loadOptions say which Taskfile the command line means.
+// loadOptions returns how to load the Taskfile of the command line.
 func (a *app) loadOptions() (schema.LoadOptions, error) {
 	dir := a.opts.dir
 	if a.opts.global {
@@ -58,7 +58,7 @@ func (a *app) warnings(ds []*diag.Diagnostic) {
 	a.unshown(len(ds)-limit.Problems, "warnings")
 }
 
-// unshown tells of n more things, if there are any, that are not shown.
+// unshown says that n more things are not shown, if n is positive.
 func (a *app) unshown(n int, things string) {
 	if n > 0 {
 		a.say(a.err, report.Red, fmt.Sprintf("%d more %s are not shown", n, things))
@@ -66,11 +66,11 @@ func (a *app) unshown(n int, things string) {
 }
 
 const (
-	around   = 2   // lines shown before and after the one meant
+	around   = 2   // lines shown before and after the one with the problem
 	maxShown = 120 // bytes shown of a line
 )
 
-// excerpt shows the lines around p, with ">" at the one and "^" below the place.
+// excerpt returns the lines around p, with ">" before its line and "^" below its column.
 func excerpt(p diag.Pos) string {
 	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
 		return ""
@@ -83,7 +83,7 @@ func excerpt(p diag.Pos) string {
 	for n := max(1, int(p.Line)-around); n <= last; n++ {
 		line := p.File.Line(n)
 		if n == last && len(line) == 0 && n > int(p.Line) {
-			break // what follows the last newline is no line
+			break // there is no line after the last newline
 		}
 		mark := " "
 		if n == int(p.Line) {
@@ -97,7 +97,7 @@ func excerpt(p diag.Pos) string {
 	return b.String()
 }
 
-// shownLine is the beginning of line, made safe to show.
+// shownLine returns the beginning of line, safe to show.
 func shownLine(line string) string {
 	line = strings.TrimSuffix(line, "\r")
 	if len(line) > maxShown {
@@ -106,7 +106,7 @@ func shownLine(line string) string {
 	return diag.Printable(line)
 }
 
-// beginning is the first n bytes of s, or a little less: no character is cut.
+// beginning returns the first n bytes of s, or a little less so that no character is cut.
 func beginning(s string, n int) string {
 	if n >= len(s) {
 		return s
@@ -119,7 +119,7 @@ func beginning(s string, n int) string {
 	return s[:n]
 }
 
-// indent is white space as wide as the first n bytes of line are when they are shown.
+// indent returns white space as wide as the first n bytes of line when they are shown.
 func indent(line string, n int) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {

@@ -1,10 +1,9 @@
 // Command weft runs the tasks of a Taskfile.
 //
-// It is thin: flags in, exit code out. One file per thing it can be asked to
-// do, each a method of [app]; exit.go is the table from errors to exit codes
-// and texts; package report turns what happens into bytes. Called by the name
-// "task" it is a drop-in for the format's own runner, with its messages to the
-// letter.
+// It is thin: it turns flags into an exit code. Each thing that it can do is a method of
+// [app] in a file of its own; exit.go is the table from errors to exit codes and texts;
+// package report turns events into bytes. Under the name "task" it is a drop-in for the
+// reference, with exactly the same messages.
 package main
 
 import "os"

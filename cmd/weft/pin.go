@@ -13,9 +13,9 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// pin answers --pin: it writes the checksum of every remote file that files of
-// this machine include into those, where it is missing or another. What the
-// user has not agreed to is shown and asked about first.
+// pin handles --pin: it writes the checksum of every remote file that a local file includes
+// into that file, if it is missing or differs. It first asks the user about files that are
+// not trusted yet.
 func (a *app) pin(ctx context.Context) int {
 	load, problem := a.loadOptions()
 	if problem != nil {
@@ -35,7 +35,7 @@ func (a *app) pin(ctx context.Context) int {
 	var problems diag.List
 	var said []string
 	contents := remotefile.New(o).Open(ctx, root, files)
-	for i := len(contents) - 1; i >= 0; i-- { // from the end, so that the places before stay where they are
+	for i := len(contents) - 1; i >= 0; i-- { // from the end, so that earlier positions stay valid
 		in, c := &includes[i], contents[i]
 		switch sum := remotefile.Checksum(c.Source); {
 		case c.Problem != nil:
@@ -81,7 +81,7 @@ func pinOne(in *schema.RemoteInclude, sum string) error {
 	return replaceFile(path, edited)
 }
 
-// replaceFile replaces the content of a file, whole or not at all.
+// replaceFile replaces the content of a file atomically.
 func replaceFile(path, text string) error {
 	info, err := os.Stat(path)
 	if err != nil {

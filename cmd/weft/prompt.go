@@ -16,7 +16,7 @@ import (
 // prompter asks the user on the terminal. It implements engine.Asker.
 type prompter struct{ *app }
 
-// asker returns nil when there is no terminal to ask on.
+// asker returns what asks the user, or nil if there is no terminal.
 func (a *app) asker() engine.Asker {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
@@ -30,7 +30,7 @@ func (p prompter) Confirm(ctx context.Context, text string) (bool, error) {
 	return answer == "y", err
 }
 
-// choose puts a question and returns the answer in lower case, "y" for yes.
+// choose asks a question and returns the answer in lower case, "y" for yes.
 func (p prompter) choose(ctx context.Context, question, choices string) (string, error) {
 	p.paint(p.out, report.Yellow, question+" ["+choices+"]: ")
 	line, err := readLine(ctx)
@@ -64,9 +64,9 @@ func (p prompter) Value(ctx context.Context, name string, choices []string) (str
 	}
 }
 
-// readLine reads one line and not a byte more: the rest is for the commands.
-// When ctx ends first the reading goroutine is left behind, with the terminal
-// it waits on, because nothing can interrupt it; the program is about to end.
+// readLine reads one line and not a byte more: the rest belongs to commands. If ctx is done
+// first, it leaves a goroutine that reads the terminal, since nothing can interrupt it. The
+// program is about to end then.
 func readLine(ctx context.Context) (string, error) {
 	type result struct {
 		line string

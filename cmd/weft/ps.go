@@ -11,11 +11,11 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// stopPatience is how long --stop waits for a run to end: longer than the
-// programs of a run have by default before they are killed.
+// stopPatience is how long --stop waits for a run to end. It is longer than
+// proc.DefaultGrace.
 const stopPatience = 30 * time.Second
 
-// ps shows the runs that go on.
+// ps handles --ps: it shows the runs of the user.
 func (a *app) ps() int {
 	rs, err := ps.List()
 	if err != nil {
@@ -38,10 +38,10 @@ func (a *app) showRuns(w *report.Out, rs []ps.Run) {
 	}
 }
 
-// shortRun is as much of a run's identity as is needed to tell it from others.
+// shortRun returns the beginning of a run's identity, which is enough to distinguish it.
 func shortRun(id string) string { return id[:min(8, len(id))] }
 
-// oneLine is a command as it fits into a list.
+// oneLine returns a command as one short line.
 func oneLine(command []string) string {
 	text := []rune(diag.Printable(strings.NewReplacer("\n", " ", "\t", " ").Replace(strings.Join(command, " "))))
 	const most = 100
@@ -51,7 +51,7 @@ func oneLine(command []string) string {
 	return string(text)
 }
 
-// stopRun stops a run and waits until it has ended.
+// stopRun handles --stop: it stops a run and waits until it has ended.
 func (a *app) stopRun() int {
 	name := ""
 	if len(a.opts.calls) > 0 {
@@ -76,7 +76,7 @@ func (a *app) stopRun() int {
 	return 0
 }
 
-// reap ends what runs left behind that were killed together with their keeper.
+// reap handles --reap: it ends the processes that killed runs have left behind.
 func (a *app) reap() int {
 	left, err := ps.Reap(a.opts.calls, a.opts.reap == "all")
 	for _, l := range left {

@@ -21,8 +21,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// applyRemoteSettings fills the options about remote Taskfiles that no flag has
-// set, but for those that [app.settings] has set for every run.
+// applyRemoteSettings sets the options about remote Taskfiles that no flag has set, except
+// those that [app.settings] sets in every run.
 func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
 	o := &a.opts.remote
 	duration := func(to *time.Duration, flag, env string, fromFile *time.Duration) {
@@ -38,15 +38,15 @@ func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSetting
 	text(&o.cacheDir, "remote-cache-dir", "CACHE_DIR", rc.CacheDir)
 	text(&o.caCert, "cacert", "CACERT", rc.CACert)
 	setting(a, flags, &o.trustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
-	// Values may come from the environment. What a project says of them is sent
-	// by runs, which do all that it says, but not by who only looks at it.
+	// Values may come from the environment. Those of a project are sent only by a run,
+	// which executes the project anyway, and not when it is only inspected.
 	looking := a.opts.list || a.opts.listAll || a.opts.summary
 	for _, h := range rc.Headers {
 		if h.Project && looking {
 			continue
 		}
 		if _, known := o.headers[h.Host]; known {
-			continue // that of the nearest file counts
+			continue // the nearest file has priority
 		}
 		if o.headers == nil {
 			o.headers = map[string][]channel.Header{}
@@ -57,7 +57,7 @@ func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSetting
 	}
 }
 
-// parseList reads a list with commas.
+// parseList splits a list at its commas.
 func parseList(s string) ([]string, error) {
 	if s == "" {
 		return nil, errUnset
@@ -69,8 +69,8 @@ func parseList(s string) ([]string, error) {
 	return list, nil
 }
 
-// openRemote is schema.LoadOptions.Open. Files that were opened stay as they are
-// for the whole run.
+// openRemote implements schema.LoadOptions.Open. A file that was opened does not change for
+// the whole run.
 func (a *app) openRemote(ctx context.Context, root string, files []schema.RemoteFile) []schema.RemoteContent {
 	if a.remote == nil {
 		o := a.remoteOptions()
@@ -101,7 +101,7 @@ func (a *app) remoteOptions() remotefile.Options {
 	return o
 }
 
-// absolute is path, seen from the working directory; nothing stays nothing.
+// absolute makes path absolute. "" stays "".
 func absolute(path string) string {
 	if abs, err := filepath.Abs(path); path != "" && err == nil {
 		return abs
@@ -109,8 +109,8 @@ func absolute(path string) string {
 	return path
 }
 
-// userDir is a directory of the user's: the one that an XDG variable names,
-// else the one that the system has for such things; "" if there is none.
+// userDir returns a directory of the user: the one that an XDG variable names, or else the
+// system's default, or "".
 func (a *app) userDir(variable, below string) string {
 	if dir := a.env(variable); filepath.IsAbs(dir) {
 		return dir
@@ -132,8 +132,7 @@ func (a *app) userDir(variable, below string) string {
 	return ""
 }
 
-// fetcher returns what gets files: the second program, which is started when it
-// is first asked.
+// fetcher returns the second program, which fetches files. It is started on demand.
 func (a *app) fetcher(root string) *companion.Companion {
 	if a.companion == nil {
 		a.companion = companion.New(companion.Options{Version: weftVersion(), Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
@@ -141,7 +140,7 @@ func (a *app) fetcher(root string) *companion.Companion {
 	return a.companion
 }
 
-// cacheDir is weft's directory in the user's cache directory, or "".
+// cacheDir returns weft's directory in the user's cache directory, or "".
 func (a *app) cacheDir() string {
 	dir := a.userDir("XDG_CACHE_HOME", ".cache")
 	if dir != "" {
@@ -157,7 +156,7 @@ func (a *app) closeCompanion() {
 	}
 }
 
-// clearCache answers --clear-cache.
+// clearCache handles --clear-cache.
 func (a *app) clearCache() int {
 	if err := remotefile.New(a.remoteOptions()).Clear(a.startDir()); err != nil {
 		return a.fail(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// rerun is the command line that runs one task again, as this one was run.
+// rerun returns the command line that runs a task again, as it was run now.
 func (a *app) rerun(task string) string {
 	o := &a.opts
 	words := []string{a.name}
@@ -38,7 +38,7 @@ func (a *app) rerun(task string) string {
 	return strings.Join(words, " ")
 }
 
-// quote writes s so that a shell reads it as one word.
+// quote quotes s so that a shell reads it as one word.
 func quote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
@@ -52,7 +52,7 @@ func quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// ansiQuote writes s as bash and zsh read it, with nothing in it that a terminal would obey.
+// ansiQuote quotes s for bash and zsh, without control characters.
 func ansiQuote(s string) string {
 	var b strings.Builder
 	b.WriteString("$'")

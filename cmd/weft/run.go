@@ -26,8 +26,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// ask does what the command line asks of a workflow.
-func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
+// perform does with a workflow what the command line says.
+func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	o := &a.opts
 	r, err := a.newRunner(ctx, w)
 	if err != nil {
@@ -60,7 +60,7 @@ func (a *app) ask(ctx context.Context, s *signals, w *schema.Workflow) int {
 	return r.finish(ctx, err)
 }
 
-// calls are the tasks named on the command line.
+// calls returns calls of the tasks that are named on the command line.
 func (a *app) calls() []plan.Call {
 	if len(a.opts.calls) == 0 {
 		return []plan.Call{{Name: "default"}}
@@ -72,21 +72,21 @@ func (a *app) calls() []plan.Call {
 	return calls
 }
 
-// runner is an engine with somebody who listens.
+// runner is an engine and the reporter that handles its events.
 type runner struct {
 	*app
 	workflow *schema.Workflow
 	options  engine.Options
 	engine   *engine.Engine
 	reporter report.Reporter
-	// broken is called when nobody reads our output any more.
+	// broken is called once when nobody reads our output any more.
 	broken func()
 	once   sync.Once
 }
 
 var errBrokenPipe = errors.New("nobody reads the output any more")
 
-// errCode is an answer that was shown in full; only the code is left.
+// errCode is an exit code without a message: everything was shown.
 type errCode int
 
 func (e errCode) Error() string { return "exit code " + strconv.Itoa(int(e)) }
@@ -124,7 +124,8 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 	return r, err
 }
 
-// outputStyle is the one of the command line or settings, else the workflow's.
+// outputStyle returns the output style of the command line or the settings, or else the
+// workflow's.
 func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
 	out := w.Output
 	if a.opts.output != "" {
@@ -140,7 +141,7 @@ func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
 	return out, nil
 }
 
-// newReporter is everything that listens to a run.
+// newReporter returns the reporters of a run as one.
 func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
 		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: a.opts.replay == "" && term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
@@ -188,7 +189,7 @@ func (a *app) recordedProblems(err error) (all []event.Problem) {
 	return all
 }
 
-// openEvents opens the place --events names: a file, "-" or "fd:N".
+// openEvents opens the destination of --events: a file, "-" or "fd:N".
 func openEvents(to string) (io.WriteCloser, error) {
 	if to == "-" {
 		return printable{os.Stdout}, nil
@@ -214,8 +215,9 @@ func openEvents(to string) (io.WriteCloser, error) {
 	return f, nil
 }
 
-// printable is a standard stream, for lines of JSON that may be read on a terminal: what
-// JSON does not escape but a terminal obeys is escaped, as JSON allows. Close leaves it open.
+// printable is a standard stream for lines of JSON, which may be a terminal. It escapes
+// control characters that JSON does not require to be escaped. Close does not close the
+// stream.
 type printable struct{ f *os.File }
 
 func (w printable) Write(p []byte) (int, error) {
@@ -233,11 +235,11 @@ func (w printable) Write(p []byte) (int, error) {
 
 func (printable) Close() error { return nil }
 
-// observe, if set, is called with each event of a run first: the tests' way to
-// strike at an exact moment.
+// observe, if set, is called with each event of a run first. It lets tests act at an exact
+// moment.
 var observe func(event.Event)
 
-// handle is the sink of the engine.
+// handle handles the events of the engine.
 func (r *runner) handle(ev event.Event) {
 	if observe != nil {
 		observe(ev)
@@ -258,7 +260,7 @@ func (r *runner) handle(ev event.Event) {
 	}
 }
 
-// run runs the calls, and then watches those of tasks that are to be watched.
+// run runs the calls, and then watches those whose tasks have watch set.
 func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	watched, calls := watch.Split(r.workflow, calls)
 	if len(calls) == 0 {
@@ -280,7 +282,7 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	}
 }
 
-// finish closes the reporter and shows what went wrong.
+// finish closes the reporter, shows the error and returns the exit code.
 func (r *runner) finish(ctx context.Context, err error) int {
 	closed := r.reporter.Close()
 	var code errCode
@@ -295,7 +297,7 @@ func (r *runner) finish(ctx context.Context, err error) int {
 		return 0
 	}
 	if _, ok := err.(*schema.NotFoundError); ok && !r.opts.status {
-		r.listKnown(ctx) // named on the command line: show what could have been
+		r.listKnown(ctx) // a wrong name on the command line: show the right ones
 	}
 	return r.fail(err)
 }

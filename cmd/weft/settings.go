@@ -13,8 +13,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// settings fills the options that no flag has set: from TASK_* variables, else
-// from the .taskrc files. What cannot be read counts as unset.
+// settings sets the options that no flag has set: from TASK_* variables, or else from the
+// .taskrc files. It ignores values that cannot be read.
 func (a *app) settings(flags *pflag.FlagSet) {
 	o, rc := &a.opts, a.taskrc()
 	boolean := func(to *bool, flag, env string, fromFile *bool) {
@@ -58,8 +58,8 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	a.warnCoreUtils()
 }
 
-// setting fills one option that its flag has not set: from a variable of the
-// environment, else from the .taskrc files.
+// setting sets an option that its flag has not set: from an environment variable, or else
+// from the .taskrc files.
 func setting[T any](a *app, flags *pflag.FlagSet, to *T, flag, env string, fromFile *T, parse func(string) (T, error)) {
 	if flags.Changed(flag) {
 		return
@@ -73,7 +73,7 @@ func setting[T any](a *app, flags *pflag.FlagSet, to *T, flag, env string, fromF
 
 var errUnset = errors.New("not set")
 
-// parseText takes any text but none.
+// parseText returns s, or an error if it is empty.
 func parseText(s string) (string, error) {
 	if s == "" {
 		return "", errUnset
@@ -81,12 +81,12 @@ func parseText(s string) (string, error) {
 	return s, nil
 }
 
-// taskrc reads the .taskrc files: of the start directory and its parents, as long as they
-// have one owner, the nearest first; then of the home directory, then the user's. Where
-// there is none it costs a look per directory.
+// taskrc reads the .taskrc files: those of the start directory and its parents, as long as
+// these have the same owner, the nearest first; then that of the home directory and that of
+// the user's configuration directory. A directory without one costs one system call.
 func (a *app) taskrc() *schema.Settings {
 	all := new(schema.Settings)
-	project := true // the next file is one of the project, not of the user
+	project := true // the next file belongs to the project, not to the user
 	add := func(path string, whose owners) bool {
 		src, err := readSettings(path, whose)
 		if err != nil {
@@ -124,7 +124,7 @@ func (a *app) taskrc() *schema.Settings {
 	return all
 }
 
-// owners says whose a file of settings may be.
+// owners says who may own a file of settings.
 type owners uint8
 
 const (
@@ -132,13 +132,13 @@ const (
 	oursOnly                 // ours, or root's
 )
 
-// maxSettings is the most that a file of settings may hold, in bytes.
+// maxSettings is the largest size of a file of settings, in bytes.
 const maxSettings = 1 << 20
 
 var errNotSettings = errors.New("no file of settings")
 
-// readSettings returns the content of a file of settings. It waits for nothing: what is no
-// regular file, too large, or not whose it may be, is an error.
+// readSettings returns the content of a file of settings. It never waits: it returns an error
+// for a file that is not regular, too large, or has another owner.
 func readSettings(path string, whose owners) ([]byte, error) {
 	f, err := openNow(path)
 	if err != nil {
@@ -155,7 +155,7 @@ func readSettings(path string, whose owners) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSettings))
 }
 
-// startDir is where .taskrc and .env files are looked for.
+// startDir returns the directory in which .taskrc and .env files are looked for.
 func (a *app) startDir() string {
 	dir := a.opts.dir
 	switch {

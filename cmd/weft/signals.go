@@ -11,17 +11,17 @@ import (
 	"github.com/weftrun/weft/engine/command"
 )
 
-// signals routes what the program is sent: to an engine, or to what watches, once that may
-// run something; before that a signal does what it does to any program.
+// signals routes signals: to an engine, or to watch mode, as soon as that may run something.
+// Before that a signal has its default effect.
 type signals struct {
 	ch        chan os.Signal
-	early     chan struct{} // closed at a signal that comes before there is anything to stop
-	force     chan struct{} // closed at the third interrupt
-	stuck     chan struct{} // closed when a run that was told to stop does not get on
-	listening chan struct{} // closed once ch gets the signals
+	early     chan struct{} // closed by a signal that comes before there is a receiver
+	force     chan struct{} // closed by the third interrupt
+	stuck     chan struct{} // closed when a run that was told to stop makes no progress
+	listening chan struct{} // closed when ch receives the signals
 
-	delivery sync.Mutex // held while a signal is handed on, and while it is said to whom
-	guarded  receiver   // see guard; delivery is held
+	delivery sync.Mutex // locked while a signal is delivered, and while the receiver changes
+	guarded  receiver   // see guard; guarded by delivery
 	alarm    sync.Once  // closes stuck
 
 	mu    sync.Mutex // guards the fields below
@@ -29,19 +29,19 @@ type signals struct {
 	first os.Signal // the one that came early
 }
 
-// receiver is what runs tasks.
+// receiver is what signals are delivered to: it runs tasks.
 type receiver interface {
 	Signal(os.Signal)
-	Signalled() os.Signal   // that stopped it, unless it was meant to end so; or nil
-	Stuck() <-chan struct{} // closed when it was told to stop and does not get on
+	Signalled() os.Signal   // the signal that stopped it, unless that is how it should end; or nil
+	Stuck() <-chan struct{} // closed when it was told to stop and makes no progress
 }
 
 func newSignals() *signals {
 	return &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{}), listening: make(chan struct{})}
 }
 
-// withSignals runs f with signals routed, and afterwards dies of the one that
-// stopped it, so that the parent sees what happened. A signal that was ignored
+// withSignals runs f with signals routed. If a signal has stopped it, the program then kills
+// itself by the same signal, so that its parent sees what happened. A signal that was ignored
 // when the program started stays ignored.
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	s := newSignals()
@@ -56,22 +56,21 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 		if sig := s.stoppedBy(); sig != nil {
 			a.say(a.err, report.Red, command.Interrupt(sig).Error())
 		}
-	case <-s.early: // f is left where it is: reading a file may take for ever, if it is a pipe
+	case <-s.early: // do not wait for f: reading a pipe may take forever
 	}
-	// The handlers stay: taking them away takes longer than the rest of the
-	// way out.
+	// The handlers stay: removing them takes longer than exiting.
 	if sig := s.stoppedBy(); sig != nil {
 		return raise(sig)
 	}
 	return code
 }
 
-// listen has the signals sent to s. Go needs threads of its own for that, so it
-// is done beside reading the file; see [signals.route].
+// listen registers s for signals. The Go runtime starts threads for that, so it is done while
+// the file is read; see [signals.route].
 func (s *signals) listen() {
 	s.notify(stops[:])
-	// A reader of our output that goes away is an error of writing, not an end
-	// without a word: the children are still to be stopped.
+	// When the reader of our output is gone, writing must return an error instead of
+	// killing us: the children must still be stopped.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	close(s.listening)
 	s.notify(others[:])
@@ -85,7 +84,7 @@ func (s *signals) notify(sigs []os.Signal) {
 	}
 }
 
-// serve passes signals on, for as long as the program runs.
+// serve delivers signals for as long as the program runs.
 func (s *signals) serve(a *app) {
 	interrupts := 0
 	for sig := range s.ch {
@@ -103,7 +102,7 @@ func (s *signals) serve(a *app) {
 	}
 }
 
-// deliver hands a signal on, and reports whether it comes before there is anything to stop.
+// deliver delivers a signal, and reports whether it came before there was a receiver.
 func (s *signals) deliver(a *app, sig os.Signal) (early bool) {
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
@@ -124,7 +123,7 @@ func (s *signals) deliver(a *app, sig os.Signal) (early bool) {
 	return false
 }
 
-// guard closes stuck when r is, unless another one is already.
+// guard closes s.stuck when r is stuck, unless that is closed already.
 func (s *signals) guard(r receiver) {
 	if s.guarded == r {
 		return
@@ -136,8 +135,9 @@ func (s *signals) guard(r receiver) {
 	}()
 }
 
-// route hands all further signals to r, and what has stopped who got them before. From its
-// return on no signal ends the program unheard: only then may something be started.
+// route makes r the receiver, and delivers to it the signal that has stopped the receiver
+// before. When it has returned, no signal ends the program without a receiver: only then may
+// programs be started.
 func (s *signals) route(r receiver) {
 	<-s.listening
 	s.delivery.Lock()
@@ -150,9 +150,8 @@ func (s *signals) route(r receiver) {
 	s.to = r
 }
 
-// stoppedBy returns the signal that stopped the run, or nil. It may be one that
-// was sent to a command only: the terminal's Ctrl-C reaches who has the
-// foreground.
+// stoppedBy returns the signal that stopped the run, or nil. It may have been sent to a
+// command only: the terminal sends Ctrl-C to its foreground.
 func (s *signals) stoppedBy() os.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,9 +161,9 @@ func (s *signals) stoppedBy() os.Signal {
 	return s.first
 }
 
-// raise ends the process by sig. The first process of a container cannot be
-// ended that way, and SIGQUIT is no reason for a core dump: it returns the code
-// a shell would show.
+// raise kills the process by sig. The first process of a container cannot be killed like
+// that, and SIGQUIT would dump core: for these it returns the exit code that a shell would
+// show.
 func raise(sig os.Signal) int {
 	n, ok := sig.(syscall.Signal)
 	if !ok {

@@ -11,15 +11,15 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// The signals that do something to a run: those that stop it, which must be
-// heard before it starts anything, and the others.
+// The signals that a run handles: those that stop it, which must be routed before it starts
+// anything, and the others.
 var (
 	stops  = [...]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 	others = [...]os.Signal{syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGWINCH}
 )
 
-// harmless deals with a signal that comes while nothing runs, and reports
-// whether the program goes on.
+// harmless handles a signal that comes while nothing runs, and reports whether the program
+// continues.
 func harmless(sig os.Signal) bool {
 	switch sig {
 	case syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH: // for commands
@@ -31,8 +31,7 @@ func harmless(sig os.Signal) bool {
 	return false
 }
 
-// dump shows what weft itself is doing, to who looks for a fault in it: at a
-// SIGQUIT, with WEFT_DEBUG set.
+// dump prints the stacks of weft's goroutines, for SIGQUIT with WEFT_DEBUG set.
 func dump(sig os.Signal) {
 	if sig == syscall.SIGQUIT {
 		stacks := make([]byte, 4<<20)
@@ -40,10 +39,10 @@ func dump(sig os.Signal) {
 	}
 }
 
-// interruptJob sends SIGINT to the shell's job that this process is of.
+// interruptJob sends SIGINT to the shell's job that this process belongs to.
 func interruptJob() { syscall.Kill(0, syscall.SIGINT) }
 
-// kill sends sig to this process and gives it the time to arrive.
+// kill sends sig to this process and waits for it.
 func kill(sig syscall.Signal) {
 	if syscall.Kill(os.Getpid(), sig) == nil {
 		time.Sleep(time.Second) // the signal ends the process long before

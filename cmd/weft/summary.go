@@ -13,7 +13,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// summary answers --summary: what each task is and would do.
+// summary handles --summary: it shows what each task is and would do.
 func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 	for _, c := range calls {
 		t, _, err := r.workflow.Lookup(c.Name)
@@ -30,7 +30,7 @@ func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 		case s == nil:
 			return err
 		case err != nil && r.dropIn():
-			return nil // what cannot be bound ends the reference without a word
+			return nil // like the reference, which ends without a message
 		case err != nil:
 			return err
 		}
@@ -51,7 +51,7 @@ func (w *summaryWriter) put(c report.Color, text string) { w.paint(w.out, c, tex
 
 func (w *summaryWriter) line(text string) { w.put(report.Default, text+"\n") }
 
-// section begins a part of the summary.
+// section begins a section of the summary.
 func (w *summaryWriter) section(title string) {
 	w.line("")
 	w.line(title + ":")
@@ -80,8 +80,8 @@ func (w *summaryWriter) all(s *engine.Summary) {
 	w.commands(s.Commands)
 }
 
-// variables shows those that are the files' own: names of the process
-// environment and those of special variables are left out.
+// variables shows the variables of the files. It leaves out names in the process environment
+// and those of special variables.
 func (w *summaryWriter) variables(title string, vs schema.Vars) {
 	vs = slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool { return reserved(v.Name) || w.isSet(v.Name) })
 	if len(vs) == 0 {
@@ -93,7 +93,7 @@ func (w *summaryWriter) variables(title string, vs schema.Vars) {
 	}
 }
 
-// shownValue is a variable as a summary shows it.
+// shownValue returns the value of a variable as a summary shows it.
 func shownValue(v schema.Var) string {
 	switch {
 	case v.Secret:
@@ -181,7 +181,7 @@ func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
 	}
 }
 
-// reserved reports whether name is, or begins like, that of a special variable.
+// reserved reports whether name is the name of a special variable, or begins like one.
 func reserved(name string) bool {
 	switch name {
 	case "TASK", "TASKFILE", "TASKFILE_DIR", "USER_WORKING_DIR", "ALIAS", "MATCH", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR":

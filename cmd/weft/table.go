@@ -15,7 +15,7 @@ import (
 // gap is what separates two columns.
 const gap = 6
 
-// row is a task as a line of the list; its texts are safe to show.
+// row is a task in the list. Its texts are safe to show.
 type row struct {
 	name, desc string
 	aliases    []string
@@ -67,8 +67,8 @@ func alignAliases(rows []row) {
 	}
 }
 
-// appendTabbed is for tables with tabs in their texts: these have always been
-// columns too.
+// appendTabbed appends a table whose texts contain tabs: the reference makes columns of
+// these, too.
 func appendTabbed(b []byte, p *report.Palette, rows []row) []byte {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 8, gap, ' ', 0)

@@ -5,7 +5,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// version answers --version: the format's as the drop-in, else weft's own.
+// version handles --version. The drop-in shows the version of the format, weft its own.
 func (a *app) version() int {
 	if a.dropIn() {
 		a.out.Show(schema.FormatVersion + "\n")

@@ -11,8 +11,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// why answers --why: for each task and what it needs, needs first, so that the
-// first cause is on top, what made it run or lets it rest.
+// why handles --why: it shows for each task and its needs why it would run or not. Needs come
+// first, so that the first cause is at the top.
 func (r *runner) why(ctx context.Context, calls []plan.Call) error {
 	answers, err := r.engine.Why(ctx, calls)
 	if r.opts.json {
@@ -39,7 +39,7 @@ func (r *runner) why(ctx context.Context, calls []plan.Call) error {
 	return err
 }
 
-// explain is one reason as a line.
+// explain returns a reason as a line.
 func explain(x engine.Reason) string {
 	what := strings.TrimSpace(x.Kind + " " + x.Name)
 	switch {
