@@ -28,6 +28,9 @@ func CutOff(err error) bool {
 // ExitCode returns the exit status behind err, as its method ExitCode tells it: that of the
 // command that failed, 124 for a time-out, else 0.
 func ExitCode(err error) int {
+	if err == nil {
+		return 0 // without a variable on the heap
+	}
 	var status interface{ ExitCode() int }
 	if errors.As(err, &status) {
 		return status.ExitCode()
