@@ -62,7 +62,7 @@ type decoder struct {
 }
 
 func (d *decoder) pos(n *yaml.Node) diag.Pos {
-	return diag.Pos{File: d.file, Line: n.Line, Column: n.Column}
+	return diag.Pos{File: d.file, Line: int32(n.Line), Column: int32(n.Column)}
 }
 
 func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {

@@ -171,7 +171,7 @@ func (d *decoder) scalar(n *yaml.Node) any {
 	case "!!binary":
 		return d.binary(n)
 	}
-	v, err := n.Scalar()
+	v, err := yaml.Scalar(n)
 	if err != nil {
 		d.fail(n, "", "%s", err.Error())
 		return nil

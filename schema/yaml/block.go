@@ -1,8 +1,6 @@
 package yaml
 
-import (
-	"github.com/weftrun/weft/internal/limit"
-)
+import "github.com/weftrun/weft/internal/limit"
 
 // block reads the collection that begins at the current token, the first of
 // its line.

@@ -1,8 +1,6 @@
 package yaml
 
 import (
-	"bytes"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -15,16 +13,14 @@ import (
 // library is Parse for what the plain reader gives up. lines of the document stand
 // before src.
 func (r *Reader) library(src string, lines int) (*Node, error) {
-	r.rewind()
 	doc, err := unmarshal(src)
 	if err != nil || len(doc.Content) == 0 {
 		return nil, err
 	}
-	if err := tooMany(count(&doc, 0)); err != nil {
-		return nil, err
-	}
-	c := converter{Reader: r, lines: lines}
-	return c.convert(doc.Content[0]), nil
+	root := doc.Content[0]
+	r.made = count(&doc, 0)
+	shift(root, lines)
+	return root, tooMany(r.made)
 }
 
 // unmarshal reads src by the library, and guards against panics of it: a file
@@ -47,9 +43,6 @@ func unmarshal(src string) (doc yaml.Node, err error) {
 		if r.err != nil {
 			return doc, r.err
 		}
-	}
-	if _, ok := errors.AsType[*yaml.TypeError](err); ok {
-		return doc, nil // a Node takes any type
 	}
 	return doc, ownError(err)
 }
@@ -97,37 +90,15 @@ func count(node *yaml.Node, n int) int {
 	return n
 }
 
-// converter makes our nodes of the library's, which it takes apart.
-type converter struct {
-	*Reader
-	lines   int                  // of the document, before the text
-	anchors map[*yaml.Node]*Node // an anchor stands before its aliases
-}
-
-var kinds = [...]Kind{yaml.MappingNode: MappingNode, yaml.SequenceNode: SequenceNode, yaml.ScalarNode: ScalarNode, yaml.AliasNode: AliasNode}
-
-func (c *converter) convert(from *yaml.Node) *Node {
-	n := c.node(Node{
-		Kind: kinds[from.Kind], Style: Style(from.Style), // the same bits
-		Tag: from.Tag, Value: from.Value, Anchor: from.Anchor, Line: int32(from.Line + c.lines), Column: int32(from.Column),
-	})
-	if from.Anchor != "" {
-		if c.anchors == nil {
-			c.anchors = map[*yaml.Node]*Node{}
-		}
-		c.anchors[from] = n
+// shift adds lines to the positions of n and of the nodes below it.
+func shift(n *Node, lines int) {
+	if lines == 0 {
+		return
 	}
-	if from.Alias != nil {
-		n.Alias = c.anchors[from.Alias]
+	n.Line += lines
+	for _, c := range n.Content {
+		shift(c, lines)
 	}
-	if len(from.Content) > 0 {
-		n.Content = c.lists.take(len(from.Content))
-		for i := range from.Content {
-			n.Content[i] = c.convert(from.Content[i])
-		}
-		from.Content = nil // it may be large
-	}
-	return n
 }
 
 // typeOf returns the tag of a text without quotes.
@@ -138,9 +109,8 @@ func typeOf(text string) string {
 
 // Scalar returns the value of the scalar n as a Go value of the type that its tag
 // says. The error is an [Error].
-func (n *Node) Scalar() (v any, err error) {
-	from := yaml.Node{Kind: yaml.ScalarNode, Style: yaml.Style(n.Style), Tag: n.Tag, Value: n.Value, Line: int(n.Line), Column: int(n.Column)}
-	err = from.Decode(&v)
+func Scalar(n *Node) (v any, err error) {
+	err = n.Decode(&v)
 	return v, ownError(err)
 }
 
@@ -155,10 +125,6 @@ func Unmarshal(src []byte, v any) error { return yaml.Unmarshal(src, v) }
 
 // Encode returns v as a YAML text.
 func Encode(v any) (string, error) {
-	var b bytes.Buffer
-	enc := yaml.NewEncoder(&b)
-	if err := enc.Encode(v); err != nil {
-		return "", err
-	}
-	return b.String(), enc.Close()
+	b, err := yaml.Marshal(v)
+	return string(b), err
 }

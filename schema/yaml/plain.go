@@ -3,6 +3,8 @@ package yaml
 import (
 	"strings"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Why a reader of our own. What the YAML library takes for a file of a thousand
@@ -160,7 +162,7 @@ func (r *plainReader) skipBlanks() {
 }
 
 // node makes a node for what begins at offset from of the current line.
-func (r *plainReader) node(kind Kind, style Style, tag, value string, from int) *Node {
+func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, from int) *Node {
 	column := from - r.start + 1
 	if r.wide {
 		if from < r.counted || r.start > r.counted {
@@ -169,7 +171,10 @@ func (r *plainReader) node(kind Kind, style Style, tag, value string, from int) 
 		r.characters += utf8.RuneCountInString(r.src[r.counted:from])
 		r.counted, column = from, r.characters+1
 	}
-	return r.Reader.node(Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: int32(r.line), Column: int32(column)})
+	r.made++
+	n := &r.nodes.take(1)[0]
+	*n = Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: r.line, Column: column}
+	return n
 }
 
 // plainNode makes a node of text without quotes; the library tells what type

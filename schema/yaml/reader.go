@@ -16,14 +16,6 @@ func (r *Reader) rewind() {
 	r.found, r.made = r.found[:0], 0
 }
 
-// node makes a node that is like n.
-func (r *Reader) node(n Node) *Node {
-	r.made++
-	p := r.nodes.next()
-	*p = n
-	return p
-}
-
 // arena hands out values and slices from blocks that are used again after each
 // rewind. The zero value is ready.
 type arena[T any] struct {
@@ -33,9 +25,6 @@ type arena[T any] struct {
 }
 
 func (a *arena[T]) rewind() { a.block, a.used = 0, 0 }
-
-// next returns a value with whatever it had before.
-func (a *arena[T]) next() *T { return &a.take(1)[0] }
 
 // take returns a slice of length n with whatever it had before.
 func (a *arena[T]) take(n int) []T {

@@ -1,8 +1,6 @@
 package yaml
 
-import (
-	"strings"
-)
+import "strings"
 
 // text reads text on one line, with or without quotes.
 func (r *plainReader) text() *Node {

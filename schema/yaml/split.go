@@ -14,10 +14,9 @@ type Parts struct {
 
 // chunk is some entries of a map in block style.
 type chunk struct {
+	before string // a line with an entry, for the library; "" if it is the first of the map
 	src    string
-	lines  int    // of the document, before it
-	indent string // of its keys
-	first  bool   // of the map
+	lines  int // of the document, before it
 }
 
 // Split cuts src, a document, in front of lines that begin an entry of the map that
@@ -102,7 +101,8 @@ func lineEnd(src string, i int) int {
 func cut(body string, lines, size int) []chunk {
 	indent := -1
 	var chunks []chunk
-	start, startLine := 0, lines
+	next := chunk{lines: lines} // what begins at start
+	start := 0
 	for i := 0; i < len(body); lines++ {
 		end := lineEnd(body, i)
 		n := i
@@ -114,8 +114,9 @@ func cut(body string, lines, size int) []chunk {
 				indent = n - i
 			}
 			if n-i == indent && i-start >= size && (isWord(c) || c == '"' || c == '\'') {
-				chunks = append(chunks, chunk{src: body[start:i], lines: startLine})
-				start, startLine = i, lines
+				next.src = body[start:i]
+				chunks = append(chunks, next)
+				next, start = chunk{before: strings.Repeat(" ", indent) + "x: y\n", lines: lines}, i
 			}
 		}
 		i = end
@@ -123,12 +124,8 @@ func cut(body string, lines, size int) []chunk {
 	if indent < 1 {
 		return nil
 	}
-	chunks = append(chunks, chunk{src: body[start:], lines: startLine})
-	for i := range chunks {
-		chunks[i].first = i == 0
-		chunks[i].indent = strings.Repeat(" ", indent)
-	}
-	return chunks
+	next.src = body[start:]
+	return append(chunks, next)
 }
 
 // readHead returns the root with the keys before key, or nil.
@@ -188,16 +185,13 @@ func (r *Reader) chunk(c *chunk) *Node {
 	if n := r.plain(c.src, c.lines); n != nil {
 		return n
 	}
-	before, lines := "key:\n", c.lines-1
-	if !c.first {
-		before, lines = before+c.indent+"x: y\n", lines-1
-	}
-	root, _ := r.library(before+c.src, lines)
+	head := "key:\n" + c.before
+	root, _ := r.library(head+c.src, c.lines-strings.Count(head, "\n"))
 	if root == nil || len(root.Content) != 2 || !isPlainMap(root.Content[1]) {
 		return nil
 	}
 	n := root.Content[1]
-	if !c.first {
+	if c.before != "" {
 		n.Content = n.Content[2:]
 	}
 	return n

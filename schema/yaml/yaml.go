@@ -3,38 +3,57 @@
 // nor how to explain its errors to the author of one.
 package yaml
 
-// Node is one value of a document, with its position.
-type Node struct {
-	Tag     string  // "!!str", "!!map", …; "!!merge" of a merge key
-	Value   string  // of a scalar, without quotes; the name of the anchor that an alias means
-	Anchor  string  // "" for none
-	Content []*Node // of a mapping keys and values in turn, of a sequence its items
-	Alias   *Node   // what an alias means
-	Line    int32   // from 1
-	Column  int32   // from 1, in characters
-	Kind    Kind
-	Style   Style
+import (
+	"gopkg.in/yaml.v3"
+
+	"github.com/weftrun/weft/internal/limit"
+)
+
+// Node is one value of a document, with its position; comments are left out of most.
+type Node = yaml.Node
+
+// What a node is, and how it is written: a style of 0 is block style, or text without quotes.
+const (
+	MappingNode  = yaml.MappingNode
+	SequenceNode = yaml.SequenceNode
+	ScalarNode   = yaml.ScalarNode
+	AliasNode    = yaml.AliasNode
+
+	DoubleQuotedStyle = yaml.DoubleQuotedStyle
+	SingleQuotedStyle = yaml.SingleQuotedStyle
+	LiteralStyle      = yaml.LiteralStyle
+	FoldedStyle       = yaml.FoldedStyle
+	FlowStyle         = yaml.FlowStyle
+)
+
+// Parse returns the root node of the first document of src, or nil for one
+// without. The error is an [Error], or a [limit.Exceeded] if src holds too much.
+func Parse(src string) (*Node, error) {
+	r := new(Reader)
+	if root := r.plain(src, 0); root != nil || r.made > limit.Nodes {
+		return root, tooMany(r.made)
+	}
+	return r.library(src, 0)
 }
 
-// Kind is what a node is.
-type Kind uint8
+// Validate returns the error that Parse returns for a text that is not YAML.
+func Validate(src string) error {
+	_, err := unmarshal(src)
+	return err
+}
 
-const (
-	MappingNode Kind = iota + 1
-	SequenceNode
-	ScalarNode
-	AliasNode
-)
+// tooMany is the error of a document with n nodes, nil if it may have so many.
+func tooMany(n int) error {
+	if n <= limit.Nodes {
+		return nil
+	}
+	return limit.Count("what the file holds", limit.Nodes, "YAML values")
+}
 
-// Style is how a node is written: a set of bits. The zero value is block style,
-// or text without quotes.
-type Style uint8
+// Error says why a text is not YAML. It is comparable.
+type Error struct {
+	Line int // 0 if it is not known; often not the line that is wrong
+	Text string
+}
 
-const (
-	TaggedStyle Style = 1 << iota // with a tag
-	DoubleQuotedStyle
-	SingleQuotedStyle
-	LiteralStyle // a block that begins with "|"
-	FoldedStyle  // a block that begins with ">"
-	FlowStyle    // in brackets
-)
+func (e Error) Error() string { return e.Text }
