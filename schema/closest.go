@@ -1,48 +1,44 @@
 package schema
 
+import "slices"
+
 // closest returns the name that is nearest to word by edit distance, or ""
 // when none is near enough to be meant. The first of equals wins.
-func closest(word string, names func(yield func(string))) string {
+func closest(word string, names []string) string {
 	limit := min(2, len(word)/2) // so that a short word is not "near" every other
 	best, bestAt := "", limit+1
-	names(func(name string) {
+	for _, name := range names {
 		if n := distance(word, name, bestAt); n < bestAt {
 			best, bestAt = name, n
 		}
-	})
+	}
 	return best
 }
 
-// synonym knows words of other tools that people write out of habit, and
-// returns the key that says the same here, or "".
-func synonym(word string) string {
-	switch word {
-	case "depends", "depends_on", "dependencies", "needs", "requires_tasks":
-		return "deps"
-	case "command", "script", "run_cmd":
-		return "cmd"
-	case "commands", "scripts", "steps":
-		return "cmds"
-	case "description", "help":
-		return "desc"
-	case "variables", "args", "params":
-		return "vars"
-	case "environment":
-		return "env"
-	case "cwd", "workdir", "working_directory", "directory", "working_dir":
-		return "dir"
-	case "inputs":
-		return "sources"
-	case "outputs":
-		return "generates"
-	case "when", "condition":
-		return "if"
-	case "alias":
-		return "aliases"
-	case "env_file", "envfile":
-		return "dotenv"
-	case "continue_on_error", "allow_failure":
-		return "ignore_error"
+// synonyms are words of other tools that people write out of habit, each after the key that
+// says the same here.
+var synonyms = [...][]string{
+	{"deps", "depends", "depends_on", "dependencies", "needs", "requires_tasks"},
+	{"cmd", "command", "script", "run_cmd"},
+	{"cmds", "commands", "scripts", "steps"},
+	{"desc", "description", "help"},
+	{"vars", "variables", "args", "params"},
+	{"env", "environment"},
+	{"dir", "cwd", "workdir", "working_directory", "directory", "working_dir"},
+	{"sources", "inputs"},
+	{"generates", "outputs"},
+	{"if", "when", "condition"},
+	{"aliases", "alias"},
+	{"dotenv", "env_file", "envfile"},
+	{"ignore_error", "continue_on_error", "allow_failure"},
+}
+
+// synonym returns the one of names that says the same as word, or "".
+func synonym(word string, names []string) string {
+	for _, s := range synonyms {
+		if slices.Contains(s[1:], word) && slices.Contains(names, s[0]) {
+			return s[0]
+		}
 	}
 	return ""
 }
@@ -51,7 +47,7 @@ func synonym(word string) string {
 // with their neighbour to turn a into b, or some number ≥ limit when it is at
 // least that (optimal string alignment).
 func distance(a, b string, limit int) int {
-	if abs(len(a)-len(b)) >= limit {
+	if max(len(a)-len(b), len(b)-len(a)) >= limit {
 		return limit
 	}
 	var buf [3][64]int
@@ -77,11 +73,4 @@ func distance(a, b string, limit int) int {
 		before, prev, cur = prev, cur, before
 	}
 	return prev[len(b)]
-}
-
-func abs(n int) int {
-	if n < 0 {
-		return -n
-	}
-	return n
 }

@@ -43,9 +43,6 @@ const (
 // doing are the keys that say what a command does, by the constants above.
 var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge"}
 
-// grouping are the kinds of command that keys with members make.
-var grouping = map[int]CommandKind{givenPipe: Pipe, givenParallel: Parallel, givenTee: Tee, givenMerge: Merge}
-
 var commandKeys = []key[commandForm]{
 	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.cmd, c.given[givenCmd] = d.text(n), isGiven(n)
@@ -72,15 +69,11 @@ var commandKeys = []key[commandForm]{
 	{"parallel", membersForm, "Commands run at the same time.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenParallel] = n }},
 	{"tee", membersForm, "In a pipe: commands that all read what the one before writes.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
 	{"merge", membersForm, "First in a pipe: commands whose outputs become one.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
-	{"mode", `{"enum":["lines","raw","concat",null]}`, "How outputs are merged: whole lines, raw, or one after the other (concat).", (*decoder).mergeMode},
+	{"mode", `{"enum":["lines","raw","concat",null]}`, "How outputs are merged: whole lines, raw, or one after the other (concat).", func(d *decoder, n *yaml.Node, c *commandForm) {
+		c.Mode = MergeMode(d.word(n, "use lines, raw or concat", "lines", "raw", "concat"))
+	}},
 	{"early_close", `{"enum":["ok",null]}`, "ok: a command of the pipe may fail when those after it have ended well.", func(d *decoder, n *yaml.Node, c *commandForm) {
-		switch t := d.text(n); t.S {
-		case "ok":
-			c.EarlyClose = true
-		case "":
-		default:
-			d.fail(n, "write ok or leave it out", "invalid early_close %q", t.S)
-		}
+		c.EarlyClose = d.word(n, "write ok or leave it out", "", "ok") == 1
 	}},
 	{"accept", acceptForm, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Accept = d.exitCodes(n) }},
 	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Shell = d.interpreter(n) }},
@@ -186,8 +179,7 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 			d.members(members, &f, given)
 		}
 	}
-	switch {
-	case f.given[givenDefer]:
+	if f.given[givenDefer] {
 		d.ignoredBesideDefer(n)
 		*c = Command{Pos: f.Pos, Defer: true, Silent: f.Silent, CommandOptions: &CommandOptions{Timeout: f.Timeout}}
 		if f.deferred {
@@ -196,36 +188,32 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 			c.Kind, c.Text, c.Vars, c.Silent = Call, f.inner.task, f.inner.vars, f.inner.silent
 		}
 		return f.deferred || c.Text.S != ""
+	}
+	d.onlyOne(n, &f)
+	switch {
 	case f.given[givenTask]:
-		d.onlyOne(n, &f)
-		*c = f.Command
-		c.Kind, c.Text = Call, f.task
-		return true
+		f.Kind, f.Text = Call, f.task
 	case f.given[givenCmd]:
-		d.onlyOne(n, &f)
-		*c = f.Command
-		c.Text, c.Vars = f.cmd, nil
-		return true
+		f.Text = f.cmd
 	case f.given[givenExec]:
-		d.onlyOne(n, &f)
-		*c = f.Command
-		c.Kind, c.Vars, c.Text = Exec, nil, Text{S: commandLine(f.Argv), Pos: f.Pos}
-		return true
-	}
-	for given, kind := range grouping {
-		if f.given[given] {
-			d.onlyOne(n, &f)
-			*c = f.Command
-			c.Kind, c.Vars, c.Text = kind, nil, Text{S: groupLine(kind, f.Members), Pos: f.Pos}
-			d.placed(n, c)
-			return true
+		f.Kind, f.Text = Exec, Text{S: commandLine(f.Argv), Pos: f.Pos}
+	default:
+		i := slices.Index(f.given[givenPipe:], true)
+		if i < 0 {
+			if !f.broken {
+				d.fail(n, giveOne, "invalid keys in command")
+			}
+			return false
 		}
+		f.Kind = Pipe + CommandKind(i)
+		f.Text = Text{S: groupLine(f.Kind, f.Members), Pos: f.Pos}
+		d.placed(n, &f.Command)
 	}
-	if f.broken {
-		return false
+	if f.Kind != Call {
+		f.Vars = nil
 	}
-	d.fail(n, giveOne, "invalid keys in command")
-	return false
+	*c = f.Command
+	return true
 }
 
 const giveOne = "give one of cmd, task, exec, pipe, parallel and defer"
@@ -240,11 +228,7 @@ func (d *decoder) onlyUnknownKey(n *yaml.Node) bool {
 		return false
 	}
 	fix := giveOne + `; a command that holds ": " needs quotes`
-	if best := closest(k.Value, func(yield func(string)) {
-		for _, name := range commandNames {
-			yield(name)
-		}
-	}); best != "" {
+	if best := closest(k.Value, commandNames); best != "" {
 		fix = fmt.Sprintf("did you mean %q?", best)
 	}
 	d.fail(k, fix, "unknown key %q in command, and nothing to run", k.Value)

@@ -1,10 +1,6 @@
 package schema
 
-import (
-	"fmt"
-
-	"github.com/weftrun/weft/schema/yaml"
-)
+import "github.com/weftrun/weft/schema/yaml"
 
 // The rules that say, together with the method, when a task is up to date.
 const (
@@ -18,11 +14,6 @@ const (
 
 // fingerprint reads the name of a rule.
 func (d *decoder) fingerprint(n *yaml.Node) string {
-	switch t := d.text(n); t.S {
-	case "", FingerprintFull, FingerprintV3:
-		return t.S
-	default:
-		d.fail(n, fmt.Sprintf("use %s or %s", FingerprintFull, FingerprintV3), "invalid fingerprint %q", t.S)
-		return ""
-	}
+	rules := []string{"", FingerprintFull, FingerprintV3}
+	return rules[d.word(n, "use full or task-v3", rules...)]
 }

@@ -155,18 +155,6 @@ func (d *decoder) placed(n *yaml.Node, c *Command) {
 	}
 }
 
-func (d *decoder) mergeMode(n *yaml.Node, c *commandForm) {
-	switch t := d.text(n); t.S {
-	case "", "lines":
-	case "raw":
-		c.Mode = MergeRaw
-	case "concat":
-		c.Mode = MergeConcat
-	default:
-		d.fail(n, "use lines, raw or concat", "invalid mode %q", t.S)
-	}
-}
-
 // checkStreams reports streams of a task that could never work.
 func (d *decoder) checkStreams(t *Task) {
 	for i := range t.Cmds {

@@ -140,9 +140,5 @@ func (w *Workflow) Suggest(name string) string {
 	if l.model != nil {
 		return l.model.SpellCheck(name)
 	}
-	return closest(name, func(yield func(string)) {
-		for _, word := range l.words {
-			yield(word)
-		}
-	})
+	return closest(name, l.words)
 }

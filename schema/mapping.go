@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -105,17 +106,17 @@ func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *
 			keys[i].read(d, v, out)
 			return
 		}
-		d.unknownKey(k, thing, func(yield func(string)) {
-			for i := range keys {
-				yield(keys[i].name)
-			}
-		})
+		names := make([]string, len(keys))
+		for i := range keys {
+			names[i] = keys[i].name
+		}
+		d.unknownKey(k, thing, names)
 	})
 }
 
 // unknownKey warns of a key that is not in the table. Keys that begin with "x-" belong to
 // the author of the file: they are a place for anchors.
-func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(string))) {
+func (d *decoder) unknownKey(k *yaml.Node, thing string, names []string) {
 	if strings.HasPrefix(k.Value, "x-") || thing == "Taskfile" && d.anchorKeys[k.Value] || d.list.Full() {
 		return
 	}
@@ -143,16 +144,7 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names func(yield func(s
 		d.list.Add(w)
 		return
 	}
-	best := closest(k.Value, names)
-	if best == "" {
-		// Only where it is a key: a dependency has no dir.
-		meant := synonym(k.Value)
-		names(func(name string) {
-			if name == meant {
-				best = meant
-			}
-		})
-	}
+	best := cmp.Or(closest(k.Value, names), synonym(k.Value, names))
 	switch {
 	case best != "":
 		w.Fix = fmt.Sprintf("did you mean %q?", best)

@@ -33,14 +33,6 @@ func (d *decoder) onChange(n *yaml.Node) (o OnChange) {
 		readMap(d, n, "on_change", onChangeKeys, &o)
 		return o
 	}
-	switch t := d.text(n); t.S {
-	case "", "restart":
-	case "queue":
-		o.Mode = ChangeQueued
-	case "ignore":
-		o.Mode = ChangeIgnored
-	default:
-		d.fail(n, "use restart, queue, ignore or {signal: HUP}", "invalid on_change %q", t.S)
-	}
+	o.Mode = ChangeMode(d.word(n, "use restart, queue, ignore or {signal: HUP}", "restart", "queue", "ignore"))
 	return o
 }

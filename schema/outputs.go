@@ -31,13 +31,8 @@ var outputsKeys = []key[NamedOutput]{
 		}
 	}},
 	{"as", `{"enum":["text","json","lines",null]}`, "What it is: text, json or lines.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
-		switch t := d.text(n); t.S {
-		case "":
-		case "text", "json", "lines":
-			o.As = t.S
-		default:
-			d.fail(n, "use text, json or lines", "invalid as %q", t.S)
-		}
+		words := []string{"", "text", "json", "lines"}
+		o.As = words[d.word(n, "use text, json or lines", words...)]
 	}},
 	{"path", textForm, "Part of a JSON value, as in .a.b or .list[0].", func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		o.Path = d.text(n).S

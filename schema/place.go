@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,21 +57,17 @@ func (p *Place) Processes() *Processes {
 // Interpreter returns what the file has chosen to run scripts at p; nil is the
 // interpreter in weft itself. Of the scripts, [KeyCmd] alone is run by another.
 func (p *Place) Interpreter(w *Workflow) *Interpreter {
-	in := w.Shell
-	look := func(o *Processes) {
-		if o != nil {
-			override(&in, o.Shell)
-		}
-	}
+	var task, group, command *Processes
 	if p.Task != nil {
-		look(p.Task.Processes)
+		task = p.Task.Processes
 	}
 	if len(p.Groups) > 0 {
-		look(p.Groups[0].Processes)
+		group = p.Groups[0].Processes
 	}
 	if p.Command != nil {
-		look(p.Command.Processes)
+		command = p.Command.Processes
 	}
+	in := cmp.Or(merged(task, group, command).Shell, w.Shell)
 	if in == nil || in.Argv == nil {
 		return nil
 	}

@@ -7,23 +7,14 @@ import (
 )
 
 func (d *decoder) platforms(n *yaml.Node) []Platform {
-	items := d.items(n, "platforms")
-	if items == nil {
-		return nil
-	}
-	ps := make([]Platform, 0, len(items))
-	for _, it := range items {
-		if it = d.deref(it); isNull(it) {
-			continue
-		}
+	return list(d, n, "platforms", func(it *yaml.Node) Platform {
 		t := d.text(it)
 		p, ok := parsePlatform(t.S)
 		if !ok && t.Pos.IsValid() {
 			d.fail(it, "write an operating system, an architecture or both, as Go names them: linux, arm64, darwin/arm64", "invalid platform %q", t.S)
 		}
-		ps = append(ps, p)
-	}
-	return ps
+		return p
+	})
 }
 
 // parsePlatform reads "os", "arch" or "os/arch".

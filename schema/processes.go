@@ -1,7 +1,7 @@
 package schema
 
 import (
-	"fmt"
+	"cmp"
 	"strings"
 	"syscall"
 	"time"
@@ -56,9 +56,20 @@ type Processes struct {
 }
 
 // ProcessesOf returns what holds for a command of t.
-func (t *Task) ProcessesOf(c *Command) Processes {
-	var p Processes
-	for _, level := range [...]*Processes{t.Processes, c.Processes} {
+func (t *Task) ProcessesOf(c *Command) Processes { return merged(t.Processes, c.Processes) }
+
+// ProcessesOfMember returns what holds for the processes of c, a member of a group. What
+// the task and the group say about streams, accepted statuses and retries holds for the
+// group as a whole, not for each member.
+func (t *Task) ProcessesOfMember(group, c *Command) Processes {
+	p, own := merged(t.Processes, group.Processes, c.Processes), merged(c.Processes)
+	p.Stdin, p.Stdout, p.Stderr, p.Accept, p.IdleTimeout, p.Retry = own.Stdin, own.Stdout, own.Stderr, own.Accept, own.IdleTimeout, nil
+	return p
+}
+
+// merged returns what holds where levels, the outermost first, say what they say.
+func merged(levels ...*Processes) (p Processes) {
+	for _, level := range levels {
 		if level == nil {
 			continue
 		}
@@ -71,44 +82,22 @@ func (t *Task) ProcessesOf(c *Command) Processes {
 		if level.HasSignals {
 			p.Signals, p.HasSignals = level.Signals, true
 		}
-		override(&p.Shell, level.Shell)
-		override(&p.Stdin, level.Stdin)
+		p.Shell = cmp.Or(level.Shell, p.Shell)
+		p.Stdin = cmp.Or(level.Stdin, p.Stdin)
+		p.IdleTimeout = cmp.Or(level.IdleTimeout, p.IdleTimeout)
+		p.Retry = cmp.Or(level.Retry, p.Retry)
+		p.TTY = cmp.Or(level.TTY, p.TTY)
 		if level.Stdout != nil {
 			p.Stdout = level.Stdout
 		}
 		if level.Stderr != nil {
 			p.Stderr = level.Stderr
 		}
-		override(&p.IdleTimeout, level.IdleTimeout)
-		override(&p.Retry, level.Retry)
-		override(&p.TTY, level.TTY)
 		if level.Accept != nil {
 			p.Accept = level.Accept
 		}
 	}
 	return p
-}
-
-// ProcessesOfMember returns what holds for the processes of c, a member of a group. What
-// the task and the group say about streams, accepted statuses and retries holds for the
-// group as a whole, not for each member.
-func (t *Task) ProcessesOfMember(group, c *Command) Processes {
-	whole := t.ProcessesOf(group)
-	p := (&Task{TaskOptions: &TaskOptions{Processes: &whole}}).ProcessesOf(c)
-	own := c.Processes
-	if own == nil {
-		own = new(Processes)
-	}
-	p.Stdin, p.Stdout, p.Stderr, p.Accept, p.IdleTimeout, p.Retry = own.Stdin, own.Stdout, own.Stderr, own.Accept, own.IdleTimeout, nil
-	return p
-}
-
-// override sets value to that of an inner level, unless it is unset there.
-func override[T comparable](value *T, level T) {
-	var unset T
-	if level != unset {
-		*value = level
-	}
 }
 
 const (
@@ -126,13 +115,7 @@ var stopKeys = []key[Stop]{
 		}
 	}},
 	{"scope", `{"enum":["group","main",null]}`, "Whether the signal is for all processes of the command (group) or the main one alone.", func(d *decoder, n *yaml.Node, s *Stop) {
-		switch t := d.text(n); t.S {
-		case "", "group":
-		case "main":
-			s.Main = true
-		default:
-			d.fail(n, "use group or main", "invalid scope %q", t.S)
-		}
+		s.Main = d.word(n, "use group or main", "group", "main") == 1
 	}},
 }
 
@@ -198,7 +181,7 @@ func (d *decoder) forwardedSignal(n *yaml.Node) syscall.Signal {
 	case "HUP", "USR1", "USR2":
 		return receivable[name]
 	default:
-		d.fail(n, "use HUP, USR1 or USR2; other signals stop the run", "%s", fmt.Sprintf("signal %q is not handed on", name))
+		d.fail(n, "use HUP, USR1 or USR2; other signals stop the run", "signal %q is not handed on", name)
 		return 0
 	}
 }
@@ -208,7 +191,7 @@ func (d *decoder) receivableSignal(n *yaml.Node) syscall.Signal {
 	name := signalName(d.text(n).S)
 	sig, ok := receivable[name]
 	if !ok {
-		d.fail(n, "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "%s", fmt.Sprintf("no signal %q", name))
+		d.fail(n, "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "no signal %q", name)
 	}
 	return sig
 }
@@ -236,7 +219,7 @@ func (d *decoder) signal(n *yaml.Node) syscall.Signal {
 	}
 	sig, ok := signals[signalName(t.S)]
 	if !ok {
-		d.fail(n, "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "%s", fmt.Sprintf("no signal %q", t.S))
+		d.fail(n, "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "no signal %q", t.S)
 	}
 	return sig
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -142,13 +143,5 @@ func (r *Retry) Covers(code int, sig syscall.Signal, timedOut bool) bool {
 	if timedOut {
 		return r.Timeout
 	}
-	if sig != 0 && r.Signal {
-		return true
-	}
-	for _, c := range r.Codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
+	return sig != 0 && r.Signal || slices.Contains(r.Codes, code)
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/schema/yaml"
@@ -55,32 +56,35 @@ func (d *decoder) binary(n *yaml.Node) string {
 	return string(raw)
 }
 
-func (d *decoder) texts(n *yaml.Node, of string) []Text {
+// list reads the items of a list by read, but for those that are null.
+func list[T any](d *decoder, n *yaml.Node, of string, read func(item *yaml.Node) T) []T {
 	items := d.items(n, of)
 	if items == nil {
 		return nil
 	}
-	ts := make([]Text, 0, len(items))
+	all := make([]T, 0, len(items))
 	for _, it := range items {
 		if it = d.deref(it); !isNull(it) {
-			ts = append(ts, d.text(it))
+			all = append(all, read(it))
 		}
 	}
-	return ts
+	return all
 }
 
+func (d *decoder) texts(n *yaml.Node, of string) []Text { return list(d, n, of, d.text) }
+
 func (d *decoder) strings(n *yaml.Node, of string) []string {
-	items := d.items(n, of)
-	if items == nil {
-		return nil
+	return list(d, n, of, func(it *yaml.Node) string { return d.text(it).S })
+}
+
+// word reads one of several words and returns its index: 0 as well if none is given.
+func (d *decoder) word(n *yaml.Node, fix string, words ...string) int {
+	t := d.text(n)
+	i := slices.Index(words, t.S)
+	if i < 0 && t.S != "" {
+		d.fail(n, fix, "invalid %s %q", d.key, t.S)
 	}
-	ss := make([]string, 0, len(items))
-	for _, it := range items {
-		if it = d.deref(it); !isNull(it) {
-			ss = append(ss, d.text(it).S)
-		}
-	}
-	return ss
+	return max(i, 0)
 }
 
 // boolean reads a bool, also in the words of YAML 1.1. Null leaves it unset.

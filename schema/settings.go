@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/weftrun/weft/schema/yaml"
@@ -56,38 +57,29 @@ func DecodeSettings(src []byte) (*Settings, error) {
 
 // Inherit sets what s leaves open to what outer says, which a file farther away holds.
 func (s *Settings) Inherit(outer *Settings) {
-	fill(&s.Verbose, outer.Verbose)
-	fill(&s.Silent, outer.Silent)
-	fill(&s.Color, outer.Color)
-	fill(&s.DisableFuzzy, outer.DisableFuzzy)
-	fill(&s.Interactive, outer.Interactive)
-	fill(&s.Failfast, outer.Failfast)
-	fill(&s.Concurrency, outer.Concurrency)
-	fill(&s.TempDir, outer.TempDir)
-	r, f := &s.Remote, &outer.Remote
-	fill(&r.Insecure, f.Insecure)
-	fill(&r.Offline, f.Offline)
-	fill(&r.Timeout, f.Timeout)
-	fill(&r.CacheExpiry, f.CacheExpiry)
-	fill(&r.CacheDir, f.CacheDir)
-	fill(&r.CACert, f.CACert)
-	fill(&r.Cert, f.Cert)
-	fill(&r.CertKey, f.CertKey)
-	r.TrustedHosts = append(r.TrustedHosts, f.TrustedHosts...)
-	r.Headers = append(r.Headers, f.Headers...)
-	for name, v := range outer.Experiments {
-		if _, set := s.Experiments[name]; set {
-			continue
-		}
-		if s.Experiments == nil {
-			s.Experiments = map[string]int{}
-		}
-		s.Experiments[name] = v
-	}
+	inherit(reflect.ValueOf(s).Elem(), reflect.ValueOf(outer).Elem())
 }
 
-func fill[T any](to **T, from *T) {
-	if *to == nil {
-		*to = from
+// inherit does it for structs: a value is set if it is nil, lists and maps are put together.
+func inherit(to, outer reflect.Value) {
+	for i := range to.NumField() {
+		switch field, from := to.Field(i), outer.Field(i); field.Kind() {
+		case reflect.Struct:
+			inherit(field, from)
+		case reflect.Slice:
+			field.Set(reflect.AppendSlice(field, from))
+		case reflect.Map:
+			all := reflect.MakeMap(field.Type())
+			for _, m := range [...]reflect.Value{from, field} {
+				for key, v := range m.Seq2() {
+					all.SetMapIndex(key, v)
+				}
+			}
+			field.Set(all)
+		default:
+			if field.IsNil() {
+				field.Set(from)
+			}
+		}
 	}
 }

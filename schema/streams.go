@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -115,12 +114,8 @@ func (d *decoder) stdin(n *yaml.Node) *Stdin {
 		}
 		readMap(d, n, "stdin", stdinKeys, s)
 	default:
-		switch t := d.text(n); t.S {
-		case "inherit":
-		case "null":
+		if d.word(n, "use inherit, null, {text: …}, {file: …}, {from: TASK} or {output: TASK}", "inherit", "null") == 1 {
 			s.Kind = StdinNull
-		default:
-			d.fail(n, "use inherit, null, {text: …}, {file: …}, {from: TASK} or {output: TASK}", "invalid stdin %q", t.S)
 		}
 	}
 	return s
@@ -154,15 +149,7 @@ var sinkKeys = []key[sinkForm]{
 var captureKeys = []key[Sink]{
 	{"max", textForm, "How much is kept at the most, as in 16MiB.", func(d *decoder, n *yaml.Node, s *Sink) { s.Max = d.size(n) }},
 	{"overflow", `{"enum":["fail","truncate","tail",null]}`, "What becomes of more: fail, truncate (keep the head) or tail.", func(d *decoder, n *yaml.Node, s *Sink) {
-		switch t := d.text(n); t.S {
-		case "", "fail":
-		case "truncate":
-			s.Overflow = OverflowTruncate
-		case "tail":
-			s.Overflow = OverflowTail
-		default:
-			d.fail(n, "use fail, truncate or tail", "invalid overflow %q", t.S)
-		}
+		s.Overflow = Overflow(d.word(n, "use fail, truncate or tail", "fail", "truncate", "tail"))
 	}},
 }
 
@@ -237,6 +224,6 @@ func (d *decoder) size(n *yaml.Node) int64 {
 		}
 		break
 	}
-	d.fail(n, "write a number and a unit, as in 16MiB", "%s", fmt.Sprintf("%q is not a size", t.S))
+	d.fail(n, "write a number and a unit, as in 16MiB", "%q is not a size", t.S)
 	return DefaultMaxCapture
 }

@@ -205,25 +205,14 @@ var globKeys = []key[Glob]{
 }
 
 func (d *decoder) globs(n *yaml.Node) []Glob {
-	items := d.items(n, "file patterns")
-	if items == nil {
-		return nil
-	}
-	gs := make([]Glob, 0, len(items))
-	for _, it := range items {
-		if it = d.deref(it); isNull(it) {
-			continue
-		}
-		var g Glob
-		if it.Kind == yaml.MappingNode {
-			g.Exclude = true
+	return list(d, n, "file patterns", func(it *yaml.Node) (g Glob) {
+		if g.Exclude = it.Kind == yaml.MappingNode; g.Exclude {
 			readMap(d, it, "glob", globKeys, &g)
 		} else {
 			g.Pattern = d.text(it)
 		}
-		gs = append(gs, g)
-	}
-	return gs
+		return g
+	})
 }
 
 var preconditionKeys = []key[Precondition]{
@@ -232,38 +221,27 @@ var preconditionKeys = []key[Precondition]{
 }
 
 func (d *decoder) preconditions(n *yaml.Node) []Precondition {
-	var ps []Precondition
-	for _, it := range d.items(n, "commands") {
-		it = d.deref(it)
-		var p Precondition
-		switch {
-		case isNull(it):
-			continue
-		case it.Kind == yaml.MappingNode:
+	return list(d, n, "commands", func(it *yaml.Node) (p Precondition) {
+		if p.Short = it.Kind != yaml.MappingNode; p.Short {
+			p.Cmd = d.text(it)
+		} else {
 			readMap(d, it, "precondition", preconditionKeys, &p)
-		default:
-			p.Cmd, p.Short = d.text(it), true
 		}
-		ps = append(ps, p)
-	}
-	return ps
+		return p
+	})
 }
 
 var requiresKeys = []key[Task]{
 	{"vars", `{"type":["array","null"],"items":{"$ref":"#/$defs/required"}}`, "Names of the variables.", func(d *decoder, n *yaml.Node, t *Task) {
-		for _, it := range d.items(n, "variable names") {
-			it = d.deref(it)
+		t.Requires = list(d, n, "variable names", func(it *yaml.Node) Required {
 			r := Required{Pos: d.pos(it)}
-			switch {
-			case isNull(it):
-				continue
-			case it.Kind == yaml.MappingNode:
+			if it.Kind == yaml.MappingNode {
 				readMap(d, it, "requires.vars", requiredKeys, &r)
-			default:
+			} else {
 				r.Name = d.text(it).S
 			}
-			t.Requires = append(t.Requires, r)
-		}
+			return r
+		})
 	}},
 }
 
