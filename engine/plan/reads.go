@@ -185,7 +185,11 @@ func (e *expansion) addReads(ctx context.Context, s *Step) error {
 			known = &s.needs[len(s.needs)-1]
 		}
 		if in.Kind == schema.StdinFrom {
-			known.terms = &terms{when: Together}
+			asked := terms{when: Together}
+			if known.terms != nil {
+				asked.limit = known.terms.limit
+			}
+			known.terms = &asked
 		}
 		if known.step.Task.Interactive {
 			return &diag.Diagnostic{Pos: in.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q reads what task %q writes, which is interactive", s.Name, known.step.Name),

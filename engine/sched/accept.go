@@ -90,6 +90,7 @@ func (l *loop) link(b *batch) {
 			}
 			if edge.When == plan.Together {
 				connect(n, need)
+				l.limitStream(n, need, edge.Limit)
 				continue
 			}
 			l.linkNeed(n, need, edge)
@@ -123,14 +124,7 @@ func (l *loop) linkNeed(n, need *node, edge plan.Need) {
 		}
 		return
 	}
-	w := wait{by: n, when: edge.When}
-	if edge.Limit > 0 {
-		b.individual = true
-		w.timer = l.r.o.Clock.AfterFunc(edge.Limit, func() {
-			l.r.tell(message{expired: &expiry{need: need, of: n, after: edge.Limit}})
-		})
-	}
-	need.dependents = append(need.dependents, w)
+	need.dependents = append(need.dependents, wait{by: n, when: edge.When, timer: l.limit(n, need, edge.Limit)})
 	n.needs++
 	if !edge.When.Outlives() {
 		return

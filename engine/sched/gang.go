@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
@@ -29,10 +30,11 @@ type Gang struct {
 
 // streams are what connects a step with others of its gang.
 type streams struct {
-	readers []*node  // read this one
-	writers int      // those it reads that have not settled
-	broken  *node    // one of those that failed
-	outcome *Outcome // of a step that has ended, and waits for those it reads
+	readers []*node        // read this one
+	writers int            // those it reads that have not settled
+	broken  *node          // one of those that failed
+	outcome *Outcome       // of a step that has ended, and waits for those it reads
+	timers  []*clock.Timer // of readers that do not wait for ever
 }
 
 // StartedError is a stream of a step that was started before its reader was planned.
@@ -58,6 +60,13 @@ func connect(reader, writer *node) {
 	}
 	writer.streams.readers = append(writer.streams.readers, reader)
 	reader.streams.writers++
+}
+
+// limitStream ends the writing for a reader that does not wait for ever.
+func (l *loop) limitStream(reader, writer *node, limit time.Duration) {
+	if t := l.limit(reader, writer, limit); t != nil && writer.streams != nil {
+		writer.streams.timers = append(writer.streams.timers, t)
+	}
 }
 
 // gather makes the gangs of a plan.

@@ -137,6 +137,23 @@ func TestConditions(t *testing.T) {
 			all: r |
 			r<w: | read w
 			w: | sleep 3s; fail`, map[string]life{"w": {0, 3 * s, failed}, "r": {0, 3 * s, skipped}}, 3 * s, `"w": failed`},
+		"together, for too long": {9, `
+			all: r |
+			r<w: w@2s | read w
+			w: | sleep 5s`, map[string]life{"w": {0, 2 * s, cancelled}, "r": {0, 2 * s, skipped}}, 2 * s, "exceeded (2s)"},
+		"together, for too long, and another reads on": {9, `
+			all: r q |
+			r<w: w@2s | sleep 5s
+			q<w: | read w
+			1w: | sleep 3s`, map[string]life{"w": {0, 3 * s, ok}, "q": {0, 3 * s, ok}, "r": {0, 3 * s, cancelled}}, 3 * s, "exceeded (2s)"},
+		"for too long": {9, `
+			all: a@2s |
+			a: | sleep 5s`, map[string]life{"a": {0, 2 * s, cancelled}, "all": {never, 2 * s, skipped}}, 2 * s, "exceeded (2s)"},
+		"for too long, and another goes on": {9, `
+			all: b c |
+			b: a@2s |
+			c: a |
+			1a: | sleep 5s`, map[string]life{"a": {0, 5 * s, ok}, "b": {never, 2 * s, skipped}, "c": {5 * s, 5 * s, ok}}, 5 * s, "exceeded (2s)"},
 		"together, but one never starts": {2, `
 			all: r |
 			r<w: a | read w

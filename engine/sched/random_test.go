@@ -81,6 +81,9 @@ func randomPlan(rng *rand.Rand) (lines string, needs map[string]map[string]strin
 			}
 			when := []string{"succeeded", "ready", "started", "ended"}[rng.IntN(4)]
 			needs[name][need] = when
+			if when == "succeeded" && rng.IntN(3) == 0 {
+				when = "2s"
+			}
 			deps = append(deps, need+"@"+when)
 		}
 		for range rng.IntN(3) {

@@ -118,8 +118,8 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 
 // workflow reads lines "name: need need | command; command". A leading "!"
 // makes a task `failfast`, a leading "1" `run: once`; "name*3" takes three slots,
-// "name<other" reads what other writes while it runs, and the need "name@started" must
-// only have started.
+// "name<other" reads what other writes while it runs, the need "name@started" must only
+// have started, and "name@2s" may take no longer.
 func workflow(lines string) *schema.Workflow {
 	file := &diag.File{Path: "/Taskfile.yml"}
 	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
@@ -174,7 +174,10 @@ func weigh(p *plan.Plan, lines string) {
 				s.Slots = int32(w)
 			}
 			for j, n := range strings.Fields(needs) {
-				if _, when, ok := strings.Cut(n, "@"); ok {
+				_, when, ok := strings.Cut(n, "@")
+				if limit, err := time.ParseDuration(when); err == nil {
+					p.Needs[i][j].Limit = limit
+				} else if ok {
 					p.Needs[i][j].When = conditions[when]
 				}
 			}

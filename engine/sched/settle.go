@@ -15,6 +15,11 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 		n.cancel(nil)
 	}
 	n.cancel = nil
+	if n.streams != nil {
+		for _, t := range n.streams.timers {
+			t.Stop()
+		}
+	}
 	if n.started.IsZero() && n.batch.drop != nil {
 		n.batch.drop(n.step)
 	}

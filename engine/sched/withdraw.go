@@ -3,9 +3,6 @@ package sched
 import (
 	"context"
 	"slices"
-	"time"
-
-	"github.com/weftrun/weft/engine/event"
 )
 
 // Withdrawing. A shared step is one for all that call or need it, in several batches. Whoever
@@ -138,31 +135,6 @@ func (l *loop) withdrawSteps(b *batch) {
 	for _, n := range free {
 		if n.state == waiting {
 			l.becomeReady(n)
-		}
-	}
-}
-
-// expiry is a need that took longer than it may.
-type expiry struct {
-	need, of *node
-	after    time.Duration
-}
-
-// expire ends the waiting for a need that takes too long, and cancels the need if nobody
-// else waits for it.
-func (l *loop) expire(e *expiry) {
-	err := &TimedOut{Name: e.need.step.Label, After: e.after, Limit: NeedLimit}
-	switch {
-	case e.need.waits(e.of) == nil: // it has come meanwhile
-	case e.need.onlyNeededBy(e.of):
-		l.cancel(e.need, err)
-	default:
-		e.need.release(e.of)
-		if !e.of.cannotStart() {
-			e.of.verdict = &Outcome{Result: event.Skipped, Err: err}
-		}
-		if e.of.needs == 0 && e.of.state == waiting {
-			l.becomeReady(e.of)
 		}
 	}
 }
