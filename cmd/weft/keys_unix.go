@@ -72,8 +72,8 @@ func (k *keys) pause() {
 	termios.Set(k.fd, k.mode)
 }
 
-func (k *keys) read(over chan struct{}) {
-	defer close(over)
+func (k *keys) read(done chan struct{}) {
+	defer close(done)
 	wake := int32(k.wake[0].Fd())
 	for {
 		fds := []unix.PollFd{{Fd: int32(k.fd), Events: unix.POLLIN}, {Fd: wake, Events: unix.POLLIN}}

@@ -9,11 +9,11 @@ import (
 	"sync"
 )
 
-// ErrClosed is wrapped by what is returned once the other program has ended or
-// broken the rules, or Close was called.
+// ErrClosed is wrapped by the errors of a channel that has ended: the other program has ended
+// or violated the protocol, or Close was called.
 var ErrClosed = errors.New("weft-companion has ended")
 
-// MismatchError is why two programs do not talk to one another.
+// MismatchError is the error of two programs that do not have the same version.
 type MismatchError struct {
 	Own, Other Hello
 }
@@ -25,7 +25,7 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("weft-companion has version %s, and weft %s", e.Other.Version, e.Own.Version)
 }
 
-// mismatch returns why own and other do not match, or nil.
+// mismatch returns an error if own and other do not match.
 func mismatch(own, other Hello) error {
 	if own.Number == other.Number && own.Version == other.Version {
 		return nil
@@ -33,23 +33,23 @@ func mismatch(own, other Hello) error {
 	return &MismatchError{Own: own, Other: other}
 }
 
-// Client is weft's end of a channel. It may be used concurrently.
+// Client is weft's end of a channel. It is safe for concurrent use.
 type Client struct {
 	w     io.WriteCloser
-	slots chan struct{} // taken by each open request
-	out   chan []byte   // frames to write; there is always room for them
-	done  chan struct{} // closed with err
+	slots chan struct{} // limits the open requests
+	out   chan []byte   // frames to write; it is never full
+	done  chan struct{} // closed when err is set
 	ended sync.WaitGroup
 
 	mu   sync.Mutex // guards the fields below
-	last uint64     // request number given out
+	last uint64     // the last request number
 	open map[uint64]chan<- frame
-	err  error // why nothing is sent any more
+	err  error // why the channel has ended
 }
 
-// NewClient returns a Client that reads answers from r until that ends, and
-// writes to w until Close. Both are the caller's: it closes r, or lets the other
-// program end, to end the Client's reading.
+// NewClient returns a Client that reads answers from r until that ends, and writes to w until
+// Close. The caller owns both: the Client reads until the caller closes r, or the other
+// program ends.
 func NewClient(r io.Reader, w io.WriteCloser) *Client {
 	c := &Client{
 		w:     w,
@@ -64,8 +64,8 @@ func NewClient(r io.Reader, w io.WriteCloser) *Client {
 	return c
 }
 
-// Hello exchanges greetings. own.Number is filled in. A *MismatchError tells
-// that the other program is not this one's.
+// Hello exchanges greetings. It sets own.Number. The error is a *MismatchError if the other
+// program has another version.
 func (c *Client) Hello(ctx context.Context, own Hello) error {
 	own.Number = Number
 	answer, err := c.call(ctx, fieldHello, &own)
@@ -79,8 +79,7 @@ func (c *Client) Hello(ctx context.Context, own Hello) error {
 	return mismatch(own, other)
 }
 
-// Taskfile fetches one file. The error is an *Error; or the context's cause,
-// when that is done; or wraps ErrClosed.
+// Taskfile fetches a file. The error is an *Error, or the cause of ctx, or it wraps ErrClosed.
 func (c *Client) Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, error) {
 	answer, err := c.call(ctx, fieldTaskfileRequest, q)
 	if err != nil {
@@ -93,8 +92,7 @@ func (c *Client) Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, e
 	return t, nil
 }
 
-// decode reads an answer that must be of one kind. Another one, or one that
-// cannot be read, ends the channel.
+// decode decodes an answer. If it is of another kind, or cannot be decoded, the channel ends.
 func (c *Client) decode(f frame, kind int, decode func([]byte) error) error {
 	err := fmt.Errorf("%w: an answer to another question", ErrProtocol)
 	if f.kind == kind {
@@ -118,7 +116,7 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	id, answer := c.enter()
 	b, err := encodeFrame(id, kind, m)
 	if err != nil {
-		c.leave(id)
+		c.remove(id)
 		return frame{}, &Error{Kind: Invalid, Text: err.Error()}
 	}
 	c.send(b)
@@ -128,7 +126,7 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	case <-c.done:
 		return frame{}, c.Err()
 	case <-ctx.Done():
-		// The slot is free when the answer has come.
+		// The slot is released when the answer arrives.
 		if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
 			c.send(b)
 		}
@@ -136,7 +134,7 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	}
 }
 
-// send has a frame written, as long as anything is.
+// send queues a frame to be written, unless the channel has ended.
 func (c *Client) send(b []byte) {
 	select {
 	case c.out <- b:
@@ -144,7 +142,7 @@ func (c *Client) send(b []byte) {
 	}
 }
 
-// answered returns the answer, or the error that it is.
+// answered returns the answer, or the error in it.
 func (c *Client) answered(f frame) (frame, error) {
 	if f.kind != fieldError {
 		return f, nil
@@ -157,7 +155,7 @@ func (c *Client) answered(f frame) (frame, error) {
 }
 
 func (c *Client) enter() (id uint64, answer <-chan frame) {
-	ch := make(chan frame, 1) // nobody may be there any more to receive it
+	ch := make(chan frame, 1) // the caller may no longer wait for it
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
@@ -165,9 +163,8 @@ func (c *Client) enter() (id uint64, answer <-chan frame) {
 	return c.last, ch
 }
 
-// leave takes a request off the list of the open ones. It returns nil if it is
-// not on it.
-func (c *Client) leave(id uint64) chan<- frame {
+// remove removes an open request and returns its channel, or nil if it is not open.
+func (c *Client) remove(id uint64) chan<- frame {
 	c.mu.Lock()
 	ch := c.open[id]
 	delete(c.open, id)
@@ -178,7 +175,7 @@ func (c *Client) leave(id uint64) chan<- frame {
 	return ch
 }
 
-// read hands out the answers as they come.
+// read delivers answers as they arrive.
 func (c *Client) read(r io.Reader) {
 	defer c.ended.Done()
 	in := bufio.NewReader(r)
@@ -188,7 +185,7 @@ func (c *Client) read(r io.Reader) {
 			c.fail(err)
 			return
 		}
-		ch := c.leave(f.id)
+		ch := c.remove(f.id)
 		if ch == nil {
 			c.fail(fmt.Errorf("%w: an answer to nothing", ErrProtocol))
 			return
@@ -213,7 +210,8 @@ func (c *Client) write() {
 	}
 }
 
-// fail ends the channel, unless it has ended, and returns why it has.
+// fail ends the channel with err, unless it has ended, and returns the error it has ended
+// with.
 func (c *Client) fail(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -227,22 +225,22 @@ func (c *Client) fail(err error) error {
 	return c.err
 }
 
-// Err returns why nothing is answered any more, or nil. It wraps ErrClosed.
+// Err returns why the channel has ended, which wraps ErrClosed, or nil.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Done returns a channel that is closed when nothing is answered any more.
+// Done returns a channel that is closed when Err is not nil.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Close tells the other program to end, by the end of its input, and fails the
-// requests that are open. It does not wait; Wait does.
+// Close ends the input of the other program, which then ends, and fails open requests. It
+// does not wait; see Wait.
 func (c *Client) Close() error {
 	c.fail(io.EOF)
 	return c.w.Close()
 }
 
-// Wait returns when nothing is read or written any more.
+// Wait returns when the Client has stopped reading and writing.
 func (c *Client) Wait() { c.ended.Wait() }

@@ -9,25 +9,24 @@ import (
 	"github.com/weftrun/weft/internal/wire"
 )
 
-// Number is the version of the messages below. It changes when two programs
-// that differ in them could not understand one another.
+// Number is the version of the messages. It changes when programs with different messages
+// could not understand each other.
 const Number = 1
 
 // MaxFrame is the largest message, in bytes.
 const MaxFrame = 16 << 20
 
-// MaxOpen is how many requests may be without an answer at a time.
+// MaxOpen is how many requests may be open at a time.
 const MaxOpen = 64
 
-// ErrProtocol is wrapped by the error that ends a channel whose other end does
-// not keep to its rules.
+// ErrProtocol is wrapped by the error of a channel whose other end violates the protocol.
 var ErrProtocol = errors.New("the other program does not keep to the rules of the channel")
 
-// CommitsDir is the directory below Hello.CacheDir in which the second program
-// keeps the commits it has fetched. Who clears the cache removes it.
+// CommitsDir is the directory below Hello.CacheDir in which the second program keeps fetched
+// commits. Clearing the cache removes it.
 const CommitsDir = "git"
 
-// Hello is what the two programs tell one another first.
+// Hello is the first message of both programs.
 type Hello struct {
 	Number  uint64 // of the channel; see Number
 	Version string // of the program
@@ -71,15 +70,14 @@ const (
 	fieldTaskfile        = 17
 )
 
-// frame is one message: kind is the field that says what it is, body its
-// encoded content.
+// frame is a message. kind is the field that says what it is; body is its encoded content.
 type frame struct {
 	id   uint64
 	kind int
 	body []byte
 }
 
-// message is what a frame carries.
+// message is the content of a frame.
 type message interface{ encode(b []byte) []byte }
 
 // empty is a message without content.
@@ -89,7 +87,7 @@ func (empty) encode(b []byte) []byte { return b }
 
 const frameHead = 4 // bytes of its length
 
-// encodeFrame returns a frame as it is sent.
+// encodeFrame encodes a frame.
 func encodeFrame(id uint64, kind int, m message) ([]byte, error) {
 	b := make([]byte, frameHead, 512)
 	b = wire.AppendUint(b, fieldID, id)
@@ -101,8 +99,7 @@ func encodeFrame(id uint64, kind int, m message) ([]byte, error) {
 	return b, nil
 }
 
-// readFrame reads the next frame. At the end, between two frames, it returns
-// io.EOF.
+// readFrame reads the next frame. It returns io.EOF if r ends between two frames.
 func readFrame(r io.Reader) (frame, error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -119,8 +116,8 @@ func readFrame(r io.Reader) (frame, error) {
 	return decodeFrame(b)
 }
 
-// readBytes reads n bytes, and takes memory as they come: a length is only a
-// claim.
+// readBytes reads n bytes. It allocates memory as they arrive, since the length cannot be
+// trusted.
 func readBytes(r io.Reader, n int) ([]byte, error) {
 	const step = 64 << 10
 	b := make([]byte, 0, min(n, step))

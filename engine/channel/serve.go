@@ -9,19 +9,17 @@ import (
 	"sync"
 )
 
-// Handler answers requests. Its methods are called concurrently; each returns
-// soon after its context is done. An error that is no *Error is told as one of
-// the kind Unknown.
+// Handler handles requests. Its methods are called concurrently, and must return soon after
+// their context is done. An error that is not an *Error is sent with the kind Unknown.
 type Handler interface {
-	// Hello is called once, before all others, with what weft sent.
+	// Hello is called once, before all others, with weft's greeting.
 	Hello(weft Hello)
 	Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, error)
 }
 
-// Serve answers the requests in r until r ends, which is no error, ctx is done,
-// or weft breaks the rules or is of another version than own. Requests that are
-// open then are cancelled and waited for. It does not close r, so a read of it may
-// go on after ctx is done.
+// Serve handles requests from r until r ends, which is no error, ctx is done, or weft violates
+// the protocol or has another version than own. It cancels open requests then, and waits for
+// them. It does not close r, so a read of r may continue after ctx is done.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, own Hello, h Handler) error {
 	own.Number = Number
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -51,10 +49,10 @@ type server struct {
 	stop    context.CancelCauseFunc
 	own     Hello
 	h       Handler
-	greeted bool // weft said hello; used by read alone
+	greeted bool // the greeting was received; used by read alone
 	running sync.WaitGroup
 
-	writing sync.Mutex // held while a frame is written to w
+	writing sync.Mutex // guards w
 	w       io.Writer
 
 	mu     sync.Mutex // guards the fields below
@@ -111,7 +109,7 @@ func (s *server) taskfile(f frame) error {
 	})
 }
 
-// run answers a request in a goroutine of its own.
+// run handles a request in its own goroutine.
 func (s *server) run(id uint64, do func(ctx context.Context) (kind int, answer message, err error)) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
@@ -135,7 +133,7 @@ func (s *server) run(id uint64, do func(ctx context.Context) (kind int, answer m
 		delete(s.open, id)
 		s.mu.Unlock()
 		if s.ctx.Err() != nil {
-			return // nobody reads it
+			return // weft has ended
 		}
 		if err := s.answer(id, kind, answer); err != nil {
 			s.stop(err)

@@ -1,16 +1,15 @@
-// Package companion finds weft-companion, starts it when it is first needed,
-// checks that it is this weft's, starts it once more should it die, and ends it.
-// It is the same for every room of it; what is said is package channel's.
+// Package companion finds weft-companion, starts it when it is first needed, checks that it
+// has the same version as this weft, starts it once more if it dies, and ends it. It is the
+// same for all rooms of that program; package channel has the messages.
 //
-// # Why it has a KEEPER of its own
+// # Why it has its own KEEPER
 //
-// Nothing may survive the run, weft's death by SIGKILL included, so the program
-// is started as those of tasks are: in a process group of its own, by a
-// [proc.Table]. It is a table of its own. That of the run is made after the files
-// are read, of which some come from here; it hands signals on to the programs of
-// the run, which this one is not to get; and it starts its KEEPER only if a task
-// runs a program, which stays so. The price is one more process of a few
-// milliseconds, in runs that need the second program, and only there.
+// No process may survive the run, even if weft is killed by SIGKILL. So the program is started
+// like those of tasks: in its own process group, by a [proc.Table]. That is another table than
+// the run's: the run's is made after the files are read, some of which come from here; it
+// forwards signals to the programs of the run, which this program must not get; and it starts
+// its KEEPER only if a task runs a program. The cost is one more process, a few milliseconds,
+// only in runs that need the second program.
 package companion
 
 import (
@@ -25,7 +24,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// Options say who asks. Version and Environ are required.
+// Options configures a Companion. Version and Environ are required.
 type Options struct {
 	// Version is weft's. The second program must have the same.
 	Version string
@@ -37,8 +36,8 @@ type Options struct {
 	CacheDir, Root string
 }
 
-// UnavailableError is why there is no second program to ask: it is missing, of
-// another version, cannot be started, or died again.
+// UnavailableError is the error that there is no second program: it is missing, has another
+// version, cannot be started, or has died again.
 type UnavailableError struct {
 	What, Why, Fix string // of a diagnostic; Why and Fix may be ""
 	Err            error  // may be nil
@@ -57,20 +56,20 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns Err.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// Companion is the second program of one run. It may be used concurrently.
+// Companion is the second program of one run. It is safe for concurrent use.
 type Companion struct {
-	o    Options
-	lock chan struct{} // held to use the fields below, and while a program is started
-	now  *instance     // the last one started; nil: none was
-	died int           // how often it died
-	over bool          // closed
+	o       Options
+	lock    chan struct{} // guards the fields below, and is locked while a program is started
+	current *instance     // the last one that was started, or nil
+	died    int           // how often it has died
+	closed  bool
 }
 
-// New returns a Companion. It does nothing until something is asked of it.
+// New returns a Companion. It starts nothing before the first request.
 func New(o Options) *Companion { return &Companion{o: o, lock: make(chan struct{}, 1)} }
 
-// Taskfile fetches one file. The error is a *channel.Error or an
-// *UnavailableError, or the context's cause.
+// Taskfile fetches a file. The error is a *channel.Error, an *UnavailableError, or the cause
+// of ctx.
 func (c *Companion) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*channel.Taskfile, error) {
 	for {
 		i, err := c.running(ctx)
@@ -84,7 +83,7 @@ func (c *Companion) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*
 	}
 }
 
-// running returns the program that runs, and starts one if need be.
+// running returns the running program, which it starts if need be.
 func (c *Companion) running(ctx context.Context) (*instance, error) {
 	select {
 	case c.lock <- struct{}{}:
@@ -94,13 +93,13 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 	}
 	for {
 		switch {
-		case c.over:
+		case c.closed:
 			return nil, &UnavailableError{What: "weft-companion is not asked any more: the run is over"}
-		case c.now != nil && c.now.alive():
-			return c.now, nil
-		case c.now != nil:
-			why := c.now.end()
-			c.now = nil
+		case c.current != nil && c.current.alive():
+			return c.current, nil
+		case c.current != nil:
+			why := c.current.end()
+			c.current = nil
 			if c.died++; c.died > 1 {
 				return nil, died(why)
 			}
@@ -111,12 +110,12 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 		if i == nil {
 			return nil, err
 		}
-		c.now = i
+		c.current = i
 		switch {
 		case err == nil:
 			return i, nil
 		case !errors.Is(err, channel.ErrClosed):
-			c.now = nil
+			c.current = nil
 			i.end()
 			return nil, err
 		}
@@ -127,11 +126,11 @@ func died(why string) error {
 	return &UnavailableError{What: "weft-companion died, and died again when it was started once more", Why: why, Fix: "please report this"}
 }
 
-// greeting is how long the second program may take to say what it is.
+// greeting is how long the second program may take to answer the greeting.
 const greeting = 30 * time.Second
 
-// start starts the program and greets it. With an error it may return the
-// instance as well, which then must be ended.
+// start starts the program and greets it. It may return an instance together with an error:
+// the caller must end that.
 func (c *Companion) start(ctx context.Context) (*instance, error) {
 	path, err := Find(c.o.Environ, c.o.Version)
 	if err != nil {
@@ -151,29 +150,29 @@ func (c *Companion) start(ctx context.Context) (*instance, error) {
 	return i, err
 }
 
-// Close ends the program, if it runs: it gets the end of its input, and a second
-// later it is killed, with all that it started. Requests that are under way fail.
+// Close ends the program, if it is running: it closes its input, and a second later kills it
+// with all that it has started. Open requests fail.
 func (c *Companion) Close() {
 	c.lock <- struct{}{}
 	defer func() { <-c.lock }()
-	c.over = true
-	if c.now != nil {
-		c.now.end()
-		c.now = nil
+	c.closed = true
+	if c.current != nil {
+		c.current.end()
+		c.current = nil
 	}
 }
 
-// leaving is how long the program may take to end when it is told to.
+// leaving is how long the program may take to end.
 const leaving = time.Second
 
-// instance is one program that was started.
+// instance is a program that was started.
 type instance struct {
 	table  *proc.Table
 	group  *proc.Group
 	client *channel.Client
-	out    *os.File      // what it writes
-	ended  chan struct{} // closed when it has
-	status string        // how it ended; read after ended
+	out    *os.File      // its standard output
+	ended  chan struct{} // closed when it has ended
+	status string        // how it has ended; may be read when ended is closed
 }
 
 func launch(path string, environ []string) (*instance, error) {
@@ -202,7 +201,7 @@ func launch(path string, environ []string) (*instance, error) {
 	return i, nil
 }
 
-// onceCloser closes a pipe; that it is closed already is no error.
+// onceCloser closes a pipe once. Closing it again is no error.
 type onceCloser struct{ io.WriteCloser }
 
 func (o onceCloser) Close() error {
@@ -225,7 +224,7 @@ func (i *instance) wait(p *proc.Process) {
 	close(i.ended)
 }
 
-// alive reports whether it can be asked.
+// alive reports whether the program can be sent requests.
 func (i *instance) alive() bool {
 	select {
 	case <-i.client.Done():
@@ -237,10 +236,10 @@ func (i *instance) alive() bool {
 	}
 }
 
-// errOver is why the group of a program that was told to end starts nothing.
+// errOver is the cause of a group whose program was told to end.
 var errOver = errors.New("weft-companion was told to end")
 
-// end tells it to end, kills it if it does not, and returns what became of it.
+// end tells the program to end, kills it if it does not, and returns how it has ended.
 func (i *instance) end() string {
 	why := i.client.Err()
 	i.client.Close()

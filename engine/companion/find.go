@@ -10,18 +10,17 @@ import (
 	"strings"
 )
 
-// Name is the second program's, without an extension that the system may ask for.
+// Name is the name of the second program, without the extension that some systems need.
 const Name = "weft-companion"
 
-// Variable names the second program, with its absolute path, in place of the one
-// that is installed.
+// Variable is an environment variable with the absolute path of another second program than
+// the installed one.
 const Variable = "WEFT_COMPANION"
 
-// Find returns the path of the second program: what the environment says, or
-// else the one beside the real path of the running program, or in
-// ../libexec/weft from there. It is never looked for by PATH or in the working
-// directory. version is weft's, for the *UnavailableError, which says how to
-// install it.
+// Find returns the path of the second program: from the environment, or else in the directory
+// of the running program's real path, or in ../libexec/weft from there. It is never looked for
+// in PATH or in the working directory. version is that of weft: the *UnavailableError says how
+// to install the program.
 func Find(environ []string, version string) (string, error) {
 	if path := variable(environ); path != "" {
 		return named(path)
@@ -36,7 +35,7 @@ func Find(environ []string, version string) (string, error) {
 	return findBeside(self, version)
 }
 
-// findBeside returns the second program of the weft at self, a real path.
+// findBeside returns the second program for the weft at self, a real path.
 func findBeside(self, version string) (string, error) {
 	var unusable error
 	for _, dir := range [...]string{".", filepath.Join("..", "libexec", "weft")} {
@@ -64,7 +63,7 @@ func variable(environ []string) string {
 	return ""
 }
 
-// named returns the path that Variable holds, if that can be used.
+// named returns the path in Variable, if that is usable.
 func named(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", &UnavailableError{What: fmt.Sprintf("%s is %q, which is not absolute", Variable, path), Fix: "write the whole path, or unset it"}
@@ -75,7 +74,7 @@ func named(path string) (string, error) {
 	return path, nil
 }
 
-// usable returns why the file at path is no program, or nil.
+// usable returns an error if the file at path is no program.
 func usable(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -100,7 +99,7 @@ func missing(version, why string, err error) error {
 	return &UnavailableError{What: "weft-companion is not installed beside weft", Why: why, Fix: install(version), Err: err}
 }
 
-// install returns the command that installs both programs in a version.
+// install returns the command that installs a version of both programs.
 func install(version string) string {
 	if !strings.HasPrefix(version, "v") {
 		version = "latest"
