@@ -43,7 +43,7 @@ func statePlace(o *Options) statefile.Place {
 
 // openState opens the state, for looking only if so said.
 func (e *Engine) openState(readOnly bool) *state.Store {
-	return state.Open(statePlace(&e.o), state.Options{ReadOnly: readOnly, Warn: e.warn, Within: proc.OuterSteps(e.o.Environ)})
+	return state.Open(statePlace(&e.o), state.Options{ReadOnly: readOnly, Warn: e.warn, Within: func(step string) bool { return proc.Within(e.o.Environ, step) }})
 }
 
 // checkerOf is the Checker of a state and of the files that this engine looks at.

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,10 +54,16 @@ func (g *Group) Environ() []string {
 	}
 }
 
-// OuterSteps returns the steps of outer wefts that started this one, separated by colons,
-// the outermost first.
-func OuterSteps(environ []string) string {
-	return strings.TrimSuffix(outer(environ, StepVariable), ":")
+// Within reports whether this process, which has an environment, runs in a step of another
+// weft, as its [Cookie] names it.
+func Within(environ []string, step string) bool {
+	return slices.Contains(outerSteps(environ), step) || ancestorIn(step)
+}
+
+// outerSteps returns the steps of wefts that a process with an environment runs in, the
+// outermost first.
+func outerSteps(environ []string) []string {
+	return strings.Split(strings.TrimSuffix(outer(environ, StepVariable), ":"), ":")
 }
 
 // outer returns the prefix of our own identities in a variable: those of the weft that

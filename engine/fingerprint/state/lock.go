@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,12 +109,13 @@ func (s *Store) lockFile(ctx context.Context, k Key, step string, onWait func(st
 	if s.o.ReadOnly || s.prepare() != nil {
 		return nil, nil
 	}
-	start := time.Now()
+	start, asked := time.Now(), ""
 	l, err = s.lockFiles.Lock(ctx, k.String(), holding(step), func() error {
-		pid, outer, _ := strings.Cut(s.lockFiles.Holder(k.String()), " ")
-		if outer != "" && slices.Contains(strings.Split(s.o.Within, ":"), outer) {
+		pid, holder, _ := strings.Cut(s.lockFiles.Holder(k.String()), " ")
+		if holder != asked && s.o.Within != nil && s.o.Within(holder) {
 			return &OwnLockError{}
 		}
+		asked = holder
 		if onWait != nil && time.Since(start) > time.Second {
 			if pid == "" {
 				onWait("another process")

@@ -21,10 +21,10 @@ type Options struct {
 	// Warn is called at most once, from any goroutine, when the state cannot be used,
 	// or not all of it. It may be nil.
 	Warn func(*diag.Diagnostic)
-	// Within names the steps of other weft processes that this process runs in,
-	// separated by colons: a lock that one of them holds is not released before this
-	// process has ended.
-	Within string
+	// Within reports whether this process runs in a step of another weft process: a lock
+	// that it holds is not released before this process has ended. It is asked about
+	// those that hold a lock which is waited for. Nil: there is none.
+	Within func(step string) bool
 }
 
 // Store is a directory of state. Nothing is read or made before it is needed. It
