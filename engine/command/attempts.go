@@ -17,10 +17,9 @@ import (
 
 // attempt is one try at a command of a step, and what it leaves: if others may follow and it
 // fails, nothing of what is added to files or captured, by a member of a group that
-// succeeded, too. The step's lock guards it.
+// succeeded, too. While it goes on the step's lock guards it.
 type attempt struct {
 	number, of int            // from 1; of is 1 where there is no second
-	captured   [2]int64       // bytes of stdout and stderr before it
 	usage      event.Usage    // of what it ran
 	members    []event.Member // of the pipe that it is
 	tail       []byte         // of its output, where the retry looks at it
@@ -34,9 +33,9 @@ func (a *attempt) repeated() bool { return a.of > 1 }
 func (j *job) attempts(ctx context.Context) error {
 	s, retry := j.s, &j.c.Retry
 	for n := 1; ; n++ {
-		s.begin(attempt{number: n, of: retry.Max + 1})
-		started := time.Now()
-		err := s.end(j.within(ctx, (*job).reach))
+		s.try = attempt{number: n, of: retry.Max + 1}
+		captured, started := s.captured(), time.Now()
+		err := s.end(captured, j.within(ctx, (*job).reach))
 		if err == nil || n > retry.Max || ctx.Err() != nil || !repeats(retry, err, s.try.tail) {
 			return err
 		}
@@ -53,26 +52,22 @@ func (j *job) attempts(ctx context.Context) error {
 	}
 }
 
-// begin begins an attempt.
-func (s *step) begin(a attempt) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// captured returns how many bytes have been captured of stdout and of stderr.
+func (s *step) captured() (n [2]int64) {
 	for i, c := range s.captures {
 		if c != nil {
-			a.captured[i] = c.Size()
+			n[i] = c.Size()
 		}
 	}
-	s.try = a
+	return n
 }
 
-// end ends the attempt, and returns its error.
-func (s *step) end(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// end ends the attempt, before which so much had been captured, and returns its error.
+func (s *step) end(captured [2]int64, err error) error {
 	if err != nil && s.try.repeated() {
 		for i, c := range s.captures {
 			if c != nil {
-				c.Truncate(s.try.captured[i])
+				c.Truncate(captured[i])
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // branch returns the job of the member n of a tee or merge.
 func (j *job) branch(n int) *job {
-	m := j.of(&j.c.Members[n], j.ends)
+	m := j.of(&j.c.Members[n], *j.ends)
 	m.ownIn, m.ownOut, m.inGroup, m.report = false, false, true, j.report[n:n+1]
 	return m
 }

@@ -14,7 +14,7 @@ import (
 // all that it reads and writes, which is connected once.
 func (j *job) group(ctx context.Context, members func(*job, context.Context) error) error {
 	p, captured := j.c.Process, j.captured()
-	inside := j.of(j.c, j.ends)
+	inside := j.of(j.c, *j.ends)
 	inside.inGroup = true
 	if p.Stdin == nil && p.Stdout == nil && p.Stderr == nil && !captured && p.Retry.Match == nil {
 		return inside.watched(ctx, members)
@@ -27,7 +27,7 @@ func (j *job) group(ctx context.Context, members func(*job, context.Context) err
 	if err != nil {
 		return err
 	}
-	inside.ends = ends{inGroup: true, Ends: executor.Ends{In: j.In, Out: w.out, Err: w.err, Producer: j.Producer, Activity: j.Activity,
+	*inside.ends = ends{inGroup: true, Ends: executor.Ends{In: j.In, Out: w.out, Err: w.err, Producer: j.Producer, Activity: j.Activity,
 		Shown: (j.Out == nil || j.Shown) && !captured && !kept(p.Stdout)}}
 	given := []**os.File{&inside.Out, &inside.Err}
 	if p.Stdin != nil {
@@ -75,7 +75,7 @@ func (j *job) parallel(ctx context.Context) error {
 	errs := make([]error, len(j.c.Members))
 	var wg sync.WaitGroup
 	for n := range j.c.Members {
-		m := j.of(&j.c.Members[n], j.ends)
+		m := j.of(&j.c.Members[n], *j.ends)
 		wg.Go(func() {
 			errs[n] = m.member(ctx)
 			if m.c.Accept == nil {

@@ -18,7 +18,7 @@ type job struct {
 	index   int    // the place of the step's command, for events
 	relayed bool   // its output is sent as events, as far as its keys leave that open
 	calls   *calls // of the pipe that it is in, which are made together; nil: none are
-	ends
+	*ends          // not changed once it begins
 }
 
 // ends are what a command is connected to from around it.
@@ -32,6 +32,9 @@ type ends struct {
 	report []event.Member
 }
 
+// noEnds are those of a command that nothing is connected to, which most are.
+var noEnds ends
+
 // closeOwn closes what the command alone has, when somebody else has a copy.
 func (e *ends) closeOwn() {
 	if e.ownIn {
@@ -44,15 +47,17 @@ func (e *ends) closeOwn() {
 
 // run runs the command i.
 func (s *step) run(ctx context.Context, i int, c *plan.Command) error {
-	o := &s.o
-	s.job = job{s: s, c: c, index: i, relayed: o.Relay && (!s.Step.Task.Interactive || o.RelayInteractive), ends: ends{Ends: s.Ends}}
+	s.job = job{s: s, c: c, index: i, relayed: s.o.Relay && (!s.Step.Task.Interactive || s.o.RelayInteractive), ends: &noEnds}
+	if s.Ends != (executor.Ends{}) {
+		s.job.ends = &ends{Ends: s.Ends}
+	}
 	return s.job.attempts(ctx)
 }
 
-// of returns the job of a member.
+// of returns the job of a member, with ends of its own that are e.
 func (j *job) of(c *plan.Command, e ends) *job {
 	m := *j
-	m.c, m.ends = c, e
+	m.c, m.ends = c, &e
 	return &m
 }
 

@@ -46,20 +46,20 @@ type Output struct {
 type Bound struct {
 	Step    *plan.Step
 	Env     Env
-	ID      event.StepID // for its events; 0: it is only looked at
 	Cookie  proc.Cookie  // what its processes are known by
+	ID      event.StepID // for its events; 0: it is only looked at
 	Forced  bool         // it runs although it is up to date
 	Stdin   bool         // it may read weft's standard input
+	Capture bool         // what its commands write to stdout is kept: somebody may ask for it
+	begun   bool         // the body was reached
 	Dir     string       // where its commands run
 	Environ []string     // their environment, shared: it is not changed
-	Capture bool         // what they write to stdout is kept: somebody may ask for it
 	Ends    Ends         // what they are connected to
 
 	steps *exchange
-	gang  *sched.Gang
-	links links              // to the other steps of the gang
+	gang  *sched.Gang        // what it was started together with; nil: it is alone
+	links *links             // to others of the gang; nil: there are none
 	check *fingerprint.Check // what is recorded of its last success; nil: nothing will be
-	begun bool               // the body was reached
 	used  event.Usage        // by what was tested
 }
 

@@ -58,7 +58,7 @@ func (l *streams) join(b *Bound) error {
 	if err != nil {
 		return err
 	}
-	b.links.out = all[b.Step]
+	b.links = &links{out: all[b.Step]}
 	for writer, s := range all {
 		s.mu.Lock()
 		if s.readers[b.Step] != nil {
@@ -91,6 +91,14 @@ func (l *streams) end(out *stream, r Result) Result {
 type links struct {
 	out *stream
 	in  map[*plan.Step]*stream // by who writes them
+}
+
+// from returns the stream that the writer writes, or nil; it may be called of nil links.
+func (l *links) from(writer *plan.Step) *stream {
+	if l == nil {
+		return nil
+	}
+	return l.in[writer]
 }
 
 // stream is what one step writes, for the steps that read it while it runs.
@@ -232,7 +240,7 @@ func (b *Bound) OpenInput(in *plan.Stdin) (f *os.File, owned bool, err error) {
 		f, err = b.steps.file(need)
 		return f, true, err
 	}
-	s := b.links.in[need]
+	s := b.links.from(need)
 	if s == nil {
 		return nil, false, errors.New("its stream was not opened")
 	}
@@ -249,7 +257,7 @@ func (b *Bound) CloseInput(in *plan.Stdin) {
 	if in == nil || in.Kind != plan.StdinFrom || !in.Own {
 		return
 	}
-	if s := b.links.in[b.Step.Read(in)]; s != nil {
+	if s := b.links.from(b.Step.Read(in)); s != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.close(b.Step)
