@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// bindCommand appends what the entry i of cmds comes to: several commands for a
-// loop, none for one over nothing.
+// bindCommand binds entry i of the task's cmds and appends the commands: several for a
+// loop, none for a loop over nothing.
 func (e *expansion) bindCommand(ctx context.Context, s *Step, i int) error {
 	c := &s.Task.Cmds[i]
 	if c.Defer {
@@ -42,9 +42,10 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, i int) error {
 // commandBytes is about how many bytes a command takes without its texts.
 const commandBytes = 256
 
-// BindDeferred binds a deferred command of s when it runs; exitCode is "" when no
-// command failed. From a template that fails on, it stays as it is written: what
-// cleans up is not dropped for that.
+// BindDeferred binds c, a deferred command of s, just before it runs. exitCode is the
+// value of EXIT_CODE; "" if no command failed. If a template fails, it and all texts
+// after it stay as they are written, so that what cleans up still runs; other errors
+// are returned.
 func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*Command, error) {
 	if s.bound == nil {
 		return c, nil
@@ -66,8 +67,8 @@ func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*
 	return out, nil
 }
 
-// asWritten returns the commands of a task that is static. They are made once, for
-// whichever step asks first.
+// asWritten returns the commands of a static task. They are made once, when the first
+// step asks for them; it is safe for concurrent use.
 func (f *facts) asWritten() []Command {
 	f.making.Do(func() {
 		b := commandBinder{facts: f}
@@ -79,13 +80,13 @@ func (f *facts) asWritten() []Command {
 	return f.commands
 }
 
-// commandBinder makes commands complete.
+// commandBinder makes commands of one task complete.
 type commandBinder struct {
 	binder
 	facts *facts // of the task
 }
 
-// entry makes out what the entry i of the task's cmds comes to.
+// entry binds entry i of the task's cmds into out.
 func (b *commandBinder) entry(i int, out *Command) {
 	t := b.facts.task
 	b.command(nil, &t.Cmds[i], out)
@@ -93,11 +94,11 @@ func (b *commandBinder) entry(i int, out *Command) {
 	out.entry = int32(i)
 }
 
-// noCommandOptions are those of all who have none.
+// noCommandOptions is shared by all commands without options.
 var noCommandOptions CommandOptions
 
-// command makes out what c and its members come to; group is the entry
-// of cmds that c is in, if it is a member.
+// command binds c and its members into out. group is the entry of cmds that c is a
+// member of, at any depth; nil if c is an entry itself.
 func (b *commandBinder) command(group, c *schema.Command, out *Command) {
 	*out = Command{Kind: c.Kind, Pos: c.Pos, Silent: c.Silent, IgnoreError: c.IgnoreError, Defer: c.Defer, CommandOptions: &noCommandOptions}
 	o := c.CommandOptions
@@ -125,7 +126,7 @@ func (b *commandBinder) command(group, c *schema.Command, out *Command) {
 	out.Process = b.process(group, c)
 }
 
-// members binds the members of c, which is the group or one in it.
+// members binds the members of c, a group, into out.
 func (b *commandBinder) members(group, c *schema.Command, out *Command) {
 	if group == nil {
 		group = c
@@ -140,82 +141,4 @@ func (b *commandBinder) members(group, c *schema.Command, out *Command) {
 		texts, shown = append(texts, m.Text), append(shown, m.Shown)
 	}
 	out.Text, out.Shown = schema.GroupLine(c.Kind, texts), schema.GroupLine(c.Kind, shown)
-}
-
-// ownProcess is how a command of the task is run that says nothing itself. No text
-// in it is a template.
-func (f *facts) ownProcess() *Process {
-	b := commandBinder{facts: f}
-	return b.process(nil, &schema.Command{CommandOptions: &noOptions})
-}
-
-// process merges what the workflow, the task, the group that c is in and c itself
-// say of its processes.
-func (b *commandBinder) process(group, c *schema.Command) *Process {
-	f, t := b.facts, b.facts.task
-	says := c.Processes != nil || len(c.Set) > 0 || len(c.Shopt) > 0
-	if group != nil {
-		says = says || t.Processes != nil || group.Processes != nil
-	}
-	if !says && f.process != nil {
-		return f.process
-	}
-	merged := t.ProcessesOf(c)
-	if group != nil {
-		merged = t.ProcessesOfMember(group, c)
-	}
-	p := b.merged(f.workflow, &merged)
-	p.Set = union(f.workflow.Set, t.Set, c.Set)
-	p.Shopt = union(f.workflow.Shopt, t.Shopt, c.Shopt)
-	if p.Stdin != nil {
-		p.Stdin.Own = c.Processes != nil && c.Processes.Stdin != nil
-	}
-	return p
-}
-
-// merged binds the texts of p, of which the workflow decides what it leaves open.
-func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process {
-	out := &Process{
-		Stdout: b.sinks(p.Stdout), Stderr: b.sinks(p.Stderr), Accept: p.Accept, TTY: p.TTY == schema.True,
-		IdleTimeout: p.IdleTimeout, Leftover: p.Leftover, Signals: p.Signals,
-		Stop: Stop{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Command: b.text(p.Stop.Command), Main: p.Stop.Main},
-	}
-	switch {
-	case p.Shell != nil:
-		out.Interpreter = *p.Shell
-	case w.Shell != nil:
-		out.Interpreter = *w.Shell
-	}
-	if out.TTY && out.Interpreter.Argv == nil {
-		out.Interpreter = Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
-	}
-	if p.Stdin != nil {
-		out.Stdin = &Stdin{Kind: p.Stdin.Kind, Text: b.text(p.Stdin.Text), Vars: b.variables(p.Stdin.Vars)}
-	}
-	if p.Retry != nil {
-		out.Retry = *p.Retry
-	}
-	return out
-}
-
-func (b *commandBinder) sinks(sinks []schema.Sink) []Sink {
-	if sinks == nil {
-		return nil
-	}
-	out := make([]Sink, len(sinks))
-	for i, s := range sinks {
-		out[i] = Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow}
-	}
-	return out
-}
-
-// union appends the options of three levels; most files have none.
-func union(a, b, c []string) []string {
-	switch {
-	case len(b) == 0 && len(c) == 0:
-		return a
-	case len(a) == 0 && len(c) == 0:
-		return b
-	}
-	return slices.Concat(a, b, c)
 }

@@ -8,6 +8,16 @@
 // time. The package starts nothing itself: what expansion must ask of the
 // world (a task's `if`, the files a loop runs over) it asks through [Host].
 //
+// # Commands
+//
+// A [Command] is complete: what the workflow, the task, a group and the command itself
+// say is merged when it is bound, and whoever runs it, fingerprints it or sends it
+// elsewhere asks nothing else. [Command.Encode] is its one canonical form. A task
+// without templates has its commands made once, when the first of its steps runs, and
+// all its steps share them; other tasks have theirs bound with each step. Two things are
+// known only later: the outputs of needs ([Expander.BindOutputs]) and how the commands of
+// the step ended, for deferred ones ([Step.BindDeferred]).
+//
 // # Identity
 //
 // Two calls are one Step when [Expander] gives them one key: with `run: once`
