@@ -119,7 +119,7 @@ func (e *expansion) bindFingerprint(ctx context.Context, s *Step) (name string, 
 	if err != nil {
 		return "", err
 	}
-	s.Scope = s.Scope.With(vars.Binding{Name: name, Value: value})
+	s.Scope = s.Scope.WithVar(vars.Binding{Name: name, Value: value})
 	return name, nil
 }
 

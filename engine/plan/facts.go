@@ -96,6 +96,7 @@ func (f *facts) text(p *schema.Place, text schema.Text) {
 	if len(f.task.Sources) > 0 && fingerprinted(p) {
 		f.checksum = f.checksum || strings.Contains(text.S, "CHECKSUM")
 		f.timestamp = f.timestamp || strings.Contains(text.S, "TIMESTAMP")
+		f.static = f.static && !f.checksum && !f.timestamp
 	}
 	when := phaseOf(p)
 	if when < needed || p.Need || !p.Expands(text) {

@@ -177,6 +177,7 @@ type work struct {
 	unasked bool         // nothing refers to that value, see TellSecrets
 	local   map[int]cell // values of this scope alone
 	texts   []*tmpl      // expanded for the task, for Uses
+	ofRefs  *Scope       // whose bindings references see, see WithVar; nil for none
 	dir     string
 	varDir  string
 	environ *environment

@@ -75,10 +75,11 @@ func (s *Scope) Value(ctx context.Context, v any) (any, error) {
 	return out, err
 }
 
-// Ref evaluates a template expression and returns its value, of any type. It does not see
-// bindings of With. In fast mode the value of an expression that fails is nil.
+// Ref evaluates a template expression and returns its value, of any type. It sees
+// the binding of WithVar, but not those of With. In fast mode the value of an expression that fails is nil.
 func (s *Scope) Ref(ctx context.Context, expr string) (any, error) {
-	from := view{before: s.work().top}
+	w := s.work()
+	from := view{before: w.top, bound: w.ofRefs}
 	s.note(s.r.templates.get("{{"+expr+"}}", true), s.end())
 	v, err := s.ref(ctx, expr, from)
 	if err != nil && s.mode == Fast {

@@ -151,6 +151,13 @@ func (s *Scope) With(bs ...Binding) *Scope {
 	return &Scope{frame: s.frame, bound: bs, outer: s}
 }
 
+// WithVar is With for a binding that references of the call see, too, from now on.
+func (s *Scope) WithVar(b Binding) *Scope {
+	in := s.With(b)
+	s.work().ofRefs = in
+	return in
+}
+
 // Apart returns a scope that sees what s sees. Uses of s does not include texts that are
 // expanded in it.
 func (s *Scope) Apart() *Scope {

@@ -281,6 +281,10 @@ func TestWith(t *testing.T) {
 	if got := expand(t, s, "{{.ITEM}}{{.K}}"); got != "own" {
 		t.Errorf("outside: %s", got)
 	}
+	in = s.WithVar(vars.Binding{"CHECKSUM", "sum"}).With(vars.Binding{"ITEM", "a"})
+	if v, err := in.Ref(ctx, "print .CHECKSUM .ITEM"); err != nil || v != "sumown" {
+		t.Errorf("a reference sees %v, %v", v, err)
+	}
 	if got := expand(t, s.WithCallVar("ITEM", "asked"), "{{.ITEM}}"); got != "own" {
 		t.Errorf("a call's variable beats the task's: %s", got)
 	}
