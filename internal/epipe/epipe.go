@@ -1,5 +1,5 @@
-// Package epipe knows how a system says that nobody reads a pipe any more.
+// Package epipe recognises the error of writing to a pipe that nobody reads.
 package epipe
 
-// Is reports whether err, of a write, says that nobody reads what is written.
+// Is reports whether err is the error of writing to a pipe that nobody reads.
 func Is(err error) bool { return is(err) }

@@ -1,6 +1,6 @@
-// Package fifo opens and reads files that may keep who does so waiting: named pipes,
-// above all, whose other end nobody has. The waiting ends with a context. It knows
-// nothing of what the files are for.
+// Package fifo opens and reads files without waiting forever: opening a named pipe waits
+// until the other end is opened. A context ends that. The package does not know what the files
+// are for.
 package fifo
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// ReadAll returns what is in the file at path, a named pipe perhaps; large is the error if
-// that is more than max bytes. When ctx ends before, the error is its cause.
+// ReadAll reads the file at path, which may be a named pipe. It returns large if the file has
+// more than max bytes, and the cause of ctx if that is done before.
 func ReadAll(ctx context.Context, path string, max int64, large error) ([]byte, error) {
 	f, err := Open(ctx, path, os.O_RDONLY, 0)
 	if err != nil {
@@ -30,11 +30,11 @@ func ReadAll(ctx context.Context, path string, max int64, large error) ([]byte, 
 	return b, err
 }
 
-// ErrNotRegular is the answer of [OpenRegular] to a named pipe, a device and the like.
+// ErrNotRegular is the error of [OpenRegular] for a named pipe, a device and the like.
 var ErrNotRegular = errors.New("it is no regular file")
 
-// ReadRegular returns what is in the file at path, which must be a regular one; large is the
-// error if that is more than max bytes. It waits for nobody.
+// ReadRegular reads the file at path, which must be regular. It returns large if the file has
+// more than max bytes. It never waits.
 func ReadRegular(path string, max int64, large error) ([]byte, error) {
 	f, err := OpenRegular(path)
 	if err != nil {
@@ -47,8 +47,7 @@ func ReadRegular(path string, max int64, large error) ([]byte, error) {
 	return io.ReadAll(limit.Reader(f, max, large))
 }
 
-// OpenRegular opens the file at path, which must be a regular one, for reading. It waits
-// for nobody.
+// OpenRegular opens the file at path, which must be regular, for reading. It never waits.
 func OpenRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {

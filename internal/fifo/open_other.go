@@ -9,7 +9,7 @@ import (
 
 const nonblock = 0
 
-// Open is os.OpenFile: a named pipe is no file here.
+// Open is os.OpenFile: named pipes are not files here.
 func Open(_ context.Context, path string, flag int, perm os.FileMode) (*os.File, error) {
 	return os.OpenFile(path, flag, perm)
 }

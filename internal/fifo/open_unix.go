@@ -12,8 +12,8 @@ import (
 
 const nonblock = syscall.O_NONBLOCK
 
-// Open is os.OpenFile, which waits at a named pipe until somebody opens its other end; here
-// no longer than until ctx ends. The error is its cause then.
+// Open is os.OpenFile, but stops waiting for the other end of a named pipe when ctx is done,
+// and returns its cause.
 func Open(ctx context.Context, path string, flag int, perm os.FileMode) (*os.File, error) {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
@@ -33,7 +33,8 @@ func Open(ctx context.Context, path string, flag int, perm os.FileMode) (*os.Fil
 		return o.f, o.err
 	case <-ctx.Done():
 	}
-	// We are the other end, for a moment. If we may not be, the one that waits is left.
+	// Open the other end for a moment, to end the wait. If that is not permitted, a
+	// goroutine keeps waiting.
 	if other, err := os.OpenFile(path, os.O_RDWR|nonblock, 0); err == nil {
 		if o := <-done; o.f != nil {
 			o.f.Close()

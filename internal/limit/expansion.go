@@ -7,8 +7,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Shell returns an error if a shell should not even read text: it is too long, or may
-// nest too deeply.
+// Shell returns an error if text is too long, or may be nested too deeply, to be parsed as a
+// script.
 func Shell(text string) error {
 	switch {
 	case len(text) <= Nested:
@@ -32,9 +32,9 @@ func Shell(text string) error {
 	return nil
 }
 
-// Expansion returns an error if what a shell makes of word without running anything,
-// given the variables of get, may be more than [Text]. What its own syntax multiplies
-// is counted, as in ${X//a/$Y}.
+// Expansion returns an error if a shell may expand word, with the variables of get and
+// without running anything, to more than [Text] bytes. It counts what the shell's syntax
+// multiplies, as in ${X//a/$Y}.
 func Expansion(word *syntax.Word, get func(name string) string) error {
 	if expanded(word, get) > Text {
 		return Bytes("what the variables of this text expand to", Text)
@@ -42,7 +42,7 @@ func Expansion(word *syntax.Word, get func(name string) string) error {
 	return nil
 }
 
-// expanded is at least how many bytes node expands to, or some number above Text.
+// expanded returns an upper limit of the bytes that node expands to, or a number above Text.
 func expanded(node syntax.Node, get func(string) string) (n int) {
 	syntax.Walk(node, func(node syntax.Node) bool {
 		if n > Text {
@@ -81,13 +81,13 @@ func expanded(node syntax.Node, get func(string) string) (n int) {
 // quoted is how many bytes ${X@Q} and the like make of one.
 const quoted = 4
 
-// mostBraces is how many {a,b} and {1..3} one word may hold: with two choices in each
-// that is far more words than a shell makes of one.
+// mostBraces is how many {a,b} and {1..3} a word may contain. With two choices in each that is
+// far more words than a shell makes.
 const mostBraces = 32
 
-// Braces returns an error if word has too many expansions of braces to go through.
+// Braces returns an error if word contains too many braces to be examined.
 func Braces(word *syntax.Word) error {
-	w := *word // its parts are replaced, not changed
+	w := *word // SplitBraces replaces its parts
 	if !syntax.SplitBraces(&w) {
 		return nil
 	}
@@ -110,8 +110,7 @@ func braces(word *syntax.Word) (n int) {
 	return n
 }
 
-// Reader returns a reader of r that fails with err, made by the caller, once there is
-// more than n bytes.
+// Reader returns a reader of r that fails with err if r has more than n bytes.
 func Reader(r io.Reader, n int64, err error) io.Reader { return &reader{r, n, err} }
 
 type reader struct {

@@ -1,7 +1,7 @@
-// Package limit says how much a Taskfile may have weft produce. The limits stop
-// what would otherwise end with the memory of the machine, or never; no sensible
-// workflow comes near them. Whoever produces something asks here first, so that
-// the answer is an error of weft with a position, not the end of the process.
+// Package limit limits what a Taskfile can make weft produce. Without limits, weft could use
+// all memory of the machine, or never end; no sensible workflow comes near them. Code that
+// produces something checks the limit first, so that the result is an error with a position
+// and not the end of the process.
 package limit
 
 import "strconv"
@@ -14,20 +14,19 @@ const (
 	Output = 16 << 20
 	// Script is how many bytes a script may have that weft itself interprets.
 	Script = 4 << 20
-	// Nested is how many things that can hold others such a script may have: the
-	// interpreter goes down into each, on a stack that must have an end.
+	// Nested is how many nested constructs such a script may have: the interpreter
+	// recurses into each.
 	Nested = 40_000
-	// Scripts is how many bytes the variables of such a script may take: while one is
-	// doubled there are four times as many.
+	// Scripts is how many bytes the variables of such a script may take. Doubling one takes
+	// four times as many for a moment.
 	Scripts = 96 << 20
-	// Stack is how many bytes of stack the functions of such a script may take that
-	// call one another; Go ends a program that takes a gigabyte, and doubles it by then.
+	// Stack is how many bytes of stack recursive functions of such a script may take. Go
+	// doubles a stack that is full, and ends a program whose stack reaches a gigabyte.
 	Stack = 96 << 20
-	// Passes is how many passes a loop may have, the passes of one template all
-	// together, and how many items a list that a template makes.
+	// Passes is how many iterations a loop may have, or all loops of a template together,
+	// and how many items a list that a template makes.
 	Passes = 1_000_000
-	// Work is how much one template may do: about one for each byte that its
-	// functions read or write.
+	// Work is how much a template may do, in bytes that its functions read or write.
 	Work = 1 << 30
 	// Includes is how many files may include one another in a chain.
 	Includes = 1_000
@@ -46,8 +45,8 @@ const (
 	Plan = 360 << 20
 )
 
-// Exceeded is something that a limit does not allow. Its text is made when it is asked
-// for, so that one that is kept in a variable costs nothing at the start.
+// Exceeded is the error of something that exceeds a limit. Error makes its text, so that one
+// in a package variable costs nothing at start-up.
 type Exceeded struct {
 	What  string // "the text": what is too large
 	Limit int64
@@ -63,7 +62,7 @@ func (e *Exceeded) Error() string {
 	return text
 }
 
-// max is the limit in words: "64 MiB", "1,000,000 passes".
+// max returns the limit in words: "64 MiB", "1,000,000 passes".
 func (e *Exceeded) max() string {
 	switch {
 	case e.Unit != "":
@@ -74,10 +73,10 @@ func (e *Exceeded) max() string {
 	return strconv.FormatInt(e.Limit>>20, 10) + " MiB"
 }
 
-// Bytes returns the error of something that has more than limit bytes.
+// Bytes returns the error that something has more than limit bytes.
 func Bytes(what string, limit int64) error { return &Exceeded{What: what, Limit: limit} }
 
-// Count returns the error of more than limit things: of "passes".
+// Count returns the error that there are more than limit things, such as "passes".
 func Count(what string, limit int64, things string) error {
 	return &Exceeded{What: what, Limit: limit, Unit: things}
 }

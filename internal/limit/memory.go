@@ -6,17 +6,16 @@ import (
 	"sync/atomic"
 )
 
-// lookEvery is how many bytes may be announced between two looks at the heap.
+// lookEvery is how many bytes are announced between two checks of the heap.
 const lookEvery = 8 << 20
 
 var (
-	announced atomic.Int64 // since the last look
-	looking   sync.Mutex   // held by who looks: one collection serves all
+	announced atomic.Int64 // bytes since the last check
+	looking   sync.Mutex   // locked during a check: one collection serves all
 )
 
-// Grow announces that about n bytes are about to be kept for what a Taskfile says.
-// It returns an error if weft would need more than [Memory] then, and costs nothing
-// to speak of before that. It is safe for concurrent use.
+// Grow announces that about n bytes will be kept for a Taskfile. It returns an error if weft
+// would need more than [Memory] then. It is cheap, and safe for concurrent use.
 func Grow(n int64) error { return GrowTo(n, Memory) }
 
 // GrowTo is Grow with another limit than [Memory].
@@ -30,7 +29,7 @@ func GrowTo(n, most int64) error {
 	if heap()+n <= most {
 		return nil
 	}
-	runtime.GC() // what nobody uses any more is still counted
+	runtime.GC() // garbage is still counted
 	if heap()+n <= most {
 		return nil
 	}
@@ -39,22 +38,21 @@ func GrowTo(n, most int64) error {
 
 var live atomic.Int64
 
-// SetLive tells what of the heap and of stacks was in use right after a collection.
+// SetLive sets how many bytes of the heap and of stacks were in use right after a collection.
 func SetLive(n int64) { live.Store(n) }
 
-// Live returns what SetLive was told last, 0 before the first collection. It costs
-// nothing.
+// Live returns the value of the last SetLive, or 0 before the first collection.
 func Live() int64 { return live.Load() }
 
-// heap returns how many bytes of the heap are in use, or were until lately. Package
-// runtime/metrics would tell without a stop of the world, but costs every start.
+// heap returns how many bytes of the heap are in use or are garbage. Package runtime/metrics
+// would not stop the world, but takes time at every start.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// Stacks returns how many bytes all stacks take. It stops the world for some ten
+// Stacks returns how many bytes all stacks take. It stops the world for about ten
 // microseconds.
 func Stacks() int64 {
 	var m runtime.MemStats

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// LockFile takes the lock of an open file; with wait false it fails with
-// [ErrLocked] when somebody else has it.
+// LockFile locks an open file. If another process has the lock, it waits, or returns
+// [ErrLocked] if wait is false.
 func LockFile(f *os.File, wait bool) error {
 	how := syscall.LOCK_EX
 	if !wait {
@@ -21,10 +21,10 @@ func LockFile(f *os.File, wait bool) error {
 	}
 }
 
-// UnlockFile lets go what LockFile took.
+// UnlockFile unlocks a file.
 func UnlockFile(f *os.File) { syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
-// Unlockable reports whether the file system has no locks: then we do without.
+// Unlockable reports whether err says that the file system does not support locks.
 func Unlockable(err error) bool {
 	return err == syscall.ENOLCK || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS || err == syscall.EINVAL
 }

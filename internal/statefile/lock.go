@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// ErrLocked says that somebody else has a lock.
+// ErrLocked is the error of a lock that another process has.
 var ErrLocked error = syscall.EWOULDBLOCK
 
-// Lock is a lock among processes: a file that is locked, and there only as long. It
-// ends with its process at the latest.
+// Lock is a lock between processes: a locked file, which exists only while it is locked. The
+// end of the process releases it.
 type Lock struct {
 	d    *Dir
 	f    *os.File
 	name string
 }
 
-// maxHolder is the most that is read of what a lock's holder says, in bytes.
+// maxHolder is how much of a holder's text is read, in bytes.
 const maxHolder = 4 << 10
 
-// TryLock takes the lock called name, or returns [ErrLocked]. Others find holder in it.
+// TryLock takes the lock called name, or returns [ErrLocked]. Other processes can read holder.
 // d must stay open until the lock is released.
 func (d *Dir) TryLock(name, holder string) (*Lock, error) {
 	for {
@@ -34,7 +34,7 @@ func (d *Dir) TryLock(name, holder string) (*Lock, error) {
 			f.Close()
 			return nil, err
 		}
-		// The last holder may have removed it meanwhile.
+		// The last holder may have removed the file.
 		if !d.Is(name, f) {
 			f.Close()
 			continue
@@ -45,8 +45,8 @@ func (d *Dir) TryLock(name, holder string) (*Lock, error) {
 	}
 }
 
-// Lock waits for the lock called name. onWait is called, unless it is nil, each time that
-// somebody else has it; an error of it ends the waiting. So does the end of ctx.
+// Lock waits for the lock called name. It calls onWait, unless that is nil, whenever another
+// process has the lock. It stops waiting when onWait returns an error or ctx is done.
 func (d *Dir) Lock(ctx context.Context, name, holder string, onWait func() error) (*Lock, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		l, err := d.TryLock(name, holder)
@@ -66,13 +66,13 @@ func (d *Dir) Lock(ctx context.Context, name, holder string, onWait func() error
 	}
 }
 
-// Holder returns what the holder of a lock has to say; "" if that is not known.
+// Holder returns the text of a lock's holder, or "" if it is unknown.
 func (d *Dir) Holder(name string) string {
 	b, _ := d.ReadFile(name, maxHolder)
 	return string(b)
 }
 
-// Release lets the lock go.
+// Release releases the lock.
 func (l *Lock) Release() {
 	l.d.Remove(l.name)
 	l.f.Close()

@@ -1,28 +1,27 @@
-// Package statefile opens the files that weft keeps for itself: what is up to
-// date, locks, trust, caches. It is the one way to them.
+// Package statefile opens the files that weft keeps for itself: fingerprints, locks, trust and
+// caches. All access to them goes through it. It does not know what they contain.
 //
-// # The rule
+// # The rules
 //
-// Such files stand in a directory of their own, a [Dir], in a place that a
-// project, another user or a careless command may have prepared. So whoever
-// opens them goes from directory to directory by descriptor, and looks at what
-// is open, never at a path that may be something else a moment later:
+// The files are in a directory of their own, a [Dir], at a place that a project, another user
+// or a careless command may have prepared. So they are opened from directory to directory by
+// descriptor, and checked when they are open; a path could be something else a moment later:
 //
-//   - A symbolic link is followed neither in the directory's own name nor in
-//     anything below it. The path before it, [Place.Base], is the user's affair.
-//   - A file is a regular file with one name. Nothing waits for a named pipe, and
-//     nothing is written through a hard link.
-//   - Directory and files belong to the user weft runs as, and not everybody may
-//     write to them. For root they may also belong to who owns the project: who
-//     owns it says what root runs there, anyhow.
+//   - Symbolic links are not followed, neither for the directory nor below it. They are
+//     followed in the path before it, [Place.Base].
+//   - A file must be regular and have one name: weft does not wait for named pipes, or
+//     write through hard links.
+//   - Directories and files must belong to the user that weft runs as, and must not be
+//     writable by everybody. For root they may also belong to the owner of the project,
+//     who decides anyway what root runs there.
 //   - No more is read than the caller allows, and no holes.
 //
-// What breaks the rule is an [Unsafe]: the caller goes on as if there were
-// nothing, and says so once. On Windows, where owners and modes mean something
-// else, only links and irregular files are refused.
+// A violation is an [Unsafe]: the caller continues as if there were no file, and warns once.
+// On Windows, where owners and modes have another meaning, only links and irregular files are
+// refused.
 //
-// A file system without modes of its own (FAT, NTFS, 9P, SMB and FUSE mounts) shows
-// whatever it was mounted with; there the check of modes is left out.
+// A file system without modes (FAT, NTFS, 9P, SMB and FUSE mounts) shows those of the mount,
+// so modes are not checked there.
 package statefile
 
 import (
@@ -36,7 +35,7 @@ import (
 	"strings"
 )
 
-// Place says where a directory of state is, and whose it may be.
+// Place says where a directory of state is, and who may own it.
 type Place struct {
 	Base    string // an absolute path; links in it are followed
 	Path    string // of the directory below Base, with slashes; none of its parts may be a link
@@ -47,7 +46,7 @@ type Place struct {
 // String returns the path of the directory.
 func (p Place) String() string { return filepath.Join(p.Base, filepath.FromSlash(p.Path)) }
 
-// Unsafe says why something is not used as state.
+// Unsafe is the error of a file or directory that violates the rules.
 type Unsafe struct {
 	Path string
 	Why  string // "it is a symbolic link"
@@ -63,7 +62,7 @@ type Dir struct {
 	rule rule
 }
 
-// rule is what is asked of everything in a directory.
+// rule says what is required of everything in a directory.
 type rule struct {
 	owner   int // another user than ours who may own it; -1 for none
 	private bool

@@ -2,8 +2,7 @@ package unnamed
 
 import "os"
 
-// unlinked returns a new file whose name is removed at once where the system
-// lets a file outlive its name.
+// unlinked returns a new file. It removes its name at once, if the system supports that.
 func unlinked() (*os.File, error) {
 	f, err := os.CreateTemp("", "weft-")
 	if err == nil {

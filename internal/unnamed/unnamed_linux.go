@@ -1,5 +1,5 @@
-// Package unnamed makes temporary files that no directory names: they are gone when
-// the last descriptor is closed, however the program ends.
+// Package unnamed makes temporary files without names: they disappear when the last
+// descriptor is closed, however the program ends.
 package unnamed
 
 import (
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// File returns a new file, open for reading and writing. Where the file system of
-// the temporary directory cannot make one without a name it is created and
-// unlinked; where there is no such directory, or nothing can be written there, it is in memory.
+// File returns a new file, open for reading and writing. If the file system of the temporary
+// directory does not support files without names, the file is created and unlinked. If that is
+// impossible, it is in memory.
 func File() (*os.File, error) {
 	fd, err := unix.Open(os.TempDir(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err == nil {
@@ -28,8 +28,8 @@ func File() (*os.File, error) {
 	return nil, err
 }
 
-// Named returns a new file and a path that other programs of this user open it by as long
-// as it is open.
+// Named returns a new file, and a path by which other programs of this user can open it as
+// long as it is open.
 func Named() (*os.File, string, error) {
 	f, err := File()
 	if err != nil {
@@ -43,8 +43,8 @@ func Named() (*os.File, string, error) {
 	return f, path, nil
 }
 
-// For returns a new file, open for writing, where path is; Name gives it that name. ok is
-// false where the system has no such files.
+// For returns a new file, open for writing, in the directory of path; Name gives it that name.
+// ok is false if the system does not support that.
 func For(path string, perm os.FileMode) (f *os.File, ok bool) {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, uint32(perm.Perm()))
 	if err != nil {
@@ -58,7 +58,7 @@ func For(path string, perm os.FileMode) (f *os.File, ok bool) {
 	return f, true
 }
 
-// Name gives a file that For returned a name; what has it stays, and is an error.
+// Name gives a file of For its name. It returns an error if a file of that name exists.
 func Name(f *os.File, path string) error {
 	err := unix.Linkat(unix.AT_FDCWD, self(f), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	if err != nil {

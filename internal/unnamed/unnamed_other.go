@@ -7,12 +7,11 @@ import (
 	"os"
 )
 
-// File returns a new file, open for reading and writing. On Windows it has a name
-// until it is closed.
+// File returns a new file, open for reading and writing. On Windows it has a name.
 func File() (*os.File, error) { return unlinked() }
 
-// Named returns a new file and a path that other programs open it by. Nobody removes it
-// but who closes it, and not where the process is killed.
+// Named returns a new file, and a path by which other programs can open it. The caller must
+// remove it.
 func Named() (*os.File, string, error) {
 	f, err := os.CreateTemp("", "weft-")
 	if err != nil {
@@ -21,8 +20,8 @@ func Named() (*os.File, string, error) {
 	return f, f.Name(), nil
 }
 
-// For has nothing to return here.
+// For returns nothing here.
 func For(string, os.FileMode) (*os.File, bool) { return nil, false }
 
-// Name cannot give a name here.
+// Name fails here.
 func Name(*os.File, string) error { return errors.ErrUnsupported }

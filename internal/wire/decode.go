@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// ErrMalformed is wrapped by every error of a Decoder: what it was given is no
-// message, or not the one that was expected.
+// ErrMalformed is wrapped by every error of a Decoder: its input is no message, or another
+// one than expected.
 var ErrMalformed = errors.New("malformed message")
 
-// maxGroups is how deep the groups may be nested that are passed over.
+// maxGroups is how deeply skipped groups may be nested.
 const maxGroups = 64
 
 // Decoder reads the fields of one message, in the order in which they stand:
@@ -24,9 +24,8 @@ const maxGroups = 64
 //	}
 //	return d.Err()
 //
-// Fields that nobody asks for are passed over. Every length is compared with
-// what is there, so memory and time are bounded by the message's own size.
-// It is not for concurrent use.
+// Fields that are not read are skipped. Every length is checked, so that memory and time are
+// limited by the size of the message. A Decoder is not safe for concurrent use.
 type Decoder struct {
 	rest  []byte
 	field int
@@ -36,12 +35,12 @@ type Decoder struct {
 	err   error
 }
 
-// NewDecoder returns a Decoder of b, which must not be changed as long as it
-// and what Bytes returned are used.
+// NewDecoder returns a Decoder for b. b must not be changed while the Decoder and results of
+// Bytes are used.
 func NewDecoder(b []byte) *Decoder { return &Decoder{rest: b} }
 
-// Err returns why Next stopped before the end, or why a value had not the type
-// that was asked for: the first such error, or nil.
+// Err returns the first error of Next, or of a value that has another type than requested, or
+// nil.
 func (d *Decoder) Err() error { return d.err }
 
 // Field returns the number of the field that Next moved to.
@@ -104,7 +103,7 @@ func (d *Decoder) readValue() {
 	}
 }
 
-// skipGroup passes over a group, of which the start was read.
+// skipGroup skips a group, whose start was read.
 func (d *Decoder) skipGroup() {
 	open := []int{d.field}
 	for len(open) > 0 {
