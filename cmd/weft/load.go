@@ -32,6 +32,7 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 	if err != nil {
 		return nil, a.fail(err)
 	}
+	a.warned = nil
 	w, list := schema.Load(ctx, o)
 	if !a.opts.check {
 		a.warnings(list.Warnings())
