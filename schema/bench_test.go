@@ -24,7 +24,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(len(src)))
 	for b.Loop() {
 		doc, list := decodeFile(&diag.File{Path: "/w/Taskfile.yml", Source: string(src)})
-		if len(doc.tasks) != 10_000 || len(list.All()) > 0 {
+		if len(doc.Tasks) != 10_000 || len(list.All()) > 0 {
 			b.Fatal(list.Err())
 		}
 		doc.workflow("/w")

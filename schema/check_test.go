@@ -16,7 +16,6 @@ func workflow(t *testing.T, src string) *Workflow {
 		t.Fatal(err)
 	}
 	w := doc.workflow("/w")
-	w.shadowed = doc.shadowed
 	return w
 }
 

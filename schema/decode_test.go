@@ -107,7 +107,7 @@ vars:
 		t.Fatal(problems)
 	}
 	var got []string
-	for _, v := range doc.vars {
+	for _, v := range doc.Vars {
 		got = append(got, fmt.Sprintf("%s %T %v %d %s %v", v.Name, v.Value, v.Value, v.Kind, v.Text, v.Secret))
 	}
 	want := `S string again 0  false
@@ -162,7 +162,7 @@ tasks:
 		t.Fatal(problems)
 	}
 	var b strings.Builder
-	for _, task := range doc.tasks {
+	for _, task := range doc.Tasks {
 		fmt.Fprintf(&b, "%s %v %d %q %q:", task.Name, task.Pos, task.Silent, task.Desc.S, task.Dir.S)
 		for _, c := range append(append([]Command{}, task.Deps...), task.Cmds...) {
 			fmt.Fprintf(&b, " {%d %s %v %v %v %s", c.Kind, c.Text.S, c.Defer, c.Silent, c.Timeout, values(c.Vars))

@@ -70,7 +70,7 @@ func (l *loader) resolve(doc *document, e *includeEntry) {
 
 // attach gives an include its file, if that is the one it wants.
 func (l *loader) attach(doc *document, e *includeEntry, sub *document) {
-	for _, problem := range []*diag.Diagnostic{e.verify(sub.file), sameVersion(doc, sub, e)} {
+	for _, problem := range []*diag.Diagnostic{e.verify(sub.File), sameVersion(doc, sub, e)} {
 		if problem != nil {
 			l.list.Add(problem)
 			return
@@ -105,12 +105,12 @@ func (l *loader) expandTemplate(doc *document, text string) (string, error) {
 	if !strings.Contains(text, "{{") || l.o.Expand == nil {
 		return text, nil
 	}
-	data := make(map[string]any, len(l.o.Environ)+len(doc.vars))
+	data := make(map[string]any, len(l.o.Environ)+len(doc.Vars))
 	for _, kv := range l.o.Environ {
 		k, v, _ := strings.Cut(kv, "=")
 		data[k] = v
 	}
-	for _, v := range doc.vars {
+	for _, v := range doc.Vars {
 		if v.Kind == Static {
 			data[v.Name] = v.Value
 		} else {

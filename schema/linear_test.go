@@ -55,7 +55,6 @@ func TestCheckIsLinear(t *testing.T) {
 				doc, list := decodeFile(&diag.File{Path: "T", Source: src})
 				if list.Err() == nil {
 					w := doc.workflow("/w")
-					w.shadowed = doc.shadowed
 					Check(w)
 				}
 				best = min(best, spent()-began)

@@ -48,10 +48,12 @@ func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	}
 	w := l.root.workflow(l.dir)
 	w.Partial = l.partial
+	var shadowed []*diag.Diagnostic
 	for _, doc := range l.order {
-		w.shadowed = append(w.shadowed, doc.shadowed...)
-		w.Secrets = w.Secrets || doc.secrets
+		shadowed = append(shadowed, doc.shadowed...)
+		w.Secrets = w.Secrets || doc.Secrets
 	}
+	w.shadowed = shadowed
 	return w, l.list
 }
 
@@ -93,12 +95,8 @@ func (l *loader) readRoot() {
 
 // workflow is the merged root file as the rest of the program sees it.
 func (doc *document) workflow(dir string) *Workflow {
-	w := &Workflow{
-		File: doc.file, Dir: dir, Pos: doc.pos,
-		Output: doc.output, Method: doc.method, Fingerprint: doc.fingerprint, Run: doc.run, Interval: doc.interval, Silent: doc.silent,
-		Set: doc.set, Shopt: doc.shopt, Shell: doc.shell, Dotenv: doc.dotenv, Vars: doc.vars, Env: doc.env, UseGitignore: doc.useGitignore,
-		Tasks: doc.tasks, ByName: doc.byName, ByAlias: map[string][]*Task{},
-	}
+	w := &doc.Workflow
+	w.Dir, w.ByAlias = dir, map[string][]*Task{}
 	for i, t := range w.Tasks {
 		t.Index = int32(i)
 		wild := strings.Contains(t.Name, "*")
@@ -195,7 +193,7 @@ func includeCycle(pos diag.Pos, circle []string) *diag.Diagnostic {
 
 // noDotenv refuses dotenv files of an included file.
 func (l *loader) noDotenv(doc *document) {
-	if len(doc.dotenv) > 0 {
+	if len(doc.Dotenv) > 0 {
 		l.list.Add(&diag.Diagnostic{Pos: doc.dotenvPos,
 			What: "Included Taskfiles can't have dotenv declarations. Please, move the dotenv declaration to the main Taskfile",
 			Fix:  "or give each task its own dotenv"})
@@ -244,7 +242,7 @@ func reason(err error) string {
 // decodeFile decodes the content of one file. It never returns nil: of a file with errors
 // it returns what could be read.
 func decodeFile(file *diag.File) (*document, diag.List) {
-	doc := &document{file: file, pos: diag.Pos{File: file, Line: 1, Column: 1}}
+	doc := &document{Workflow: Workflow{File: file, Pos: diag.Pos{File: file, Line: 1, Column: 1}}}
 	d := &decoder{file: file, tags: hasTag(file.Source), budget: limit.Nodes}
 	if len(file.Source) < parallelFrom || !d.readParallel(doc, chunkSize) {
 		root, problem := parseYAML(file)
@@ -252,13 +250,13 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 		case problem != nil:
 			d.list.Add(problem)
 		case root != nil && !isEmptyDocument(root):
-			doc.pos = d.pos(root)
+			doc.Pos = d.pos(root)
 			d.readRoot(root, doc)
 		}
 	}
 	doc.uniqueTasks()
 	doc.shadowed = append(doc.shadowed, d.suspicious...)
-	doc.secrets = d.secrets
+	doc.Secrets = d.secrets
 	return doc, inOrder(d.list)
 }
 

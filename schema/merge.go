@@ -27,7 +27,7 @@ func (l *loader) mergeAll() {
 	pending := make(map[*document]int, len(l.order)) // includes that are still to add it
 	for i, doc := range l.order {
 		doc.includes = slices.DeleteFunc(doc.includes, func(e *includeEntry) bool { return e.doc == nil })
-		at[doc], total[doc] = i, len(doc.tasks)
+		at[doc], total[doc] = i, len(doc.Tasks)
 		for _, e := range doc.includes {
 			pending[e.doc]++
 			if total[doc] += total[e.doc]; total[doc] > maxTasks {
@@ -47,7 +47,7 @@ func (l *loader) mergeAll() {
 			}
 			doc.add(e, &l.list)
 			if pending[e.doc]--; pending[e.doc] == 0 {
-				e.doc.tasks, e.doc.byName = nil, nil // in a chain of includes, the tasks of all files together would be too many
+				e.doc.Tasks, e.doc.ByName = nil, nil // in a chain of includes, the tasks of all files together would be too many
 			}
 		}
 	}
@@ -55,7 +55,7 @@ func (l *loader) mergeAll() {
 
 // size returns roughly how many bytes the tasks of e take when they are added.
 func (e *includeEntry) size() (n int64) {
-	for _, t := range e.doc.tasks {
+	for _, t := range e.doc.Tasks {
 		n += 512 + 2*int64(len(e.name)+len(t.Name))
 	}
 	return n
@@ -64,17 +64,17 @@ func (e *includeEntry) size() (n int64) {
 // add merges the file of e into doc.
 func (doc *document) add(e *includeEntry, list *diag.List) {
 	sub := e.doc
-	if sub.output.Style != "" {
-		doc.output = sub.output
+	if sub.Output.Style != "" {
+		doc.Output = sub.Output
 	}
-	doc.vars = e.mergeVars(doc.vars, sub.vars)
-	doc.env = e.mergeVars(doc.env, sub.env)
+	doc.Vars = e.mergeVars(doc.Vars, sub.Vars)
+	doc.Env = e.mergeVars(doc.Env, sub.Env)
 	a := adder{e: e, doc: doc, gives: map[*Include]*Include{}}
 	if e.advanced {
-		a.fileVars = slices.Clone(doc.vars)
+		a.fileVars = slices.Clone(doc.Vars)
 	}
-	_, taken := doc.byName[e.name]
-	for _, t := range sub.tasks {
+	_, taken := doc.ByName[e.name]
+	for _, t := range sub.Tasks {
 		if e.excluded(t.Name) {
 			continue
 		}
@@ -88,15 +88,15 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 		if isDefault && !e.flatten && !taken {
 			n.Aliases = append(append(n.Aliases, e.name), e.aliases...)
 		}
-		if first, clash := doc.byName[n.Name]; clash {
+		if first, clash := doc.ByName[n.Name]; clash {
 			list.Add(&diag.Diagnostic{Pos: e.pos, Kind: diag.Conflict,
 				What: fmt.Sprintf("Found multiple tasks (%s) included by %q\"", n.Name, e.name),
 				Why:  "another one is at " + first.Pos.String(),
 				Fix:  "rename one of them, or leave one out with excludes"})
 			return
 		}
-		doc.byName[n.Name] = n
-		doc.tasks = append(doc.tasks, n)
+		doc.ByName[n.Name] = n
+		doc.Tasks = append(doc.Tasks, n)
 	}
 }
 
@@ -143,19 +143,19 @@ type adder struct {
 func (a *adder) inherit(t *Task) {
 	sub := a.e.doc
 	t.Internal = t.Internal || a.e.internal
-	if sub.shell != nil && (t.Processes == nil || t.Processes.Shell == nil) {
+	if sub.Shell != nil && (t.Processes == nil || t.Processes.Shell == nil) {
 		o, p := *t.TaskOptions, Processes{}
 		if o.Processes != nil {
 			p = *o.Processes
 		}
-		p.Shell = sub.shell
+		p.Shell = sub.Shell
 		o.Processes, t.TaskOptions = &p, &o
 	}
-	if t.Silent == Unset && sub.silent {
+	if t.Silent == Unset && sub.Silent {
 		t.Silent = True
 	}
 	if t.UseGitignore == Unset {
-		t.UseGitignore = sub.useGitignore
+		t.UseGitignore = sub.UseGitignore
 	}
 	if a.e.advanced {
 		t.Dir = joinDir(a.e.tasks, t.Dir)

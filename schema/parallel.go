@@ -40,16 +40,16 @@ func (d *decoder) readParallel(doc *document, size int) bool {
 	if !ok {
 		return false
 	}
-	doc.pos = d.pos(parts.Root)
+	doc.Pos = d.pos(parts.Root)
 	d.readRoot(parts.Root, doc)
 	n := 0
 	for i := range chunks {
 		n += len(chunks[i].tasks)
 	}
-	doc.tasks = make([]*Task, 0, n)
+	doc.Tasks = make([]*Task, 0, n)
 	for i := range chunks {
 		c := &chunks[i]
-		doc.tasks = append(doc.tasks, c.tasks...)
+		doc.Tasks = append(doc.Tasks, c.tasks...)
 		d.list.Append(c.list)
 		d.suspicious = append(d.suspicious, c.suspicious...)
 		d.secrets = d.secrets || c.secrets
@@ -102,5 +102,5 @@ func (r *chunkReader) decode(of *decoder, n *yaml.Node) chunk {
 	var doc document
 	d.readTasks(n, &doc)
 	r.tasks, r.commands, r.grown, r.stopped = d.tasks, d.commands, d.grown, d.stopped
-	return chunk{tasks: doc.tasks, list: d.list, suspicious: d.suspicious, secrets: d.secrets}
+	return chunk{tasks: doc.Tasks, list: d.list, suspicious: d.suspicious, secrets: d.secrets}
 }

@@ -18,7 +18,7 @@ func dump(doc *document, list diag.List) string {
 	for _, d := range list.All() {
 		fmt.Fprintf(&b, "%d %v\n", d.Severity, d)
 	}
-	return b.String() + c.Sdump(doc.tasks, doc.vars, doc.version, doc.silent)
+	return b.String() + c.Sdump(doc.Tasks, doc.Vars, doc.version, doc.Silent)
 }
 
 // inParallel reads src as a whole and in the smallest chunks. cut is false when
@@ -26,7 +26,7 @@ func dump(doc *document, list diag.List) string {
 func inParallel(src string) (whole, chunks string, cut bool) {
 	file := &diag.File{Path: "/w/T.yml", Source: src}
 	whole = dump(decodeFile(file))
-	doc := &document{file: file}
+	doc := &document{Workflow: Workflow{File: file}}
 	d := &decoder{file: file, budget: limit.Nodes}
 	if !d.readParallel(doc, 1) {
 		return whole, "", false

@@ -54,7 +54,7 @@ func (in *RemoteInclude) Pin(source, sum string) (string, error) {
 			continue
 		}
 		after, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: edited})
-		if list.Err() == nil && slices.Equal(describeIncludes(after, in.Name, sum), want) && len(after.tasks) == len(before.tasks) {
+		if list.Err() == nil && slices.Equal(describeIncludes(after, in.Name, sum), want) && len(after.Tasks) == len(before.Tasks) {
 			return edited, nil
 		}
 	}

@@ -183,13 +183,13 @@ func (l *loader) arrange() {
 	var visit func(doc *document)
 	visit = func(doc *document) {
 		state[doc] = 1
-		stack = append(stack, doc.file.Path)
+		stack = append(stack, doc.File.Path)
 		for _, e := range doc.includes {
 			switch {
 			case e.doc == nil || state[e.doc] == 2:
 			case state[e.doc] == 1:
-				i := slices.Index(stack, e.doc.file.Path)
-				l.list.Add(includeCycle(e.pos, append(stack[i:len(stack):len(stack)], e.doc.file.Path)))
+				i := slices.Index(stack, e.doc.File.Path)
+				l.list.Add(includeCycle(e.pos, append(stack[i:len(stack):len(stack)], e.doc.File.Path)))
 			default:
 				visit(e.doc)
 			}

@@ -8,33 +8,19 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// document is one file as written: nothing merged, nothing resolved.
+// document is one file: as written at first, and complete when the files it includes have
+// been added.
 type document struct {
-	file    *diag.File
+	Workflow
+	version   Text
+	dotenvPos diag.Pos
+
 	dir     string       // absolute; what its relative paths start from
 	url     *taskurl.URL // where a remote file is; nil for one of this machine
 	workDir string       // where tasks of a remote file run
-	pos     diag.Pos
-	version Text
-
-	output       Output
-	method, run  Text
-	interval     time.Duration
-	silent       bool
-	fingerprint  string
-	set, shopt   []string
-	shell        *Interpreter
-	dotenv       []Text
-	dotenvPos    diag.Pos
-	vars, env    Vars
-	useGitignore Tristate
 
 	includes  []*includeEntry
 	includers int // how many includes add it
-	tasks     []*Task
-	byName    map[string]*Task
-	secrets   bool               // a variable is secret
-	shadowed  []*diag.Diagnostic // tasks, variables and the like that a later one of the same name replaces
 }
 
 // includeEntry is one entry of `includes`.
@@ -62,28 +48,28 @@ var rootKeys = []key[document]{
 		t.version = d.text(n)
 	}},
 	{"tasks", `{"$ref":"#/$defs/tasks"}`, "Tasks by name.", (*decoder).readTasks},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of every task.", func(d *decoder, n *yaml.Node, t *document) { t.vars = d.vars(n) }},
-	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of every command.", func(d *decoder, n *yaml.Node, t *document) { t.env = d.vars(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of every task.", func(d *decoder, n *yaml.Node, t *document) { t.Vars = d.vars(n) }},
+	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Env = d.vars(n) }},
 	{"includes", `{"$ref":"#/$defs/includes"}`, "Other files whose tasks are added, by namespace.", (*decoder).readIncludes},
 	{"dotenv", listOfText, "Files of NAME=value lines for the environment; root file only.", func(d *decoder, n *yaml.Node, t *document) {
-		t.dotenv, t.dotenvPos = d.texts(n, "file names"), d.pos(n)
+		t.Dotenv, t.dotenvPos = d.texts(n, "file names"), d.pos(n)
 	}},
-	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.output) }},
-	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.silent = d.flag(n) }},
-	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.method = d.text(n) }},
+	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.Output) }},
+	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.Silent = d.flag(n) }},
+	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.Method = d.text(n) }},
 	{"fingerprint", ruleForm, "What to look at for that: everything (full), or the content of sources alone (task-v3); root file only.", func(d *decoder, n *yaml.Node, t *document) {
-		t.fingerprint = d.fingerprint(n)
+		t.Fingerprint = d.fingerprint(n)
 	}},
-	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.run = d.text(n) }},
+	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.Run = d.text(n) }},
 	{"interval", durationForm, "Time between two looks at the files in watch mode.", func(d *decoder, n *yaml.Node, t *document) {
-		t.interval = d.duration(n)
+		t.Interval = d.duration(n)
 	}},
-	{"set", listOfText, "POSIX shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.set = d.strings(n, "options") }},
-	{"shopt", listOfText, "Bash shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.shopt = d.strings(n, "options") }},
+	{"set", listOfText, "POSIX shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Set = d.strings(n, "options") }},
+	{"shopt", listOfText, "Bash shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Shopt = d.strings(n, "options") }},
 	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *document) {
-		t.useGitignore = d.boolean(n)
+		t.UseGitignore = d.boolean(n)
 	}},
-	{"shell", interpreterForm, "What runs the scripts of this file.", func(d *decoder, n *yaml.Node, t *document) { t.shell = d.interpreter(n) }},
+	{"shell", interpreterForm, "What runs the scripts of this file.", func(d *decoder, n *yaml.Node, t *document) { t.Shell = d.interpreter(n) }},
 }
 
 // readRoot reads a whole file from its root node.

@@ -101,7 +101,7 @@ var taskNames = []string{
 // readTasks reads the root key tasks, or a chunk of it.
 func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 	if n.Kind == yaml.MappingNode {
-		doc.tasks = make([]*Task, 0, len(n.Content)/2)
+		doc.Tasks = make([]*Task, 0, len(n.Content)/2)
 	}
 	d.eachPair(n, "a map of tasks", func(k, v *yaml.Node) {
 		if k.Kind != yaml.ScalarNode {
@@ -116,7 +116,7 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 		d.subject = k.Value
 		d.task(v, t)
 		d.subject = ""
-		doc.tasks = append(doc.tasks, t)
+		doc.Tasks = append(doc.Tasks, t)
 		// Nothing but an alias can need the nodes again.
 		if v.Anchor == "" && !d.aliased {
 			v.Content = nil
@@ -173,16 +173,16 @@ var (
 // uniqueTasks drops tasks whose name is given again later: the later one wins,
 // in the place of the first. It fills byName.
 func (doc *document) uniqueTasks() {
-	doc.byName = make(map[string]*Task, len(doc.tasks))
-	for _, t := range doc.tasks {
-		doc.byName[t.Name] = t
+	doc.ByName = make(map[string]*Task, len(doc.Tasks))
+	for _, t := range doc.Tasks {
+		doc.ByName[t.Name] = t
 	}
-	if len(doc.byName) == len(doc.tasks) {
+	if len(doc.ByName) == len(doc.Tasks) {
 		return
 	}
-	at := make(map[string]int, len(doc.byName))
-	kept := doc.tasks[:0]
-	for _, t := range doc.tasks {
+	at := make(map[string]int, len(doc.ByName))
+	kept := doc.Tasks[:0]
+	for _, t := range doc.Tasks {
 		i, again := at[t.Name]
 		if !again {
 			at[t.Name] = len(kept)
@@ -197,7 +197,7 @@ func (doc *document) uniqueTasks() {
 		})
 		kept[i] = t
 	}
-	doc.tasks = kept
+	doc.Tasks = kept
 }
 
 var globKeys = []key[Glob]{

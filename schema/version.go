@@ -18,13 +18,13 @@ const FormatVersion = "3.54.0"
 func (doc *document) checkVersion(broken bool) *diag.Diagnostic {
 	d := &diag.Diagnostic{Pos: doc.version.Pos, Kind: diag.Version}
 	v := "v" + strings.TrimPrefix(doc.version.S, "v")
-	invalid := fmt.Sprintf("Invalid schema version in Taskfile %q:\nSchema version (%s) ", doc.file.Path, fullVersion(doc.version.S))
+	invalid := fmt.Sprintf("Invalid schema version in Taskfile %q:\nSchema version (%s) ", doc.File.Path, fullVersion(doc.version.S))
 	switch {
 	case doc.version.S == "" && broken:
 		return nil
 	case doc.version.S == "":
-		d.Pos = diag.Pos{File: doc.file, Line: 1, Column: 1}
-		d.What, d.Fix = fmt.Sprintf("Missing schema version in Taskfile %q", doc.file.Path), "begin the file with version: '3'"
+		d.Pos = diag.Pos{File: doc.File, Line: 1, Column: 1}
+		d.What, d.Fix = fmt.Sprintf("Missing schema version in Taskfile %q", doc.File.Path), "begin the file with version: '3'"
 	case !semver.IsValid(v):
 		d.Kind, d.What, d.Fix = diag.Decode, fmt.Sprintf("version: %q is not a version", doc.version.S), "write version: '3'"
 	case semver.Compare(v, "v3.0.0") < 0:

@@ -77,7 +77,7 @@ type Workflow struct {
 	Wildcards []*Task
 
 	lookup   lookup
-	shadowed []*diag.Diagnostic // for Check
+	shadowed []*diag.Diagnostic // for Check: tasks, variables and the like that a later one of the same name replaces
 }
 
 // Output is the root key `output`.
