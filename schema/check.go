@@ -178,9 +178,6 @@ func cutByComma(text Text, err error) bool {
 	if !text.Pos.IsValid() || !errors.As(err, &bad) || !bad.Incomplete {
 		return false
 	}
-	if n := int(text.Pos.Line); n < 1 || n > text.Pos.File.Lines() {
-		return false
-	}
 	before, after, found := strings.Cut(text.Pos.File.Line(int(text.Pos.Line)), text.S)
 	return found && strings.Contains(before, "[") && strings.HasPrefix(strings.TrimLeft(after, " "), ",")
 }

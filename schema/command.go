@@ -245,7 +245,7 @@ func (d *decoder) commandInMap(n *yaml.Node) bool {
 	if k.Kind != yaml.ScalarNode || k.Style != 0 || !strings.Contains(k.Value, " ") || v.Kind != yaml.ScalarNode {
 		return false
 	}
-	line := d.sourceLine(n)
+	line := d.file.Line(n.Line)
 	start, value := valueOf(line)
 	holds, before := `a command that holds ": " must be quoted`, strings.TrimLeft(line[:start], " ")
 	if strings.HasPrefix(value, "{") && start == int(n.Column)-1 {

@@ -71,7 +71,7 @@ func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + fmt.Sprintf(format, args...), Fix: fix}
 	if n.Kind == yaml.ScalarNode && n.Style == 0 {
-		if m := oddSpace(d.sourceLine(n)); m != nil {
+		if m := oddSpace(d.file.Line(n.Line)); m != nil {
 			p.What, p.Why, p.Fix = d.about()+m.what, m.why, m.fix()
 		}
 	}

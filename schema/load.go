@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -257,7 +256,8 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 	doc.uniqueTasks()
 	doc.shadowed = append(doc.shadowed, d.suspicious...)
 	doc.Secrets = d.secrets
-	return doc, inOrder(d.list)
+	d.list.Sort()
+	return doc, d.list
 }
 
 // isEmptyDocument reports whether a file holds nothing but null, as does one that consists
@@ -268,19 +268,4 @@ func isEmptyDocument(n *yaml.Node) bool {
 		return isNull(n)
 	}
 	return false
-}
-
-// inOrder sorts the diagnostics of one file by their place in it.
-func inOrder(list diag.List) (sorted diag.List) {
-	all := list.All()
-	if len(all) < 2 {
-		return list
-	}
-	slices.SortStableFunc(all, func(a, b *diag.Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
-	})
-	for _, d := range all {
-		sorted.Add(d)
-	}
-	return sorted
 }

@@ -18,7 +18,7 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		if m := missingSpace(d.sourceLine(n)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > int(n.Column) {
+		if m := missingSpace(d.file.Line(n.Line)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > int(n.Column) {
 			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
 			return
 		}

@@ -80,7 +80,8 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 		}
 		n := t
 		if sub.includers > 1 {
-			n = ownCopy(t)
+			own := *t // what they share is not changed
+			n = &own
 		}
 		isDefault := t.Name == "default"
 		a.rename(n)

@@ -13,11 +13,7 @@ func (a *adder) rename(t *Task) {
 	}
 	ns, local := a.e.name, t.Name
 	t.Name = below(ns, t.Name)
-	if t.Namespace == "" {
-		t.Namespace = ns
-	} else {
-		t.Namespace = ns + ":" + t.Namespace
-	}
+	t.Namespace = strings.TrimSuffix(ns+":"+t.Namespace, ":")
 	if len(t.Aliases) > 0 || len(a.e.aliases) > 0 {
 		names := make([]string, 0, len(t.Aliases)+len(a.e.aliases)*(1+len(t.Aliases)))
 		for _, al := range t.Aliases {
@@ -31,8 +27,7 @@ func (a *adder) rename(t *Task) {
 		}
 		t.Aliases = names
 	}
-	callsBelow(ns, t.Deps)
-	callsBelow(ns, t.Cmds)
+	t.Deps, t.Cmds = callsBelow(ns, t.Deps), callsBelow(ns, t.Cmds)
 	if readsTask(t.Processes) {
 		o := *t.TaskOptions
 		o.Processes = readsBelow(ns, o.Processes)
@@ -48,47 +43,25 @@ func below(ns, name string) string {
 	return ns + ":" + name
 }
 
-// ownCopy returns a copy of t that can be renamed on its own. The two share what renaming
-// does not change.
-func ownCopy(t *Task) *Task {
-	n := new(Task)
-	*n = *t
-	n.Deps, n.Cmds = ownCalls(t.Deps), ownCalls(t.Cmds)
-	return n
-}
-
-// ownCalls returns a copy of cs, members of groups included, or cs itself when
-// no name in it can change.
-func ownCalls(cs []Command) []Command {
+// callsBelow returns cs with the names of called tasks, and of those that are read, in a
+// namespace. It leaves cs alone, and returns it if there are no such names.
+func callsBelow(ns string, cs []Command) []Command {
 	if !slices.ContainsFunc(cs, namesTasks) {
 		return cs
 	}
 	cs = slices.Clone(cs)
 	for i := range cs {
-		if c := &cs[i]; len(c.Members) > 0 {
-			o := *c.CommandOptions
-			o.Members = ownCalls(o.Members)
-			c.CommandOptions = &o
-		}
-	}
-	return cs
-}
-
-// callsBelow puts the names of called tasks, and of those that are read, into a
-// namespace. It changes cs in place, but no CommandOptions: those are shared.
-func callsBelow(ns string, cs []Command) {
-	for i := range cs {
 		c := &cs[i]
 		if c.Kind == Call {
 			c.Text.S = below(ns, c.Text.S)
 		}
-		callsBelow(ns, c.Members)
-		if readsTask(c.Processes) {
+		if readsTask(c.Processes) || len(c.Members) > 0 {
 			o := *c.CommandOptions
-			o.Processes = readsBelow(ns, o.Processes)
+			o.Processes, o.Members = readsBelow(ns, o.Processes), callsBelow(ns, o.Members)
 			c.CommandOptions = &o
 		}
 	}
+	return cs
 }
 
 // namesTasks reports whether a command, or a member of it, names a task.

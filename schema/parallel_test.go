@@ -32,7 +32,8 @@ func inParallel(src string) (whole, chunks string, cut bool) {
 		return whole, "", false
 	}
 	doc.uniqueTasks()
-	return whole, dump(doc, inOrder(d.list)), true
+	d.list.Sort()
+	return whole, dump(doc, d.list), true
 }
 
 var parallelFiles = []struct {

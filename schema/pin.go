@@ -135,33 +135,16 @@ func scalarAt(source string, p diag.Pos) (from, to int, ok bool) {
 	if !p.IsValid() || p.Line == 0 {
 		return 0, 0, false
 	}
-	for n := int32(1); n < p.Line; n++ {
-		i := strings.IndexByte(source[from:], '\n')
-		if i < 0 {
-			return 0, 0, false
-		}
-		from += i + 1
-	}
-	rest, _, _ := strings.Cut(source[from:], "\n")
-	if int(p.Column) > len(rest) {
+	file := diag.File{Source: source}
+	line := file.Line(int(p.Line))
+	if int(p.Column) > len(line) {
 		return 0, 0, false
 	}
-	from += int(p.Column) - 1
-	rest = rest[p.Column-1:]
+	from, rest := file.Offset(int(p.Line))+int(p.Column)-1, line[p.Column-1:]
 	switch rest[0] {
 	case '\'', '"':
-		quote := rest[0]
-		for i := 1; i < len(rest); i++ {
-			switch {
-			case rest[i] == '\\' && quote == '"':
-				i++
-			case rest[i] == quote && i+1 < len(rest) && rest[i+1] == quote && quote == '\'':
-				i++
-			case rest[i] == quote:
-				return from, from + i + 1, true
-			}
-		}
-		return 0, 0, false
+		end := closingQuote(rest)
+		return from, from + end + 1, end > 0
 	case '*', '&', '!', '|', '>':
 		return 0, 0, false
 	}

@@ -19,7 +19,7 @@ func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
 		fix := ""
 		if n.Kind == yaml.ScalarNode && len(n.Value) < 60 && !strings.Contains(n.Value, "\n") {
 			fix = fmt.Sprintf("write %s: [%s]", d.key, quoteYAML(n.Value))
-			if m := missingDashSpace(d.sourceLine(n)); m != nil && n.Style == 0 {
+			if m := missingDashSpace(d.file.Line(n.Line)); m != nil && n.Style == 0 {
 				fix = m.fix()
 			}
 		}

@@ -15,15 +15,6 @@ func (d *decoder) suspect(n *yaml.Node, what, why, fix string) {
 	d.suspicious = append(d.suspicious, &diag.Diagnostic{Pos: d.pos(n), Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
 }
 
-// sourceLine returns the line of the file that n begins on.
-func (d *decoder) sourceLine(n *yaml.Node) string {
-	line := int(d.pos(n).Line)
-	if line < 1 || line > d.file.Lines() {
-		return ""
-	}
-	return strings.TrimSuffix(d.file.Line(line), "\r")
-}
-
 // isUnquoted reports whether n, a map, is a template without quotes: YAML reads "{{.X}}" as
 // a map in a map.
 func isUnquoted(n *yaml.Node) bool {
@@ -40,7 +31,7 @@ func (d *decoder) template(n *yaml.Node) *yaml.Node {
 		return known
 	}
 	fix := "put quotes around it"
-	if m := mistakeIn(d.sourceLine(n)); m != nil {
+	if m := mistakeIn(d.file.Line(n.Line)); m != nil {
 		fix = m.fix()
 	}
 	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + `a text that begins with "{{" must be quoted`,
@@ -58,7 +49,7 @@ func (d *decoder) oddSpace(k *yaml.Node) *mistake {
 	if r, _ := utf8.DecodeRuneInString(k.Value); spaces[r] == "" {
 		return nil
 	}
-	return oddSpace(d.sourceLine(k))
+	return oddSpace(d.file.Line(k.Line))
 }
 
 // suspectText records a warning about a text that YAML does not read as it is written.
@@ -66,7 +57,7 @@ func (d *decoder) suspectText(n *yaml.Node) {
 	switch tag := d.droppedTag(n); {
 	case tag != "":
 		fix := "quote it"
-		if m := mistakeIn(d.sourceLine(n)); m != nil {
+		if m := mistakeIn(d.file.Line(n.Line)); m != nil {
 			fix = m.fix()
 		}
 		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", fix)
@@ -85,7 +76,7 @@ func (d *decoder) droppedTag(n *yaml.Node) string {
 	if !d.tags || strings.HasPrefix(n.Value, "!") {
 		return ""
 	}
-	rest := d.sourceLine(n)
+	rest := d.file.Line(n.Line)
 	for range n.Column - 1 {
 		_, size := utf8.DecodeRuneInString(rest)
 		rest = rest[size:]

@@ -16,14 +16,14 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 	if line == 0 {
 		// It names no line for bytes that it refuses to read at all.
 		if offset, what := yaml.BadCharacter(src); what != "" {
-			d.Pos, d.What, d.Fix = posAt(file, src, offset), what, "save the file as UTF-8 text"
+			d.Pos, d.What, d.Fix = file.At(offset), what, "save the file as UTF-8 text"
 			return d
 		}
 	}
 	open := ""
 	switch text {
 	case "did not find expected key", "did not find expected '-' indicator":
-		line, d.Fix = lastLine(src, err), "check the indentation of this line"
+		line, d.Fix = lastLine(file, err), "check the indentation of this line"
 	case "did not find expected ',' or ']'":
 		line, open = line+1, "["
 	case "did not find expected ',' or '}'":
@@ -33,36 +33,34 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 	case "found unexpected end of stream":
 		open = `"'`
 	}
-	line = min(max(line, 1), 1+strings.Count(src, newline))
-	content := lineOf(src, line)
-	if line > 1 && len(strings.TrimSpace(content)) == 0 { // the end of the file is nowhere
-		before := strings.TrimRight(src[:len(src)-len(from(src, line))], " \t\r\n")
-		line = 1 + strings.Count(before, newline)
-		content = lineOf(src, line)
+	line = min(max(line, 1), file.Lines())
+	for line > 1 && strings.TrimSpace(file.Line(line)) == "" { // the end of the file is nowhere
+		line--
 	}
+	content := file.Line(line)
 	column := len(content) - len(strings.TrimLeft(content, " ")) + 1
 	if i := strings.LastIndexAny(content, open); open != "" && i >= 0 {
 		column, d.Fix = i+1, "close what is opened here"
 	}
 	d.Pos = diag.Pos{File: file, Line: int32(line), Column: int32(column)}
 	if strings.Contains(text, "tab character") || strings.Contains(text, "cannot start any token") {
-		if at, tab := tabAt(src, line); tab > 0 {
+		if at, tab := tabAt(file, line); tab > 0 {
 			d.Pos.Line, d.Pos.Column = int32(at), int32(tab)
 			d.What, d.Fix = "a tab in the indentation", "indent with spaces; YAML allows no tabs there"
-			if strings.IndexByte(lineOf(src, at)[:tab], '-') >= 0 {
+			if strings.IndexByte(file.Line(at)[:tab], '-') >= 0 {
 				d.What, d.Fix = "a tab behind the dash", "write a space; YAML allows no tabs there"
 			}
 			return d
 		}
 	}
 	if offset, plain := unknownAlias(src, text); offset >= 0 {
-		d.Pos = posAt(file, src, offset)
+		d.Pos = file.At(offset)
 		if line = int(d.Pos.Line); plain {
 			d.Fix = syntaxHint(text, content) // it may well be meant for an alias
 			return d
 		}
 	}
-	if at, m := findMistake(src, err, line); m != nil {
+	if at, m := findMistake(file, err, line); m != nil {
 		d.Pos.Line, d.Pos.Column = int32(at), int32(m.column)
 		d.What, d.Why, d.Fix = m.what, m.why, m.fix()
 		return d
@@ -70,7 +68,7 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 	if d.Fix == "" {
 		d.Fix = syntaxHint(text, content)
 	}
-	if d.Fix == "" && line > 1 && opensBlock(lineOf(src, line-1)) {
+	if d.Fix == "" && line > 1 && opensBlock(file.Line(line-1)) {
 		d.Fix = "indent the text of the block further than the line above"
 	}
 	return d
@@ -104,9 +102,9 @@ func unknownAlias(src, text string) (offset int, plain bool) {
 
 // tabAt finds a tab in the indentation, or after a dash, of a line or one of the next two:
 // the library does not name the right one.
-func tabAt(src string, line int) (at, column int) {
-	for n := line; n <= min(line+2, 1+strings.Count(src, newline)); n++ {
-		content := lineOf(src, n)
+func tabAt(file *diag.File, line int) (at, column int) {
+	for n := line; n <= line+2; n++ {
+		content := file.Line(n)
 		if i := strings.IndexByte(content, '\t'); i >= 0 && strings.Trim(content[:i], " -") == "" {
 			return n, i + 1
 		}
@@ -117,22 +115,18 @@ func tabAt(src string, line int) (at, column int) {
 // findMistake looks for what is wrong in the line of an error and its neighbours.
 // What it finds is the cause: with the line as it must be written, the error is
 // gone or is further down.
-func findMistake(src string, err yaml.Error, line int) (at int, found *mistake) {
-	if len(src) > maxReparsed {
+func findMistake(file *diag.File, err yaml.Error, line int) (at int, found *mistake) {
+	if len(file.Source) > maxReparsed {
 		return 0, nil
 	}
 	before := line - 1
-	for before > 1 && strings.TrimSpace(lineOf(src, before)) == "" {
+	for before > 1 && strings.TrimSpace(file.Line(before)) == "" {
 		before--
 	}
-	last := 1 + strings.Count(src, newline)
 	for _, n := range [...]int{line, before, line + 1} {
-		if n < 1 || n > last {
-			continue
-		}
-		content := lineOf(src, n)
+		content := file.Line(n)
 		for _, m := range [...]*mistake{mistakeIn(content), missingSpace(content), missingDashSpace(content)} {
-			if m != nil && cures(src, err, n, content, m.line) {
+			if m != nil && cures(file, err, n, m.line) {
 				return n, m
 			}
 		}
@@ -141,13 +135,10 @@ func findMistake(src string, err yaml.Error, line int) (at int, found *mistake) 
 }
 
 // cures reports whether err is gone, or further down, when a line has another text.
-func cures(src string, err yaml.Error, line int, content, fixed string) bool {
-	from := 0
-	for range line - 1 {
-		from = lineEnd(src, from)
-	}
-	changed := src[:from] + fixed + src[from+len(content):]
-	return yaml.Validate(changed) != err || lastLine(changed, err) > line
+func cures(file *diag.File, err yaml.Error, line int, fixed string) bool {
+	from := file.Offset(line)
+	changed := file.Source[:from] + fixed + file.Source[from+len(file.Line(line)):]
+	return yaml.Validate(changed) != err || lastLine(&diag.File{Source: changed}, err) > line
 }
 
 func syntaxHint(text string, line string) string {
@@ -172,50 +163,11 @@ const maxReparsed = 1 << 20
 // lastLine finds the line that the parser had come to when it failed with err,
 // which names the line where the map or list begins: it is the last line of
 // the shortest beginning of src that fails the same way.
-func lastLine(src string, err yaml.Error) int {
-	n := strings.Count(src, newline) + 1
-	if len(src) > maxReparsed {
+func lastLine(file *diag.File, err yaml.Error) int {
+	if len(file.Source) > maxReparsed {
 		return err.Line + 1
 	}
-	ends := make([]int, 0, n)
-	for i := 0; i < len(src); {
-		i = lineEnd(src, i)
-		ends = append(ends, i)
-	}
-	return 1 + sort.Search(len(ends), func(i int) bool {
-		return yaml.Validate(src[:ends[i]]) == err
+	return 1 + sort.Search(file.Lines(), func(i int) bool {
+		return yaml.Validate(file.Source[:file.Offset(i+2)]) == err
 	})
-}
-
-const newline = "\n"
-
-// lineEnd returns the offset after the line that begins at i.
-func lineEnd(src string, i int) int {
-	if n := strings.IndexByte(src[i:], '\n'); n >= 0 {
-		return i + n + 1
-	}
-	return len(src)
-}
-
-// lineOf returns line number line (from 1) of src, without its end.
-func lineOf(src string, line int) string {
-	src = from(src, line)
-	return strings.TrimRight(src[:lineEnd(src, 0)], "\r\n")
-}
-
-// from returns src from the start of line number line on.
-func from(src string, line int) string {
-	for ; line > 1; line-- {
-		src = src[lineEnd(src, 0):]
-	}
-	return src
-}
-
-func posAt(file *diag.File, src string, offset int) diag.Pos {
-	before := src[:offset]
-	return diag.Pos{
-		File:   file,
-		Line:   int32(1 + strings.Count(before, newline)),
-		Column: int32(offset - strings.LastIndexByte(before, '\n')),
-	}
 }

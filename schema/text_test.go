@@ -202,9 +202,9 @@ func TestEachTextIsComplete(t *testing.T) {
 		EachSharedText(w, note)
 		for _, task := range w.Tasks {
 			EachText(task, note)
-			renamed := ownCopy(task)
-			(&adder{e: &includeEntry{name: "ns"}}).rename(renamed)
-			EachText(renamed, func(p Place, name Text) {
+			renamed := *task
+			(&adder{e: &includeEntry{name: "ns"}}).rename(&renamed)
+			EachText(&renamed, func(p Place, name Text) {
 				if p.Kind() == TextTask && !strings.HasPrefix(name.S, "ns:") {
 					t.Errorf("%s: an include does not put the name into its namespace", p.Path())
 				}

@@ -100,7 +100,6 @@ func excerpt(p diag.Pos) string {
 
 // shownLine returns the beginning of line, safe to show.
 func shownLine(line string) string {
-	line = strings.TrimSuffix(line, "\r")
 	if len(line) > maxShown {
 		return diag.Printable(beginning(line, maxShown)) + "..."
 	}

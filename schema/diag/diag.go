@@ -9,25 +9,7 @@ package diag
 import (
 	"fmt"
 	"strings"
-	"sync"
 )
-
-// File is one file that positions point into. It is shared by all positions of
-// that file and must not be changed once a position refers to it.
-type File struct {
-	// Path is where the file is: absolute for files on disk, "__stdin__" for
-	// standard input, the URL (its password hidden) of a remote file.
-	Path string
-	// Remote tells that Path is a URL.
-	Remote bool
-	// Name is how the file is shown to the user; "" means Path.
-	Name string
-	// Source is the file's content, for snippets. It may be empty.
-	Source string
-
-	once   sync.Once // guards starts
-	starts []int32   // where each line of Source begins
-}
 
 // Pos is a place in a file. Line and Column count from 1, Column in bytes; the
 // zero Pos means "no place known".

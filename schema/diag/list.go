@@ -1,7 +1,9 @@
 package diag
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -10,7 +12,7 @@ import (
 // List collects diagnostics in the order they are found. The zero List is empty
 // and ready to use. It is not safe for concurrent use.
 type List struct {
-	errs   *multierror.Error
+	all    []*Diagnostic
 	failed bool // it holds an error
 }
 
@@ -18,59 +20,51 @@ type List struct {
 const most = 10_000
 
 // Full reports whether further warnings are dropped, and errors as well but the first.
-func (l *List) Full() bool { return l.errs != nil && len(l.errs.Errors) >= most }
+func (l *List) Full() bool { return len(l.all) >= most }
 
 // Add appends d, unless the list is full.
 func (l *List) Add(d *Diagnostic) {
-	if l.Full() && (d.Severity != Error || l.failed) {
-		return
+	if !l.Full() || d.Severity == Error && !l.failed {
+		l.failed = l.failed || d.Severity == Error
+		l.all = append(l.all, d)
 	}
-	l.failed = l.failed || d.Severity == Error
-	l.errs = multierror.Append(l.errs, d)
-	l.errs.ErrorFormat = format
 }
 
 // Append adds every diagnostic of m.
 func (l *List) Append(m List) {
-	for _, d := range m.All() {
+	for _, d := range m.all {
 		l.Add(d)
 	}
 }
 
 // All returns the diagnostics, errors and warnings, in the order added.
-func (l *List) All() []*Diagnostic {
-	if l.errs == nil {
-		return nil
-	}
-	all := make([]*Diagnostic, len(l.errs.Errors))
-	for i, e := range l.errs.Errors {
-		all[i] = e.(*Diagnostic)
-	}
-	return all
-}
+func (l *List) All() []*Diagnostic { return l.all }
 
 // Err returns the diagnostics of severity [Error] as one error, or nil when
 // there are none. [FromError] takes it apart again.
 func (l *List) Err() error {
-	var errs *multierror.Error
-	for _, d := range l.All() {
+	if !l.failed {
+		return nil
+	}
+	errs := &multierror.Error{ErrorFormat: format}
+	for _, d := range l.all {
 		if d.Severity == Error {
-			errs = multierror.Append(errs, d)
-			errs.ErrorFormat = format
+			errs.Errors = append(errs.Errors, d)
 		}
 	}
-	return errs.ErrorOrNil()
+	return errs
 }
 
 // Warnings returns the diagnostics of severity [Warning].
 func (l *List) Warnings() []*Diagnostic {
-	var ws []*Diagnostic
-	for _, d := range l.All() {
-		if d.Severity == Warning {
-			ws = append(ws, d)
-		}
-	}
-	return ws
+	return slices.DeleteFunc(slices.Clone(l.all), func(d *Diagnostic) bool { return d.Severity != Warning })
+}
+
+// Sort puts the diagnostics, which are of one file, in the order of their places.
+func (l *List) Sort() {
+	slices.SortStableFunc(l.all, func(a, b *Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	})
 }
 
 // FromError returns the diagnostics inside err, or nil when it holds none.
