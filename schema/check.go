@@ -22,7 +22,7 @@ func Check(w *Workflow) diag.List {
 	for _, d := range w.shadowed {
 		c.list.Add(d)
 	}
-	c.settings(w.Pos, "", w.Run, w.Method)
+	c.settings("", w.Run, w.Method)
 	if s := w.Output.Style; s != "" && s != "interleaved" && s != "group" && s != "prefixed" {
 		c.add(diag.Error, diag.Other, w.Output.Pos, fmt.Sprintf("output style %q not recognized", s), "", "use interleaved, group or prefixed")
 	}
@@ -80,7 +80,7 @@ func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func (c *checker) task(t *Task) {
-	c.settings(t.Pos, fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
+	c.settings(fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
 	EachText(t, c.text)
 	if t.Sources != nil && !slices.ContainsFunc(t.Sources, func(g Glob) bool { return !g.Exclude }) {
 		c.add(diag.Error, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
@@ -114,21 +114,16 @@ func (c *checker) text(p Place, text Text) {
 	}
 }
 
-func (c *checker) settings(pos diag.Pos, about string, run, method Text) {
-	switch run.S {
-	case "", "always", "once", "when_changed":
-	default:
-		if !isTemplate(run.S) {
-			c.add(diag.Error, diag.Other, run.Pos, fmt.Sprintf("%sinvalid run %q", about, run.S), "", "use always, once or when_changed")
-		}
+// word reports a setting that is not one of a few words.
+func (c *checker) word(about, key string, t Text, fix string, words ...string) {
+	if t.S != "" && !isTemplate(t.S) && !slices.Contains(words, t.S) {
+		c.add(diag.Error, diag.Other, t.Pos, fmt.Sprintf("%sinvalid %s %q", about, key, t.S), "", fix)
 	}
-	switch method.S {
-	case "", "checksum", "timestamp", "none":
-	default:
-		if !isTemplate(method.S) {
-			c.add(diag.Error, diag.Other, method.Pos, fmt.Sprintf("%sinvalid method %q", about, method.S), "", "use checksum, timestamp or none")
-		}
-	}
+}
+
+func (c *checker) settings(about string, run, method Text) {
+	c.word(about, "run", run, "use always, once or when_changed", "always", "once", "when_changed")
+	c.word(about, "method", method, "use checksum, timestamp or none", "checksum", "timestamp", "none")
 }
 
 // called reports a name of a task that does not exist; t needs, calls or reads that task.

@@ -22,11 +22,22 @@ type key[T any] struct {
 	read func(d *decoder, n *yaml.Node, t *T)
 }
 
+// JSON Schema fragments that several keys share.
 const (
-	// maxDepth bounds the nesting of what is decoded. It also catches anchors
-	// that hold an alias of themselves.
-	maxDepth = 1000
+	textForm     = `{"type":["string","number","boolean","null"]}`
+	boolForm     = `{"anyOf":[{"type":["boolean","null"]},{"enum":["y","Y","yes","Yes","YES","on","On","ON","n","N","no","No","NO","off","Off","OFF"]}]}`
+	listOfText   = `{"type":["array","null"],"items":{"type":["string","number","boolean","null"]}}`
+	durationForm = `{"type":["string","null"]}`
+	anyForm      = `{}`
+	methodForm   = textForm
+	runForm      = textForm
+	ruleForm     = `{"enum":["` + FingerprintFull + `","` + FingerprintV3 + `",null]}`
+	globsForm    = `{"type":["array","null"],"items":{"$ref":"#/$defs/glob"}}`
 )
+
+// maxDepth bounds the nesting of what is decoded. It also catches anchors
+// that hold an alias of themselves.
+const maxDepth = 1000
 
 // decoder reads the nodes of one file, or of a chunk of it. It is used by one
 // goroutine.

@@ -79,10 +79,7 @@ func findFile(path string) (string, error) {
 func findIn(dir string) (string, error) {
 	err := fs.ErrNotExist
 	for _, name := range candidates {
-		path := dir + "/" + name
-		if dir == "/" {
-			path = dir + name
-		}
+		path := filepath.Join(dir, name)
 		_, statErr := os.Stat(path)
 		if statErr == nil {
 			return path, nil
@@ -140,26 +137,26 @@ func readSource(path string, stdin io.Reader) (string, error) {
 		if stdin == nil {
 			return "", errors.New("there is no standard input to read it from")
 		}
-		_, err := io.Copy(&b, limit.Reader(stdin, limit.File, errLarge))
-		return b.String(), err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if st, err := f.Stat(); err == nil {
-		switch {
-		case st.Mode().IsRegular():
-			if st.Size() > limit.File {
-				return "", errLarge
-			}
-			b.Grow(int(st.Size()))
-		case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
-			return "", errDevice
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
 		}
+		defer f.Close()
+		if st, err := f.Stat(); err == nil {
+			switch {
+			case st.Mode().IsRegular():
+				if st.Size() > limit.File {
+					return "", errLarge
+				}
+				b.Grow(int(st.Size()))
+			case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
+				return "", errDevice
+			}
+		}
+		stdin = f
 	}
-	_, err = io.Copy(&b, limit.Reader(f, limit.File, errLarge))
+	_, err := io.Copy(&b, limit.Reader(stdin, limit.File, errLarge))
 	return b.String(), err
 }
 
@@ -170,4 +167,27 @@ var errDevice = errors.New("it is a device")
 func isNullDevice(st fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return err == nil && os.SameFile(st, null)
+}
+
+// WorkingDir returns the working directory, absolute and clean. A shell's $PWD
+// may name it with "." or ".." elements, which would make one directory look like
+// several.
+func WorkingDir() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	clean := filepath.Clean(dir)
+	if clean == dir {
+		return dir, nil
+	}
+	// Behind a symbolic link ".." leads elsewhere than its text says.
+	here, err := os.Stat(".")
+	if err != nil {
+		return "", err
+	}
+	if there, err := os.Stat(clean); err == nil && os.SameFile(here, there) {
+		return clean, nil
+	}
+	return filepath.EvalSymlinks(dir)
 }

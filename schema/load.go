@@ -13,7 +13,6 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
-	"github.com/weftrun/weft/schema/yaml"
 )
 
 // LoadOptions say where the root file is and what include paths may refer to.
@@ -36,13 +35,13 @@ type LoadOptions struct {
 // with it. The Workflow belongs to the caller, but must not be changed once it
 // is shared.
 func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
-	l := newLoader(ctx, o)
+	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
 	l.readRoot()
 	if l.root != nil {
 		l.openRemote()
 		l.mergeAll()
 	}
-	if l.root == nil || l.failed() {
+	if l.root == nil || l.list.Err() != nil {
 		return nil, l.list
 	}
 	w := l.root.workflow(l.dir)
@@ -129,12 +128,6 @@ type loader struct {
 	partial bool            // some remote file was left out on purpose
 }
 
-func newLoader(ctx context.Context, o LoadOptions) *loader {
-	return &loader{ctx: ctx, o: o, docs: map[string]*document{}}
-}
-
-func (l *loader) failed() bool { return l.list.Err() != nil }
-
 // show returns a path as messages show it: relative if it is below the working directory.
 func (l *loader) show(path string) string {
 	if rel, err := filepath.Rel(l.cwd, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
@@ -220,8 +213,7 @@ func unreadable(file *diag.File, pos diag.Pos, err error) *diag.Diagnostic {
 	case errors.Is(err, fs.ErrPermission):
 		d.Fix = "make it readable: chmod u+r " + file.Name
 	}
-	var pe *fs.PathError
-	if errors.As(err, &pe) && pe.Op == "read" {
+	if p, ok := errors.AsType[*fs.PathError](err); ok && p.Op == "read" {
 		d.What, d.Why, d.Fix = fmt.Sprintf("read %s: %s", file.Path, reason(err)), "", "a Taskfile must be a file; rename or remove the directory"
 	}
 	if pos.IsValid() {
@@ -231,41 +223,8 @@ func unreadable(file *diag.File, pos diag.Pos, err error) *diag.Diagnostic {
 }
 
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()
-}
-
-// decodeFile decodes the content of one file. It never returns nil: of a file with errors
-// it returns what could be read.
-func decodeFile(file *diag.File) (*document, diag.List) {
-	doc := &document{Workflow: Workflow{File: file, Pos: diag.Pos{File: file, Line: 1, Column: 1}}}
-	d := &decoder{file: file, tags: hasTag(file.Source), budget: limit.Nodes}
-	if len(file.Source) < parallelFrom || !d.readParallel(doc, chunkSize) {
-		root, problem := parseYAML(file)
-		switch {
-		case problem != nil:
-			d.list.Add(problem)
-		case root != nil && !isEmptyDocument(root):
-			doc.Pos = d.pos(root)
-			d.readRoot(root, doc)
-		}
-	}
-	doc.uniqueTasks()
-	doc.shadowed = append(doc.shadowed, d.suspicious...)
-	doc.Secrets = d.secrets
-	d.list.Sort()
-	return doc, d.list
-}
-
-// isEmptyDocument reports whether a file holds nothing but null, as does one that consists
-// of "---".
-func isEmptyDocument(n *yaml.Node) bool {
-	switch n.Value {
-	case "", "~", "null", "Null", "NULL":
-		return isNull(n)
-	}
-	return false
 }

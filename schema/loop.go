@@ -29,10 +29,7 @@ func (d *decoder) loop(n *yaml.Node) *For {
 	f.Pos = d.pos(n)
 	switch n.Kind {
 	case yaml.SequenceNode:
-		f.List = make([]any, 0, len(n.Content))
-		for _, it := range n.Content {
-			f.List = append(f.List, d.value(d.deref(it)))
-		}
+		f.List, _ = d.value(n).([]any)
 	case yaml.MappingNode:
 		readMap(d, n, "for", forKeys, &f)
 		switch {
@@ -56,10 +53,7 @@ func (d *decoder) matrix(n *yaml.Node, f *forForm) {
 		row := MatrixRow{Name: k.Value, Pos: d.pos(k)}
 		switch v.Kind {
 		case yaml.SequenceNode:
-			row.Items = make([]any, 0, len(v.Content))
-			for _, it := range v.Content {
-				row.Items = append(row.Items, d.value(d.deref(it)))
-			}
+			row.Items, _ = d.value(v).([]any)
 		case yaml.MappingNode:
 			readMap(d, v, "matrix", matrixRowKeys, &row)
 		default:

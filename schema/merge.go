@@ -101,20 +101,24 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 	}
 }
 
-// mergeVars adds vs to dst: a name that is there keeps its place and takes the
-// new value. Commands of an advanced include run in its directory.
+// mergeVars adds vs to dst. Commands of an advanced include run in its directory.
 func (e *includeEntry) mergeVars(dst, vs Vars) Vars {
 	for _, v := range vs {
 		if e.advanced {
 			v.Dir = e.tasks
 		}
-		if i := dst.Index(v.Name); i >= 0 {
-			dst[i] = v
-			continue
-		}
-		dst = append(dst, v)
+		dst = dst.with(v)
 	}
 	return dst
+}
+
+// with adds v to vs: a name that is there keeps its place and takes the new value.
+func (vs Vars) with(v Var) Vars {
+	if i := vs.Index(v.Name); i >= 0 {
+		vs[i] = v
+		return vs
+	}
+	return append(vs, v)
 }
 
 // excluded reports whether the task of that name is left out: "name" leaves
@@ -179,11 +183,7 @@ func (a *adder) include(had *Include) *Include {
 		n.Dir = a.e.tasks
 		n.Vars = slices.Clone(n.Vars)
 		for _, v := range a.e.vars {
-			if i := n.Vars.Index(v.Name); i >= 0 {
-				n.Vars[i] = v
-			} else {
-				n.Vars = append(n.Vars, v)
-			}
+			n.Vars = n.Vars.with(v)
 		}
 		n.FileVars = a.fileVars
 	}

@@ -30,7 +30,7 @@ func RemoteIncludes(ctx context.Context, o LoadOptions) (found []RemoteInclude, 
 		list.Add(&diag.Diagnostic{Kind: diag.Other, What: "the Taskfile is itself on another machine, where nothing can be written"})
 		return nil, "", list
 	}
-	l := newLoader(ctx, o)
+	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
 	l.readRoot()
 	for _, in := range l.remote {
 		found = append(found, RemoteInclude{Name: in.e.name, URL: in.url, Checksum: in.e.checksum.S, Short: !in.e.advanced, Pos: in.e.pos, entry: in.e})

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -107,7 +108,7 @@ const (
 )
 
 var stopKeys = []key[Stop]{
-	{"signal", textForm, "Signal that stops them; SIGTERM by default.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.signal(n) }},
+	{"signal", textForm, "Signal that stops them; SIGTERM by default.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.stopSignal(n) }},
 	{"cmd", textForm, "Command that stops them, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
 	{"grace", durationForm, "How long they may take before they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
 		if s.Grace = d.duration(n); s.Grace < 0 {
@@ -127,7 +128,7 @@ func (d *decoder) readStop(n *yaml.Node, to **Processes) {
 	p := processes(to)
 	p.HasStop = true
 	if n.Kind == yaml.ScalarNode {
-		p.Stop.Signal = d.signal(n)
+		p.Stop.Signal = d.stopSignal(n)
 		return
 	}
 	readMap(d, n, "stop", stopKeys, &p.Stop)
@@ -177,49 +178,42 @@ func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 
 // forwardedSignal reads the name of a signal that weft forwards.
 func (d *decoder) forwardedSignal(n *yaml.Node) syscall.Signal {
-	switch name := signalName(d.text(n).S); name {
-	case "HUP", "USR1", "USR2":
-		return receivable[name]
-	default:
-		d.fail(n, "use HUP, USR1 or USR2; other signals stop the run", "signal %q is not handed on", name)
+	return d.signal(n, d.text(n), "signal %q is not handed on", "use HUP, USR1 or USR2; other signals stop the run", "HUP", "USR1", "USR2")
+}
+
+// receivableSignal reads the name of a signal that programs can get and keep running.
+func (d *decoder) receivableSignal(n *yaml.Node) syscall.Signal {
+	return d.signal(n, d.text(n), "no signal %q", "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH")
+}
+
+// stopSignal reads the name of a signal that stops programs; 0 if there is none.
+func (d *decoder) stopSignal(n *yaml.Node) syscall.Signal {
+	t := d.text(n)
+	if t.IsZero() {
 		return 0
 	}
+	return d.signal(n, t, "no signal %q", "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "TERM", "INT", "HUP", "QUIT", "KILL")
 }
 
-// receivableSignal reads the name of a signal that programs can get instead.
-func (d *decoder) receivableSignal(n *yaml.Node) syscall.Signal {
-	name := signalName(d.text(n).S)
-	sig, ok := receivable[name]
-	if !ok {
-		d.fail(n, "use HUP, INT, QUIT, TERM, USR1, USR2 or WINCH", "no signal %q", name)
+var signals = map[string]syscall.Signal{
+	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
+	"USR1": sigUSR1, "USR2": sigUSR2, "WINCH": sigWINCH,
+}
+
+// signal returns the signal that t, the text of n, names with or without SIG, if it is one of
+// names; wrong says, of the text, that it is not.
+func (d *decoder) signal(n *yaml.Node, t Text, wrong, fix string, names ...string) syscall.Signal {
+	name := strings.TrimPrefix(strings.ToUpper(t.S), "SIG")
+	if !slices.Contains(names, name) {
+		d.fail(n, fix, wrong, t.S)
+		return 0
 	}
-	return sig
+	return signals[name]
 }
-
-// signalName is a signal's name without SIG.
-func signalName(text string) string { return strings.TrimPrefix(strings.ToUpper(text), "SIG") }
 
 func processes(to **Processes) *Processes {
 	if *to == nil {
 		*to = &Processes{}
 	}
 	return *to
-}
-
-// signals are those that can stop a program.
-var signals = map[string]syscall.Signal{
-	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
-}
-
-// signal reads a signal by its name, with or without SIG.
-func (d *decoder) signal(n *yaml.Node) syscall.Signal {
-	t := d.text(n)
-	if t.IsZero() {
-		return 0
-	}
-	sig, ok := signals[signalName(t.S)]
-	if !ok {
-		d.fail(n, "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "no signal %q", t.S)
-	}
-	return sig
 }

@@ -19,3 +19,9 @@ func ownerOf(dir string) (uint32, bool) {
 	}
 	return st.Uid, true
 }
+
+const (
+	sigUSR1  = syscall.SIGUSR1
+	sigUSR2  = syscall.SIGUSR2
+	sigWINCH = syscall.SIGWINCH
+)
