@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,7 +25,8 @@ func (x *Expander) Captured(t *schema.Task) bool {
 	if c.all {
 		return true
 	}
-	return c.names != nil && (c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*"))
+	return c.names != nil && (c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*") ||
+		slices.ContainsFunc(t.Aliases, func(a string) bool { return c.names[a] || c.names[a[strings.LastIndexByte(a, ':')+1:]] }))
 }
 
 func (c *captured) find(w *schema.Workflow) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -112,13 +113,13 @@ func (e *expansion) resolveReads(s *Step) error {
 	return nil
 }
 
-// named reports whether s is what name means in a namespace: by its label, or by
-// its name there.
+// named reports whether s is what name means in a namespace: by its label, or by its
+// name or an alias there.
 func (s *Step) named(name, namespace string) bool {
-	if s.Label == name || s.Name == name || s.Task.Name == name {
+	if s.Label == name || s.Name == name || s.Task.Name == name || slices.Contains(s.Task.Aliases, name) {
 		return true
 	}
-	return namespace != "" && (s.Name == namespace+":"+name || s.Task.Name == namespace+":"+name)
+	return namespace != "" && s.named(namespace+":"+name, "")
 }
 
 // Reads returns the need whose outputs a text of s calls by name, or nil.
@@ -168,10 +169,7 @@ func (s *Step) HasNeeds() bool { return len(s.Task.Deps) > 0 || s.facts.details.
 func (e *expansion) addReads(ctx context.Context, s *Step) error {
 	for _, in := range s.facts.details.streams {
 		b := binder{ctx: ctx, scope: s.Scope}
-		call := Call{Name: b.text(in.Text), Pos: in.Pos, From: s}
-		if b.err == nil && len(in.Vars) > 0 {
-			call.Vars, b.err = s.Scope.BindCall(ctx, in.Vars)
-		}
+		call := Call{Name: b.text(in.Text), Vars: b.variables(in.Vars), Pos: in.Pos, From: s}
 		if b.err != nil {
 			return b.err
 		}
