@@ -88,11 +88,12 @@ func values(vs schema.Vars) map[string]any {
 func pathFrom(a, s *Step) []*Step {
 	var path []*Step
 	for p := s.From; p != nil; p = p.From {
-		path = append([]*Step{p}, path...)
+		path = append(path, p)
 		if p == a {
 			break
 		}
 	}
+	slices.Reverse(path)
 	return path
 }
 
@@ -100,7 +101,8 @@ func pathFrom(a, s *Step) []*Step {
 func ancestors(s *Step, n int) []*Step {
 	var path []*Step
 	for p := s.From; p != nil && len(path) < n; p = p.From {
-		path = append([]*Step{p}, path...)
+		path = append(path, p)
 	}
+	slices.Reverse(path)
 	return path
 }

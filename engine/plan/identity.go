@@ -70,7 +70,8 @@ func (s *Step) mode(ctx context.Context) (mode, error) {
 }
 
 // changeKey is the identity of a `run: when_changed` step: everything it was
-// bound to. local is the name of its task in its file. An argument that nothing refers to makes no difference.
+// bound to. local is the name of its task in its file. An argument that nothing
+// refers to makes no difference.
 func changeKey(ctx context.Context, s *Step, local string) (Key, error) {
 	env, err := s.Scope.DeclaredEnv(ctx)
 	if err != nil {
