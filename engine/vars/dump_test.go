@@ -29,7 +29,7 @@ func TestDump(t *testing.T) {
 		{nil},
 		{1, "a", nil},
 		{true, false, int64(-1), uint64(math.MaxUint64), int8(3), uint8(4), 'x'},
-		{1.5, 1e21, 1e20, 1e-7, 0.1, -0.0, math.Inf(1), math.NaN(), float32(0.1), 1 + 2i, 1 - 2i, complex64(0.1i)},
+		{1.5, 1e21, 1e20, 1e-7, 0.1, math.Copysign(0, -1), math.Inf(1), math.NaN(), float32(0.1), 1 + 2i, 1 - 2i, complex64(0.1i)},
 		{"", "a\nb\"\x00é", []string{}, []string(nil), make([]int, 0, 4), make([]int, 2, 4), [0]byte{}, [2]string{"a", "b"}},
 		{map[string]any{}, map[string]any(nil), map[string]any{"b": 1, "a": "x", "c": nil}, map[string]string{"z": "1", "Z": "2"}},
 		{map[any]any{1: "one"}, map[any]any{nil: nil}, map[int]bool{1: true, 2: false}},

@@ -10,9 +10,8 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// How copies are kept. Their directory and the names in it are those of the
-// format's own runner, so that the two can share one. A copy is three files
-// and, if weft made it, a fourth:
+// How copies are kept. The directory and the names in it are those of the reference, so that
+// both can share them. A copy is three files and, if weft made it, a fourth:
 //
 //	KEY.yaml       the content
 //	KEY.checksum   its SHA-256: a copy that was cut off is none
@@ -22,7 +21,7 @@ import (
 //
 // KEY is KIND.HOST.DIRECTORY.FILE.SHA256(URL).
 
-// cache keeps copies. It may be used concurrently.
+// cache keeps copies. It is safe for concurrent use.
 type cache struct {
 	place *statefile.Place // nil: none are kept
 	warn  func(err error, consequence string)
@@ -31,10 +30,10 @@ type cache struct {
 // copied is a copy of a remote file.
 type copied struct {
 	source, sum, etag, name string
-	at                      time.Time // the zero time if that is not known
+	at                      time.Time // the zero time if it is unknown
 }
 
-// age is how old the copy is. One from the future is as good as none.
+// age returns the age of the copy. A copy from the future is too old.
 func (c *copied) age(now time.Time) time.Duration {
 	if c.at.IsZero() || c.at.After(now) {
 		return 1<<63 - 1
@@ -42,10 +41,10 @@ func (c *copied) age(now time.Time) time.Duration {
 	return now.Sub(c.at)
 }
 
-// suffixes are those of the files of a copy.
+// suffixes are the suffixes of the files of a copy.
 var suffixes = [...]string{".yaml", ".checksum", ".timestamp", ".etag"}
 
-// noteLimit bounds the small files, in bytes.
+// noteLimit is the largest size of the small files, in bytes.
 const noteLimit = 4 << 10
 
 // read returns the copy of f, or nil.
@@ -80,7 +79,7 @@ func (c *cache) read(f *file) *copied {
 	return out
 }
 
-// write keeps a copy of f, which was got now.
+// write stores a copy of f, which was fetched just now.
 func (c *cache) write(f *file, now time.Time) {
 	if c.place == nil {
 		return
@@ -99,7 +98,7 @@ func (c *cache) write(f *file, now time.Time) {
 	}
 	if f.copied == nil || f.copied.sum != f.sum {
 		put(".yaml", f.source)
-		put(".checksum", f.sum) // after it: a copy counts when both agree
+		put(".checksum", f.sum) // after the content: a copy is valid when both agree
 	}
 	if note := f.etag + "\n" + f.name + "\n"; len(note) <= noteLimit && (note != "\n\n" || f.copied != nil) {
 		put(".etag", note)
@@ -110,15 +109,14 @@ func (c *cache) write(f *file, now time.Time) {
 	}
 }
 
-// problem tells of what keeps copies from being used, once. That there are none
-// is no problem.
+// problem warns once that copies cannot be used. It ignores that there are none.
 func (c *cache) problem(err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		c.warn(err, "no copies of remote Taskfiles are kept there")
 	}
 }
 
-// clear removes all copies, and nothing else.
+// clear removes all copies, and no other files.
 func (c *cache) clear() error {
 	if c.place == nil {
 		return nil

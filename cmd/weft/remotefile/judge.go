@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// judge decides which of the files that were got may be used, asks about those
-// that nobody has agreed to, and keeps copies of the server's.
+// judge decides which files may be used. It asks the user about those that are not trusted,
+// and keeps copies of fetched ones.
 func (op *Opener) judge(ctx context.Context, files []*file) {
 	var asked []*file
 	var agreed []consent
@@ -34,15 +34,14 @@ func (op *Opener) judge(ctx context.Context, files []*file) {
 	op.trust.add(ctx, agreed)
 }
 
-// keep keeps a copy of what the server sent.
+// keep stores a copy of what the server has sent.
 func (op *Opener) keep(f *file) {
 	if f.fetched {
 		op.cache.write(f, op.o.Now())
 	}
 }
 
-// consent returns those of the files that the user agrees to. The others have a
-// problem then.
+// consent returns the files that the user agrees to. It sets the problem of the others.
 func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 	switch {
 	case len(files) == 0:
@@ -89,7 +88,7 @@ func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 	}
 }
 
-// question names the files that are to be agreed to.
+// question returns the question whether the user agrees to files.
 func (op *Opener) question(files []*file) string {
 	var b strings.Builder
 	b.WriteString("These Taskfiles come from other machines, and you have not agreed to them yet:\n")
@@ -110,8 +109,8 @@ func (op *Opener) show(files []*file) {
 	}
 }
 
-// content shows what is to be agreed to: the file, or what is different in it
-// from what was agreed to last, if there is a copy of that.
+// content returns what the user is asked about: the file, or the difference from the version
+// that the user agreed to last, if there is a copy of that.
 func (op *Opener) content(f *file) string {
 	head := "--- " + f.location + "\n"
 	text := f.source
@@ -124,7 +123,7 @@ func (op *Opener) content(f *file) string {
 	return diag.PrintableText(head + text)
 }
 
-// consentOneByOne asks as the format's own runner does.
+// consentOneByOne asks as the reference does.
 func (op *Opener) consentOneByOne(ctx context.Context, files []*file) []*file {
 	var agreed []*file
 	for _, f := range files {
@@ -141,7 +140,7 @@ func (op *Opener) consentOneByOne(ctx context.Context, files []*file) []*file {
 	return agreed
 }
 
-// ask puts a question that is answered with yes or no.
+// ask asks a question, and reports whether the answer is yes.
 func (op *Opener) ask(ctx context.Context, question string) bool {
 	switch {
 	case op.o.AssumeYes:
@@ -154,7 +153,7 @@ func (op *Opener) ask(ctx context.Context, question string) bool {
 	return err == nil && answer == "y"
 }
 
-// consentToRedirect asks whether f may come from another host than it says.
+// consentToRedirect asks whether f may be fetched from another host.
 func (op *Opener) consentToRedirect(ctx context.Context, f *file) bool {
 	question := fmt.Sprintf("The Taskfile at %s comes from another host:\n  %s\nFollow it there?", diag.Printable(f.location), diag.Printable(f.redirect.Redacted()))
 	if !op.ask(ctx, question) {

@@ -13,7 +13,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Texts of the format's own runner stand in What; Why and Fix are weft's.
+// What has the texts of the reference; Why and Fix are weft's own.
 
 func insecure(f *file) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotSecure,
@@ -25,15 +25,15 @@ func notCached(f *file) *diag.Diagnostic {
 		What: fmt.Sprintf("Taskfile %q was not found in the cache. Remove the --offline flag to use a remote copy or download it using the --download flag", f.location)}
 }
 
-// unread is the hint about a file that is not looked into.
+// unread returns the hint about a file that is not read.
 func unread(f *file) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotCached, Severity: diag.Hint,
 		What: fmt.Sprintf("the remote Taskfile %q was not looked into", f.location),
 		Why:  "nothing is fetched here, and there is no copy of it that you have agreed to", Fix: "fetch it with --download"}
 }
 
-// notTrusted is the problem of a file that the user has not agreed to, with the
-// line that pins it.
+// notTrusted returns the problem of a file that the user has not agreed to. It contains the
+// line that pins the file.
 func (op *Opener) notTrusted(f *file, why string) *diag.Diagnostic {
 	fix := fmt.Sprintf("pin it where it is included, with the line  checksum: %s", f.sum)
 	if !f.Pos.IsValid() {
@@ -50,8 +50,8 @@ func notFound(f *file, why string) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotFound, What: fmt.Sprintf("No Taskfile found at %q", f.location), Why: why}
 }
 
-// failed decides what becomes of f after an answer that is no file: a copy, if
-// the server could not be asked, else a problem.
+// failed handles an answer that is no file: it uses the copy of f if the server could not be
+// reached, or else sets the problem.
 func (op *Opener) failed(f *file, err error) {
 	var e *channel.Error
 	if !errors.As(err, &e) {
@@ -92,7 +92,7 @@ func (op *Opener) failed(f *file, err error) {
 	}
 }
 
-// refused is for a server that answers with another status than 200.
+// refused handles a status other than 200.
 func (op *Opener) refused(f *file, e *channel.Error) {
 	f.problem = fetchFailed(f, "", "")
 	status := strconv.Itoa(e.Status)
@@ -108,7 +108,7 @@ func (op *Opener) refused(f *file, e *channel.Error) {
 	}
 }
 
-// fallBack takes the copy of f instead, if there is one, and says so.
+// fallBack uses the copy of f, if there is one, and warns.
 func (op *Opener) fallBack(f *file, why string) {
 	if f.copied == nil {
 		return
@@ -125,7 +125,7 @@ func (op *Opener) fallBack(f *file, why string) {
 	op.o.Warn(&diag.Diagnostic{Severity: diag.Warning, Pos: f.Pos, What: fmt.Sprintf("%s could not be fetched, so the copy %s is used", f.location, age), Why: why})
 }
 
-// old is how long ago something was, in the largest unit that fits.
+// old returns how long ago something was, in the largest unit that fits.
 func old(d time.Duration) string {
 	for _, unit := range [...]struct {
 		name string

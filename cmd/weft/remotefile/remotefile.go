@@ -1,18 +1,17 @@
-// Package remotefile gets Taskfiles of other machines for the loader, and
-// decides whether they may be used.
+// Package remotefile gets remote Taskfiles for the loader, and decides whether they may be
+// used.
 //
-// [Opener.Open] is schema.LoadOptions.Open. For each file it takes the copy of
-// an earlier run, while that is young enough, or asks the server by way of
-// [Fetcher], which is the second program; then it judges what it got:
+// [Opener.Open] implements schema.LoadOptions.Open. For each file it uses the copy of an
+// earlier run, if that is young enough, or asks the server through [Fetcher], which is the
+// second program. Then it decides:
 //
 //	copy or answer ─▶ pinned by a checksum? trusted host? agreed to before? ─▶ use it
 //	                                  no ─▶ ask, once for all ─▶ yes: remember, keep a copy
 //	                                                             no, or nobody to ask: NotTrusted
 //
-// Copies are kept in a [cache], which anybody may fill and which is therefore
-// never evidence of anything; what the user has agreed to is remembered by
-// [trust], in the user's own state directory, where no project reaches. The
-// package knows neither HTTP nor git nor terminals.
+// Copies are kept in a [cache], which anybody may fill: it proves nothing. What the user has
+// agreed to is recorded by [trust] in the user's state directory, which projects cannot write.
+// The package knows neither HTTP nor git nor terminals.
 package remotefile
 
 import (
@@ -32,21 +31,20 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Options say what may be fetched, and what is trusted. The zero value fetches
-// nothing, since it has no Fetch, and trusts nothing.
+// Options says what may be fetched, and what is trusted. The zero value fetches nothing, since
+// it has no Fetch, and trusts nothing.
 type Options struct {
-	// Fetch gets one file; several calls may go on at a time. An error that is
-	// no *channel.Error means that nothing can be fetched at all.
+	// Fetch fetches a file. It is called concurrently. An error that is not a
+	// *channel.Error means that nothing can be fetched.
 	Fetch func(ctx context.Context, r *channel.TaskfileRequest) (*channel.Taskfile, error)
-	// CopiesOnly takes copies whatever their age, and neither fetches nor asks:
-	// for answers that must come without either. What there is no trusted copy
-	// of is a hint.
+	// CopiesOnly uses copies of any age, and neither fetches nor asks. A file without a
+	// trusted copy is a hint.
 	CopiesOnly bool
 
 	Insecure bool          // http: is allowed
-	Offline  bool          // copies, whatever their age; without one it is an error
-	Download bool          // copies are fetched again, whatever their age
-	Expiry   time.Duration // how long a copy is taken without a question to the server; 0: not at all
+	Offline  bool          // use copies of any age; a file without one is an error
+	Download bool          // fetch all files again
+	Expiry   time.Duration // how long a copy is used without asking the server; 0 means never
 	Timeout  time.Duration // for each file
 	// TrustedHosts are hosts, with their port if they have one, whose files need
 	// no consent.
@@ -58,13 +56,13 @@ type Options struct {
 	CacheDir  string // in place of weft's own below CacheHome; relative to the root directory
 	StateHome string // the user's state directory; "" remembers no consent
 
-	AssumeYes bool             // consent to everything
-	ShowFirst bool             // show what there is to agree to before asking
-	Reference bool             // ask, and fail, in the words of the format's own runner
-	Now       func() time.Time // nil: time.Now
+	AssumeYes bool             // agree to everything
+	ShowFirst bool             // show the content before asking
+	Reference bool             // ask and fail with the texts of the reference
+	Now       func() time.Time // nil means time.Now
 
-	// Ask puts a question and returns what is answered: "y", "d" or anything
-	// else, which is no. nil if there is nobody to ask.
+	// Ask asks a question and returns the answer: "y", "d", or anything else, which means
+	// no. It is nil if there is no user to ask.
 	Ask func(ctx context.Context, question, choices string) (string, error)
 	// Say shows a text, of one line or more.
 	Say func(text string)
@@ -72,8 +70,8 @@ type Options struct {
 	Warn func(*diag.Diagnostic)
 }
 
-// Opener opens remote files. What it has opened once it does not open again: a
-// file is the same for a whole run. Its methods are for one goroutine.
+// Opener opens remote files, each once: a file does not change for a whole run. Its methods
+// are for one goroutine.
 type Opener struct {
 	o      Options
 	trust  *trust
@@ -82,7 +80,7 @@ type Opener struct {
 	warned sync.Map         // what was warned of
 }
 
-// New returns an Opener. It touches nothing before Open is called.
+// New returns an Opener. It does nothing before Open is called.
 func New(o Options) *Opener {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -90,7 +88,7 @@ func New(o Options) *Opener {
 	return &Opener{o: o, opened: map[string]*file{}}
 }
 
-// file is a remote file on its way.
+// file is a remote file that is being opened.
 type file struct {
 	schema.RemoteFile
 	location string
@@ -143,8 +141,7 @@ func (op *Opener) Open(ctx context.Context, dir string, files []schema.RemoteFil
 // maxRedirects is how many times one file may lead to another host.
 const maxRedirects = 10
 
-// getAll gets all files, side by side, and again those that lead to hosts which
-// the user agrees to.
+// getAll gets all files concurrently, and again those with redirects that the user agrees to.
 func (op *Opener) getAll(ctx context.Context, files []*file) {
 	for range maxRedirects {
 		var wg sync.WaitGroup
@@ -159,7 +156,7 @@ func (op *Opener) getAll(ctx context.Context, files []*file) {
 	}
 }
 
-// get takes a copy of f, or asks the server for it.
+// get uses the copy of f, or asks the server.
 func (op *Opener) get(ctx context.Context, f *file) {
 	o := &op.o
 	f.problem, f.redirect = nil, nil
@@ -214,7 +211,7 @@ func Checksum(source string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// follow asks whether f may be had from where its server leads to.
+// follow asks whether f may be fetched from the place that its server redirects to.
 func (op *Opener) follow(ctx context.Context, f *file) bool {
 	if len(f.Checksums) == 0 && !op.consentToRedirect(ctx, f) {
 		return false // where there is a checksum it does not matter who sends the content
@@ -223,12 +220,12 @@ func (op *Opener) follow(ctx context.Context, f *file) bool {
 	return true
 }
 
-// Clear removes all copies, and nothing else; dir is the root directory.
+// Clear removes all copies, and no other files. dir is the root directory.
 func (op *Opener) Clear(dir string) error {
 	return (&cache{place: op.o.cachePlace(dir)}).clear()
 }
 
-// cachePlace is where copies are.
+// cachePlace returns the place of the copies.
 func (o *Options) cachePlace(root string) *statefile.Place {
 	switch dir := o.CacheDir; {
 	case dir != "" && !filepath.IsAbs(dir):
@@ -241,7 +238,7 @@ func (o *Options) cachePlace(root string) *statefile.Place {
 	return nil
 }
 
-// unsafe warns, once, of a file of state that is not used.
+// unsafe warns once that a file of state is not used.
 func (op *Opener) unsafe(err error, consequence string) {
 	d := &diag.Diagnostic{Severity: diag.Warning, What: err.Error(), Why: consequence}
 	if u, ok := err.(*statefile.Unsafe); ok {
@@ -255,9 +252,8 @@ func (op *Opener) unsafe(err error, consequence string) {
 // trustedHost reports whether files of f's host need no consent.
 func (op *Opener) trustedHost(f *file) bool { return slices.Contains(op.o.TrustedHosts, f.URL.Host()) }
 
-// pinned reports whether an include says what the content of f is. Whether it
-// is right is for the loader to see; what is wrong is neither asked about nor
-// kept.
+// pinned reports whether an include has a checksum of f. The loader verifies it; a file with
+// a wrong checksum is neither asked about nor kept.
 func (f *file) pinned() (pinned, right bool) {
 	return len(f.Checksums) > 0, slices.ContainsFunc(f.Checksums, func(sum string) bool { return strings.EqualFold(sum, f.sum) })
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// What the user has agreed to is a file of lines, in the user's own state
-// directory, writable by nobody else:
+// What the user has agreed to is recorded in a file of lines in the user's state directory,
+// which nobody else can write:
 //
 //	sha256 DIGEST URL    the content with that digest, of that URL
 //	redirect HOST URL    that the server of that URL leads to that host
 //
-// An URL has one digest, that of the content agreed to last. Passwords in URLs
-// are hidden before they come here.
+// A URL has one digest: that of the content that was agreed to last. Passwords in URLs are
+// hidden before.
 
 const (
 	trustFile  = "trust"
@@ -25,7 +25,7 @@ const (
 	trustLimit = 16 << 20 // bytes
 )
 
-// trust remembers consent. It is for one goroutine, and reads its file once.
+// trust records consent. It is for one goroutine, and reads its file once.
 type trust struct {
 	home string // the user's state directory; "" remembers nothing
 	warn func(err error, consequence string)
@@ -34,7 +34,7 @@ type trust struct {
 	lines []consent
 }
 
-// consent is one line.
+// consent is a line of the file.
 type consent struct {
 	kind, value, location string
 }
@@ -88,7 +88,7 @@ func (t *trust) digest(location string) string {
 	return ""
 }
 
-// redirects returns the hosts that a URL may lead to.
+// redirects returns the hosts that a URL may redirect to.
 func (t *trust) redirects(location string) []string {
 	var hosts []string
 	for _, c := range t.known() {
@@ -99,7 +99,7 @@ func (t *trust) redirects(location string) []string {
 	return hosts
 }
 
-// add remembers what was agreed to, beside what other runs add.
+// add records new consent, together with that of other runs.
 func (t *trust) add(ctx context.Context, agreed []consent) {
 	if len(agreed) == 0 {
 		return
@@ -132,7 +132,7 @@ func (t *trust) add(ctx context.Context, agreed []consent) {
 	t.problem(d.WriteFile(trustFile, []byte(b.String())))
 }
 
-// merge adds to old, in place of what is said there of the same content.
+// merge adds lines to old, replacing those about the same content.
 func merge(old, agreed []consent) []consent {
 	all := slices.Clone(old)
 	for _, c := range agreed {
@@ -144,8 +144,7 @@ func merge(old, agreed []consent) []consent {
 	return all
 }
 
-// problem tells of what keeps consent from being remembered, once. That nothing
-// has been agreed to yet is no problem.
+// problem warns once that consent cannot be recorded. It ignores that there is no file yet.
 func (t *trust) problem(err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.warn(err, "consent to remote Taskfiles is not remembered, so you are asked each time")
