@@ -174,6 +174,11 @@ func (a *app) errorText(err error) string {
 		if !a.dropIn() && e.Pos.IsValid() {
 			return at(e.Pos, printableError(err))
 		}
+	case *plan.CommandError:
+		if !a.dropIn() {
+			return at(e.Pos, a.errorText(e.Err))
+		}
+		return a.errorText(e.Err)
 	case *event.Failure:
 		return e.Shown
 	case *plan.LoopError:

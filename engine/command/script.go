@@ -22,7 +22,7 @@ func (j *job) script(ctx context.Context) error {
 		}
 	}
 	if j.plain() {
-		return accepted(j.asUsual(ctx, &sc), c.Accept)
+		return accepted(j.located(ctx, j.asUsual(ctx, &sc)), c.Accept)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -31,10 +31,21 @@ func (j *job) script(ctx context.Context) error {
 		return err
 	}
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
-	err = s.start(ctx, &sc, c.Process)
+	err = j.located(ctx, s.start(ctx, &sc, c.Process))
 	j.reported(err)
 	s.CloseInput(c.Stdin)
 	return w.finish(accepted(err, c.Accept))
+}
+
+// located is the error of a script, with the command's position if it is not how that ended.
+func (j *job) located(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if _, ok := err.(*shell.ExitError); ok {
+		return err
+	}
+	return &plan.CommandError{Pos: j.c.Pos, Err: err}
 }
 
 // plain reports whether nothing but the output style says where the streams of a script lead,

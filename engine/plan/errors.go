@@ -23,6 +23,19 @@ func (e *TaskError) Error() string { return fmt.Sprintf("Failed to run task %q: 
 // Unwrap returns what made the task fail.
 func (e *TaskError) Unwrap() error { return e.Err }
 
+// CommandError is why a command could not be run, or no further, which is none of its own
+// doing: a script that weft's own shell cannot read, or that goes beyond a limit.
+type CommandError struct {
+	Pos diag.Pos
+	Err error
+}
+
+// Error returns the reference's text, which is without the position.
+func (e *CommandError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *CommandError) Unwrap() error { return e.Err }
+
 // Problems takes the error of [Expander.Expand] apart, in order of expansion.
 func Problems(err error) []error {
 	if many, ok := err.(*multierror.Error); ok {
