@@ -10,9 +10,9 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// TestLeaving: who cannot wait for a shared step any more leaves it; it goes on for the
-// others, and is cancelled when nobody is left.
-func TestLeaving(t *testing.T) {
+// TestWithdrawing: who cannot wait for a shared step any more withdraws; it goes on for the
+// others, and is cancelled when nobody waits for it.
+func TestWithdrawing(t *testing.T) {
 	const ok, stopped = event.Succeeded, event.Cancelled
 	type end struct {
 		how event.Outcome
@@ -22,17 +22,17 @@ func TestLeaving(t *testing.T) {
 		lines string
 		want  map[string]end
 	}{
-		"who joined leaves": {`
+		"who joined withdraws": {`
 			all: a b |
 			a: | call once
 			b: | sleep 1s; call once 2s
 			1once: | sleep 10s`, map[string]end{"once": {ok, 10 * time.Second}, "a": {ok, 10 * time.Second}, "b": {ok, 3 * time.Second}}},
-		"who started it leaves": {`
+		"who started it withdraws": {`
 			all: a b |
 			a: | call once 2s
 			b: | sleep 1s; call once
 			1once: | sleep 10s`, map[string]end{"once": {ok, 10 * time.Second}, "a": {ok, 2 * time.Second}, "b": {ok, 10 * time.Second}}},
-		"all leave": {`
+		"all withdraw": {`
 			all: a b c |
 			a: | call once 2s
 			b: | sleep 1s; call once 2s
@@ -96,9 +96,9 @@ func TestLeaving(t *testing.T) {
 	}
 }
 
-// TestLeavingTogether: when everything is cancelled nothing goes on for another one that is
+// TestWithdrawingTogether: when everything is cancelled nothing goes on for another one that is
 // cancelled, too, and the run ends when all has ended.
-func TestLeavingTogether(t *testing.T) {
+func TestWithdrawingTogether(t *testing.T) {
 	cause := errors.New("enough")
 	r := run(t, `
 		all: a b c |
