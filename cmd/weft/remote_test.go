@@ -241,7 +241,7 @@ func TestRemoteFailures(t *testing.T) {
 	}
 }
 
-// TestRemoteLikeReference runs what is kept of the format's own runner through
+// TestRemoteLikeReference runs what is kept of the reference through
 // both.
 func TestRemoteLikeReference(t *testing.T) {
 	reference := os.Getenv("WEFT_REFERENCE")

@@ -295,7 +295,7 @@ func (r *URL) Join(name string) *URL {
 }
 
 // CacheName returns the name of a copy's files without extension, the one that
-// the format's own runner gives: kind, host, last directory, file and hash.
+// the reference gives: kind, host, last directory, file and hash.
 func (r *URL) CacheName() string {
 	kind, dir, file := "http", path.Dir(r.u.Path), ""
 	if r.u.Path != "" && !strings.HasSuffix(r.u.Path, "/") {

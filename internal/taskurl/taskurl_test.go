@@ -141,7 +141,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestCacheName has the names that the format's own runner gives.
+// TestCacheName has the names that the reference gives.
 func TestCacheName(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://github.com/foo/bar.git//Taskfile.yml?ref=main":           "git.github.com.Taskfile.yml.39d28c1ff36f973705ae188b991258bbabaffd6d60bcdde9693d157d00d5e3a4",
