@@ -15,9 +15,9 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// attempt is one try at a command of a step, and what it leaves: if others may follow and it
-// fails, nothing of what is added to files or captured, by a member of a group that
-// succeeded, too. While it goes on the step's lock guards it.
+// attempt is one try at a command of a step. If it fails and others may follow, it undoes all
+// that was appended to files or captured, even by members of a group that succeeded. While
+// the command runs, the step's lock guards it.
 type attempt struct {
 	number, of int            // from 1; of is 1 where there is no second
 	usage      event.Usage    // of what it ran

@@ -17,7 +17,7 @@ func (j *job) branch(n int) *job {
 	return m
 }
 
-// tee has all its members read the same. One that ends early is left out.
+// tee copies what it reads to all its members, as long as they read.
 func (j *job) tee(ctx context.Context) error {
 	members := j.c.Members
 	errs := make([]error, len(members))
@@ -43,7 +43,7 @@ func (j *job) tee(ctx context.Context) error {
 	return lastError(members, errs, err)
 }
 
-// merge has all its members write to one.
+// merge joins what its members write.
 func (j *job) merge(ctx context.Context) error {
 	if j.c.Mode == plan.MergeRaw {
 		return j.mergeRaw(ctx)
@@ -79,7 +79,7 @@ func (j *job) merge(ctx context.Context) error {
 	return lastError(members, errs, err)
 }
 
-// mergeRaw has all members of a merge write to one file themselves.
+// mergeRaw lets all members of a merge write to the same file.
 func (j *job) mergeRaw(ctx context.Context) error {
 	members := j.c.Members
 	errs := make([]error, len(members))

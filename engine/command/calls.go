@@ -19,9 +19,8 @@ func (j *job) call(ctx context.Context) error {
 	return j.s.CallConnected(ctx, []executor.ConnectedCall{{Command: j.c, Ends: j.Ends}}, func(int) { j.closeOwn() })[0]
 }
 
-// calls are the tasks among the members of a pipe. They are called together, as soon as it is
-// known what each is connected to: so they may read, while they run, what one task writes once
-// for all.
+// calls are the tasks among the members of a pipe. They are called together, once it is known
+// what each is connected to, so that several of them may read the stream of one task.
 type calls struct {
 	call func(list []executor.ConnectedCall, begun func(i int)) []error
 

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// group runs a group, with what its keys and those of the task say of it: streams are those of
-// all that it reads and writes, which is connected once.
+// group runs a group. The streams that its keys and those of the task name are those of all
+// members together: they are connected once, around the group.
 func (j *job) group(ctx context.Context, members func(*job, context.Context) error) error {
 	p, captured := j.c.Process, j.captured()
 	inside := j.of(j.c, *j.ends)
@@ -37,7 +37,7 @@ func (j *job) group(ctx context.Context, members func(*job, context.Context) err
 		if *f != nil {
 			continue
 		}
-		// null; members that were given nothing would look for themselves.
+		// The null device: members without a file would open one by their own keys.
 		if *f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
 			return w.finish(err)
 		}

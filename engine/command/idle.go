@@ -37,8 +37,8 @@ func (w *idle) Write(p []byte) (int, error) {
 
 func (w *idle) end() { w.timer.Load().Stop() }
 
-// watched runs the members of a group, which must not be silent as a whole: what any of them
-// writes, to another one, too, counts.
+// watched runs the members of a group within its idle_timeout: what any of them writes, to
+// another member too, counts as output of the group.
 func (j *job) watched(ctx context.Context, members func(*job, context.Context) error) error {
 	if j.c.IdleTimeout <= 0 {
 		return members(j, ctx)

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// job is one command of a step, or one member of a group: what is to be run, and all that
-// this depends on. A member's is a copy of its group's with ends of its own.
+// job is one command of a step, or one member of a group, with all that it depends on. A
+// member's job is a copy of its group's with ends of its own.
 type job struct {
 	s       *step
 	c       *plan.Command
@@ -81,8 +81,8 @@ func (j *job) within(ctx context.Context, do func(*job, context.Context) error) 
 	return err
 }
 
-// reach runs a command of the step that it is the turn of: its condition, its platforms, its
-// announcement, then itself.
+// reach runs a command of the step when its turn has come, if its condition and its platforms
+// allow that.
 func (j *job) reach(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

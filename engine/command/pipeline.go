@@ -21,8 +21,8 @@ type link struct {
 }
 
 // pipeline runs members at the same time, each reading what the one before it writes. Its
-// error is that of the last member that failed; that a producer was cut off by a consumer
-// which had enough is no failure.
+// error is that of the last member that failed. A member that ends because the next one reads
+// no more has not failed.
 func (j *job) pipeline(ctx context.Context) error {
 	links, release, err := j.links(ctx)
 	if err != nil {
@@ -87,7 +87,7 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 	}, nil
 }
 
-// drain has producers stopped, in some time or at once, that nobody reads any more.
+// drain stops producers that nobody reads any more, after a while or at once.
 func (j *job) drain(producers []*link, atOnce bool) {
 	for _, p := range producers {
 		p.producer.Drain(j.s.o.Clock, atOnce, func() { p.cancel(executor.Unread{}) })

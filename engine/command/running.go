@@ -9,11 +9,11 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// Running stops the commands of a run beside their contexts, when the user insists: it knows
-// each of those that run. Commands whose context is not done by then are deferred: the run is
-// being cancelled, and that does not reach them. They have one grace after all others have
-// had theirs, together; those that would begin later do not. The zero value is ready to use.
-// It is safe for concurrent use.
+// Running knows the commands of a run that run now, and stops them when a signal demands more
+// than the end of their contexts. Commands whose context is not done by then are deferred
+// ones, which the end of the run does not cancel: together they have one grace period after
+// the others have had theirs, and a command that would begin later is killed. The zero value
+// is ready to use. It is safe for concurrent use.
 type Running struct {
 	mu     sync.Mutex // guards the fields below
 	groups map[*proc.Group]entry

@@ -14,10 +14,10 @@ import (
 )
 
 // Body does a step: here, as package command does, or elsewhere. Run is called from the
-// goroutine of the step, when the step is bound and due, and returns when everything of it
-// has ended. It is called for several steps at the same time.
+// goroutine of the step, once everything of it is bound, and returns when all that it started
+// has ended. It is called for several steps concurrently.
 //
-// A layer is a Body around another one: it ends the step, or has the next one do it.
+// A layer is a Body around another Body: it ends the step itself or calls the next one.
 type Body interface {
 	Run(ctx context.Context, b *Bound) Result
 }
@@ -41,8 +41,8 @@ type Output struct {
 	Values         map[string]any // texts, lists and JSON by their names
 }
 
-// Bound is a step on its way to its body, with all that is needed to do it. It belongs to
-// the goroutine of the step; what is in it is not changed once the body runs.
+// Bound is a step with all that is needed to do it. The layers fill it in, in the goroutine
+// of the step; nothing in it changes once the body runs.
 type Bound struct {
 	Step    *plan.Step
 	Env     Env

@@ -6,9 +6,17 @@
 //
 //	streams ─▶ skip ─▶ bind ─▶ require ─▶ fresh ─▶ prompt ─▶ outputs ─▶ body
 //
-// The package owns whether a step runs at all, what is kept of it, and what steps hand to one
-// another: outputs, and the ends of streams. It does not know how a step is done: it starts no
-// process, and [Body] is implemented by others. Order and slots are the scheduler's.
+// The package decides whether a step runs at all, keeps its outputs and its fingerprint, and
+// hands outputs and streams from one step to another. It does not know how a step is done: it
+// starts no process, and others implement [Body]. The scheduler decides about order and slots.
+//
+// # Other steps
+//
+// A body knows no step but its own. What it needs of others is in Bound: files that its
+// commands are connected to ([Ends]), files that other steps write or have written
+// ([Bound.OpenInput]), and calls of tasks, which may be connected to its commands
+// ([Bound.Call], [Bound.CallConnected]). Behind these stands one exchange for all steps of a
+// run. So a command that is connected to another step is run like any other.
 package executor
 
 import (

@@ -84,7 +84,7 @@ func (v *verdict) release() {
 	}
 }
 
-// judge tells whether there is nothing to do for the step. If it is forced there is.
+// judge tells whether there is nothing to do for the step; a forced one has to run.
 func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, err error) {
 	t := b.Step.Task
 	status, sources := len(t.Status) > 0, len(t.Sources) > 0
@@ -134,16 +134,15 @@ func (l *fresh) isFresh(b *Bound, v *verdict) {
 	}
 }
 
-// judgeForced prepares a run that is not asked for. It changes nothing about what is
-// recorded: what was up to date still is when it succeeds, and what was not is still to be
-// run.
+// judgeForced prepares a forced run. When it succeeds, what is recorded does not change: a
+// step that was up to date still is, and one that was not still has to run.
 func (l *fresh) judgeForced(ctx context.Context, b *Bound) (v verdict, err error) {
 	if len(b.Step.Task.Sources) == 0 {
 		return v, nil
 	}
 	in, err := l.inputs(ctx, b)
 	if err != nil || in.Method == fingerprint.None {
-		return v, nil // an error of what it is not asked about
+		return v, nil // the step runs, whatever it is made from
 	}
 	v.check, err = l.checker.Check(ctx, in)
 	v.unsaved = err == nil && !v.check.Fresh

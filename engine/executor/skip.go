@@ -8,7 +8,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// skip ends steps that a condition or the platform rules out.
+// skip ends steps that their condition or their platforms exclude.
 type skip struct{ next Body }
 
 // Run implements Body.

@@ -13,8 +13,8 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// streams connects steps that were started together, because some read what others write
-// while they run. A writer that its readers have had enough of has not failed.
+// streams connects steps that were started together because some read what others write
+// while they run. A writer that ends because its readers read no more has not failed.
 type streams struct {
 	next  Body
 	clock *clock.Clock
