@@ -14,14 +14,14 @@ import (
 	"github.com/weftrun/weft/internal/taskurl"
 )
 
-// remote is a repository as git is given it.
+// remote is a repository as it is passed to git.
 type remote struct {
 	url    string // without a password, which all users of the machine could read
 	header string // with the password, for an environment; "" is none
 	host   string // the header's
 }
 
-// remoteOf takes the password out of the URL of a repository.
+// remoteOf returns the repository of a URL, with the password in a header.
 func remoteOf(repository string) remote {
 	u, err := url.Parse(repository)
 	if err != nil || u.User == nil || u.Scheme != "https" && u.Scheme != "http" {
@@ -56,7 +56,7 @@ func (r remote) environ(environ []string) []string {
 	}
 }
 
-// remoteEnviron returns what a request says about connections.
+// remoteEnviron returns the variables for a request's options about connections.
 func remoteEnviron(q *channel.TaskfileRequest) []string {
 	protocols := "https:ssh"
 	if q.Insecure {
@@ -71,11 +71,10 @@ func remoteEnviron(q *channel.TaskfileRequest) []string {
 	return environ
 }
 
-// discovery is what git asks a repository for first.
+// discovery is the end of the first URL that git requests of a repository.
 const discovery = "/info/refs?service=git-upload-pack"
 
-// moved reports whether git failed because of a redirect, which it is not
-// allowed to follow.
+// moved reports whether git has failed because of a redirect, which it must not follow.
 func moved(err error) bool {
 	var e *channel.Error
 	if !errors.As(err, &e) {
@@ -89,8 +88,8 @@ func moved(err error) bool {
 	return false
 }
 
-// follow returns where the repository of u has moved to, by the rules for
-// redirects that hold for every file.
+// follow returns where the repository of u has moved to. The rules for redirects of files
+// apply.
 func (r *Room) follow(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (string, error) {
 	origin, err := url.Parse(strings.TrimSuffix(u.Repository, "/") + discovery)
 	if err != nil {

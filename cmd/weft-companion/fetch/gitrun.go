@@ -18,18 +18,18 @@ import (
 	"github.com/weftrun/weft/internal/tail"
 )
 
-// command is one git to run to its end.
+// command is a git command.
 type command struct {
 	args    []string
-	environ []string // beside that of every git
-	hide    []string // texts that must not come back in an error
+	environ []string // in addition to that of all git commands
+	hide    []string // texts that an error must not contain
 }
 
-// maxOutput is how much of what a git prints is kept, in bytes.
+// maxOutput is how much output of git is kept, in bytes.
 const maxOutput = 8 << 10
 
-// git runs a command and returns the end of what it printed. It fails with a
-// *channel.Error, unless ctx is done.
+// git runs a command and returns the end of its output. The error is a *channel.Error, or the
+// cause of ctx.
 func (r *Room) git(ctx context.Context, c command) (string, error) {
 	p, err := r.startGit(ctx, c.args, c.environ, nil)
 	if err != nil {
@@ -49,21 +49,21 @@ func (r *Room) git(ctx context.Context, c command) (string, error) {
 	return printed(&end), nil
 }
 
-// process is a git that runs.
+// process is a running git.
 type process struct {
 	group   *proc.Group
 	p       *proc.Process
-	out     *os.File // to be read by who started it
+	out     *os.File // must be read by the caller of startGit
 	errOut  *os.File
 	errors  tail.Buffer    // the end of errOut
-	reading sync.WaitGroup // who reads out and errOut in the background
-	done    func() bool    // ends the watch over the context
+	reading sync.WaitGroup // the goroutines that read out and errOut
+	done    func() bool    // stops watching the context
 }
 
-// errDropped is why a git is killed that nobody waits for.
+// errDropped is the cause of killing a git that nobody waits for.
 var errDropped = errors.New("nobody waits for it any more")
 
-// startGit starts git. With an input, it gets that to read.
+// startGit starts git. input is its standard input, or nil.
 func (r *Room) startGit(ctx context.Context, args, environ []string, input *os.File) (*process, error) {
 	path, err := findGit(r.environ)
 	if err != nil {
@@ -99,11 +99,11 @@ func cannotStart(err error) *channel.Error {
 	return &channel.Error{Kind: channel.Git, Text: "git cannot be started: " + err.Error()}
 }
 
-// outputAfter is how long what a git left in the background may hold on to its
-// output.
+// outputAfter is how long output is read after git has ended, if a background process holds
+// it open.
 const outputAfter = 200 * time.Millisecond
 
-// wait waits for the end of git and of what it printed.
+// wait waits for the end of git and of its output.
 func (p *process) wait() (proc.Status, error) {
 	status, err := p.p.Wait()
 	p.done()
@@ -116,11 +116,11 @@ func (p *process) wait() (proc.Status, error) {
 	return status, err
 }
 
-// printed returns the end of what git printed, as text.
+// printed returns the end of git's output, as text.
 func printed(end *tail.Buffer) string { return string(bytes.ToValidUTF8(end.Bytes(), nil)) }
 
-// findGit looks for git in the directories of PATH, in none that is relative:
-// that would be the project's.
+// findGit looks for git in the absolute directories of PATH. A relative one would belong to
+// the project.
 func findGit(environ []string) (string, error) {
 	names := []string{"git"}
 	if runtime.GOOS == "windows" {
@@ -147,15 +147,15 @@ func lookup(environ []string, name string) string {
 	return ""
 }
 
-// gitEnviron returns the environment of a git: weft's own without what points to
-// another repository, lets certificates pass or makes git chatty, and with what
-// keeps it from asking and from the machine's attributes; then more. Where the user
-// has configured credentials, proxies and ssh, that holds.
+// gitEnviron returns the environment of git: weft's own and more. It removes variables that
+// select another repository, accept invalid certificates or make git verbose, and adds some
+// that keep git from asking and from using the machine's attributes. The user's configuration
+// of credentials, proxies and ssh applies.
 func gitEnviron(environ, more []string) []string {
 	set := append([]string{
 		"GIT_ALLOW_PROTOCOL=https:ssh", "GIT_PROTOCOL_FROM_USER=0", "GIT_TERMINAL_PROMPT=0", "GIT_ATTR_NOSYSTEM=1",
 		"GIT_NO_REPLACE_OBJECTS=1", "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "LC_ALL=C", "LANGUAGE=",
-		"SSH_ASKPASS_REQUIRE=force", // ssh asks the terminal, which is not ours: it may ask a window, or nobody
+		"SSH_ASKPASS_REQUIRE=force", // ssh must not ask on the terminal, only by a window
 	}, more...)
 	if lookup(environ, "SSH_ASKPASS") == "" {
 		set = append(set, "SSH_ASKPASS=false")
@@ -165,7 +165,7 @@ func gitEnviron(environ, more []string) []string {
 		names[name] = true
 	}
 	var out []string
-	for _, kv := range slices.Backward(slices.Concat(environ, set)) { // the last one of a name counts
+	for _, kv := range slices.Backward(slices.Concat(environ, set)) { // the last entry of a name counts
 		name, _, _ := strings.Cut(kv, "=")
 		if !names[name] && !strings.HasPrefix(name, "GIT_TRACE") {
 			names[name] = true
@@ -175,7 +175,7 @@ func gitEnviron(environ, more []string) []string {
 	return out
 }
 
-// notForGit are variables that would change what a git of ours works on.
+// notForGit are variables that would make git work on something else.
 var notForGit = [...]string{
 	"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 	"GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", "GIT_CEILING_DIRECTORIES",

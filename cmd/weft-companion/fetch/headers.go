@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/vars"
 )
 
-// expandHeaders expands the values, which are templates without variables. An
-// error names the header and not its value.
+// expandHeaders expands the values of headers, which are templates without variables. An error
+// contains the name of the header, but not its value.
 func expandHeaders(ctx context.Context, lines []channel.Header) (http.Header, error) {
 	headers := make(http.Header, len(lines))
 	for _, h := range lines {

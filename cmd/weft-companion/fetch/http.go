@@ -14,19 +14,19 @@ import (
 	"github.com/weftrun/weft/internal/taskurl"
 )
 
-// contentTypes are those of a URL that is itself a Taskfile. Below a name that
-// only a Taskfile has, any will do.
+// contentTypes are the types of a URL that is itself a Taskfile. If the name is one of a
+// Taskfile, the type does not matter.
 var contentTypes = [...]string{
 	"text/plain", "text/yaml", "text/x-yaml", "application/yaml", "application/x-yaml", "application/octet-stream",
 }
 
-// maxRedirects is how many redirects one request may follow.
+// maxRedirects is how many redirects a request follows.
 const maxRedirects = 10
 
-// maxETag is the longest ETag that is remembered, in bytes.
+// maxETag is the length of the longest ETag that is kept, in bytes.
 const maxETag = 1024
 
-// overHTTP fetches the file at u, or else the first of q.Names below it.
+// overHTTP fetches the file at u, or the first of q.Names below it.
 func (r *Room) overHTTP(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (*channel.Taskfile, error) {
 	headers, err := expandHeaders(ctx, q.Headers)
 	if err != nil {
@@ -57,7 +57,7 @@ func (r *Room) overHTTP(ctx context.Context, q *channel.TaskfileRequest, u *task
 	return nil, problem
 }
 
-// orNil returns e as an error, nil if it is nil.
+// orNil returns e as an error, which is nil if e is nil.
 func orNil(e *channel.Error) error {
 	if e == nil {
 		return nil
@@ -65,8 +65,8 @@ func orNil(e *channel.Error) error {
 	return e
 }
 
-// mayBeDirectory reports whether there may be a Taskfile below a URL that was
-// answered with e.
+// mayBeDirectory reports whether there may be a Taskfile below a URL for which the server has
+// returned e.
 func mayBeDirectory(e *channel.Error) bool {
 	switch e.Kind {
 	case channel.NotFound, channel.BadType:
@@ -78,7 +78,7 @@ func mayBeDirectory(e *channel.Error) bool {
 	return false
 }
 
-// get makes one request. name is the one of the request's that the URL ends in.
+// get makes one request. name is the one of q.Names at the end of the URL.
 func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, at *url.URL, name string) (*channel.Taskfile, *channel.Error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
@@ -113,7 +113,7 @@ func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, a
 	case resp.ContentLength > q.MaxBytes:
 		return nil, tooLarge(q.MaxBytes)
 	}
-	// What was packed is unpacked here: the limit holds for that.
+	// The limit applies to the content after decompression.
 	t.Body, err = io.ReadAll(io.LimitReader(resp.Body, q.MaxBytes+1))
 	switch {
 	case int64(len(t.Body)) > q.MaxBytes:
@@ -123,14 +123,13 @@ func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, a
 	case err != nil:
 		return nil, problem(err)
 	case ctx.Err() != nil:
-		// A server that sees the connection being closed may end its answer in
-		// good order.
+		// A server that notices the closed connection may end its answer properly.
 		return nil, problem(context.Cause(ctx))
 	}
 	return t, nil
 }
 
-// validETag reports whether a text can be sent as an ETag.
+// validETag reports whether a text is valid as an ETag.
 func validETag(s string) bool {
 	return s != "" && len(s) <= maxETag && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
@@ -158,8 +157,8 @@ func cut(text string, n int) string {
 	return text
 }
 
-// redirects returns the policy of a request to origin: at most maxRedirects,
-// none to a host that was not named, none to http: unless that was allowed.
+// redirects returns the policy for a request to origin: at most maxRedirects, only to hosts
+// that are allowed, and to http: only if that is allowed.
 func redirects(q *channel.TaskfileRequest, origin *url.URL) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
 		to := next.URL

@@ -11,8 +11,8 @@ import (
 	"github.com/weftrun/weft/engine/channel"
 )
 
-// problem says in the terms of the channel why a request failed. The URL, with
-// what secrets its query may hold, is left out.
+// problem converts the error of a request to one of the channel. It leaves out the URL, whose
+// query may contain secrets.
 func problem(err error) *channel.Error {
 	var known *channel.Error
 	if errors.As(err, &known) {

@@ -12,29 +12,28 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// tempDir is a directory for one run. Who is killed leaves it, so it is made where
-// only we write, and the next run removes it: as long as it is used, its file
-// lockName is locked.
+// tempDir is a directory for one run. A killed process leaves it behind, and the next run
+// removes it: it is where only weft writes, and its file lockName is locked while it is used.
 type tempDir struct {
 	path string
-	lock *os.File // nil where there is none
+	lock *os.File // nil if the file system has no locks
 }
 
 const (
 	tempPrefix = "run-"
 	lockName   = "lock"
-	// settledAfter is the age from which on nobody is about to lock a directory that
-	// is not locked.
+	// settledAfter is the age after which a directory without a lock is not about to be
+	// locked.
 	settledAfter = time.Minute
 )
 
-// newTempDir makes a directory in the cache directory, or where the system has
-// such if that is "" or not writable.
+// newTempDir makes a directory in the cache directory, or in the system's directory for
+// temporary files if that is "" or not writable.
 func newTempDir(cacheDir string) (*tempDir, error) {
 	if cacheDir != "" {
 		parent := filepath.Join(cacheDir, channel.CommitsDir)
 		if os.MkdirAll(parent, 0o700) == nil {
-			removeLeft(parent)
+			removeAbandoned(parent)
 			for range tries {
 				path, err := os.MkdirTemp(parent, tempPrefix)
 				if err != nil {
@@ -52,12 +51,11 @@ func newTempDir(cacheDir string) (*tempDir, error) {
 	return &tempDir{path: path}, err
 }
 
-// tries is how often a directory is made until nobody takes it for one that is left.
+// tries is how often a directory is made again because another process has removed it.
 const tries = 100
 
-// lockIn makes the lock of a directory and takes it; nil means that there are no locks
-// here. lost tells that somebody was between the two, took the directory for one that
-// is left, and removes it.
+// lockIn makes and takes the lock of a directory. It returns nil if the file system has no
+// locks. lost says that another process has removed the directory in between.
 func lockIn(path string) (lock *os.File, lost bool) {
 	name := filepath.Join(path, lockName)
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -77,23 +75,23 @@ func lockIn(path string) (lock *os.File, lost bool) {
 	return f, false
 }
 
-// removeLeft removes the directories that killed runs have left in parent.
-func removeLeft(parent string) {
+// removeAbandoned removes the directories that killed runs have left in parent.
+func removeAbandoned(parent string) {
 	all, err := os.ReadDir(parent)
 	if err != nil {
 		return
 	}
 	for _, e := range all {
 		path := filepath.Join(parent, e.Name())
-		if e.IsDir() && strings.HasPrefix(e.Name(), tempPrefix) && isLeft(path) {
+		if e.IsDir() && strings.HasPrefix(e.Name(), tempPrefix) && isAbandoned(path) {
 			os.RemoveAll(path)
 		}
 	}
 }
 
-// isLeft reports whether nobody uses a directory any more. A young one is never left:
-// between its making and its lock it looks as if it were.
-func isLeft(path string) bool {
+// isAbandoned reports whether a directory is not used any more. A young one may be about to be
+// locked, so it never is.
+func isAbandoned(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil || time.Since(info.ModTime()) < settledAfter {
 		return false
