@@ -75,8 +75,7 @@ func (j *job) wire(ctx context.Context, p *plan.Process, stop func(error)) (w *w
 	w = &wiring{j: j, stop: stop, watched: j.Activity != nil || p.IdleTimeout > 0 || p.Retry.Match != nil, copied: make(chan error, 2)}
 	defer func() {
 		if err != nil {
-			w.close()
-			w.discard()
+			err = w.finish(err)
 		}
 	}()
 	if w.in, err = w.stdin(ctx, p.Stdin); err != nil {

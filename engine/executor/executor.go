@@ -97,7 +97,7 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 	r.Usage.Add(b.used)
 	out := sched.Outcome{Result: r.Outcome, Err: r.Err, Code: ExitCode(r.Err), Usage: r.Usage}
 	if r.Err == nil && r.Output != nil && len(r.Output.Values) > 0 {
-		out.Outputs = masked(x.o.Secrets, r.Output.Values).(map[string]any)
+		out.Outputs = mapTexts(r.Output.Values, x.o.Secrets.Mask).(map[string]any)
 	}
 	return out
 }

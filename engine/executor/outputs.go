@@ -88,37 +88,29 @@ func decodeOutput(b []byte) *Output {
 }
 
 // holdsSecret reports whether a value gives a secret away.
-func holdsSecret(secrets *pipe.Secrets, v any) bool {
-	switch v := v.(type) {
-	case string:
-		return secrets.Holds(v)
-	case []any:
-		return slices.ContainsFunc(v, func(x any) bool { return holdsSecret(secrets, x) })
-	case map[string]any:
-		for k, x := range v {
-			if secrets.Holds(k) || holdsSecret(secrets, x) {
-				return true
-			}
-		}
-	}
-	return false
+func holdsSecret(secrets *pipe.Secrets, v any) (holds bool) {
+	mapTexts(v, func(text string) string {
+		holds = holds || secrets.Holds(text)
+		return text
+	})
+	return holds
 }
 
-// masked is a value with secrets masked.
-func masked(secrets *pipe.Secrets, v any) any {
+// mapTexts is a value with f applied to all texts in it, names too.
+func mapTexts(v any, f func(string) string) any {
 	switch v := v.(type) {
 	case string:
-		return secrets.Mask(v)
+		return f(v)
 	case []any:
 		out := make([]any, len(v))
 		for i, x := range v {
-			out[i] = masked(secrets, x)
+			out[i] = mapTexts(x, f)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, x := range v {
-			out[k] = masked(secrets, x)
+			out[f(k)] = mapTexts(x, f)
 		}
 		return out
 	}
