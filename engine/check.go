@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/shell"
@@ -39,4 +41,72 @@ func Check(w *schema.Workflow) diag.List {
 	b := bashCheck{list: &list, w: w, seen: map[schema.Text]bool{}}
 	b.all()
 	return list
+}
+
+// bashCheck warns of scripts that the interpreter in weft itself does not run right.
+// Who chose another one knows which features it has: also that it runs no conditions and
+// no variables.
+type bashCheck struct {
+	list *diag.List
+	w    *schema.Workflow
+	seen map[schema.Text]bool // a file that is included twice has its texts twice
+}
+
+func (c *bashCheck) all() {
+	schema.EachSharedText(c.w, c.text)
+	for _, t := range c.w.Tasks {
+		schema.EachText(t, c.text)
+	}
+}
+
+func (c *bashCheck) text(p schema.Place, text schema.Text) {
+	if kind := p.Kind(); kind != schema.TextScript && kind != schema.TextCondition || c.seen[text] || p.Interpreter(c.w) != nil {
+		return
+	}
+	c.seen[text] = true
+	about, fix := p.About(), "write shell: bash"
+	if p.Key != schema.KeyCmd {
+		fix = "run it by bash -c" // no key shell is about it
+		if p.Var == nil {
+			about += p.What() + ": "
+		}
+	}
+	for _, b := range shell.CheckScript(text.S, func(name string) bool { return c.declared(p.Task, name) }) {
+		where := ""
+		if strings.Contains(strings.TrimSpace(text.S), "\n") {
+			where = fmt.Sprintf(" (line %d of the script)", b.Line)
+		}
+		c.list.Add(&diag.Diagnostic{Pos: text.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
+			What: fmt.Sprintf("%s%s needs bash%s", about, b.What, where), Why: b.Why, Fix: fix})
+	}
+}
+
+// declared reports whether the files put a variable into the environment of t, which is
+// nil outside of all tasks.
+func (c *bashCheck) declared(t *schema.Task, name string) bool {
+	return c.w.Env.Index(name) >= 0 || c.w.Vars.Index(name) >= 0 || t != nil && (t.Env.Index(name) >= 0 || t.Vars.Index(name) >= 0)
+}
+
+// containerGrace is how long container runtimes wait for the first process before they
+// kill everything.
+const containerGrace = 10 * time.Second
+
+// warnOfGrace tells, in the first process of a container, of tasks that may take longer
+// to end than the container has.
+func (e *Engine) warnOfGrace() {
+	for _, t := range e.o.Workflow.Tasks {
+		grace := time.Duration(0)
+		if t.Processes != nil {
+			grace = t.Processes.Stop.Grace
+		}
+		schema.EachCommand(t.Cmds, func(c *schema.Command) {
+			if c.HasOptions() && c.Processes != nil {
+				grace = max(grace, c.Processes.Stop.Grace)
+			}
+		})
+		if grace >= containerGrace {
+			e.warn(&diag.Diagnostic{Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("task %q may take %s to end", t.Name, grace),
+				Why: "a container that is stopped has ten seconds, mostly", Fix: "shorten stop.grace, or lengthen the container's own limit"})
+		}
+	}
 }

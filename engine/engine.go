@@ -9,9 +9,9 @@
 // The other files are what Run and the questions to an Engine are made of:
 //
 //	options, host, state, secrets     what each part is given
-//	run, queue, progress, prompt      one run, and what it tells and asks
-//	signals, stopping, watchdog       how it is ended
-//	list, summary, inspect, sources   what can be asked without running anything
+//	events, progress, prompt          what a run tells and asks
+//	stopping, signals, watchdog       how it is ended
+//	list, inspect, sources            what can be asked without running anything
 //	check                             what is wrong with a workflow
 package engine
 
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/command"
@@ -33,8 +34,10 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
 )
 
 // Engine runs the tasks of one workflow. Run may be called once; the methods
@@ -139,3 +142,56 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 // Close ends what dynamic variables, conditions and status checks left behind.
 // After Run it does nothing.
 func (e *Engine) Close() { e.processes.Close(false) }
+
+func names(calls []plan.Call) []string {
+	out := make([]string, len(calls))
+	for i, c := range calls {
+		out[i] = c.Name
+	}
+	return out
+}
+
+// Resolve returns an error for the first of the calls whose task there is not, or is for
+// other tasks only. It is asked before anything runs.
+func Resolve(w *schema.Workflow, calls []plan.Call) error {
+	for _, c := range calls {
+		t, _, err := w.Lookup(c.Name)
+		if err != nil {
+			return err
+		}
+		if t.Internal {
+			return &plan.InternalError{Task: c.Name}
+		}
+	}
+	return nil
+}
+
+// execute runs the calls on one scheduler.
+func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
+	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.o.Steps})
+	defer run.Close()
+	defer e.state.Close()
+	if e.o.Parallel {
+		return e.once(ctx, x, run, calls...)
+	}
+	var problems *multierror.Error
+	for _, c := range calls {
+		err := e.once(ctx, x, run, c)
+		if err == nil {
+			continue
+		}
+		if !e.o.KeepGoing || ctx.Err() != nil {
+			return err
+		}
+		problems = multierror.Append(problems, plan.Problems(err)...)
+	}
+	return problems.ErrorOrNil()
+}
+
+func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, calls ...plan.Call) error {
+	p, err := x.Expand(ctx, calls...)
+	if err != nil {
+		return err
+	}
+	return run.Do(ctx, p)
+}

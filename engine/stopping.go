@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/proc"
@@ -166,3 +168,58 @@ func (s *stopping) end() {
 		s.reminds = nil
 	}
 }
+
+// Signal tells the engine that weft got sig: it is handed on, or stops the run.
+func (e *Engine) Signal(sig os.Signal) {
+	if !e.HandOn(sig) {
+		e.Stop(sig)
+	}
+}
+
+// Stop stops the run because weft got sig, which every running step gets, too; a second
+// interrupt kills. What comes before Run stops it when it begins.
+func (e *Engine) Stop(sig os.Signal) {
+	e.stopping.signal(e, sig)
+	e.watchdog.Guard(e.Waits)
+}
+
+// SignalCommands sends sig to every command that runs. It may be called while Run runs.
+func (e *Engine) SignalCommands(sig syscall.Signal) { e.processes.Signal(sig) }
+
+// Stoppable returns a context for what is asked of the engine without running it: it ends
+// at the first signal that would stop a run.
+func (e *Engine) Stoppable(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	e.stopping.begin(cancel)
+	return ctx, cancel
+}
+
+// Signalled returns the signal that stopped the run, or nil.
+func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
+
+// terminal returns f if it is a terminal.
+func terminal(f *os.File) *os.File {
+	if f == nil || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return f
+}
+
+// interrupted is called when the command that had the terminal died of the
+// user's Ctrl-C, or exited as if it had, of which the kernel told only that
+// command. One that exited may have asked the user itself.
+func (e *Engine) interrupted(died bool) {
+	if died && e.o.Interrupt != nil {
+		e.o.Interrupt()
+		// The run is not over before that was heard: weft is to end by it.
+		select {
+		case <-e.stopping.heard:
+		case <-time.After(interruptLimit):
+		}
+		return
+	}
+	e.Signal(syscall.SIGINT)
+}
+
+// interruptLimit is how long weft's own signal may take to arrive.
+const interruptLimit = time.Second

@@ -1,7 +1,11 @@
 package fingerprint
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/fingerprint/state"
@@ -40,4 +44,45 @@ func (by *Checker) salted() *salt {
 	s := &salt{of: secret, sum: [16]byte(sum[:])}
 	by.salt.Store(s)
 	return s
+}
+
+// explained returns the fields as they are recorded, together with what else the
+// digest of the texts covers. In place of what gives a secret away it has a keyed
+// digest, which shows a change, and nothing without the key.
+func (by *Checker) explained(in *Inputs) []Field {
+	key := by.state.Secret()
+	out := make([]Field, 0, len(in.Fields)+len(in.Generates)+2)
+	add := func(f Field) {
+		if by.holdsSecret(f.Name) {
+			kind, rest, _ := strings.Cut(f.Name, " ")
+			f.Name = kind + " " + hex.EncodeToString([]byte(sealed(key, rest)))
+		}
+		if f.Secret = f.Secret || by.holdsSecret(f.Value); f.Secret {
+			f.Value = sealed(key, f.Value)
+		}
+		out = append(out, f)
+	}
+	for _, f := range in.Fields {
+		add(f)
+	}
+	add(Field{Name: "directory", Value: glob.Relative(in.Root, in.Dir+"/")})
+	add(Field{Name: "method", Value: [...]string{"checksum", "timestamp", "none"}[in.Method]})
+	for _, g := range in.Generates {
+		f := Field{Name: "generates " + g.Glob, Value: "included"}
+		if g.Exclude {
+			f.Value = "excluded"
+		}
+		add(f)
+	}
+	return out
+}
+
+// holdsSecret reports whether a text gives a secret away.
+func (by *Checker) holdsSecret(text string) bool { return by.secret != nil && by.secret(text) }
+
+// sealed is a keyed digest of a secret.
+func sealed(key state.Secret, secret string) string {
+	h := hmac.New(sha256.New, key[:])
+	io.WriteString(h, secret)
+	return string(h.Sum(nil)[:16])
 }

@@ -119,3 +119,17 @@ func (c *Check) head(sources Digest) *head {
 func (c *Check) body(outputs []byte) []byte {
 	return encodeBody(c.by.explained(c.in), c.in.Root, c.sources, c.made, outputs)
 }
+
+// Lock makes sure that nobody else does the work at the same time; see
+// [state.Store.Lock]. The caller must check again: the work may be done by now.
+func (c *Check) Lock(ctx context.Context, step string, onWait func(holder string)) (release func(), err error) {
+	return c.by.state.Lock(ctx, c.key, step, onWait)
+}
+
+// TryLock is [Check.Lock] if nobody holds the lock; otherwise ok is false, and nothing
+// is locked. changed reports that something else has been recorded since c was made:
+// the caller must check again.
+func (c *Check) TryLock(step string) (release func(), changed, ok bool) {
+	release, ok = c.by.state.TryLock(c.key, step)
+	return release, ok && !c.by.state.Unchanged(c.key, c.record), ok
+}

@@ -1,10 +1,12 @@
 package fingerprint
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 
 	"github.com/weftrun/weft/engine/fingerprint/state"
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // head is what is recorded of a success, as far as a run with nothing to do looks at
@@ -68,4 +70,137 @@ func (by *Checker) recordedBody(k state.Key, r state.Record) *body {
 		return nil
 	}
 	return b
+}
+
+// body explains the digests of a head.
+type body struct {
+	fields  []Field // of a secret its digest with the state's key
+	sources []recordedFile
+	made    []recordedFile
+
+	outputs []byte // as Commit was given them; nil for none
+}
+
+// recordedFile is a file as it was.
+type recordedFile struct {
+	prefix, name string // relative to the root
+	target       string // of a link
+	st           glob.Stat
+	hashed       bool // digest is known, unless it is too large
+	digest       glob.Digest
+	young        bool
+}
+
+// encodeBody encodes what decodeBody decodes.
+func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte) []byte {
+	b := make([]byte, 0, 256+110*(len(files.files)+len(made.files))+len(outputs))
+	b = binary.AppendUvarint(b, uint64(len(fields)))
+	for _, f := range fields {
+		b = framed(b, f.Name)
+		b = framed(b, f.Value)
+		b = append(b, flag(f.Secret))
+	}
+	b = files.append(b, root)
+	b = made.append(b, root)
+	if outputs != nil { // nothing at all stands for none
+		b = framed(b, string(outputs))
+	}
+	return b
+}
+
+// decodeBody decodes a body. It is an error if encodeBody cannot have written it.
+func decodeBody(b []byte) (*body, error) {
+	d := reader{b: b, s: string(b)}
+	out := &body{fields: make([]Field, d.count(3))}
+	for i := range out.fields {
+		out.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.byte() == 1}
+	}
+	out.sources = d.recordedFiles()
+	out.made = d.recordedFiles()
+	if !d.broken && d.i < len(d.b) {
+		out.outputs = []byte(d.text())
+	}
+	if d.broken || d.i != len(d.b) {
+		return nil, errRecord
+	}
+	return out, nil
+}
+
+// reader takes a body apart. After an error it gives zeros. Texts are parts of
+// one string.
+type reader struct {
+	b      []byte
+	s      string
+	i      int
+	broken bool
+}
+
+var zeros [sha256.Size]byte
+
+func (d *reader) bytes(n int) []byte {
+	if d.broken || len(d.b)-d.i < n {
+		d.broken = true
+		return zeros[:n]
+	}
+	d.i += n
+	return d.b[d.i-n : d.i]
+}
+
+func (d *reader) byte() byte    { return d.bytes(1)[0] }
+func (d *reader) fixed() uint64 { return binary.LittleEndian.Uint64(d.bytes(8)) }
+
+func (d *reader) varint() uint64 {
+	v, n := binary.Uvarint(d.b[d.i:])
+	if n <= 0 || d.broken {
+		d.broken = true
+		return 0
+	}
+	d.i += n
+	return v
+}
+
+// count reads how many things of at least size bytes follow.
+func (d *reader) count(size int) int {
+	n := d.varint()
+	if n > uint64(len(d.b)-d.i)/uint64(size) {
+		d.broken = true
+		return 0
+	}
+	return int(n)
+}
+
+func (d *reader) text() string {
+	n := d.varint()
+	if d.broken || n > uint64(len(d.b)-d.i) {
+		d.broken = true
+		return ""
+	}
+	d.i += int(n)
+	return d.s[d.i-int(n) : d.i]
+}
+
+func (d *reader) recordedFiles() []recordedFile {
+	out := make([]recordedFile, d.count(38))
+	prefix := ""
+	for i := range out {
+		r := &out[i]
+		flags := d.byte()
+		if flags&1 != 0 {
+			prefix = d.text()
+		}
+		r.prefix, r.name = prefix, d.text()
+		if flags&2 != 0 {
+			r.target = d.text()
+		}
+		r.st.Size, r.st.Mtime, r.st.Ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
+		r.st.Inode = d.fixed()
+		r.st.Mode = binary.LittleEndian.Uint32(d.bytes(4))
+	}
+	if d.byte() == 1 {
+		for i := range out {
+			out[i].hashed, out[i].young = true, d.byte() == 1
+			copy(out[i].digest[:], d.bytes(sha256.Size))
+		}
+	}
+	return out
 }

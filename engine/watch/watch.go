@@ -264,3 +264,55 @@ func (w *Watcher) names() []string {
 	}
 	return names
 }
+
+// deliver hands the event of a run to the sink.
+func (w *Watcher) deliver(ev event.Event) {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	w.sink(ev)
+}
+
+// tell hands an event of the watching itself to the sink.
+func (w *Watcher) tell(ev event.Event) {
+	if w.sink == nil {
+		return
+	}
+	if secrets := w.o.Engine.Secrets; secrets.Any() {
+		ev = event.Masked(ev, secrets.Mask)
+	}
+	w.deliver(ev)
+}
+
+func (w *Watcher) warn(problem string) {
+	w.tell(&event.DiagnosticFound{Time: time.Now(), Diagnostic: &diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, What: problem}})
+}
+
+// failed tells why something could not be done, unless it was the end of the watching.
+func (w *Watcher) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		w.tell(&event.WatchFailed{Time: time.Now(), Err: err})
+	}
+}
+
+// gitPatience is how long a checkout may take.
+const gitPatience = 10 * time.Second
+
+// afterGit returns b with all that comes until git has ended what it does: it changes many
+// files, and some twice.
+func (w *Watcher) afterGit(ctx context.Context, b fswatch.Batch) fswatch.Batch {
+	lock := filepath.Join(w.workflow.Dir, ".git", "index.lock")
+	for end := time.Now().Add(gitPatience); time.Now().Before(end); {
+		if _, locked := w.files.Stat(lock); !locked {
+			break
+		}
+		select {
+		case more := <-w.changes.Batches():
+			b.Lost = b.Lost || more.Lost
+			b.Paths = append(b.Paths, more.Paths...)
+		case <-w.clock.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return b
+		}
+	}
+	return b
+}
