@@ -3,8 +3,6 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"strconv"
-	"strings"
 )
 
 // Place tells where a text stands.
@@ -98,70 +96,3 @@ func (p *Place) What() string {
 	}
 	return p.Key.String()
 }
-
-// Path names the place inside its task, or its file: "cmds[2].stdin.text". It is made
-// anew by each call.
-func (p *Place) Path() string {
-	var b strings.Builder
-	if p.Command != nil {
-		p.writeCommand(&b)
-	}
-	k := &textKeys[p.Key]
-	switch name := k.name; {
-	case p.Command != nil && p.Command.Defer && p.Key == KeyCmd:
-		b.WriteString("defer")
-	case p.Command != nil && p.Command.Defer:
-		b.WriteString("defer." + name)
-	case p.Key == KeyStdinTask || p.Key == KeyStdinVars:
-		from := "from"
-		if p.Processes().Stdin.Kind == StdinOutput {
-			from = "output"
-		}
-		b.WriteString(name + "." + from)
-	default:
-		b.WriteString(name)
-	}
-	switch {
-	case p.Key == KeyOutputs:
-		b.WriteString("." + p.Task.Outputs[p.Index].Name)
-	case p.Key == KeyForMatrix || p.Key == KeyForMatrixRef:
-		b.WriteString("." + p.Command.For.Matrix[p.Index].Name)
-	case k.many:
-		writeIndex(&b, int(p.Index))
-	}
-	b.WriteString(k.part)
-	if p.Key == KeySources && p.Task.Sources[p.Index].Exclude || p.Key == KeyGenerates && p.Task.Generates[p.Index].Exclude {
-		b.WriteString(".exclude")
-	}
-	if v := p.Var; v != nil {
-		b.WriteString("." + v.Name + [...]string{Static: "", Dynamic: ".sh", Ref: ".ref"}[v.Kind])
-	}
-	return b.String()
-}
-
-// writeCommand writes where the command at p stands, and the dot before its keys.
-func (p *Place) writeCommand(b *strings.Builder) {
-	name, list := "cmds", p.Task.Cmds
-	if p.Need {
-		name, list = "deps", p.Task.Deps
-	}
-	for i := range len(p.Groups) + 1 {
-		c := p.Command
-		if i < len(p.Groups) {
-			c = p.Groups[i]
-		}
-		b.WriteString(name)
-		for n := range list {
-			if &list[n] == c {
-				writeIndex(b, n)
-				break
-			}
-		}
-		b.WriteByte('.')
-		if i < len(p.Groups) {
-			name, list = c.Kind.groupKey(), c.Members
-		}
-	}
-}
-
-func writeIndex(b *strings.Builder, i int) { b.WriteString("[" + strconv.Itoa(i) + "]") }

@@ -182,7 +182,7 @@ func TestEachTextIsComplete(t *testing.T) {
 			if !strings.Contains(text.S, mark) {
 				return
 			}
-			path := p.Path()
+			path := pathOf(&p)
 			if p.Task != nil {
 				path = "task." + path
 			}
@@ -191,12 +191,12 @@ func TestEachTextIsComplete(t *testing.T) {
 				defined := false
 				EachVar(w, func(v *Var) { defined = defined || v == p.Var })
 				if !defined {
-					t.Errorf("%s: EachVar passes it over", p.Path())
+					t.Errorf("%s: EachVar passes it over", pathOf(&p))
 				}
 			}
 			keys[p.Key] = true
 			if !text.Pos.IsValid() {
-				t.Errorf("%s: no position", p.Path())
+				t.Errorf("%s: no position", pathOf(&p))
 			}
 		}
 		EachSharedText(w, note)
@@ -206,7 +206,7 @@ func TestEachTextIsComplete(t *testing.T) {
 			(&adder{e: &includeEntry{name: "ns"}}).rename(&renamed)
 			EachText(&renamed, func(p Place, name Text) {
 				if p.Kind() == TextTask && !strings.HasPrefix(name.S, "ns:") {
-					t.Errorf("%s: an include does not put the name into its namespace", p.Path())
+					t.Errorf("%s: an include does not put the name into its namespace", pathOf(&p))
 				}
 			})
 		}
@@ -278,7 +278,7 @@ tasks:
 		if want[text.S] == "" {
 			return
 		}
-		if got := p.Path() + " " + kinds[p.Kind()]; got != want[text.S] {
+		if got := pathOf(&p) + " " + kinds[p.Kind()]; got != want[text.S] {
 			t.Errorf("%s: %s, want %s", text.S, got, want[text.S])
 		}
 		delete(want, text.S)
@@ -297,7 +297,7 @@ func TestEachSharedText(t *testing.T) {
 	inc := &Include{Vars: Vars{{Name: "A", Value: "a"}}, FileVars: Vars{{Name: "B", Kind: Dynamic, Text: "b"}}}
 	w := &Workflow{Tasks: []*Task{{Include: inc}, {}, {Include: inc}}}
 	var got []string
-	EachSharedText(w, func(p Place, text Text) { got = append(got, p.Path()+"="+text.S) })
+	EachSharedText(w, func(p Place, text Text) { got = append(got, pathOf(&p)+"="+text.S) })
 	if want := []string{"includes.vars.A=a", "vars.B.sh=b"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

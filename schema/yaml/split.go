@@ -1,6 +1,7 @@
 package yaml
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -33,16 +34,13 @@ func Split(src, key string, size int) *Parts {
 		return nil
 	}
 	head, body, tail := around(src, key+":")
-	p := &Parts{chunks: cut(body, strings.Count(src[:len(src)-len(body)-len(tail)], "\n"), size)}
+	p := &Parts{chunks: cut(body, strings.Count(head, "\n"), size)}
 	if len(p.chunks) < 2 {
 		return nil
 	}
-	p.Root = p.readHead(head, key)
-	after := p.readTail(tail, key, strings.Count(src[:len(src)-len(tail)], "\n"))
-	if p.Root == nil || after == nil {
+	if p.Root = p.without(key, head, tail, strings.Count(body, "\n")); p.Root == nil {
 		return nil
 	}
-	p.Root.Content = append(p.Root.Content, after.Content...)
 	return p
 }
 
@@ -75,9 +73,9 @@ func around(src, key string) (head, body, tail string) {
 				return "", "", ""
 			}
 		case at >= 0:
-			return head, src[at:i], src[i:]
+			return src[:at], src[at:i], src[i:]
 		case strings.TrimSpace(line) == key:
-			at, head = end, src[:i]
+			at = end
 		default:
 			head = src[:end]
 		}
@@ -86,7 +84,7 @@ func around(src, key string) (head, body, tail string) {
 	if at < 0 {
 		return "", "", ""
 	}
-	return head, src[at:], ""
+	return src[:at], src[at:], ""
 }
 
 // lineEnd returns the offset after the line that begins at i.
@@ -128,49 +126,38 @@ func cut(body string, lines, size int) []chunk {
 	return append(chunks, next)
 }
 
-// readHead returns the root with the keys before key, or nil.
-func (p *Parts) readHead(src, key string) *Node {
-	root := p.readPart(src+key+":\n", 0)
-	if root == nil || root.Column != 1 {
-		return nil
-	}
-	root.Content = root.Content[: len(root.Content)-2 : len(root.Content)-2]
-	return without(root, key)
-}
-
-// readTail returns a map with the keys after key, or nil. lines of the document
-// stand before it.
-func (p *Parts) readTail(src, key string, lines int) *Node {
-	root := p.readPart(key+":\n  x: y\n"+src, lines-2)
-	if root == nil {
-		return nil
-	}
-	root.Content = root.Content[2:]
-	return without(root, key)
-}
-
-// without returns root if it has neither key nor a merge key, which might have it.
-func without(root *Node, key string) *Node {
-	for i := 0; i < len(root.Content); i += 2 {
-		if k := root.Content[i]; k.Value == key || k.Tag == "!!merge" {
-			return nil
-		}
-	}
-	return root
-}
-
-// readPart returns the root of src if it is a plain map, or nil. lines of the
-// document stand before it.
-func (p *Parts) readPart(src string, lines int) *Node {
+// without returns the root of the document without key, nil if it cannot be read so. head
+// ends with the line of the key; the lines of its value, which stand before tail, are left
+// out.
+func (p *Parts) without(key, head, tail string, lines int) *Node {
 	r := new(Reader)
-	root := r.plain(src, lines)
-	if root == nil {
-		root, _ = r.library(src, lines)
+	root := r.plain(head+tail, 0)
+	if root == nil && !strings.Contains(tail, "*") { // the anchor of an alias may be in the value
+		root, _ = r.library(head+tail, 0)
 	}
 	p.nodes.Add(int64(r.made))
-	if root == nil || !isPlainMap(root) {
+	if root == nil || !isPlainMap(root) || root.Column != 1 {
 		return nil
 	}
+	at := -1
+	for i := 0; i < len(root.Content); i += 2 {
+		switch k, v := root.Content[i], root.Content[i+1]; {
+		case k.Tag == "!!merge": // it may have key, too
+			return nil
+		case k.Value == key:
+			if at >= 0 || v.Tag != "!!null" || k.Line != strings.Count(head, "\n") {
+				return nil
+			}
+			at = i
+		case at >= 0:
+			shift(k, lines)
+			shift(v, lines)
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	root.Content = slices.Delete(root.Content, at, at+2)
 	return root
 }
 
