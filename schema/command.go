@@ -154,9 +154,7 @@ func (d *decoder) command(n *yaml.Node, c *Command) bool {
 		if n.Tag == "!!null" {
 			return false
 		}
-		if fixed, ok := noSpace(n.Value, commandNames); ok && n.Style == 0 {
-			d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
-		}
+		d.suspectCommand(n, commandNames)
 		c.Pos, c.Text, c.CommandOptions = d.pos(n), d.text(n), &noCommandOptions
 		return true
 	case yaml.MappingNode:

@@ -28,10 +28,7 @@ const stdinPath = "__stdin__"
 
 // findRoot returns the path of the root file and the root directory.
 func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagnostic) {
-	start := cwd
-	if o.Dir != "" {
-		start = absolute(cwd, o.Dir)
-	}
+	start := absolute(cwd, o.Dir)
 	switch {
 	case o.Entrypoint == "-":
 		return stdinPath, start, nil

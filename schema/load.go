@@ -69,10 +69,7 @@ func (l *loader) readRoot() {
 			l.list.Add(&diag.Diagnostic{Kind: diag.FetchFailed, What: "the Taskfile of another machine cannot be had", Why: err.Error()})
 			return
 		}
-		l.dir = l.cwd
-		if l.o.Dir != "" {
-			l.dir = absolute(l.cwd, l.o.Dir)
-		}
+		l.dir = absolute(l.cwd, l.o.Dir)
 		l.opened++
 		file := RemoteFile{URL: url, dir: l.dir, workDir: l.dir}
 		l.root = l.readRemote(&file, l.open([]RemoteFile{file})[0])

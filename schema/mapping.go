@@ -157,10 +157,15 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names []string) {
 // repeats warns that the name of k occurs a second time in the map that is the value of
 // key: the reference silently takes the last one.
 func (d *decoder) repeats(k *yaml.Node, key string, first diag.Pos) {
-	d.suspicious = append(d.suspicious, &diag.Diagnostic{
-		Pos: d.pos(k), Severity: diag.Warning, Kind: diag.Suspicious,
-		What: fmt.Sprintf("%s%s: %q is defined again", d.about(), key, k.Value),
+	d.suspicious = append(d.suspicious, definedAgain(d.pos(k), fmt.Sprintf("%s%s: %q", d.about(), key, k.Value), first))
+}
+
+// definedAgain warns that what, at pos, replaces one of the same name.
+func definedAgain(pos diag.Pos, what string, first diag.Pos) *diag.Diagnostic {
+	return &diag.Diagnostic{
+		Pos: pos, Severity: diag.Warning, Kind: diag.Suspicious,
+		What: what + " is defined again",
 		Why:  fmt.Sprintf("the one in line %d is never used", first.Line),
 		Fix:  "remove or rename one of them",
-	})
+	}
 }

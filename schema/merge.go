@@ -148,12 +148,8 @@ type adder struct {
 func (a *adder) inherit(t *Task) {
 	sub := a.e.doc
 	t.Internal = t.Internal || a.e.internal
-	if sub.Shell != nil && (t.Processes == nil || t.Processes.Shell == nil) {
-		o, p := *t.TaskOptions, Processes{}
-		if o.Processes != nil {
-			p = *o.Processes
-		}
-		p.Shell = sub.Shell
+	if sub.Shell != nil {
+		o, p := *t.TaskOptions, merged(&Processes{Shell: sub.Shell}, t.Processes)
 		o.Processes, t.TaskOptions = &p, &o
 	}
 	if t.Silent == Unset && sub.Silent {

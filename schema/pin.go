@@ -48,11 +48,7 @@ func (in *RemoteInclude) Pin(source, sum string) (string, error) {
 		return "", list.Err()
 	}
 	want := describeIncludes(before, in.Name, sum)
-	for _, edit := range []func(string, string) (string, bool){in.replaceChecksum, in.addLine, in.addInFlow, in.shortToMap} {
-		edited, ok := edit(source, sum)
-		if !ok {
-			continue
-		}
+	for _, edited := range in.edits(source, sum) {
 		after, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: edited})
 		if list.Err() == nil && slices.Equal(describeIncludes(after, in.Name, sum), want) && len(after.Tasks) == len(before.Tasks) {
 			return edited, nil
@@ -79,55 +75,29 @@ func describeIncludes(doc *document, name, sum string) []string {
 	return all
 }
 
-// replaceChecksum writes sum in place of the checksum that there is.
-func (in *RemoteInclude) replaceChecksum(source, sum string) (string, bool) {
-	from, to, ok := scalarAt(source, in.entry.checksum.Pos)
-	if !ok || in.Checksum == "" {
-		return "", false
+// edits returns what becomes of source in the ways that may set the checksum to sum.
+func (in *RemoteInclude) edits(source, sum string) (all []string) {
+	if from, to, ok := scalarAt(source, in.entry.checksum.Pos); ok && in.Checksum != "" {
+		all = append(all, source[:from]+sum+source[to:])
 	}
-	return source[:from] + sum + source[to:], true
-}
-
-// addLine adds a line below that of the key taskfile.
-func (in *RemoteInclude) addLine(source, sum string) (string, bool) {
-	from, _, ok := scalarAt(source, in.entry.taskfile.Pos)
-	if !ok || in.Short {
-		return "", false
-	}
-	line := strings.LastIndexByte(source[:from], '\n') + 1
-	key := source[line:from]
-	indent := key[:len(key)-len(strings.TrimLeft(key, " "))]
-	if !strings.HasPrefix(key[len(indent):], "taskfile") {
-		return "", false
-	}
-	end := len(source)
-	if i := strings.IndexByte(source[from:], '\n'); i >= 0 {
-		end = from + i
-	}
-	newline := "\n"
-	if end > 0 && source[end-1] == '\r' {
-		newline, end = "\r\n", end-1
-	}
-	return source[:end] + newline + indent + "checksum: " + sum + source[end:], true
-}
-
-// addInFlow adds a key behind that of the file, in a map with braces.
-func (in *RemoteInclude) addInFlow(source, sum string) (string, bool) {
-	_, to, ok := scalarAt(source, in.entry.taskfile.Pos)
-	if !ok || in.Short {
-		return "", false
-	}
-	return source[:to] + ", checksum: " + sum + source[to:], true
-}
-
-// shortToMap makes a map of an include that is a text.
-func (in *RemoteInclude) shortToMap(source, sum string) (string, bool) {
 	from, to, ok := scalarAt(source, in.entry.taskfile.Pos)
-	if !ok || !in.Short {
-		return "", false
+	switch {
+	case !ok:
+	case in.Short: // it becomes a map
+		all = append(all, source[:from]+"{taskfile: "+singleQuoted(in.entry.taskfile.S)+", checksum: "+sum+"}"+source[to:])
+	default: // a line below that of the key taskfile, or another key in a map with braces
+		if line := strings.LastIndexByte(source[:from], '\n') + 1; strings.HasPrefix(strings.TrimLeft(source[line:from], " "), "taskfile") {
+			text, _, _ := strings.Cut(source[line:], "\n")
+			indent, end := text[:strings.Index(text, "t")], line+len(text)
+			newline := "\n"
+			if strings.HasSuffix(text, "\r") {
+				newline, end = "\r\n", end-1
+			}
+			all = append(all, source[:end]+newline+indent+"checksum: "+sum+source[end:])
+		}
+		all = append(all, source[:to]+", checksum: "+sum+source[to:])
 	}
-	file := "'" + strings.ReplaceAll(in.entry.taskfile.S, "'", "''") + "'"
-	return source[:from] + "{taskfile: " + file + ", checksum: " + sum + "}" + source[to:], true
+	return all
 }
 
 // scalarAt returns where a scalar of one line begins and ends.

@@ -97,23 +97,23 @@ func (d *decoder) exitCodes(n *yaml.Node) []int {
 }
 
 func (d *decoder) exitCode(n *yaml.Node) (int, bool) {
-	t := d.text(n)
-	code, err := strconv.Atoi(t.S)
-	if err != nil || code < 0 || code > 255 {
-		d.fail(n, "", "%q is no exit code: they are from 0 to 255", t.S)
-		return 0, false
-	}
-	return code, true
+	return d.number(n, 255, "%q is no exit code: they are from 0 to 255")
 }
 
 func (d *decoder) count(n *yaml.Node) int {
+	v, _ := d.number(n, 1_000_000, d.key+": %q is no number of times")
+	return v
+}
+
+// number reads a number from 0 to most; wrong says, of a text, that it is none.
+func (d *decoder) number(n *yaml.Node, most int, wrong string) (v int, ok bool) {
 	t := d.text(n)
 	v, err := strconv.Atoi(t.S)
-	if err != nil || v < 0 || v > 1_000_000 {
-		d.fail(n, "", "%s: %q is no number of times", d.key, t.S)
-		return 0
+	if err != nil || v < 0 || v > most {
+		d.fail(n, "", wrong, t.S)
+		return 0, false
 	}
-	return v
+	return v, true
 }
 
 // wait reads a duration that is not negative.

@@ -1,9 +1,6 @@
 package schema
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // spaces are characters that look like a space, or like nothing, and are letters to
 // YAML.
@@ -63,14 +60,4 @@ func missingDashSpace(line string) *mistake {
 	}
 	indent := line[:len(line)-len(rest)]
 	return &mistake{column: len(indent) + 2, what: "a dash without a space behind it", why: "it is no item of a list to YAML, but a part of the text", line: indent + "- " + rest[1:]}
-}
-
-// noSpace returns text with a space after the colon of its first word, if that word is one
-// of names. ok is false if it is not, or if there is a space already.
-func noSpace(text string, names []string) (fixed string, ok bool) {
-	name, value, ok := strings.Cut(text, ":")
-	if !ok || value == "" || !slices.Contains(names, name) {
-		return "", false
-	}
-	return name + ": " + strings.TrimLeft(value, " \u00a0"), true
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,12 +31,8 @@ func (d *decoder) template(n *yaml.Node) *yaml.Node {
 	if known := d.unquoted[n]; known != nil {
 		return known
 	}
-	fix := "put quotes around it"
-	if m := mistakeIn(d.file.Line(n.Line)); m != nil {
-		fix = m.fix()
-	}
 	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + `a text that begins with "{{" must be quoted`,
-		Why: "YAML takes it for a map", Fix: fix})
+		Why: "YAML takes it for a map", Fix: d.quoteFix(n, "put quotes around it")})
 	text := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "{{}}", Line: n.Line, Column: n.Column}
 	if d.unquoted == nil {
 		d.unquoted = map[*yaml.Node]*yaml.Node{}
@@ -52,15 +49,35 @@ func (d *decoder) oddSpace(k *yaml.Node) *mistake {
 	return oddSpace(d.file.Line(k.Line))
 }
 
+// suspectKey records a warning about what looks like a space before the name of k, a key.
+func (d *decoder) suspectKey(k *yaml.Node) {
+	if m := d.oddSpace(k); m != nil {
+		d.suspect(k, m.what, m.why, m.fix())
+	}
+}
+
+// suspectCommand records a warning about a command that may be one of some keys, without
+// the space after its colon.
+func (d *decoder) suspectCommand(n *yaml.Node, keys []string) {
+	key, value, ok := strings.Cut(n.Value, ":")
+	if ok && n.Style == 0 && value != "" && slices.Contains(keys, key) {
+		d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+key+": "+strings.TrimLeft(value, " \u00a0"))
+	}
+}
+
+// quoteFix returns the line of n as it must be written, or else that it needs quotes.
+func (d *decoder) quoteFix(n *yaml.Node, otherwise string) string {
+	if m := mistakeIn(d.file.Line(n.Line)); m != nil {
+		return m.fix()
+	}
+	return otherwise
+}
+
 // suspectText records a warning about a text that YAML does not read as it is written.
 func (d *decoder) suspectText(n *yaml.Node) {
 	switch tag := d.droppedTag(n); {
 	case tag != "":
-		fix := "quote it"
-		if m := mistakeIn(d.file.Line(n.Line)); m != nil {
-			fix = m.fix()
-		}
-		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", fix)
+		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", d.quoteFix(n, "quote it"))
 	case n.Style == 0 && n.Value != "" && n.Value[0] >= 0x80 && curly(n.Value):
 		switch d.key {
 		case "desc", "summary", "label", "prompt", "msg", "prefix":

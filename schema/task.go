@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/weftrun/weft/schema/diag"
 	"github.com/weftrun/weft/schema/yaml"
 )
 
@@ -108,9 +107,7 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 			d.fail(k, "", "the name of a task is %s", describe(k))
 			return
 		}
-		if m := d.oddSpace(k); m != nil {
-			d.suspect(k, m.what, m.why, m.fix())
-		}
+		d.suspectKey(k)
 		t := &d.tasks.take(1)[0]
 		t.Name, t.LocalName, t.Pos, t.File = k.Value, k.Value, d.pos(k), d.file
 		d.subject = k.Value
@@ -131,9 +128,7 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if !isNull(n) {
-			if fixed, ok := noSpace(n.Value, taskNames); ok && n.Style == 0 {
-				d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+fixed)
-			}
+			d.suspectCommand(n, taskNames)
 			t.Cmds = d.commands.take(1)
 			if !d.command(n, &t.Cmds[0]) {
 				t.Cmds = nil
@@ -189,12 +184,7 @@ func (doc *document) uniqueTasks() {
 			kept = append(kept, t)
 			continue
 		}
-		doc.shadowed = append(doc.shadowed, &diag.Diagnostic{
-			Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious,
-			What: fmt.Sprintf("task %q is defined again", t.Name),
-			Why:  fmt.Sprintf("the one in line %d is never used", kept[i].Pos.Line),
-			Fix:  "remove or rename one of them",
-		})
+		doc.shadowed = append(doc.shadowed, definedAgain(t.Pos, fmt.Sprintf("task %q", t.Name), kept[i].Pos))
 		kept[i] = t
 	}
 	doc.Tasks = kept

@@ -53,9 +53,7 @@ func (d *decoder) vars(n *yaml.Node) Vars {
 	key := d.key
 	var at map[string]int // the index of each name, once there are many
 	d.eachPair(n, "a map of variables", func(k, v *yaml.Node) {
-		if m := d.oddSpace(k); m != nil {
-			d.suspect(k, m.what, m.why, m.fix())
-		}
+		d.suspectKey(k)
 		x := d.variable(k, v)
 		i, ok := at[x.Name]
 		switch {
@@ -120,7 +118,7 @@ func (d *decoder) value(n *yaml.Node) any {
 				d.fail(k, "", "a key of a map is %s", describe(k))
 				return
 			}
-			name := keyText(d.scalar(k))
+			name := fmt.Sprint(d.scalar(k))
 			if _, ok := m[name]; ok {
 				d.repeats(k, key, d.pos(firstKey(n, k)))
 			}
@@ -152,13 +150,6 @@ func firstKey(n, k *yaml.Node) *yaml.Node {
 		}
 	}
 	return k
-}
-
-func keyText(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	return fmt.Sprint(v)
 }
 
 func (d *decoder) scalar(n *yaml.Node) any {
