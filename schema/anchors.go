@@ -17,13 +17,22 @@ func (d *decoder) findAnchorKeys(n *yaml.Node) {
 		if k.Tag == "!!merge" || slices.ContainsFunc(rootKeys, func(r key[document]) bool { return r.name == k.Value }) {
 			continue
 		}
-		held := anchors(n.Content[i+1], nil)
+		var held []string
+		yaml.Each(n.Content[i+1], func(n *yaml.Node) {
+			if n.Anchor != "" {
+				held = append(held, n.Anchor)
+			}
+		})
 		if len(held) == 0 {
 			continue
 		}
 		if used == nil {
 			used = map[string]bool{}
-			aliases(n, used)
+			yaml.Each(n, func(n *yaml.Node) {
+				if n.Kind == yaml.AliasNode {
+					used[n.Value] = true
+				}
+			})
 		}
 		if strings.HasPrefix(k.Value, ".") || slices.ContainsFunc(held, func(a string) bool { return used[a] }) {
 			if d.anchorKeys == nil {
@@ -31,27 +40,6 @@ func (d *decoder) findAnchorKeys(n *yaml.Node) {
 			}
 			d.anchorKeys[k.Value] = true
 		}
-	}
-}
-
-// anchors appends the names of the anchors in n to found.
-func anchors(n *yaml.Node, found []string) []string {
-	if n.Anchor != "" {
-		found = append(found, n.Anchor)
-	}
-	for _, c := range n.Content {
-		found = anchors(c, found)
-	}
-	return found
-}
-
-// aliases adds the names of the anchors that aliases in n mean to used.
-func aliases(n *yaml.Node, used map[string]bool) {
-	if n.Kind == yaml.AliasNode {
-		used[n.Value] = true
-	}
-	for _, c := range n.Content {
-		aliases(c, used)
 	}
 }
 

@@ -18,15 +18,8 @@ type commandForm struct {
 	deferred  bool
 	given     [8]bool // which of the keys that say what to do were given and are not null
 	groups    [givenMerge + 1]*yaml.Node
-	inner     deferForm
-	broken    bool // a problem that was reported hides what it does
-}
-
-// deferForm is a defer that is a map, while it is being read.
-type deferForm struct {
-	task   Text
-	vars   Vars
-	silent bool
+	inner     Command // of a defer that is a map
+	broken    bool    // a problem that was reported hides what it does
 }
 
 const (
@@ -96,11 +89,11 @@ var commandNames = []string{
 	"stdout", "stderr", "idle_timeout", "retry", "tty", "platforms", "set", "shopt",
 }
 
-var deferKeys = []key[deferForm]{
-	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, f *deferForm) { f.task = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, f *deferForm) { f.vars = d.vars(n) }},
-	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, f *deferForm) { f.silent = d.flag(n) }},
-	{"timeout", `false`, "Stands next to defer.", func(d *decoder, n *yaml.Node, f *deferForm) {
+var deferKeys = []key[Command]{
+	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
+	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
+	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
+	{"timeout", `false`, "Stands next to defer.", func(d *decoder, n *yaml.Node, c *Command) {
 		d.fail(n, "", "timeout must be set next to defer, not inside it")
 	}},
 }
@@ -183,7 +176,7 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 		if f.deferred {
 			c.Text = f.cmd
 		} else {
-			c.Kind, c.Text, c.Vars, c.Silent = Call, f.inner.task, f.inner.vars, f.inner.silent
+			c.Kind, c.Text, c.Vars, c.Silent = Call, f.inner.Text, f.inner.Vars, f.inner.Silent
 		}
 		return f.deferred || c.Text.S != ""
 	}

@@ -18,11 +18,11 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		if m := missingSpace(d.file.Line(n.Line)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > int(n.Column) {
-			d.fail(n, m.fix(), "%s: expected %s, found %s", d.key, want, describe(n))
-			return
+		fix := ""
+		if m := missingSpace(d.file.Line(n.Line)); m != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && m.column > n.Column {
+			fix = m.fix()
 		}
-		d.wrongType(n, want)
+		d.fail(n, fix, "%s: expected %s, found %s", d.key, want, describe(n))
 		return
 	}
 	if !d.enter(n) {
@@ -38,37 +38,16 @@ func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 		f(d.deref(n.Content[i]), d.deref(n.Content[i+1]))
 	}
 	if merge {
-		d.eachMerged(n, f)
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			seen[n.Content[i].Value] = true
+		}
+		d.eachMerged(n, seen, f)
 	}
 }
 
-// eachMerged calls f for the keys that the merge keys of n add to it.
-func (d *decoder) eachMerged(n *yaml.Node, f func(k, v *yaml.Node)) {
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		seen[n.Content[i].Value] = true
-	}
-	var add func(m *yaml.Node)
-	add = func(m *yaml.Node) {
-		if !d.enter(m) {
-			return
-		}
-		defer d.leave()
-		for i := 0; i+1 < len(m.Content) && !d.stopped; i += 2 {
-			k, v := d.deref(m.Content[i]), d.deref(m.Content[i+1])
-			if k.Tag == "!!merge" || seen[k.Value] {
-				continue
-			}
-			seen[k.Value] = true
-			f(k, v)
-		}
-		d.eachMergeSource(m, add)
-	}
-	d.eachMergeSource(n, add)
-}
-
-// eachMergeSource calls f for the mappings that the merge keys of n name.
-func (d *decoder) eachMergeSource(n *yaml.Node, f func(m *yaml.Node)) {
+// eachMerged calls f for the keys that the merge keys of n add to those that were seen.
+func (d *decoder) eachMerged(n *yaml.Node, seen map[string]bool, f func(k, v *yaml.Node)) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Tag != "!!merge" {
 			continue
@@ -83,7 +62,18 @@ func (d *decoder) eachMergeSource(n *yaml.Node, f func(m *yaml.Node)) {
 				d.fail(m, "", "<<: expected a map, a list of maps or an alias of one, found %s", describe(m))
 				continue
 			}
-			f(m)
+			if !d.enter(m) {
+				return
+			}
+			for i := 0; i+1 < len(m.Content) && !d.stopped; i += 2 {
+				k, v := d.deref(m.Content[i]), d.deref(m.Content[i+1])
+				if k.Tag != "!!merge" && !seen[k.Value] {
+					seen[k.Value] = true
+					f(k, v)
+				}
+			}
+			d.eachMerged(m, seen, f)
+			d.leave()
 		}
 	}
 }

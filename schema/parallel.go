@@ -69,40 +69,27 @@ func (d *decoder) readChunks(parts *yaml.Parts) (chunks []chunk, ok bool) {
 	var done sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(chunks)) {
 		done.Go(func() {
-			var w chunkReader
+			var r yaml.Reader
+			var w decoder
 			for !failed.Load() && !w.stopped {
 				i := int(next.Add(1)) - 1
 				if i >= len(chunks) {
 					return
 				}
-				if n := parts.Read(&w.yaml, i); n == nil {
+				n := parts.Read(&r, i)
+				if n == nil {
 					failed.Store(true)
-				} else {
-					chunks[i] = w.decode(d, n)
+					return
 				}
+				w = decoder{file: d.file, tags: d.tags, budget: limit.Nodes, grown: w.grown, tasks: w.tasks, commands: w.commands}
+				var doc document
+				w.readTasks(n, &doc)
+				chunks[i] = chunk{tasks: doc.Tasks, list: w.list, suspicious: w.suspicious, secrets: w.secrets}
 			}
 		})
 	}
 	done.Wait()
 	return chunks, !failed.Load()
-}
-
-// chunkReader reads chunks one after the other. The zero value is ready.
-type chunkReader struct {
-	yaml     yaml.Reader
-	tasks    slab[Task]
-	commands slab[Command]
-	grown    int  // see decoder
-	stopped  bool // decoding was given up after an error
-}
-
-// decode decodes the tasks of n, a chunk of the file of d.
-func (r *chunkReader) decode(of *decoder, n *yaml.Node) chunk {
-	d := decoder{file: of.file, tags: of.tags, budget: limit.Nodes, grown: r.grown, tasks: r.tasks, commands: r.commands}
-	var doc document
-	d.readTasks(n, &doc)
-	r.tasks, r.commands, r.grown, r.stopped = d.tasks, d.commands, d.grown, d.stopped
-	return chunk{tasks: doc.Tasks, list: d.list, suspicious: d.suspicious, secrets: d.secrets}
 }
 
 // slab hands out values and short slices from larger blocks, since a file may

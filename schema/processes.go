@@ -156,21 +156,20 @@ func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 	}
 	p := processes(to)
 	p.Signals, p.HasSignals = map[syscall.Signal]syscall.Signal{}, true
-	switch n.Kind {
-	case yaml.MappingNode:
+	if n.Kind == yaml.MappingNode {
 		d.eachPair(n, "signals", func(k, v *yaml.Node) {
 			if from, to := d.forwardedSignal(k), d.receivableSignal(v); from != 0 && to != 0 {
 				p.Signals[from] = to
 			}
 		})
-	case yaml.SequenceNode:
-		for _, item := range n.Content {
-			if s := d.forwardedSignal(item); s != 0 {
-				p.Signals[s] = s
-			}
-		}
-	default:
-		if s := d.forwardedSignal(n); s != 0 {
+		return
+	}
+	names := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		names = n.Content
+	}
+	for _, name := range names {
+		if s := d.forwardedSignal(name); s != 0 {
 			p.Signals[s] = s
 		}
 	}

@@ -19,7 +19,9 @@ func (r *Reader) library(src string, lines int) (*Node, error) {
 	}
 	root := doc.Content[0]
 	r.made = count(&doc, 0)
-	shift(root, lines)
+	if lines != 0 {
+		shift(root, lines)
+	}
 	return root, tooMany(r.made)
 }
 
@@ -91,15 +93,7 @@ func count(node *yaml.Node, n int) int {
 }
 
 // shift adds lines to the positions of n and of the nodes below it.
-func shift(n *Node, lines int) {
-	if lines == 0 {
-		return
-	}
-	n.Line += lines
-	for _, c := range n.Content {
-		shift(c, lines)
-	}
-}
+func shift(n *Node, lines int) { Each(n, func(n *Node) { n.Line += lines }) }
 
 // typeOf returns the tag of a text without quotes.
 func typeOf(text string) string {

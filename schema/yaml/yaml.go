@@ -26,6 +26,14 @@ const (
 	FlowStyle         = yaml.FlowStyle
 )
 
+// Each calls f with n and all nodes below it.
+func Each(n *Node, f func(*Node)) {
+	f(n)
+	for _, c := range n.Content {
+		Each(c, f)
+	}
+}
+
 // Parse returns the root node of the first document of src, or nil for one
 // without. The error is an [Error], or a [limit.Exceeded] if src holds too much.
 func Parse(src string) (*Node, error) {
