@@ -48,8 +48,7 @@ func (d *decoder) findAnchorKeys(n *yaml.Node) {
 // an alias has been followed, the nodes are reached through aliases only. The zero value is
 // ready to use.
 type anchorUses struct {
-	// inner has, for each node below an anchor that was followed, the innermost
-	// such anchor.
+	// inner has, for each node below an anchor that was followed, the innermost such anchor.
 	inner map[*yaml.Node]*yaml.Node
 	last  map[*yaml.Node]use // of an anchor
 	n     int

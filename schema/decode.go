@@ -39,8 +39,7 @@ const (
 // that hold an alias of themselves.
 const maxDepth = 1000
 
-// decoder reads the nodes of one file, or of a chunk of it. It is used by one
-// goroutine.
+// decoder reads the nodes of one file, or of a chunk of it. It is used by one goroutine.
 type decoder struct {
 	file *diag.File
 	list diag.List

@@ -166,9 +166,8 @@ func isNullDevice(st fs.FileInfo) bool {
 	return err == nil && os.SameFile(st, null)
 }
 
-// WorkingDir returns the working directory, absolute and clean. A shell's $PWD
-// may name it with "." or ".." elements, which would make one directory look like
-// several.
+// WorkingDir returns the working directory, absolute and clean. A shell's $PWD may name it
+// with "." or ".." elements, which would make one directory look like several.
 func WorkingDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

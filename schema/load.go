@@ -30,10 +30,9 @@ type LoadOptions struct {
 	Open func(ctx context.Context, root string, files []RemoteFile) []RemoteContent
 }
 
-// Load finds, reads, decodes and merges the root file and everything it
-// includes. The Workflow is nil when the List holds an error; warnings come
-// with it. The Workflow belongs to the caller, but must not be changed once it
-// is shared.
+// Load finds, reads, decodes and merges the root file and everything it includes. The
+// Workflow is nil when the List holds an error; warnings come with it. The Workflow belongs
+// to the caller, but must not be changed once it is shared.
 func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
 	l.readRoot()

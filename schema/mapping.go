@@ -9,10 +9,9 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// eachPair calls f with every key and value of the mapping n, merge keys
-// resolved: a key of the mapping itself comes before one of a merged mapping.
-// Values are dereferenced. It reports when n is no mapping; null counts as an
-// empty one.
+// eachPair calls f with every key and value of the mapping n, merge keys resolved: a key of
+// the mapping itself comes before one of a merged mapping. Values are dereferenced. It
+// reports when n is no mapping; null counts as an empty one.
 func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 	if isNull(n) {
 		return

@@ -10,12 +10,11 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// How merging works. Files are merged from the innermost outwards, so that a
-// file is complete before it is added to those that include it. A file that
-// includes two others takes the one first that the other one includes, and
-// else the one it names first. The reference reads files at the same time and
-// takes those that do not depend on each other in the order in which it
-// happened to finish them.
+// How merging works. Files are merged from the innermost outwards, so that a file is
+// complete before it is added to those that include it. A file that includes two others
+// takes the one first that the other one includes, and else the one it names first. The
+// reference reads files at the same time and takes those that do not depend on each other in
+// the order in which it happened to finish them.
 
 // maxTasks bounds what includes of includes can multiply to.
 const maxTasks = 1_000_000
@@ -23,13 +22,11 @@ const maxTasks = 1_000_000
 // mergeAll adds every file to those that include it.
 func (l *loader) mergeAll() {
 	at := make(map[*document]int, len(l.order))
-	total := make(map[*document]int, len(l.order))   // tasks once it is merged
-	pending := make(map[*document]int, len(l.order)) // includes that are still to add it
+	total := make(map[*document]int, len(l.order)) // tasks once it is merged
 	for i, doc := range l.order {
 		doc.includes = slices.DeleteFunc(doc.includes, func(e *includeEntry) bool { return e.doc == nil })
 		at[doc], total[doc] = i, len(doc.Tasks)
 		for _, e := range doc.includes {
-			pending[e.doc]++
 			if total[doc] += total[e.doc]; total[doc] > maxTasks {
 				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
 					Fix: "include fewer files that include each other several times"})
@@ -46,7 +43,7 @@ func (l *loader) mergeAll() {
 				return
 			}
 			doc.add(e, &l.list)
-			if pending[e.doc]--; pending[e.doc] == 0 {
+			if e.doc.includers--; e.doc.includers == 0 {
 				e.doc.Tasks, e.doc.ByName = nil, nil // in a chain of includes, the tasks of all files together would be too many
 			}
 		}

@@ -28,9 +28,8 @@ type chunk struct {
 	secrets    bool
 }
 
-// readParallel reads the file into doc in chunks of at least size bytes. It
-// returns false, having left doc and d alone, when the file must be read as a
-// whole.
+// readParallel reads the file into doc in chunks of at least size bytes. It returns false,
+// having left doc and d alone, when the file must be read as a whole.
 func (d *decoder) readParallel(doc *document, size int) bool {
 	parts := yaml.Split(d.file.Source, "tasks", size)
 	if parts == nil {

@@ -10,8 +10,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// RemoteInclude is an include of a remote file, as it is written in a file of
-// this machine.
+// RemoteInclude is an include of a remote file, as it is written in a file of this machine.
 type RemoteInclude struct {
 	Name     string
 	URL      *taskurl.URL
@@ -38,10 +37,9 @@ func RemoteIncludes(ctx context.Context, o LoadOptions) (found []RemoteInclude, 
 	return found, l.dir, l.list
 }
 
-// Pin returns the source of the file that the include is in, with its checksum
-// set to sum; source is what the file holds now. It changes nothing but that
-// checksum: where it does not find a way that leaves all else as it is, it
-// returns an error.
+// Pin returns the source of the file that the include is in, with its checksum set to sum;
+// source is what the file holds now. It changes nothing but that checksum: where it does not
+// find a way that leaves all else as it is, it returns an error.
 func (in *RemoteInclude) Pin(source, sum string) (string, error) {
 	before, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: source})
 	if list.Err() != nil {

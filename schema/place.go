@@ -31,8 +31,7 @@ func (p *Place) Kind() TextKind {
 	return TextScript
 }
 
-// Expands reports whether what t, the text at p, comes to may differ from what is
-// written.
+// Expands reports whether what t, the text at p, comes to may differ from what is written.
 func (p *Place) Expands(t Text) bool {
 	switch p.Kind() {
 	case TextExpression, TextVariable:

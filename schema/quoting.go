@@ -130,8 +130,7 @@ func valueOf(line string) (start int, value string) {
 	return len(line) - len(rest), rest
 }
 
-// isListKey reports whether before, the beginning of a line, is a key whose value is
-// a list.
+// isListKey reports whether before, the beginning of a line, is a key whose value is a list.
 func isListKey(before string) bool {
 	switch strings.Trim(before, " ") {
 	case "cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:":

@@ -8,15 +8,13 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// How remote files are read. A file on this machine is read where it is named,
-// depth first. A remote one is only noted there: when all that can be read
-// without it has been read, everything noted is opened together, so that the
-// files come side by side and the user is asked once. What those files include
-// is the next round. A file that the user has not yet agreed to is never
-// looked into, so nothing that it names is asked for either.
+// How remote files are read. A file on this machine is read where it is named, depth first.
+// A remote one is only noted there: when all that can be read without it has been read,
+// everything noted is opened together, so that the files come side by side and the user is
+// asked once. What those files include is the next round. A file that the user has not yet
+// agreed to is never looked into, so nothing that it names is asked for either.
 
-// RemoteFile is a Taskfile on another machine, named by the command line or by
-// includes.
+// RemoteFile is a Taskfile on another machine, named by the command line or by includes.
 type RemoteFile struct {
 	URL       *taskurl.URL
 	Checksums []string // SHA-256 in hexadecimal, as the includes that name it pin it; empty if none does
@@ -28,8 +26,7 @@ type RemoteFile struct {
 	dir, workDir string
 }
 
-// RemoteContent is what became of a RemoteFile. The zero value is an empty
-// file.
+// RemoteContent is what became of a RemoteFile. The zero value is an empty file.
 type RemoteContent struct {
 	Source string
 	// Found is where the file was found, if that is not where it was looked
@@ -37,8 +34,7 @@ type RemoteContent struct {
 	Found *taskurl.URL
 	// Problem says why there is no content; nil if there is.
 	Problem *diag.Diagnostic
-	// Absent tells that the file is not there, which is no problem for
-	// optional includes.
+	// Absent tells that the file is not there, which is no problem for optional includes.
 	Absent bool
 }
 
@@ -52,9 +48,8 @@ type remoteInclude struct {
 	url *taskurl.URL
 }
 
-// remoteURL returns the place that an include of doc names, if it is remote.
-// What a remote file includes always is: it has no business with the files of
-// this machine.
+// remoteURL returns the place that an include of doc names, if it is remote. What a remote
+// file includes always is: it has no business with the files of this machine.
 func (doc *document) remoteURL(taskfile string) (*taskurl.URL, error) {
 	switch {
 	case doc.url != nil:
@@ -65,8 +60,7 @@ func (doc *document) remoteURL(taskfile string) (*taskurl.URL, error) {
 	return nil, nil
 }
 
-// openRemote opens the remote files that were noted, and those that these
-// include.
+// openRemote opens the remote files that were noted, and those that these include.
 func (l *loader) openRemote() {
 	for len(l.remote) > 0 && l.ctx.Err() == nil {
 		round := l.remote
@@ -132,9 +126,8 @@ func (l *loader) open(files []RemoteFile) []RemoteContent {
 	return none
 }
 
-// readRemote reads one file that has been opened, and notes what it includes.
-// It returns nil if there is none, which has been reported unless that is no
-// problem.
+// readRemote reads one file that has been opened, and notes what it includes. It returns nil
+// if there is none, which has been reported unless that is no problem.
 func (l *loader) readRemote(f *RemoteFile, content RemoteContent) *document {
 	if p := content.Problem; p != nil {
 		if content.Absent && f.Optional {

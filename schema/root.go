@@ -20,7 +20,7 @@ type document struct {
 	workDir string       // where tasks of a remote file run
 
 	includes  []*includeEntry
-	includers int // how many includes add it
+	includers int // how many includes are still to add it
 }
 
 // includeEntry is one entry of `includes`.
@@ -88,8 +88,7 @@ const (
 	// FingerprintFull is everything a task's result depends on: commands,
 	// variables, environment, paths and content of sources, what was generated.
 	FingerprintFull = "full"
-	// FingerprintV3 is the rule of the format's own runner: the content of
-	// sources alone.
+	// FingerprintV3 is the rule of the format's own runner: the content of sources alone.
 	FingerprintV3 = "task-v3"
 )
 

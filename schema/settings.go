@@ -44,9 +44,8 @@ type HostHeaders struct {
 	Project bool `yaml:"-"`
 }
 
-// DecodeSettings reads one `.taskrc` file. Keys it does not know are passed
-// over; a file that is no YAML, or has a value of the wrong type, is an error
-// as a whole.
+// DecodeSettings reads one `.taskrc` file. Keys it does not know are passed over; a file
+// that is no YAML, or has a value of the wrong type, is an error as a whole.
 func DecodeSettings(src []byte) (*Settings, error) {
 	s := new(Settings)
 	if err := yaml.Unmarshal(src, s); err != nil {

@@ -18,11 +18,10 @@ type writer struct {
 	on [2][]Platform
 }
 
-// sharedFiles reports files that two tasks write. Where some task runs both, it is
-// left to chance which was last, or each makes the other run again: a warning.
-// Tasks that nothing runs together may be alternatives: a hint. Names that are
-// patterns or templates are passed over, and so are tasks of which one needs or
-// calls the other.
+// sharedFiles reports files that two tasks write. Where some task runs both, it is left to
+// chance which was last, or each makes the other run again: a warning. Tasks that nothing
+// runs together may be alternatives: a hint. Names that are patterns or templates are passed
+// over, and so are tasks of which one needs or calls the other.
 func (c *checker) sharedFiles() {
 	writers := map[string][]writer{}
 	var paths []string

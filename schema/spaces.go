@@ -2,8 +2,7 @@ package schema
 
 import "strings"
 
-// spaces are characters that look like a space, or like nothing, and are letters to
-// YAML.
+// spaces are characters that look like a space, or like nothing, and are letters to YAML.
 var spaces = map[rune]string{
 	'\u00a0': "a non-breaking space (U+00A0)", '\u202f': "a narrow non-breaking space (U+202F)", '\u3000': "an ideographic space (U+3000)",
 	'\u2002': "an en space (U+2002)", '\u2003': "an em space (U+2003)", '\u2009': "a thin space (U+2009)",

@@ -115,8 +115,7 @@ type Var struct {
 	Dir string
 }
 
-// Vars are variables in the order of definition; names are unique. The zero
-// Vars is empty.
+// Vars are variables in the order of definition; names are unique. The zero Vars is empty.
 type Vars []Var
 
 // Index returns the position of name, or -1.
@@ -200,8 +199,7 @@ type Include struct {
 	// Dir is the directory of the outermost advanced include, absolute; ""
 	// when there is none. Task.Dir has it already.
 	Dir string
-	// Vars are the `vars` of the advanced includes. Dynamic ones run in the
-	// root directory.
+	// Vars are the `vars` of the advanced includes. Dynamic ones run in the root directory.
 	Vars Vars
 	// FileVars are the global variables of the outermost includer that is
 	// reached by an advanced include, as they were when the file had just been

@@ -53,16 +53,8 @@ const (
 	Hint                    // the file works, and may well be meant so: shown on demand alone
 )
 
-// String returns the severity's name, or "".
-func (s Severity) String() string { return nameOf(s, "error", "warning", "hint") }
-
-// nameOf returns the name of v among names.
-func nameOf[T ~uint8](v T, names ...string) string {
-	if int(v) < len(names) {
-		return names[v]
-	}
-	return ""
-}
+// String returns the severity's name.
+func (s Severity) String() string { return [...]string{"error", "warning", "hint"}[s] }
 
 // Kind classes a diagnostic; the command line maps it to an exit code.
 type Kind uint8
@@ -87,11 +79,13 @@ const (
 	FetchTimedOut                // a remote file did not come in time
 )
 
-// String returns the kind's name, or "".
-func (k Kind) String() string {
-	return nameOf(k, "other", "not_found", "decode", "version", "syntax", "include_cycle", "checksum_mismatch", "conflict", "unknown_key",
-		"missing_task", "cycle", "suspicious", "fetch_failed", "not_trusted", "not_secure", "not_cached", "fetch_timed_out")
+var kindNames = [...]string{
+	"other", "not_found", "decode", "version", "syntax", "include_cycle", "checksum_mismatch", "conflict", "unknown_key",
+	"missing_task", "cycle", "suspicious", "fetch_failed", "not_trusted", "not_secure", "not_cached", "fetch_timed_out",
 }
+
+// String returns the kind's name.
+func (k Kind) String() string { return kindNames[k] }
 
 // Diagnostic is one problem. What is always set; the others are "" when there
 // is nothing to say. No field ends with a full stop.

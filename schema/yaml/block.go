@@ -2,8 +2,7 @@ package yaml
 
 import "github.com/weftrun/weft/internal/limit"
 
-// block reads the collection that begins at the current token, the first of
-// its line.
+// block reads the collection that begins at the current token, the first of its line.
 func (r *plainReader) block() *Node {
 	if r.atEntry() {
 		return r.sequence(r.column, false)

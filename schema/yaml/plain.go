@@ -7,12 +7,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Why a reader of our own. What the YAML library takes for a file of a thousand
-// tasks is half of a run that has nothing to do. Nearly all of what Taskfiles
-// are written in needs none of what makes YAML slow to read: maps and lists in
-// block style, text on one line, blocks of text and short lists in brackets.
-// plainReader reads just that, ten times faster, into the same nodes that the
-// library would make, comments left out.
+// Why a reader of our own. What the YAML library takes for a file of a thousand tasks is
+// half of a run that has nothing to do. Nearly all of what Taskfiles are written in needs
+// none of what makes YAML slow to read: maps and lists in block style, text on one line,
+// blocks of text and short lists in brackets. plainReader reads just that, ten times faster,
+// into the same nodes that the library would make, comments left out.
 //
 // The library stays the judge. The reader knows no errors: at anything that it
 // does not know for sure (an anchor, a tag, text over several lines, a tab, a

@@ -105,8 +105,7 @@ func unescape(src string, i int) (byte, bool) {
 	return 0, false
 }
 
-// scalarBlock reads a literal or a folded block inside a collection of the given
-// column.
+// scalarBlock reads a literal or a folded block inside a collection of the given column.
 func (r *plainReader) scalarBlock(column int) *Node {
 	folded, style := r.at(0) == '>', LiteralStyle
 	if folded {

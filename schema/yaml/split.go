@@ -161,8 +161,7 @@ func (p *Parts) without(key, head, tail string, lines int) *Node {
 	return root
 }
 
-// isPlainMap reports whether n is a mapping in block style without a tag or an
-// anchor.
+// isPlainMap reports whether n is a mapping in block style without a tag or an anchor.
 func isPlainMap(n *Node) bool {
 	return n.Kind == MappingNode && n.Style == 0 && n.Anchor == "" && n.Tag == "!!map"
 }
