@@ -7,42 +7,29 @@ import (
 
 // CommandStarted announces one command of a step, before its first output.
 type CommandStarted struct {
-	Time    time.Time
-	Step    StepID
-	Command int    // index within the step, from 0
-	Text    string // as shown: secrets masked
-	Dir     string
-	Silent  bool // the command is not to be announced (unless verbose)
-	DryRun  bool // nothing follows: it is only shown
-	Relayed bool // its output arrives as Output events, not on our own streams
+	fact     `event:"command_started"`
+	Time     time.Time
+	Step     StepID `event:"step"`
+	Command  int    `event:"command"` // index within the step, from 0
+	Text     string `event:"text"`    // as shown: secrets masked
+	Dir      string `event:"dir,omitzero"`
+	Silent   bool   `event:"silent,omitzero"`  // the command is not to be announced (unless verbose)
+	DryRun   bool   `event:"dry_run,omitzero"` // nothing follows: it is only shown
+	Relayed  bool   `event:"relayed,omitzero"` // its output arrives as Output events, not on our own streams
+	Attempts int    `event:"attempts,one=Attempts"`
 	// Attempt is the number of the try, from 1, of at most Attempts.
-	Attempt, Attempts int
-}
-
-func (ev *CommandStarted) fields(v visitor) {
-	beginCommand(v, "command_started", &ev.Time, &ev.Step, &ev.Command)
-	v.text("text", &ev.Text)
-	textOrNone(v, "dir", &ev.Dir)
-	flag(v, "silent", &ev.Silent)
-	flag(v, "dry_run", &ev.DryRun)
-	flag(v, "relayed", &ev.Relayed)
-	numberOrOne(v, "attempts", &ev.Attempts, ev.Attempts != 1)
-	numberOrOne(v, "attempt", &ev.Attempt, ev.Attempts != 1)
+	Attempt int `event:"attempt,one=Attempts"`
 }
 
 // GroupLines follows [CommandStarted] where the style "group" shows lines around the
 // output of the command. They are templates of the workflow, which only the engine expands.
 type GroupLines struct {
-	Time       time.Time
-	Step       StepID
-	Command    int
-	Begin, End string // without newline; "" means none
-}
-
-func (ev *GroupLines) fields(v visitor) {
-	beginCommand(v, "group_lines", &ev.Time, &ev.Step, &ev.Command)
-	textOrNone(v, "begin", &ev.Begin)
-	textOrNone(v, "end", &ev.End)
+	fact    `event:"group_lines"`
+	Time    time.Time
+	Step    StepID `event:"step"`
+	Command int    `event:"command"`
+	Begin   string `event:"begin,omitzero"` // without newline; "" means none
+	End     string `event:"end,omitzero"`   // without newline; "" means none
 }
 
 // Stream is the origin of an output chunk.
@@ -70,60 +57,42 @@ func (s Stream) String() string {
 // Output is bytes a relayed command wrote. The receiver owns Data until it
 // calls Release, exactly once, and must not keep Data after that.
 type Output struct {
+	fact    `event:"output"`
 	Time    time.Time
-	Step    StepID
-	Command int
-	Stream  Stream
-	Data    []byte
+	Step    StepID `event:"step"`
+	Command int    `event:"command"`
+	Stream  Stream `event:"stream"`
+	Data    []byte `event:"data"`
 	Release func()
 	// Partial tells, with no Data, that nothing more has come for a moment: what was
 	// held back to the end of its line may be a question.
-	Partial bool
-}
-
-func (ev *Output) fields(v visitor) {
-	beginCommand(v, "output", &ev.Time, &ev.Step, &ev.Command)
-	named(v, "stream", &ev.Stream)
-	v.data(&ev.Data)
-	flag(v, "partial", &ev.Partial)
+	Partial bool `event:"partial,omitzero"`
 }
 
 // CommandEnded closes a command. All its Output events came before it.
 type CommandEnded struct {
+	fact     `event:"command_ended"`
 	Time     time.Time
-	Step     StepID
-	Command  int
-	Code     int // exit status; 0 is success
-	Err      error
-	Duration time.Duration
-	Usage    Usage
-	Members  []Member // of a pipe, as written, those of its tee and merge, too
-}
-
-func (ev *CommandEnded) fields(v visitor) {
-	beginCommand(v, "command_ended", &ev.Time, &ev.Step, &ev.Command)
-	number(v, "code", &ev.Code)
-	failure(v, &ev.Err)
-	v.seconds("seconds", &ev.Duration)
-	usage(v, &ev.Usage)
-	objects(v, "members", &ev.Members, fieldsOfMember)
+	Step     StepID        `event:"step"`
+	Command  int           `event:"command"`
+	Code     int           `event:"code"` // exit status; 0 is success
+	Err      error         `event:"error,omitzero"`
+	Duration time.Duration `event:"seconds"`
+	Usage    Usage         `event:""`
+	Members  []Member      `event:"members,omitzero"` // of a pipe, as written, those of its tee and merge, too
 }
 
 // Member is how a member of a pipe ended.
 type Member struct {
-	Name string // its program, or its task
-	Code int    // exit status, whether it counts as a failure or not; 0 is success
-}
-
-func fieldsOfMember(v visitor, m *Member) {
-	v.text("name", &m.Name)
-	number(v, "code", &m.Code)
+	Name string `event:"name"` // its program, or its task
+	Code int    `event:"code"` // exit status, whether it counts as a failure or not; 0 is success
 }
 
 // Usage is what programs took of the machine, those that have ended.
 type Usage struct {
-	User, System time.Duration // processor time
-	MaxRSS       int64         // the most memory of any one of them, in bytes
+	User   time.Duration `event:"user_seconds,omitzero"`   // processor time
+	System time.Duration `event:"system_seconds,omitzero"` // processor time
+	MaxRSS int64         `event:"max_rss,omitzero"`        // the most memory of any one of them, in bytes
 }
 
 // Add makes u what it and more are together.
@@ -135,60 +104,36 @@ func (u *Usage) Add(more Usage) {
 
 // CommandSkipped tells that a command of a step does not run.
 type CommandSkipped struct {
+	fact    `event:"command_skipped"`
 	Time    time.Time
-	Step    StepID
-	Command int
-	Text    string // as CommandStarted would show it
-	Reason  Reason
-}
-
-func (ev *CommandSkipped) fields(v visitor) {
-	beginCommand(v, "command_skipped", &ev.Time, &ev.Step, &ev.Command)
-	textOrNone(v, "text", &ev.Text)
-	ev.Reason = Reason(v.word("reason", string(ev.Reason)))
+	Step    StepID `event:"step"`
+	Command int    `event:"command"`
+	Text    string `event:"text,omitzero"` // as CommandStarted would show it
+	Reason  Reason `event:"reason"`
 }
 
 // AttemptFailed tells that a command has failed and is tried again.
 type AttemptFailed struct {
+	fact     `event:"attempt_failed"`
 	Time     time.Time
-	Step     StepID
-	Command  int
-	Attempt  int // the one that failed, from 1, of at most Attempts
-	Attempts int
-	Code     int       // exit status, or 0
-	Signal   os.Signal // the one that ended its program, or nil
-	Err      error
-	Duration time.Duration // of this attempt
-	Delay    time.Duration // before the next one
-}
-
-func (ev *AttemptFailed) fields(v visitor) {
-	beginCommand(v, "attempt_failed", &ev.Time, &ev.Step, &ev.Command)
-	number(v, "attempt", &ev.Attempt)
-	number(v, "attempts", &ev.Attempts)
-	number(v, "code", &ev.Code)
-	if v.has("signal", ev.Signal != nil) {
-		signal(v, &ev.Signal)
-	}
-	failure(v, &ev.Err)
-	v.seconds("seconds", &ev.Duration)
-	v.seconds("delay", &ev.Delay)
+	Step     StepID        `event:"step"`
+	Command  int           `event:"command"`
+	Attempt  int           `event:"attempt"` // the one that failed, from 1, of at most Attempts
+	Attempts int           `event:"attempts"`
+	Code     int           `event:"code"`            // exit status, or 0
+	Signal   os.Signal     `event:"signal,omitzero"` // the one that ended its program, or nil
+	Err      error         `event:"error,omitzero"`
+	Duration time.Duration `event:"seconds"` // of this attempt
+	Delay    time.Duration `event:"delay"`   // before the next one
 }
 
 // StopFailed tells that the command which stops another one failed. Step is 0 where
 // a task is only looked at.
 type StopFailed struct {
+	fact `event:"stop_failed"`
 	Time time.Time
-	Step StepID
-	Task string // display name
-	Text string // the command
-	Err  error
-}
-
-func (ev *StopFailed) fields(v visitor) {
-	v.begin("stop_failed", &ev.Time)
-	numberOrNone(v, "step", &ev.Step)
-	v.text("task", &ev.Task)
-	v.text("text", &ev.Text)
-	failure(v, &ev.Err)
+	Step StepID `event:"step,omitzero"`
+	Task string `event:"task"` // display name
+	Text string `event:"text"` // the command
+	Err  error  `event:"error,omitzero"`
 }

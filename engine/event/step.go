@@ -30,22 +30,15 @@ func (o Outcome) String() string {
 
 // StepStarted tells that a step left the queue.
 type StepStarted struct {
+	fact   `event:"step_started"`
 	Time   time.Time
-	Step   StepID
-	Parent StepID // the step that needs or calls it, or 0
-	Task   string // display name: label or name
-	Name   string // full task name, as it can be called
-	Prefix string // for prefixed output
-	Pos    diag.Pos
-	Silent bool // neither its commands nor "up to date" are announced
-}
-
-func (ev *StepStarted) fields(v visitor) {
-	beginStep(v, "step_started", &ev.Time, &ev.Step)
-	numberOrNone(v, "parent", &ev.Parent)
-	names(v, &ev.Name, &ev.Task, &ev.Prefix)
-	position(v, &ev.Pos)
-	flag(v, "silent", &ev.Silent)
+	Step   StepID   `event:"step"`
+	Parent StepID   `event:"parent,omitzero"` // the step that needs or calls it, or 0
+	Name   string   `event:"task"`            // full task name, as it can be called
+	Task   string   `event:"label,same=Name"` // display name: label or name
+	Prefix string   `event:"prefix,omitzero"` // for prefixed output
+	Pos    diag.Pos `event:"position,omitzero"`
+	Silent bool     `event:"silent,omitzero"` // neither its commands nor "up to date" are announced
 }
 
 // Reason is why a task or a command is skipped.
@@ -58,54 +51,36 @@ const (
 
 // TaskSkipped tells that a step does not run.
 type TaskSkipped struct {
+	fact   `event:"task_skipped"`
 	Time   time.Time
-	Step   StepID
-	Reason Reason
-}
-
-func (ev *TaskSkipped) fields(v visitor) {
-	beginStep(v, "task_skipped", &ev.Time, &ev.Step)
-	ev.Reason = Reason(v.word("reason", string(ev.Reason)))
+	Step   StepID `event:"step"`
+	Reason Reason `event:"reason"`
 }
 
 // PreconditionFailed tells which precondition ends a step.
 type PreconditionFailed struct {
+	fact    `event:"precondition_failed"`
 	Time    time.Time
-	Step    StepID
-	Message string
-}
-
-func (ev *PreconditionFailed) fields(v visitor) {
-	beginStep(v, "precondition_failed", &ev.Time, &ev.Step)
-	v.text("message", &ev.Message)
+	Step    StepID `event:"step"`
+	Message string `event:"message"`
 }
 
 // PromptAssumed tells that --yes answered a question.
 type PromptAssumed struct {
+	fact `event:"prompt_assumed"`
 	Time time.Time
-	Step StepID
-	Text string
-}
-
-func (ev *PromptAssumed) fields(v visitor) {
-	beginStep(v, "prompt_assumed", &ev.Time, &ev.Step)
-	v.text("text", &ev.Text)
+	Step StepID `event:"step"`
+	Text string `event:"text"`
 }
 
 // StatusChecked tells how a status command ended. Step is 0 where a task is only
 // looked at.
 type StatusChecked struct {
+	fact `event:"status_checked"`
 	Time time.Time
-	Step StepID
-	Text string // the command
-	Err  error  // nil when it exited zero
-}
-
-func (ev *StatusChecked) fields(v visitor) {
-	v.begin("status_checked", &ev.Time)
-	numberOrNone(v, "step", &ev.Step)
-	v.text("text", &ev.Text)
-	failure(v, &ev.Err)
+	Step StepID `event:"step,omitzero"`
+	Text string `event:"text"`           // the command
+	Err  error  `event:"error,omitzero"` // nil when it exited zero
 }
 
 // Resource is what a step waits for although its needs are met.
@@ -116,106 +91,68 @@ const Lock Resource = "lock"
 
 // Waiting tells that a step whose needs are met cannot go on yet.
 type Waiting struct {
+	fact   `event:"waiting"`
 	Time   time.Time
-	Step   StepID
-	For    Resource
-	Holder string // who has it
-}
-
-func (ev *Waiting) fields(v visitor) {
-	beginStep(v, "waiting", &ev.Time, &ev.Step)
-	ev.For = Resource(v.word("for", string(ev.For)))
-	textOrNone(v, "holder", &ev.Holder)
+	Step   StepID   `event:"step"`
+	For    Resource `event:"for"`
+	Holder string   `event:"holder,omitzero"` // who has it
 }
 
 // ErrorIgnored tells that ignore_error covered the error of a command or a called task.
 type ErrorIgnored struct {
+	fact `event:"error_ignored"`
 	Time time.Time
-	Step StepID
-	Err  error
-}
-
-func (ev *ErrorIgnored) fields(v visitor) {
-	beginStep(v, "error_ignored", &ev.Time, &ev.Step)
-	failure(v, &ev.Err)
+	Step StepID `event:"step"`
+	Err  error  `event:"error,omitzero"`
 }
 
 // BodyEnded tells that the commands of a step have ended, with Err, where one
 // failed or deferred ones follow.
 type BodyEnded struct {
+	fact `event:"body_ended"`
 	Time time.Time
-	Step StepID
-	Err  error
-}
-
-func (ev *BodyEnded) fields(v visitor) {
-	beginStep(v, "body_ended", &ev.Time, &ev.Step)
-	failure(v, &ev.Err)
+	Step StepID `event:"step"`
+	Err  error  `event:"error,omitzero"`
 }
 
 // DeferFailed tells that a deferred command failed, which changes nothing.
 type DeferFailed struct {
+	fact `event:"defer_failed"`
 	Time time.Time
-	Step StepID
-	Err  error
-}
-
-func (ev *DeferFailed) fields(v visitor) {
-	beginStep(v, "defer_failed", &ev.Time, &ev.Step)
-	failure(v, &ev.Err)
+	Step StepID `event:"step"`
+	Err  error  `event:"error,omitzero"`
 }
 
 // Suspended tells that a step waits for a task it called; it holds no slot.
 type Suspended struct {
+	fact `event:"suspended"`
 	Time time.Time
-	Step StepID
-}
-
-func (ev *Suspended) fields(v visitor) {
-	beginStep(v, "suspended", &ev.Time, &ev.Step)
+	Step StepID `event:"step"`
 }
 
 // Resumed ends a suspension.
 type Resumed struct {
+	fact `event:"resumed"`
 	Time time.Time
-	Step StepID
-}
-
-func (ev *Resumed) fields(v visitor) {
-	beginStep(v, "resumed", &ev.Time, &ev.Step)
+	Step StepID `event:"step"`
 }
 
 // StepSettled closes a step.
 type StepSettled struct {
+	fact     `event:"step_settled"`
 	Time     time.Time
-	Step     StepID
-	Parent   StepID
-	Task     string // display name
-	Name     string // full task name, as it can be called
-	Prefix   string
-	Silent   bool
-	Outcome  Outcome
-	Err      error  // nil unless Failed or Cancelled
-	Code     int    // exit status of the command that failed, or 0
-	Cause    StepID // whose failure this is, when not its own
-	Duration time.Duration
-	Usage    Usage
+	Step     StepID        `event:"step"`
+	Parent   StepID        `event:"parent,omitzero"`
+	Cause    StepID        `event:"cause,omitzero"`  // whose failure this is, when not its own
+	Name     string        `event:"task"`            // full task name, as it can be called
+	Task     string        `event:"label,same=Name"` // display name
+	Prefix   string        `event:"prefix,omitzero"`
+	Silent   bool          `event:"silent,omitzero"`
+	Outcome  Outcome       `event:"outcome"`
+	Code     int           `event:"code"`           // exit status of the command that failed, or 0
+	Err      error         `event:"error,omitzero"` // nil unless Failed or Cancelled
+	Duration time.Duration `event:"seconds"`
+	Usage    Usage         `event:""`
 	// Outputs are what it has put out by name, secrets masked: texts, lists and JSON.
-	Outputs map[string]any
-}
-
-func (ev *StepSettled) fields(v visitor) {
-	beginStep(v, "step_settled", &ev.Time, &ev.Step)
-	numberOrNone(v, "parent", &ev.Parent)
-	numberOrNone(v, "cause", &ev.Cause)
-	names(v, &ev.Name, &ev.Task, &ev.Prefix)
-	flag(v, "silent", &ev.Silent)
-	named(v, "outcome", &ev.Outcome)
-	number(v, "code", &ev.Code)
-	failure(v, &ev.Err)
-	v.seconds("seconds", &ev.Duration)
-	usage(v, &ev.Usage)
-	if v.has("outputs", ev.Outputs != nil) {
-		v.outputs(&ev.Outputs)
-	}
+	Outputs map[string]any `event:"outputs,omitzero"`
 }

@@ -4,55 +4,34 @@ import "time"
 
 // WatchStarted tells that files are watched, and who is run again for them.
 type WatchStarted struct {
+	fact  `event:"watch_started"`
 	Time  time.Time
-	Tasks []string
-}
-
-func (ev *WatchStarted) fields(v visitor) {
-	v.begin("watch_started", &ev.Time)
-	texts(v, "tasks", &ev.Tasks)
+	Tasks []string `event:"tasks,omitzero"`
 }
 
 // WatchTriggered tells that files have changed, and which tasks are stale by that.
 type WatchTriggered struct {
+	fact  `event:"watch_triggered"`
 	Time  time.Time
-	Paths []string // relative to where weft was started, if they are below
-	Tasks []string
-}
-
-func (ev *WatchTriggered) fields(v visitor) {
-	v.begin("watch_triggered", &ev.Time)
-	texts(v, "tasks", &ev.Tasks)
-	texts(v, "paths", &ev.Paths)
+	Tasks []string `event:"tasks,omitzero"`
+	Paths []string `event:"paths,omitzero"` // relative to where weft was started, if they are below
 }
 
 // WatchEnded tells how a run of a watched task has ended.
 type WatchEnded struct {
+	fact      `event:"watch_ended"`
 	Time      time.Time
-	Task      string
-	Err       error
-	Restarted bool // it was stopped, to be run again or because weft is
-	Duration  time.Duration
-	Trigger   []string // the paths that made it necessary; none for the first run
-}
-
-func (ev *WatchEnded) fields(v visitor) {
-	v.begin("watch_ended", &ev.Time)
-	v.text("task", &ev.Task)
-	failure(v, &ev.Err)
-	flag(v, "restarted", &ev.Restarted)
-	v.seconds("seconds", &ev.Duration)
-	texts(v, "paths", &ev.Trigger)
+	Task      string        `event:"task"`
+	Err       error         `event:"error,omitzero"`
+	Restarted bool          `event:"restarted,omitzero"` // it was stopped, to be run again or because weft is
+	Duration  time.Duration `event:"seconds"`
+	Trigger   []string      `event:"paths,omitzero"` // the paths that made it necessary; none for the first run
 }
 
 // WatchFailed tells of a workflow that cannot be run as it is now. What was loaded
 // before stays.
 type WatchFailed struct {
+	fact `event:"watch_failed"`
 	Time time.Time
-	Err  error
-}
-
-func (ev *WatchFailed) fields(v visitor) {
-	v.begin("watch_failed", &ev.Time)
-	failure(v, &ev.Err)
+	Err  error `event:"error,omitzero"`
 }

@@ -110,6 +110,9 @@ func fill(v reflect.Value) {
 	block := strings.ReplaceAll(hostile, "\n", "")
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
+		if !f.CanSet() {
+			continue
+		}
 		switch f.Interface().(type) {
 		case string:
 			f.SetString(hostile)

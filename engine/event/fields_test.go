@@ -11,12 +11,14 @@ import (
 // TestMasked: no text of any event is left as it was, but the identity of the run; and the
 // event itself is not changed.
 func TestMasked(t *testing.T) {
-	for _, ev := range []Event{
-		&RunStarted{}, &Planned{}, &StepStarted{}, &CommandStarted{}, &CommandEnded{}, &VarComputed{}, &TaskSkipped{}, &PreconditionFailed{}, &PromptAssumed{}, &StatusChecked{}, &Waiting{}, &GroupLines{}, &CommandSkipped{}, &AttemptFailed{}, &StopFailed{}, &ErrorIgnored{}, &BodyEnded{}, &DeferFailed{},
-		&Suspended{}, &Resumed{}, &StepSettled{},
-		&WatchStarted{}, &WatchTriggered{}, &WatchEnded{}, &WatchFailed{}, &DiagnosticFound{Diagnostic: &diag.Diagnostic{}}, &SignalReceived{},
-		&Snapshot{}, &StillRunning{}, &Leftover{}, &RunFinished{},
-	} {
+	for kind, typ := range kinds() {
+		if kind == "output" {
+			continue
+		}
+		ev := reflect.New(typ).Interface().(Event)
+		if d, ok := ev.(*DiagnosticFound); ok {
+			d.Diagnostic = new(diag.Diagnostic)
+		}
 		fill(reflect.ValueOf(ev).Elem())
 		masked := Masked(ev, func(s string) string { return strings.ReplaceAll(s, "secret", "*") })
 		name := reflect.TypeOf(ev).Elem().Name()
