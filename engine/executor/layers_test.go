@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fingerprint/state"
@@ -21,6 +23,8 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 	"github.com/weftrun/weft/schema"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bodyFunc is a Body.
 type bodyFunc func(context.Context, *Bound) Result

@@ -131,6 +131,7 @@ func TestConnectedCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer readers[0].Close()
+			readers[0].SetReadDeadline(time.Now().Add(10 * time.Second))
 			b, _ := p.bound("a")
 			called, _ := p.bound("b")
 			env := &callingEnv{step: called.Step}
@@ -197,9 +198,9 @@ func TestWatchedCalls(t *testing.T) {
 		}
 		return names
 	}
-	place := place{caller.Step, calls[0].Pos}
-	first := p.steps.watched.add(place, &w)
-	second := p.steps.watched.add(place, &w)
+	p.steps.watched.add(place{nil, calls[0].Pos}, io.Discard)
+	first := p.steps.watched.add(place{caller.Step, calls[0].Pos}, &w)
+	second := p.steps.watched.add(place{caller.Step, calls[0].Pos}, &w)
 	first()
 	if got := seen(); got != "db" {
 		t.Errorf("watched are %q", got)
