@@ -124,7 +124,7 @@ func (l *local) story(r executor.Result) string {
 func (l *local) file(name string) string {
 	b, err := os.ReadFile(filepath.Join(l.dir, name))
 	if err != nil {
-		return err.Error()
+		return "none"
 	}
 	return string(b)
 }
@@ -210,7 +210,7 @@ func TestStreams(t *testing.T) {
 		"file":         {task: "cmds: [{cmd: echo a, stdout: {file: f}}]", f: "a\n"},
 		"file and log": {task: "cmds: [{cmd: echo a, stdout: [{file: f}, log]}]", f: "a\n", log: "a\n"},
 		"one file":     {task: "cmds: [{cmd: 'echo a; echo b >&2', stdout: {file: f}, stderr: stdout}]", f: "a\nb\n"},
-		"failed":       {task: "cmds: [{cmd: 'echo a; exit 1', stdout: {file: f}, ignore_error: true}]", f: "open f: no such file"},
+		"failed":       {task: "cmds: [{cmd: 'echo a; exit 1', stdout: {file: f}, ignore_error: true}]", f: "none"},
 		"attempts":     {task: "cmds: [{cmd: 'echo a; [ -e g ] || { : >g; exit 1; }', stdout: {file: f, append: true}, retry: 1}]", f: "a\n"},
 		"of members":   {task: "cmds: [{parallel: [{cmd: echo a, stdout: {file: f, append: true}}, '[ -e g ] || { : >g; exit 1; }'], retry: 1}]", f: "a\n"},
 		"captures":     {task: "cmds: [{cmd: 'echo a; [ -e g ] || { : >g; exit 1; }', retry: 1}]", capture: true, relay: true, stdout: "a\n", log: "a\na\n"},
@@ -235,7 +235,7 @@ func TestStreams(t *testing.T) {
 			if string(captured) != tt.stdout || (r.Output != nil) != tt.capture {
 				t.Errorf("captured is %q", captured)
 			}
-			if tt.f != "" && !strings.HasPrefix(strings.ReplaceAll(l.file("f"), l.dir+"/", ""), tt.f) {
+			if tt.f != "" && l.file("f") != tt.f {
 				t.Errorf("the file has %q", l.file("f"))
 			}
 		})
