@@ -7,7 +7,6 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
-	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 )
 
@@ -46,25 +45,6 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 	if ctx.Err() != nil && err != nil {
 		// Whatever it made of being stopped, that is why it ended.
 		err = context.Cause(ctx)
-	}
-	return err
-}
-
-// stopBy runs the command that stops another one, whose context is ctx, within the time that
-// one has.
-func (s *step) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
-	text, limit := stop.Command, stop.Grace
-	if limit <= 0 {
-		limit = proc.DefaultGrace
-	}
-	g := s.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
-	s.o.Running.AddStopping(ctx, g)
-	defer s.o.Running.Remove(g)
-	defer g.Close()
-	defer s.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
-	err := s.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
-	if err != nil {
-		s.Emit(&event.StopFailed{Time: time.Now(), Step: s.ID, Task: s.Step.Label, Text: text, Err: err})
 	}
 	return err
 }
