@@ -122,13 +122,10 @@ func (d *decoder) readDefer(n *yaml.Node, c *commandForm) {
 // commandList reads cmds. Empty entries are left out.
 func (d *decoder) commandList(n *yaml.Node) []Command {
 	items := d.items(n, "commands")
-	if len(items) == 0 {
-		if items != nil {
-			return []Command{} // so that cmd beside it is refused
-		}
+	if items == nil {
 		return nil
 	}
-	cs := d.commands.take(len(items))
+	cs := d.commands.take(len(items)) // not nil, so that cmd beside cmds is refused
 	used := 0
 	for _, it := range items {
 		if d.command(d.deref(it), &cs[used]) {

@@ -93,9 +93,8 @@ func (w *Workflow) patterns() []pattern {
 	}
 	w.lookup.wildcards.Do(func() {
 		for _, t := range w.Wildcards {
-			w.lookup.add(t, t.Name)
-			for _, a := range t.Aliases {
-				w.lookup.add(t, a)
+			for _, name := range append([]string{t.Name}, t.Aliases...) {
+				w.lookup.add(t, name)
 			}
 		}
 	})

@@ -121,16 +121,12 @@ func (vs Vars) with(v Var) Vars {
 // excluded reports whether the task of that name is left out: "name" leaves
 // out that task, "ns:*" all below ns.
 func (e *includeEntry) excluded(name string) bool {
-	for _, x := range e.excludes {
+	return slices.ContainsFunc(e.excludes, func(x string) bool {
 		if ns, ok := strings.CutSuffix(x, ":*"); ok && ns != "" {
-			if rest, ok := strings.CutPrefix(name, ns); ok && strings.HasPrefix(rest, ":") {
-				return true
-			}
-		} else if x == name {
-			return true
+			return strings.HasPrefix(name, ns+":")
 		}
-	}
-	return false
+		return x == name
+	})
 }
 
 // adder turns the tasks of an included file into tasks of the includer.

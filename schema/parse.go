@@ -14,10 +14,13 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{Workflow: Workflow{File: file, Pos: diag.Pos{File: file, Line: 1, Column: 1}}}
 	d := &decoder{file: file, tags: hasTag(file.Source), budget: limit.Nodes}
 	if len(file.Source) < parallelFrom || !d.readParallel(doc, chunkSize) {
-		root, problem := parseYAML(file)
+		root, err := yaml.Parse(file.Source)
+		invalid, ok := errors.AsType[yaml.Error](err)
 		switch {
-		case problem != nil:
-			d.list.Add(problem)
+		case ok:
+			d.list.Add(syntaxProblem(file, invalid))
+		case err != nil:
+			d.list.Add(tooLarge(file, err))
 		case root != nil && !isEmptyDocument(root):
 			doc.Pos = d.pos(root)
 			d.readRoot(root, doc)
@@ -38,19 +41,6 @@ func isEmptyDocument(n *yaml.Node) bool {
 		return isNull(n)
 	}
 	return false
-}
-
-// parseYAML returns the root node of the first document of a file, or nil for one
-// without. A diagnostic of kind Syntax says where it is not YAML.
-func parseYAML(file *diag.File) (*yaml.Node, *diag.Diagnostic) {
-	root, err := yaml.Parse(file.Source)
-	if e, ok := errors.AsType[yaml.Error](err); ok {
-		return nil, syntaxProblem(file, e)
-	}
-	if err != nil {
-		return nil, tooLarge(file, err)
-	}
-	return root, nil
 }
 
 // tooLarge is the problem of a file that holds more than it may.

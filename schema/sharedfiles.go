@@ -108,18 +108,10 @@ func meet(a, b *writer) bool {
 }
 
 func overlap(x, y []Platform) bool {
-	if len(x) == 0 || len(y) == 0 {
-		return true
-	}
 	same := func(a, b string) bool { return a == "" || b == "" || a == b }
-	for _, a := range x {
-		for _, b := range y {
-			if same(a.OS, b.OS) && same(a.Arch, b.Arch) {
-				return true
-			}
-		}
-	}
-	return false
+	return len(x) == 0 || len(y) == 0 || slices.ContainsFunc(x, func(a Platform) bool {
+		return slices.ContainsFunc(y, func(b Platform) bool { return same(a.OS, b.OS) && same(a.Arch, b.Arch) })
+	})
 }
 
 // common returns the first of tasks that is in both sets, or nil.

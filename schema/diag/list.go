@@ -69,16 +69,14 @@ func (l *List) Sort() {
 
 // FromError returns the diagnostics inside err, or nil when it holds none.
 func FromError(err error) []*Diagnostic {
-	var many *multierror.Error
-	if errors.As(err, &many) {
+	if many, ok := errors.AsType[*multierror.Error](err); ok {
 		var ds []*Diagnostic
 		for _, e := range many.Errors {
 			ds = append(ds, FromError(e)...)
 		}
 		return ds
 	}
-	var d *Diagnostic
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*Diagnostic](err); ok {
 		return []*Diagnostic{d}
 	}
 	return nil
