@@ -194,7 +194,7 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 			return false
 		}
 		f.Kind = Pipe + CommandKind(i)
-		f.Text = Text{S: groupLine(f.Kind, f.Members), Pos: f.Pos}
+		f.Text = Text{S: GroupLine(f.Kind, textsOf(f.Members, func(c *Command) Text { return c.Text })), Pos: f.Pos}
 		d.placed(n, &f.Command)
 	}
 	if f.Kind != Call {

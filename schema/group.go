@@ -49,20 +49,17 @@ func CommandLine(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-func commandLine(argv []Text) string {
-	words := make([]string, len(argv))
-	for i, t := range argv {
-		words[i] = t.S
+// textsOf returns the texts of all.
+func textsOf[T any](all []T, text func(*T) Text) []string {
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = text(&all[i]).S
 	}
-	return CommandLine(words)
+	return texts
 }
 
-func groupLine(kind CommandKind, members []Command) string {
-	words := make([]string, len(members))
-	for i := range members {
-		words[i] = members[i].Text.S
-	}
-	return GroupLine(kind, words)
+func commandLine(argv []Text) string {
+	return CommandLine(textsOf(argv, func(t *Text) Text { return *t }))
 }
 
 // GroupLine returns a group of commands as it is shown; words are its members as they are

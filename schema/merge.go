@@ -167,7 +167,6 @@ func (a *adder) include(had *Include) *Include {
 	if had != nil {
 		*n = *had
 	}
-	n.Advanced = n.Advanced || a.e.advanced
 	if a.e.advanced {
 		n.Dir = a.e.tasks
 		n.Vars = slices.Clone(n.Vars)

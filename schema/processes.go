@@ -140,13 +140,12 @@ func (d *decoder) leftover(n *yaml.Node, to **Processes) {
 	}
 	p := processes(to)
 	t := d.text(n)
-	for l, name := range leftoverNames {
-		if t.S == name {
-			p.Leftover, p.HasLeftover = Leftover(l), true
-			return
-		}
+	l := slices.Index(leftoverNames[:], t.S)
+	if l < 0 {
+		d.fail(n, "use auto, kill, wait or keep", "invalid leftover %q", t.S)
+		return
 	}
-	d.fail(n, "use auto, kill, wait or keep", "invalid leftover %q", t.S)
+	p.Leftover, p.HasLeftover = Leftover(l), true
 }
 
 // readSignals reads `signals`: a name, a list of names, or a map.

@@ -195,7 +195,6 @@ type TaskOptions struct {
 // Include is what the includes around a task give to it. Tasks of one file share it. It is
 // the result of all levels: an outer include overrides an inner one.
 type Include struct {
-	Advanced bool // at least one of the includes is written as a map
 	// Dir is the directory of the outermost advanced include, absolute; ""
 	// when there is none. Task.Dir has it already.
 	Dir string

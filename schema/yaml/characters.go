@@ -9,24 +9,15 @@ import (
 // BadCharacter finds the first character, or byte, that cannot stand in a text file;
 // what is "" if there is none.
 func BadCharacter(src string) (offset int, what string) {
-	for i := 0; i < len(src); {
-		c := src[i]
-		if c < utf8.RuneSelf {
-			if c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c == 0x7f {
-				return i, fmt.Sprintf("control character 0x%02x", c)
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(src[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i, fmt.Sprintf("byte 0x%02x is not UTF-8", c)
-		}
-		// What the library refuses beyond control characters.
-		if r >= 0x80 && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff {
+	for i, r := range src {
+		switch {
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f:
+			return i, fmt.Sprintf("control character 0x%02x", r)
+		case r == utf8.RuneError && !strings.HasPrefix(src[i:], string(utf8.RuneError)):
+			return i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i])
+		case r >= 0x80 && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff: // what the library refuses besides
 			return i, fmt.Sprintf("character U+%04X is not allowed", r)
 		}
-		i += n
 	}
 	return 0, ""
 }
