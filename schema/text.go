@@ -53,13 +53,8 @@ func (w walk) visit(at Place, key Key, index int, t Text) {
 }
 
 func (w walk) each(at Place, key Key, ts []Text) {
-	visitEach(w, at, key, ts, func(t *Text) Text { return *t })
-}
-
-// visitEach visits the texts of a list.
-func visitEach[T any](w walk, at Place, key Key, list []T, text func(*T) Text) {
-	for i := range list {
-		w.visit(at, key, i, text(&list[i]))
+	for i := range ts {
+		w.visit(at, key, i, ts[i])
 	}
 }
 
@@ -123,9 +118,15 @@ func (w walk) taskOptions(at Place, o *TaskOptions) {
 		w.given(at, KeyRequiredName, i, r.Name, r.Pos)
 		w.given(at, KeyRequiredEnum, i, r.Ref, r.Pos)
 	}
-	visitEach(w, at, KeySources, o.Sources, func(x *Glob) Text { return x.Pattern })
-	visitEach(w, at, KeyGenerates, o.Generates, func(x *Glob) Text { return x.Pattern })
-	visitEach(w, at, KeyOutputs, o.Outputs, func(x *NamedOutput) Text { return x.From })
+	for i := range o.Sources {
+		w.visit(at, KeySources, i, o.Sources[i].Pattern)
+	}
+	for i := range o.Generates {
+		w.visit(at, KeyGenerates, i, o.Generates[i].Pattern)
+	}
+	for i := range o.Outputs {
+		w.visit(at, KeyOutputs, i, o.Outputs[i].From)
+	}
 }
 
 func (w walk) commands(at Place, cs []Command) {
@@ -190,8 +191,12 @@ func (w walk) processes(at Place, p *Processes) {
 		w.visit(at, key, 0, in.Text)
 		w.vars(at, KeyStdinVars, in.Vars)
 	}
-	visitEach(w, at, KeyStdoutFile, p.Stdout, func(x *Sink) Text { return x.File })
-	visitEach(w, at, KeyStderrFile, p.Stderr, func(x *Sink) Text { return x.File })
+	for i := range p.Stdout {
+		w.visit(at, KeyStdoutFile, i, p.Stdout[i].File)
+	}
+	for i := range p.Stderr {
+		w.visit(at, KeyStderrFile, i, p.Stderr[i].File)
+	}
 }
 
 // vars visits what the values of variables are computed from.

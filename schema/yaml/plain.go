@@ -172,7 +172,8 @@ func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, 
 	}
 	r.made++
 	n := &r.nodes.take(1)[0]
-	*n = Node{Kind: kind, Style: style, Tag: tag, Value: value, Line: r.line, Column: column}
+	// A node that is used again has had nothing but these.
+	n.Kind, n.Style, n.Tag, n.Value, n.Line, n.Column, n.Content = kind, style, tag, value, r.line, column, nil
 	return n
 }
 

@@ -61,25 +61,24 @@ func (p *Parts) Err() error { return tooMany(int(p.nodes.Load())) }
 // around cuts src around the lines below one that is nothing but key. body is ""
 // when there is no such line, or more than one document.
 func around(src, key string) (head, body, tail string) {
-	at := -1 // offset of the first line below key
-	for i := 0; i < len(src); {
-		end := lineEnd(src, i)
-		line := src[i:end]
+	at, i := -1, 0 // offsets of the first line below key, and of line
+	begun := false // there is a key before it
+	for line := range strings.Lines(src) {
 		switch {
 		case strings.IndexByte("\n\r #\t", line[0]) >= 0:
 		case strings.IndexByte(".-%", line[0]) >= 0:
 			// A marker of documents; one may open the file.
-			if at >= 0 || strings.TrimSpace(head) != "" || strings.TrimSpace(line) != "---" {
+			if at >= 0 || begun || strings.TrimSpace(line) != "---" {
 				return "", "", ""
 			}
 		case at >= 0:
 			return src[:at], src[at:i], src[i:]
 		case strings.TrimSpace(line) == key:
-			at = end
+			at = i + len(line)
 		default:
-			head = src[:end]
+			begun = true
 		}
-		i = end
+		i += len(line)
 	}
 	if at < 0 {
 		return "", "", ""
@@ -87,37 +86,27 @@ func around(src, key string) (head, body, tail string) {
 	return src[:at], src[at:], ""
 }
 
-// lineEnd returns the offset after the line that begins at i.
-func lineEnd(src string, i int) int {
-	if n := strings.IndexByte(src[i:], '\n'); n >= 0 {
-		return i + n + 1
-	}
-	return len(src)
-}
-
 // cut divides body in front of lines that begin an entry.
 func cut(body string, lines, size int) []chunk {
 	indent := -1
 	var chunks []chunk
 	next := chunk{lines: lines} // what begins at start
-	start := 0
-	for i := 0; i < len(body); lines++ {
-		end := lineEnd(body, i)
-		n := i
-		for n < end && body[n] == ' ' {
-			n++
-		}
-		if c := body[min(n, len(body)-1)]; n < end && c != '#' && c != '\n' && c != '\r' {
+	start, i := 0, 0
+	for line := range strings.Lines(body) {
+		text := strings.TrimLeft(line, " ")
+		if text != "" && strings.IndexByte("#\n\r", text[0]) < 0 {
+			in := len(line) - len(text)
 			if indent < 0 {
-				indent = n - i
+				indent = in
 			}
-			if n-i == indent && i-start >= size && (isWord(c) || c == '"' || c == '\'') {
+			if in == indent && i-start >= size && (isWord(text[0]) || text[0] == '"' || text[0] == '\'') {
 				next.src = body[start:i]
 				chunks = append(chunks, next)
 				next, start = chunk{before: strings.Repeat(" ", indent) + "x: y\n", lines: lines}, i
 			}
 		}
-		i = end
+		i += len(line)
+		lines++
 	}
 	if indent < 1 {
 		return nil
