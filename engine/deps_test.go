@@ -28,7 +28,7 @@ var depsRules = map[string]string{
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema/yaml schema internal/limit internal/fifo",
 	"engine/plan":  "schema/diag schema engine/vars internal/limit internal/wire",
-	"engine/sched": "engine/plan engine/event engine/clock",
+	"engine/sched": "engine/plan engine/event engine/clock internal/stack",
 
 	// Leaves: mechanisms without any idea of tasks.
 	"engine/clock":             "",
@@ -42,6 +42,7 @@ var depsRules = map[string]string{
 	"internal/procstat":        "",
 	"internal/spool":           "internal/unnamed",
 	"internal/tail":            "",
+	"internal/stack":           "",
 	"internal/termios":         "",
 	"internal/epipe":           "",
 	"internal/statefile":       "",
@@ -80,7 +81,7 @@ var depsRules = map[string]string{
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/recorded cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/recorded cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit internal/stack",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

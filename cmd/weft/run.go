@@ -22,6 +22,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/engine/watch"
+	"github.com/weftrun/weft/internal/stack"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -270,7 +271,10 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
 	done := make(chan error, 1)
-	go func() { done <- r.engine.Run(ctx, calls) }()
+	go func() {
+		stack.Grow()
+		done <- r.engine.Run(ctx, calls)
+	}()
 	select {
 	case err := <-done:
 		if err == nil && len(watched) > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/command"
+	"github.com/weftrun/weft/internal/stack"
 )
 
 // signals routes signals: to an engine, or to watch mode, as soon as that may run something.
@@ -48,7 +49,10 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	go s.listen()
 	go s.serve(a)
 	over := make(chan int, 1)
-	go func() { over <- f(context.Background(), s) }()
+	go func() {
+		stack.Grow()
+		over <- f(context.Background(), s)
+	}()
 	var code int
 	select {
 	case code = <-over:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/internal/stack"
 )
 
 // loop is the state of a Run. One goroutine owns it.
@@ -164,6 +165,7 @@ type job struct {
 // worker executes j and then whatever else it is given: a goroutine that has
 // run a step has the stack that steps need.
 func (l *loop) worker(j job) {
+	stack.Grow()
 	for ok := true; ok; j, ok = <-l.work {
 		out := l.r.o.Executor.Execute(j.ctx, j.node.step, &j.node.env)
 		l.r.mail <- message{done: j.node, outcome: out}
