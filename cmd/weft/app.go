@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -140,4 +141,23 @@ func (a *app) env(name string) string {
 		}
 	}
 	return ""
+}
+
+// onCI reports whether weft runs under a CI system, according to the environment. Such a
+// system shows to everybody what commands write.
+func (a *app) onCI() bool {
+	for _, c := range [...]struct{ variable, value string }{
+		{"GITHUB_ACTIONS", "true"}, // of Gitea and Forgejo, too
+		{"GITLAB_CI", "true"},
+		{"TF_BUILD", "True"},
+		{"TEAMCITY_VERSION", ""},
+		{"BUILDKITE", "true"},
+		{"JENKINS_URL", ""},
+	} {
+		if v := a.env(c.variable); v != "" && (c.value == "" || v == c.value) {
+			return true
+		}
+	}
+	on, _ := strconv.ParseBool(a.env("CI")) // false for what is neither
+	return on
 }

@@ -17,16 +17,11 @@ func (a *app) choosePalette() report.Palette {
 		return report.Palette{}
 	}
 	p := report.Palette{On: true}
-	for _, c := range [...]struct {
-		env   string
-		color report.Color
-	}{
-		{"RESET", report.Default}, {"RED", report.Red}, {"GREEN", report.Green}, {"YELLOW", report.Yellow},
-		{"BLUE", report.Blue}, {"MAGENTA", report.Magenta}, {"CYAN", report.Cyan},
-		{"BRIGHT_RED", report.BrightRed}, {"BRIGHT_GREEN", report.BrightGreen}, {"BRIGHT_YELLOW", report.BrightYellow},
-		{"BRIGHT_BLUE", report.BrightBlue}, {"BRIGHT_MAGENTA", report.BrightMagenta}, {"BRIGHT_CYAN", report.BrightCyan},
+	for c, name := range [...]string{
+		"RESET", "RED", "GREEN", "YELLOW", "BLUE", "MAGENTA", "CYAN",
+		"BRIGHT_RED", "BRIGHT_GREEN", "BRIGHT_YELLOW", "BRIGHT_BLUE", "BRIGHT_MAGENTA", "BRIGHT_CYAN",
 	} {
-		p.Codes[c.color] = colorCode(a.env("TASK_COLOR_" + c.env))
+		p.Codes[c] = colorCode(a.env("TASK_COLOR_" + name))
 	}
 	return p
 }
@@ -40,20 +35,14 @@ func (a *app) colored() bool {
 	case a.env("FORCE_COLOR") != "":
 		return true
 	}
-	if ci, err := strconv.ParseBool(a.env("CI")); err == nil && ci {
-		return true
-	}
-	return a.env("TERM") != "dumb" && term.IsTerminal(int(os.Stdout.Fd()))
+	ci, _ := strconv.ParseBool(a.env("CI"))
+	return ci || a.env("TERM") != "dumb" && term.IsTerminal(int(os.Stdout.Fd()))
 }
 
 // colorCode returns the escape code of a colour in the environment, which is numbers joined by
 // ";", or three joined by "," for red, green and blue. It returns "" for anything else.
 func colorCode(s string) string {
-	if s == "" {
-		return ""
-	}
-	rgb := strings.Split(s, ",")
-	if len(rgb) == 3 {
+	if rgb := strings.Split(s, ","); len(rgb) == 3 {
 		s = "38;2;" + strings.Join(rgb, ";")
 	}
 	for _, part := range strings.Split(s, ";") {

@@ -1,9 +1,18 @@
 package main
 
 import (
+	"context"
 	"embed"
 	"errors"
+	"os"
+	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 //go:embed completion
@@ -25,4 +34,154 @@ func (a *app) completion() int {
 	}
 	a.out.Show(strings.ReplaceAll(string(script), "PROGRAM", a.name))
 	return 0
+}
+
+// The directives of the protocol of completion scripts. One follows the last suggestion, after
+// a ":".
+const (
+	completeDefault  = 0 // complete file names
+	completeNoFiles  = 4
+	completeFileExts = 8 // the suggestions are extensions of files
+	completeDirs     = 16
+)
+
+// complete handles `__complete WORD…`: it writes suggestions for the last word, one per line,
+// each with a tab and a description. The shell filters them.
+func (a *app) complete() int {
+	words := a.opts.cliArgs
+	if len(words) == 0 {
+		words = []string{""}
+	}
+	before, last := words[:len(words)-1], words[len(words)-1]
+	lines, directive := a.suggest(before, last)
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(l + "\n")
+	}
+	b.WriteString(":" + strconv.Itoa(directive) + "\n")
+	a.out.Show(b.String())
+	return 0
+}
+
+func (a *app) suggest(before []string, last string) ([]string, int) {
+	var o options
+	flags := o.flagSet()
+	for _, w := range before {
+		if w == "--" {
+			return nil, completeDefault
+		}
+	}
+	if name, _, ok := strings.Cut(last, "="); ok && strings.HasPrefix(name, "-") {
+		lines, directive := values(strings.TrimLeft(name, "-"))
+		for i := range lines {
+			if directive == completeNoFiles {
+				lines[i] = name + "=" + lines[i]
+			}
+		}
+		return lines, directive
+	}
+	if strings.HasPrefix(last, "-") {
+		return a.flagNames(flags), completeNoFiles
+	}
+	if len(before) > 0 {
+		if name, ok := wantsValue(flags, before[len(before)-1]); ok {
+			return values(name)
+		}
+	}
+	flags.Parse(before)
+	return a.taskNames(&o), completeNoFiles
+}
+
+// wantsValue reports whether word is a flag whose value is the next word.
+func wantsValue(flags *pflag.FlagSet, word string) (string, bool) {
+	var f *pflag.Flag
+	switch name, long := strings.CutPrefix(word, "--"); {
+	case long:
+		f = flags.Lookup(name)
+	case len(word) > 1 && word[0] == '-':
+		f = flags.ShorthandLookup(word[len(word)-1:])
+	}
+	if f == nil || f.NoOptDefVal != "" {
+		return "", false
+	}
+	return f.Name, true
+}
+
+// values returns the values that a flag may have.
+func values(flag string) ([]string, int) {
+	switch flag {
+	case "sort":
+		return []string{"default", "alphanumeric", "none"}, completeNoFiles
+	case "output", "o":
+		return []string{"interleaved", "group", "prefixed"}, completeNoFiles
+	case "completion":
+		return []string{"bash", "zsh", "fish", "powershell"}, completeNoFiles
+	case "graph":
+		return []string{"tree", "dot", "mermaid", "json"}, completeNoFiles
+	case "reap":
+		return []string{"all"}, completeNoFiles
+	case "taskfile", "t":
+		return []string{"yml", "yaml"}, completeFileExts
+	case "dir", "d", "temp-dir", "remote-cache-dir":
+		return nil, completeDirs
+	case "events", "replay", "cacert", "cert", "cert-key":
+		return nil, completeDefault
+	}
+	return nil, completeNoFiles
+}
+
+func (a *app) flagNames(flags *pflag.FlagSet) []string {
+	var long, short []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden && a.dropIn() {
+			return
+		}
+		usage := ""
+		if f.Usage != "" {
+			usage = "\t" + f.Usage
+		}
+		long = append(long, "--"+f.Name+usage)
+		if f.Shorthand != "" {
+			short = append(short, "-"+f.Shorthand+usage)
+		}
+	})
+	return append(long, short...)
+}
+
+// callable reports whether a task of that name can be called on a command line, where a word
+// that begins with "-" or contains "=" is no name, and whether the name fits into a line.
+func callable(name string) bool {
+	return !strings.HasPrefix(name, "-") && !strings.ContainsAny(name, "=\t") && diag.Printable(name) == name
+}
+
+// taskNames returns the tasks of the Taskfile that the words before select. It returns none if
+// the Taskfile cannot be read.
+func (a *app) taskNames(o *options) []string {
+	dir := o.dir
+	if o.global {
+		dir = a.env("HOME")
+	}
+	if o.taskfile == "-" {
+		return nil
+	}
+	w, _ := schema.Load(context.Background(), schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote})
+	if w == nil {
+		return nil
+	}
+	var lines []string
+	for _, t := range w.Tasks {
+		if t.Internal {
+			continue
+		}
+		desc := ""
+		if t.Desc.S != "" {
+			desc = "\t" + strings.Join(strings.Fields(t.Desc.S), " ")
+		}
+		for _, name := range append([]string{t.Name}, t.Aliases...) {
+			if callable(name) {
+				lines = append(lines, strings.TrimRight(name, ":")+desc)
+			}
+		}
+	}
+	return lines
 }

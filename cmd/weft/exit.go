@@ -56,8 +56,8 @@ func errorKinds() []errorKind {
 		named[*sched.TimedOut](208),
 		unnamed[*plan.LoopError](exitSyntax),
 		{code: func(err error) (int, bool) {
-			var problem *diag.Diagnostic
-			if !errors.As(err, &problem) {
+			problem, ok := errors.AsType[*diag.Diagnostic](err)
+			if !ok {
 				return 0, false
 			}
 			return kindCode(problem.Kind), true
@@ -66,9 +66,8 @@ func errorKinds() []errorKind {
 		named[*executor.NotDirectoryError](exitTask),
 		{ // what a CommandError is about is not in its chain
 			code: func(err error) (int, bool) {
-				var variable *vars.CommandError
-				var notDir *executor.NotDirectoryError
-				return exitTask, errors.As(err, &variable) && errors.As(variable.Err, &notDir)
+				variable, ok := errors.AsType[*vars.CommandError](err)
+				return exitTask, ok && is[*executor.NotDirectoryError](variable.Err)
 			},
 			named: func(err error) bool { _, ok := err.(*vars.CommandError); return ok },
 		},
@@ -92,7 +91,13 @@ func named[E error](code int) errorKind {
 
 // unnamed is the kind of errors of type E.
 func unnamed[E error](code int) errorKind {
-	return errorKind{code: func(err error) (int, bool) { var e E; return code, errors.As(err, &e) }}
+	return errorKind{code: func(err error) (int, bool) { return code, is[E](err) }}
+}
+
+// is reports whether an error of type E is in the chain of err.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // exitCode returns the exit code for err. Of several problems the first counts.
@@ -146,8 +151,7 @@ func (a *app) code(err error) int {
 	if many, ok := err.(*multierror.Error); ok && len(many.Errors) > 0 {
 		return a.code(many.Errors[0])
 	}
-	var task *plan.TaskError
-	if a.opts.exitCode && errors.As(err, &task) {
+	if a.opts.exitCode && is[*plan.TaskError](err) {
 		if n := executor.ExitCode(err); n != 0 {
 			return n
 		}
@@ -195,13 +199,7 @@ func (a *app) errorText(err error) string {
 // printableError returns the text of err, safe to show. Only lists, and errors that quote
 // scripts or templates, may have several lines.
 func printableError(err error) string {
-	var (
-		command  *vars.CommandError
-		template *vars.TemplateError
-		problem  *diag.Diagnostic
-		invalid  *plan.InvalidVarsError
-	)
-	if errors.As(err, &command) || errors.As(err, &template) || errors.As(err, &problem) || errors.As(err, &invalid) {
+	if is[*vars.CommandError](err) || is[*vars.TemplateError](err) || is[*diag.Diagnostic](err) || is[*plan.InvalidVarsError](err) {
 		return diag.PrintableText(err.Error())
 	}
 	return diag.Printable(err.Error())

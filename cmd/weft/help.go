@@ -2,6 +2,9 @@ package main
 
 import (
 	"strings"
+
+	"github.com/weftrun/weft/internal/version"
+	"github.com/weftrun/weft/schema"
 )
 
 // help handles --help. The drop-in writes to standard error, as the reference does.
@@ -88,3 +91,13 @@ Taskfiles of other machines (URLs)
       --insecure              allow http:
       --cacert F, --cert F, --cert-key F
 `
+
+// version handles --version. The drop-in shows the version of the format, weft its own.
+func (a *app) version() int {
+	if a.dropIn() {
+		a.out.Show(schema.FormatVersion + "\n")
+	} else {
+		a.out.Show(version.Module() + linkage + "\n")
+	}
+	return 0
+}

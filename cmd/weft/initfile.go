@@ -39,10 +39,7 @@ func (existsError) Error() string { return "A Taskfile already exists" }
 // init handles --init. The argument is a directory, a file, or the extension of the usual
 // name.
 func (a *app) initFile() int {
-	arg := ""
-	if len(a.opts.calls) > 0 {
-		arg = a.opts.calls[0]
-	}
+	arg := a.firstCall()
 	name := filepath.Clean(arg)
 	if info, err := os.Stat(name); arg == "" || err == nil && info.IsDir() {
 		name = filepath.Join(name, "Taskfile.yml")

@@ -45,8 +45,7 @@ func (a *app) problems(err error) (all []problem) {
 		all = append(all, a.fileProblem(d))
 	}
 	if ds == nil {
-		errs := plan.Problems(err)
-		for _, err := range errs {
+		for _, err := range plan.Problems(err) {
 			all = append(all, a.taskProblem(err))
 		}
 		slices.Reverse(all)

@@ -53,14 +53,9 @@ func oneLine(command []string) string {
 
 // stopRun handles --stop: it stops a run and waits until it has ended.
 func (a *app) stopRun() int {
-	name := ""
-	if len(a.opts.calls) > 0 {
-		name = a.opts.calls[0]
-	}
-	r, err := ps.Find(name)
+	r, err := ps.Find(a.firstCall())
 	if err != nil {
-		var choice *ps.ChoiceError
-		if errors.As(err, &choice) {
+		if choice, ok := errors.AsType[*ps.ChoiceError](err); ok {
 			a.showRuns(a.err, choice.Runs)
 		}
 		return a.fail(fmt.Errorf("%s: --stop: %w", a.name, err))

@@ -17,6 +17,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/engine/companion"
+	"github.com/weftrun/weft/internal/version"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -135,7 +136,7 @@ func (a *app) userDir(variable, below string) string {
 // fetcher returns the second program, which fetches files. It is started on demand.
 func (a *app) fetcher(root string) *companion.Companion {
 	if a.companion == nil {
-		a.companion = companion.New(companion.Options{Version: weftVersion(), Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
+		a.companion = companion.New(companion.Options{Version: version.Module(), Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
 	}
 	return a.companion
 }

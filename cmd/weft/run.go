@@ -23,6 +23,7 @@ import (
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/internal/stack"
+	"github.com/weftrun/weft/internal/version"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -73,6 +74,14 @@ func (a *app) calls() []plan.Call {
 	return calls
 }
 
+// firstCall returns the first word of the command line that is no flag, or "".
+func (a *app) firstCall() string {
+	if len(a.opts.calls) == 0 {
+		return ""
+	}
+	return a.opts.calls[0]
+}
+
 // runner is an engine and the reporter that handles its events.
 type runner struct {
 	*app
@@ -108,13 +117,13 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		return nil, err
 	}
 	r.options = engine.Options{
-		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: weftVersion(), Argv: a.argv(), TempDir: o.tempDir,
+		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: version.Module(), Argv: a.argv(), TempDir: o.tempDir,
 		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
 		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
-		Secrets: &a.secrets, Record: o.record, MaskOutput: a.maskOutput(),
+		Secrets: &a.secrets, Record: o.record, MaskOutput: a.onCI(),
 	}
 	r.engine, err = engine.New(ctx, r.options)
 	if err == nil && a.events != nil { // what is secret is known

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema"
 )
@@ -100,26 +101,24 @@ func (a *app) taskrc() *schema.Settings {
 		}
 		return true
 	}
+	addIn := func(dir, name string, whose owners) {
+		if !add(filepath.Join(dir, name+".yml"), whose) {
+			add(filepath.Join(dir, name+".yaml"), whose)
+		}
+	}
 	passed := false // the home directory
 	home := a.env("HOME")
 	for dir := range schema.Upwards(a.startDir()) {
 		passed = passed || dir == home
 		project = dir != home
-		if !add(filepath.Join(dir, ".taskrc.yml"), notPlanted) {
-			add(filepath.Join(dir, ".taskrc.yaml"), notPlanted)
-		}
+		addIn(dir, ".taskrc", notPlanted)
 	}
 	project = false
 	if home != "" && !passed {
-		if !add(filepath.Join(home, ".taskrc.yml"), oursOnly) {
-			add(filepath.Join(home, ".taskrc.yaml"), oursOnly)
-		}
+		addIn(home, ".taskrc", oursOnly)
 	}
 	if config := a.env("XDG_CONFIG_HOME"); config != "" {
-		dir := filepath.Join(config, "task")
-		if !add(filepath.Join(dir, "taskrc.yml"), notPlanted) {
-			add(filepath.Join(dir, "taskrc.yaml"), notPlanted)
-		}
+		addIn(filepath.Join(config, "task"), "taskrc", notPlanted)
 	}
 	return all
 }
@@ -140,7 +139,7 @@ var errNotSettings = errors.New("no file of settings")
 // readSettings returns the content of a file of settings. It never waits: it returns an error
 // for a file that is not regular, too large, or has another owner.
 func readSettings(path string, whose owners) ([]byte, error) {
-	f, err := openNow(path)
+	f, err := fifo.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +148,7 @@ func readSettings(path string, whose owners) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxSettings || !mayBe(info, filepath.Dir(path), whose) {
+	if info.Size() > maxSettings || !mayBe(info, filepath.Dir(path), whose) {
 		return nil, errNotSettings
 	}
 	return io.ReadAll(io.LimitReader(f, maxSettings))

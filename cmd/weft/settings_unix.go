@@ -8,11 +8,6 @@ import (
 	"syscall"
 )
 
-// openNow opens a file for reading without waiting for a writer.
-func openNow(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
-}
-
 // mayBe reports whether a file in dir is one of those that whose says.
 func mayBe(file fs.FileInfo, dir string, whose owners) bool {
 	st, ok := file.Sys().(*syscall.Stat_t)

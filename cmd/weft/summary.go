@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -111,21 +112,12 @@ func shownValue(v schema.Var) string {
 		}
 		var b strings.Builder
 		b.WriteByte('\n')
-		for _, k := range sortedKeys(m) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
 			fmt.Fprintf(&b, "    %s: %v\n", diag.Printable(k), m[k])
 		}
 		return b.String()
 	}
 	return fmt.Sprintf("\"%v\"", v.Value)
-}
-
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 func (w *summaryWriter) requires(rs []schema.Required) {

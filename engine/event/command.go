@@ -41,18 +41,10 @@ const (
 	Merged Stream = 3 // both, on one pipe, in exact order
 )
 
+var streamNames = [...]string{"", "stdout", "stderr", "merged"}
+
 // String returns the stream's name as it stands in event files, or "".
-func (s Stream) String() string {
-	switch s {
-	case Stdout:
-		return "stdout"
-	case Stderr:
-		return "stderr"
-	case Merged:
-		return "merged"
-	}
-	return ""
-}
+func (s Stream) String() string { return nameAt(streamNames[:], int(s)) }
 
 // Output is bytes a relayed command wrote. The receiver owns Data until it
 // calls Release, exactly once, and must not keep Data after that.

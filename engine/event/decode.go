@@ -73,31 +73,18 @@ func wrong(name string, err error) error {
 	return fmt.Errorf("field %q: %w", name, err)
 }
 
-// required returns a field.
-func (o object) required(name string) (json.RawMessage, error) {
-	raw := o[name]
-	if raw == nil {
-		return nil, wrong(name, errors.New("missing"))
-	}
-	return raw, nil
-}
-
-func (o object) text(name string) (string, error) {
-	raw, err := o.required(name)
-	if err != nil {
-		return "", err
-	}
-	s, err := readText(raw)
-	return s, wrong(name, err)
-}
-
 // read reads a field into v.
 func (o object) read(name string, v reflect.Value) error {
-	raw, err := o.required(name)
-	if err != nil {
-		return err
+	raw := o[name]
+	if raw == nil {
+		return wrong(name, errors.New("missing"))
 	}
 	return wrong(name, readValue(raw, v))
+}
+
+func (o object) text(name string) (s string, err error) {
+	err = o.read(name, reflect.ValueOf(&s).Elem())
+	return s, err
 }
 
 // start reads what the first line of a run has beside the fields of its event.

@@ -21,9 +21,11 @@ const (
 var outcomeNames = [...]string{"", "succeeded", "fresh", "restored", "failed", "skipped", "cancelled"}
 
 // String returns the outcome's name as it stands in event files, or "".
-func (o Outcome) String() string {
-	if int(o) < len(outcomeNames) {
-		return outcomeNames[o]
+func (o Outcome) String() string { return nameAt(outcomeNames[:], int(o)) }
+
+func nameAt(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
 	}
 	return ""
 }

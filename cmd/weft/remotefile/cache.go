@@ -3,6 +3,7 @@ package remotefile
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,10 +151,5 @@ func isCopy(name string) bool {
 		return false
 	}
 	name = strings.TrimSuffix(name, statefile.TemporarySuffix)
-	for _, s := range suffixes {
-		if strings.Contains(name, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(suffixes[:], func(s string) bool { return strings.Contains(name, s) })
 }

@@ -2,6 +2,7 @@ package remotefile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -14,7 +15,6 @@ import (
 // and keeps copies of fetched ones.
 func (op *Opener) judge(ctx context.Context, files []*file) {
 	var asked []*file
-	var agreed []consent
 	for _, f := range files {
 		if f.problem != nil {
 			continue
@@ -27,6 +27,7 @@ func (op *Opener) judge(ctx context.Context, files []*file) {
 			asked = append(asked, f)
 		}
 	}
+	var agreed []consent
 	for _, f := range op.consent(ctx, asked) {
 		op.keep(f)
 		agreed = append(agreed, consent{toContent, f.sum, f.location})
@@ -43,6 +44,11 @@ func (op *Opener) keep(f *file) {
 
 // consent returns the files that the user agrees to. It sets the problem of the others.
 func (op *Opener) consent(ctx context.Context, files []*file) []*file {
+	refuse := func(why string) {
+		for _, f := range files {
+			f.problem = op.notTrusted(f, why)
+		}
+	}
 	switch {
 	case len(files) == 0:
 		return nil
@@ -63,9 +69,7 @@ func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 		op.o.Say(question + " [assuming yes]\n")
 		return files
 	case op.o.Ask == nil:
-		for _, f := range files {
-			f.problem = op.notTrusted(f, "there is no terminal to ask on")
-		}
+		refuse("there is no terminal to ask on")
 		return nil
 	}
 	for {
@@ -76,13 +80,10 @@ func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 			op.show(files)
 			question = "Use them?"
 		default:
-			why := "you did not agree to it"
-			if err != nil {
-				why = err.Error()
+			if err == nil {
+				err = errors.New("you did not agree to it")
 			}
-			for _, f := range files {
-				f.problem = op.notTrusted(f, why)
-			}
+			refuse(err.Error())
 			return nil
 		}
 	}

@@ -53,11 +53,10 @@ func notFound(f *file, why string) *diag.Diagnostic {
 // failed handles an answer that is no file: it uses the copy of f if the server could not be
 // reached, or else sets the problem.
 func (op *Opener) failed(f *file, err error) {
-	var e *channel.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*channel.Error](err)
+	if !ok {
 		f.problem = fetchFailed(f, err.Error(), "")
-		var none *companion.UnavailableError
-		if errors.As(err, &none) {
+		if none, ok := errors.AsType[*companion.UnavailableError](err); ok {
 			f.problem = fetchFailed(f, strings.TrimSuffix(none.What+": "+none.Why, ": "), none.Fix)
 		}
 		op.fallBack(f, err.Error())
@@ -79,16 +78,14 @@ func (op *Opener) failed(f *file, err error) {
 		op.fallBack(f, e.Text)
 	case channel.Unauthorized, channel.BadStatus:
 		op.refused(f, e)
-	case channel.Redirect:
-		f.redirect, _ = taskurl.Parse(e.URL)
-		f.problem = fetchFailed(f, e.Text, "")
-	case channel.Git:
-		f.problem = fetchFailed(f, e.Text, "")
-		if op.o.Reference {
-			f.problem.Kind = diag.Other
-		}
 	default:
 		f.problem = fetchFailed(f, e.Text, "")
+		if e.Kind == channel.Redirect {
+			f.redirect, _ = taskurl.Parse(e.URL)
+		}
+		if e.Kind == channel.Git && op.o.Reference {
+			f.problem.Kind = diag.Other
+		}
 	}
 }
 

@@ -71,8 +71,5 @@ func (o *Out) file() *os.File {
 	return f
 }
 
-// broken reports whether err means that nobody reads the stream any more.
-func broken(err error) bool { return epipe.Is(err) }
-
 // Broken reports whether o has ended because nobody reads it any more.
-func (o *Out) Broken() bool { return broken(o.err) }
+func (o *Out) Broken() bool { return epipe.Is(o.err) }
