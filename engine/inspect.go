@@ -6,6 +6,7 @@ import (
 
 	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
@@ -92,18 +93,14 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bo
 
 // Explanation is what --why says of one task.
 type Explanation struct {
-	Task    string
-	Fresh   bool
-	Reasons []Reason
+	Task    string   `json:"task"`
+	Fresh   bool     `json:"up_to_date"`
+	Reasons []Reason `json:"reasons"`
 }
 
-// Reason is one difference between now and the task's last successful run.
-type Reason struct {
-	Kind string // file, command, var, env, generates, need, status, unknown, never
-	Name string
-	Old  string
-	New  string
-}
+// Reason is one difference between now and the task's last successful run. Its kinds are
+// those of a fingerprint, and "skipped": the task's condition or platform does not hold.
+type Reason = fingerprint.Reason
 
 // Why explains, for each call and what it needs, needs first, why its task
 // would run. It runs nothing but what templates and status checks need.
@@ -118,7 +115,7 @@ func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, err
 	look := e.inspector(e.resolver)
 	out := make([]Explanation, 0, len(p.Steps))
 	for _, s := range p.Steps {
-		x := Explanation{Task: s.Label}
+		x := Explanation{Task: s.Label, Reasons: []Reason{}}
 		if s.Skip != plan.NotSkipped {
 			x.Reasons = []Reason{{Kind: "skipped"}}
 			out = append(out, x)
@@ -129,9 +126,7 @@ func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, err
 			return out, &plan.TaskError{Task: s.Label, Err: err}
 		}
 		x.Fresh = fresh
-		for _, r := range reasons {
-			x.Reasons = append(x.Reasons, Reason(r))
-		}
+		x.Reasons = append(x.Reasons, reasons...)
 		out = append(out, x)
 	}
 	return out, nil

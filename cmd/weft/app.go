@@ -101,7 +101,7 @@ func (a *app) main() int {
 	switch {
 	case a.opts.init:
 		return a.initFile()
-	case a.opts.remote.clearCache:
+	case a.opts.clearCache:
 		return a.clearCache()
 	}
 	return a.withSignals(a.work)
@@ -122,7 +122,7 @@ func (a *app) written(code int) int {
 // work does everything that needs a Taskfile.
 func (a *app) work(ctx context.Context, s *signals) int {
 	defer a.closeCompanion()
-	if a.opts.remote.pin {
+	if a.opts.pin {
 		return a.pin(ctx)
 	}
 	w, code := a.load(ctx)

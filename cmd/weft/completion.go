@@ -4,13 +4,12 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -54,22 +53,16 @@ func (a *app) complete() int {
 	}
 	before, last := words[:len(words)-1], words[len(words)-1]
 	lines, directive := a.suggest(before, last)
-	var b strings.Builder
-	for _, l := range lines {
-		b.WriteString(l + "\n")
-	}
-	b.WriteString(":" + strconv.Itoa(directive) + "\n")
-	a.out.Show(b.String())
+	lines = append(lines, ":"+strconv.Itoa(directive)+"\n")
+	a.out.Show(strings.Join(lines, "\n"))
 	return 0
 }
 
 func (a *app) suggest(before []string, last string) ([]string, int) {
 	var o options
 	flags := o.flagSet()
-	for _, w := range before {
-		if w == "--" {
-			return nil, completeDefault
-		}
+	if slices.Contains(before, "--") {
+		return nil, completeDefault
 	}
 	if name, _, ok := strings.Cut(last, "="); ok && strings.HasPrefix(name, "-") {
 		lines, directive := values(strings.TrimLeft(name, "-"))
@@ -157,14 +150,11 @@ func callable(name string) bool {
 // taskNames returns the tasks of the Taskfile that the words before select. It returns none if
 // the Taskfile cannot be read.
 func (a *app) taskNames(o *options) []string {
-	dir := o.dir
-	if o.global {
-		dir = a.env("HOME")
-	}
-	if o.taskfile == "-" {
+	load, err := a.loadOptions(o)
+	if err != nil || o.taskfile == "-" {
 		return nil
 	}
-	w, _ := schema.Load(context.Background(), schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote})
+	w, _ := schema.Load(context.Background(), load)
 	if w == nil {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/cmd/weft/remotefile"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -20,7 +20,7 @@ type options struct {
 	// What to do. The first that is set has priority, see app.main and app.perform.
 	version, help, experiments, complete  bool
 	completion                            string
-	init, check                           bool
+	init, check, pin, clearCache          bool
 	list, listAll, json, noStatus, nested bool
 	summary, status, why                  bool
 	graph                                 string
@@ -50,18 +50,8 @@ type options struct {
 	silent, verbose       bool
 	failfast, exitCode    bool
 	yes, interactive      bool
-	gentleForce, envFirst bool // by experiments
-	remote                remoteOptions
-}
-
-// remoteOptions holds the options about remote Taskfiles.
-type remoteOptions struct {
-	insecure, download, offline, clearCache bool
-	pin                                     bool
-	timeout, expiry                         time.Duration
-	trustedHosts                            []string
-	cacheDir, caCert, cert, certKey         string
-	headers                                 map[string][]channel.Header // by host; only from .taskrc
+	gentleForce, envFirst bool               // by experiments
+	remote                remotefile.Options // what flags and settings say of remote Taskfiles
 }
 
 // flagSet returns all flags, bound to o. The flags that only weft has are hidden: the drop-in
@@ -82,7 +72,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.status, "status", false, "exit 1 if one of the tasks is not up to date")
 	f.BoolVar(&o.noStatus, "no-status", false, "leave up_to_date out of the JSON")
 	f.BoolVar(&o.nested, "nested", false, "group the JSON by namespace")
-	f.BoolVar(&r.insecure, "insecure", false, "allow remote Taskfiles over plain HTTP")
+	f.BoolVar(&r.Insecure, "insecure", false, "allow remote Taskfiles over plain HTTP")
 	f.BoolVarP(&o.watch, "watch", "w", false, "run again when files change")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show more")
 	f.BoolVarP(&o.silent, "silent", "s", false, "do not show commands")
@@ -108,18 +98,18 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.disableFuzzy, "disable-fuzzy", false, "no suggestions for misspelt names")
 	f.StringVar(&o.tempDir, "temp-dir", "", "keep state there instead of in .weft")
 
-	f.BoolVar(&r.download, "download", false, "fetch remote Taskfiles again")
-	f.BoolVar(&r.offline, "offline", false, "use copies of remote Taskfiles only")
-	f.BoolVar(&r.clearCache, "clear-cache", false, "remove the copies of remote Taskfiles")
-	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "time limit for each remote Taskfile")
-	f.DurationVar(&r.expiry, "expiry", 0, "how long a copy of a remote Taskfile is used without asking its server")
-	f.StringSliceVar(&r.trustedHosts, "trusted-hosts", nil, "hosts whose Taskfiles need no consent")
-	f.StringVar(&r.cacheDir, "remote-cache-dir", "", "keep copies of remote Taskfiles there")
-	f.StringVar(&r.caCert, "cacert", "", "certificate authority for remote Taskfiles")
-	f.StringVar(&r.cert, "cert", "", "client certificate for remote Taskfiles")
-	f.StringVar(&r.certKey, "cert-key", "", "key of the client certificate")
+	f.BoolVar(&r.Download, "download", false, "fetch remote Taskfiles again")
+	f.BoolVar(&r.Offline, "offline", false, "use copies of remote Taskfiles only")
+	f.BoolVar(&o.clearCache, "clear-cache", false, "remove the copies of remote Taskfiles")
+	f.DurationVar(&r.Timeout, "timeout", 10*time.Second, "time limit for each remote Taskfile")
+	f.DurationVar(&r.Expiry, "expiry", 0, "how long a copy of a remote Taskfile is used without asking its server")
+	f.StringSliceVar(&r.TrustedHosts, "trusted-hosts", nil, "hosts whose Taskfiles need no consent")
+	f.StringVar(&r.CacheDir, "remote-cache-dir", "", "keep copies of remote Taskfiles there")
+	f.StringVar(&r.CACert, "cacert", "", "certificate authority for remote Taskfiles")
+	f.StringVar(&r.Cert, "cert", "", "client certificate for remote Taskfiles")
+	f.StringVar(&r.CertKey, "cert-key", "", "key of the client certificate")
 
-	f.BoolVar(&r.pin, "pin", false, "write the checksums of remote Taskfiles where they are included")
+	f.BoolVar(&o.pin, "pin", false, "write the checksums of remote Taskfiles where they are included")
 	f.BoolVar(&o.forceAll, "force-all", false, "with GENTLE_FORCE: run what is called too")
 	f.BoolVar(&o.check, "check", false, "find every mistake that shows without running")
 	f.BoolVar(&o.why, "why", false, "tell why tasks would run")
@@ -193,8 +183,8 @@ func (o *options) validate() error {
 		wrong bool
 		text  string
 	}{
-		{o.remote.download && o.remote.offline, "You can't set both --download and --offline flags"},
-		{o.remote.download && o.remote.clearCache, "You can't set both --download and --clear-cache flags"},
+		{o.remote.Download && o.remote.Offline, "You can't set both --download and --offline flags"},
+		{o.remote.Download && o.clearCache, "You can't set both --download and --clear-cache flags"},
 		{o.global && o.dir != "", "You can't set both --global and --dir"},
 		{!group && o.groupBegin != "", "You can't set --output-group-begin without --output=group"},
 		{!group && o.groupEnd != "", "You can't set --output-group-end without --output=group"},
@@ -203,7 +193,7 @@ func (o *options) validate() error {
 		{o.json && !listing && !o.why, "--json only applies to --list or --list-all"},
 		{o.noStatus && (!o.json || !listing), "--no-status only applies to --json with --list or --list-all"},
 		{o.nested && (!o.json || !listing), "--nested only applies to --json with --list or --list-all"},
-		{(o.remote.cert == "") != (o.remote.certKey == ""), "--cert and --cert-key must be provided together"},
+		{(o.remote.Cert == "") != (o.remote.CertKey == ""), "--cert and --cert-key must be provided together"},
 		{o.stopRun && len(o.calls) > 1, "--stop takes one run"},
 		{o.reap != "" && o.reap != "left" && o.reap != "all", "--reap takes nothing, or all"},
 		{o.forceAll && !o.gentleForce, "--force-all needs the experiment GENTLE_FORCE (set TASK_X_GENTLE_FORCE=1), without it --force does the same"},

@@ -15,20 +15,20 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// loadOptions returns how to load the Taskfile of the command line.
-func (a *app) loadOptions() (schema.LoadOptions, error) {
-	dir := a.opts.dir
-	if a.opts.global {
+// loadOptions returns how to load the Taskfile that o says.
+func (a *app) loadOptions(o *options) (schema.LoadOptions, error) {
+	dir := o.dir
+	if o.global {
 		if dir = a.env("HOME"); dir == "" {
 			return schema.LoadOptions{}, flagError("--global needs HOME to be set")
 		}
 	}
-	return schema.LoadOptions{Dir: dir, Entrypoint: a.opts.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote}, nil
+	return schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote}, nil
 }
 
 // load reads the workflow, or shows all its problems and returns the exit code.
 func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
-	o, err := a.loadOptions()
+	o, err := a.loadOptions(&a.opts)
 	if err != nil {
 		return nil, a.fail(err)
 	}

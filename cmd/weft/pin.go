@@ -17,7 +17,7 @@ import (
 // into that file, if it is missing or differs. It first asks the user about files that are
 // not trusted yet.
 func (a *app) pin(ctx context.Context) int {
-	load, problem := a.loadOptions()
+	load, problem := a.loadOptions(&a.opts)
 	if problem != nil {
 		return a.fail(problem)
 	}

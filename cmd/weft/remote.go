@@ -32,13 +32,13 @@ func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSetting
 	text := func(to *string, flag, env string, fromFile *string) {
 		setting(a, flags, to, flag, "TASK_REMOTE_"+env, fromFile, parseText)
 	}
-	setting(a, flags, &o.insecure, "insecure", "TASK_REMOTE_INSECURE", rc.Insecure, strconv.ParseBool)
-	duration(&o.timeout, "timeout", "TIMEOUT", rc.Timeout)
-	duration(&o.expiry, "expiry", "CACHE_EXPIRY", rc.CacheExpiry)
-	text(&o.cacheDir, "remote-cache-dir", "DIR", nil) // the old name
-	text(&o.cacheDir, "remote-cache-dir", "CACHE_DIR", rc.CacheDir)
-	text(&o.caCert, "cacert", "CACERT", rc.CACert)
-	setting(a, flags, &o.trustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
+	setting(a, flags, &o.Insecure, "insecure", "TASK_REMOTE_INSECURE", rc.Insecure, strconv.ParseBool)
+	duration(&o.Timeout, "timeout", "TIMEOUT", rc.Timeout)
+	duration(&o.Expiry, "expiry", "CACHE_EXPIRY", rc.CacheExpiry)
+	text(&o.CacheDir, "remote-cache-dir", "DIR", nil) // the old name
+	text(&o.CacheDir, "remote-cache-dir", "CACHE_DIR", rc.CacheDir)
+	text(&o.CACert, "cacert", "CACERT", rc.CACert)
+	setting(a, flags, &o.TrustedHosts, "trusted-hosts", "TASK_REMOTE_TRUSTED_HOSTS", &rc.TrustedHosts, parseList)
 	// Values may come from the environment. Those of a project are sent only by a run,
 	// which executes the project anyway, and not when it is only inspected.
 	looking := a.opts.list || a.opts.listAll || a.opts.summary
@@ -46,14 +46,14 @@ func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSetting
 		if h.Project && looking {
 			continue
 		}
-		if _, known := o.headers[h.Host]; known {
+		if _, known := o.Headers[h.Host]; known {
 			continue // the nearest file has priority
 		}
-		if o.headers == nil {
-			o.headers = map[string][]channel.Header{}
+		if o.Headers == nil {
+			o.Headers = map[string][]channel.Header{}
 		}
 		for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
-			o.headers[h.Host] = append(o.headers[h.Host], channel.Header{Name: name, Value: h.Headers[name]})
+			o.Headers[h.Host] = append(o.Headers[h.Host], channel.Header{Name: name, Value: h.Headers[name]})
 		}
 	}
 }
@@ -86,16 +86,13 @@ func (a *app) remoteOptions() remotefile.Options {
 		a.remoteSettings()
 		a.remoteSettings = nil
 	}
-	r := &a.opts.remote
-	o := remotefile.Options{
-		CopiesOnly: a.opts.check || a.opts.complete,
-		Insecure:   r.insecure, Offline: r.offline, Download: r.download, Expiry: r.expiry, Timeout: r.timeout, TrustedHosts: r.trustedHosts,
-		CACert: absolute(r.caCert), Cert: absolute(r.cert), CertKey: absolute(r.certKey), Headers: r.headers,
-		CacheHome: a.userDir("XDG_CACHE_HOME", ".cache"), CacheDir: r.cacheDir, StateHome: a.userDir("XDG_STATE_HOME", ".local/state"),
-		AssumeYes: a.opts.yes, Reference: a.dropIn(),
-		Say:  func(text string) { a.paint(a.out, report.Yellow, text) },
-		Warn: func(d *diag.Diagnostic) { a.warnings([]*diag.Diagnostic{d}) },
-	}
+	o := a.opts.remote
+	o.CopiesOnly = a.opts.check || a.opts.complete
+	o.CACert, o.Cert, o.CertKey = absolute(o.CACert), absolute(o.Cert), absolute(o.CertKey)
+	o.CacheHome, o.StateHome = a.userDir("XDG_CACHE_HOME", ".cache"), a.userDir("XDG_STATE_HOME", ".local/state")
+	o.AssumeYes, o.Reference = a.opts.yes, a.dropIn()
+	o.Say = func(text string) { a.paint(a.out, report.Yellow, text) }
+	o.Warn = func(d *diag.Diagnostic) { a.warnings([]*diag.Diagnostic{d}) }
 	if p, ok := a.asker().(prompter); ok {
 		o.Ask = p.choose
 	}

@@ -121,7 +121,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
 		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
-		Offline: o.remote.offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
+		Offline: o.remote.Offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
 		Secrets: &a.secrets, Record: o.record, MaskOutput: a.onCI(),
 	}

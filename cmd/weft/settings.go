@@ -40,17 +40,11 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	text(&o.groupBegin, "output-group-begin", "TASK_OUTPUT_GROUP_BEGIN", nil)
 	text(&o.groupEnd, "output-group-end", "TASK_OUTPUT_GROUP_END", nil)
 	text(&o.tempDir, "temp-dir", "TASK_TEMP_DIR", rc.TempDir)
-	boolean(&o.remote.offline, "offline", "TASK_REMOTE_OFFLINE", rc.Remote.Offline)
-	text(&o.remote.cert, "cert", "TASK_REMOTE_CERT", rc.Remote.Cert)
-	text(&o.remote.certKey, "cert-key", "TASK_REMOTE_CERT_KEY", rc.Remote.CertKey)
+	boolean(&o.remote.Offline, "offline", "TASK_REMOTE_OFFLINE", rc.Remote.Offline)
+	text(&o.remote.Cert, "cert", "TASK_REMOTE_CERT", rc.Remote.Cert)
+	text(&o.remote.CertKey, "cert-key", "TASK_REMOTE_CERT_KEY", rc.Remote.CertKey)
 	a.remoteSettings = func() { a.applyRemoteSettings(flags, &rc.Remote) }
-	if !flags.Changed("concurrency") {
-		if n, err := strconv.Atoi(a.env("TASK_CONCURRENCY")); err == nil {
-			o.concurrency = n
-		} else if rc.Concurrency != nil {
-			o.concurrency = *rc.Concurrency
-		}
-	}
+	setting(a, flags, &o.concurrency, "concurrency", "TASK_CONCURRENCY", rc.Concurrency, strconv.Atoi)
 	if _, err := strconv.ParseBool(a.env("TASK_COLOR")); err == nil || rc.Color != nil {
 		o.colorSet = true
 	}

@@ -17,7 +17,7 @@ func (r *runner) why(ctx context.Context, calls []plan.Call) error {
 	answers, err := r.engine.Why(ctx, calls)
 	if r.opts.json {
 		if err == nil {
-			r.writeJSON(whyJSON(answers))
+			r.writeJSON(answers)
 		}
 		return err
 	}
@@ -51,29 +51,4 @@ func explain(x engine.Reason) string {
 		return what + ": was " + x.Old
 	}
 	return what
-}
-
-// jsonWhy is one task of --why --json.
-type jsonWhy struct {
-	Task     string       `json:"task"`
-	UpToDate bool         `json:"up_to_date"`
-	Reasons  []jsonReason `json:"reasons"`
-}
-
-type jsonReason struct {
-	Kind string `json:"kind"`
-	Name string `json:"name,omitempty"`
-	Old  string `json:"old,omitempty"`
-	New  string `json:"new,omitempty"`
-}
-
-func whyJSON(answers []engine.Explanation) []jsonWhy {
-	out := make([]jsonWhy, len(answers))
-	for i, x := range answers {
-		out[i] = jsonWhy{Task: x.Task, UpToDate: x.Fresh, Reasons: make([]jsonReason, len(x.Reasons))}
-		for j, reason := range x.Reasons {
-			out[i].Reasons[j] = jsonReason(reason)
-		}
-	}
-	return out
 }

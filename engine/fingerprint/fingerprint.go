@@ -75,9 +75,10 @@ type Reason struct {
 	// Kind is "first" (no success is known), "file" (a source), "generates" (a
 	// file made last time, or a pattern), "unknown" (the details are lost),
 	// "outputs" (they were not recorded), "never" (nothing is ever fresh), or the first word of a field's name.
-	Kind string
-	Name string // the file, or the rest of the field's name
+	Kind string `json:"kind"`
+	Name string `json:"name,omitempty"` // the file, or the rest of the field's name
 	// Old and New are values, short digests, or a word: "new", "gone", "mode",
 	// "link", "newer", "changed".
-	Old, New string
+	Old string `json:"old,omitempty"`
+	New string `json:"new,omitempty"`
 }

@@ -27,7 +27,7 @@ const (
 type lines struct {
 	w        *Out
 	buf      []byte
-	hold     int // how much of an unterminated line is held back; 0 means keepLine
+	hold     int // how much of an unterminated line is held back
 	progress bool
 	terminal bool       // w is a terminal
 	open     *lineState // whose line is shown and not terminated; nil mostly
@@ -116,10 +116,6 @@ func (l *lines) line(t *lineState, rest []byte) {
 
 // keep holds back the beginning of a line, unless it is too long for that.
 func (l *lines) keep(t *lineState, part []byte) {
-	hold := l.hold
-	if hold == 0 {
-		hold = keepLine
-	}
 	if l.progress && bytes.IndexByte(part, '\r') >= 0 {
 		t.partial = append(t.partial, part...)
 		state := l.last(t.partial)
@@ -127,7 +123,7 @@ func (l *lines) keep(t *lineState, part []byte) {
 		t.partial = append(t.partial[:0], state...)
 		part = nil
 	}
-	if len(t.partial)+len(part) <= hold {
+	if len(t.partial)+len(part) <= l.hold {
 		t.partial = append(t.partial, part...)
 		return
 	}

@@ -70,7 +70,7 @@ func (m *messages) handle(ev event.Event) {
 		m.steps[ev.Step] = step{StepStarted: ev}
 	case *event.CommandStarted:
 		m.begun(ev.Step)
-		if m.o.Verbose || !ev.Silent && !m.o.Silent {
+		if m.o.Verbose || !ev.Silent {
 			m.announce(ev)
 		}
 	case *event.StepSettled:
@@ -159,8 +159,12 @@ func (m *messages) settled(ev *event.StepSettled) {
 	delete(m.steps, ev.Step)
 	switch {
 	case ev.Outcome == event.Fresh || ev.Outcome == event.Restored:
-		if m.o.Verbose || !ev.Silent && !m.o.Silent {
-			m.say(m.o.Stderr, Magenta, "Task %q is up to date", m.name(ev))
+		if m.o.Verbose || !ev.Silent {
+			name := ev.Task
+			if m.prefixed {
+				name = ev.Prefix
+			}
+			m.say(m.o.Stderr, Magenta, "Task %q is up to date", name)
 		}
 	case m.o.Verbose && !done && ev.Outcome == event.Succeeded:
 		m.ended(ev.Name, nil)
@@ -176,33 +180,22 @@ func (m *messages) ended(name string, err error) {
 	m.say(m.o.Stderr, Magenta, "%q finished", name)
 }
 
-// name is what the "up to date" line calls the step.
-func (m *messages) name(ev *event.StepSettled) string {
-	if m.prefixed {
-		return ev.Prefix
+// started is how the running step id was started, or nothing.
+func (m *messages) started(id event.StepID) *event.StepStarted {
+	if s, ok := m.steps[id]; ok {
+		return s.StepStarted
 	}
-	return ev.Task
+	return new(event.StepStarted)
 }
 
 // label is how the running step id is shown.
-func (m *messages) label(id event.StepID) string {
-	if s, ok := m.steps[id]; ok {
-		return s.Task
-	}
-	return ""
-}
+func (m *messages) label(id event.StepID) string { return m.started(id).Task }
 
 // list joins names, the first most of them.
 func list(names []string, most int) string {
-	s := ""
-	for i, n := range names {
-		if i == most {
-			return s + " and " + strconv.Itoa(len(names)-most) + " more"
-		}
-		if i > 0 {
-			s += ", "
-		}
-		s += n
+	s := strings.Join(names[:min(len(names), most)], ", ")
+	if n := len(names) - most; n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
 	}
 	return s
 }

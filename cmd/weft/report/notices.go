@@ -41,10 +41,7 @@ func (m *messages) detail(ev event.Event) {
 	case *event.VarComputed:
 		m.say(errs, Magenta, "dynamic variable: %q result: %q", ev.Text, ev.Result)
 	case *event.TaskSkipped:
-		name := ""
-		if s, ok := m.steps[ev.Step]; ok {
-			name = s.Name
-		}
+		name := m.started(ev.Step).Name
 		if ev.Reason == event.ByPlatform {
 			// The reference ends this one line with a backslash and an n.
 			m.raw(out, Yellow, m.o.Name+": \""+diag.Printable(name)+"\" not for current platform - ignored\\n")
@@ -137,18 +134,9 @@ func (m *messages) triggered(ev *event.WatchTriggered) {
 	}
 	what := "something"
 	if len(ev.Paths) > 0 {
-		what = paths(ev.Paths)
+		what = list(ev.Paths, shownPaths)
 	}
 	m.say(m.o.Stderr, Cyan, "%s changed: %s", what, list(ev.Tasks, 5))
-}
-
-// paths names some of the paths that changed.
-func paths(all []string) string {
-	text := strings.Join(all[:min(len(all), shownPaths)], ", ")
-	if n := len(all) - shownPaths; n > 0 {
-		text += fmt.Sprintf(" and %d more", n)
-	}
-	return text
 }
 
 // watchEnded says how a run has ended; the next one may come at any time.
@@ -162,7 +150,7 @@ func (m *messages) watchEnded(ev *event.WatchEnded) {
 	default:
 		last := ""
 		if len(ev.Trigger) > 0 {
-			last = ", last change " + paths(ev.Trigger)
+			last = ", last change " + list(ev.Trigger, shownPaths)
 		}
 		m.say(m.o.Stderr, Green, "%q is done after %s, waiting for changes since %s%s", ev.Task, ev.Duration.Round(time.Millisecond), ev.Time.Format(time.TimeOnly), last)
 	}

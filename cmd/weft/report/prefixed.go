@@ -35,7 +35,7 @@ type lineState struct {
 func newPrefixed(o Options) *prefixed {
 	p := &prefixed{messages: newMessages(o), open: map[command]*lineState{}, colors: map[string]Color{}}
 	p.messages.prefixed = true
-	p.lines.w, p.lines.progress, p.lines.terminal = o.Stdout, !o.DropIn, o.Terminal
+	p.lines = lines{w: o.Stdout, hold: keepLine, progress: !o.DropIn, terminal: o.Terminal}
 	return p
 }
 
@@ -76,10 +76,7 @@ func (p *prefixed) tail(c command) *lineState {
 
 // prefix is what stands before the lines of a step.
 func (p *prefixed) prefix(id event.StepID) []byte {
-	name := ""
-	if s, ok := p.steps[id]; ok {
-		name = diag.Printable(s.Prefix)
-	}
+	name := diag.Printable(p.started(id).Prefix)
 	b := []byte{'['}
 	if p.o.Palette.On {
 		c, seen := p.colors[name]

@@ -34,7 +34,6 @@ type Options struct {
 	Palette        Palette // the zero value has no colours
 	Verbose        bool
 	Terminal       bool // Stdout is one
-	Silent         bool // neither announcements nor "up to date"
 	ErrorOnly      bool // grouped: only the output of failed commands
 	Clear          bool // the screen, before each run of what is watched
 	Keys           bool // the user can type while nothing runs

@@ -82,7 +82,6 @@ func TestStyles(t *testing.T) {
 		{"relayed all the same", "interleaved", nil, stepEvents(1, "a", "x", nil), "x", "weft: [a] run a\n"},
 		{"fresh", "interleaved", nil, []event.Event{fresh}, "", "weft: Task \"label\" is up to date\n"},
 		{"fresh by prefix", "prefixed", nil, []event.Event{fresh}, "", "weft: Task \"pre\" is up to date\n"},
-		{"fresh and silent", "interleaved", func(o *Options) { o.Silent = true }, []event.Event{fresh}, "", ""},
 		{"group", "group", nil, stepEvents(1, "a", "x\ny", nil), "x\ny", "weft: [a] run a\n"},
 		{"group between lines", "group", nil, begin(stepEvents(1, "a", "x", nil)), "B\nxE\n", "weft: [a] run a\n"},
 		{"group without output", "group", nil, begin(stepEvents(1, "a", "", nil)), "", "weft: [a] run a\n"},
