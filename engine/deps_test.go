@@ -81,7 +81,7 @@ var depsRules = map[string]string{
 	// Whether a remote file may be used is a matter between the user and the
 	// loader; fetching it is the second program's.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/recorded cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/limit internal/stack",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/ps engine engine/watch engine/channel engine/companion cmd/weft/recorded cmd/weft/report cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/fifo internal/limit internal/stack",
 }
 
 // libraryRules says which packages may import a library; "*" stands for all.

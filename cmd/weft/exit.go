@@ -78,7 +78,7 @@ func errorKinds() []errorKind {
 		named[*executor.MethodError](exitOther),
 		named[*engine.NotUpToDateError](exitOther),
 		named[flagError](exitOther),
-		named[existsError](exitOther),
+		named[existsError](exitExists),
 	}
 }
 

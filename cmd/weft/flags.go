@@ -150,12 +150,11 @@ func (o *options) parse(args []string) (*pflag.FlagSet, error) {
 		words, o.cliArgs = words[:n], words[n:]
 	}
 	for _, word := range words {
-		name, value, isVar := strings.Cut(word, "=")
-		if !isVar {
+		if name, value, isVar := strings.Cut(word, "="); isVar {
+			o.setVar(name, value)
+		} else {
 			o.calls = append(o.calls, word)
-			continue
 		}
-		o.setVar(name, value)
 	}
 	return f, nil
 }

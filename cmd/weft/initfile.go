@@ -32,7 +32,7 @@ tasks:
 `
 
 // existsError is the error of --init for a file that exists.
-type existsError struct{ path string }
+type existsError struct{}
 
 func (existsError) Error() string { return "A Taskfile already exists" }
 
@@ -46,13 +46,16 @@ func (a *app) initFile() int {
 	} else if ext := filepath.Ext(name); ext == name && (ext == ".yml" || ext == ".yaml") {
 		name = "Taskfile" + ext
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return a.fail(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	switch {
 	case os.IsExist(err):
-		a.fail(existsError{name})
-		return exitExists
+		return a.fail(existsError{})
 	case err != nil:
-		return a.fail(absoluteError(err, name))
+		return a.fail(err)
 	}
 	_, err = f.WriteString(template)
 	if e := f.Close(); err == nil {
@@ -65,14 +68,4 @@ func (a *app) initFile() int {
 		a.paint(a.out, report.Green, "Taskfile created: "+diag.Printable(strings.TrimPrefix(name, "./"))+"\n")
 	}
 	return 0
-}
-
-// absoluteError makes the path in err absolute.
-func absoluteError(err error, name string) error {
-	if e, ok := err.(*os.PathError); ok {
-		if abs, err := filepath.Abs(name); err == nil {
-			e.Path = abs
-		}
-	}
-	return err
 }

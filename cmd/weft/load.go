@@ -73,10 +73,7 @@ const (
 
 // excerpt returns the lines around p, with ">" before its line and "^" below its column.
 func excerpt(p diag.Pos) string {
-	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 {
-		return ""
-	}
-	if int(p.Line) > p.File.Lines() {
+	if !p.IsValid() || p.Line == 0 || len(p.File.Source) == 0 || int(p.Line) > p.File.Lines() {
 		return ""
 	}
 	var b strings.Builder

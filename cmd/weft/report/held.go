@@ -1,6 +1,7 @@
 package report
 
 import (
+	"io"
 	"math"
 
 	"github.com/weftrun/weft/internal/spool"
@@ -56,15 +57,9 @@ func (h *held) copyFile(w *Out) {
 	if off == h.size {
 		return
 	}
-	buf := make([]byte, copyBlock)
-	for off < h.size && w.Err() == nil {
-		n, err := h.bytes.ReadAt(buf[:min(int64(len(buf)), h.size-off)], off)
-		w.Write(buf[:n])
-		off += int64(n)
-		if err != nil && n == 0 {
-			w.Show("[output lost: " + err.Error() + "]\n")
-			return
-		}
+	rest := io.NewSectionReader(&h.bytes, off, h.size-off)
+	if _, err := io.CopyBuffer(w, rest, make([]byte, copyBlock)); err != nil {
+		w.Show("[output lost: " + err.Error() + "]\n") // nothing if w has ended
 	}
 }
 

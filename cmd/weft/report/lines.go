@@ -103,13 +103,8 @@ func (l *lines) line(t *lineState, rest []byte) {
 		l.show(t, t.partial)
 		t.partial = t.partial[:0]
 	}
-	switch {
-	case len(rest) == 0:
-	case t.replaces || t.inLine:
+	if len(rest) > 0 {
 		l.show(t, rest)
-	default: // a line of its own, as nearly all are
-		l.begin(t)
-		l.add(l.last(rest))
 	}
 	t.inLine, l.open, t.replaces, t.long = false, nil, false, false
 }
