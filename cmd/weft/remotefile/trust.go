@@ -80,23 +80,22 @@ func readTrust(d *statefile.Dir) ([]consent, error) {
 
 // digest returns the digest of the content that was agreed to last, or "".
 func (t *trust) digest(location string) string {
-	for _, c := range t.known() {
-		if c.kind == toContent && c.location == location {
-			return c.value
-		}
+	for _, digest := range t.values(toContent, location) {
+		return digest
 	}
 	return ""
 }
 
 // redirects returns the hosts that a URL may redirect to.
-func (t *trust) redirects(location string) []string {
-	var hosts []string
+func (t *trust) redirects(location string) []string { return t.values(toRedirect, location) }
+
+func (t *trust) values(kind, location string) (all []string) {
 	for _, c := range t.known() {
-		if c.kind == toRedirect && c.location == location {
-			hosts = append(hosts, c.value)
+		if c.kind == kind && c.location == location {
+			all = append(all, c.value)
 		}
 	}
-	return hosts
+	return all
 }
 
 // add records new consent, together with that of other runs.
@@ -105,31 +104,31 @@ func (t *trust) add(ctx context.Context, agreed []consent) {
 		return
 	}
 	t.lines = merge(t.known(), agreed)
-	if t.home == "" {
-		return
+	if t.home != "" {
+		t.problem(t.write(ctx, agreed))
 	}
+}
+
+func (t *trust) write(ctx context.Context, agreed []consent) error {
 	d, err := t.place().Make()
 	if err != nil {
-		t.problem(err)
-		return
+		return err
 	}
 	defer d.Close()
 	lock, err := d.Lock(ctx, trustLock, "", nil)
 	if err != nil {
-		t.problem(err)
-		return
+		return err
 	}
 	defer lock.Release()
 	there, err := readTrust(d)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.problem(err)
-		return
+		return err
 	}
 	var b strings.Builder
 	for _, c := range merge(there, agreed) {
 		b.WriteString(c.kind + " " + c.value + " " + c.location + "\n")
 	}
-	t.problem(d.WriteFile(trustFile, []byte(b.String())))
+	return d.WriteFile(trustFile, []byte(b.String()))
 }
 
 // merge adds lines to old, replacing those about the same content.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"runtime"
 	"syscall"
@@ -47,4 +48,21 @@ func kill(sig syscall.Signal) {
 	if syscall.Kill(os.Getpid(), sig) == nil {
 		time.Sleep(time.Second) // the signal ends the process long before
 	}
+}
+
+// mayBe reports whether a file in dir is one of those that whose says.
+func mayBe(file fs.FileInfo, dir string, whose owners) bool {
+	st, ok := file.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+		return ok
+	}
+	if whose == oursOnly {
+		return false
+	}
+	in, err := os.Stat(dir)
+	if err != nil || in.Mode().Perm()&0o002 == 0 {
+		return err == nil
+	}
+	at, ok := in.Sys().(*syscall.Stat_t)
+	return ok && at.Uid == st.Uid
 }
