@@ -3,7 +3,7 @@ package yaml
 import "github.com/weftrun/weft/internal/limit"
 
 // block reads the collection that begins at the current token, the first of its line.
-func (r *plainReader) block() *Node {
+func (r *Reader) block() *Node {
 	if r.atEntry() {
 		return r.sequence(r.column, false)
 	}
@@ -11,14 +11,14 @@ func (r *plainReader) block() *Node {
 }
 
 // atEntry reports whether an item of a list begins here.
-func (r *plainReader) atEntry() bool { return r.at(0) == '-' && isBreak(r.at(1)) }
+func (r *Reader) atEntry() bool { return r.at(0) == '-' && isBreak(r.at(1)) }
 
 // atColon reports whether what was read just now is a key.
-func (r *plainReader) atColon() bool { return r.at(0) == ':' && isBreak(r.at(1)) }
+func (r *Reader) atColon() bool { return r.at(0) == ':' && isBreak(r.at(1)) }
 
 // mapping reads a map in block style whose keys stand in the given column. Its
 // first key k may have been read already.
-func (r *plainReader) mapping(column int, k *Node) *Node {
+func (r *Reader) mapping(column int, k *Node) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (r *plainReader) mapping(column int, k *Node) *Node {
 
 // value reads the value of a key of a map in the given column, from after the
 // colon to the next token after it.
-func (r *plainReader) value(column int) *Node {
+func (r *Reader) value(column int) *Node {
 	colon := r.pos
 	r.skipBlanks()
 	if c := r.at(0); c != '\n' && c != '#' {
@@ -70,7 +70,7 @@ func (r *plainReader) value(column int) *Node {
 
 // sequence reads a list in block style whose dashes stand in the given column.
 // flush tells that it is the value of a map whose keys stand there, too.
-func (r *plainReader) sequence(column int, flush bool) *Node {
+func (r *Reader) sequence(column int, flush bool) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
@@ -93,7 +93,7 @@ func (r *plainReader) sequence(column int, flush bool) *Node {
 
 // item reads an item of a list in the given column, from its dash to the next
 // token after it.
-func (r *plainReader) item(column int) *Node {
+func (r *Reader) item(column int) *Node {
 	r.pos++
 	dash := r.pos
 	r.skipBlanks()
@@ -120,7 +120,7 @@ func (r *plainReader) item(column int) *Node {
 
 // inline reads a value that begins on the line of its key or dash, inside a
 // collection of the given column, and goes to the next token after it.
-func (r *plainReader) inline(column int) *Node {
+func (r *Reader) inline(column int) *Node {
 	switch r.at(0) {
 	case '[', '{':
 		return r.ended(r.flow(), column)
@@ -132,7 +132,7 @@ func (r *plainReader) inline(column int) *Node {
 
 // ended goes from after n, a value inside a collection of the given column, to
 // the next token. It returns nil when the value may go on there.
-func (r *plainReader) ended(n *Node, column int) *Node {
+func (r *Reader) ended(n *Node, column int) *Node {
 	if n == nil || !r.endLine() || r.column > column {
 		return nil
 	}

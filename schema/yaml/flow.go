@@ -7,7 +7,7 @@ import (
 )
 
 // flow reads a list or a map in brackets that ends on the same line.
-func (r *plainReader) flow() *Node {
+func (r *Reader) flow() *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (r *plainReader) flow() *Node {
 	}
 }
 
-func (r *plainReader) flowValue() *Node {
+func (r *Reader) flowValue() *Node {
 	if c := r.at(0); c == '[' || c == '{' {
 		return r.flow()
 	}
@@ -60,7 +60,7 @@ func (r *plainReader) flowValue() *Node {
 }
 
 // flowText reads text inside brackets, with or without quotes.
-func (r *plainReader) flowText() *Node {
+func (r *Reader) flowText() *Node {
 	if c := r.at(0); c == '"' || c == '\'' {
 		return r.quoted()
 	}

@@ -10,7 +10,7 @@ import (
 // Why a reader of our own. What the YAML library takes for a file of a thousand tasks is
 // half of a run that has nothing to do. Nearly all of what Taskfiles are written in needs
 // none of what makes YAML slow to read: maps and lists in block style, text on one line,
-// blocks of text and short lists in brackets. plainReader reads just that, ten times faster,
+// blocks of text and short lists in brackets. plain reads just that, ten times faster,
 // into the same nodes that the library would make, comments left out.
 //
 // The library stays the judge. The reader knows no errors: at anything that it
@@ -23,26 +23,31 @@ const (
 	maxPlainKey   = 1000 // bytes; the library takes 1024 characters
 )
 
-// plainReader reads one text.
-type plainReader struct {
-	*Reader
+// Reader reads texts one after the other, each into the memory of the one before: a node
+// is valid until the next text is read, the texts it holds for ever. The zero value is
+// ready. It is used by one goroutine.
+type Reader struct {
+	nodes arena[Node]
+	lists arena[*Node]
+	found []*Node // children of the collections that are being read
+	made  int     // nodes of this text
+	depth int     // of collections
+
 	src  string
 	wide bool // src has characters of more than one byte
 
-	// The line that is read. column is the indentation of its first token, or
-	// -1 after the last line.
+	// The line that is read. column is the indentation of its first token, or -1 after the
+	// last line.
 	pos, start, line, column int
 
 	// How many characters of the line stand before the offset counted.
 	counted, characters int
-
-	depth int // of collections
 }
 
-// plain returns the root node of src, which must be a map; or nil when the reader
-// gives up. lines of the document stand before src.
-func (m *Reader) plain(src string, lines int) *Node {
-	m.rewind()
+// plain returns the root node of src, which must be a map; or nil when the reader gives up.
+// lines of the document stand before src.
+func (r *Reader) plain(src string, lines int) *Node {
+	*r = Reader{nodes: r.nodes.again(), lists: r.lists.again(), found: r.found[:0], line: lines + 1}
 	if strings.IndexByte(src, '\r') >= 0 {
 		src = strings.ReplaceAll(src, "\r\n", "\n") // they mean the same
 	}
@@ -50,7 +55,7 @@ func (m *Reader) plain(src string, lines int) *Node {
 	if !ok {
 		return nil
 	}
-	r := plainReader{Reader: m, src: src, wide: wide, line: lines + 1}
+	r.src, r.wide = src, wide
 	if !r.nextLine() && !r.opened() || r.column < 0 {
 		return nil
 	}
@@ -80,7 +85,7 @@ func plainText(src string) (wide, ok bool) {
 }
 
 // at returns the byte i after the current one, '\n' after the end.
-func (r *plainReader) at(i int) byte {
+func (r *Reader) at(i int) byte {
 	if r.pos+i < len(r.src) {
 		return r.src[r.pos+i]
 	}
@@ -91,7 +96,7 @@ func isBreak(c byte) bool { return c == ' ' || c == '\n' }
 
 // nextLine goes from the start of a line, or the end of one, to the first
 // token after it. It gives up at a marker of documents and at a directive.
-func (r *plainReader) nextLine() bool {
+func (r *Reader) nextLine() bool {
 	for r.pos < len(r.src) {
 		if r.src[r.pos] == '\n' {
 			r.newLine()
@@ -117,7 +122,7 @@ func (r *plainReader) nextLine() bool {
 }
 
 // opened skips the marker that opens a document, if it stands alone on its line.
-func (r *plainReader) opened() bool {
+func (r *Reader) opened() bool {
 	if r.column != 0 || r.rest() != "---" {
 		return false
 	}
@@ -125,14 +130,14 @@ func (r *plainReader) opened() bool {
 	return r.nextLine()
 }
 
-func (r *plainReader) newLine() {
+func (r *Reader) newLine() {
 	r.pos++
 	r.start = r.pos
 	r.line++
 }
 
 // rest returns what is left of the line.
-func (r *plainReader) rest() string {
+func (r *Reader) rest() string {
 	s := r.src[r.pos:]
 	if n := strings.IndexByte(s, '\n'); n >= 0 {
 		return s[:n]
@@ -142,7 +147,7 @@ func (r *plainReader) rest() string {
 
 // endLine goes on to the next token when nothing but a comment is left of the
 // line. It must stand right after a token.
-func (r *plainReader) endLine() bool {
+func (r *Reader) endLine() bool {
 	r.skipBlanks()
 	switch c := r.at(0); {
 	case c == '\n':
@@ -154,14 +159,14 @@ func (r *plainReader) endLine() bool {
 	return r.nextLine()
 }
 
-func (r *plainReader) skipBlanks() {
+func (r *Reader) skipBlanks() {
 	for r.at(0) == ' ' {
 		r.pos++
 	}
 }
 
 // node makes a node for what begins at offset from of the current line.
-func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, from int) *Node {
+func (r *Reader) node(kind yaml.Kind, style yaml.Style, tag, value string, from int) *Node {
 	column := from - r.start + 1
 	if r.wide {
 		if from < r.counted || r.start > r.counted {
@@ -179,7 +184,7 @@ func (r *plainReader) node(kind yaml.Kind, style yaml.Style, tag, value string, 
 
 // plainNode makes a node of text without quotes; the library tells what type
 // it has. No word that is not just text is longer than false.
-func (r *plainReader) plainNode(value string, from int) *Node {
+func (r *Reader) plainNode(value string, from int) *Node {
 	n := r.node(ScalarNode, 0, "!!str", value, from)
 	if c := value[0] | 0x20; c < 'a' || c > 'z' || len(value) <= len("false") {
 		n.Tag = typeOf(value)
@@ -188,7 +193,7 @@ func (r *plainReader) plainNode(value string, from int) *Node {
 }
 
 // gather makes the children found since mark those of n.
-func (r *plainReader) gather(n *Node, mark int) *Node {
+func (r *Reader) gather(n *Node, mark int) *Node {
 	if found := r.found[mark:]; len(found) > 0 {
 		n.Content = r.lists.take(len(found))
 		copy(n.Content, found)

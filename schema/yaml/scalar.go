@@ -3,16 +3,16 @@ package yaml
 import "strings"
 
 // text reads text on one line, with or without quotes.
-func (r *plainReader) text() *Node {
+func (r *Reader) text() *Node {
 	if c := r.at(0); c == '"' || c == '\'' {
 		return r.quoted()
 	}
-	return r.plain()
+	return r.unquoted()
 }
 
-// plain reads text without quotes to the end of the line, to a comment or to a
+// unquoted reads text without quotes to the end of the line, to a comment or to a
 // colon that ends a key. It stops before blanks that follow.
-func (r *plainReader) plain() *Node {
+func (r *Reader) unquoted() *Node {
 	switch c := r.at(0); c {
 	case '-':
 		if isBreak(r.at(1)) || r.at(1) == '-' {
@@ -54,7 +54,7 @@ scan:
 }
 
 // quoted reads text in quotes that ends on the same line.
-func (r *plainReader) quoted() *Node {
+func (r *Reader) quoted() *Node {
 	from, quote := r.pos, r.src[r.pos]
 	style := SingleQuotedStyle
 	if quote == '"' {
@@ -106,7 +106,7 @@ func unescape(src string, i int) (byte, bool) {
 }
 
 // scalarBlock reads a literal or a folded block inside a collection of the given column.
-func (r *plainReader) scalarBlock(column int) *Node {
+func (r *Reader) scalarBlock(column int) *Node {
 	folded, style := r.at(0) == '>', LiteralStyle
 	if folded {
 		style = FoldedStyle
