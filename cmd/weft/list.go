@@ -26,26 +26,18 @@ func (r *runner) list(ctx context.Context) error {
 	case o.silent:
 		r.listNames(infos)
 		return nil
-	case len(infos) == 0 && o.listAll:
-		r.say(r.out, report.Yellow, "No tasks available")
-		return errCode(exitOther)
-	case len(infos) == 0:
-		r.say(r.out, report.Yellow, "No tasks with description available. Try --list-all to list all tasks")
+	}
+	r.table(infos, o.listAll)
+	if len(infos) == 0 {
 		return errCode(exitOther)
 	}
-	r.table(infos)
 	return nil
 }
 
 // listKnown lists the tasks, after an unknown one was named.
 func (r *runner) listKnown(ctx context.Context) {
-	infos, err := r.tasks(ctx, engine.ListOptions{})
-	switch {
-	case err != nil:
-	case len(infos) == 0:
-		r.say(r.out, report.Yellow, "No tasks with description available. Try --list-all to list all tasks")
-	default:
-		r.table(infos)
+	if infos, err := r.tasks(ctx, engine.ListOptions{}); err == nil {
+		r.table(infos, false)
 	}
 }
 
@@ -96,8 +88,17 @@ func (r *runner) listNames(infos []engine.TaskInfo) {
 	r.out.Show(b.String())
 }
 
-// table shows names, descriptions and aliases in columns.
-func (r *runner) table(infos []engine.TaskInfo) {
+// table shows names, descriptions and aliases in columns. all tells that the tasks without a
+// description are among them.
+func (r *runner) table(infos []engine.TaskInfo, all bool) {
+	if len(infos) == 0 {
+		text := "No tasks with description available. Try --list-all to list all tasks"
+		if all {
+			text = "No tasks available"
+		}
+		r.say(r.out, report.Yellow, text)
+		return
+	}
 	r.paint(r.out, report.Default, r.name+": Available tasks for this project:\n")
 	table := appendTable(nil, &r.palette, infos)
 	if r.secrets.Any() {

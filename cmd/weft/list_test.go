@@ -43,6 +43,6 @@ func BenchmarkTable(b *testing.B) {
 	r := &runner{app: &app{name: "weft", out: report.NewOut(io.Discard)}}
 	b.ReportAllocs()
 	for range b.N {
-		r.table(infos)
+		r.table(infos, false)
 	}
 }

@@ -38,8 +38,18 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	defer r.engine.Close()
 	s.route(r.engine)
 	calls := a.calls()
+	var look func(context.Context, []plan.Call) error
 	switch {
-	case o.list, o.listAll, o.summary, o.status, o.why, o.graph != "": // see below
+	case o.list || o.listAll:
+		look = func(ctx context.Context, _ []plan.Call) error { return r.list(ctx) }
+	case o.summary:
+		look = r.summary
+	case o.status:
+		look = r.engine.UpToDate
+	case o.why:
+		look = r.why
+	case o.graph != "":
+		look = r.graph
 	case o.watch:
 		return r.watch(ctx, s, calls)
 	default:
@@ -47,19 +57,7 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	}
 	ctx, cancel := r.engine.Stoppable(ctx)
 	defer cancel(nil)
-	switch {
-	case o.list || o.listAll:
-		err = r.list(ctx)
-	case o.summary:
-		err = r.summary(ctx, calls)
-	case o.status:
-		err = r.engine.UpToDate(ctx, calls)
-	case o.why:
-		err = r.why(ctx, calls)
-	default:
-		err = r.graph(ctx, calls)
-	}
-	return r.finish(ctx, err)
+	return r.finish(ctx, look(ctx, calls))
 }
 
 // calls returns calls of the tasks that are named on the command line.

@@ -17,13 +17,6 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// VersionError tells of an event file of another version.
-type VersionError struct{ Version int64 }
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("version %d of the format of events; this weft reads version %d", e.Version, Version)
-}
-
 // Decode returns the event on one line of an event file, with or without its newline. It
 // returns nil for an event that only a later weft knows. Fields that it does not know
 // are ignored. For an error the event holds a [*Failure]. Decode keeps nothing of line.
@@ -94,7 +87,7 @@ func (o object) start(ev *RunStarted) error {
 		return err
 	}
 	if version != Version {
-		return &VersionError{version}
+		return fmt.Errorf("version %d of the format of events; this weft reads version %d", version, Version)
 	}
 	if o["run"] == nil {
 		return nil

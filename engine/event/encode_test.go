@@ -268,10 +268,6 @@ func TestDecodeErrors(t *testing.T) {
 	if ev, err := Decode([]byte(`{"event":"invented_later","step":"?"}`)); ev != nil || err != nil {
 		t.Errorf("an event of a later weft: %v, %v", ev, err)
 	}
-	var version *VersionError
-	if _, err := Decode([]byte(`{"event":"run_started",` + at + `,"version":9}`)); !errors.As(err, &version) || version.Version != 9 {
-		t.Errorf("version: %v", err)
-	}
 }
 
 // TestSignals: those of this system come back as they are, any other by its name.

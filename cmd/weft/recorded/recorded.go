@@ -19,21 +19,8 @@ import (
 // write between two events.
 const maxLine = 64 << 20
 
-// Error tells which line of a file cannot be read, and why.
-type Error struct {
-	File string
-	Line int // from 1
-	Err  error
-}
-
-// Error returns "file:line: why".
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
-
-// Unwrap returns why the line cannot be read.
-func (e *Error) Unwrap() error { return e.Err }
-
-// ErrCut tells that a file ends within a line: who wrote it was killed, or still writes.
-var ErrCut = errors.New("the file ends within this line")
+// errCut tells that a file ends within a line: who wrote it was killed, or still writes.
+var errCut = errors.New("the file ends within this line")
 
 // File is a recorded run. It is not safe for concurrent use.
 type File struct {
@@ -73,7 +60,7 @@ func (f *File) Rewind() error {
 	return err
 }
 
-// Next returns the next event, or [io.EOF] after the last. Any other error is an [*Error].
+// Next returns the next event, or [io.EOF] after the last. Any other error names the line.
 // Events that only a later weft knows are passed over. The event does not change with
 // the next call.
 func (f *File) Next() (event.Event, error) {
@@ -86,10 +73,10 @@ func (f *File) Next() (event.Event, error) {
 		if err == nil {
 			ev, err = event.Decode(line)
 		} else if err == io.EOF {
-			err = ErrCut
+			err = errCut
 		}
 		if err != nil {
-			return nil, &Error{f.f.Name(), f.line, err}
+			return nil, fmt.Errorf("%s:%d: %w", f.f.Name(), f.line, err)
 		}
 		if ev != nil {
 			return ev, nil

@@ -117,3 +117,32 @@ func (m multi) Close() error {
 	}
 	return first
 }
+
+// plain is the style "interleaved": commands write to weft's own streams
+// themselves, and what is relayed all the same is passed on as it comes.
+type plain struct{ messages }
+
+func newPlain(o Options) *plain { return &plain{newMessages(o)} }
+
+func (p *plain) Handle(ev event.Event) {
+	if out, ok := ev.(*event.Output); ok {
+		w := p.o.Stdout
+		if out.Stream == event.Stderr {
+			w = p.o.Stderr
+		}
+		w.Write(out.Data)
+		release(out)
+		return
+	}
+	p.handle(ev)
+}
+
+func (p *plain) Close() error { return p.Err() }
+
+// Err returns the first error of standard output, else of standard error.
+func (m *messages) Err() error {
+	if err := m.o.Stdout.Err(); err != nil {
+		return err
+	}
+	return m.o.Stderr.Err()
+}
