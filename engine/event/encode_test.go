@@ -283,6 +283,7 @@ func FuzzDecode(f *testing.F) {
 	for _, ev := range everyEvent() {
 		f.Add(enc.Encode(nil, ev))
 	}
+	f.Add([]byte(`{"event":"command_started","time":"2026-01-01T00:00:00Z","step":1,"command":0,"text":"","attempt":0}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		ev, err := Decode(line)
 		if err != nil || ev == nil {

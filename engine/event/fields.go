@@ -16,7 +16,7 @@ import (
 //
 //	omitzero   it is zero
 //	same=NAME  it is the same as the field NAME, which stands before it
-//	one=NAME   the field NAME is 1; what is left out is 1, too
+//	one=NAME   it and the field NAME are 1
 type fact struct{}
 
 func (*fact) event() {}
@@ -88,7 +88,7 @@ func (f *field) omitted(v reflect.Value) bool {
 	case "same":
 		return v.Field(f.index).String() == v.Field(f.other).String()
 	case "one":
-		return v.Field(f.other).Int() == 1
+		return v.Field(f.index).Int() == 1 && v.Field(f.other).Int() == 1
 	}
 	return false
 }
