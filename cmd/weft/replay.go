@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -51,16 +50,13 @@ func (a *app) replay() int {
 	return 0
 }
 
-// errNoRun tells that a file holds no recorded run.
-var errNoRun = errors.New("no run is recorded in it")
-
 // adopt takes from the command line of the recorded run what is shown of it, and goes
 // back to the beginning of f.
 func (a *app) adopt(f *recorded.File) error {
 	for {
 		ev, err := f.Next()
 		if err == io.EOF {
-			return fmt.Errorf("%s: %w", a.opts.replay, errNoRun)
+			return fmt.Errorf("%s: no run is recorded in it", a.opts.replay)
 		}
 		if err != nil {
 			return err

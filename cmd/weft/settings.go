@@ -128,8 +128,6 @@ const (
 // maxSettings is the largest size of a file of settings, in bytes.
 const maxSettings = 1 << 20
 
-var errNotSettings = errors.New("no file of settings")
-
 // readSettings returns the content of a file of settings. It never waits: it returns an error
 // for a file that is not regular, too large, or has another owner.
 func readSettings(path string, whose owners) ([]byte, error) {
@@ -143,7 +141,7 @@ func readSettings(path string, whose owners) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxSettings || !mayBe(info, filepath.Dir(path), whose) {
-		return nil, errNotSettings
+		return nil, errors.New("no file of settings")
 	}
 	return io.ReadAll(io.LimitReader(f, maxSettings))
 }

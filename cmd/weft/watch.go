@@ -69,13 +69,11 @@ func (r *runner) interval() time.Duration {
 	return r.workflow.Interval
 }
 
-var errReload = errors.New("the Taskfile cannot be used as it is now; what was loaded before stays")
-
 // reload loads the workflow again. What is wrong with it is shown.
 func (r *runner) reload(ctx context.Context) (*schema.Workflow, error) {
 	w, code := r.load(ctx)
 	if w == nil || code != 0 {
-		return nil, errReload
+		return nil, errors.New("the Taskfile cannot be used as it is now; what was loaded before stays")
 	}
 	return w, nil
 }
