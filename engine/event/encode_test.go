@@ -167,7 +167,7 @@ func TestTexts(t *testing.T) {
 		back(t, &enc, &BodyEnded{Err: &Failure{s, "weft: " + s}})
 		back(t, &enc, &Snapshot{Steps: []Running{{s, []Process{{1, s}}}}})
 		back(t, &enc, &StepStarted{Task: s, Name: "a", Pos: diag.Pos{File: &diag.File{Name: s}, Line: 1}})
-		for _, v := range []any{s, []any{s}, map[string]any{s: s}, map[string]any{"base64": s}, map[string]any{"entries": s}, map[string]any{s: 1 == 1, "\xfe": nil}} {
+		for _, v := range []any{s, []any{s}, map[string]any{s: s}, map[string]any{"base64": s}, map[string]any{"entries": s}, map[string]any{s: true, "\xfe": nil}} {
 			back(t, &enc, &StepSettled{Outputs: map[string]any{"v": v}})
 			back(t, &enc, &StepSettled{Outputs: map[string]any{"base64": v}})
 			back(t, &enc, &StepSettled{Outputs: map[string]any{"entries": v}})
