@@ -48,23 +48,16 @@ func (t *Tree) Digests(ctx context.Context, dir string, ps []Pattern, gitignore 
 	return digests, nil
 }
 
-// DigestOf returns the content of one file, as [Tree.Digests] has it.
-func DigestOf(ctx context.Context, path string) Digest {
-	st, err := statPath(path, true)
-	if err != nil {
-		if target, e := os.Readlink(path); e == nil {
-			return linkDigest(target)
-		}
-	}
-	switch {
-	case err != nil || st.isDir():
+// DigestOf returns the digest of one file, as [Tree.Digests] has it; the zero Digest if
+// there is none.
+func (t *Tree) DigestOf(ctx context.Context, path string) Digest {
+	found, _ := t.named(path)
+	if len(found) == 0 {
 		return Digest{}
-	case !st.Regular():
-		return notContent
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	return hashFile(ctx, path, buf[:])
+	return found[0].read(ctx, buf).Digest
 }
 
 // Read reads the files whose index is in todo, on all processors, and stores what it

@@ -13,8 +13,9 @@ import (
 // slot is the place of one directory; its lock makes sure that the directory
 // is read once.
 type slot struct {
-	mu sync.Mutex // guards d
-	d  *directory
+	mu    sync.Mutex // guards the fields below
+	d     *directory
+	stale bool // d is out of date
 }
 
 // directory is a directory as it was at some age of its Tree.
@@ -105,10 +106,8 @@ func (d *directory) copyContents(old *directory) {
 
 // look looks at the entries whose name want selects. It closes fd.
 func (d *directory) look(fd int, want func(string) bool) {
+	defer func() { closeDir(fd) }()
 	if d.err != nil {
-		if fd >= 0 {
-			closeDir(fd)
-		}
 		return
 	}
 	d.mu.Lock()
@@ -126,9 +125,6 @@ func (d *directory) look(fd int, want func(string) bool) {
 			}
 		}
 		e.resolve(fd, d.prefix)
-	}
-	if fd >= 0 {
-		closeDir(fd)
 	}
 }
 
@@ -211,22 +207,13 @@ func (e *entry) extra() *more {
 // resolve looks at one entry, through links.
 func (e *entry) resolve(fd int, prefix string) {
 	e.looked = true
-	if e.kind == isFile {
-		var err error
-		if e.st, err = statAt(fd, prefix, e.name, false); err != nil {
-			e.extra().err = err
-		} else if e.st.isDir() {
-			e.kind = isDir // replaced meanwhile
-		}
-		return
-	}
 	st, err := statAt(fd, prefix, e.name, false)
 	switch {
 	case err != nil:
 		e.extra().err, e.kind = err, isFile
 		return
 	case st.isDir():
-		e.kind = isDir
+		e.kind = isDir // perhaps in place of a file
 		return
 	case !st.IsLink():
 		e.kind, e.st = isFile, st
@@ -249,12 +236,12 @@ func (e *entry) resolve(fd int, prefix string) {
 // standsIn reports whether the directory that link leads to is one of those of
 // prefix: a walk through it would not end.
 func standsIn(prefix, link string) bool {
-	to, err := identify(link)
+	to, err := os.Stat(link)
 	if err != nil {
 		return false
 	}
 	for i := len(prefix); i > 0; i = strings.LastIndexByte(prefix[:i], '/') {
-		if at, err := identify(prefix[:i]); err == nil && at == to {
+		if at, err := os.Stat(prefix[:i]); err == nil && os.SameFile(at, to) {
 			return true
 		}
 	}

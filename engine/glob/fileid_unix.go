@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// fileID returns what tells a file from others: of its device, and its number
-// there; zeroes if there is no such thing.
-func fileID(_ string, info fs.FileInfo) (dev, ino uint64) {
+// fileNumber returns what tells a file from others on its device; 0 if there is no such
+// thing.
+func fileNumber(_ string, info fs.FileInfo) uint64 {
 	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(raw.Dev), uint64(raw.Ino)
+		return uint64(raw.Ino)
 	}
-	return 0, 0
+	return 0
 }

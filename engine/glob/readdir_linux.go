@@ -3,7 +3,9 @@
 package glob
 
 import (
+	"bytes"
 	"encoding/binary"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -37,7 +39,12 @@ func openDir(path string) (int, error) {
 	}
 }
 
-func closeDir(fd int) { unix.Close(fd) }
+// closeDir closes what openDir opened; -1 is nothing.
+func closeDir(fd int) {
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
 
 // readDir returns the names in fd. Each name is followed by a zero byte.
 func readDir(fd int, _ string) ([]listed, error) {
@@ -61,10 +68,7 @@ func readDir(fd int, _ string) ([]listed, error) {
 			size := binary.NativeEndian.Uint16(b[unsafe.Offsetof(d.Reclen):])
 			name, is := b[unsafe.Offsetof(d.Name):size], b[unsafe.Offsetof(d.Type)]
 			b = b[size:]
-			end := 0
-			for name[end] != 0 {
-				end++
-			}
+			end := bytes.IndexByte(name, 0)
 			if name[0] == '.' && (end == 1 || end == 2 && name[1] == '.') {
 				continue
 			}
@@ -80,13 +84,9 @@ func readDir(fd int, _ string) ([]listed, error) {
 	}
 	ents := make([]listed, len(kinds))
 	all := string(names)
-	for i, at := 0, 0; i < len(ents); i++ {
-		end := at
-		for all[end] != 0 {
-			end++
-		}
-		ents[i].name, ents[i].kind = all[at:end], kinds[i]
-		at = end + 1
+	for i := range ents {
+		ents[i].kind = kinds[i]
+		ents[i].name, all, _ = strings.Cut(all, "\x00")
 	}
 	return ents, nil
 }
@@ -110,40 +110,16 @@ func statAt(fd int, _, name string, follow bool) (st Stat, err error) {
 		if e != 0 {
 			return st, e
 		}
-		st.set(&raw)
+		st.Size, st.Mtime, st.Ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
+		st.Inode, st.Mode = raw.Ino, raw.Mode&(typeMask|0o111)
 		return st, nil
 	}
 }
 
 // statPath looks at a path.
-func statPath(path string, follow bool) (st Stat, err error) {
-	flags := unix.AT_SYMLINK_NOFOLLOW
-	if follow {
-		flags = 0
+func statPath(path string, follow bool) (Stat, error) {
+	if strings.IndexByte(path, 0) >= 0 {
+		return Stat{}, unix.EINVAL
 	}
-	var raw unix.Stat_t
-	for {
-		err = unix.Fstatat(unix.AT_FDCWD, path, &raw, flags)
-		if err == unix.EINTR {
-			continue
-		}
-		if err == nil {
-			st.set(&raw)
-		}
-		return st, err
-	}
-}
-
-func (st *Stat) set(raw *unix.Stat_t) {
-	st.Size, st.Mtime, st.Ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
-	st.Inode, st.Mode = raw.Ino, raw.Mode&(typeMask|0o111)
-}
-
-// identity is what two names of one directory have in common.
-type identity struct{ dev, ino uint64 }
-
-func identify(path string) (identity, error) {
-	var raw unix.Stat_t
-	err := unix.Stat(path, &raw)
-	return identity{uint64(raw.Dev), raw.Ino}, err
+	return statAt(unix.AT_FDCWD, "", path+"\x00", follow)
 }

@@ -58,7 +58,7 @@ func statPath(path string, follow bool) (st Stat, err error) {
 		return st, err
 	}
 	st.Size, st.Mtime, st.Mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
-	_, st.Inode = fileID(path, info)
+	st.Inode = fileNumber(path, info)
 	switch {
 	case info.IsDir():
 		st.Mode |= typeDir
@@ -70,15 +70,4 @@ func statPath(path string, follow bool) (st Stat, err error) {
 	// Without a time of change, only the age of the last write proves anything.
 	st.Ctime = st.Mtime
 	return st, nil
-}
-
-type identity struct{ dev, ino uint64 }
-
-func identify(path string) (id identity, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return id, err
-	}
-	id.dev, id.ino = fileID(path, info)
-	return id, nil
 }

@@ -3,7 +3,6 @@ package glob
 import (
 	"errors"
 	"path"
-	"runtime"
 	"strings"
 )
 
@@ -120,7 +119,7 @@ func (b *branch) collect(w *walk, out []File) []File {
 			w.skipEntry(b.d, e)
 		default:
 			if e.kind == isDangling {
-				w.skipLink(b.d.prefix + e.name)
+				w.skip(skipped{b.d.prefix + e.name, errDangling})
 			}
 			out = append(out, File{b.d, e})
 		}
@@ -141,7 +140,3 @@ func nameMatcher(name string) func(string) bool {
 		return ok && err == nil
 	}
 }
-
-// helperCount is how many goroutines may help walks: the one that asks is
-// there already.
-func helperCount() int { return max(0, min(runtime.GOMAXPROCS(0), 8)-1) }

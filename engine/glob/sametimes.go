@@ -68,18 +68,15 @@ func (d *directory) entry(name string) *entry {
 // correct gives those files of a directory that have the same times the times that
 // they are taken for.
 func (t *Tree) correct(d *directory) {
-	here := map[string]sameTimes{}
 	t.mu.Lock()
-	for name, same := range t.sameTimes {
-		if path.Dir(name)+"/" == d.prefix {
-			here[path.Base(name)] = same
-		}
-	}
-	t.mu.Unlock()
+	defer t.mu.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for name, same := range here {
-		if e := d.entry(name); e != nil && e.looked && e.st == same.as {
+	for name, same := range t.sameTimes {
+		if path.Dir(name)+"/" != d.prefix {
+			continue
+		}
+		if e := d.entry(path.Base(name)); e != nil && e.looked && e.st == same.as {
 			e.st.Ctime = same.ctime
 		}
 	}

@@ -56,7 +56,7 @@ func (w *walk) take(d *directory, e *entry, last bool, segs []string) error {
 	case last && e.err() != nil:
 		w.skipEntry(d, e)
 	case last && e.kind == isDangling:
-		w.skipLink(d.prefix + e.name)
+		w.skip(skipped{d.prefix + e.name, errDangling})
 		w.found = append(w.found, File{d, e})
 	case last && (e.kind == isFile || e.kind == isLink):
 		w.found = append(w.found, File{d, e})

@@ -22,7 +22,8 @@ func (w *walk) shell(base, rest string) error {
 	if limit.Shell(rest) != nil {
 		return errPattern
 	}
-	get := func(name string) string { return w.t.environment(base).Get(name).String() }
+	env := inDir{w.t.environ(), base}
+	get := func(name string) string { return env.Get(name).String() }
 	var words []*syntax.Word
 	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader("./" + escape(rest))) {
 		if err != nil || limit.Braces(word) != nil || limit.Expansion(word, get) != nil {
@@ -33,7 +34,7 @@ func (w *walk) shell(base, rest string) error {
 	if plain(rest, "*?{") && utf8.ValidString(rest) && len(words) == 1 && !strings.Contains(strings.ReplaceAll("/"+rest+"/", "/**/", "/"), "**") {
 		return w.braces(base, words[0])
 	}
-	cfg := &expand.Config{Env: w.t.environment(base), ReadDir2: w.readDir, GlobStar: true, NullGlob: true}
+	cfg := &expand.Config{Env: env, ReadDir2: w.readDir, GlobStar: true, NullGlob: true}
 	for field, err := range expand.FieldsSeq(cfg, words...) {
 		if err != nil {
 			return errPattern
@@ -142,16 +143,7 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 	return out, nil
 }
 
-// environment is that of the Tree, with base as working directory.
-func (t *Tree) environment(base string) expand.Environ {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.env == nil {
-		t.env = expand.ListEnviron(t.environ...)
-	}
-	return inDir{t.env, base}
-}
-
+// inDir is an environment with dir as working directory.
 type inDir struct {
 	expand.Environ
 	dir string

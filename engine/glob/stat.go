@@ -55,11 +55,7 @@ func (st *Stat) kind() kind {
 // returns false.
 func Restat(files []File, each func(i int, now Stat, err error) bool) {
 	fd, at := -1, (*directory)(nil)
-	defer func() {
-		if fd >= 0 {
-			closeDir(fd)
-		}
-	}()
+	defer func() { closeDir(fd) }()
 	for i, f := range files {
 		var st Stat
 		var err error
@@ -67,9 +63,7 @@ func Restat(files []File, each func(i int, now Stat, err error) bool) {
 			st, err = statPath(f.e.name, !f.Dangling())
 		} else {
 			if f.d != at {
-				if fd >= 0 {
-					closeDir(fd)
-				}
+				closeDir(fd)
 				at = f.d
 				fd, err = openDir(f.d.prefix)
 			}

@@ -2,6 +2,7 @@ package glob
 
 import (
 	"path"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -19,13 +20,12 @@ type Tree struct {
 
 	maxThroughLinks int // see there
 
-	environ []string
+	environ func() expand.Environ
 	age     atomic.Uint64
 	helpers chan struct{} // tokens: goroutines that may help a walk
 
 	mu        sync.Mutex // guards the fields below
 	slots     map[string]*slot
-	env       expand.Environ
 	hidden    string // as Hide has it, with a slash
 	ignores   ignores
 	contents  map[string]Content   // of files that stand in no listing
@@ -37,7 +37,10 @@ type Tree struct {
 
 // NewTree returns a Tree; environ is for variables in patterns.
 func NewTree(environ []string) *Tree {
-	t := &Tree{maxThroughLinks: maxThroughLinks, environ: environ, helpers: make(chan struct{}, helperCount()), slots: map[string]*slot{}}
+	t := &Tree{maxThroughLinks: maxThroughLinks, slots: map[string]*slot{},
+		environ: sync.OnceValue(func() expand.Environ { return expand.ListEnviron(environ...) }),
+		// The goroutine that asks is there already.
+		helpers: make(chan struct{}, min(runtime.GOMAXPROCS(0), 8)-1)}
 	t.age.Store(1)
 	return t
 }
@@ -62,13 +65,8 @@ func (t *Tree) forget(prefix string) {
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.d != nil {
-		old := s.d
-		old.mu.Lock()
-		s.d = &directory{prefix: old.prefix, self: old.self, young: old.young, entries: old.entries, err: old.err} // of age 0
-		old.mu.Unlock()
-	}
+	s.stale = true
+	s.mu.Unlock()
 }
 
 // Hide makes dir, a directory that weft itself writes to, invisible to patterns:
@@ -95,9 +93,9 @@ func (t *Tree) list(prefix string, want func(string) bool) *directory {
 	s.mu.Lock()
 	age := t.age.Load()
 	d, fd := s.d, -1
-	if d == nil || d.age != age {
+	if d == nil || d.age != age || s.stale {
 		d, fd = relist(prefix, d, age, hidden)
-		s.d = d
+		s.d, s.stale = d, false
 	}
 	s.mu.Unlock()
 	d.look(fd, want)

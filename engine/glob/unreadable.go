@@ -34,8 +34,6 @@ func (w *walk) skip(s skipped) {
 	w.skipped = append(w.skipped, s)
 }
 
-func (w *walk) skipLink(path string) { w.skip(skipped{path, errDangling}) }
-
 // skipDir notes that d cannot be listed, unless it is no directory, or not any more.
 func (w *walk) skipDir(d *directory) {
 	if !isAbsent(d.err) {

@@ -29,10 +29,6 @@ type stamp struct {
 // disk is files as the runs see them, too.
 type disk struct{ *glob.Tree }
 
-func (disk) DigestOf(ctx context.Context, path string) glob.Digest {
-	return glob.DigestOf(ctx, path)
-}
-
 func (disk) Stat(path string) (s stamp, ok bool) {
 	st, err := os.Stat(path)
 	if err != nil {
