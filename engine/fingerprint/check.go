@@ -47,7 +47,7 @@ func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 	c.sources.files, c.Unmatched = found.Files, found.Unmatched
 	c.stats = statsOf(in.Root, c.sources.files)
 	c.record, c.last = by.recorded(c.key)
-	c.texts = in.digest(by.salted())
+	c.texts = in.digest(by.state.Secret())
 	fresh, err := c.compare(ctx)
 	if err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (c *Check) warnUnreadable(f glob.File) {
 // readBody sets c.old. It returns false, and sets reason, if it is lost.
 func (c *Check) readBody() bool {
 	if c.old == nil {
-		if c.old = c.by.recordedBody(c.key, c.record); c.old == nil {
+		if c.old = decodeBody(c.by.state.Body(c.key, c.record)); c.old == nil {
 			c.reason = Reason{Kind: "unknown"}
 			return false
 		}

@@ -4,15 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"sync"
 
+	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/internal/xxh3"
 )
 
 // formatVersion is part of every fingerprint: a changed encoding must never
 // read as a hit.
-const formatVersion = "weft fingerprint 5"
+const formatVersion = "weft fingerprint 6"
 
 // buffers are for encodings.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
@@ -23,11 +25,11 @@ func framed(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// digest covers everything of in that is not a file, and the salt of the state it is
+// digest covers everything of in that is not a file, and the key of the state it is
 // recorded in, without which nobody can guess a secret and compare.
-func (in *Inputs) digest(salt *salt) Digest {
+func (in *Inputs) digest(key state.Secret) Digest {
 	p := buffers.Get().(*[]byte)
-	b := append((*p)[:0], salt.sum[:]...)
+	b := append(append((*p)[:0], formatVersion...), key[:]...)
 	b = framed(b, runtime.GOOS)                       // tools differ
 	b = framed(b, runtime.GOARCH)                     //
 	b = framed(b, glob.Relative(in.Root, in.Dir+"/")) // commands run elsewhere do something else
@@ -80,22 +82,13 @@ func (s fileSet) append(b []byte, root string) []byte {
 }
 
 func (s fileSet) young() bool {
-	for i := range s.contents {
-		if s.contents[i].Young {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.contents, func(c glob.Content) bool { return c.Young })
 }
 
 // complete reports whether the content of all files is known.
 func (s fileSet) complete() bool {
-	for i := range s.contents {
-		if s.contents[i].Digest == (glob.Digest{}) {
-			return false
-		}
-	}
-	return len(s.contents) == len(s.files)
+	unknown := func(c glob.Content) bool { return c.Digest == (glob.Digest{}) }
+	return len(s.contents) == len(s.files) && !slices.ContainsFunc(s.contents, unknown)
 }
 
 // digest covers the files, and their content where that counts.

@@ -3,7 +3,6 @@ package fingerprint
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 
 	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
@@ -23,8 +22,6 @@ type head struct {
 
 const headSize = 2*len(Digest{}) + 2*len(statSum{}) + 8 + 1
 
-var errRecord = errors.New("not a record of this version")
-
 func (h *head) encode() []byte {
 	b := make([]byte, 0, headSize)
 	b = append(b, h.texts[:]...)
@@ -35,10 +32,10 @@ func (h *head) encode() []byte {
 	return append(b, flag(h.young))
 }
 
-// decodeHead reads what encode wrote.
-func decodeHead(b []byte) (*head, error) {
+// decodeHead decodes a head. It returns nil if encode cannot have written it.
+func decodeHead(b []byte) *head {
 	if len(b) != headSize || b[headSize-1] > 1 {
-		return nil, errRecord
+		return nil
 	}
 	h := &head{}
 	b = b[copy(h.texts[:], b):]
@@ -47,29 +44,13 @@ func decodeHead(b []byte) (*head, error) {
 	b = b[copy(h.madeStats[:], b):]
 	h.at = int64(binary.LittleEndian.Uint64(b))
 	h.young = b[8] == 1
-	return h, nil
+	return h
 }
 
 // recorded returns the record of k and its head, nil if there is none.
 func (by *Checker) recorded(k state.Key) (state.Record, *head) {
-	r, ok := by.state.Get(k)
-	if !ok {
-		return r, nil
-	}
-	h, err := decodeHead(r.Head)
-	if err != nil {
-		return r, nil
-	}
-	return r, h
-}
-
-// recordedBody returns the body of a record of k, or nil when it is lost.
-func (by *Checker) recordedBody(k state.Key, r state.Record) *body {
-	b, err := decodeBody(by.state.Body(k, r))
-	if err != nil {
-		return nil
-	}
-	return b
+	r, _ := by.state.Get(k)
+	return r, decodeHead(r.Head)
 }
 
 // body explains the digests of a head.
@@ -108,8 +89,8 @@ func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte
 	return b
 }
 
-// decodeBody decodes a body. It is an error if encodeBody cannot have written it.
-func decodeBody(b []byte) (*body, error) {
+// decodeBody decodes a body. It returns nil if encodeBody cannot have written it.
+func decodeBody(b []byte) *body {
 	d := reader{b: b, s: string(b)}
 	out := &body{fields: make([]Field, d.count(3))}
 	for i := range out.fields {
@@ -121,9 +102,9 @@ func decodeBody(b []byte) (*body, error) {
 		out.outputs = []byte(d.text())
 	}
 	if d.broken || d.i != len(d.b) {
-		return nil, errRecord
+		return nil
 	}
-	return out, nil
+	return out
 }
 
 // reader takes a body apart. After an error it gives zeros. Texts are parts of
@@ -170,13 +151,9 @@ func (d *reader) count(size int) int {
 }
 
 func (d *reader) text() string {
-	n := d.varint()
-	if d.broken || n > uint64(len(d.b)-d.i) {
-		d.broken = true
-		return ""
-	}
-	d.i += int(n)
-	return d.s[d.i-int(n) : d.i]
+	n := d.count(1)
+	d.i += n
+	return d.s[d.i-n : d.i]
 }
 
 func (d *reader) recordedFiles() []recordedFile {

@@ -2,6 +2,7 @@ package fingerprint
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/engine/glob"
@@ -24,7 +25,8 @@ func (c *Check) Why(ctx context.Context) []Reason {
 	}
 	reasons := c.fieldReasons()
 	reasons = append(reasons, c.fileReasons(ctx)...)
-	if c.reason.Kind != "unknown" && !named(reasons, c.reason) {
+	listed := func(r Reason) bool { return r.Kind == c.reason.Kind && r.Name == c.reason.Name }
+	if c.reason.Kind != "unknown" && !slices.ContainsFunc(reasons, listed) {
 		reasons = append(reasons, c.reason)
 	}
 	if c.reason.Kind != "generates" {
@@ -50,15 +52,6 @@ func (c *Check) unreadable() (reasons []Reason) {
 	return reasons
 }
 
-func named(reasons []Reason, r Reason) bool {
-	for i := range reasons {
-		if reasons[i].Kind == r.Kind && reasons[i].Name == r.Name {
-			return true
-		}
-	}
-	return false
-}
-
 func (c *Check) fieldReasons() []Reason {
 	var reasons []Reason
 	old := make(map[string]Field, len(c.old.fields))
@@ -78,8 +71,7 @@ func (c *Check) fieldReasons() []Reason {
 	for _, f := range c.old.fields {
 		if _, left := old[f.Name]; left {
 			delete(old, f.Name)
-			r := fieldReason(f.Name, show(f), Field{}, "gone")
-			reasons = append(reasons, r)
+			reasons = append(reasons, fieldReason(f.Name, show(f), Field{}, "gone"))
 		}
 	}
 	return reasons

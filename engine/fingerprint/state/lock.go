@@ -55,14 +55,11 @@ func (*OwnLockError) Error() string {
 // waits that the holder may need. The error is that of ctx, or an [OwnLockError]; if
 // the file system has no locks, Lock succeeds without one.
 func (s *Store) Lock(ctx context.Context, k Key, step string, onWait func(holder string)) (release func(), err error) {
-	var here func()
+	here, busy := s.locks.take(k)
 	for here == nil {
-		var busy <-chan struct{}
-		if here, busy = s.locks.take(k); here != nil {
-			break
-		}
 		select {
 		case <-busy:
+			here, busy = s.locks.take(k)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

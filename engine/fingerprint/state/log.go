@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -164,31 +163,23 @@ func (l *log) unset(k Key) {
 	}
 }
 
-// load reads the file for the first time.
+// load reads the file for the first time. It is an error if there is none.
 func (l *log) load(place statefile.Place) error {
 	d, err := l.open(place.Open)
 	if err != nil {
-		return ignoreMissing(err)
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f, err := d.OpenFile(logName, os.O_RDONLY)
 	if err != nil {
-		return ignoreMissing(err)
+		return err
 	}
 	defer f.Close()
 	if l.file, err = f.Stat(); err != nil {
 		return err
 	}
 	return l.read(f, l.file.Size())
-}
-
-// ignoreMissing returns err, or nil if it says that a file does not exist.
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // open returns the directory, which it opens by how if it is not open.

@@ -98,17 +98,16 @@ func appendRecord(b []byte, k Key, day uint32, payload []byte) []byte {
 }
 
 // put appends records: all of them or none. If they were deferred, it omits those whose
-// predecessor another process has invalidated or replaced since, and deletes them from
-// records.
+// predecessor another process has invalidated or replaced since. It changes records.
 func (l *log) put(records map[Key]stored, deferred bool) error {
 	return l.locked(func() error {
 		if deferred {
 			maps.DeleteFunc(records, func(k Key, s stored) bool { return l.live[k].off != s.off || !l.valid(s.off) })
 		}
 		var b []byte
-		offs := make(map[Key]int64, len(records))
 		for k, s := range records {
-			offs[k] = l.end + int64(len(b))
+			s.off = l.end + int64(len(b))
+			records[k] = s
 			b = appendRecord(b, k, s.day, s.payload)
 		}
 		if _, err := l.f.WriteAt(b, l.end); err != nil {
@@ -117,7 +116,6 @@ func (l *log) put(records map[Key]stored, deferred bool) error {
 		}
 		l.end += int64(len(b))
 		for k, s := range records {
-			s.off = offs[k]
 			l.set(k, s)
 		}
 		return nil

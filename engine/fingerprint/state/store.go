@@ -35,10 +35,9 @@ type Store struct {
 	log   log
 	locks locks
 
-	once     sync.Once // reads the state
-	disabled bool      // the state must not be read, or cannot be invalidated
-	made     sync.Once // makes the directory
-	err      error     // why it could not be made
+	once     sync.Once    // reads the state
+	disabled bool         // the state must not be read, or cannot be invalidated
+	prepare  func() error // makes the directory, once
 	warned   sync.Once
 
 	// These are nil until they are needed, and where they cannot be had.
@@ -56,7 +55,9 @@ func Open(place statefile.Place, o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Store{place: place, o: o}
+	s := &Store{place: place, o: o}
+	s.prepare = sync.OnceValue(s.makeDirs)
+	return s
 }
 
 // Dir returns the path of the directory.
@@ -77,7 +78,7 @@ func (s *Store) open() {
 		case errors.As(err, &bad):
 			s.disabled = true
 			s.warnUnsafe(bad)
-		case err != nil || s.log.damaged:
+		case err != nil && !errors.Is(err, fs.ErrNotExist) || s.log.damaged:
 			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.Dir()), "it is damaged, or of another version", "what it was about runs again")
 		}
 		// State that cannot be invalidated must not be believed either.
@@ -100,10 +101,9 @@ func (s *Store) reread() {
 // state must not guess: random bytes that are made before anything is recorded, or
 // zeros if there is no state, and none can be made.
 func (s *Store) Secret() Secret {
-	if secret := s.log.secret.Load(); secret != nil {
-		return *secret
+	if s.log.secret.Load() == nil {
+		s.open()
 	}
-	s.open()
 	if s.log.secret.Load() == nil && !s.o.ReadOnly && !s.disabled && s.prepare() == nil {
 		s.log.locked(func() error { return nil })
 	}
@@ -253,12 +253,6 @@ func (s *Store) Remove(k Key) {
 		}
 	}
 	s.removeBody(k, old, stored{})
-}
-
-// prepare makes the directory.
-func (s *Store) prepare() error {
-	s.made.Do(func() { s.err = s.makeDirs() })
-	return s.err
 }
 
 func (s *Store) makeDirs() (err error) {
