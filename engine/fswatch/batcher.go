@@ -31,7 +31,7 @@ type Batcher struct {
 	lost   bool
 	calm   *clock.Timer // nothing came for some time
 	latest *clock.Timer // it has been open for long
-	calmed *clock.Timer // the last batch is some time ago; nil when it is
+	last   time.Time    // when the last batch was closed
 	closed bool
 }
 
@@ -78,7 +78,7 @@ func (b *Batcher) patience() time.Duration {
 	switch {
 	case b.wait > 0:
 		return b.wait
-	case b.events > storm || b.calmed != nil:
+	case b.events > storm || time.Since(b.last) < recent:
 		return interval
 	}
 	return quick
@@ -108,14 +108,7 @@ func (b *Batcher) close() {
 	b.calm.Stop()
 	b.latest.Stop()
 	b.calm, b.latest = nil, nil
-	if b.calmed != nil {
-		b.calmed.Stop()
-	}
-	b.calmed = b.clock.AfterFunc(recent, func() {
-		b.mu.Lock()
-		b.calmed = nil
-		b.mu.Unlock()
-	})
+	b.last = time.Now()
 }
 
 // Close ends the batching; what is open is dropped.
@@ -123,7 +116,7 @@ func (b *Batcher) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	for _, t := range []*clock.Timer{b.calm, b.latest, b.calmed} {
+	for _, t := range []*clock.Timer{b.calm, b.latest} {
 		if t != nil {
 			t.Stop()
 		}

@@ -74,7 +74,7 @@ type Watcher struct {
 	// there.
 	spots    map[string]fs.FileInfo
 	dangling map[string]bool // links of which the end is nowhere
-	polled   map[string]*listing
+	polled   map[string]listing
 	poller   *clock.Timer
 	warned   map[string]bool
 	closed   bool
@@ -88,7 +88,7 @@ func New(o Options) (*Watcher, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	w := &Watcher{o: o, end: make(chan struct{}), dirs: map[string]*dir{}, polled: map[string]*listing{}, warned: map[string]bool{}}
+	w := &Watcher{o: o, end: make(chan struct{}), dirs: map[string]*dir{}, polled: map[string]listing{}, warned: map[string]bool{}}
 	w.batcher = NewBatcher(o.Interval, o.Clock)
 	switch {
 	case o.System != nil:

@@ -67,7 +67,7 @@ func (w *Watcher) poll() {
 }
 
 // listing is a directory as it was.
-type listing struct{ files map[string]fileStat }
+type listing map[string]fileStat
 
 type fileStat struct {
 	size  int64
@@ -75,29 +75,26 @@ type fileStat struct {
 	mode  fs.FileMode
 }
 
-func list(dir string) *listing {
-	l := &listing{files: map[string]fileStat{}}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return l
-	}
+func list(dir string) listing {
+	l := listing{}
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
-			l.files[e.Name()] = fileStat{info.Size(), info.ModTime(), info.Mode()}
+			l[e.Name()] = fileStat{info.Size(), info.ModTime(), info.Mode()}
 		}
 	}
 	return l
 }
 
 // differences returns the paths that are not what they were.
-func (l *listing) differences(dir string, now *listing) (paths []string) {
-	for name, st := range now.files {
-		if old, ok := l.files[name]; !ok || old != st && !st.mode.IsDir() {
+func (l listing) differences(dir string, now listing) (paths []string) {
+	for name, st := range now {
+		if old, ok := l[name]; !ok || old != st && !st.mode.IsDir() {
 			paths = append(paths, filepath.Join(dir, name))
 		}
 	}
-	for name := range l.files {
-		if _, ok := now.files[name]; !ok {
+	for name := range l {
+		if _, ok := now[name]; !ok {
 			paths = append(paths, filepath.Join(dir, name))
 		}
 	}

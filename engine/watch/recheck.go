@@ -2,10 +2,12 @@ package watch
 
 import (
 	"context"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/fswatch"
+	"github.com/weftrun/weft/engine/glob"
 )
 
 // The system does not tell of everything: not of what a program writes through memory
@@ -17,6 +19,23 @@ const (
 	mostRecent   = 16
 	mostSeeded   = 4096 // of so many sources it is looked at the start which have changed last
 )
+
+// stamp is what a file looks like without being read.
+type stamp struct {
+	size     int64
+	modified time.Time
+}
+
+// disk is files as the runs see them, too.
+type disk struct{ *glob.Tree }
+
+func (disk) Stat(path string) (s stamp, ok bool) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return stamp{}, false
+	}
+	return stamp{st.Size(), st.ModTime()}, true
+}
 
 // recent is a source that has changed not long ago.
 type recent struct {

@@ -93,6 +93,18 @@ type run interface {
 	Close()
 }
 
+// files is what watching sees of files: the disk, but in tests.
+type files interface {
+	// Digests are those of the files that patterns match, by path.
+	Digests(ctx context.Context, dir string, patterns []glob.Pattern, gitignore bool) (map[string]glob.Digest, error)
+	// DigestOf is the digest of one file, or zero.
+	DigestOf(ctx context.Context, path string) glob.Digest
+	SetContent(path string, d glob.Digest) // tells what DigestOf was
+	Changed(path string)                   // tells that a path has changed
+	Dirty()                                // tells that any path may have
+	Stat(path string) (s stamp, ok bool)
+}
+
 // changes tells which paths have changed: a watcher of the file system, but in tests.
 type changes interface {
 	Watch([]fswatch.Dir)
