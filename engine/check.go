@@ -39,7 +39,10 @@ func Check(w *schema.Workflow) diag.List {
 		schema.EachCommand(t.Cmds, func(c *schema.Command) { options(c.Pos, about, c.Set, c.Shopt) })
 	}
 	b := bashCheck{list: &list, w: w, seen: map[schema.Text]bool{}}
-	b.all()
+	schema.EachSharedText(w, b.text)
+	for _, t := range w.Tasks {
+		schema.EachText(t, b.text)
+	}
 	return list
 }
 
@@ -50,13 +53,6 @@ type bashCheck struct {
 	list *diag.List
 	w    *schema.Workflow
 	seen map[schema.Text]bool // a file that is included twice has its texts twice
-}
-
-func (c *bashCheck) all() {
-	schema.EachSharedText(c.w, c.text)
-	for _, t := range c.w.Tasks {
-		schema.EachText(t, c.text)
-	}
 }
 
 func (c *bashCheck) text(p schema.Place, text schema.Text) {

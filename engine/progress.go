@@ -40,28 +40,13 @@ func (p *progress) outcomes() [event.Cancelled + 1]int {
 	return p.counts
 }
 
-// running is a step that runs.
-type running struct {
-	id   event.StepID
-	name string // as shown
-}
-
-// steps returns the steps that run, in the order of their start.
-func (p *progress) steps() []running {
+// steps returns the steps that run, in the order of their start, and their names as shown.
+func (p *progress) steps() (ids []event.StepID, names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]running, 0, len(p.running))
-	for _, id := range slices.Sorted(maps.Keys(p.running)) {
-		out = append(out, running{id, p.running[id]})
+	ids = slices.Sorted(maps.Keys(p.running))
+	for _, id := range ids {
+		names = append(names, p.running[id])
 	}
-	return out
-}
-
-// tasks returns the names of the steps that run.
-func (p *progress) tasks() []string {
-	var names []string
-	for _, s := range p.steps() {
-		names = append(names, s.name)
-	}
-	return names
+	return ids, names
 }

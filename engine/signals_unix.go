@@ -45,8 +45,9 @@ func (e *Engine) snapshot() {
 		}
 	}
 	ev := &event.Snapshot{Time: time.Now()}
-	for _, s := range e.progress.steps() {
-		ev.Steps = append(ev.Steps, event.Running{Task: s.name, Processes: processes[s.id]})
+	ids, names := e.progress.steps()
+	for i, id := range ids {
+		ev.Steps = append(ev.Steps, event.Running{Task: names[i], Processes: processes[id]})
 	}
 	e.stopping.mu.Lock()
 	defer e.stopping.mu.Unlock()

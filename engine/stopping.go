@@ -94,7 +94,8 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 	}
 	s.counts[sig]++
 	cause := command.Interrupt(sig)
-	s.tell(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(e.progress.tasks())})
+	running, _ := e.progress.steps()
+	s.tell(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(running)})
 	if s.sig == nil {
 		s.sig = sig
 		close(s.heard)
@@ -148,7 +149,7 @@ func (s *stopping) remind(e *Engine) {
 		for {
 			select {
 			case <-tick.C:
-				if names := e.progress.tasks(); len(names) > 0 {
+				if _, names := e.progress.steps(); len(names) > 0 {
 					emit(&event.StillRunning{Time: time.Now(), Tasks: names})
 				}
 			case <-end:
