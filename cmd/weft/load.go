@@ -34,18 +34,16 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 	}
 	a.warned = nil
 	w, list := schema.Load(ctx, o)
-	if !a.opts.check {
-		a.warnings(list.Warnings())
-	}
-	if err := list.Err(); err != nil {
-		if a.opts.check {
-			return nil, a.checked(list) // warnings, too
-		}
-		return nil, a.fail(err)
-	}
+	err = list.Err()
 	if a.opts.check {
-		list.Append(engine.Check(w))
-		return w, a.checked(list)
+		if err == nil {
+			list.Append(engine.Check(w))
+		}
+		return w, a.checked(list) // warnings, too
+	}
+	a.warnings(list.Warnings())
+	if err != nil {
+		return nil, a.fail(err)
 	}
 	return w, 0
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -199,3 +200,6 @@ func list(names []string, most int) string {
 	}
 	return s
 }
+
+// Err returns the first error of standard output, else of standard error.
+func (m *messages) Err() error { return cmp.Or(m.o.Stdout.Err(), m.o.Stderr.Err()) }

@@ -7,6 +7,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/weftrun/weft/engine/event"
@@ -84,19 +85,15 @@ func Multi(rs ...Reporter) Reporter {
 }
 
 func (m multi) Handle(ev event.Event) {
-	out, ok := ev.(*event.Output)
-	if !ok {
-		for _, r := range m {
-			r.Handle(ev)
-		}
-		return
+	if out, ok := ev.(*event.Output); ok {
+		defer release(out)
+		shared := *out
+		shared.Release = nil
+		ev = &shared
 	}
-	shared := *out
-	shared.Release = nil
 	for _, r := range m {
-		r.Handle(&shared)
+		r.Handle(ev)
 	}
-	release(out)
 }
 
 func (m multi) Err() error {
@@ -111,38 +108,7 @@ func (m multi) Err() error {
 func (m multi) Close() error {
 	var first error
 	for _, r := range m {
-		if err := r.Close(); err != nil && first == nil {
-			first = err
-		}
+		first = cmp.Or(first, r.Close())
 	}
 	return first
-}
-
-// plain is the style "interleaved": commands write to weft's own streams
-// themselves, and what is relayed all the same is passed on as it comes.
-type plain struct{ messages }
-
-func newPlain(o Options) *plain { return &plain{newMessages(o)} }
-
-func (p *plain) Handle(ev event.Event) {
-	if out, ok := ev.(*event.Output); ok {
-		w := p.o.Stdout
-		if out.Stream == event.Stderr {
-			w = p.o.Stderr
-		}
-		w.Write(out.Data)
-		release(out)
-		return
-	}
-	p.handle(ev)
-}
-
-func (p *plain) Close() error { return p.Err() }
-
-// Err returns the first error of standard output, else of standard error.
-func (m *messages) Err() error {
-	if err := m.o.Stdout.Err(); err != nil {
-		return err
-	}
-	return m.o.Stderr.Err()
 }
