@@ -23,7 +23,7 @@ const mostWays = 16
 func (w *Watcher) rebuild() {
 	before := w.dirs
 	w.dirs, w.links, w.spots, w.dangling = map[string]*dir{}, map[string][]string{}, map[string]fs.FileInfo{}, map[string]bool{}
-	s := &scan{w: w, ways: map[string]int{}}
+	s := &scan{w: w, ways: map[string]int{}, found: func(string) {}}
 	for _, d := range w.wanted {
 		w.base(d, s)
 	}
@@ -102,7 +102,7 @@ func (w *Watcher) addWay(path string) {
 type scan struct {
 	w     *Watcher
 	ways  map[string]int    // how many paths lead to a directory, by its path without links
-	found func(path string) // gets what is there; nil: nobody wants it
+	found func(path string) // gets what is there
 }
 
 // add watches a directory, and with deep those below it, and reports whether it was not
@@ -142,21 +142,15 @@ func (s *scan) add(path string, deep bool, real string) bool {
 		case e.Type()&fs.ModeSymlink != 0:
 			w.follow(sub)
 			if directory(sub) == nil {
-				s.report(sub)
+				s.found(sub)
 			} else if deep && s.addLink(sub, real) {
 				d.subs = append(d.subs, sub)
 			}
 		default:
-			s.report(sub)
+			s.found(sub)
 		}
 	}
 	return true
-}
-
-func (s *scan) report(path string) {
-	if s.found != nil {
-		s.found(path)
-	}
 }
 
 // addLink is add for a directory that a link leads to; real is the directory that the link

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -58,21 +59,17 @@ func (w *Watcher) remember(path string) {
 
 // seed remembers which of the sources have changed last.
 func (w *Watcher) seed() {
-	n := 0
+	var paths []string
 	for _, t := range w.targets {
 		for _, s := range t.sources {
-			n += len(s.contents)
+			paths = slices.AppendSeq(paths, maps.Keys(s.contents))
 		}
 	}
-	if n > mostSeeded {
+	if len(paths) > mostSeeded {
 		return
 	}
-	for _, t := range w.targets {
-		for _, s := range t.sources {
-			for path := range s.contents {
-				w.remember(path)
-			}
-		}
+	for _, path := range paths {
+		w.remember(path)
 	}
 }
 

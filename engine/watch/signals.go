@@ -22,9 +22,9 @@ func (w *Watcher) Signal(sig os.Signal) {
 	if first {
 		w.stopped = sig
 	}
-	cancel, running := w.cancel, w.running()
+	cancel := w.cancel
 	w.mu.Unlock()
-	for _, r := range running {
+	for _, r := range w.running() {
 		r.Stop(sig)
 	}
 	if first && cancel != nil {
@@ -36,9 +36,7 @@ func (w *Watcher) Signal(sig os.Signal) {
 // handOn has all runs deal with a signal that is no reason to stop, and reports whether it was
 // one for any of them.
 func (w *Watcher) handOn(sig os.Signal) (handedOn bool) {
-	w.mu.Lock()
 	running := w.running()
-	w.mu.Unlock()
 	if len(running) == 0 {
 		w.suspend(sig)
 	}
@@ -101,8 +99,10 @@ func (w *Watcher) leave(t *target) {
 	t.run, t.cancel = nil, nil
 }
 
-// running returns what runs. w.mu is held.
+// running returns what runs.
 func (w *Watcher) running() (runs []run) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, t := range w.targets {
 		if t.run != nil {
 			runs = append(runs, t.run)
@@ -113,10 +113,7 @@ func (w *Watcher) running() (runs []run) {
 
 // waits is what the watchdog asks: see [engine.Engine.Waits].
 func (w *Watcher) waits(elapsed time.Duration) (waits bool, moves int) {
-	w.mu.Lock()
-	running := w.running()
-	w.mu.Unlock()
-	for _, r := range running {
+	for _, r := range w.running() {
 		commands, n := r.Waits(elapsed)
 		waits, moves = waits || commands, moves+n
 	}

@@ -151,13 +151,11 @@ func (s *sources) near(paths []string) (near []string) {
 // or, with all, among all; from now on they have that. Only paths that were no sources
 // make it look at more than them.
 func (w *Watcher) compare(ctx context.Context, s *sources, paths []string, all bool) (changed []string) {
-	for _, p := range paths {
-		if _, known := s.contents[p]; !known {
-			all = true
-			break
-		}
+	unknown := func(p string) bool {
+		_, known := s.contents[p]
+		return !known
 	}
-	if all {
+	if all || slices.ContainsFunc(paths, unknown) {
 		return w.compareAll(ctx, s)
 	}
 	for _, p := range paths {

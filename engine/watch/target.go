@@ -166,13 +166,7 @@ func (w *Watcher) tellEnd(end runEnd, restarted bool) {
 
 // tellIdle says that nothing runs, if so.
 func (w *Watcher) tellIdle() {
-	if w.o.Idle == nil {
-		return
+	if w.o.Idle != nil && len(w.running()) == 0 {
+		w.o.Idle(true)
 	}
-	for _, t := range w.targets {
-		if t.run != nil {
-			return
-		}
-	}
-	w.o.Idle(true)
 }
