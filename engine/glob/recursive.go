@@ -135,8 +135,5 @@ func nameMatcher(name string) func(string) bool {
 	if suffix := name[min(1, len(name)):]; name != "" && name[0] == '*' && !strings.ContainsAny(suffix, `*?[\`) {
 		return func(s string) bool { return strings.HasSuffix(s, suffix) }
 	}
-	return func(s string) bool {
-		ok, err := path.Match(name, s)
-		return ok && err == nil
-	}
+	return func(s string) bool { return match(name, s) }
 }

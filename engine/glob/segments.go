@@ -77,7 +77,8 @@ var errManyLinks = errors.New("there are too many ways through links inside one 
 func (w *walk) descend(d *directory, e *entry, want func(string) bool, on func(prefix string) error) error {
 	prefix := d.prefix + e.name + "/"
 	if e.kind == isLinkDir {
-		if !w.leads(prefix, want) {
+		if to := w.t.list(prefix, want); to.err != nil {
+			w.skipDir(to)
 			return nil
 		}
 		w.links++
@@ -92,15 +93,6 @@ func (w *walk) descend(d *directory, e *entry, want func(string) bool, on func(p
 		}
 	}
 	return on(prefix)
-}
-
-// leads reports whether the link to a directory with that prefix can be followed.
-func (w *walk) leads(prefix string, want func(string) bool) bool {
-	d := w.t.list(prefix, want)
-	if d.err != nil {
-		w.skipDir(d)
-	}
-	return d.err == nil
 }
 
 // deep matches `**`: the directory itself and all below it that are not

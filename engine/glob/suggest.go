@@ -17,11 +17,10 @@ func (t *Tree) IsDirectory(dir, glob string) bool {
 // known.
 func (t *Tree) Suggest(dir string, p Pattern) string {
 	glob := p.Glob
-	if not, ok := strings.CutPrefix(glob, "!"); ok {
-		return exclusion(not)
-	}
-	if not, ok := strings.CutPrefix(glob, "exclude:"); ok {
-		return exclusion(strings.TrimSpace(not))
+	for _, prefix := range []string{"!", "exclude:"} {
+		if not, ok := strings.CutPrefix(glob, prefix); ok {
+			return fmt.Sprintf("to leave files out, write {exclude: %s}", quoted(strings.TrimSpace(not)))
+		}
 	}
 	if t.IsDirectory(dir, glob) {
 		return fmt.Sprintf("it is a directory: for the files in it write %s", quoted(strings.TrimSuffix(glob, "/")+"/**/*"))
@@ -30,10 +29,6 @@ func (t *Tree) Suggest(dir string, p Pattern) string {
 		return fmt.Sprintf("characters of its names mean something in a pattern: write %s", quoted(literal))
 	}
 	return ""
-}
-
-func exclusion(glob string) string {
-	return fmt.Sprintf("to leave files out, write {exclude: %s}", quoted(glob))
 }
 
 // quoted is a text as a YAML file has it.
