@@ -86,7 +86,8 @@ func (e *Encoder) fields(v reflect.Value) {
 			continue
 		}
 		v := v.Field(f.index)
-		switch p := v.Addr().Interface().(type) {
+		to := v.Addr().Interface()
+		switch p := to.(type) {
 		case *[]byte:
 			e.data(*p)
 		case *error:
@@ -97,15 +98,22 @@ func (e *Encoder) fields(v reflect.Value) {
 			e.fields(reflect.ValueOf((*diagnostic)(*p)).Elem())
 		default:
 			e.key(f.name)
-			e.value(v)
+			e.value(v, to)
 		}
 	}
 }
 
-func (e *Encoder) value(v reflect.Value) {
-	switch p := v.Addr().Interface().(type) {
+// value appends v, which to points to.
+func (e *Encoder) value(v reflect.Value, to any) {
+	switch p := to.(type) {
 	case *string:
 		e.b = appendText(e.b, *p)
+		return
+	case *StepID:
+		e.b = strconv.AppendInt(e.b, int64(*p), 10)
+		return
+	case *int:
+		e.b = strconv.AppendInt(e.b, int64(*p), 10)
 		return
 	case *time.Duration:
 		e.seconds(*p)
@@ -143,7 +151,7 @@ func (e *Encoder) value(v reflect.Value) {
 			if i > 0 {
 				e.b = append(e.b, ',')
 			}
-			e.value(v.Index(i))
+			e.value(v.Index(i), v.Index(i).Addr().Interface())
 		}
 		e.b = append(e.b, ']')
 	case reflect.Struct:

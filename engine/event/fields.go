@@ -95,13 +95,16 @@ func (f *field) omitted(v reflect.Value) bool {
 
 // isZero reports whether v is zero as event files have it.
 func isZero(v reflect.Value) bool {
+	if v.IsZero() {
+		return true
+	}
 	switch p := v.Addr().Interface().(type) {
 	case *time.Duration:
 		return p.Microseconds() == 0
 	case *diag.Pos:
 		return !p.IsValid()
 	}
-	return v.IsZero()
+	return false
 }
 
 // restore gives the field of v, which was left out, its value.
