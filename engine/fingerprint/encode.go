@@ -29,7 +29,7 @@ func framed(b []byte, s string) []byte {
 // recorded in, without which nobody can guess a secret and compare.
 func (in *Inputs) digest(key state.Secret) Digest {
 	p := buffers.Get().(*[]byte)
-	b := append(append((*p)[:0], formatVersion...), key[:]...)
+	b := append((*p)[:0], key[:16]...)                // the version is part of what a record is found by
 	b = framed(b, runtime.GOOS)                       // tools differ
 	b = framed(b, runtime.GOARCH)                     //
 	b = framed(b, glob.Relative(in.Root, in.Dir+"/")) // commands run elsewhere do something else
