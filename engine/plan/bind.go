@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -17,17 +18,14 @@ func (e *expansion) bind(ctx context.Context, s *Step) error {
 		return err
 	}
 	if s.facts.static {
-		s.Label, s.Prefix = orName(s.Task.Label.S, s.Name), orName(s.Task.Prefix.S, s.Task.Name)
+		s.Label, s.Prefix = cmp.Or(s.Task.Label.S, s.Name), cmp.Or(s.Task.Prefix.S, s.Task.Name)
 		return nil
 	}
 	b := &binder{ctx: ctx, scope: s.Scope}
-	s.Label = orName(b.text(s.Task.Label), s.Name)
-	s.Prefix = orName(b.text(s.Task.Prefix), s.Task.Name)
-	s.bound = &bound{
-		method:    b.text(s.Task.Method),
-		sources:   b.globs(s.Task.Sources),
-		generates: b.globs(s.Task.Generates),
-	}
+	s.Label = cmp.Or(b.text(s.Task.Label), s.Name)
+	s.Prefix = cmp.Or(b.text(s.Task.Prefix), s.Task.Name)
+	s.bound = &bound{}
+	b.files(s.Task, s.bound)
 	if b.err != nil {
 		return b.err
 	}
@@ -48,10 +46,7 @@ func (e *expansion) bind(ctx context.Context, s *Step) error {
 // bindTexts computes what the step runs.
 func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	b := &binder{ctx: ctx, scope: s.Scope}
-	s.bound.status = b.texts(s.Task.Status)
-	s.bound.prompts = b.texts(s.Task.Prompt)
-	s.bound.preconditions = b.preconditions(s.Task.Preconditions)
-	s.bound.outputs = b.outputs(s.Task.Outputs)
+	b.body(s.Task, s.bound)
 	for _, t := range s.facts.details.deferred {
 		s.Scope.Mention(t)
 	}
@@ -72,13 +67,6 @@ func (x *Expander) BindOutputs(ctx context.Context, s *Step, o vars.Outputs) err
 	s.Scope.SetOutputs(o)
 	e := expansion{x: x}
 	return e.bindTexts(ctx, s)
-}
-
-func orName(s, name string) string {
-	if s == "" {
-		return name
-	}
-	return s
 }
 
 // bindEnvironment computes directory and environment where that can fail or
@@ -149,16 +137,23 @@ func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f 
 		f(Call{Name: d.Text.S, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
 	}
-	return e.eachItem(ctx, s, d, func(scope *vars.Scope, _ int) error {
-		name, err := scope.Expand(ctx, d.Text)
-		if err != nil {
-			return err
-		}
-		args, err := scope.BindCall(ctx, d.Vars)
-		if err != nil {
-			return err
-		}
+	return e.eachCall(ctx, s, d, func(name string, args schema.Vars) error {
 		f(Call{Name: name, Vars: args, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
+	})
+}
+
+// eachCall calls f with the name and the arguments of every call that c comes to.
+func (e *expansion) eachCall(ctx context.Context, s *Step, c *schema.Command, f func(name string, args schema.Vars) error) error {
+	return e.eachItem(ctx, s, c, func(scope *vars.Scope, _ int) error {
+		name, err := scope.Expand(ctx, c.Text)
+		if err != nil {
+			return err
+		}
+		args, err := scope.BindCall(ctx, c.Vars)
+		if err != nil {
+			return err
+		}
+		return f(name, args)
 	})
 }

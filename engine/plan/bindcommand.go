@@ -67,17 +67,21 @@ func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*
 	return out, nil
 }
 
-// asWritten returns the commands of a static task. They are made once, when the first
-// step asks for them; it is safe for concurrent use.
-func (f *facts) asWritten() []Command {
+// asWritten returns what the texts of a static task come to. It is made once, when the first
+// step asks for it, and safe for concurrent use.
+func (f *facts) asWritten() *bound {
 	f.making.Do(func() {
-		b := commandBinder{facts: f}
-		f.commands = make([]Command, len(f.task.Cmds))
-		for i := range f.commands {
-			b.entry(i, &f.commands[i])
+		b, out := commandBinder{facts: f}, &f.written
+		b.files(f.task, out)
+		b.body(f.task, out)
+		if len(f.task.Cmds) > 0 {
+			out.commands = make([]Command, len(f.task.Cmds))
+		}
+		for i := range out.commands {
+			b.entry(i, &out.commands[i])
 		}
 	})
-	return f.commands
+	return &f.written
 }
 
 // commandBinder makes commands of one task complete.
@@ -112,10 +116,7 @@ func (b *commandBinder) command(group, c *schema.Command, out *Command) {
 		out.Text, out.Shown = b.text(c.Text), b.shown(c.Text)
 	case schema.Exec:
 		out.Argv = b.texts(o.Argv)
-		shown := make([]string, len(o.Argv))
-		for i, word := range o.Argv {
-			shown[i] = b.shown(word)
-		}
+		shown := each(o.Argv, func(word *schema.Text) string { return b.shown(*word) })
 		out.Text, out.Shown = schema.CommandLine(out.Argv), schema.CommandLine(shown)
 	default:
 		b.members(group, c, out)

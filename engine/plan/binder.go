@@ -32,38 +32,43 @@ func (b *binder) expand(t schema.Text, by func(*vars.Scope, context.Context, sch
 	return s
 }
 
-func (b *binder) texts(ts []schema.Text) []string {
-	if len(ts) == 0 {
+// each returns what f makes of every element of a list; nil of nil.
+func each[T, U any](list []T, f func(*T) U) []U {
+	if list == nil {
 		return nil
 	}
-	out := make([]string, len(ts))
-	for i, t := range ts {
-		out[i] = b.text(t)
+	out := make([]U, len(list))
+	for i := range list {
+		out[i] = f(&list[i])
 	}
 	return out
+}
+
+func (b *binder) texts(ts []schema.Text) []string {
+	return each(ts, func(t *schema.Text) string { return b.text(*t) })
 }
 
 func (b *binder) globs(gs []schema.Glob) []Glob {
-	if len(gs) == 0 {
-		return nil
-	}
-	out := make([]Glob, len(gs))
-	for i, g := range gs {
-		out[i] = Glob{Pattern: b.text(g.Pattern), Exclude: g.Exclude, Pos: g.Pattern.Pos}
-	}
-	return out
+	return each(gs, func(g *schema.Glob) Glob {
+		return Glob{Pattern: b.text(g.Pattern), Exclude: g.Exclude, Pos: g.Pattern.Pos}
+	})
 }
 
-func (b *binder) preconditions(ps []schema.Precondition) []Precondition {
-	if len(ps) == 0 {
-		return nil
-	}
-	out := make([]Precondition, len(ps))
-	for i := range ps {
-		cmd, msg := b.text(ps[i].Cmd), b.text(ps[i].Msg)
-		out[i] = Precondition{Cmd: cmd, Msg: message(&ps[i], cmd, msg)}
-	}
-	return out
+// files binds into out what tells which files t is made from and which it makes.
+func (b *binder) files(t *schema.Task, out *bound) {
+	out.method, out.sources, out.generates = b.text(t.Method), b.globs(t.Sources), b.globs(t.Generates)
+}
+
+// body binds into out what t runs and asks beside its commands, and what it puts out.
+func (b *binder) body(t *schema.Task, out *bound) {
+	out.status, out.prompts = b.texts(t.Status), b.texts(t.Prompt)
+	out.preconditions = each(t.Preconditions, func(p *schema.Precondition) Precondition {
+		cmd, msg := b.text(p.Cmd), b.text(p.Msg)
+		return Precondition{Cmd: cmd, Msg: message(p, cmd, msg)}
+	})
+	out.outputs = each(t.Outputs, func(o *schema.NamedOutput) Output {
+		return Output{Name: o.Name, From: b.text(o.From), As: o.As, Path: o.Path}
+	})
 }
 
 // message is what is said when p does not hold.

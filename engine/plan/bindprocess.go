@@ -51,7 +51,7 @@ func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process
 		out.Interpreter = *w.Shell
 	}
 	if out.TTY && out.Interpreter.Argv == nil {
-		out.Interpreter = Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
+		out.Interpreter = schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
 	}
 	if p.Stdin != nil {
 		out.Stdin = &Stdin{Kind: p.Stdin.Kind, Text: b.text(p.Stdin.Text), Vars: b.variables(p.Stdin.Vars)}
@@ -63,14 +63,9 @@ func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process
 }
 
 func (b *commandBinder) sinks(sinks []schema.Sink) []Sink {
-	if sinks == nil {
-		return nil
-	}
-	out := make([]Sink, len(sinks))
-	for i, s := range sinks {
-		out[i] = Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow}
-	}
-	return out
+	return each(sinks, func(s *schema.Sink) Sink {
+		return Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow}
+	})
 }
 
 // union joins the options of three levels. It allocates only if two of them have some.

@@ -37,18 +37,18 @@ type CommandOptions struct {
 	Members []Command   // of a Pipe, Parallel, Tee or Merge
 	Vars    schema.Vars // of a TaskCall
 
-	If         string        // shell command that must succeed, or this one is skipped; "" means always
-	Platforms  []Platform    // it runs on one of them, or on any if there are none
-	Mode       MergeMode     // of a Merge
-	EarlyClose bool          // a member of the Pipe may fail when those after it have ended well
-	Timeout    time.Duration // 0: none
+	If         string            // shell command that must succeed, or this one is skipped; "" means always
+	Platforms  []schema.Platform // it runs on one of them, or on any if there are none
+	Mode       schema.MergeMode  // of a Merge
+	EarlyClose bool              // a member of the Pipe may fail when those after it have ended well
+	Timeout    time.Duration     // 0: none
 }
 
 // Process is how the processes of a command are run. Commands that say nothing of
 // their own share the one of their task, so it must not be changed.
 type Process struct {
-	Interpreter Interpreter // of a Script; without Argv: the one in weft itself
-	Set, Shopt  []string    // shell options: of the workflow, the task and the command, in this order
+	Interpreter schema.Interpreter // of a Script; without Argv: the one in weft itself
+	Set, Shopt  []string           // shell options: of the workflow, the task and the command, in this order
 
 	Stdin          *Stdin // nil: as the plan has it
 	Stdout, Stderr []Sink // nil: as the output style says
@@ -66,7 +66,7 @@ type Process struct {
 
 // Stdin is what a command reads.
 type Stdin struct {
-	Kind StdinKind
+	Kind schema.StdinKind
 	Text string      // the text, the file's name, or the task's name
 	Vars schema.Vars // of the task
 	// Own tells that the command alone reads it: else all commands of the task do,
@@ -76,12 +76,12 @@ type Stdin struct {
 
 // Sink is one place that a stream leads to.
 type Sink struct {
-	Kind     SinkKind
+	Kind     schema.SinkKind
 	File     string // relative to the step's directory
 	Append   bool
 	InPlace  bool  // the file is written where it is, not replaced when it is complete
 	Max      int64 // bytes that are captured
-	Overflow Overflow
+	Overflow schema.Overflow
 }
 
 // Stop is how the processes of a command are told to end. The zero value leaves it
@@ -93,82 +93,62 @@ type Stop struct {
 	Main    bool           // the signal is for the programs that were started alone, not for their process groups
 }
 
-// What keys of the file say by a word means the same here.
-type (
-	Kind        = schema.CommandKind
-	MergeMode   = schema.MergeMode
-	StdinKind   = schema.StdinKind
-	SinkKind    = schema.SinkKind
-	Overflow    = schema.Overflow
-	Leftover    = schema.Leftover
-	Platform    = schema.Platform
-	Interpreter = schema.Interpreter
-	Retry       = schema.Retry
-)
+// Kind is what a command does.
+type Kind = schema.CommandKind
 
-// Text is a text of a file that is expanded where it is used.
-type Text = schema.Text
-
-// The kinds of commands.
+// What whoever runs commands asks of the words of the file; they mean what they do in schema.
 const (
-	Script   = schema.Shell    // runs Text
-	TaskCall = schema.Call     // calls the task named Text with Vars
-	Exec     = schema.Exec     // runs Argv without a shell
-	Pipe     = schema.Pipe     // runs Members at the same time, each reading what the one before it writes
-	Parallel = schema.Parallel // runs Members at the same time
-	Tee      = schema.Tee      // in a Pipe: Members all read what the one before writes
-	Merge    = schema.Merge    // first in a Pipe: what Members write, together
-)
+	TaskCall = schema.Call
+	Pipe     = schema.Pipe
+	Parallel = schema.Parallel
+	Tee      = schema.Tee   // in a Pipe
+	Merge    = schema.Merge // first in a Pipe
 
-// How the outputs of several commands become one.
-const (
-	MergeLines  = schema.MergeLines
 	MergeRaw    = schema.MergeRaw
 	MergeConcat = schema.MergeConcat
-)
 
-// What a command reads.
-const (
 	StdinInherit = schema.StdinInherit
-	StdinNull    = schema.StdinNull
 	StdinText    = schema.StdinText
 	StdinFile    = schema.StdinFile
 	StdinFrom    = schema.StdinFrom
 	StdinOutput  = schema.StdinOutput
-)
 
-// Where a stream leads to.
-const (
 	SinkLog     = schema.SinkLog
 	SinkInherit = schema.SinkInherit
-	SinkNull    = schema.SinkNull
 	SinkCapture = schema.SinkCapture
 	SinkFile    = schema.SinkFile
 	SinkStdout  = schema.SinkStdout
-)
 
-// What becomes of captured output beyond its limit.
-const (
 	OverflowFail     = schema.OverflowFail
 	OverflowTruncate = schema.OverflowTruncate
 	OverflowTail     = schema.OverflowTail
-)
 
-// What becomes of processes that a command leaves behind.
-const (
 	LeftoverAuto = schema.LeftoverAuto
 	LeftoverKill = schema.LeftoverKill
 	LeftoverWait = schema.LeftoverWait
 	LeftoverKeep = schema.LeftoverKeep
+
+	// DefaultMaxCapture is how many bytes of output are captured if nothing else is said.
+	DefaultMaxCapture = schema.DefaultMaxCapture
+	// FingerprintV3 is the rule of the format's own runner for what is looked at: the content
+	// of sources alone.
+	FingerprintV3 = schema.FingerprintV3
+)
+
+// Types that whoever runs commands names as they are in schema.
+type (
+	Leftover = schema.Leftover
+	Retry    = schema.Retry
+	Text     = schema.Text
 )
 
 // Empty reports whether there is nothing to do for c: its text came to nothing, or
 // that of all its members. It is neither shown nor run.
 func (c *Command) Empty() bool {
 	switch c.Kind {
-	case Script, TaskCall:
+	case schema.Shell, schema.Call:
 		return c.Text == ""
-	case Exec:
+	case schema.Exec:
 		return false
 	}
 	return len(c.Members) == 0

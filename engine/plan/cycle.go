@@ -13,22 +13,25 @@ import (
 // with equal arguments, or too deep for any sensible workflow.
 func (e *expansion) closesCycle(s *Step) error {
 	if s.depth > maxDepth {
-		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+		return &CycleError{Path: callers(s, eighth), Name: s.Name, Why: TooDeep}
 	}
 	if e.path[s.Task] == 0 {
 		return nil
 	}
 	if e.path[s.Task] > maxRepeats {
 		e.exploded = true // the ways to get so deep are too many to be told
-		return &CycleError{Path: ancestors(s, 8), Name: s.Name, Why: TooDeep}
+		return &CycleError{Path: callers(s, eighth), Name: s.Name, Why: TooDeep}
 	}
 	for a := s.From; a != nil; a = a.From {
 		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
-			return &CycleError{Path: e.x.shorter(pathFrom(a, s), s.Name), Name: s.Name, Pos: s.Pos}
+			return &CycleError{Path: e.x.shorter(callers(s, func(_ int, p *Step) bool { return p == a }), s.Name), Name: s.Name, Pos: s.Pos}
 		}
 	}
 	return nil
 }
+
+// eighth ends a path that is too long to be shown whole.
+func eighth(n int, _ *Step) bool { return n == 8 }
 
 // shorter drops the steps of a cycle that it can do without.
 func (x *Expander) shorter(path []*Step, name string) []*Step {
@@ -38,11 +41,8 @@ func (x *Expander) shorter(path []*Step, name string) []*Step {
 	}
 	var kept []*Step
 	for _, n := range way {
-		for _, s := range path {
-			if s.Name == n {
-				kept = append(kept, s)
-				break
-			}
+		if i := slices.IndexFunc(path, func(s *Step) bool { return s.Name == n }); i >= 0 {
+			kept = append(kept, path[i])
 		}
 	}
 	return kept
@@ -84,24 +84,13 @@ func values(vs schema.Vars) map[string]any {
 	return m
 }
 
-// pathFrom returns the steps from a down to the caller of s.
-func pathFrom(a, s *Step) []*Step {
+// callers returns the nearest callers of s, the outermost first: up to one that is the last.
+func callers(s *Step, last func(n int, caller *Step) bool) []*Step {
 	var path []*Step
 	for p := s.From; p != nil; p = p.From {
-		path = append(path, p)
-		if p == a {
+		if path = append(path, p); last(len(path), p) {
 			break
 		}
-	}
-	slices.Reverse(path)
-	return path
-}
-
-// ancestors returns the n nearest callers of s, the outermost first.
-func ancestors(s *Step, n int) []*Step {
-	var path []*Step
-	for p := s.From; p != nil && len(path) < n; p = p.From {
-		path = append(path, p)
 	}
 	slices.Reverse(path)
 	return path

@@ -49,7 +49,7 @@ const (
 // from others, but is no proto3 that may be sent to anybody.
 func (c *Command) Encode(b []byte, watched bool) []byte {
 	b = wire.AppendUint(b, fieldKind, uint64(c.Kind))
-	if c.Kind == Script || c.Kind == TaskCall {
+	if c.Kind == schema.Shell || c.Kind == TaskCall {
 		b = wire.AppendText(b, fieldText, c.Text)
 	}
 	b = appendTexts(b, fieldArgv, c.Argv)

@@ -26,13 +26,13 @@ func with(c Command, o CommandOptions, p Process) Command {
 // full is a command that says something under every key.
 func full() *Command {
 	return &Command{
-		Kind: Script, Text: "x", Shown: "x",
+		Kind: schema.Shell, Text: "x", Shown: "x",
 		CommandOptions: &CommandOptions{
 			Argv: []string{"a"}, Members: []Command{script("m")}, Vars: schema.Vars{{Name: "V", Value: "v"}},
-			If: "x", Platforms: []Platform{{OS: "linux", Arch: "arm64"}}, Timeout: time.Second,
+			If: "x", Platforms: []schema.Platform{{OS: "linux", Arch: "arm64"}}, Timeout: time.Second,
 		},
 		Process: &Process{
-			Interpreter: Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Set: []string{"e"}, Shopt: []string{"globstar"},
+			Interpreter: schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Set: []string{"e"}, Shopt: []string{"globstar"},
 			Stdin: &Stdin{Text: "in", Vars: schema.Vars{{Name: "W"}}}, Stdout: []Sink{{Kind: SinkCapture, Max: 1}}, Stderr: []Sink{{File: "f"}},
 			Accept: []int{1}, IdleTimeout: time.Second, Stop: Stop{Signal: syscall.SIGINT}, Signals: map[syscall.Signal]syscall.Signal{},
 			Retry: Retry{Max: 1, Codes: []int{1}, Match: regexp.MustCompile("x")},
@@ -175,7 +175,7 @@ func TestEncodeStays(t *testing.T) {
 		want string
 	}{
 		{script("go build"), "1208676f206275696c64"},
-		{with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a", ""}}, Process{}), "08021a01611a00"},
+		{with(Command{Kind: schema.Exec}, CommandOptions{Argv: []string{"a", ""}}, Process{}), "08021a01611a00"},
 		{with(Command{Kind: Pipe}, CommandOptions{Members: []Command{script("a"), script("b")}}, Process{}), "08032203120161" + "2203120162"},
 		{with(Command{Text: "\xff"}, CommandOptions{}, Process{Accept: []int{0, 200}}), "1201ff" + "7a050a0300c801"},
 	} {
@@ -196,15 +196,15 @@ func TestDifferences(t *testing.T) {
 		"text": {script("x"), script("y"), "=x>y"},
 		"new":  {none, with(Command{Text: "y"}, CommandOptions{If: "z"}, Process{}), "=>y if=>z"},
 		"argv": {
-			with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a b"}}, Process{}),
-			with(Command{Kind: Exec}, CommandOptions{Argv: []string{"a", "b"}}, Process{}), "='a b'>a b",
+			with(Command{Kind: schema.Exec}, CommandOptions{Argv: []string{"a b"}}, Process{}),
+			with(Command{Kind: schema.Exec}, CommandOptions{Argv: []string{"a", "b"}}, Process{}), "='a b'>a b",
 		},
 		"kind": {script("x"), with(Command{Kind: TaskCall, Text: "x"}, CommandOptions{}, Process{}), "kind=>task"},
 		"vars": {
 			with(Command{Kind: TaskCall}, CommandOptions{Vars: schema.Vars{{Name: "A", Value: 1}}}, Process{}),
 			with(Command{Kind: TaskCall}, CommandOptions{}, Process{}), "vars=A=1>",
 		},
-		"platform": {none, with(Command{}, CommandOptions{Platforms: []Platform{{OS: "linux"}, {Arch: "arm64"}}}, Process{}), "platforms=>linux arm64"},
+		"platform": {none, with(Command{}, CommandOptions{Platforms: []schema.Platform{{OS: "linux"}, {Arch: "arm64"}}}, Process{}), "platforms=>linux arm64"},
 		"flags": {
 			none, with(Command{Defer: true, IgnoreError: true}, CommandOptions{EarlyClose: true, Mode: MergeRaw}, Process{TTY: true}),
 			"defer=>true ignore_error=>true early_close=>ok mode=>raw tty=>true",
@@ -215,8 +215,8 @@ func TestDifferences(t *testing.T) {
 			"member 2=b>c member 2 set=>e",
 		},
 		"process": {
-			with(Command{}, CommandOptions{}, Process{Interpreter: Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Stdin: &Stdin{}, Stdout: []Sink{{}, {Kind: SinkFile, File: "f", Append: true, InPlace: true}}, Accept: []int{0, 200}}),
-			with(Command{}, CommandOptions{}, Process{Interpreter: Interpreter{Argv: []string{"zsh"}}, Stdin: &Stdin{Kind: StdinOutput, Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}, Stderr: []Sink{{Kind: SinkCapture, Max: 9, Overflow: OverflowTail}}, Accept: []int{}}),
+			with(Command{}, CommandOptions{}, Process{Interpreter: schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Stdin: &Stdin{}, Stdout: []Sink{{}, {Kind: SinkFile, File: "f", Append: true, InPlace: true}}, Accept: []int{0, 200}}),
+			with(Command{}, CommandOptions{}, Process{Interpreter: schema.Interpreter{Argv: []string{"zsh"}}, Stdin: &Stdin{Kind: StdinOutput, Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}, Stderr: []Sink{{Kind: SinkCapture, Max: 9, Overflow: OverflowTail}}, Accept: []int{}}),
 			"shell=sh -c>zsh stdin=inherit>output t A=a stderr=>capture 9 tail accept=[0 200]>[] stdout=log file f append in place>",
 		},
 		"watched": {with(Command{}, CommandOptions{Timeout: 1}, Process{Leftover: LeftoverKill}), none, ""},

@@ -3,7 +3,9 @@ package plan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +51,7 @@ type Expander struct {
 	facts    []atomic.Pointer[facts] // by schema.Task.Index
 	process  *Process                // of the commands of tasks that say nothing of it
 	captured captured
-	foreseen foreseen
+	foreseen sync.Map    // the calls whose tasks have been looked at, with all that they call: foreseenCall to true
 	dynamic  func() bool // whether files define dynamic variables outside of tasks
 	outputs  func() bool // whether texts of tasks may name outputs
 
@@ -71,7 +73,9 @@ func NewExpander(o Options) *Expander {
 func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}
 	if len(calls) > 0 {
-		e.enterAncestors(calls[0].From)
+		for s := calls[0].From; s != nil; s = s.From {
+			e.path[s.Task]++
+		}
 	}
 	var roots []*Step
 	for _, c := range calls {
@@ -80,7 +84,7 @@ func (x *Expander) Expand(ctx context.Context, calls ...Call) (*Plan, error) {
 		}
 		s, err := e.expand(ctx, c)
 		if err != nil {
-			e.problem(err)
+			e.problems = multierror.Append(e.problems, Problems(err)...)
 			continue
 		}
 		roots = append(roots, s)
@@ -102,16 +106,6 @@ type expansion struct {
 	keyed    int  // those of them with a key
 	exploded bool // there are too many steps: that alone is told, once
 	problems *multierror.Error
-}
-
-func (e *expansion) problem(err error) {
-	e.problems = multierror.Append(e.problems, Problems(err)...)
-}
-
-func (e *expansion) enterAncestors(s *Step) {
-	for ; s != nil; s = s.From {
-		e.path[s.Task]++
-	}
 }
 
 // expand returns the step of c, new or shared, with all its needs.
@@ -225,7 +219,7 @@ func (e *expansion) compute(ctx context.Context, s *Step, local string) (*Step, 
 
 // expandNeeds expands what s needs: its dependencies, and what it reads.
 func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
-	if len(s.Task.Deps) > 0 || s.facts.details.streams != nil {
+	if s.HasNeeds() {
 		e.path[s.Task]++
 		defer func() { e.path[s.Task]-- }()
 		if err := e.expandDeps(ctx, s); err != nil {
@@ -279,13 +273,27 @@ func ResolveStars(name string, match []string) string {
 }
 
 func matchesPlatform(ps []schema.Platform) bool {
-	if len(ps) == 0 {
-		return true
-	}
-	for _, p := range ps {
-		if (p.OS == "" || p.OS == runtime.GOOS) && (p.Arch == "" || p.Arch == runtime.GOARCH) {
-			return true
-		}
-	}
-	return false
+	return len(ps) == 0 || slices.ContainsFunc(ps, func(p schema.Platform) bool {
+		return (p.OS == "" || p.OS == runtime.GOOS) && (p.Arch == "" || p.Arch == runtime.GOARCH)
+	})
 }
+
+// Host answers what expansion must ask of the world. Its methods may be called
+// from several goroutines at once.
+type Host interface {
+	// Condition runs a shell command without input or output and reports
+	// whether it exited zero.
+	Condition(ctx context.Context, text, dir string, env []string) (bool, error)
+	// Files returns the files that globs match, as a loop over them sees them.
+	Files(ctx context.Context, dir string, globs []Glob, gitignore bool) ([]string, error)
+	// Checksum and Timestamp are the values of the variables of those names.
+	Checksum(ctx context.Context, dir string, globs []Glob, gitignore bool) (string, error)
+	Timestamp(ctx context.Context, dir string, globs []Glob, gitignore bool) (time.Time, error)
+	// Ask asks the user for a variable; ErrCannotAsk means that nobody can answer.
+	// choices returns the values it may have, nil for any; it is only called if
+	// somebody can.
+	Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error)
+}
+
+// ErrCannotAsk tells that there is nobody to ask for a variable.
+var ErrCannotAsk = errors.New("nobody to ask")

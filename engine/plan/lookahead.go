@@ -4,18 +4,10 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 )
-
-// foreseen are the calls whose tasks have been looked at, with all that they call.
-// It is safe for concurrent use.
-type foreseen struct {
-	mu   sync.Mutex // guards done
-	done map[foreseenCall]bool
-}
 
 // foreseenCall is what makes a difference to what is evaluated for a call: the task,
 // the names of the variables passed to it, and whether it is included as the step is.
@@ -23,23 +15,6 @@ type foreseenCall struct {
 	task     *schema.Task
 	passed   string
 	included bool
-}
-
-func (f *foreseen) has(c foreseenCall) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.done[c]
-}
-
-func (f *foreseen) add(cs map[foreseenCall]bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.done == nil {
-		f.done = map[foreseenCall]bool{}
-	}
-	for c := range cs {
-		f.done[c] = true
-	}
 }
 
 // foresee evaluates the variables of files that calls of s refer to: the tasks that it
@@ -61,7 +36,9 @@ func (e *expansion) foresee(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
-	e.x.foreseen.add(l.seen)
+	for c := range l.seen {
+		e.x.foreseen.Store(c, true)
+	}
 	return nil
 }
 
@@ -116,15 +93,7 @@ func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error 
 		return nil // the files may be others by then
 	}
 	var problem error
-	err := l.e.eachItem(ctx, s, c, func(scope *vars.Scope, _ int) error {
-		name, err := scope.Expand(ctx, c.Text)
-		if err != nil {
-			return err
-		}
-		args, err := scope.BindCall(ctx, c.Vars)
-		if err != nil {
-			return err
-		}
+	err := l.e.eachCall(ctx, s, c, func(name string, args schema.Vars) error {
 		problem = l.task(ctx, name, args)
 		return problem
 	})
@@ -145,7 +114,10 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 		return nil // told when it is called
 	}
 	c := foreseenCall{task: t, passed: passed(args), included: t.Include == l.from}
-	if l.seen[c] || x.foreseen.has(c) {
+	if l.seen[c] {
+		return nil
+	}
+	if _, known := x.foreseen.Load(c); known {
 		return nil
 	}
 	l.seen[c] = true

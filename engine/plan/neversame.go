@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -19,11 +20,11 @@ func (s *Step) NeverSame(kind, name string) (function string) {
 	note := func(text string) { function = cmp.Or(function, calls(text, changing)) }
 	switch kind {
 	case "command":
-		var n int
-		if fmt.Sscan(name, &n); n < 1 || n > len(s.commands()) {
+		n, commands := 0, s.texts().commands
+		if fmt.Sscan(name, &n); n < 1 || n > len(commands) {
 			return ""
 		}
-		entry := &s.Task.Cmds[s.commands()[n-1].entry]
+		entry := &s.Task.Cmds[commands[n-1].entry]
 		schema.EachText(s.Task, func(p schema.Place, text schema.Text) {
 			if (p.Command == entry || len(p.Groups) > 0 && p.Groups[0] == entry) && p.Key != schema.KeyStopCmd {
 				note(template(&p, text.S))
@@ -45,10 +46,8 @@ func calls(text string, functions []string) string {
 	for _, part := range strings.Split(text, "{{")[1:] {
 		action, _, _ := strings.Cut(part, "}}")
 		for _, word := range strings.FieldsFunc(fields.Replace(action), notWord) {
-			for _, f := range functions {
-				if word == f {
-					return f
-				}
+			if slices.Contains(functions, word) {
+				return word
 			}
 		}
 	}

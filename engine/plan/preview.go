@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -20,7 +21,8 @@ type Preview struct {
 func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (p Preview, err error) {
 	e := expansion{x: x}
 	b := binder{ctx: ctx, scope: scope}
-	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), bound: &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}}
+	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), bound: &bound{}}
+	b.files(t, s.bound)
 	if b.err != nil {
 		return p, b.err
 	}
@@ -47,8 +49,8 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope) (*Step, error) {
 	label, _ := scope.Expand(ctx, t.Label)
 	b := binder{ctx: ctx, scope: scope}
-	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), Name: t.Name, Label: orName(label, t.Name)}
-	s.bound = &bound{method: b.text(t.Method), sources: b.globs(t.Sources), generates: b.globs(t.Generates)}
+	s := &Step{Task: t, Scope: scope, facts: x.factsOf(t), Name: t.Name, Label: cmp.Or(label, t.Name), bound: &bound{}}
+	b.files(t, s.bound)
 	return s, b.err
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -34,7 +36,12 @@ func (e *expansion) askMissing(ctx context.Context, s *Step) error {
 	for _, r := range missing {
 		v, err := e.x.o.Host.Ask(ctx, r.Name, func() ([]string, error) { return allowed(ctx, s, r) })
 		if errors.Is(err, ErrCannotAsk) {
-			return missingError(s, missing)
+			// What is missing comes before any reference: values are told as far as they are written.
+			problem := &MissingVarsError{Task: s.Name}
+			for _, r := range missing {
+				problem.Vars = append(problem.Vars, MissingVar{Name: r.Name, Enum: r.Enum})
+			}
+			return problem
 		}
 		if err != nil {
 			return err
@@ -60,7 +67,7 @@ func checkAllowed(ctx context.Context, s *Step) error {
 		if err != nil {
 			return err
 		}
-		if text, ok := v.(string); ok && !contains(enum, text) {
+		if text, ok := v.(string); ok && !slices.Contains(enum, text) {
 			invalid = append(invalid, InvalidVar{Name: r.Name, Value: text, Enum: enum})
 		}
 	}
@@ -68,16 +75,6 @@ func checkAllowed(ctx context.Context, s *Step) error {
 		return &InvalidVarsError{Task: s.Name, Vars: invalid}
 	}
 	return nil
-}
-
-// missingError names what is missing, with the values that are allowed as far as
-// they are written: that something is missing comes before any reference.
-func missingError(s *Step, missing []*schema.Required) error {
-	err := &MissingVarsError{Task: s.Name}
-	for _, r := range missing {
-		err.Vars = append(err.Vars, MissingVar{Name: r.Name, Enum: r.Enum})
-	}
-	return err
 }
 
 // allowed returns the values a required variable may have; nil means any.
@@ -104,11 +101,32 @@ func allowed(ctx context.Context, s *Step, r *schema.Required) ([]string, error)
 	return enum, nil
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
+// start evaluates the variables that are due when s starts, as package vars says.
+// Where all texts are bound at once, binding them does that, unless some definition
+// can fail on purpose.
+func (e *expansion) start(ctx context.Context, s *Step) error {
+	if f := s.facts; !f.afterwards && !s.Scope.CanFail(f.fails) {
+		return nil
 	}
-	return false
+	return s.Scope.Start(ctx, e.x.refsOf(s.facts))
+}
+
+// refsOf returns what the texts of a task refer to, but those of its needs, which are
+// steps of their own.
+func (x *Expander) refsOf(f *facts) vars.Refs {
+	if refs := f.refs.Load(); refs != nil {
+		return *refs
+	}
+	var refs vars.Refs
+	schema.EachText(f.task, func(p schema.Place, text schema.Text) {
+		switch when := phaseOf(&p); {
+		case when == unused || when == referred || when == needed:
+		case p.Key == schema.KeyRequiredName && f.task.Requires[p.Index].Ref == "" && f.task.Requires[p.Index].Enum == nil:
+			// It must be there; what it is makes no difference.
+		case p.Expands(text):
+			x.o.Resolver.AddRefs(&refs, template(&p, text.S))
+		}
+	})
+	f.refs.Store(&refs)
+	return refs
 }

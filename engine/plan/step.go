@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -48,7 +49,7 @@ const (
 	ByIf
 )
 
-// bound is what binding a task that has templates or loops results in.
+// bound is what the texts of a task come to.
 type bound struct {
 	commands           []Command
 	sources, generates []Glob
@@ -58,6 +59,16 @@ type bound struct {
 	outputs            []Output
 	method             string
 	reads              map[string]*Step // the needs whose outputs texts name
+}
+
+// Output is one of the values that a step gives to those that need it.
+type Output struct {
+	Name string
+	// From is "stdout", "stderr", "file:PATH", or "" for a line of the file that
+	// WEFT_OUTPUT names.
+	From string
+	As   string // "text", "json" or "lines"
+	Path string // into a JSON value: ".a.b"; "" is the whole
 }
 
 // Precondition is a bound schema.Precondition.
@@ -92,7 +103,7 @@ func (s *Step) Adopt() { s.known.Store(true) }
 // Commands yields the step's commands in order, loops unrolled.
 func (s *Step) Commands() iter.Seq2[int, *Command] {
 	return func(yield func(int, *Command) bool) {
-		commands := s.commands()
+		commands := s.texts().commands
 		for i := range commands {
 			if !yield(i, &commands[i]) {
 				return
@@ -101,25 +112,51 @@ func (s *Step) Commands() iter.Seq2[int, *Command] {
 	}
 }
 
-func (s *Step) commands() []Command {
+// texts returns what the texts of s come to: those of a static task as they are written.
+func (s *Step) texts() *bound {
 	if s.bound != nil {
-		return s.bound.commands
+		return s.bound
 	}
 	return s.facts.asWritten()
 }
 
 // Prompts returns the questions to be answered with yes before the commands.
-func (s *Step) Prompts() []string {
-	if s.bound != nil {
-		return s.bound.prompts
-	}
-	return new(binder).texts(s.Task.Prompt)
-}
+func (s *Step) Prompts() []string { return s.texts().prompts }
 
 // Preconditions returns what must hold before the commands.
-func (s *Step) Preconditions() []Precondition {
-	if s.bound != nil {
-		return s.bound.preconditions
-	}
-	return new(binder).preconditions(s.Task.Preconditions)
+func (s *Step) Preconditions() []Precondition { return s.texts().preconditions }
+
+// Outputs returns the values that the step gives to those that need it.
+func (s *Step) Outputs() []Output { return s.texts().outputs }
+
+// Sources returns the patterns of the files the step reads.
+func (s *Step) Sources() []Glob { return s.texts().sources }
+
+// Generates returns the patterns of the files the step writes.
+func (s *Step) Generates() []Glob { return s.texts().generates }
+
+// Status returns the commands that tell whether the step is up to date.
+func (s *Step) Status() []string { return s.texts().status }
+
+// Glob is a bound schema.Glob: the template is gone, the pattern remains.
+type Glob struct {
+	Pattern string
+	Exclude bool
+	Pos     diag.Pos
+}
+
+// Method returns the up-to-date method; "" means checksum.
+func (s *Step) Method() string {
+	return cmp.Or(s.texts().method, s.facts.workflow.Method.S)
+}
+
+// Gitignore reports whether files that git ignores are no sources.
+func (s *Step) Gitignore() bool {
+	return s.Task.UseGitignore.Or(s.facts.workflow.UseGitignore.Or(false))
+}
+
+// Rule returns the rule of what is looked at beside the method: [FingerprintV3], or
+// another one for everything that the result depends on.
+func (s *Step) Rule() string {
+	return cmp.Or(s.Task.Fingerprint, s.facts.workflow.Fingerprint)
 }
