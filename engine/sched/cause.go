@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -47,4 +48,11 @@ func (e *TimedOut) Error() string {
 		return fmt.Sprintf("[%s] task timeout exceeded (%s)", e.Name, e.After)
 	}
 	return fmt.Sprintf("[%s] command timeout exceeded (%s)", e.Name, e.After)
+}
+
+// IsCancelled reports whether err only says that something else ended the step.
+func IsCancelled(err error) bool {
+	_, failed := errors.AsType[*StepFailed](err)
+	_, interrupted := errors.AsType[*Interrupted](err)
+	return failed || interrupted
 }

@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
@@ -65,13 +66,13 @@ func (n *node) waitsFor(yield func(*node) bool) {
 
 // abandon gives b up before anything of it has started.
 func (l *loop) abandon(b *batch, path []*node) {
-	steps := make([]*plan.Step, len(path))
-	for i, n := range path {
-		steps[len(path)-1-i] = n.step
+	var steps []*plan.Step
+	for _, n := range slices.Backward(path) {
+		steps = append(steps, n.step)
 	}
 	err := &plan.CycleError{Path: steps, Name: steps[0].Name}
 	for _, n := range b.nodes {
-		n.callers = without(n.callers, b)
+		n.callers = slices.DeleteFunc(n.callers, func(c *batch) bool { return c == b })
 		if n.batch == b && n.state != settled {
 			n.fault, n.dependents = nil, nil
 			l.settle(time.Now(), n, Outcome{Result: event.Cancelled, Err: err})
@@ -79,13 +80,4 @@ func (l *loop) abandon(b *batch, path []*node) {
 	}
 	b.err = err
 	l.finish(b)
-}
-
-func without(bs []*batch, b *batch) []*batch {
-	for i, x := range bs {
-		if x == b {
-			return append(bs[:i], bs[i+1:]...)
-		}
-	}
-	return bs
 }
