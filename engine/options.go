@@ -102,9 +102,7 @@ func (e *Engine) expanderOptions() plan.Options {
 
 // taskLimit is ctx with the time limit of a task.
 func (e *Engine) taskLimit(ctx context.Context, task string, limit time.Duration) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := e.clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: task, After: limit, Limit: sched.TaskLimit}) })
-	return ctx, func() { timer.Stop(); cancel(nil) }
+	return sched.WithLimit(ctx, &e.clock, &sched.TimedOut{Name: task, After: limit, Limit: sched.TaskLimit})
 }
 
 func (e *Engine) commandOptions() command.Options {

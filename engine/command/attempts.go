@@ -99,6 +99,5 @@ func repeats(r *plan.Retry, err error, tail []byte) bool {
 		return false
 	}
 	sig, _ := signalOf(err).(syscall.Signal)
-	_, timedOut := errors.AsType[*sched.TimedOut](err)
-	return r.Covers(executor.ExitCode(err), sig, timedOut) && (r.Match == nil || r.Match.Match(tail))
+	return r.Covers(executor.ExitCode(err), sig, is[*sched.TimedOut](err)) && (r.Match == nil || r.Match.Match(tail))
 }

@@ -56,19 +56,18 @@ func streamError(err error) error {
 // isExit reports whether err is a command's non-zero exit or a time-out: what ignore_error
 // covers.
 func isExit(err error) bool {
-	var (
-		exit     *shell.ExitError
-		timedOut *sched.TimedOut
-		refused  *NotAcceptedError
-		stream   *StreamError
-	)
-	return errors.As(err, &exit) || errors.As(err, &timedOut) || errors.As(err, &refused) || errors.As(err, &stream)
+	return is[*shell.ExitError](err) || is[*sched.TimedOut](err) || is[*NotAcceptedError](err) || is[*StreamError](err)
+}
+
+// is reports whether an error of type E is in the tree of err.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // signalOf is the signal that ended the program which failed with err, or nil.
 func signalOf(err error) os.Signal {
-	var exit *shell.ExitError
-	if errors.As(err, &exit) && exit.Signal != 0 {
+	if exit, ok := errors.AsType[*shell.ExitError](err); ok && exit.Signal != 0 {
 		return exit.Signal
 	}
 	return nil

@@ -71,9 +71,8 @@ func (j *job) within(ctx context.Context, do func(*job, context.Context) error) 
 		return do(j, ctx)
 	}
 	exceeded := &sched.TimedOut{Name: j.s.Step.Label, After: limit}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer j.s.o.Clock.AfterFunc(limit, func() { cancel(exceeded) }).Stop()
+	ctx, done := sched.WithLimit(ctx, j.s.o.Clock, exceeded)
+	defer done()
 	err := do(j, ctx)
 	if err != nil && context.Cause(ctx) == exceeded {
 		return exceeded

@@ -67,26 +67,24 @@ func (j *job) asUsual(ctx context.Context, sc *shell.Script) error {
 		sc.Stdout, sc.Stderr = o.Stdout, o.Stderr
 		return s.start(ctx, sc, j.c.Process)
 	}
-	if !o.Apart {
-		both, err := s.openRelay(j.index, event.Merged)
-		if err != nil {
-			return err
-		}
-		defer both.finish()
-		sc.Stdout, sc.Stderr = both.W, both.W
-		return s.start(ctx, sc, j.c.Process)
+	stream := event.Merged
+	if o.Apart {
+		stream = event.Stdout
 	}
-	out, err := s.openRelay(j.index, event.Stdout)
+	out, err := s.openRelay(j.index, stream)
 	if err != nil {
 		return err
 	}
 	defer out.finish()
-	errs, err := s.openRelay(j.index, event.Stderr)
-	if err != nil {
-		return err
+	sc.Stdout, sc.Stderr = out.W, out.W
+	if o.Apart {
+		errs, err := s.openRelay(j.index, event.Stderr)
+		if err != nil {
+			return err
+		}
+		defer errs.finish()
+		sc.Stderr = errs.W
 	}
-	defer errs.finish()
-	sc.Stdout, sc.Stderr = out.W, errs.W
 	return s.start(ctx, sc, j.c.Process)
 }
 

@@ -88,8 +88,11 @@ func New(o Options) *Executor {
 
 // Execute implements sched.Executor.
 func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
-	ctx, cancel := x.limit(ctx, s)
-	defer cancel()
+	if limit := s.Task.Timeout; limit > 0 {
+		limited, done := sched.WithLimit(ctx, x.o.Clock, &sched.TimedOut{Name: s.Label, After: limit, Limit: sched.TaskLimit})
+		defer done()
+		ctx = limited
+	}
 	b := &Bound{Step: s, Env: env, ID: env.ID, Cookie: proc.Cookie{Run: x.o.Run, Step: int(env.ID)}, Stdin: env.Stdin,
 		Forced: x.o.Force != nil && x.o.Force(s), Ends: x.steps.endsOf(s), steps: &x.steps, gang: env.Gang}
 	r := x.chain.Run(ctx, b)
@@ -100,15 +103,4 @@ func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sc
 		out.Outputs = mapTexts(r.Output.Values, x.o.Secrets.Mask).(map[string]any)
 	}
 	return out
-}
-
-// limit is ctx with the time limit of the whole task.
-func (x *Executor) limit(ctx context.Context, s *plan.Step) (context.Context, func()) {
-	limit := s.Task.Timeout
-	if limit <= 0 {
-		return ctx, func() {}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := x.o.Clock.AfterFunc(limit, func() { cancel(&sched.TimedOut{Name: s.Label, After: limit, Limit: sched.TaskLimit}) })
-	return ctx, func() { timer.Stop(); cancel(nil) }
 }

@@ -16,22 +16,14 @@ import (
 // inputs is everything the step's fingerprint covers.
 func (l *fresh) inputs(ctx context.Context, b *Bound) (*fingerprint.Inputs, error) {
 	s := b.Step
-	method, err := methodOf(s)
-	if err != nil {
-		return nil, err
+	in, err := l.fileInputs(ctx, b)
+	if err != nil || in.Loose {
+		return in, err
 	}
-	if s.Rule() == plan.FingerprintV3 {
-		return l.looseInputs(ctx, b, method)
-	}
+	in.FilesOnly, in.Outputs = false, b.readable()
 	env, err := s.Scope.DeclaredEnv(ctx)
 	if err != nil {
 		return nil, err
-	}
-	in := &fingerprint.Inputs{
-		Key: key(s), Name: s.Label, Root: l.root, Dir: b.Dir, Method: method,
-		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
-		Gitignore: s.Gitignore(),
-		Outputs:   b.readable(),
 	}
 	var encoded []byte
 	for i, c := range s.Commands() {

@@ -163,8 +163,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 			})
 		})
 	}
-	var own *state.OwnLockError
-	if errors.As(err, &own) {
+	if _, own := errors.AsType[*state.OwnLockError](err); own {
 		return &diag.Diagnostic{Pos: b.Step.TaskPos(), Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", b.Step.Name),
 			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
 	}

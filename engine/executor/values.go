@@ -1,7 +1,10 @@
 package executor
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -10,6 +13,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/internal/fifo"
 	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/internal/unnamed"
 )
 
 // values are the outputs of a step by their names, when its commands have succeeded: those
@@ -87,37 +91,98 @@ func interpreted(text string, d *plan.Output) (v any, err error) {
 
 // at returns the part of a JSON value that a path names: .a.b[0].
 func at(v any, path string) (any, error) {
-	rest := path
-	for rest != "" && rest != "." {
-		var key string
-		switch {
-		case strings.HasPrefix(rest, "["):
-			i := strings.IndexByte(rest, ']')
-			n, err := strconv.Atoi(rest[1:max(1, i)])
-			list, ok := v.([]any)
-			if i < 0 || err != nil || !ok || n < 0 || n >= len(list) {
-				return nil, fmt.Errorf("there is nothing at %s", path)
+	found := true
+	for rest := path; found && rest != "" && rest != "."; {
+		if index, ok := strings.CutPrefix(rest, "["); ok {
+			index, after, closed := strings.Cut(index, "]")
+			n, err := strconv.Atoi(index)
+			list, _ := v.([]any)
+			if found = closed && err == nil && n >= 0 && n < len(list); found {
+				v, rest = list[n], after
 			}
-			v, rest = list[n], rest[i+1:]
 			continue
-		default:
-			rest = strings.TrimPrefix(rest, ".")
-			i := strings.IndexAny(rest, ".[")
-			if i < 0 {
-				i = len(rest)
-			}
-			key, rest = rest[:i], rest[i:]
 		}
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil, fmt.Errorf("there is nothing at %s", path)
+		rest = strings.TrimPrefix(rest, ".")
+		end := strings.IndexAny(rest, ".[")
+		if end < 0 {
+			end = len(rest)
 		}
-		if v, ok = m[key]; !ok {
-			return nil, fmt.Errorf("there is nothing at %s", path)
-		}
+		m, _ := v.(map[string]any)
+		v, found = m[rest[:end]]
+		rest = rest[end:]
+	}
+	if !found {
+		return nil, fmt.Errorf("there is nothing at %s", path)
 	}
 	if n, ok := v.(json.Number); ok {
 		return n.String(), nil
 	}
 	return v, nil
+}
+
+// makeFile makes the file that WEFT_OUTPUT names: beside the state, or one that has no name
+// of its own.
+func (l *outputs) makeFile(owner string) (path string, remove func(), err error) {
+	path, remove, err = l.file(owner)
+	if err == nil {
+		return path, remove, nil
+	}
+	f, path, err := unnamed.Named()
+	if err != nil {
+		return "", nil, err
+	}
+	return path, func() { f.Close() }, nil
+}
+
+// maxOutputFile is how much commands may write to the file that WEFT_OUTPUT names.
+const maxOutputFile = limit.Output
+
+// readOutputFile reads lines name=value, and values of several lines between
+// name<<END and END.
+func readOutputFile(path string) (map[string]string, error) {
+	large := fmt.Errorf("the file of WEFT_OUTPUT has more than %d bytes", maxOutputFile)
+	src, err := fifo.ReadRegular(path, maxOutputFile, large)
+	if errors.Is(err, fifo.ErrNotRegular) {
+		err = fmt.Errorf("the file of WEFT_OUTPUT was replaced: %w", fifo.ErrNotRegular)
+	}
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	in := bufio.NewScanner(bytes.NewReader(src))
+	in.Buffer(nil, maxOutputFile+1)
+	for n := 1; in.Scan(); n++ {
+		line := strings.TrimSuffix(in.Text(), "\r")
+		if line == "" {
+			continue
+		}
+		eq, here := strings.IndexByte(line, '='), strings.Index(line, "<<")
+		switch {
+		case here > 0 && (eq < 0 || here < eq):
+			name, end := line[:here], line[here+2:]
+			var lines []string
+			closed := false
+			for in.Scan() {
+				n++
+				if closed = in.Text() == end; closed {
+					break
+				}
+				lines = append(lines, in.Text())
+			}
+			if !closed || end == "" {
+				return nil, fmt.Errorf("the file of WEFT_OUTPUT: %s<<%s has no end", name, end)
+			}
+			values[name] = strings.Join(lines, "\n")
+		case eq > 0:
+			values[line[:eq]] = line[eq+1:]
+		default:
+			return nil, fmt.Errorf("the file of WEFT_OUTPUT, line %d: %q is not name=value", n, line)
+		}
+	}
+	for name, v := range values {
+		if _, err := asText([]byte(v), name); err != nil {
+			return nil, err
+		}
+	}
+	return values, in.Err()
 }

@@ -1,10 +1,13 @@
 package sched
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/weftrun/weft/engine/clock"
 )
 
 // Interrupted is the cause of everything that ends because weft got a signal.
@@ -55,4 +58,14 @@ func IsCancelled(err error) bool {
 	_, failed := errors.AsType[*StepFailed](err)
 	_, interrupted := errors.AsType[*Interrupted](err)
 	return failed || interrupted
+}
+
+// WithLimit is ctx with a time limit, which is not over while c stands still; done ends it.
+func WithLimit(ctx context.Context, c *clock.Clock, exceeded *TimedOut) (limited context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := c.AfterFunc(exceeded.After, func() { cancel(exceeded) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
 }
