@@ -40,7 +40,7 @@ func TestErrors(t *testing.T) {
 		{&schema.AmbiguousError{Name: "x", Tasks: []string{"a", "b"}}, 203, 203, `task: Found multiple tasks (a, b) that match "x"`},
 		{inTask("a", &plan.CycleError{Name: "b"}), 204, 204, `task: Failed to run task "a": task: cycle: "b"`},
 		{inTask("a", &engine.PromptError{Task: "a"}), 205, 205, `task: Failed to run task "a": task: Task "a" cancelled by user`},
-		{&plan.MissingVarsError{Task: "a", Vars: []plan.MissingVar{{Name: "V", Enum: []string{"x", "y"}}}}, 206, 206,
+		{&plan.MissingVarsError{Task: "a", Vars: []*schema.Required{{Name: "V", Enum: []string{"x", "y"}}}}, 206, 206,
 			`task: Task "a" cancelled because it is missing required variables: V (allowed values: [x y])`},
 		{&plan.InvalidVarsError{Task: "a", Vars: []plan.InvalidVar{{Name: "V", Value: "q", Enum: []string{"x"}}}}, 207, 207,
 			"task: Task \"a\" cancelled because it is missing required variables:\n  - V has an invalid value : 'q' (allowed values : [x])\n"},

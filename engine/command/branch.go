@@ -17,30 +17,42 @@ func (j *job) branch(n int) *job {
 	return m
 }
 
+// branches starts the members of a tee or merge as connect connects them, which returns the
+// file to be closed when one has ended. wait returns the error of the last one that failed,
+// else that of fault, when all have ended.
+func (j *job) branches(ctx context.Context, connect func(n int, m *job) *os.File) (wait func(fault error) error) {
+	errs := make([]error, len(j.c.Members))
+	var wg sync.WaitGroup
+	for n := range errs {
+		m := j.branch(n)
+		end := connect(n, m)
+		wg.Go(func() {
+			errs[n] = m.member(ctx)
+			end.Close()
+		})
+	}
+	return func(fault error) error {
+		wg.Wait()
+		return lastError(j.c.Members, errs, fault)
+	}
+}
+
 // tee copies what it reads to all its members, as long as they read.
 func (j *job) tee(ctx context.Context) error {
-	members := j.c.Members
-	errs := make([]error, len(members))
-	readers, writers, err := pipe.Many(len(members))
+	readers, writers, err := pipe.Many(len(j.c.Members))
 	if err != nil {
 		return err
 	}
-	fan := pipe.Fan{Flows: writers, Flowed: func(w *os.File) { w.Close() }}
-	var wg sync.WaitGroup
-	for n := range members {
-		m := j.branch(n)
+	wait := j.branches(ctx, func(n int, m *job) *os.File {
 		m.In, m.ownIn = readers[n], true
-		wg.Go(func() {
-			errs[n] = m.member(ctx)
-			readers[n].Close()
-		})
-	}
+		return readers[n]
+	})
+	fan := pipe.Fan{Flows: writers, Flowed: func(w *os.File) { w.Close() }}
 	err = fan.Copy(j.In)
 	if j.ownIn { // a member may wait for the task that writes it
 		j.In.Close()
 	}
-	wg.Wait()
-	return lastError(members, errs, err)
+	return wait(err)
 }
 
 // merge joins what its members write.
@@ -48,35 +60,27 @@ func (j *job) merge(ctx context.Context) error {
 	if j.c.Mode == plan.MergeRaw {
 		return j.mergeRaw(ctx)
 	}
-	members := j.c.Members
-	errs := make([]error, len(members))
-	readers, writers, err := pipe.Many(len(members))
+	readers, writers, err := pipe.Many(len(j.c.Members))
 	if err != nil {
 		return err
 	}
-	var wg sync.WaitGroup
 	from := make([]io.Reader, len(readers))
-	for n, f := range readers {
-		from[n] = f
-		m := j.branch(n)
+	wait := j.branches(ctx, func(n int, m *job) *os.File {
+		from[n] = readers[n]
 		m.Out, m.ownOut, m.Shown = writers[n], true, false
-		wg.Go(func() {
-			errs[n] = m.member(ctx)
-			writers[n].Close()
-		})
+		return writers[n]
+	})
+	join := pipe.Lines
+	if j.c.Mode == plan.MergeConcat {
+		join = pipe.Concat
 	}
 	closed := func() { pipe.CloseAll(readers) }
-	if j.c.Mode == plan.MergeConcat {
-		err = pipe.Concat(j.Out, closed, from...)
-	} else {
-		err = pipe.Lines(j.Out, closed, from...)
-	}
+	err = join(j.Out, closed, from...)
 	closed()
 	if j.ownOut { // a member may wait for the task that reads it
 		j.Out.Close()
 	}
-	wg.Wait()
-	return lastError(members, errs, err)
+	return wait(err)
 }
 
 // mergeRaw lets all members of a merge write to the same file.

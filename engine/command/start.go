@@ -2,11 +2,14 @@ package command
 
 import (
 	"context"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 )
 
@@ -34,7 +37,7 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 	s.o.Running.Add(ctx, g)
 	defer s.o.Running.Remove(g)
 	defer func() {
-		s.close(ctx, g, p.Leftover)
+		s.close(ctx, g, p)
 		used := event.Usage(g.Usage())
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -50,12 +53,53 @@ func (s *step) start(ctx context.Context, sc *shell.Script, p *plan.Process) err
 }
 
 // close ends the group of a command, which may have to wait for what it left behind.
-func (s *step) close(ctx context.Context, g *proc.Group, l plan.Leftover) {
-	if l == plan.LeftoverWait {
+func (s *step) close(ctx context.Context, g *proc.Group, p *plan.Process) {
+	if p.Leftover == plan.LeftoverWait {
 		stop := context.AfterFunc(ctx, func() { g.Stop(context.Cause(ctx), proc.Ladder{Grace: proc.DefaultGrace}) })
 		defer stop()
 	}
 	for _, left := range g.Close() {
 		s.Emit(&event.Leftover{Time: time.Now(), Pid: left.Pid, Name: s.o.Secrets.MaskCut(left.Name)})
 	}
+}
+
+// Interrupt returns the cause of everything that ends because weft got sig: a
+// sched.Interrupted that says how processes are stopped for it. An interrupt by
+// the user is waited for however long: a cut-off migration is worse than a wait.
+func Interrupt(sig os.Signal) error { return interrupt{&sched.Interrupted{Signal: sig}} }
+
+type interrupt struct{ *sched.Interrupted }
+
+// Unwrap returns the cause itself.
+func (i interrupt) Unwrap() error { return i.Interrupted }
+
+// StopLadder implements proc.Stopper.
+func (i interrupt) StopLadder() proc.Ladder {
+	sig, _ := i.Signal.(syscall.Signal)
+	switch sig {
+	case syscall.SIGINT:
+		return proc.Ladder{Signal: sig}
+	case syscall.SIGQUIT:
+		return proc.Ladder{Signal: syscall.SIGKILL}
+	}
+	return proc.Ladder{Signal: sig, Grace: proc.DefaultGrace}
+}
+
+// stopBy runs the command that stops another one, whose context is ctx, within the time that
+// one has.
+func (s *step) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
+	text, limit := stop.Command, stop.Grace
+	if limit <= 0 {
+		limit = proc.DefaultGrace
+	}
+	g := s.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
+	s.o.Running.AddStopping(ctx, g)
+	defer s.o.Running.Remove(g)
+	defer g.Close()
+	defer s.o.Clock.AfterFunc(limit, func() { g.Kill(&sched.TimedOut{Name: text, After: limit}) }).Stop()
+	err := s.o.Shell.Run(context.Background(), &shell.Script{Text: text, Dir: s.Dir, Env: s.Environ, Stdout: stopped.Stdout, Stderr: stopped.Stderr, Group: g})
+	if err != nil {
+		s.Emit(&event.StopFailed{Time: time.Now(), Step: s.ID, Task: s.Step.Label, Text: text, Err: err})
+	}
+	return err
 }

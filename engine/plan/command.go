@@ -16,7 +16,7 @@ import (
 // What is known only when a deferred command is reached is not bound yet: its texts
 // are templates until [Step.BindDeferred].
 type Command struct {
-	Kind        Kind
+	Kind        schema.CommandKind
 	Defer       bool  // it runs when the step's body ends
 	Silent      bool  // it is not announced
 	IgnoreError bool  // the step, or the group it is a member of, goes on when it fails
@@ -58,9 +58,9 @@ type Process struct {
 	// How it is watched over. No successful run differs by these.
 
 	IdleTimeout time.Duration // the longest time it may write nothing; 0: any
-	Retry       Retry         // the zero value: one attempt
+	Retry       schema.Retry  // the zero value: one attempt
 	Stop        Stop
-	Leftover    Leftover
+	Leftover    schema.Leftover
 	Signals     map[syscall.Signal]syscall.Signal // what weft was sent and hands on, and what the programs get
 }
 
@@ -92,9 +92,6 @@ type Stop struct {
 	Command string         // is run instead of sending the signal; "": none
 	Main    bool           // the signal is for the programs that were started alone, not for their process groups
 }
-
-// Kind is what a command does.
-type Kind = schema.CommandKind
 
 // What whoever runs commands asks of the words of the file; they mean what they do in schema.
 const (
@@ -135,11 +132,9 @@ const (
 	FingerprintV3 = schema.FingerprintV3
 )
 
-// Types that whoever runs commands names as they are in schema.
 type (
-	Leftover = schema.Leftover
-	Retry    = schema.Retry
-	Text     = schema.Text
+	Retry = schema.Retry
+	Text  = schema.Text
 )
 
 // Empty reports whether there is nothing to do for c: its text came to nothing, or

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -66,16 +67,10 @@ type InternalError struct{ Task string }
 
 func (e *InternalError) Error() string { return fmt.Sprintf("Task %q is internal", e.Task) }
 
-// MissingVar is one variable that a task requires and does not have.
-type MissingVar struct {
-	Name string
-	Enum []string // allowed values; nil means any
-}
-
 // MissingVarsError is a call without the variables its task requires.
 type MissingVarsError struct {
 	Task string
-	Vars []MissingVar
+	Vars []*schema.Required
 }
 
 func (e *MissingVarsError) Error() string {

@@ -37,11 +37,7 @@ func (e *expansion) askMissing(ctx context.Context, s *Step) error {
 		v, err := e.x.o.Host.Ask(ctx, r.Name, func() ([]string, error) { return allowed(ctx, s, r) })
 		if errors.Is(err, ErrCannotAsk) {
 			// What is missing comes before any reference: values are told as far as they are written.
-			problem := &MissingVarsError{Task: s.Name}
-			for _, r := range missing {
-				problem.Vars = append(problem.Vars, MissingVar{Name: r.Name, Enum: r.Enum})
-			}
-			return problem
+			return &MissingVarsError{Task: s.Name, Vars: missing}
 		}
 		if err != nil {
 			return err
