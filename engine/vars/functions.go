@@ -52,6 +52,12 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"mustToYaml":   yaml.Encode,
 		"uuid":         uuid.New,
 		"randIntN":     rand.IntN,
+		"print":        fmt.Sprint,
+		"println":      fmt.Sprintln,
+		"printf":       fmt.Sprintf,
+		"html":         template.HTMLEscaper,
+		"js":           template.JSEscaper,
+		"urlquery":     template.URLQueryEscaper,
 		"FromSlash":    filepath.FromSlash, // deprecated
 		"ToSlash":      filepath.ToSlash,   // deprecated
 		"ExeExt":       exeExt,             // deprecated
@@ -158,8 +164,7 @@ func toYaml(v any) string {
 // only asks whether there is one.
 var builtins = sync.OnceValue(func() map[string]any {
 	m := map[string]any{}
-	for _, name := range [...]string{"and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne",
-		"not", "or", "print", "printf", "println", "slice", "urlquery"} {
+	for _, name := range [...]string{"and", "call", "eq", "ge", "gt", "index", "le", "len", "lt", "ne", "not", "or", "slice"} {
 		m[name] = true
 	}
 	return m

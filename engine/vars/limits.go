@@ -1,19 +1,24 @@
 package vars
 
 import (
-	"maps"
+	"errors"
+	"os"
 	"reflect"
 	"strings"
 
 	"github.com/go-task/template"
+	"mvdan.cc/sh/v3/expand"
+	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/weftrun/weft/internal/limit"
 )
 
 // A template must not make or go through more than package limit allows. So its
 // functions are wrapped: what multiplies a text, makes a list or goes through all of a
-// value first tells the execution how much that is, most by their types, the others one
-// by one.
+// value first tells the execution how much that is: its cost.
+
+// cost tells the execution how much a function with these arguments makes and goes through.
+type cost func(x *execution, a arguments)
 
 // function returns a function of templates that counts for x what it does, or nil for
 // one of the engine's own that cannot do much.
@@ -21,153 +26,204 @@ func (x *execution) function(name string) any {
 	if f := x.special[name]; f != nil {
 		return f
 	}
-	if f := functions()[name]; f != nil {
-		return x.bound(name, f)
+	f := functions()[name]
+	if costs[name] != nil {
+		return x.counted(f, costs[name])
 	}
-	return nil
-}
-
-// growth is how many bytes a function may make of one of its arguments, where that is
-// more than one.
-var growth = map[string]int{
-	"quote": 10, "shellQuote": 4, "q": 4, "b64enc": 2, "b32enc": 2, "regexQuoteMeta": 2, "upper": 2, "lower": 2, "title": 2,
-	"toJson": 6, "mustToJson": 6, "toPrettyJson": 8, "mustToPrettyJson": 8, "toRawJson": 6, "mustToRawJson": 6,
-	"toYaml": 6, "mustToYaml": 6, "spew": 8, "toString": 2, "squote": 2, "cat": 2,
-}
-
-// bound returns f wrapped by its type: it tells x what it goes through and makes.
-func (x *execution) bound(name string, f any) any {
 	grow := max(1, growth[name])
-	size := func(vs ...any) int {
-		n := 0
-		for _, v := range vs {
-			if n += measure(reflect.ValueOf(v)); n > limit.Text {
-				panic(errText)
-			}
-		}
-		return n * grow
-	}
-	switch f := f.(type) {
+	switch f := f.(type) { // the usual ones are called directly, the others by reflection
+	case nil:
+		return nil
 	case func(string) string:
-		return func(a string) string { x.make(len(a) * grow); return x.text(f(a)) }
-	case func(string) (string, error):
-		return func(a string) (string, error) {
+		return func(a string) string {
 			x.make(len(a) * grow)
-			s, err := f(a)
-			return x.text(s), err
+			return x.text(f(a))
 		}
 	case func(string, string) string:
-		return func(a, b string) string { x.spend(len(a) + len(b)); return f(a, b) }
-	case func(string, string) (string, error):
-		return func(a, b string) (string, error) { x.spend(len(a) + len(b)); return f(a, b) }
+		return func(a, b string) string {
+			x.spend(len(a) + len(b))
+			return f(a, b)
+		}
 	case func(string, string) bool:
-		return func(a, b string) bool { x.spend(len(a) + len(b)); return f(a, b) }
-	case func(...string) string:
-		return func(a ...string) string { x.make(lengths(a)); return x.text(f(a...)) }
-	case func(string, ...string) (string, error):
-		return func(a string, b ...string) (string, error) {
-			x.make(len(a) + lengths(b))
-			s, err := f(a, b...)
-			return x.text(s), err
+		return func(a, b string) bool {
+			x.spend(len(a) + len(b))
+			return f(a, b)
 		}
-	case func(...any) string:
-		return func(a ...any) string { x.make(size(a...)); return x.text(f(a...)) }
-	case func(any) string:
-		return func(a any) string { x.make(size(a)); return x.text(f(a)) }
-	case func(any) (string, error):
-		return func(a any) (string, error) {
-			x.make(size(a))
-			s, err := f(a)
-			return x.text(s), err
-		}
-	case func(any) []string:
-		return func(a any) []string { x.items(length(a)); x.make(size(a)); return f(a) }
-	case func(any) []any:
-		return func(a any) []any { x.items(length(a)); return f(a) }
-	case func(any) ([]any, error):
-		return func(a any) ([]any, error) { x.items(length(a)); return f(a) }
-	case func(any, any) []any:
-		return func(a, b any) []any { x.items(length(a) + 1); return f(a, b) }
-	case func(any, any) ([]any, error):
-		return func(a, b any) ([]any, error) { x.items(length(a) + 1); return f(a, b) }
-	case func(any, any) bool: // has, deepEqual
-		return func(a, b any) bool { x.spend(size(a) + size(b)); return f(a, b) }
-	case func(any, any) (bool, error):
-		return func(a, b any) (bool, error) { x.spend(size(a) + size(b)); return f(a, b) }
-	case func(any, ...any) []any: // without
-		return func(a any, b ...any) []any { x.compare(length(a), len(b)); return f(a, b...) }
-	case func(any, ...any) ([]any, error):
-		return func(a any, b ...any) ([]any, error) { x.compare(length(a), len(b)); return f(a, b...) }
-	case func(int, any) [][]any: // chunk
-		return func(n int, a any) [][]any { x.items(length(a)); return f(n, a) }
-	case func(int, any) ([][]any, error):
-		return func(n int, a any) ([][]any, error) { x.items(length(a)); return f(n, a) }
-	case func(map[string]any) []any:
-		return func(m map[string]any) []any { x.items(len(m)); return f(m) }
-	case func(...map[string]any) []string:
-		return func(ms ...map[string]any) []string { x.items(entries(ms)); return f(ms...) }
-	case func(string, ...map[string]any) []any:
-		return func(key string, ms ...map[string]any) []any { x.items(len(ms)); return f(key, ms...) }
-	case func(map[string]any, ...string) map[string]any: // pick, omit
-		return func(m map[string]any, keys ...string) map[string]any {
-			x.items(4*len(m) + len(keys))
-			return f(m, keys...)
-		}
-	case func(map[string]any, ...map[string]any) map[string]any: // merge
-		return func(m map[string]any, ms ...map[string]any) map[string]any {
-			x.items(4*len(m) + 4*entries(ms))
-			return f(m, ms...)
-		}
-	case func(string) any: // fromJson, fromYaml
-		return func(a string) any { x.parse(a); return f(a) }
-	case func(string) (any, error):
-		return func(a string) (any, error) { x.parse(a); return f(a) }
 	}
-	return f
+	return x.counted(f, costOf(f, grow))
 }
 
-// specialFunctions returns the functions that tell x more exactly what they make than
-// their types do.
+// counted returns f with its cost, which may be nil.
+func (x *execution) counted(f any, c cost) any {
+	if c == nil {
+		return f
+	}
+	v := reflect.ValueOf(f)
+	call := v.Call
+	if v.Type().IsVariadic() {
+		call = v.CallSlice
+	}
+	return reflect.MakeFunc(v.Type(), func(args []reflect.Value) []reflect.Value {
+		c(x, args)
+		out := call(args)
+		switch out[0].Type() {
+		case reflect.TypeFor[string]():
+			x.text(out[0].String())
+		case reflect.TypeFor[[]string]():
+			x.items(out[0].Len())
+		}
+		return out
+	}).Interface()
+}
+
+// specialFunctions returns the functions that are not those of [functions].
 func (x *execution) specialFunctions() template.FuncMap {
-	fs := template.FuncMap{"output": x.output}
-	for _, some := range [...]template.FuncMap{x.textFunctions(), x.listFunctions(), x.regexpFunctions(), x.printFunctions()} {
-		maps.Copy(fs, some)
+	mustUniq := x.uniq(functions()["mustUniq"].(func(any) ([]any, error)))
+	return template.FuncMap{
+		"output":    x.output,
+		"expandenv": x.expandEnv,
+		"splitArgs": x.splitArgs,
+		"mustUniq":  mustUniq,
+		"uniq": func(list any) []any {
+			out, err := mustUniq(list)
+			if err != nil {
+				panic(err)
+			}
+			return out
+		},
+		shown: func(v reflect.Value) reflect.Value {
+			n := measure(v)
+			if n > limit.Text {
+				panic(errText)
+			}
+			x.make(n)
+			return v
+		},
 	}
-	return fs
 }
 
-func lengths(list []string) (n int) {
-	for _, s := range list {
-		n += len(s) + 1
-	}
-	return n
-}
+// arguments are those of a call. Those after the parameters with names are one slice.
+type arguments []reflect.Value
 
-func entries(ms []map[string]any) (n int) {
-	for _, m := range ms {
-		n += len(m)
-	}
-	return n
-}
+func (a arguments) text(i int) string { return a[i].String() }
 
-// length returns how many items v has, if it is a list.
-func length(v any) int {
-	switch r := reflect.ValueOf(v); r.Kind() {
+func (a arguments) number(i int) int { return int(a[i].Int()) }
+
+// length returns how many items argument i has, if it is a list, and 1 otherwise.
+func (a arguments) length(i int) int {
+	v := a[i]
+	if v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	switch v.Kind() {
 	case reflect.Slice, reflect.Array:
-		return r.Len()
+		return v.Len()
 	}
 	return 1
 }
 
-// compare counts that each of n items is compared with each of m.
-func (x *execution) compare(n, m int) {
-	x.items(n)
-	x.spend(32 * n * m)
+// entries returns how many items the maps and lists among the arguments have, and the
+// maps and lists in those lists.
+func (a arguments) entries() (n int) {
+	for _, v := range a {
+		switch v.Kind() {
+		case reflect.Interface:
+			n += arguments{v.Elem()}.entries()
+		case reflect.Map:
+			n += v.Len()
+		case reflect.Slice:
+			n += v.Len()
+			for i := range v.Len() {
+				n += arguments{v.Index(i)}.entries()
+			}
+		}
+	}
+	return n
 }
 
-// parse counts what is made of a text in JSON or YAML: a value of it takes two bytes
-// there and a hundred in memory.
-func (x *execution) parse(text string) {
-	x.items(strings.Count(text, ",") + strings.Count(text, "[") + strings.Count(text, "{") + strings.Count(text, "\n"))
-	x.make(len(text))
+// size is about how many bytes the arguments have as text.
+func (a arguments) size() (n int) {
+	for _, v := range a {
+		if n += measure(v); n > limit.Text {
+			panic(errText)
+		}
+	}
+	return n
+}
+
+// expandEnv replaces $NAME in a text by variables of the process.
+func (x *execution) expandEnv(s string) string {
+	n := len(s)
+	return x.text(os.Expand(s, func(name string) string {
+		v := os.Getenv(name)
+		if n += len(v); n > limit.Text {
+			panic(errText)
+		}
+		x.make(len(v))
+		return v
+	}))
+}
+
+// splitArgs splits a text as a shell does the arguments of a command.
+func (x *execution) splitArgs(s string) ([]string, error) {
+	x.make(len(s))
+	if err := limit.Shell(s); err != nil {
+		return nil, err
+	}
+	var args []string
+	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader(s)) {
+		if err == nil {
+			err = errors.Join(limit.Expansion(word, os.Getenv), limit.Braces(word))
+		}
+		if err != nil {
+			return nil, err
+		}
+		for arg, err := range expand.FieldsSeq(&expand.Config{Env: expand.FuncEnviron(os.Getenv)}, word) {
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, arg)
+			if len(args) > limit.Passes {
+				panic(errItems)
+			}
+			x.make(len(arg) + 16)
+		}
+	}
+	return args, nil
+}
+
+// uniq returns a function that does what mustUniq does, in linear time for scalars.
+func (x *execution) uniq(mustUniq func(any) ([]any, error)) func(any) ([]any, error) {
+	return func(list any) ([]any, error) {
+		if out, ok := uniqScalars(list); ok {
+			return out, nil
+		}
+		n := arguments{reflect.ValueOf(list)}.length(0)
+		x.compare(n, n)
+		return mustUniq(list)
+	}
+}
+
+// uniqScalars is what uniq makes of a list of scalars, in linear time. ok is false for
+// any other.
+func uniqScalars(list any) (out []any, ok bool) {
+	r := reflect.ValueOf(list)
+	if r.Kind() != reflect.Slice {
+		return nil, false
+	}
+	seen := make(map[any]bool, r.Len())
+	out = []any{}
+	for i := range r.Len() {
+		item := r.Index(i).Interface()
+		switch item.(type) {
+		case string, bool, int, int64, float64:
+		default:
+			return nil, false
+		}
+		if !seen[item] {
+			seen[item] = true
+			out = append(out, item)
+		}
+	}
+	return out, true
 }
