@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"context"
 	"io"
 	"os"
 	"syscall"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/sys/windows"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/interp"
+	"mvdan.cc/sh/x/coreutils"
 )
 
 // nonblock is nothing: a named pipe is no file here.
@@ -67,3 +69,14 @@ func kill(pid int, _ syscall.Signal) error {
 
 // endsNothing reports whether a process goes on after a signal.
 func isHarmless(syscall.Signal) bool { return false }
+
+// utilities are the programs that scripts take for granted and this system lacks.
+var utilities = map[string]bool{
+	"base64": true, "cat": true, "chmod": true, "cp": true, "find": true, "gunzip": true, "gzcat": true, "gzip": true, "ls": true,
+	"mkdir": true, "mktemp": true, "mv": true, "rm": true, "shasum": true, "tar": true, "touch": true, "xargs": true,
+}
+
+// utility runs one of them inside weft, or next for another program.
+func utility(ctx context.Context, args []string, next interp.ExecHandlerFunc) error {
+	return coreutils.ExecHandler(next)(ctx, args)
+}

@@ -1,5 +1,0 @@
-//go:build !unix
-
-package proc
-
-func (g *Group) noteNohup(string, []string) {}
