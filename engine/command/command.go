@@ -14,6 +14,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -60,15 +61,8 @@ type Local struct {
 
 // New returns a Local.
 func New(o Options) *Local {
-	if o.Running == nil {
-		o.Running = new(Running)
-	}
-	if o.Secrets == nil {
-		o.Secrets = new(pipe.Secrets)
-	}
-	if o.Large == nil {
-		o.Large = new(pipe.Large)
-	}
+	o.Running = cmp.Or(o.Running, new(Running))
+	o.Secrets, o.Large = cmp.Or(o.Secrets, new(pipe.Secrets)), cmp.Or(o.Large, new(pipe.Large))
 	return &Local{o: o, terminal: make(chan struct{}, 1), buffers: newBuffers(), copies: newBuffers()}
 }
 

@@ -55,11 +55,7 @@ func kept(sinks []plan.Sink) bool {
 
 // member runs one command of a group.
 func (j *job) member(ctx context.Context) error {
-	here := j.c.Here()
-	if here && j.c.If != "" {
-		here = j.s.test(ctx, j.c.If) == nil
-	}
-	if !here {
+	if !j.c.Here() || j.c.If != "" && j.s.test(ctx, j.c.If) != nil {
 		if j.calls != nil && j.c.Kind == plan.TaskCall {
 			j.calls.settle()
 		}

@@ -86,14 +86,12 @@ func (j *job) reach(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if j.c.If != "" {
-		if j.s.test(ctx, j.c.If) != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			j.skipped(event.ByIf)
-			return nil
+	if j.c.If != "" && j.s.test(ctx, j.c.If) != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
+		j.skipped(event.ByIf)
+		return nil
 	}
 	switch {
 	case j.c.Empty():

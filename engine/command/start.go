@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"syscall"
@@ -88,10 +89,7 @@ func (i interrupt) StopLadder() proc.Ladder {
 // stopBy runs the command that stops another one, whose context is ctx, within the time that
 // one has.
 func (s *step) stopBy(ctx context.Context, stop *plan.Stop, stopped *shell.Script) error {
-	text, limit := stop.Command, stop.Grace
-	if limit <= 0 {
-		limit = proc.DefaultGrace
-	}
+	text, limit := stop.Command, cmp.Or(stop.Grace, proc.DefaultGrace)
 	g := s.o.Processes.NewGroup(proc.GroupOptions{Name: s.Step.Name, Cookie: s.Cookie})
 	s.o.Running.AddStopping(ctx, g)
 	defer s.o.Running.Remove(g)

@@ -20,6 +20,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -70,12 +71,7 @@ type Executor struct {
 
 // New returns an Executor.
 func New(o Options) *Executor {
-	if o.Secrets == nil {
-		o.Secrets = new(pipe.Secrets)
-	}
-	if o.Large == nil {
-		o.Large = new(pipe.Large)
-	}
+	o.Secrets, o.Large = cmp.Or(o.Secrets, new(pipe.Secrets)), cmp.Or(o.Large, new(pipe.Large))
 	x := &Executor{o: o, steps: exchange{dry: o.Dry}}
 	outputs := &outputs{next: o.Body, file: o.State.OutputFile, dry: o.Dry}
 	prompt := &prompt{next: outputs, confirm: o.Confirm, flush: o.Flush, yes: o.AssumeYes, dry: o.Dry}

@@ -60,34 +60,30 @@ func (l *fresh) fileInputs(ctx context.Context, b *Bound) (*fingerprint.Inputs, 
 	if err != nil {
 		return nil, err
 	}
-	if s.Rule() == plan.FingerprintV3 {
-		return l.looseInputs(ctx, b, method)
-	}
-	return &fingerprint.Inputs{
-		Key: key(s), Name: s.Label, Root: l.root, Dir: b.Dir, Method: method, FilesOnly: true,
+	in := &fingerprint.Inputs{
+		Name: s.Label, Root: l.root, Dir: b.Dir, Method: method,
 		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
 		Gitignore: s.Gitignore(),
-	}, nil
+	}
+	if s.Rule() == plan.FingerprintV3 {
+		return in, l.loosen(ctx, b, in)
+	}
+	in.Key, in.FilesOnly = key(s), true
+	return in, nil
 }
 
-// looseInputs are the inputs by the rule of the format's own runner: one state
-// a task, whatever it is called with; the names and the content of its sources,
-// or their times; and that what it generates is there.
-func (l *fresh) looseInputs(ctx context.Context, b *Bound, method fingerprint.Method) (*fingerprint.Inputs, error) {
+// loosen completes inputs by the rule of the format's own runner: one state a task, whatever
+// it is called with; the names and the content of its sources, or their times; and that what
+// it generates is there.
+func (l *fresh) loosen(ctx context.Context, b *Bound, in *fingerprint.Inputs) error {
 	s := b.Step
-	in := &fingerprint.Inputs{
-		Key: s.Task.File.Path + "\x00" + s.Label + "\x00" + plan.FingerprintV3, Name: s.Label, Root: l.root, Dir: b.Dir, Method: method, Loose: true,
-		Generates: Patterns(s.Generates()), Outputs: b.readable(),
-		Gitignore: s.Gitignore(),
+	in.Key, in.Loose, in.Outputs = s.Task.File.Path+"\x00"+s.Label+"\x00"+plan.FingerprintV3, true, b.readable()
+	if in.Method != fingerprint.Checksum {
+		return nil
 	}
-	sources := Patterns(s.Sources())
-	if method != fingerprint.Checksum {
-		in.Sources = sources
-		return in, nil
-	}
-	sum, err := l.checker.Checksum(ctx, b.Dir, sources, in.Gitignore)
-	in.Fields = []fingerprint.Field{{Name: "sources content", Value: sum}}
-	return in, err
+	sum, err := l.checker.Checksum(ctx, b.Dir, in.Sources, in.Gitignore)
+	in.Sources, in.Fields = nil, []fingerprint.Field{{Name: "sources content", Value: sum}}
+	return err
 }
 
 // MethodError is an up-to-date method that does not exist.

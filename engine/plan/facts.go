@@ -155,19 +155,17 @@ type captured struct {
 func (x *Expander) Captured(t *schema.Task) bool {
 	c := &x.captured
 	c.once.Do(func() { c.find(x.o.Workflow) })
-	if c.all {
-		return true
+	if c.all || len(c.names) == 0 {
+		return c.all
 	}
-	return c.names != nil && (c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*") ||
-		slices.ContainsFunc(t.Aliases, func(a string) bool { return c.names[a] || c.names[a[strings.LastIndexByte(a, ':')+1:]] }))
+	return c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*") ||
+		slices.ContainsFunc(t.Aliases, func(a string) bool { return c.names[a] || c.names[a[strings.LastIndexByte(a, ':')+1:]] })
 }
 
 func (c *captured) find(w *schema.Workflow) {
+	c.names = map[string]bool{}
 	name := func(s string) {
 		c.all = c.all || isTemplate(s)
-		if c.names == nil {
-			c.names = map[string]bool{}
-		}
 		c.names[s] = true
 	}
 	files := map[*diag.File]bool{} // whether it can ask at all

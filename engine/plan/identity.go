@@ -89,6 +89,7 @@ func changeKey(ctx context.Context, s *Step, local string) (Key, error) {
 	}
 	return Key{file: s.Task.File, name: key}, nil
 }
+
 func (x *Expander) lookup(key Key) *Step {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -38,10 +39,7 @@ func (e *expansion) eachItem(ctx context.Context, s *Step, c *schema.Command, f 
 	if items.n > limit.Passes {
 		return &LoopError{Task: s.Name, Pos: c.For.Pos, What: limit.Count("what the loop makes", limit.Passes, "passes").Error()}
 	}
-	as := c.For.As
-	if as == "" {
-		as = "ITEM"
-	}
+	as := cmp.Or(c.For.As, "ITEM")
 	for i := range items.n {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -124,18 +124,13 @@ func (s *Step) named(name, namespace string) bool {
 
 // Reads returns the need whose outputs a text of s calls by name, or nil.
 func (s *Step) Reads(name string) *Step {
-	if s.bound == nil {
-		return nil
-	}
-	return s.bound.reads[name]
+	return s.texts().reads[name]
 }
 
 // EachRead calls f with every need whose outputs texts of s name, in no order.
 func (s *Step) EachRead(f func(*Step)) {
-	if s.bound != nil {
-		for _, n := range s.bound.reads {
-			f(n)
-		}
+	for _, n := range s.texts().reads {
+		f(n)
 	}
 }
 

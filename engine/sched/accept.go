@@ -54,7 +54,7 @@ func (l *loop) addNodes(b *batch) (joined []*node) {
 		}
 		n := &slab[i]
 		*n = node{step: s, batch: b, index: int32(i), weight: s.Slots}
-		n.env = Env{ID: l.nextID(), Stdin: l.r.o.Limit == 1 || alone != nil && alone[i], node: n}
+		n.env = Env{ID: event.StepID(l.r.o.IDs.Add(1)), Stdin: l.r.o.Limit == 1 || alone != nil && alone[i], node: n}
 		b.nodes[i] = n
 		b.individual = b.individual || s.Failfast
 		if s.Shared() {
@@ -67,14 +67,6 @@ func (l *loop) addNodes(b *batch) (joined []*node) {
 		}
 	}
 	return joined
-}
-
-func (l *loop) nextID() event.StepID {
-	if ids := l.r.o.IDs; ids != nil {
-		return event.StepID(ids.Add(1))
-	}
-	l.lastID++
-	return l.lastID
 }
 
 // link connects the nodes of b with those they need and with b itself.

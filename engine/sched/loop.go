@@ -19,7 +19,6 @@ type loop struct {
 	work    chan job
 	idle    int // workers that wait for work
 	batches uint64
-	lastID  event.StepID
 }
 
 func newLoop(r *Run) *loop {

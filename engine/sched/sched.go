@@ -19,6 +19,7 @@ package sched
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -83,6 +84,9 @@ type message struct {
 func Start(o Options) *Run {
 	if o.Emit == nil {
 		o.Emit = func(event.Event) {}
+	}
+	if o.IDs == nil {
+		o.IDs = new(atomic.Int32)
 	}
 	r := &Run{o: o, mail: make(chan message, 64), quit: make(chan struct{}), end: make(chan struct{})}
 	go newLoop(r).run()
@@ -152,23 +156,16 @@ func (e *Env) Call(ctx context.Context, c plan.Call) error {
 // of the calls.
 func (e *Env) CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error, drop func(*plan.Step)) []error {
 	r := e.node.batch.run
-	errs := make([]error, len(calls))
-	fail := func(err error) []error {
-		for i := range errs {
-			errs[i] = err
-		}
-		return errs
-	}
 	p, err := r.o.Expander.Expand(ctx, calls...)
 	if err != nil {
-		return fail(err)
+		return slices.Repeat([]error{err}, len(calls))
 	}
 	for i, root := range p.Roots {
 		if err := connect(i, p.Steps[root]); err != nil {
 			for _, connected := range p.Roots[:i] {
 				drop(p.Steps[connected])
 			}
-			return fail(err)
+			return slices.Repeat([]error{err}, len(calls))
 		}
 	}
 	return r.submit(ctx, p, e.node, drop).errs

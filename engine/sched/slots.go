@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"runtime"
 	"time"
 )
@@ -40,10 +41,7 @@ type slots struct {
 func newSlots(o *Options) slots {
 	s := slots{limit: o.Limit, hard: o.Limit > 0, wait: patience, idle: o.Idle}
 	if !s.hard {
-		s.limit = o.Soft
-		if s.limit == 0 {
-			s.limit = runtime.NumCPU() + 1
-		}
+		s.limit = cmp.Or(o.Soft, runtime.NumCPU()+1)
 	}
 	if s.idle == nil {
 		s.idle = newLoad().idle
