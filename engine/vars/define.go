@@ -233,8 +233,11 @@ func (f *frame) find(name string, before int) int {
 	return w.globals.find(name, before)
 }
 
-// at returns the definition at a position, which must not be that of MATCH, and if it is in
-// a block also that and its index there.
+// matchDefinition stands for the definition of MATCH. Its value is not used.
+var matchDefinition = schema.Var{Name: "MATCH"}
+
+// at returns the definition at a position, and if it is in a block also that and its index
+// there.
 func (f *frame) at(pos int) (v *schema.Var, b *block, i int) {
 	w := f.w
 	switch {
@@ -244,6 +247,8 @@ func (f *frame) at(pos int) (v *schema.Var, b *block, i int) {
 		return w.include.defs[pos-w.atInclude], w.include, pos - w.atInclude
 	case pos < w.atMatch:
 		return &f.call.Vars[pos-w.atCall], nil, 0
+	case f.isMatch(pos):
+		return &matchDefinition, nil, 0
 	}
 	return &f.call.Task.Vars[pos-w.atTask], nil, 0
 }
@@ -258,7 +263,7 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 		w.dep |= c.dep
 		return c, nil
 	}
-	if pos == w.atMatch && f.call.Task != nil {
+	if f.isMatch(pos) {
 		w.dep |= ofTask
 		return cell{v: append([]string{}, f.call.Match...)}, nil
 	}

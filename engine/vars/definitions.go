@@ -15,11 +15,8 @@ func (s *Scope) Definitions(ctx context.Context) schema.Vars {
 	list := make(schema.Vars, 0, w.top)
 	at := make(map[string]int, w.top)
 	for pos := range w.top {
-		v := schema.Var{Name: "MATCH"}
-		if pos != w.atMatch || s.call.Task == nil {
-			definition, _, _ := s.at(pos)
-			v = *definition
-		}
+		definition, _, _ := s.at(pos)
+		v := *definition
 		v = shownVar(v, func() (any, error) {
 			c, err := s.eval(ctx, pos)
 			return c.v, err

@@ -60,10 +60,6 @@ func (d *dumper) content(v reflect.Value) {
 		return
 	}
 	switch v.Kind() {
-	case reflect.Float32, reflect.Float64:
-		d.float(v.Float(), v.Type().Bits())
-	case reflect.Complex64, reflect.Complex128:
-		d.complex(v.Complex(), v.Type().Bits()/2)
 	case reflect.String:
 		d.WriteString(strconv.Quote(v.String()))
 	case reflect.Slice, reflect.Map:
@@ -114,20 +110,6 @@ func ownText(v reflect.Value) (text string, ok bool) {
 	return "", false
 }
 
-func (d *dumper) float(f float64, bits int) {
-	d.WriteString(strconv.FormatFloat(f, 'g', -1, bits))
-}
-
-func (d *dumper) complex(c complex128, bits int) {
-	d.WriteByte('(')
-	d.float(real(c), bits)
-	if imag(c) >= 0 {
-		d.WriteByte('+')
-	}
-	d.float(imag(c), bits)
-	d.WriteString("i)")
-}
-
 // elements writes what is in a list or a map, each on a line of its own; bytes as a table.
 func (d *dumper) elements(v reflect.Value) {
 	d.WriteString("{\n")
@@ -168,11 +150,7 @@ func (d *dumper) bytes(v reflect.Value) {
 	}
 }
 
-func (d *dumper) indent() {
-	for range d.depth {
-		d.WriteByte(' ')
-	}
-}
+func (d *dumper) indent() { d.WriteString(strings.Repeat(" ", d.depth)) }
 
 // end ends the line of element i of n.
 func (d *dumper) end(i, n int) {

@@ -87,11 +87,8 @@ func (f *frame) dynamicEnv(ctx context.Context, text string, pos int) (env, key 
 		key = append(key, name+"="+value)
 	}
 	for p := range pos {
-		name := "MATCH"
-		if p != w.atMatch || f.call.Task == nil {
-			v, _, _ := f.at(p)
-			name = v.Name
-		}
+		v, _, _ := f.at(p)
+		name := v.Name
 		if f.find(name, pos) != p {
 			continue
 		}

@@ -190,23 +190,9 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 
 // refer records what the declaration of v refers to.
 func (e *environment) refer(r *Resolver, v *schema.Var) {
-	var text string
-	switch x := v.Value.(type) {
-	case string:
-		text = x
-	default:
-		// Lists and maps are not exported.
-	}
-	reference := v.Kind == schema.Ref
-	switch {
-	case reference:
-		text = "{{" + v.Text + "}}"
-	case v.Kind == schema.Dynamic:
-		text = v.Text
-	}
-	if isTemplate(text) {
+	eachTemplate(v, func(text string, reference bool) {
 		e.names = append(e.names, r.templates.get(text, reference).names...)
-	}
+	})
 }
 
 // declaredCommand runs a command of env, in the task's directory and with the environment

@@ -171,29 +171,40 @@ var (
 	errWork   = limit.Count("this template takes too long: what its functions go through", limit.Work, "bytes")
 )
 
-// countPasses makes executions count the iterations of the loops below l.
-func countPasses(l *parse.ListNode) {
+// branches calls f with each node of l and then does so for the lists in it.
+func branches(l *parse.ListNode, f func(parse.Node)) {
 	if l == nil {
 		return
 	}
 	for _, n := range l.Nodes {
-		var b *parse.BranchNode
-		switch n := n.(type) {
-		case *parse.IfNode:
-			b = &n.BranchNode
-		case *parse.WithNode:
-			b = &n.BranchNode
-		case *parse.RangeNode:
-			b = &n.BranchNode
-		default:
-			continue
-		}
-		countPasses(b.List)
-		countPasses(b.ElseList)
-		if b.NodeType == parse.NodeRange {
-			countEntry(b.List)
+		f(n)
+		if b := branchOf(n); b != nil {
+			branches(b.List, f)
+			branches(b.ElseList, f)
 		}
 	}
+}
+
+// branchOf returns the lists of a node that has some, or nil.
+func branchOf(n parse.Node) *parse.BranchNode {
+	switch n := n.(type) {
+	case *parse.IfNode:
+		return &n.BranchNode
+	case *parse.WithNode:
+		return &n.BranchNode
+	case *parse.RangeNode:
+		return &n.BranchNode
+	}
+	return nil
+}
+
+// countPasses makes executions count the iterations of the loops below l.
+func countPasses(l *parse.ListNode) {
+	branches(l, func(n parse.Node) {
+		if loop, ok := n.(*parse.RangeNode); ok {
+			countEntry(loop.List)
+		}
+	})
 }
 
 // countEntry makes executions count how often l is executed.
@@ -207,27 +218,12 @@ const shown = "shown"
 
 // boundShown adds shown to each action below l that writes something.
 func boundShown(l *parse.ListNode) {
-	if l == nil {
-		return
-	}
-	for _, n := range l.Nodes {
-		switch n := n.(type) {
-		case *parse.ActionNode:
-			if len(n.Pipe.Decl) == 0 {
-				name := parse.NewIdentifier(shown).SetPos(n.Pos)
-				n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{name}})
-			}
-		case *parse.IfNode:
-			boundShown(n.List)
-			boundShown(n.ElseList)
-		case *parse.WithNode:
-			boundShown(n.List)
-			boundShown(n.ElseList)
-		case *parse.RangeNode:
-			boundShown(n.List)
-			boundShown(n.ElseList)
+	branches(l, func(n parse.Node) {
+		if n, ok := n.(*parse.ActionNode); ok && len(n.Pipe.Decl) == 0 {
+			name := parse.NewIdentifier(shown).SetPos(n.Pos)
+			n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{name}})
 		}
-	}
+	})
 }
 
 // measure returns the approximate size of v as text, in bytes, or limit.Text + 1 if it is

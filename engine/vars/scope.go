@@ -78,10 +78,6 @@ func (f *frame) everything(from view, all bool) []string {
 		}
 	}
 	for pos := range min(from.before, w.top) {
-		if pos == w.atMatch && f.call.Task != nil {
-			add("MATCH")
-			continue
-		}
 		v, _, _ := f.at(pos)
 		add(v.Name)
 	}

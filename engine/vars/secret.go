@@ -20,7 +20,7 @@ func (f *frame) secret(name string, from view) bool {
 		return false
 	}
 	pos := f.find(name, from.before)
-	if pos < 0 || pos == f.w.atMatch && f.call.Task != nil {
+	if pos < 0 {
 		return false
 	}
 	v, _, _ := f.at(pos)
@@ -38,9 +38,6 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 	w.unasked = true
 	defer func() { w.unasked = false }()
 	for pos := range w.top {
-		if pos == w.atMatch && s.call.Task != nil {
-			continue
-		}
 		if v, _, _ := s.at(pos); v.Secret {
 			s.eval(ctx, pos)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -19,12 +20,7 @@ var specialNames = [...]string{"TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFIL
 
 // isSpecial reports whether name is a special variable.
 func isSpecial(name string) bool {
-	switch name {
-	case "TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR", "TASK_EXE", "ROOT_TASKFILE", "ROOT_DIR",
-		"USER_WORKING_DIR", "TASK_VERSION", "WEFT_VERSION", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR":
-		return true
-	}
-	return false
+	return name == "WEFT_VERSION" || slices.Contains(specialNames[:], name)
 }
 
 // special returns the value of a special variable.
@@ -34,16 +30,16 @@ func (f *frame) special(name string) (string, bool) {
 	case "TASK_EXE":
 		return filepath.ToSlash(o.Exe), true
 	case "ROOT_TASKFILE":
-		if o.Workflow.File == nil {
+		switch file := o.Workflow.File; {
+		case file == nil:
 			return "", true
+		case file.Remote:
+			return file.Path, true
+		case file.Path == stdin:
+			return filepath.ToSlash(filepath.Join(f.r.namedRoot(), stdin)), true
+		default:
+			return filepath.ToSlash(file.Path), true
 		}
-		if o.Workflow.File.Remote {
-			return o.Workflow.File.Path, true
-		}
-		if path := o.Workflow.File.Path; path != stdin {
-			return filepath.ToSlash(path), true
-		}
-		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), stdin)), true
 	case "ROOT_DIR":
 		return filepath.ToSlash(f.r.namedRoot()), true
 	case "USER_WORKING_DIR":
@@ -57,7 +53,7 @@ func (f *frame) special(name string) (string, bool) {
 	case "FILE_PATH_SEPARATOR":
 		return string(os.PathSeparator), true
 	}
-	if !isSpecial(name) {
+	if !ofTaskName(name) {
 		return "", false
 	}
 	f.work().dep |= ofTask
@@ -84,16 +80,13 @@ func (f *frame) special(name string) (string, bool) {
 		}
 		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), t.Dir.S)), true
 	}
-	if t.File == nil {
+	isDir := name == "TASKFILE_DIR"
+	switch {
+	case t.File == nil, t.File.Remote && isDir:
 		return "", true
-	}
-	if t.File.Remote {
-		if name == "TASKFILE_DIR" {
-			return "", true
-		}
+	case t.File.Remote:
 		return t.File.Path, true
-	}
-	if name == "TASKFILE_DIR" {
+	case isDir:
 		return filepath.ToSlash(filepath.Dir(t.File.Path)), true
 	}
 	return filepath.ToSlash(t.File.Path), true
@@ -106,10 +99,7 @@ const stdin = "__stdin__"
 // if it was read from standard input and is run in the working directory.
 func (r *Resolver) namedRoot() string {
 	w := r.o.Workflow
-	if w.File != nil && w.File.Remote {
-		return ""
-	}
-	if w.File != nil && w.File.Path == stdin && w.Dir == r.o.UserDir {
+	if w.File != nil && (w.File.Remote || w.File.Path == stdin && w.Dir == r.o.UserDir) {
 		return ""
 	}
 	return w.Dir

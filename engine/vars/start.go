@@ -75,22 +75,10 @@ func (r *Resolver) CanFail(vs schema.Vars) bool {
 	return false
 }
 
-func (r *Resolver) canFail(v *schema.Var) bool {
-	switch v.Kind {
-	case schema.Ref:
-		return namesFailing(v.Text) && r.templates.get("{{"+v.Text+"}}", true).canFail()
-	case schema.Dynamic:
-		return r.textCanFail(v.Text)
-	}
-	return r.valueCanFail(v.Value)
-}
-
-func (r *Resolver) textCanFail(s string) bool {
-	return isTemplate(s) && namesFailing(s) && r.templates.get(s, false).canFail()
-}
-
-func (r *Resolver) valueCanFail(v any) (can bool) {
-	schema.EachString(v, func(s string) { can = can || r.textCanFail(s) })
+func (r *Resolver) canFail(v *schema.Var) (can bool) {
+	eachTemplate(v, func(text string, reference bool) {
+		can = can || namesFailing(text) && r.templates.get(text, reference).canFail()
+	})
 	return can
 }
 
@@ -155,9 +143,6 @@ func (w *work) failing(f *frame) (list []int) {
 		}
 	}
 	for pos := w.atCall; pos < w.top; pos++ {
-		if pos == w.atMatch {
-			continue
-		}
 		if v, _, _ := f.at(pos); f.r.canFail(v) {
 			list = append(list, pos)
 		}
@@ -246,7 +231,7 @@ func (f *frame) known(pos int) bool {
 	return b != nil && b.load(f.mode, i) != nil
 }
 
-// isMatch reports whether pos is the position of MATCH, which has no definition.
+// isMatch reports whether pos is the position of MATCH.
 func (f *frame) isMatch(pos int) bool { return pos == f.w.atMatch && f.call.Task != nil }
 
 // ofTask reports whether the definition at pos refers, directly or through others, to what
@@ -281,17 +266,22 @@ func ofTaskName(name string) bool {
 	return false
 }
 
-// eachTemplate calls do with every template of a definition.
+// eachTemplate calls do with every template of a definition, parsed.
 func (f *frame) eachTemplate(v *schema.Var, do func(*tmpl)) {
+	eachTemplate(v, func(text string, reference bool) { do(f.r.templates.get(text, reference)) })
+}
+
+// eachTemplate calls do with the text of every template of a definition.
+func eachTemplate(v *schema.Var, do func(text string, reference bool)) {
 	text := func(s string) {
 		if isTemplate(s) {
-			do(f.r.templates.get(s, false))
+			do(s, false)
 		}
 	}
 	switch v.Kind {
 	case schema.Ref:
 		if v.Text != "" {
-			do(f.r.templates.get("{{"+v.Text+"}}", true))
+			do("{{"+v.Text+"}}", true)
 		}
 	case schema.Dynamic:
 		text(v.Text)
