@@ -23,9 +23,7 @@ func (w *walk) classify(p *process) (flags byte) {
 	}
 	if w.ignoresHangup(p.pid) {
 		flags |= hasHangupIgnored
-		var own sigaction
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGHUP), 0, uintptr(unsafe.Pointer(&own)), 8, 0, 0)
-		if own.handler != 1 {
+		if action(syscall.SIGHUP).handler != ignored {
 			flags |= isDetached
 		}
 	}

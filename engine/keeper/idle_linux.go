@@ -36,10 +36,9 @@ const wake = syscall.SIGURG
 func (d *idle) prepare() {
 	limit := syscall.Timeval{Usec: idleAfter}
 	syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, Control, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, uintptr(unsafe.Pointer(&limit)), unsafe.Sizeof(limit), 0)
-	var handler sigaction
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(wake), 0, uintptr(unsafe.Pointer(&handler)), 8, 0, 0)
+	handler := action(wake)
 	handler.flags &^= saRestart
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(wake), uintptr(unsafe.Pointer(&handler)), 0, 8, 0, 0)
+	setAction(wake, &handler)
 }
 
 // enterReaper makes the calling thread the reaper.

@@ -66,10 +66,9 @@ func prepare() {
 	}
 	// The reaper waits in a system call and needs no handler.
 	var dfl sigaction
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGCHLD), uintptr(unsafe.Pointer(&dfl)), 0, 8, 0, 0)
+	setAction(syscall.SIGCHLD, &dfl)
 	if v, _ := syscall.Getenv(IgnoreQuit); v == "1" {
-		ignore := sigaction{handler: 1}
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGQUIT), uintptr(unsafe.Pointer(&ignore)), 0, 8, 0, 0)
+		setAction(syscall.SIGQUIT, &sigaction{handler: ignored})
 	}
 }
 
@@ -81,16 +80,27 @@ var sharedSignals = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.
 // requests. It sets a handler, which exec resets to the default; if the signals were
 // ignored, programs would inherit that. Signals that are ignored already stay so.
 func disregardSignals() {
-	var h sigaction // that of the runtime, with all that a handler needs
-	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(syscall.SIGTERM), 0, uintptr(unsafe.Pointer(&h)), 8, 0, 0)
+	h := action(syscall.SIGTERM) // that of the runtime, with all that a handler needs
 	h.handler = disregardPC()
 	for _, sig := range sharedSignals {
-		var old sigaction
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
-		if old.handler != 1 {
-			syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&h)), 0, 8, 0, 0)
+		if action(sig).handler != ignored {
+			setAction(sig, &h)
 		}
 	}
+}
+
+// ignored is the handler of a signal that is ignored.
+const ignored = 1
+
+// action returns what happens at a signal.
+func action(sig syscall.Signal) (a sigaction) {
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&a)), 8, 0, 0)
+	return a
+}
+
+// setAction sets what happens at a signal.
+func setAction(sig syscall.Signal, a *sigaction) {
+	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(a)), 0, 8, 0, 0)
 }
 
 // disregardPC returns the address of a handler that does nothing.

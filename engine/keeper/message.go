@@ -78,15 +78,7 @@ func AppendStart(b []byte, s *Start) []byte {
 	for _, n := range s.Further {
 		b = put32(b, uint32(n))
 	}
-	b = putText(b, s.Path)
-	b = putText(b, s.Dir)
-	for _, t := range s.Argv {
-		b = putText(b, t)
-	}
-	for _, t := range s.Extra {
-		b = putText(b, t)
-	}
-	return b
+	return putTexts(putTexts(putText(putText(b, s.Path), s.Dir), s.Argv), s.Extra)
 }
 
 // Spill divides a start request that is too large, and sets Spilled. head is the datagram;
@@ -105,11 +97,7 @@ const Environs = 64
 func AppendEnviron(b []byte, place uint32, env []string) []byte {
 	b = append(b, reqEnviron, 0)
 	b = put32(b, place)
-	b = put32(b, uint32(len(env)))
-	for _, t := range env {
-		b = putText(b, t)
-	}
-	return b
+	return putTexts(put32(b, uint32(len(env))), env)
 }
 
 const environFixed = 1 + 1 + 4 + 4
@@ -240,33 +228,26 @@ const (
 
 const memberName = 16
 
+// reportSizes are the least sizes of the reports, without kind and ID.
+var reportSizes = [256]int{RepStarted: 8, RepFailed: 4, RepStopped: 8, RepEnded: 37}
+
 // ParseReport reads a report. ok is false if b is not a report.
 func ParseReport(b []byte) (r Report, ok bool) {
 	if len(b) < 5 {
 		return r, false
 	}
 	r.Kind, r.ID = b[0], get32(b[1:])
-	b = b[5:]
+	if b = b[5:]; len(b) < reportSizes[r.Kind] {
+		return r, false
+	}
 	switch r.Kind {
 	case RepStarted:
-		if len(b) < 8 {
-			return r, false
-		}
 		r.Pid, r.Pgid = int32(get32(b)), int32(get32(b[4:]))
 	case RepFailed:
-		if len(b) < 4 {
-			return r, false
-		}
 		r.Errno = get32(b)
 	case RepStopped:
-		if len(b) < 8 {
-			return r, false
-		}
 		r.Status, r.Continues = get32(b), get32(b[4:])
 	case RepEnded:
-		if len(b) < 37 {
-			return r, false
-		}
 		r.Pid, r.Pgid, r.Status = int32(get32(b)), int32(get32(b[4:])), get32(b[8:])
 		r.User, r.Sys, r.MaxRSS, r.HasLeftovers = get64(b[12:]), get64(b[20:]), get64(b[28:]), b[36] != 0
 	case RepMembers:
@@ -298,5 +279,12 @@ func get32(b []byte) uint32 {
 }
 
 func get64(b []byte) uint64 { return uint64(get32(b)) | uint64(get32(b[4:]))<<32 }
+
+func putTexts(b []byte, texts []string) []byte {
+	for _, t := range texts {
+		b = putText(b, t)
+	}
+	return b
+}
 
 func putText(b []byte, s string) []byte { return append(append(b, s...), 0) }

@@ -31,10 +31,7 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 		case s.Scope == ProcessScope && c.id == s.Target:
 			kill(c.pid, s.Signal)
 		case s.Scope == GroupScope && c.group == s.Target && k.first(i) && (s.Only == 0 || c.pgid == s.Only) && (s.Skip == 0 || c.pgid != s.Skip):
-			kill(-c.pgid, s.Signal)
-			if s.Cont {
-				kill(-c.pgid, uint8(syscall.SIGCONT))
-			}
+			s.sendTo(c.pgid)
 		}
 	}
 	for _, l := range k.leftovers {
@@ -43,6 +40,14 @@ func (k *keeper) signal(s *Signal, cookie []byte) {
 	k.lock.unlock()
 	if hasLeftovers {
 		k.signalLeftovers(s)
+	}
+}
+
+// sendTo signals a process group.
+func (s *Signal) sendTo(pgid int32) {
+	kill(-pgid, s.Signal)
+	if s.Cont {
+		kill(-pgid, uint8(syscall.SIGCONT))
 	}
 }
 
@@ -92,10 +97,7 @@ func (k *keeper) signalLeftovers(s *Signal) {
 		}
 		kept = append(kept, l)
 		if l.group == s.Target {
-			kill(-l.pgid, s.Signal)
-			if s.Cont {
-				kill(-l.pgid, uint8(syscall.SIGCONT))
-			}
+			s.sendTo(l.pgid)
 		}
 	}
 	k.leftovers = kept
@@ -163,10 +165,8 @@ func (k *keeper) sweep(keep []int32) {
 	}
 	for waits := 0; waits < maxWaits && !k.childless(); {
 		seen := k.reaped.count()
-		w.pids = w.pids[:0]
-		w.childrenOf(0)
 		found := false
-		for _, pid := range w.pids {
+		for _, pid := range w.childrenOf(0) {
 			if !contains(keep, pid) {
 				found = true
 				k.lock.lock() // keeps it from being reaped

@@ -46,9 +46,7 @@ func (w *walk) from(group uint32, cookie []byte) {
 
 // missed reports whether the walk has missed a child of KEEPER.
 func (w *walk) missed(group uint32, cookie []byte) bool {
-	w.pids = w.pids[:0]
-	w.childrenOf(0)
-	for _, pid := range w.pids {
+	for _, pid := range w.childrenOf(0) {
 		if w.found(pid) {
 			continue
 		}
@@ -60,18 +58,15 @@ func (w *walk) missed(group uint32, cookie []byte) bool {
 }
 
 func (w *walk) once(group uint32, cookie []byte) {
-	w.processes, w.pids = w.processes[:0], w.pids[:0]
-	w.childrenOf(0)
-	for _, pid := range w.pids {
+	w.processes = w.processes[:0]
+	for _, pid := range w.childrenOf(0) {
 		p, alive := w.look(pid)
 		if alive && (group == 0 || w.belongs(&p, group, cookie)) {
 			w.processes = append(w.processes, p)
 		}
 	}
 	for i := 0; i < len(w.processes); i++ {
-		w.pids = w.pids[:0]
-		w.childrenOf(w.processes[i].pid)
-		for _, pid := range w.pids {
+		for _, pid := range w.childrenOf(w.processes[i].pid) {
 			if p, alive := w.look(pid); alive && !w.found(pid) {
 				w.processes = append(w.processes, p)
 			}
@@ -91,25 +86,26 @@ func (w *walk) found(pid int32) bool {
 // belongs reports whether a child of KEEPER belongs to the group.
 func (w *walk) belongs(p *process, group uint32, cookie []byte) bool {
 	k.lock.lock()
-	for i := range k.children {
-		if k.children[i].pid == p.pid {
-			is := k.children[i].group == group
-			k.lock.unlock()
-			return is
-		}
+	is, known := false, false
+	if at := k.find(p.pid); at >= 0 {
+		is, known = k.children[at].group == group, true
 	}
 	for _, l := range k.leftovers {
-		if l.pgid == p.pgid && l.group == group {
-			k.lock.unlock()
-			return true
-		}
+		is = is || !known && l.pgid == p.pgid && l.group == group
 	}
 	k.lock.unlock()
-	return len(cookie) > 0 && w.carries(p.pid, cookie)
+	return is || !known && len(cookie) > 0 && w.carries(p.pid, cookie)
 }
 
-// childrenOf appends the children of pid to w.pids. 0 means KEEPER.
-func (w *walk) childrenOf(pid int32) {
+// childrenOf returns the children of pid, until the next call. 0 means KEEPER.
+func (w *walk) childrenOf(pid int32) []int32 {
+	w.pids = w.pids[:0]
+	w.appendChildren(pid)
+	return w.pids
+}
+
+// appendChildren appends the children of pid to w.pids.
+func (w *walk) appendChildren(pid int32) {
 	if w.scans {
 		w.scan(pid)
 		return
@@ -137,7 +133,7 @@ func (w *walk) childrenOf(pid int32) {
 	}
 }
 
-// scan is childrenOf for kernels without lists of children: it looks at all processes.
+// scan is appendChildren for kernels without lists of children: it looks at all processes.
 func (w *walk) scan(parent int32) {
 	if parent == 0 {
 		r, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)

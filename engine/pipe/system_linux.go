@@ -23,12 +23,8 @@ func ForPrograms() (r, w *os.File, err error) {
 // enlarge sets the size of the pipe that f is an end of, in bytes, if the system allows it.
 // It does not change the mode of f.
 func enlarge(f *os.File, size int) error {
-	c, err := f.SyscallConn()
-	if err != nil {
+	return control(f, func(fd uintptr) error {
+		_, err := unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size)
 		return err
-	}
-	if cerr := c.Control(func(fd uintptr) { _, err = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size) }); cerr != nil {
-		return cerr
-	}
-	return err
+	})
 }

@@ -14,16 +14,13 @@ func Dup(f *os.File) (*os.File, error) {
 	if f == nil {
 		return nil, nil
 	}
-	c, err := f.SyscallConn()
+	var fd int
+	err := control(f, func(old uintptr) (err error) {
+		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
+		return os.NewSyscallError("dup", err)
+	})
 	if err != nil {
 		return nil, err
-	}
-	var fd int
-	if cerr := c.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3) }); cerr != nil {
-		return nil, cerr
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("dup", err)
 	}
 	unix.SetNonblock(fd, false) // as programs expect
 	return os.NewFile(uintptr(fd), f.Name()), nil
@@ -32,18 +29,30 @@ func Dup(f *os.File) (*os.File, error) {
 // readNow reads what is in a pipe now, whatever its deadline. If the pipe is empty, the
 // error is io.EOF.
 func readNow(f *os.File, b []byte) (n int, err error) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	err = unix.EINTR
-	for err == unix.EINTR {
-		if cerr := c.Control(func(fd uintptr) { n, err = unix.Read(int(fd), b) }); cerr != nil {
-			return 0, cerr
+	err = control(f, func(fd uintptr) error {
+		for {
+			if n, err = unix.Read(int(fd), b); err != unix.EINTR {
+				return nil
+			}
 		}
-	}
-	if n <= 0 {
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case n <= 0:
 		return 0, io.EOF
 	}
 	return n, nil
+}
+
+// control calls do with the descriptor of f, whose mode it does not change.
+func control(f *os.File, do func(fd uintptr) error) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if cerr := c.Control(func(fd uintptr) { err = do(fd) }); cerr != nil {
+		return cerr
+	}
+	return err
 }

@@ -45,6 +45,16 @@ func jobserver(flags string) []int {
 	return nil
 }
 
+// statusOf returns the status of a program that has ended.
+func statusOf(w syscall.WaitStatus, usage Usage) Status {
+	s := Status{Code: w.ExitStatus(), Usage: usage}
+	if w.Signaled() {
+		s.Signal = w.Signal()
+		s.Code = 128 + int(s.Signal)
+	}
+	return s
+}
+
 // session returns the id of weft's session.
 func session() string {
 	sid, _ := unix.Getsid(0)

@@ -47,10 +47,7 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 	if sys.Pgid != 0 {
 		p.pgid = sys.Pgid
 	}
-	if p.ready != nil {
-		close(p.ready)
-		p.ready = nil
-	}
+	p.setReady()
 	go l.wait(p)
 	return nil
 }
@@ -84,11 +81,7 @@ func (l *local) wait(p *Process) {
 		case status.Stopped():
 			go l.t.term.stopped(l.t, p.g, p.pgid, status.StopSignal(), l.conts.Load())
 		default:
-			s := Status{Code: status.ExitStatus(), Usage: Usage{MaxRSS: maxRSS(int64(usage.Maxrss)), User: time.Duration(usage.Utime.Nano()), System: time.Duration(usage.Stime.Nano())}}
-			if status.Signaled() {
-				s.Signal = status.Signal()
-				s.Code = 128 + int(s.Signal)
-			}
+			s := statusOf(status, Usage{MaxRSS: maxRSS(int64(usage.Maxrss)), User: time.Duration(usage.Utime.Nano()), System: time.Duration(usage.Stime.Nano())})
 			p.g.mu.Lock()
 			p.ended(p.pid, p.pgid, s, false)
 			p.g.mu.Unlock()

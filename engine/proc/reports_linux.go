@@ -73,13 +73,8 @@ func (l *link) report(r *keeper.Report) {
 	case keeper.RepFailed:
 		l.tell(p, func() { p.failed(syscall.Errno(r.Errno)) })
 	case keeper.RepEnded:
-		s := Status{Usage: Usage{MaxRSS: maxRSS(int64(r.MaxRSS)), User: time.Duration(r.User) * time.Microsecond, System: time.Duration(r.Sys) * time.Microsecond}}
-		if w := syscall.WaitStatus(r.Status); w.Signaled() {
-			s.Signal = w.Signal()
-			s.Code = 128 + int(s.Signal)
-		} else {
-			s.Code = w.ExitStatus()
-		}
+		usage := Usage{MaxRSS: maxRSS(int64(r.MaxRSS)), User: time.Duration(r.User) * time.Microsecond, System: time.Duration(r.Sys) * time.Microsecond}
+		s := statusOf(syscall.WaitStatus(r.Status), usage)
 		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.HasLeftovers) })
 	case keeper.RepStopped:
 		// The start has been told before. Handling a stop may itself wait for reports.

@@ -128,7 +128,7 @@ func (c *bashChecker) names(n syntax.Node) bool {
 	case *syntax.Assign:
 		if n.Name != nil {
 			c.assigned[n.Name.Value] = true
-			if isLastPid(n.Value) || n.Array != nil && slices.ContainsFunc(n.Array.Elems, func(e *syntax.ArrayElem) bool { return isLastPid(e.Value) }) {
+			if slices.ContainsFunc(assigned(n), isLastPid) {
 				c.lastPid[n.Name.Value] = true
 			}
 		}

@@ -11,10 +11,8 @@ func (c *bashChecker) call(n *syntax.CallExpr) {
 	args := make([]string, len(n.Args))
 	for i, w := range n.Args {
 		text, known := wordText(w)
-		if !known {
-			if i == 0 || text == "" || args[0] != "printf" {
-				text = unknownArg
-			}
+		if !known && (i == 0 || text == "" || args[0] != "printf") {
+			text = unknownArg
 		}
 		args[i] = text
 	}
@@ -54,36 +52,46 @@ const unknownArg = "\x00"
 // It is asked of every command.
 func mayNeedBash(name string) bool {
 	switch name {
-	case "read", "mapfile", "readarray", "wait", "command", "exec", "unset", "cd", "trap", "printf",
-		"bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs", "logout", "suspend", "ulimit", "umask":
+	case "cd", "trap", "printf":
 		return true
 	}
-	return false
+	return builtinOptions[name] != nil
+}
+
+// optionsOf are the letters of a builtin's options: those without a value, and those with one.
+type optionsOf struct{ plain, valued string }
+
+// missing are the options of a builtin that this shell does not have at all.
+var missing = new(optionsOf)
+
+// builtinOptions holds the options that builtins have here, where bash has more.
+var builtinOptions = map[string]*optionsOf{
+	"read":      {"rs", "ap"},
+	"mapfile":   {"t", "d"},
+	"readarray": {"t", "d"},
+	"wait":      {},
+	"command":   {plain: "v"},
+	"exec":      {},
+	"unset":     {plain: "fv"},
+
+	"bg": missing, "bind": missing, "caller": missing, "compgen": missing, "complete": missing, "compopt": missing,
+	"disown": missing, "enable": missing, "fc": missing, "fg": missing, "history": missing, "jobs": missing,
+	"logout": missing, "suspend": missing, "ulimit": missing, "umask": missing,
 }
 
 // checkBuiltin returns what is wrong with a call of a builtin, or nil. Arguments
 // that are not known are unknownArg.
 func checkBuiltin(args []string) *BashOnly {
 	name := args[0]
-	none := func(option string) *BashOnly {
-		return &BashOnly{What: name + " " + option, Why: "this shell's " + name + " has no such option", inCall: true}
-	}
 	unknown := ""
-	switch name {
-	case "bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs", "logout", "suspend", "ulimit", "umask":
+	switch options := builtinOptions[name]; options {
+	case nil:
+	case missing:
 		return &BashOnly{What: name, Why: "this shell has no " + name, inCall: true}
-	case "read":
-		unknown = unknownOption(args[1:], "rs", "ap")
-	case "mapfile", "readarray":
-		unknown = unknownOption(args[1:], "t", "d")
-	case "wait":
-		unknown = unknownOption(args[1:], "", "")
-	case "command":
-		unknown = unknownOption(args[1:], "v", "")
-	case "exec":
-		unknown = unknownOption(args[1:], "", "")
-	case "unset":
-		unknown = unknownOption(args[1:], "fv", "")
+	default:
+		unknown = options.unknown(args[1:])
+	}
+	switch name {
 	case "cd":
 		if len(args) > 2 && (args[1] == "--" || len(args[1]) == 2 && args[1][0] == '-') {
 			unknown = args[1]
@@ -102,27 +110,26 @@ func checkBuiltin(args []string) *BashOnly {
 		}
 	}
 	if unknown != "" {
-		return none(unknown)
+		return &BashOnly{What: name + " " + unknown, Why: "this shell's " + name + " has no such option", inCall: true}
 	}
 	return nil
 }
 
-// unknownOption returns the first option of args that is neither one of the letters
-// of plain nor, with a value, of valued; or "".
-func unknownOption(args []string, plain, valued string) string {
+// unknown returns the first option of args that is none of these, or "".
+func (o *optionsOf) unknown(args []string) string {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		if len(a) < 2 || a[0] != '-' || a == "--" {
 			return ""
 		}
 		for j := 1; j < len(a); j++ {
-			if strings.IndexByte(valued, a[j]) >= 0 {
+			if strings.IndexByte(o.valued, a[j]) >= 0 {
 				if j == len(a)-1 {
 					i++ // the value is the next word
 				}
 				break
 			}
-			if strings.IndexByte(plain, a[j]) < 0 {
+			if strings.IndexByte(o.plain, a[j]) < 0 {
 				return "-" + a[j:j+1]
 			}
 		}

@@ -116,6 +116,17 @@ func isLastPid(w *syntax.Word) bool {
 	return ok && p.Param != nil && p.Param.Value == "!"
 }
 
+// assigned returns the values that n assigns.
+func assigned(n *syntax.Assign) []*syntax.Word {
+	words := []*syntax.Word{n.Value}
+	if n.Array != nil {
+		for _, e := range n.Array.Elems {
+			words = append(words, e.Value)
+		}
+	}
+	return words
+}
+
 // allow notes where $! may stand.
 func (c *bashChecker) allow(n syntax.Node) bool {
 	allow := func(n syntax.Node) {
@@ -150,14 +161,9 @@ func (c *bashChecker) allow(n syntax.Node) bool {
 			}
 		}
 	case *syntax.Assign:
-		if isLastPid(n.Value) {
-			allow(n.Value)
-		}
-		if n.Array != nil {
-			for _, e := range n.Array.Elems {
-				if isLastPid(e.Value) {
-					allow(e.Value)
-				}
+		for _, w := range assigned(n) {
+			if isLastPid(w) {
+				allow(w)
 			}
 		}
 	}

@@ -31,9 +31,7 @@ func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
 	for i := range last {
 		r, w, err := pipe.ForPrograms()
 		if err != nil {
-			for _, files := range ends {
-				closeAll(files)
-			}
+			pipe.CloseAll(ends...)
 			return err
 		}
 		scripts[i].Stdout, scripts[i+1].Stdin = w, r
@@ -64,15 +62,12 @@ func (s *Shell) pipeline(sc *Script, members []member, out *capture) error {
 // direct runs a script that is a single program without an interpreter. It closes ends, the
 // program's ends of pipes, when the program is started or cannot be.
 func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File) error {
-	defer closeAll(ends)
+	defer pipe.CloseAll(ends)
 	env := s.environs.get(sc.Env)
 	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
 		why, status := unfound(sc.Dir, argv[0], err)
-		if sc.Stderr != nil {
-			fmt.Fprintln(sc.Stderr, why)
-		}
-		return exitError(status)
+		return sc.failed(why, status)
 	}
 	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr, Session: sc.Session}
 	var d *drain
@@ -93,20 +88,14 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 		return s.interpret(sc, s.scripts.analyse(sc.Text, "", sc.traced()), out)
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
-		if sc.Stderr != nil {
-			fmt.Fprintf(sc.Stderr, "%s: %s; a script that begins without #! needs a shell\n", diag.Printable(path), diag.Printable(err.Error()))
-		}
-		return exitError(notExecutable)
+		why := fmt.Sprintf("%s: %s; a script that begins without #! needs a shell", diag.Printable(path), diag.Printable(err.Error()))
+		return sc.failed(why, notExecutable)
 	}
 	if err != nil {
-		why, code := unstarted(argv[0], path, err)
-		if code == 0 {
-			return err
+		if why, status := unstarted(argv[0], path, err); status != 0 {
+			return sc.failed(why, status)
 		}
-		if sc.Stderr != nil {
-			fmt.Fprintln(sc.Stderr, why)
-		}
-		return exitError(code)
+		return err
 	}
 	if status.Code == notFound && sc.Stderr != nil {
 		endedUnfound(sc.Stderr, argv[0], path)
@@ -115,6 +104,14 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 		return &ExitError{Code: status.Code, Signal: status.Signal}
 	}
 	return nil
+}
+
+// failed returns the error of a program that could not be run, and says why.
+func (sc *Script) failed(why string, status int) error {
+	if sc.Stderr != nil {
+		fmt.Fprintln(sc.Stderr, why)
+	}
+	return exitError(status)
 }
 
 // runProgram starts a program, closes ends and waits for it.
@@ -127,14 +124,8 @@ func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File) (proc.Status, e
 	if err != nil {
 		return proc.Status{}, err
 	}
-	closeAll(ends)
+	pipe.CloseAll(ends)
 	return p.Wait()
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }
 
 // exec starts a program for the interpreter and waits for it.

@@ -43,20 +43,25 @@ func newEnviron(env []string) *environ {
 	return e
 }
 
+// exported is an exported variable with a value.
+func exported(value string) expand.Variable {
+	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}
+}
+
 // Get implements expand.Environ.
 func (e *environ) Get(name string) expand.Variable {
 	kv := e.index.get(name)
 	if kv == "" {
 		return expand.Variable{}
 	}
-	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: kv[len(name)+1:]}
+	return exported(kv[len(name)+1:])
 }
 
 // Each implements expand.Environ.
 func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 	for _, kv := range e.index.list {
 		name, value, _ := strings.Cut(kv, "=")
-		if !f(name, expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}) {
+		if !f(name, exported(value)) {
 			return
 		}
 	}
@@ -83,7 +88,7 @@ func (q *quiet) Get(name string) expand.Variable {
 	if ofGroup(name) {
 		for _, kv := range q.group {
 			if k, v, _ := strings.Cut(kv, "="); k == name {
-				return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: v}
+				return exported(v)
 			}
 		}
 	}
@@ -105,7 +110,7 @@ func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
 			return
 		}
 		name, value, _ := strings.Cut(kv, "=")
-		more = f(name, expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value})
+		more = f(name, exported(value))
 	}
 }
 
