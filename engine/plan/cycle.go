@@ -52,24 +52,21 @@ func (x *Expander) shorter(path []*Step, name string) []*Step {
 // on every way into it.
 func eachCycleOnce(problems []error) []error {
 	seen := map[string]bool{}
-	kept := problems[:0]
-	for _, p := range problems {
-		var c *CycleError
-		if errors.As(p, &c) && c.Why != StepLimit {
-			names := make([]string, len(c.Path))
-			for i, s := range c.Path {
-				names[i] = s.Name
-			}
-			slices.Sort(names)
-			key := strings.Join(names, "\x00")
-			if seen[key] {
-				continue
-			}
-			seen[key] = true
+	return slices.DeleteFunc(problems, func(p error) bool {
+		c, ok := errors.AsType[*CycleError](p)
+		if !ok || c.Why == StepLimit {
+			return false
 		}
-		kept = append(kept, p)
-	}
-	return kept
+		names := make([]string, len(c.Path))
+		for i, s := range c.Path {
+			names[i] = s.Name
+		}
+		slices.Sort(names)
+		key := strings.Join(names, "\x00")
+		known := seen[key]
+		seen[key] = true
+		return known
+	})
 }
 
 // values are the arguments of a call without their positions.

@@ -25,12 +25,8 @@ func mayNameOutputs(f *diag.File) bool {
 	if f == nil || f.Source == "" {
 		return true
 	}
-	for _, sign := range [...]string{"output", `\x`, `\u`, `\U`, "!!binary"} {
-		if strings.Contains(f.Source, sign) {
-			return true
-		}
-	}
-	return false
+	signs := []string{"output", `\x`, `\u`, `\U`, "!!binary"}
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(f.Source, sign) })
 }
 
 // someNameOutputs reports whether texts of some task may name outputs.

@@ -1,5 +1,7 @@
 package sched
 
+import "slices"
+
 // queue is a binary heap of ready nodes: the newest plan first, then in plan
 // order. A step costs a push and a pop, so the order stands beside the node
 // and nothing is reached through an interface, as in container/heap.
@@ -60,13 +62,7 @@ func (q queue) sink(i int, e entry) {
 
 // keep drops the nodes that are not ready any more.
 func (q *queue) keep() {
-	kept := (*q)[:0]
-	for _, e := range *q {
-		if e.node.state == ready {
-			kept = append(kept, e)
-		}
-	}
-	clear((*q)[len(kept):])
+	kept := slices.DeleteFunc(*q, func(e entry) bool { return e.node.state != ready })
 	for i := len(kept)/2 - 1; i >= 0; i-- {
 		kept.sink(i, kept[i])
 	}
