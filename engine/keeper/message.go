@@ -70,11 +70,7 @@ const (
 // AppendStart appends the request to b.
 func AppendStart(b []byte, s *Start) []byte {
 	b = append(b, reqStart, byte(s.Flags))
-	b = put32(b, s.ID)
-	b = put32(b, s.Group)
-	b = put32(b, s.Env)
-	b = put32(b, uint32(len(s.Argv)))
-	b = put32(b, uint32(len(s.Extra)))
+	b = put32(b, s.ID, s.Group, s.Env, uint32(len(s.Argv)), uint32(len(s.Extra)))
 	for _, n := range s.Further {
 		b = put32(b, uint32(n))
 	}
@@ -96,8 +92,7 @@ const Environs = 64
 // starts.
 func AppendEnviron(b []byte, place uint32, env []string) []byte {
 	b = append(b, reqEnviron, 0)
-	b = put32(b, place)
-	return putTexts(put32(b, uint32(len(env))), env)
+	return putTexts(put32(b, place, uint32(len(env))), env)
 }
 
 const environFixed = 1 + 1 + 4 + 4
@@ -145,26 +140,20 @@ func AppendSignal(b []byte, s *Signal) []byte {
 		cont = 1
 	}
 	b = append(b, reqSignal, byte(s.Scope), s.Signal, cont)
-	b = put32(b, s.Target)
-	b = put32(b, uint32(s.Only))
-	b = put32(b, uint32(s.Skip))
+	b = put32(b, s.Target, uint32(s.Only), uint32(s.Skip))
 	return putText(b, s.Cookie)
 }
 
 // AppendMembers appends the request to list the living processes of a group, or all below
 // KEEPER if group is 0.
 func AppendMembers(b []byte, seq, group uint32, cookie string) []byte {
-	b = append(b, reqMembers)
-	b = put32(b, seq)
-	b = put32(b, group)
-	return putText(b, cookie)
+	return putText(put32(append(b, reqMembers), seq, group), cookie)
 }
 
 // AppendPids appends the request to signal those of the processes that are still below
 // KEEPER.
 func AppendPids(b []byte, signal uint8, pids []int32) []byte {
-	b = append(b, reqPids, signal)
-	return putPids(b, pids)
+	return putPids(append(b, reqPids, signal), pids)
 }
 
 // AppendFinish appends the request to exit if there are no children, and to list all
@@ -268,11 +257,14 @@ func ParseReport(b []byte) (r Report, ok bool) {
 	return r, true
 }
 
-func put32(b []byte, v uint32) []byte {
-	return append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+func put32(b []byte, vs ...uint32) []byte {
+	for _, v := range vs {
+		b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
+	}
+	return b
 }
 
-func put64(b []byte, v uint64) []byte { return put32(put32(b, uint32(v)), uint32(v>>32)) }
+func put64(b []byte, v uint64) []byte { return put32(b, uint32(v), uint32(v>>32)) }
 
 func get32(b []byte) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24

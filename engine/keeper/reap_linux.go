@@ -77,7 +77,7 @@ func (k *keeper) collect(pid int32, b []byte) []byte {
 	}
 	switch {
 	case w.Stopped():
-		return put32(put32(put32(append(b, RepStopped), c.id), uint32(w.StopSignal())), k.continues)
+		return put32(append(b, RepStopped), c.id, uint32(w.StopSignal()), k.continues)
 	case w.Continued():
 		return put32(append(b, RepContinued), c.id)
 	}

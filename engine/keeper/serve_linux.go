@@ -262,7 +262,7 @@ func (c *child) reportStarted() {
 	if c.announce {
 		c.announce = false
 		b := make([]byte, 0, 16)
-		send(put32(put32(put32(append(b, RepStarted), c.id), uint32(c.pid)), uint32(c.pgid)))
+		send(put32(append(b, RepStarted), c.id, uint32(c.pid), uint32(c.pgid)))
 	}
 }
 
@@ -308,14 +308,12 @@ func (k *keeper) failed(id uint32, errno syscall.Errno) {
 }
 
 func reportFailed(b []byte, id uint32, errno syscall.Errno) []byte {
-	return put32(put32(append(b, RepFailed), id), uint32(errno))
+	return put32(append(b, RepFailed), id, uint32(errno))
 }
 
 func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, hasLeftovers bool) []byte {
-	b = put32(append(b, RepEnded), c.id)
-	b = put32(put32(put32(b, uint32(c.pid)), uint32(c.pgid)), status)
-	b = put64(put64(b, micros(u.Utime)), micros(u.Stime))
-	b = put64(b, uint64(u.Maxrss))
+	b = put32(append(b, RepEnded), c.id, uint32(c.pid), uint32(c.pgid), status)
+	b = put64(put64(put64(b, micros(u.Utime)), micros(u.Stime)), uint64(u.Maxrss))
 	if hasLeftovers {
 		return append(b, 1)
 	}

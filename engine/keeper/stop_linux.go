@@ -142,7 +142,7 @@ func (k *keeper) members(seq, group uint32, cookie []byte) {
 		if len(b) > MaxMessage/2 {
 			break
 		}
-		b = put32(put32(put32(b, uint32(p.pid)), uint32(p.pgid)), uint32(p.sid))
+		b = put32(b, uint32(p.pid), uint32(p.pgid), uint32(p.sid))
 		b = append(append(b, w.classify(p)), p.name[:]...)
 	}
 	k.out = b

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,32 +146,24 @@ func openDescriptor(path string) (*Target, error) {
 
 // Commit closes the file and gives it its name, or appends it to the file of that name.
 func (t *Target) Commit() error {
-	if t.added {
-		defer t.Close()
-		if err := t.add(); err != nil {
-			return fmt.Errorf("writing %s: %w", t.path, err)
-		}
-		return nil
-	}
-	if t.unnamed {
-		err := nameBeside(t.File, t.path)
-		if e := t.Close(); err == nil {
-			err = e
+	var err error
+	switch {
+	case t.path == "":
+		return t.Close()
+	case t.added:
+		err = t.add()
+		t.Close()
+	case t.unnamed:
+		err = cmp.Or(nameBeside(t.File, t.path), t.Close())
+	default:
+		if err = t.Close(); err == nil {
+			err = os.Rename(t.Name(), t.path)
 		}
 		if err != nil {
-			return fmt.Errorf("writing %s: %w", t.path, err)
+			os.Remove(t.Name())
 		}
-		return nil
-	}
-	err := t.Close()
-	if t.path == "" {
-		return err
-	}
-	if err == nil {
-		err = os.Rename(t.Name(), t.path)
 	}
 	if err != nil {
-		os.Remove(t.Name())
 		return fmt.Errorf("writing %s: %w", t.path, err)
 	}
 	return nil

@@ -21,15 +21,12 @@ func (t *Table) Forward(s syscall.Signal) int {
 
 // forward sends s to the group, without stopping it.
 func (g *Group) forward(s syscall.Signal) {
+	if !g.stop.Main {
+		g.deliver(s)
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.id == 0 {
-		return
-	}
-	if !g.stop.Main {
-		g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s)})
-		return
-	}
 	for _, p := range g.procs {
 		g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
 	}

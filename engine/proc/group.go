@@ -2,6 +2,8 @@ package proc
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -313,23 +315,13 @@ func (g *Group) signalAll(s syscall.Signal) {
 // allInterrupted reports whether the terminal has sent SIGINT to all programs of a process
 // group.
 func (g *Group) allInterrupted(pgid int) bool {
-	for _, p := range g.procs {
-		if p.pgid == pgid && !p.interrupted {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(g.procs, func(p *Process) bool { return p.pgid == pgid && !p.interrupted })
 }
 
 // has reports whether a running program of g is in the process group. The caller holds
 // g.mu.
 func (g *Group) has(pgid int) bool {
-	for _, p := range g.procs {
-		if p.pgid == pgid {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.procs, func(p *Process) bool { return p.pgid == pgid })
 }
 
 // deliver sends s to every process group of g. It does not stop the group.
@@ -353,7 +345,7 @@ func (g *Group) Signal(job string, s syscall.Signal) bool {
 	defer g.mu.Unlock()
 	found := false
 	for _, p := range g.procs {
-		if p.job == job || len(p.job) > len(job) && p.job[:len(job)] == job && p.job[len(job)] == '/' {
+		if p.job == job || strings.HasPrefix(p.job, job+"/") {
 			// One process, not its group, which the rest of the step shares.
 			g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
 			found = true
@@ -365,11 +357,8 @@ func (g *Group) Signal(job string, s syscall.Signal) bool {
 // remove removes a program that has ended. hasLeftovers says that its process group still
 // has other processes. The caller holds g.mu.
 func (g *Group) remove(p *Process, hasLeftovers bool) {
-	for i, q := range g.procs {
-		if q == p {
-			g.procs = append(g.procs[:i], g.procs[i+1:]...)
-			break
-		}
+	if i := slices.Index(g.procs, p); i >= 0 {
+		g.procs = slices.Delete(g.procs, i, i+1)
 	}
 	if hasLeftovers && !g.hasLeftovers {
 		g.hasLeftovers = true

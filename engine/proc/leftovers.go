@@ -189,17 +189,9 @@ func isStarting(m keeper.Member) bool { return m.Starting }
 
 // without returns the members that are not in kept.
 func without(ms, kept []keeper.Member) []keeper.Member {
-	var out []keeper.Member
-	for _, m := range ms {
-		found := false
-		for _, k := range kept {
-			found = found || k.Pid == m.Pid
-		}
-		if !found {
-			out = append(out, m)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(ms), func(m keeper.Member) bool {
+		return slices.ContainsFunc(kept, func(k keeper.Member) bool { return k.Pid == m.Pid })
+	})
 }
 
 // terminate ends the leftovers of the group, whose programs have ended, and returns when

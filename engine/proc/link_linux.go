@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,12 +171,7 @@ func (l *link) lockEnv(env []string) (place uint32, err error) {
 
 // unsendable reports whether a text contains a zero byte, which would end it.
 func unsendable(texts ...string) bool {
-	for _, t := range texts {
-		if strings.IndexByte(t, 0) >= 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.IndexByte(t, 0) >= 0 })
 }
 
 // unsent removes p if its request was not sent, which err says, and returns err.

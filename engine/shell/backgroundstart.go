@@ -63,10 +63,10 @@ func awaitStarts(f *syntax.File) []uint {
 			}
 			where := call.Args[0].Pos().Offset()
 			number := strconv.FormatUint(uint64(where), 10)
-			inner := *s
-			inner.Background = false
-			or := &syntax.BinaryCmd{Op: syntax.OrStmt, X: &inner, Y: parseList(failedCommand + " " + number)[0]}
-			*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: []*syntax.Stmt{{Position: s.Position, Cmd: or}}}}
+			inBlock(s, func(inner *syntax.Stmt) []*syntax.Stmt {
+				or := &syntax.BinaryCmd{Op: syntax.OrStmt, X: inner, Y: parseList(failedCommand + " " + number)[0]}
+				return []*syntax.Stmt{{Position: inner.Position, Cmd: or}}
+			})
 			out = append(out, parseList(startedCommand+" "+number)...)
 			at = append(at, where)
 		}

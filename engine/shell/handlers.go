@@ -164,10 +164,7 @@ func (r *execution) file(hc *interp.HandlerContext, path string, args []string) 
 	if p.kind != script {
 		p.facts.find(p.file)
 	}
-	in, err := interp.New(
-		interp.Env(newEnviron(r.exported(hc))), interp.Dir("/"), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr),
-		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
-		interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
+	in, err := newInterpreter(interp.Env(newEnviron(r.exported(hc))), interp.StdIO(hc.Stdin, hc.Stdout, hc.Stderr))
 	if err != nil {
 		return err
 	}

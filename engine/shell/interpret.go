@@ -129,10 +129,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	}
 	rn, _ := s.runners.Get().(*runner)
 	if rn == nil {
-		in, err := interp.New(
-			interp.Env(&r.env), interp.Dir("/"), interp.Params("-e"),
-			interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
-			interp.CallHandler(callHandler), interp.OpenHandler(openHandler))
+		in, err := newInterpreter(interp.Env(&r.env), interp.Params("-e"))
 		if err != nil {
 			return err
 		}
@@ -181,6 +178,13 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 		s.runners.Put(rn)
 	}
 	return err
+}
+
+// newInterpreter returns an interpreter with the handlers of this package.
+func newInterpreter(options ...interp.RunnerOption) (*interp.Runner, error) {
+	return interp.New(append(options, interp.Dir("/"),
+		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return execHandler }),
+		interp.CallHandler(callHandler), interp.OpenHandler(openHandler))...)
 }
 
 // explain advises to use bash if the script contains something that only bash supports, on
@@ -254,15 +258,16 @@ func CheckOptions(set, shopt []string) (problems []error) {
 	if err != nil {
 		return []error{err}
 	}
-	for _, name := range set {
-		if err := setOptions(&Script{Set: []string{name}}, r); err != nil {
-			problems = append(problems, fmt.Errorf("set: %w", err))
+	check := func(builtin string, sc Script) {
+		if err := setOptions(&sc, r); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", builtin, err))
 		}
 	}
+	for _, name := range set {
+		check("set", Script{Set: []string{name}})
+	}
 	for _, name := range shopt {
-		if err := setOptions(&Script{Shopt: []string{name}}, r); err != nil {
-			problems = append(problems, fmt.Errorf("shopt: %w", err))
-		}
+		check("shopt", Script{Shopt: []string{name}})
 	}
 	return problems
 }

@@ -32,15 +32,21 @@ func numberJobs(f *syntax.File) {
 		for _, s := range list {
 			if s.Background {
 				out = append(out, parseList(jobCount+"=$((${"+jobCount+":-0}+1))")...)
-				inner := *s
-				inner.Background = false
-				block := append(parseList(jobPath+"=${"+jobPath+":-}/$"+jobCount+"; "+jobCount+"=0"), &inner)
-				*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: block}}
+				inBlock(s, func(inner *syntax.Stmt) []*syntax.Stmt {
+					return append(parseList(jobPath+"=${"+jobPath+":-}/$"+jobCount+"; "+jobCount+"=0"), inner)
+				})
 			}
 			out = append(out, s)
 		}
 		return out
 	})
+}
+
+// inBlock makes the list `X &` that s is `{ … } &`, with what block makes of X.
+func inBlock(s *syntax.Stmt, block func(inner *syntax.Stmt) []*syntax.Stmt) {
+	inner := *s
+	inner.Background = false
+	*s = syntax.Stmt{Position: s.Position, Semicolon: s.Semicolon, Background: true, Cmd: &syntax.Block{Stmts: block(&inner)}}
 }
 
 // parseList returns the statements of a constant text.
