@@ -262,8 +262,20 @@ func TestPrompt(t *testing.T) {
 // TestFresh: success is recorded, failure is not; what is forced, or only looked at, changes
 // nothing of that; and a prompt that was refused says nothing of the files.
 func TestFresh(t *testing.T) {
+	t.Run("young source", func(t *testing.T) { testFresh(t, 0) })
+	t.Run("old source", func(t *testing.T) { testFresh(t, time.Hour) })
+}
+
+// testFresh is TestFresh with a source that was changed so long ago.
+func testFresh(t *testing.T, ago time.Duration) {
 	p := newProject(t, "  a: {sources: [s], cmd: x}\n")
-	p.write("s", "")
+	write := func(text string) {
+		p.write("s", text)
+		if err := os.Chtimes(filepath.Join(p.dir, "s"), time.Time{}, time.Now().Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
 	store, tree := state.Open(statefile.Place{Base: p.dir, Path: ".weft"}, state.Options{}), glob.NewTree(nil)
 	defer store.Close()
 	failure := errors.New("failure")
@@ -290,7 +302,7 @@ func TestFresh(t *testing.T) {
 		{want: "succeeded"},
 	} {
 		if step.content != "" {
-			p.write("s", step.content)
+			write(step.content)
 			tree.Dirty()
 		}
 		b, _ := p.bound("a")

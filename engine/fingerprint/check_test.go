@@ -387,3 +387,37 @@ func TestStateIsNoSource(t *testing.T) {
 		}
 	}
 }
+
+// TestForced: what is up to date and runs all the same still is afterwards, with few sources
+// and with so many that their record stands apart; unless one has changed meanwhile.
+func TestForced(t *testing.T) {
+	for name, many := range map[string]int{"few": 0, "many": 1000} {
+		t.Run(name, func(t *testing.T) {
+			p := newProject(t)
+			for i := range many {
+				p.write(fmt.Sprintf("src/more/%d.c", i), "more")
+			}
+			force := func(commands func()) {
+				s := p.store()
+				defer s.Close()
+				c := p.check(s)
+				if !c.Fresh {
+					t.Fatalf("it is not up to date: %v", c.Why(t.Context()))
+				}
+				c.Begin()
+				commands()
+				p.must(c.Commit(t.Context(), nil))
+			}
+			p.settle()
+			force(func() {})
+			if p.run() {
+				t.Error("it ran again after a forced run")
+			}
+			p.settle()
+			force(func() { p.write("src/a.c", "A") })
+			if !p.run() {
+				t.Error("it did not run again after a source had changed under a forced run")
+			}
+		})
+	}
+}

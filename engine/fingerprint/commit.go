@@ -9,6 +9,9 @@ import (
 // Begin invalidates what is recorded: from now on a crash leaves "unknown". It must
 // be called before the first command runs.
 func (c *Check) Begin() {
+	if c.Fresh {
+		c.readBody() // for Commit: it says what was read of the sources, and goes with the record
+	}
 	c.by.state.Remove(c.key)
 }
 
@@ -27,6 +30,11 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 		return nil
 	}
 	c.by.files.Dirty()
+	if c.in.Method == Checksum && c.sources.contents == nil { // it was fresh, and has run in spite of that
+		if err := c.readSources(ctx); err != nil {
+			return err
+		}
+	}
 	if c.in.Method == Checksum && !c.sources.complete() {
 		c.Begin()
 		return nil
