@@ -67,21 +67,26 @@ func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*
 	return out, nil
 }
 
-// asWritten returns what the texts of a static task come to. It is made once, when the first
-// step asks for it, and safe for concurrent use.
-func (f *facts) asWritten() *bound {
+// noTexts is what most static tasks come to, but for their commands; it is not changed.
+var noTexts bound
+
+// asWritten returns f with what the texts of a static task come to. That is made once, when
+// the first step asks for it; it is safe for concurrent use.
+func (f *facts) asWritten() *facts {
 	f.making.Do(func() {
-		b, out := commandBinder{facts: f}, &f.written
-		b.files(f.task, out)
-		b.body(f.task, out)
-		if len(f.task.Cmds) > 0 {
-			out.commands = make([]Command, len(f.task.Cmds))
+		t, b := f.task, commandBinder{facts: f}
+		f.written = &noTexts
+		if t.Method.S != "" || len(t.Sources)+len(t.Generates)+len(t.Status)+len(t.Prompt)+len(t.Preconditions)+len(t.Outputs) > 0 {
+			f.written = &bound{}
+			b.files(t, f.written)
+			b.body(t, f.written)
 		}
-		for i := range out.commands {
-			b.entry(i, &out.commands[i])
+		f.commands = make([]Command, len(t.Cmds))
+		for i := range f.commands {
+			b.entry(i, &f.commands[i])
 		}
 	})
-	return &f.written
+	return f
 }
 
 // commandBinder makes commands of one task complete.

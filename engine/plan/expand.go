@@ -51,18 +51,18 @@ type Expander struct {
 	facts    []atomic.Pointer[facts] // by schema.Task.Index
 	process  *Process                // of the commands of tasks that say nothing of it
 	captured captured
-	foreseen sync.Map    // the calls whose tasks have been looked at, with all that they call: foreseenCall to true
 	dynamic  func() bool // whether files define dynamic variables outside of tasks
 	outputs  func() bool // whether texts of tasks may name outputs
 
-	mu     sync.Mutex // guards shared
-	shared map[Key]*Step
+	mu       sync.Mutex // guards the fields below
+	shared   map[Key]*Step
+	foreseen map[foreseenCall]bool // the calls whose tasks have been looked at, with all that they call
 }
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
 	file := facts{workflow: o.Workflow, task: &schema.Task{TaskOptions: &schema.TaskOptions{}}}
-	return &Expander{o: o, shared: map[Key]*Step{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)), process: file.ownProcess(),
+	return &Expander{o: o, shared: map[Key]*Step{}, foreseen: map[foreseenCall]bool{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)), process: file.ownProcess(),
 		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), outputs: sync.OnceValue(func() bool { return someNameOutputs(o.Workflow) })}
 }
 

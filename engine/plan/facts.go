@@ -19,9 +19,11 @@ type facts struct {
 	// process is that of the commands which say nothing of their own; nil if it must
 	// be bound for each.
 	process *Process
-	// written is what the texts of a static task come to, once making is done.
-	written bound
-	making  sync.Once
+	// written is what the texts of a static task come to, and commands what its commands do,
+	// once making is done.
+	written  *bound
+	commands []Command
+	making   sync.Once
 
 	mode mode
 	// static tasks say the same at every call: no template, no loop, nothing

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -36,9 +37,9 @@ func (e *expansion) foresee(ctx context.Context, s *Step) error {
 			return err
 		}
 	}
-	for c := range l.seen {
-		e.x.foreseen.Store(c, true)
-	}
+	e.x.mu.Lock()
+	defer e.x.mu.Unlock()
+	maps.Copy(e.x.foreseen, l.seen)
 	return nil
 }
 
@@ -114,10 +115,10 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 		return nil // told when it is called
 	}
 	c := foreseenCall{task: t, passed: passed(args), included: t.Include == l.from}
-	if l.seen[c] {
-		return nil
-	}
-	if _, known := x.foreseen.Load(c); known {
+	x.mu.Lock()
+	known := x.foreseen[c]
+	x.mu.Unlock()
+	if known || l.seen[c] {
 		return nil
 	}
 	l.seen[c] = true

@@ -149,7 +149,7 @@ func (s *Step) EachInput(f func(*Step)) {
 			visit(cs[i].Members)
 		}
 	}
-	visit(s.texts().commands)
+	visit(s.commands())
 }
 
 // HasNeeds reports whether s needs other steps: those that deps name, or that are read.

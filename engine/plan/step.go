@@ -103,7 +103,7 @@ func (s *Step) Adopt() { s.known.Store(true) }
 // Commands yields the step's commands in order, loops unrolled.
 func (s *Step) Commands() iter.Seq2[int, *Command] {
 	return func(yield func(int, *Command) bool) {
-		commands := s.texts().commands
+		commands := s.commands()
 		for i := range commands {
 			if !yield(i, &commands[i]) {
 				return
@@ -117,7 +117,14 @@ func (s *Step) texts() *bound {
 	if s.bound != nil {
 		return s.bound
 	}
-	return s.facts.asWritten()
+	return s.facts.asWritten().written
+}
+
+func (s *Step) commands() []Command {
+	if s.bound != nil {
+		return s.bound.commands
+	}
+	return s.facts.asWritten().commands
 }
 
 // Prompts returns the questions to be answered with yes before the commands.

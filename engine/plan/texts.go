@@ -92,7 +92,7 @@ func (s *Step) NeverSame(kind, name string) (function string) {
 	note := func(text string) { function = cmp.Or(function, calls(text, changing)) }
 	switch kind {
 	case "command":
-		n, commands := 0, s.texts().commands
+		n, commands := 0, s.commands()
 		if fmt.Sscan(name, &n); n < 1 || n > len(commands) {
 			return ""
 		}
