@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,13 +30,12 @@ func (r *Resolver) LoadDotenv(ctx context.Context) error {
 	r.setFindingDotenv(true)
 	vs, err := r.rootDotenv(ctx, files)
 	r.setFindingDotenv(false)
-	if err != nil {
-		return err
+	if err == nil {
+		r.mu.Lock()
+		r.dotenv = vs
+		r.mu.Unlock()
 	}
-	r.mu.Lock()
-	r.dotenv = vs
-	r.mu.Unlock()
-	return nil
+	return err
 }
 
 func (r *Resolver) setFindingDotenv(finding bool) {
@@ -82,15 +82,10 @@ func (r *Resolver) rootDotenv(ctx context.Context, files []schema.Text) (schema.
 // addMissing appends the variables of a file, sorted, that neither vs nor env has. Their
 // values are templates.
 func addMissing(vs, env schema.Vars, values map[string]string, file schema.Text) schema.Vars {
-	names := make([]string, 0, len(values))
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if vs.Index(name) < 0 && env.Index(name) < 0 {
-			names = append(names, name)
+			vs = append(vs, schema.Var{Name: name, Value: values[name], Pos: file.Pos})
 		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		vs = append(vs, schema.Var{Name: name, Value: values[name], Pos: file.Pos})
 	}
 	return vs
 }

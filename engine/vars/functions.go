@@ -129,9 +129,7 @@ func holds(v reflect.Value, p uintptr, seen map[visit]bool) bool {
 			}
 		}
 	case reflect.Slice, reflect.Array:
-		switch v.Type().Elem().Kind() {
-		case reflect.Interface, reflect.Map, reflect.Slice:
-		default:
+		if kind := v.Type().Elem().Kind(); kind != reflect.Interface && kind != reflect.Map && kind != reflect.Slice {
 			return false
 		}
 		if v.Kind() == reflect.Slice {

@@ -19,12 +19,9 @@ type refs struct {
 }
 
 func (r *refs) add(name string) {
-	for _, n := range r.names {
-		if n == name {
-			return
-		}
+	if !slices.Contains(r.names, name) {
+		r.names = append(r.names, name)
 	}
-	r.names = append(r.names, name)
 }
 
 // list visits nodes. root is whether the dot is the map of all variables.

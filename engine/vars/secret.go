@@ -3,6 +3,7 @@ package vars
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/weftrun/weft/schema"
 )
@@ -42,21 +43,16 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 			s.eval(ctx, pos)
 		}
 	}
-	declared := [2]schema.Vars{s.r.o.Workflow.Env}
+	declared := s.r.o.Workflow.Env
 	if t := s.call.Task; t != nil {
-		declared[1] = t.Env
+		declared = slices.Concat(declared, t.Env)
 	}
-	for _, vs := range declared {
-		for i := range vs {
-			if !vs[i].Secret {
-				continue
-			}
-			d := declaration{v: &vs[i]}
-			if d.v.Kind == schema.Static {
-				d.value, _ = s.value(ctx, d.v.Value, view{before: w.top})
-			}
-			s.tellDeclared(&d)
+	for i := range declared {
+		d := declaration{v: &declared[i]}
+		if d.v.Secret && d.v.Kind == schema.Static {
+			d.value, _ = s.value(ctx, d.v.Value, view{before: w.top})
 		}
+		s.tellDeclared(&d)
 	}
 }
 

@@ -1,6 +1,7 @@
 package vars
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,11 +30,7 @@ func cut(text string) (pieces []piece, names []string, ok bool) {
 			return nil, nil, false
 		}
 		pieces = append(pieces, piece{text[:i], path})
-		known := false
-		for _, n := range names {
-			known = known || n == path[0]
-		}
-		if !known {
+		if !slices.Contains(names, path[0]) {
 			names = append(names, path[0])
 		}
 		text = rest
