@@ -53,8 +53,15 @@ const (
 	Hint                    // the file works, and may well be meant so: shown on demand alone
 )
 
-// String returns the severity's name.
-func (s Severity) String() string { return [...]string{"error", "warning", "hint"}[s] }
+// String returns the severity's name, "" of one that does not exist.
+func (s Severity) String() string { return nameAt([]string{"error", "warning", "hint"}, int(s)) }
+
+func nameAt(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return ""
+}
 
 // Kind classes a diagnostic; the command line maps it to an exit code.
 type Kind uint8
@@ -84,8 +91,8 @@ var kindNames = [...]string{
 	"missing_task", "cycle", "suspicious", "fetch_failed", "not_trusted", "not_secure", "not_cached", "fetch_timed_out",
 }
 
-// String returns the kind's name.
-func (k Kind) String() string { return kindNames[k] }
+// String returns the kind's name, "" of one that does not exist.
+func (k Kind) String() string { return nameAt(kindNames[:], int(k)) }
 
 // Diagnostic is one problem. What is always set; the others are "" when there
 // is nothing to say. No field ends with a full stop.
