@@ -17,8 +17,17 @@ func (w *walk) classify(p *process) (flags byte) {
 	if w.orphanedKeeper(p) {
 		return isStarting
 	}
-	sid, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
-	if p.sid != int32(sid) {
+	own, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
+	// One look tells how far it is and in which session: a daemon that has left ours
+	// since the walk is not starting any more. What it ignores is newer still.
+	s, ok := procstat.Parse(w.file(p.pid, "/stat\x00"))
+	if !ok || s.Dead() {
+		return isStarting // it has ended since the walk, and may have left a child that is not in it
+	}
+	if starting(&s) {
+		flags |= isStarting
+	}
+	if s.Session != int32(own) {
 		flags |= isDetached
 	}
 	if w.ignoresHangup(p.pid) {
@@ -26,9 +35,6 @@ func (w *walk) classify(p *process) (flags byte) {
 		if action(syscall.SIGHUP).handler != ignored {
 			flags |= isDetached
 		}
-	}
-	if w.starting(p) {
-		flags |= isStarting
 	}
 	return flags
 }
@@ -66,26 +72,21 @@ const (
 
 // starting reports whether a process is younger than a tenth of a second, or has hardly run
 // since and still has the program of its parent, or one that starts daemons.
-func (w *walk) starting(p *process) bool {
-	s, ok := procstat.Parse(w.file(p.pid, "/stat\x00"))
-	if !ok {
-		return false
-	}
+func starting(s *procstat.Stat) bool {
 	const bootTime = 7
 	var now syscall.Timespec
 	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, bootTime, uintptr(unsafe.Pointer(&now)), 0)
 	if uint64(now.Sec)*100+uint64(now.Nsec)/10_000_000 < s.Started+youngTicks {
 		return true
 	}
-	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || p.detaches())
+	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || detaches(s.Name))
 }
 
-// detaches reports whether a process has the name of a program that starts daemons.
-func (p *process) detaches() bool {
-	for _, name := range [...]string{"nohup", "setsid", "daemonize", "start-stop-daem"} {
-		if string(p.name[:len(name)+1]) == name+"\x00" {
-			return true
-		}
+// detaches reports whether a program with the name starts daemons.
+func detaches(name []byte) bool {
+	switch string(name) {
+	case "nohup", "setsid", "daemonize", "start-stop-daem":
+		return true
 	}
 	return false
 }
