@@ -26,7 +26,7 @@ func Decode(line []byte) (Event, error) {
 	}
 	var o object
 	if err := json.Unmarshal(line, &o); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("not an event, which is an object of JSON: %w", err)
 	}
 	kind, err := o.text("event")
 	t := kinds()[kind]
