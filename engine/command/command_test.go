@@ -18,16 +18,10 @@ import (
 	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
-	"github.com/weftrun/weft/engine/fingerprint"
-	"github.com/weftrun/weft/engine/fingerprint/state"
-	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/engine/vars"
-	"github.com/weftrun/weft/internal/statefile"
-	"github.com/weftrun/weft/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,7 +46,6 @@ type rig struct {
 func newRig(t *testing.T, taskfile string) *rig {
 	r := &rig{t: t, dir: t.TempDir()}
 	r.write("Taskfile.yml", "version: '3'\n"+taskfile)
-	r.c.Flush = func() {}
 	return r
 }
 
@@ -84,28 +77,15 @@ func (r *rig) emit(ev event.Event) {
 func (r *rig) run(ctx context.Context, name string) error {
 	r.t.Helper()
 	r.events = nil
-	w, list := schema.Load(ctx, schema.LoadOptions{Dir: r.dir})
-	if err := list.Err(); err != nil {
-		r.t.Fatal(err)
-	}
-	table := proc.NewTable(proc.Options{})
-	defer table.Close(false)
-	store, tree := state.Open(statefile.Place{Base: r.dir, Path: ".weft"}, state.Options{}), glob.NewTree(os.Environ())
-	defer store.Close()
-	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: r.dir})
-	expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-	c := r.c
-	c.Root, c.Shell, c.Processes = w.Dir, shell.New(shell.Options{}), table
-	here := command.New(c)
+	project := openProject(r.t, r.dir)
+	defer project.close()
+	expander, x, here := project.run(r.c, r.o)
 	defer here.Close()
-	o := r.o
-	o.Root, o.Body, o.Test, o.Clock, o.Flush = w.Dir, here, here.Test, c.Clock, c.Flush
-	o.State, o.Tree, o.Checker = store, tree, fingerprint.New(store, tree, nil)
 	p, err := expander.Expand(ctx, plan.Call{Name: name})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	run := sched.Start(sched.Options{Executor: executor.New(o), Expander: expander, Emit: r.emit})
+	run := sched.Start(sched.Options{Executor: x, Expander: expander, Emit: r.emit})
 	defer run.Close()
 	return run.Do(ctx, p)
 }

@@ -14,16 +14,8 @@ import (
 	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
-	"github.com/weftrun/weft/engine/fingerprint"
-	"github.com/weftrun/weft/engine/fingerprint/state"
-	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
-	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
-	"github.com/weftrun/weft/engine/shell"
-	"github.com/weftrun/weft/engine/vars"
-	"github.com/weftrun/weft/internal/statefile"
-	"github.com/weftrun/weft/schema"
 )
 
 // verdict is how a gang ends.
@@ -143,19 +135,10 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte(taskfile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w, list := schema.Load(t.Context(), schema.LoadOptions{Dir: dir})
-	if err := list.Err(); err != nil {
-		t.Fatal(err)
-	}
-	table := proc.NewTable(proc.Options{})
-	defer table.Close(false)
-	store, tree := state.Open(statefile.Place{Base: dir, Path: ".weft"}, state.Options{}), glob.NewTree(os.Environ())
-	defer store.Close()
-	resolver := vars.New(vars.Options{Workflow: w, Environ: os.Environ(), UserDir: dir})
+	project := openProject(t, dir)
+	defer project.close()
 	for i, want := range want {
-		expander := plan.NewExpander(plan.Options{Workflow: w, Resolver: resolver, Host: host{}})
-		here := command.New(command.Options{Root: w.Dir, Shell: shell.New(shell.Options{}), Processes: table, Flush: func() {}})
-		x := executor.New(executor.Options{Root: w.Dir, Body: here, Test: here.Test, State: store, Tree: tree, Checker: fingerprint.New(store, tree, nil), Flush: func() {}})
+		expander, x, here := project.run(command.Options{}, executor.Options{})
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		p, err := expander.Expand(ctx, plan.Call{Name: fmt.Sprintf("g%d", i)})
 		if err != nil {
@@ -165,6 +148,7 @@ func runGangs(t *testing.T, taskfile string, want []verdict, r *rand.Rand) {
 		run := sched.Start(sched.Options{Executor: x, Expander: expander, Limit: limit, Emit: func(event.Event) {}})
 		err = run.Do(ctx, p)
 		run.Close()
+		here.Close()
 		hung := ctx.Err() != nil
 		cancel()
 		if hung || want == succeeds && err != nil || want == fails && err == nil {
