@@ -6,20 +6,22 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/remote"
 	"github.com/weftrun/weft/engine/shell"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Check reports everything that can be known to be wrong with a workflow
-// without running anything, beyond what loading it reports: see [schema.Check],
-// [vars.CheckTemplates] and [plan.CheckOutputs]; dotenv files that cannot be read; options of the
-// shell that there are not; and, as warnings, what only bash runs right.
+// Check reports the errors of a workflow that can be found without running anything, beyond those
+// of loading it: see [schema.Check], [vars.CheckTemplates] and [plan.CheckRuntimeRefs]; unreadable
+// dotenv files; unknown shell options; tasks that are to run elsewhere and cannot; as warnings, scripts
+// that only bash runs correctly; and, as hints, undeclared environment variables used by tasks with
+// sources.
 func Check(w *schema.Workflow) diag.List {
 	list := schema.Check(w)
 	list.Append(vars.CheckTemplates(w))
-	list.Append(plan.CheckOutputs(w))
+	list.Append(plan.CheckRuntimeRefs(w))
 	list.Append(vars.CheckDotenv(w))
 	told := map[diag.Pos]bool{} // a file that is included twice has its tasks twice
 	options := func(pos diag.Pos, about string, set, shopt []string) {
@@ -43,12 +45,19 @@ func Check(w *schema.Workflow) diag.List {
 	for _, t := range w.Tasks {
 		schema.EachText(t, b.text)
 	}
+	for _, t := range w.Tasks {
+		if _, told := w.Elsewhere(t); told {
+			for _, why := range remote.Refusals(t) {
+				list.Add(&diag.Diagnostic{Pos: t.Pos, Kind: diag.Suspicious, What: fmt.Sprintf("task %q: runs here: %s", t.Name, why)})
+			}
+		}
+	}
+	hintUndeclared(w, &list)
 	return list
 }
 
-// bashCheck warns of scripts that the interpreter in weft itself does not run right.
-// Who chose another one knows which features it has: also that it runs no conditions and
-// no variables.
+// bashCheck warns of scripts that weft's own interpreter does not run correctly. Scripts for
+// another interpreter are not checked, since the user chose it for its features.
 type bashCheck struct {
 	list *diag.List
 	w    *schema.Workflow
@@ -62,12 +71,16 @@ func (c *bashCheck) text(p schema.Place, text schema.Text) {
 	c.seen[text] = true
 	about, fix := p.About(), "write shell: bash"
 	if p.Key != schema.KeyCmd {
-		fix = "run it by bash -c" // no key shell is about it
+		fix = "run it with bash -c" // no shell key applies
 		if p.Var == nil {
 			about += p.What() + ": "
 		}
 	}
-	for _, b := range shell.CheckScript(text.S, func(name string) bool { return c.declared(p.Task, name) }) {
+	declared := func(name string) bool { // in the environment, by the files
+		t := p.Task
+		return c.w.Env.Index(name) >= 0 || c.w.Vars.Index(name) >= 0 || t != nil && (t.Env.Index(name) >= 0 || t.Vars.Index(name) >= 0)
+	}
+	for _, b := range shell.CheckScript(text.S, declared) {
 		where := ""
 		if strings.Contains(strings.TrimSpace(text.S), "\n") {
 			where = fmt.Sprintf(" (line %d of the script)", b.Line)
@@ -77,18 +90,7 @@ func (c *bashCheck) text(p schema.Place, text schema.Text) {
 	}
 }
 
-// declared reports whether the files put a variable into the environment of t, which is
-// nil outside of all tasks.
-func (c *bashCheck) declared(t *schema.Task, name string) bool {
-	return c.w.Env.Index(name) >= 0 || c.w.Vars.Index(name) >= 0 || t != nil && (t.Env.Index(name) >= 0 || t.Vars.Index(name) >= 0)
-}
-
-// containerGrace is how long container runtimes wait for the first process before they
-// kill everything.
-const containerGrace = 10 * time.Second
-
-// warnOfGrace tells, in the first process of a container, of tasks that may take longer
-// to end than the container has.
+// warnOfGrace warns of tasks whose grace period exceeds Options.StopWithin.
 func (e *Engine) warnOfGrace() {
 	for _, t := range e.o.Workflow.Tasks {
 		grace := time.Duration(0)
@@ -100,9 +102,10 @@ func (e *Engine) warnOfGrace() {
 				grace = max(grace, c.Processes.Stop.Grace)
 			}
 		})
-		if grace >= containerGrace {
+		if grace > e.o.StopWithin {
 			e.warn(&diag.Diagnostic{Pos: t.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: fmt.Sprintf("task %q may take %s to end", t.Name, grace),
-				Why: "a container that is stopped has ten seconds, mostly", Fix: "shorten stop.grace, or lengthen the container's own limit"})
+				Why: fmt.Sprintf("everything must end within %s of a signal, so that weft is not killed before", e.o.StopWithin),
+				Fix: "shorten stop.grace; or increase the container's own limit, usually ten seconds, and set WEFT_STOP_WITHIN a little below that"})
 		}
 	}
 }

@@ -1,28 +1,30 @@
-// Package engine is what happens: it wires the planner, the scheduler and the
-// executor to one workflow. Read this first.
+// Package engine wires the planner, the scheduler and the executor to one workflow. Read this
+// first.
 //
-// Bytes become a Workflow (package schema), a Call on it becomes a Plan
-// (package plan), one loop runs it (package sched) with the help of executors
-// (package executor) and emits Events (package event). The engine prints
-// nothing: everything it has to say is an event or an error.
+// Bytes become a Workflow (package schema), a Call on it becomes a Plan (package plan), one loop
+// runs it (package sched) with the help of executors (package executor) and emits Events (package
+// event). The engine prints nothing: all its results are events or errors.
 //
-// The other files are what Run and the questions to an Engine are made of:
+// The other files contain the parts of Run and the queries of an Engine:
 //
 //	options, host, state, secrets     what each part is given
-//	events, progress, prompt          what a run tells and asks
-//	stopping, signals, watchdog       how it is ended
-//	list, inspect, sources            what can be asked without running anything
-//	check                             what is wrong with a workflow
+//	events, pause, progress, prompt   events and prompts of a run
+//	background, jobserver             parts of a run besides its steps
+//	stopping, signals, watchdog       how a run is stopped
+//	sequence                          one call after the other
+//	cached                            the output cache
+//	elsewhere, act                    steps that run elsewhere, and one that was planned elsewhere
+//	list, inspect, sources            queries that run nothing
+//	check                             errors in a workflow
 package engine
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
-	"github.com/hashicorp/go-multierror"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/command"
@@ -40,34 +42,41 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Engine runs the tasks of one workflow. Run may be called once; the methods
-// that only ask may be called any number of times.
+// Engine runs the tasks of one workflow. Run may be called once; queries may be called any number
+// of times.
 type Engine struct {
 	o            Options
 	id           string // of its run
 	shell        *shell.Shell
-	clock        clock.Clock // of time limits
-	large        pipe.Large
+	clock        clock.Clock // for time limits
+	large        pipe.Enlarger
 	secrets      *pipe.Secrets
-	shortSecrets sync.Map // names that were warned of
+	shortSecrets sync.Map // names with a warning
 	processes    *proc.Table
+	live         *command.Services // of its run, or of several runs
 	tree         *glob.Tree
 	state        *state.Store
+	asked        atomic.Int64         // number of commands and prompts of planning
 	checker      *fingerprint.Checker // of state and tree
 	resolver     *vars.Resolver
 	queue        *queue
 	stopping     stopping
-	asking       sync.Mutex // held while the user is asked
+	asking       sync.Mutex // held during a prompt
 	progress     progress
+	background   *command.Background // of the run; nil before
+	jobs         makeJobs
+	cache        outputCache
+	act          *act // performed in place of tasks; nil: none
 
 	watchdog *Watchdog
+	up       up
+	requests requests
 }
 
-// New returns an Engine. It reads the root dotenv files, and with them runs
-// the dynamic variables their paths refer to. Inside too many other runs it
-// returns a [NestedError].
+// New returns an Engine. It reads the root dotenv files, and runs the dynamic variables their paths
+// refer to. Inside too many nested runs it returns a [NestedError].
 func New(ctx context.Context, o Options) (*Engine, error) {
-	if !o.Still {
+	if !o.DescribeOnly {
 		if err := nested(o.Environ); err != nil {
 			return nil, err
 		}
@@ -77,13 +86,25 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	}
 	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
 	o.Sink = masking(o.Sink, o.Secrets)
-	e := &Engine{o: o, secrets: o.Secrets, id: uuid.NewString(), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog()}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, Environ: o.Environ, Run: e.id, OnLost: e.lost})
+	e := &Engine{o: o, secrets: o.Secrets, id: cmp.Or(o.ID, NewID()), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog(), up: up{tell: o.Up}}
+	var lent func(step int)
+	if o.OnForeground != nil {
+		lent = func(step int) { o.OnForeground(event.StepID(step)) }
+	}
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, OnForeground: lent, OnTerminalUse: o.screen(), Environ: o.Environ, Run: e.id, OnLost: e.lost})
+	if !o.DescribeOnly {
+		e.join()
+	}
 	if os.Getpid() == 1 {
 		e.processes.ReapOrphans()
+	}
+	if o.StopWithin > 0 && o.Services == nil { // otherwise the first engine warns
 		e.warnOfGrace()
 	}
 	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
+	if e.live = new(command.Services); o.Services != nil {
+		e.live = o.Services.services
+	}
 	if e.tree = o.Tree; e.tree == nil {
 		e.tree = glob.NewTree(o.Environ)
 		e.tree.Warn = e.warn
@@ -102,36 +123,50 @@ func (e *Engine) Plan(ctx context.Context, calls []plan.Call) (*plan.Plan, error
 	return plan.NewExpander(e.expanderOptions()).Expand(ctx, calls...)
 }
 
-// Run executes the calls: one after the other, or at once with Parallel. It
-// returns when everything has ended and every event has been handed to the
-// sink. The error is that of the first call to fail, wrapped in a
-// plan.TaskError per level; problems of planning come as one multierror.
+// Run executes the calls: one after the other, or at once with Parallel. It returns when everything
+// has ended and every event has been passed to the sink. The error is that of the first call to
+// fail, wrapped in a plan.TaskError per level; planning errors are one multierror.
 func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	if err := Resolve(e.o.Workflow, calls); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	q := newQueue(e.observe(e.o.Sink))
+	q := newQueue(e.observe, e.o.Tick, e.o.Drained)
 	e.queue = q
 	started := time.Now()
-	q.Emit(&event.RunStarted{Time: started, Run: e.id, Tasks: names(calls), Argv: e.o.Argv})
+	q.Emit(e.started(started, calls))
 	e.stopping.beginRun(e, cancel, q.Emit)
 	xo := e.expanderOptions()
-	xo.TellSecrets = true
+	xo.ComputeSecrets = true
+	var exec *executor.Executor
+	xo.Planned = func(s *plan.Step) {
+		if e.slots() != 1 { // otherwise the scheduler does not look at steps
+			exec.Planned(s)
+		}
+	}
 	x := plan.NewExpander(xo)
-	here := command.New(e.commandOptions())
+	e.background = command.NewBackground(ctx, func(err error) { e.failed(cancel, err) })
+	e.makeJobserver()
+	co := e.commandOptions()
+	co.WatchMemory = e.o.Wants.Graph
+	here := command.New(co)
 	o := e.executorOptions(here)
 	o.Expander = x
-	err := e.execute(ctx, x, executor.New(o), calls)
-	e.stopping.Moved()
-	for _, p := range e.processes.Close(err == nil && ctx.Err() == nil) {
+	exec = executor.New(o)
+	err := e.execute(ctx, cancel, x, exec, calls)
+	e.stopping.running.NoteProgress()
+	for _, p := range e.processes.Close(err == nil && ctx.Err() == nil && e.act == nil) {
 		q.Emit(&event.Leftover{Time: time.Now(), Pid: p.Pid, Name: e.secrets.MaskCut(p.Name), Kept: p.Kept})
 	}
 	here.Close()
+	e.ReleaseShared()
 	e.stopping.end()
 	if cause := context.Cause(ctx); cause != nil && err == nil {
 		err = cause
+	}
+	if err == nil {
+		e.up.now()
 	}
 	q.Flush()
 	q.Emit(&event.RunFinished{Time: time.Now(), Counts: e.progress.outcomes(), Err: err, Duration: time.Since(started)})
@@ -139,9 +174,13 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	return err
 }
 
-// Close ends what dynamic variables, conditions and status checks left behind.
-// After Run it does nothing.
-func (e *Engine) Close() { e.processes.Close(false) }
+// Close ends leftover processes of dynamic variables, conditions and status checks. After Run it
+// does nothing.
+func (e *Engine) Close() {
+	e.processes.Close(false)
+	e.ReleaseShared()
+	e.closeCache(context.Background())
+}
 
 func names(calls []plan.Call) []string {
 	out := make([]string, len(calls))
@@ -151,47 +190,71 @@ func names(calls []plan.Call) []string {
 	return out
 }
 
-// Resolve returns an error for the first of the calls whose task there is not, or is for
-// other tasks only. It is asked before anything runs.
+// Resolve returns an error for the first of the calls whose task does not exist, or is internal. It
+// is called before anything runs.
 func Resolve(w *schema.Workflow, calls []plan.Call) error {
 	for _, c := range calls {
 		t, _, err := w.Lookup(c.Name)
 		if err != nil {
 			return err
 		}
-		if t.Internal {
+		if t.Internal && !c.Internal {
 			return &plan.InternalError{Task: c.Name}
 		}
 	}
 	return nil
 }
 
-// execute runs the calls on one scheduler.
-func (e *Engine) execute(ctx context.Context, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
-	run := sched.Start(sched.Options{Executor: exec, Expander: x, Emit: e.queue.Emit, Limit: e.o.Concurrency, Clock: &e.clock, Failfast: e.o.Failfast, IDs: e.o.Steps})
+// slots returns the maximum number of slots; 0 means the soft limit.
+func (e *Engine) slots() int { return cmp.Or(e.jobs.limit, e.o.Concurrency) }
+
+// execute runs the calls on one scheduler, and waits for background commands.
+func (e *Engine) execute(ctx context.Context, cancel context.CancelCauseFunc, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
+	so := sched.Options{Key: e.keyOf, Graph: e.o.Wants.Graph, OnStart: e.begins(), Executor: e.executorOf(exec), Expander: x, Emit: e.queue.Emit, Limit: e.slots(), Tokens: e.tokens(), Clock: &e.clock, Failfast: e.o.Failfast, Services: e.o.Control || e.services(), Pools: x.Pools(), Durations: e.o.Durations, Detail: e.o.Wants.Detail, IDs: e.o.Steps}
+	if s := e.o.Remote; s != nil {
+		so.Place, so.Places = s.Place, s.Places()
+	}
+	run := sched.Start(so)
 	defer run.Close()
 	defer e.state.Close()
-	if e.o.Parallel {
-		return e.once(ctx, x, run, calls...)
-	}
-	var problems *multierror.Error
-	for _, c := range calls {
-		err := e.once(ctx, x, run, c)
-		if err == nil {
-			continue
-		}
-		if !e.o.KeepGoing || ctx.Err() != nil {
-			return err
-		}
-		problems = multierror.Append(problems, plan.Problems(err)...)
-	}
-	return problems.ErrorOrNil()
+	defer exec.Close()
+	defer e.closeCache(ctx)
+	end := e.requests.open(e, ctx, x, run)
+	err := e.all(ctx, x, run, calls)
+	end(err)
+	return e.awaitBackground(cancel, err)
 }
 
-func (e *Engine) once(ctx context.Context, x *plan.Expander, run *sched.Run, calls ...plan.Call) error {
-	p, err := x.Expand(ctx, calls...)
+// all runs the calls, concurrently or one after the other.
+func (e *Engine) all(ctx context.Context, x *plan.Expander, run *sched.Run, calls []plan.Call) error {
+	if !e.o.Parallel {
+		return e.runInOrder(ctx, x, run, calls)
+	}
+	p, err := e.expand(ctx, x, calls...)
 	if err != nil {
 		return err
 	}
-	return run.Do(ctx, p)
+	if !serves(p) {
+		e.up.atCommand.Store(true)
+		return run.Do(ctx, p)
+	}
+	call := run.Begin(ctx, p)
+	if call.Up() {
+		e.up.now()
+		e.ready()
+		e.releaseServices(call)
+	}
+	return call.Wait()
+}
+
+// expand returns the plan for running calls.
+func (e *Engine) expand(ctx context.Context, x *plan.Expander, calls ...plan.Call) (*plan.Plan, error) {
+	p, err := x.Expand(ctx, calls...)
+	if err == nil {
+		err = e.checkUsers(p)
+	}
+	if err == nil {
+		err = e.checkRemote(p)
+	}
+	return p, err
 }

@@ -10,31 +10,30 @@ import (
 	"github.com/weftrun/weft/engine/shell"
 )
 
-// host answers what planning asks of the world: it implements plan.Host and
-// vars.Shell over the engine's shell and files.
+// host provides planning with access to the system: it implements plan.Host and vars.Shell by the
+// engine's shell and files.
 type host struct{ e *Engine }
 
-// group returns the process group of one script that is run for ctx, and how to end it.
-func (h host) group(ctx context.Context, name string) (*proc.Group, func()) {
-	g := h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.id}})
-	h.e.stopping.Add(ctx, g)
-	return g, func() { h.e.stopping.Remove(g); g.Close() }
-}
-
-// checkDir returns an error if scripts cannot run in dir because it is no directory.
-func (h host) checkDir(dir string) error {
-	if dir == h.e.o.Workflow.Dir {
-		return nil
+// group returns the process group for one script in dir, and the function that ends it. The error
+// means that dir is not a directory.
+func (h host) group(ctx context.Context, name, dir string) (g *proc.Group, end func(), err error) {
+	if dir != h.e.o.Workflow.Dir {
+		if err := executor.CheckDir(dir); err != nil {
+			return nil, nil, err
+		}
 	}
-	return executor.CheckDir(dir)
+	g = h.e.processes.NewGroup(proc.GroupOptions{Name: name, Cookie: proc.Cookie{Run: h.e.id}})
+	h.e.stopping.running.Add(ctx, g)
+	return g, func() { h.e.stopping.running.Remove(g); g.Close() }, nil
 }
 
 // Output implements vars.Shell.
 func (h host) Output(ctx context.Context, text, dir string, env []string) (string, error) {
-	if err := h.checkDir(dir); err != nil {
+	defer h.e.asked.Add(1)
+	g, end, err := h.group(ctx, "sh", dir)
+	if err != nil {
 		return "", err
 	}
-	g, end := h.group(ctx, "sh")
 	defer end()
 	w := h.e.o.Workflow
 	errs, shown, err := h.e.maskedStderr()
@@ -47,12 +46,13 @@ func (h host) Output(ctx context.Context, text, dir string, env []string) (strin
 
 // Condition implements plan.Host.
 func (h host) Condition(ctx context.Context, text, dir string, env []string) (bool, error) {
-	if err := h.checkDir(dir); err != nil {
+	defer h.e.asked.Add(1)
+	g, end, err := h.group(ctx, "if", dir)
+	if err != nil {
 		return false, err
 	}
-	g, end := h.group(ctx, "if")
 	defer end()
-	err := h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})
+	err = h.e.shell.Run(ctx, &shell.Script{Text: text, Dir: dir, Env: env, Group: g})
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}

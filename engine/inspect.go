@@ -12,7 +12,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// inspector is an executor that only looks: it writes no state.
+// inspector is an executor for inspection: it writes no state.
 type inspector struct {
 	*executor.Executor
 	expander *plan.Expander
@@ -31,9 +31,8 @@ func (e *Engine) inspector(r *vars.Resolver) *inspector {
 	return &inspector{executor.New(o), x}
 }
 
-// files reports whether a task is up to date as far as its files tell. One that
-// they tell nothing of is not, nor one whose files cannot be named without
-// running something.
+// files reports whether a task is up to date according to its files. It is not if it has none, or
+// if they cannot be named without running something.
 func (i *inspector) files(ctx context.Context, t *schema.Task, s *vars.Scope) (bool, error) {
 	if len(t.Sources) == 0 {
 		return false, nil
@@ -45,14 +44,13 @@ func (i *inspector) files(ctx context.Context, t *schema.Task, s *vars.Scope) (b
 	return i.FilesFresh(ctx, step)
 }
 
-// NotUpToDateError is the answer of --status for a task that would run.
+// NotUpToDateError is the error of --status for a task that would run.
 type NotUpToDateError struct{ Task string }
 
 func (e *NotUpToDateError) Error() string { return fmt.Sprintf("Task %q is not up-to-date", e.Task) }
 
-// UpToDate returns a NotUpToDateError for the first of the calls whose task
-// would run. It looks neither at needs nor at preconditions. Internal tasks may be
-// asked about, too.
+// UpToDate returns a NotUpToDateError for the first of the calls whose task would run. It ignores
+// needs and preconditions. Internal tasks are allowed, too.
 func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 	for _, c := range calls {
 		c.Internal = true
@@ -70,12 +68,12 @@ func (e *Engine) UpToDate(ctx context.Context, calls []plan.Call) error {
 // fresh computes the freshness of one task on its own.
 func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bool, err error) {
 	look := e.inspector(e.resolver)
-	s, err := look.expander.Single(ctx, c)
+	s, err := look.expander.BindWithoutNeeds(ctx, c)
 	if err != nil {
 		return "", false, err
 	}
 	if s.HasNeeds() && len(s.Task.Sources) > 0 {
-		// What it needs is part of what it was made from.
+		// Its needs are part of its fingerprint.
 		p, err := e.Plan(ctx, []plan.Call{c})
 		if err != nil {
 			return s.Label, false, err
@@ -91,19 +89,23 @@ func (e *Engine) fresh(ctx context.Context, c plan.Call) (label string, fresh bo
 	return s.Label, fresh, err
 }
 
-// Explanation is what --why says of one task.
+// Explanation is the result of --why for one task.
 type Explanation struct {
 	Task    string   `json:"task"`
 	Fresh   bool     `json:"up_to_date"`
 	Reasons []Reason `json:"reasons"`
+	// Restored means that it would not run, because the cache has its result. Cache is the reason why
+	// the cache has none; nil if it has one, or if the task is not cached.
+	Restored bool           `json:"restored"`
+	Cache    *executor.Miss `json:"cache,omitempty"`
 }
 
-// Reason is one difference between now and the task's last successful run. Its kinds are
-// those of a fingerprint, and "skipped": the task's condition or platform does not hold.
+// Reason is one difference between now and the task's last successful run. Its kinds are those of a
+// fingerprint, and "skipped": the task's condition or platform excludes it.
 type Reason = fingerprint.Reason
 
-// Why explains, for each call and what it needs, needs first, why its task
-// would run. It runs nothing but what templates and status checks need.
+// Why explains, for each call and its needs, needs first, why its task would run. It runs only
+// commands that templates and status checks need.
 func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, error) {
 	if err := Resolve(e.o.Workflow, calls); err != nil {
 		return nil, err
@@ -121,13 +123,42 @@ func (e *Engine) Why(ctx context.Context, calls []plan.Call) ([]Explanation, err
 			out = append(out, x)
 			continue
 		}
-		fresh, reasons, err := look.Why(ctx, s)
+		v, err := look.Why(ctx, s)
 		if err != nil {
 			return out, &plan.TaskError{Task: s.Label, Err: err}
 		}
-		x.Fresh = fresh
-		x.Reasons = append(x.Reasons, reasons...)
+		x.Fresh, x.Restored, x.Cache = v.Fresh, v.Restored, v.Miss
+		x.Reasons = append(x.Reasons, v.Reasons...)
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// Push stores the results of the calls and their needs, as they are now, in the shared cache, where
+// the local one has them. It returns how many these are, and the tasks without one. It runs only
+// commands that templates and status checks need.
+func (e *Engine) Push(ctx context.Context, calls []plan.Call) (n int, without []string, err error) {
+	if err := Resolve(e.o.Workflow, calls); err != nil {
+		return 0, nil, err
+	}
+	p, err := e.Plan(ctx, calls)
+	if err != nil {
+		return 0, nil, err
+	}
+	look := e.inspector(e.resolver)
+	for _, s := range p.Steps {
+		if s.Skip != plan.NotSkipped || s.Cache() == nil {
+			continue
+		}
+		there, err := look.Push(ctx, s)
+		switch {
+		case err != nil:
+			return n, without, &plan.TaskError{Task: s.Label, Err: err}
+		case there:
+			n++
+		default:
+			without = append(without, s.Label)
+		}
+	}
+	return n, without, nil
 }

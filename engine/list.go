@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// ListOptions choose what Tasks returns.
+// ListOptions select the result of Tasks.
 type ListOptions struct {
 	All    bool // also tasks without description
 	Status bool // compute UpToDate
@@ -18,15 +19,15 @@ type ListOptions struct {
 // TaskInfo describes a task for listings.
 type TaskInfo struct {
 	Task     *schema.Task
-	Name     string // label, else full name
+	Name     string // label, or else full name
 	Desc     string // templated in fast mode
 	Summary  string
-	UpToDate *bool // nil when not asked for
+	UpToDate *bool // nil if not requested
 }
 
-// Tasks returns the tasks a listing shows, in the order of definition. It runs
-// nothing, neither dynamic variables nor status commands: editors list tasks
-// when a folder is opened. Variables of the command line do not count.
+// Tasks returns the listed tasks in the order of definition. It runs nothing, neither dynamic
+// variables nor status commands: editors list tasks when a folder is opened. Variables of the
+// command line are ignored.
 func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 	still := e.varOptions(nil)
 	still.Shell = nil
@@ -48,9 +49,7 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 		if t.Label.S != "" || isTemplate(t.Desc.S) || isTemplate(t.Summary.S) {
 			s := resolver.Scope(call, vars.Fast)
 			info.Desc, info.Summary = fast(ctx, s, t.Desc), fast(ctx, s, t.Summary)
-			if label := fast(ctx, s, t.Label); label != "" {
-				info.Name = label
-			}
+			info.Name = cmp.Or(fast(ctx, s, t.Label), t.Name)
 		}
 		if look != nil {
 			fresh, err := look.files(ctx, t, resolver.Scope(call, vars.Full))
@@ -66,7 +65,7 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
-// fast expands a text for showing; what fails stays as it is written.
+// fast expands a text for display; on an error it is returned unexpanded.
 func fast(ctx context.Context, s *vars.Scope, t schema.Text) string {
 	text, err := s.Expand(ctx, t)
 	if err != nil {
@@ -75,11 +74,11 @@ func fast(ctx context.Context, s *vars.Scope, t schema.Text) string {
 	return text
 }
 
-// Summary is what --summary shows of one task, templated in fast mode.
+// Summary is the output of --summary for one task, templated in fast mode.
 type Summary struct {
 	Task     *schema.Task
 	Name     string
-	Text     string // summary, else desc, else ""
+	Text     string // summary, or else desc
 	Vars     schema.Vars
 	Env      schema.Vars
 	Requires []string
@@ -102,13 +101,7 @@ func (e *Engine) Summary(ctx context.Context, c plan.Call) (*Summary, error) {
 	}
 	name := plan.ResolveStars(t.Name, match)
 	s := e.resolver.Scope(vars.Call{Task: t, Name: name, Alias: c.Name, Match: match}, vars.Fast)
-	out := &Summary{Task: t, Name: name, Text: fast(ctx, s, t.Summary), Vars: s.Definitions(ctx), Aliases: t.Aliases}
-	if label := fast(ctx, s, t.Label); label != "" {
-		out.Name = label
-	}
-	if out.Text == "" {
-		out.Text = fast(ctx, s, t.Desc)
-	}
+	out := &Summary{Task: t, Name: cmp.Or(fast(ctx, s, t.Label), name), Text: cmp.Or(fast(ctx, s, t.Summary), fast(ctx, s, t.Desc)), Vars: s.Definitions(ctx), Aliases: t.Aliases}
 	if out.Env, err = s.DeclaredVars(ctx); err != nil {
 		return out, err
 	}

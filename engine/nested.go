@@ -7,14 +7,13 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// maxNested is how many wefts may run around this one. Nobody nests them so deep on
-// purpose; a task or a variable that runs the program for itself never ends, and each
-// level costs two processes.
+// maxNested is the maximum nesting depth of weft processes. Deeper nesting is not intended; a task
+// or a variable that runs its own program never ends, and each level costs two processes.
 const maxNested = 32
 
-// NestedError is a weft that was started from itself too often.
+// NestedError means that weft was started by itself too often.
 type NestedError struct {
-	Task string // whose command started it, or "" if it is not known
+	Task string // whose command started it, or "" if unknown
 }
 
 func (e *NestedError) Error() string {
@@ -22,10 +21,10 @@ func (e *NestedError) Error() string {
 	if e.Task != "" {
 		by = fmt.Sprintf(", the last time by task %q", e.Task)
 	}
-	return fmt.Sprintf("the program was started from itself more than %d levels deep%s: a command or a sh: of the Taskfile runs it again and again; call the task with `task: NAME` instead, or have that command run another task", maxNested, by)
+	return fmt.Sprintf("the program was started from itself more than %d levels deep%s: a command or a sh: of the Taskfile runs it recursively; call the task with `task: NAME` instead, or run another task in that command", maxNested, by)
 }
 
-// nested returns an error where the wefts around this one are too many.
+// nested returns an error if weft is nested too deeply.
 func nested(environ []string) error {
 	var around int
 	var task string

@@ -8,12 +8,12 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// progress is what a run has done so far and what it is doing, as its events
-// tell. It is safe for concurrent use.
+// progress is the state of a run, updated by its events. It is safe for concurrent use.
 type progress struct {
-	mu      sync.Mutex // guards the fields below
-	running map[event.StepID]string
-	counts  [event.Cancelled + 1]int
+	mu        sync.Mutex // guards the fields below
+	running   map[event.StepID]string
+	unawaited map[event.StepID]unawaited // background commands; nil until there is one
+	counts    [event.Cancelled + 1]int
 }
 
 func (p *progress) note(ev event.Event) {
@@ -25,6 +25,12 @@ func (p *progress) note(ev event.Event) {
 		}
 		p.running[ev.Step] = ev.Task
 		p.mu.Unlock()
+	case *event.CommandStarted:
+		if ev.Background && ev.Attempt <= 1 {
+			p.background(ev.Step, 1)
+		}
+	case *event.BackgroundEnded:
+		p.background(ev.Step, -1)
 	case *event.StepSettled:
 		p.mu.Lock()
 		delete(p.running, ev.Step)
@@ -33,20 +39,50 @@ func (p *progress) note(ev event.Event) {
 	}
 }
 
-// outcomes returns how many steps ended how.
+// unawaited counts the background commands of one task.
+type unawaited struct {
+	task     string
+	commands int
+}
+
+// background adds more to the number of a step's background commands. A command that ends without
+// having begun is not counted.
+func (p *progress) background(step event.StepID, more int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u, known := p.unawaited[step]
+	if !known {
+		u.task = p.running[step]
+	}
+	if u.commands += more; u.commands <= 0 {
+		delete(p.unawaited, step)
+		return
+	}
+	if p.unawaited == nil {
+		p.unawaited = map[event.StepID]unawaited{}
+	}
+	p.unawaited[step] = u
+}
+
+// outcomes returns the number of steps by outcome.
 func (p *progress) outcomes() [event.Cancelled + 1]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counts
 }
 
-// steps returns the steps that run, in the order of their start, and their names as shown.
+// steps returns the running steps, and those with running commands, in start order, with their
+// display names.
 func (p *progress) steps() (ids []event.StepID, names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ids = slices.Sorted(maps.Keys(p.running))
+	all := maps.Clone(p.running)
+	for id, u := range p.unawaited {
+		all[id] = u.task
+	}
+	ids = slices.Sorted(maps.Keys(all))
 	for _, id := range ids {
-		names = append(names, p.running[id])
+		names = append(names, all[id])
 	}
 	return ids, names
 }

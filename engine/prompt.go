@@ -7,24 +7,23 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Asker puts questions to the user. Its methods are called from one goroutine
-// at a time, after every earlier event has been handed to the sink.
+// Asker prompts the user. Its methods are called from one goroutine at a time, after every earlier
+// event has been passed to the sink.
 type Asker interface {
-	// Confirm shows text and reports whether the answer was yes.
-	// ErrNoTerminal is returned when nobody can answer.
+	// Confirm shows text and reports whether the answer was yes. It returns ErrNoTerminal if there is
+	// no user to answer.
 	Confirm(ctx context.Context, text string) (bool, error)
-	// Value asks for the value of a variable; choices, if any, are the
-	// allowed ones.
+	// Value prompts for the value of a variable; choices, if any, are the allowed ones.
 	Value(ctx context.Context, name string, choices []string) (string, error)
 }
 
-// ErrNoTerminal tells that a question could not be put to anybody.
+// ErrNoTerminal means that there is no user to answer a prompt.
 var ErrNoTerminal = errors.New("not a terminal")
 
 // PromptError is a prompt that was not answered with yes.
 type PromptError struct {
 	Task       string
-	NoTerminal bool // there was nobody to answer
+	NoTerminal bool // there was no user to answer
 }
 
 func (e *PromptError) Error() string {
@@ -34,7 +33,7 @@ func (e *PromptError) Error() string {
 	return "Task \"" + e.Task + "\" cancelled by user"
 }
 
-// confirm asks one question at a time.
+// confirm shows one prompt at a time.
 func (e *Engine) confirm(ctx context.Context, task, text string) error {
 	e.asking.Lock()
 	defer e.asking.Unlock()
@@ -56,6 +55,7 @@ func (e *Engine) confirm(ctx context.Context, task, text string) error {
 
 // Ask implements plan.Host.
 func (h host) Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error) {
+	defer h.e.asked.Add(1)
 	if !h.e.o.Interactive || h.e.o.Ask == nil {
 		return "", plan.ErrCannotAsk
 	}

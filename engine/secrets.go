@@ -10,10 +10,10 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// masking is sink with secrets masked in what it gets.
+// masking wraps sink to mask secrets in its events. A nil sink discards them.
 func masking(sink func(event.Event), secrets *pipe.Secrets) func(event.Event) {
 	if sink == nil {
-		return nil
+		return release
 	}
 	return func(ev event.Event) {
 		if secrets.Any() {
@@ -23,7 +23,7 @@ func masking(sink func(event.Event), secrets *pipe.Secrets) func(event.Event) {
 	}
 }
 
-// secret keeps the value of a secret variable out of the log.
+// secret masks the value of a secret variable from now on.
 func (e *Engine) secret(name, value string) {
 	if e.secrets.Add(value) || name == "" {
 		return
@@ -37,11 +37,14 @@ func (e *Engine) secret(name, value string) {
 	}
 }
 
-// maskedStderr is weft's standard error for a command that writes there itself, or, where
-// secrets are masked in output, a pipe to it. shown must be called when the command has
-// ended, and returns when what it wrote is there.
+// maskedStderr returns weft's standard error for a command that writes there directly, or, if
+// output is masked, a pipe to it. shown must be called when the command has ended, and returns when
+// its output has been written.
 func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
 	if !e.o.MaskOutput || !e.o.Workflow.Secrets || e.o.Stderr == nil {
+		if e.o.HideDisplay != nil {
+			return e.o.Stderr, e.o.HideDisplay(), nil
+		}
 		return e.o.Stderr, func() {}, nil
 	}
 	s, err := pipe.NewSource(&e.clock)

@@ -16,7 +16,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// log is what a run tells, and what it tells it of.
+// log records the events of a run.
 type log struct {
 	mu     sync.Mutex // guards events
 	events []event.Event
@@ -28,7 +28,7 @@ func (l *log) add(ev event.Event) {
 	l.events = append(l.events, ev)
 }
 
-// kinds returns which of the events that matter here have come, in order.
+// kinds returns the kinds of the relevant events, in order.
 func (l *log) kinds() (kinds []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +45,7 @@ func (l *log) kinds() (kinds []string) {
 	return kinds
 }
 
-// newEngine returns an engine for a Taskfile, and what it tells.
+// newEngine returns an engine for a Taskfile, and its log.
 func newEngine(t *testing.T, taskfile string) (*Engine, *log) {
 	t.Helper()
 	w, list := schema.Load(t.Context(), schema.LoadOptions{Dir: t.TempDir(), Entrypoint: "-", Stdin: strings.NewReader("version: '3'\n" + taskfile)})
@@ -68,7 +68,7 @@ func interruptedBy(err error, sig os.Signal) bool {
 	return errors.As(err, &i) && i.Signal == sig
 }
 
-// TestSignalBeforeRun: signals that come before the run stop it, and are told when it begins.
+// TestSignalBeforeRun: signals before the run stop it, and are reported when it begins.
 func TestSignalBeforeRun(t *testing.T) {
 	for name, test := range map[string]struct {
 		signals []os.Signal
@@ -97,8 +97,8 @@ func TestSignalBeforeRun(t *testing.T) {
 	}
 }
 
-// TestSignalBesideRun: a signal may come at any moment of a run's beginning; the race
-// detector looks on.
+// TestSignalBesideRun: a signal may arrive at any moment of a run's beginning; run it with the race
+// detector.
 func TestSignalBesideRun(t *testing.T) {
 	for range 50 {
 		e, l := newEngine(t, oneTask)
@@ -116,15 +116,14 @@ func TestSignalBesideRun(t *testing.T) {
 	}
 }
 
-// TestSignalStopsQuestion: what is only asked of the engine ends at a signal, before and
-// during, and tells nothing.
+// TestSignalStopsQuestion: queries end at a signal, before and during, and report nothing.
 func TestSignalStopsQuestion(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		e, l := newEngine(t, oneTask)
 		if before {
 			e.Signal(syscall.SIGINT)
 		}
-		ctx, cancel := e.Stoppable(t.Context())
+		ctx, cancel := e.SignalContext(t.Context())
 		defer cancel(nil)
 		if !before {
 			e.Signal(syscall.SIGINT)
@@ -136,8 +135,8 @@ func TestSignalStopsQuestion(t *testing.T) {
 	}
 }
 
-// TestSignalAtEachEvent: a signal that comes between any two steps of a run is told before
-// the end of the run is, or not at all.
+// TestSignalAtEachEvent: a signal that arrives between any two steps of a run is reported before
+// the end of the run, or not at all.
 func TestSignalAtEachEvent(t *testing.T) {
 	events := func(strike int) (n int, signalled bool, told []string, err error) {
 		e, l := newEngine(t, "tasks:\n  x: {deps: [y, z], cmds: ['true', {task: y}]}\n  y: 'true'\n  z: 'true'\n")

@@ -3,28 +3,31 @@
 package engine
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/proc"
 )
 
-// HandOn deals with a signal that is no reason to stop, and reports whether it was one: it is
-// handed on to the steps that asked for it, or suspends the run; then HandOn returns when weft
-// was continued. SIGQUIT has the engine tell what runs, and is a reason to stop.
-func (e *Engine) HandOn(sig os.Signal) bool {
+// HandleSignal handles a signal that does not stop the run, and reports whether it did: it forwards
+// the signal to the steps that handle it, or suspends the run and returns when weft was continued.
+// For SIGQUIT it emits a snapshot and returns false.
+func (e *Engine) HandleSignal(sig os.Signal) bool {
 	switch sig {
 	case syscall.SIGUSR1, syscall.SIGUSR2:
 		e.processes.Forward(sig.(syscall.Signal))
 		return true
 	case syscall.SIGWINCH:
 		pipe.ResizeTerminals()
-		e.processes.Resized()
+		e.processes.Signal(syscall.SIGWINCH) // the kernel signals only the foreground, which is weft
 		return true
 	case syscall.SIGHUP:
-		// A request to read the configuration again, unless the terminal is gone.
+		// A request to reload the configuration, unless the terminal is gone.
 		return !e.processes.HungUp() && e.processes.Forward(syscall.SIGHUP) > 0
 	case syscall.SIGTSTP:
 		e.processes.Suspend()
@@ -35,21 +38,67 @@ func (e *Engine) HandOn(sig os.Signal) bool {
 	return false
 }
 
-// snapshot tells what runs.
+// snapshot reports the running steps.
 func (e *Engine) snapshot() {
+	ids, names := e.progress.steps()
+	ev := snapshot(e.processes, e.secrets, ids, names)
+	e.stopping.mu.Lock()
+	defer e.stopping.mu.Unlock()
+	e.stopping.post(ev)
+}
+
+// snapshot returns the event for running steps, with their processes.
+func snapshot(t *proc.Table, secrets *pipe.Secrets, ids []event.StepID, names []string) *event.Snapshot {
 	processes := map[event.StepID][]event.Process{}
-	for _, r := range e.processes.Running() {
+	for _, r := range t.Running() {
 		id := event.StepID(r.Step)
 		for _, p := range r.Processes {
-			processes[id] = append(processes[id], event.Process{Pid: p.Pid, Name: e.secrets.MaskCut(p.Name)})
+			processes[id] = append(processes[id], event.Process{Pid: p.Pid, Name: secrets.MaskCut(p.Name)})
 		}
 	}
 	ev := &event.Snapshot{Time: time.Now()}
-	ids, names := e.progress.steps()
 	for i, id := range ids {
 		ev.Steps = append(ev.Steps, event.Running{Task: names[i], Processes: processes[id]})
 	}
-	e.stopping.mu.Lock()
-	defer e.stopping.mu.Unlock()
-	e.stopping.tell(ev)
+	return ev
+}
+
+// HandleSignal is like [Engine.HandleSignal], but leaves Ctrl-Z to Suspend.
+func (s *Services) HandleSignal(sig os.Signal) bool {
+	switch sig {
+	case syscall.SIGUSR1, syscall.SIGUSR2:
+		s.processes.Forward(sig.(syscall.Signal))
+		return true
+	case syscall.SIGWINCH:
+		s.processes.Signal(syscall.SIGWINCH) // the kernel signals only the foreground, which is weft
+		return true
+	case syscall.SIGQUIT:
+		s.snapshot()
+	case syscall.SIGHUP:
+		return !proc.HungUp(s.terminal) && s.processes.Forward(syscall.SIGHUP) > 0
+	}
+	return false
+}
+
+// snapshot reports the running services.
+func (s *Services) snapshot() {
+	up := s.services.Up()
+	if len(up) == 0 {
+		return
+	}
+	ids := slices.Sorted(maps.Keys(up))
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = up[id]
+	}
+	s.queue.Emit(snapshot(s.processes, s.secrets, ids, names))
+}
+
+// Suspend suspends the services and calls stop, which stops weft and returns when it was continued.
+func (s *Services) Suspend(stop func()) {
+	s.processes.SuspendWith(func() {
+		s.clock.Pause()
+		defer s.clock.Resume()
+		stop()
+	})
 }

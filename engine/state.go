@@ -10,10 +10,10 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// statePlace is .weft in the root directory unless another is named: below the
-// root directory, or one directory for several projects.
-func statePlace(o *Options) statefile.Place {
-	root, dir := o.Workflow.Dir, o.TempDir
+// StatePlace returns the location of the state of the project in root: .weft in root, unless dir is
+// not "" and names another directory below root or one shared by several projects. environ is used
+// for a home directory in dir.
+func StatePlace(root, dir string, environ []string) statefile.Place {
 	in := func(base, path string) statefile.Place {
 		if path == string(filepath.Separator) {
 			path = "."
@@ -25,7 +25,7 @@ func statePlace(o *Options) statefile.Place {
 	}
 	shared := filepath.IsAbs(dir) || strings.HasPrefix(dir, "~")
 	if strings.HasPrefix(dir, "~/") {
-		for _, kv := range o.Environ {
+		for _, kv := range environ {
 			if home, ok := strings.CutPrefix(kv, "HOME="); ok {
 				dir = home + dir[1:]
 			}
@@ -41,12 +41,12 @@ func statePlace(o *Options) statefile.Place {
 	return in(filepath.Dir(dir), filepath.Base(dir))
 }
 
-// openState opens the state, for looking only if so said.
+// openState opens the state, optionally read-only.
 func (e *Engine) openState(readOnly bool) *state.Store {
-	return state.Open(statePlace(&e.o), state.Options{ReadOnly: readOnly, Warn: e.warn, Within: func(step string) bool { return proc.Within(e.o.Environ, step) }})
+	return state.Open(StatePlace(e.o.Workflow.Dir, e.o.TempDir, e.o.Environ), state.Options{ReadOnly: readOnly, Warn: e.warn, InStep: func(step string) bool { return proc.InStep(e.o.Environ, step) }})
 }
 
-// checkerOf is the Checker of a state and of the files that this engine looks at.
+// checkerOf returns a Checker for a state and this engine's file tree.
 func (e *Engine) checkerOf(st *state.Store) *fingerprint.Checker {
-	return fingerprint.New(st, e.tree, e.secrets.Holds)
+	return fingerprint.New(st, e.tree, e.secrets.Contains)
 }

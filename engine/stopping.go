@@ -15,37 +15,40 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// remindEvery is how often a run that was interrupted says what it waits for.
+// remindEvery is the interval at which an interrupted run reports the steps still running.
 const remindEvery = 5 * time.Second
 
-// stopping is what signals do to a run:
+// stopping implements the effect of signals on a run:
 //
 //	first signal      nothing new starts, every command gets it; deferred ones run
 //	SIGTERM, SIGHUP   after their grace commands are killed; deferred ones have one
 //	                  grace more, together
 //	second interrupt  every command is killed; deferred ones have one grace
-//	SIGQUIT           what the second interrupt does, at once
+//	SIGQUIT           like the second interrupt, at once
 //
-// A second SIGTERM or SIGHUP changes nothing: supervisors repeat them. After an
-// interrupt, which may be waited for however long, the first one does what it says.
+// Options.StopWithin shortens all of that, see limit.
 //
-// Signals come from a goroutine of their own, and may come before the run begins: then they
-// stop it, and are told, as soon as it does. All that they touch of an Engine is here, or is
-// made by New and safe for concurrent use.
+// A second SIGTERM or SIGHUP changes nothing, because supervisors repeat them. After an interrupt,
+// which has no time limit, the first of them has its usual effect.
+//
+// Signals arrive on a separate goroutine, possibly before the run begins: then they stop it, and
+// are reported, as soon as it does. All state of an Engine that they touch is here, or is created
+// by New and safe for concurrent use.
 type stopping struct {
-	command.Running
-	heard chan struct{} // closed at the first signal
+	running command.Running
+	heard   chan struct{} // closed at the first signal
 
-	mu      sync.Mutex // guards the fields below
-	cancel  context.CancelCauseFunc
-	emit    func(event.Event) // to who listens to the run; nil before and after it
-	untold  []event.Event     // of signals that came before the run
-	sig     os.Signal         // the first one
-	counts  map[os.Signal]int
-	reminds chan struct{} // closed to end the reminders; nil while there are none
+	mu         sync.Mutex // guards the fields below
+	cancel     context.CancelCauseFunc
+	emit       func(event.Event) // to the run's sink; nil before and after it
+	unreported []event.Event     // events of signals that arrived before the run
+	sig        os.Signal         // the first one
+	counts     map[os.Signal]int
+	reminds    chan struct{} // closed to end the reminders; nil while there are none
+	limited    bool          // the stop has a time limit already
 }
 
-// begin has signals end what cancel ends; one that came before ends it now.
+// begin makes signals call cancel; an earlier signal calls it now.
 func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,37 +58,31 @@ func (s *stopping) begin(cancel context.CancelCauseFunc) {
 	}
 }
 
-// beginRun is begin for a run of e, of which emit tells.
+// beginRun is begin for a run of e, whose events go to emit.
 func (s *stopping) beginRun(e *Engine, cancel context.CancelCauseFunc, emit func(event.Event)) {
 	s.begin(cancel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.emit = emit
-	for _, ev := range s.untold {
+	for _, ev := range s.unreported {
 		emit(ev)
 	}
-	s.untold = nil
+	s.unreported = nil
 	if s.sig != nil {
 		s.remind(e)
 	}
 }
 
-// tell hands ev to who listens to the run, or keeps it until there is one. s.mu is held.
-func (s *stopping) tell(ev event.Event) {
+// post emits ev, or keeps it until there is a run. s.mu is held.
+func (s *stopping) post(ev event.Event) {
 	if s.emit == nil {
-		s.untold = append(s.untold, ev)
+		s.unreported = append(s.unreported, ev)
 	} else {
 		s.emit(ev)
 	}
 }
 
-func (s *stopping) first() os.Signal {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sig
-}
-
-// signal stops the run of e, or stops it in a harder way than signals before did.
+// signal stops the run of e, or stops it harder than earlier signals did.
 func (s *stopping) signal(e *Engine, sig os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,14 +92,15 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 	s.counts[sig]++
 	cause := command.Interrupt(sig)
 	running, _ := e.progress.steps()
-	s.tell(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(running)})
+	s.post(&event.SignalReceived{Time: time.Now(), Signal: sig, Count: s.counts[sig], Running: len(running)})
+	s.limit(e, sig, cause)
 	if s.sig == nil {
 		s.sig = sig
 		close(s.heard)
 		if s.cancel != nil {
 			s.cancel(cause)
 		}
-		// What earlier commands left in the background is told, too.
+		// Leftover processes of earlier commands get the signal, too.
 		e.processes.StopLeftovers(cause, ladder(cause))
 		if s.emit != nil {
 			s.remind(e)
@@ -112,13 +110,13 @@ func (s *stopping) signal(e *Engine, sig os.Signal) {
 		}
 	}
 	if sig == syscall.SIGINT || sig == syscall.SIGQUIT {
-		s.Kill(cause)
+		s.running.Kill(cause)
 	} else if s.counts[sig] == 1 {
-		s.Stop(cause, ladder(cause))
+		s.running.Stop(cause, ladder(cause))
 	}
 }
 
-// ladder is how commands are stopped for a cause.
+// ladder returns how commands are stopped for a cause.
 func ladder(cause error) (l proc.Ladder) {
 	var how proc.Stopper
 	if errors.As(cause, &how) {
@@ -127,8 +125,8 @@ func ladder(cause error) (l proc.Ladder) {
 	return l
 }
 
-// lost is called when the process that keeps all others is gone, and all others
-// with it: the run cannot go on.
+// lost is called when the keeper process is gone, and all processes with it: the run cannot
+// continue.
 func (e *Engine) lost() {
 	s := &e.stopping
 	s.mu.Lock()
@@ -138,8 +136,7 @@ func (e *Engine) lost() {
 	}
 }
 
-// remind tells, while commands that were told to end take their time, which they are.
-// s.mu is held.
+// remind regularly reports the commands that have not ended after they were told to. s.mu is held.
 func (s *stopping) remind(e *Engine) {
 	end, emit := make(chan struct{}), s.emit
 	s.reminds = end
@@ -159,7 +156,7 @@ func (s *stopping) remind(e *Engine) {
 	}()
 }
 
-// end notes that nothing runs any more.
+// end records that nothing runs any more.
 func (s *stopping) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,33 +167,36 @@ func (s *stopping) end() {
 	}
 }
 
-// Signal tells the engine that weft got sig: it is handed on, or stops the run.
+// Signal handles a signal to weft: it is forwarded, or stops the run.
 func (e *Engine) Signal(sig os.Signal) {
-	if !e.HandOn(sig) {
+	if !e.HandleSignal(sig) {
 		e.Stop(sig)
 	}
 }
 
-// Stop stops the run because weft got sig, which every running step gets, too; a second
-// interrupt kills. What comes before Run stops it when it begins.
+// Stop stops the run because weft received sig, which every running step gets, too; a second
+// interrupt kills. A call before Run stops it when it begins.
 func (e *Engine) Stop(sig os.Signal) {
 	e.stopping.signal(e, sig)
-	e.watchdog.Guard(e.Waits)
+	e.watchdog.Guard(e.Waiting)
 }
 
 // SignalCommands sends sig to every command that runs. It may be called while Run runs.
 func (e *Engine) SignalCommands(sig syscall.Signal) { e.processes.Signal(sig) }
 
-// Stoppable returns a context for what is asked of the engine without running it: it ends
-// at the first signal that would stop a run.
-func (e *Engine) Stoppable(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+// SignalContext returns a context for queries: it ends at the first signal that would stop a run.
+func (e *Engine) SignalContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	e.stopping.begin(cancel)
 	return ctx, cancel
 }
 
 // Signalled returns the signal that stopped the run, or nil.
-func (e *Engine) Signalled() os.Signal { return e.stopping.first() }
+func (e *Engine) Signalled() os.Signal {
+	e.stopping.mu.Lock()
+	defer e.stopping.mu.Unlock()
+	return e.stopping.sig
+}
 
 // terminal returns f if it is a terminal.
 func terminal(f *os.File) *os.File {
@@ -206,13 +206,13 @@ func terminal(f *os.File) *os.File {
 	return f
 }
 
-// interrupted is called when the command that had the terminal died of the
-// user's Ctrl-C, or exited as if it had, of which the kernel told only that
-// command. One that exited may have asked the user itself.
+// interrupted is called when the command that had the terminal died of the user's Ctrl-C, or exited
+// as if it had, of which the kernel informed only that command. One that exited may have prompted
+// the user itself.
 func (e *Engine) interrupted(died bool) {
 	if died && e.o.Interrupt != nil {
 		e.o.Interrupt()
-		// The run is not over before that was heard: weft is to end by it.
+		// The run must not end before the signal arrives, because weft is to end by it.
 		select {
 		case <-e.stopping.heard:
 		case <-time.After(interruptLimit):
@@ -222,5 +222,5 @@ func (e *Engine) interrupted(died bool) {
 	e.Signal(syscall.SIGINT)
 }
 
-// interruptLimit is how long weft's own signal may take to arrive.
+// interruptLimit is the time limit for weft's own signal to arrive.
 const interruptLimit = time.Second

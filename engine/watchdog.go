@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"sync"
 	"time"
 
@@ -8,15 +9,16 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// Watchdog notices that what was told to stop does not. A run that was told to stop ends
-// when all that it waits for has ended, and all of that looks at its context: templates,
-// files, programs. What does not, by a fault or because the system keeps it waiting, must
-// not keep weft from ending: so the watchdog looks whether the run waits for no command any
-// more and does not get on. Then weft ends without it; wf-keeper ends what is left.
-// It is made by NewWatchdog, and safe for concurrent use.
+// Watchdog detects a stopped run that does not end. A stopped run ends when everything it waits for
+// has ended, all of which observes its context: templates, files, programs. Something that does
+// not, by a fault or because the system blocks it, must not keep weft from ending: so the watchdog
+// checks whether the run waits for no command any more and makes no progress. Then weft ends
+// without it; wf-keeper ends the remaining processes. It is created by NewWatchdog, and safe for
+// concurrent use.
 type Watchdog struct {
 	stuck   chan struct{}
 	guarded sync.Once
+	alarm   sync.Once // closes stuck
 }
 
 const (
@@ -25,21 +27,20 @@ const (
 	stuckAfter = 1500 * time.Millisecond
 )
 
-// NewWatchdog returns a Watchdog that guards nothing yet.
+// NewWatchdog returns an idle Watchdog.
 func NewWatchdog() *Watchdog { return &Watchdog{stuck: make(chan struct{})} }
 
-// Stuck returns a channel that is closed when what is guarded does not get on.
+// Stuck returns a channel that is closed when the guarded run is stuck.
 func (d *Watchdog) Stuck() <-chan struct{} { return d.stuck }
 
-// Guard begins to look at what was told to stop; all but the first call do nothing. waits
-// reports, for the time since it was told, whether it waits for commands, and how many have
-// begun or ended.
+// Guard begins to watch a stopped run; only the first call has an effect. waits reports, for the
+// time since the stop, whether the run waits for commands, and how many have begun or ended.
 func (d *Watchdog) Guard(waits func(elapsed time.Duration) (waits bool, moves int)) {
 	d.guarded.Do(func() { go d.look(waits) })
 }
 
-// look closes stuck when the time has come. Time is counted in ticks that were delivered:
-// weft may be suspended meanwhile, or get no processor. It ends with the process.
+// look closes stuck when the run is stuck. It counts delivered ticks as time: weft may be suspended
+// meanwhile, or get no processor. It ends with the process.
 func (d *Watchdog) look(waits func(time.Duration) (bool, int)) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -52,23 +53,33 @@ func (d *Watchdog) look(waits func(time.Duration) (bool, int)) {
 			waited, moves = 0, now
 		}
 		if waited >= stuckAfter {
-			close(d.stuck)
+			d.giveUp()
 			return
 		}
 	}
 }
 
-// Stuck returns a channel that is closed when the run was told to stop, has no reason to
-// take longer, and does.
-func (e *Engine) Stuck() <-chan struct{} { return e.watchdog.Stuck() }
+// giveUp closes stuck.
+func (d *Watchdog) giveUp() { d.alarm.Do(func() { close(d.stuck) }) }
 
-// Waits reports whether a run that was told to stop some time ago waits for commands, and
-// counts how many have begun or ended, so that it can be seen whether it gets on.
-func (e *Engine) Waits(elapsed time.Duration) (waits bool, moves int) {
-	return e.stopping.Waiting(e.stopping.strongest(), elapsed)
+// LimitStop closes stuck shortly before the end of the time limit for a stop because of sig.
+func (d *Watchdog) LimitStop(o *Options, sig os.Signal) {
+	if limit := o.stopLimit(sig); limit > 0 {
+		time.AfterFunc(limit.whole(), d.giveUp)
+	}
 }
 
-// strongest is how commands are stopped for the strongest signal so far.
+// Stuck returns a channel that is closed when the run was stopped, has no reason to take longer,
+// and still does not end.
+func (e *Engine) Stuck() <-chan struct{} { return e.watchdog.Stuck() }
+
+// Waiting reports whether a run that was stopped some time ago waits for commands, and how many
+// have begun or ended, which shows progress.
+func (e *Engine) Waiting(elapsed time.Duration) (waits bool, moves int) {
+	return e.stopping.running.Waiting(e.stopping.strongest(), elapsed)
+}
+
+// strongest returns how commands are stopped for the strongest signal so far.
 func (s *stopping) strongest() proc.Ladder {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,14 +7,14 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// findAnchorKeys finds the keys of the root map n that mean nothing by themselves,
-// but hold an anchor that the file uses, as "defaults: &defaults {…}" does; and
-// those that begin with a dot and hold one at all.
+// findAnchorKeys finds the keys of the root map n that have no meaning but contain an anchor that
+// the file uses, as "defaults: &defaults {…}" does; and those that begin with a dot and hold one at
+// all.
 func (d *decoder) findAnchorKeys(n *yaml.Node) {
 	var used map[string]bool
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
-		if k.Tag == "!!merge" || slices.ContainsFunc(rootKeys, func(r key[document]) bool { return r.name == k.Value }) {
+		if k.Tag == "!!merge" || slices.ContainsFunc(rootKeys, func(r key[*document]) bool { return r.name == k.Value }) {
 			continue
 		}
 		var held []string

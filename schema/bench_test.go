@@ -30,3 +30,24 @@ func BenchmarkDecode(b *testing.B) {
 		doc.workflow("/w")
 	}
 }
+
+// BenchmarkNames makes the table of 10,000 names, and finds each of them.
+func BenchmarkNames(b *testing.B) {
+	tasks := make([]*Task, 10_000)
+	for i := range tasks {
+		tasks[i] = &Task{Name: fmt.Sprint("t", i)}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var x nameTable
+		x.reset(len(tasks))
+		for i := range tasks {
+			x.add(tasks, i)
+		}
+		for i, t := range tasks {
+			if s, _ := x.find(tasks, t.Name); int(s.task) != i+1 {
+				b.Fatal(t.Name)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,11 +13,11 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Check reports what is wrong with a workflow, as far as that can be known without running
-// anything and beyond what [Load] has reported: calls of tasks that do not exist, needs
-// that form a cycle, invalid settings, scripts that cannot be parsed, wildcards that are
-// never reached, and sources without a file. What may be right after all is a warning.
-// Names and texts that are templates are not checked.
+// Check reports the problems of a workflow that can be found without running anything and that
+// [Load] has not reported: calls of tasks that do not exist, needs that form a cycle, invalid
+// settings, scripts that cannot be parsed, wildcards that are never reached, and sources without a
+// file. A problem that may be intended is a warning. Names and texts that are templates are not
+// checked.
 func Check(w *Workflow) diag.List {
 	c := checker{w: w, parser: syntax.NewParser(), parsed: map[Text]bool{}, reported: map[problem]bool{}}
 	for _, d := range w.shadowed {
@@ -33,6 +34,7 @@ func Check(w *Workflow) diag.List {
 	c.cycles()
 	c.wildcards()
 	c.sharedFiles()
+	c.sharedPorts()
 	return c.list
 }
 
@@ -82,34 +84,75 @@ func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 func (c *checker) task(t *Task) {
 	c.settings(fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
 	EachText(t, c.text)
-	if t.Sources != nil && !slices.ContainsFunc(t.Sources, func(g Glob) bool { return !g.Exclude }) {
-		c.add(diag.Error, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources name no file", t.Name),
-			"so its files never decide whether it runs", "list the files it reads, or remove sources")
+	if p := c.w.PoolProblem(t); p != nil {
+		c.add(p.Severity, p.Kind, p.Pos, p.What, p.Why, p.Fix)
 	}
+	if t.Sources != nil && !t.namesSources() {
+		c.add(diag.Error, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: sources list no file", t.Name),
+			"so no file determines whether it is up to date", "list the files it reads, or remove sources")
+	}
+	c.depfile(t)
+	c.cache(t)
 	for _, a := range t.Aliases {
-		switch other := c.w.ByName[a]; {
+		switch other := c.w.Task(a); {
 		case other == t:
 		case other != nil:
 			c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: its alias %q is never used", t.Name, a),
 				fmt.Sprintf("it is the name of the task at %s", other.Pos), "choose another alias")
 		case len(c.w.ByAlias[a]) > 1 && c.w.ByAlias[a][0] != t:
 			c.add(diag.Warning, diag.Suspicious, t.Pos, fmt.Sprintf("task %q: its alias %q cannot be called", t.Name, a),
-				fmt.Sprintf("task %q has it, too", c.w.ByAlias[a][0].Name), "choose another alias")
+				fmt.Sprintf("task %q has the same alias", c.w.ByAlias[a][0].Name), "choose another alias")
 		}
+	}
+}
+
+// depfile reports a depfile that is never read.
+func (c *checker) depfile(t *Task) {
+	if t.Depfile.S == "" || t.Service() != nil {
+		return
+	}
+	about, why := fmt.Sprintf("task %q: depfile has no effect", t.Name), "so the files that it lists do not determine whether the task is up to date"
+	switch {
+	case len(t.Sources) == 0:
+		c.add(diag.Error, diag.Suspicious, t.Depfile.Pos, about+" without sources", why, "list the files that are known before it runs in sources")
+	case cmp.Or(t.Fingerprint, c.w.Fingerprint) == FingerprintV3:
+		c.add(diag.Error, diag.Suspicious, t.Depfile.Pos, about+" with fingerprint: "+FingerprintV3, why, "write fingerprint: full in the task")
+	}
+}
+
+// cache reports a task with the key cache that is not cached.
+func (c *checker) cache(t *Task) {
+	if t.Cache == nil || t.Cache.On != True {
+		return
+	}
+	about := fmt.Sprintf("task %q: cache has no effect with ", t.Name)
+	switch {
+	case cmp.Or(t.Fingerprint, c.w.Fingerprint) == FingerprintV3:
+		c.add(diag.Error, diag.Suspicious, t.Cache.Pos, about+"fingerprint: "+FingerprintV3, "which only compares the content of sources", "write fingerprint: full in the task")
+	case cmp.Or(t.Method.S, c.w.Method.S) == "none":
+		c.add(diag.Error, diag.Suspicious, t.Cache.Pos, about+"method: none", "which runs the task each time", "remove one of them")
 	}
 }
 
 func (c *checker) text(p Place, text Text) {
 	switch p.Kind() {
 	case TextTask:
-		c.called(p.Task, text)
+		switch {
+		case p.Key == KeyAfter:
+			if d := c.w.AfterProblem(p.Task, text); d != nil && !isTemplate(text.S) {
+				c.add(d.Severity, d.Kind, d.Pos, d.What, d.Why, d.Fix)
+			}
+		case !p.Need || !p.Command.Optional:
+			c.called(p.Task, text)
+		}
+		c.named(p, text)
 	case TextScript, TextCondition:
 		if p.Key != KeyCmd || p.Interpreter(c.w) == nil {
 			c.script(p, text)
 		}
 	}
 	if p.Key == KeyFor && p.Command.For.From != "" && text.S != "sources" && text.S != "generates" {
-		c.add(diag.Warning, diag.Suspicious, text.Pos, fmt.Sprintf("task %q: for: %q is nothing to loop over", p.Task.Name, text.S),
+		c.add(diag.Warning, diag.Suspicious, text.Pos, fmt.Sprintf("task %q: for: %q is not something to loop over", p.Task.Name, text.S),
 			"so the command never runs", fmt.Sprintf("write sources, generates, [%s], or {var: NAME}", quoteYAML(text.S)))
 	}
 }
@@ -154,20 +197,20 @@ func (c *checker) script(p Place, text Text) {
 	}
 	c.parsed[text] = true
 	if err := limit.Shell(text.S); err != nil {
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s is no script for weft's own shell: %v", p.About(), p.What(), err), "", "put it into a file of its own, or write shell: bash")
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s cannot be run by weft's own shell: %v", p.About(), p.What(), err), "", "move it to a separate file, or write shell: bash")
 		return
 	}
 	if _, err := c.parser.Parse(strings.NewReader(text.S), ""); err != nil {
 		fix := "the numbers are line and column inside the script"
 		if cutByComma(text, err) {
-			fix = "between brackets a comma ends a text: put quotes around all of it"
+			fix = "in brackets a comma ends a text: put quotes around the whole text"
 		}
-		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s is no valid shell script: %v", p.About(), p.What(), err), "", fix)
+		c.add(diag.Error, diag.Other, text.Pos, fmt.Sprintf("%s%s is not a valid shell script: %v", p.About(), p.What(), err), "", fix)
 	}
 }
 
-// cutByComma reports whether a script lacks its closing quote because it stands in a list
-// in brackets, where a comma inside the quotes ended it.
+// cutByComma reports whether a script lacks its closing quote because it is in a list in brackets,
+// where a comma inside the quotes ended it.
 func cutByComma(text Text, err error) bool {
 	var bad syntax.ParseError
 	if !text.Pos.IsValid() || !errors.As(err, &bad) || !bad.Incomplete {
@@ -190,8 +233,8 @@ func (c *checker) wildcards() {
 			continue
 		}
 		for j, earlier := range ps[:i] {
-			// Letters stand for themselves only, so an earlier pattern that
-			// matches the stars as such matches whatever they stand for.
+			// Letters match only themselves, so an earlier pattern that matches the stars as
+			// characters matches everything that they match.
 			if earlier.task != p.task && strings.HasPrefix(p.name, prefixes[j]) && !strings.ContainsAny(earlier.name, `.+?()|[]{}^$\`) && earlier.re.MatchString(strings.ReplaceAll(p.name, "*", "\x01")) {
 				c.add(diag.Error, diag.Suspicious, p.task.Pos, fmt.Sprintf("task %q is never reached", p.name),
 					fmt.Sprintf("%q (%s) matches every name that it does", earlier.name, earlier.task.Pos), "define it before that one")

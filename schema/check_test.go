@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 		{"tasks: {a: {cmds: [{defer: {task: zzzz}}, {for: [1], task: qqqq}]}}", "T:1:35: no task \"zzzz\"; called by \"a\" (line 1)\n" + `T:1:60: no task "qqqq"; called by "a" (line 1)`},
 		{"tasks: {a: {deps: [build-x]}, 'build-*': x}", ``},
 		{"tasks: {a: {deps: [x]}, b: {aliases: [x]}, c: {aliases: [x]}}", "T:1:20: Found multiple tasks (b, c) that match \"x\"; called by \"a\" (line 1); call it by its name\n" +
-			`warning: T:1:44: task "c": its alias "x" cannot be called; task "b" has it, too; choose another alias`},
+			`warning: T:1:44: task "c": its alias "x" cannot be called; task "b" has the same alias; choose another alias`},
 		{"tasks: {a: {deps: [b]}, b: {deps: [c]}, c: {deps: [d, b]}, d: }", `T:1:36: tasks need each other: b → c → b; "b" needs "c" (T:1:36), "c" needs "b" (T:1:55); remove one of these dependencies`},
 		{"tasks: {a: {deps: [{task: a, vars: {N: 1}}]}}", `T:1:20: tasks need each other: a → a; "a" needs "a" (T:1:20); remove one of these dependencies`},
 		{"tasks: {a: {deps: [b]}, b: {if: test, deps: [a]}}", `warning: T:1:20: tasks need each other: a → b → a; "a" needs "b" (T:1:20), "b" needs "a" (T:1:46); remove one of these dependencies`},
@@ -34,22 +34,22 @@ func TestCheck(t *testing.T) {
 		{"tasks: {'*': x, 'a-*': x, 'a-*-b': x, a-lit: x}", "T:1:17: task \"a-*\" is never reached; \"*\" (T:1:9) matches every name that it does; define it before that one\n" +
 			`T:1:27: task "a-*-b" is never reached; "*" (T:1:9) matches every name that it does; define it before that one`},
 		{"tasks: {'a-*-b': x, 'a-*': x, 'b-*': y}", ``},
-		{"tasks: {a: {sources: []}, b: {sources: [{exclude: x}]}, c: {sources: [x]}, d: {sources: }}", "T:1:9: task \"a\": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources\n" +
-			`T:1:27: task "b": sources name no file; so its files never decide whether it runs; list the files it reads, or remove sources`},
+		{"tasks: {a: {sources: []}, b: {sources: [{exclude: x}]}, c: {sources: [x]}, d: {sources: }}", "T:1:9: task \"a\": sources list no file; so no file determines whether it is up to date; list the files it reads, or remove sources\n" +
+			`T:1:27: task "b": sources list no file; so no file determines whether it is up to date; list the files it reads, or remove sources`},
 		{"run: never\ntasks: {a: {run: sometimes, method: guess}, b: {run: '{{.R}}'}}\noutput: pretty", "T:1:6: invalid run \"never\"; use always, once or when_changed\n" +
 			"T:3:9: output style \"pretty\" not recognized; use interleaved, group or prefixed\n" +
 			"T:2:18: task \"a\": invalid run \"sometimes\"; use always, once or when_changed\n" +
 			`T:2:37: task "a": invalid method "guess"; use checksum, timestamp or none`},
-		{"tasks: {a: {cmds: ['echo {{.A}} |', 'if true'], status: ['(']}}", "T:1:37: task \"a\": command is no valid shell script: 1:1: `if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
-			"T:1:58: task \"a\": status is no valid shell script: 1:1: `(` must be followed by a statement list; the numbers are line and column inside the script"},
-		{"tasks: {a: {cmds: [echo \"a, b\", x]}}", "T:1:20: task \"a\": command is no valid shell script: 1:6: reached EOF without closing quote `\"`; between brackets a comma ends a text: put quotes around all of it\n" +
-			"T:1:29: task \"a\": command is no valid shell script: 1:2: reached EOF without closing quote `\"`; between brackets a comma ends a text: put quotes around all of it"},
+		{"tasks: {a: {cmds: ['echo {{.A}} |', 'if true'], status: ['(']}}", "T:1:37: task \"a\": command is not a valid shell script: 1:1: `if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
+			"T:1:58: task \"a\": status is not a valid shell script: 1:1: `(` must be followed by a statement list; the numbers are line and column inside the script"},
+		{"tasks: {a: {cmds: [echo \"a, b\", x]}}", "T:1:20: task \"a\": command is not a valid shell script: 1:6: reached EOF without closing quote `\"`; in brackets a comma ends a text: put quotes around the whole text\n" +
+			"T:1:29: task \"a\": command is not a valid shell script: 1:2: reached EOF without closing quote `\"`; in brackets a comma ends a text: put quotes around the whole text"},
 		{"tasks: {a: {aliases: [b, a]}, b: }", `warning: T:1:9: task "a": its alias "b" is never used; it is the name of the task at T:1:31; choose another alias`},
 		{"tasks: {a: x, b: y, a: z}", `warning: T:1:21: task "a" is defined again; the one in line 1 is never used; remove or rename one of them`},
-		{"vars: {V: {sh: '('}}\ntasks: {a: {env: {E: {sh: 'if true'}}, stop: {cmd: '}'}, cmds: [{task: a, vars: {X: {sh: ')'}}}]}}", `T:1:8: variable "V": sh is no valid shell script: 1:1: ` + "`(` must be followed by a statement list; the numbers are line and column inside the script\n" +
-			`T:2:82: task "a": variable "X": sh is no valid shell script: 1:1: ` + "`)` can only be used to close a subshell; the numbers are line and column inside the script\n" +
-			`T:2:19: task "a": variable "E": sh is no valid shell script: 1:1: ` + "`if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
-			`T:2:52: task "a": stop.cmd is no valid shell script: 1:1: ` + "`}` can only be used to close a block; the numbers are line and column inside the script"},
+		{"vars: {V: {sh: '('}}\ntasks: {a: {env: {E: {sh: 'if true'}}, stop: {cmd: '}'}, cmds: [{task: a, vars: {X: {sh: ')'}}}]}}", `T:1:8: variable "V": sh is not a valid shell script: 1:1: ` + "`(` must be followed by a statement list; the numbers are line and column inside the script\n" +
+			`T:2:82: task "a": variable "X": sh is not a valid shell script: 1:1: ` + "`)` can only be used to close a subshell; the numbers are line and column inside the script\n" +
+			`T:2:19: task "a": variable "E": sh is not a valid shell script: 1:1: ` + "`if <cond>` must be followed by `then`; the numbers are line and column inside the script\n" +
+			`T:2:52: task "a": stop.cmd is not a valid shell script: 1:1: ` + "`}` can only be used to close a block; the numbers are line and column inside the script"},
 		{"tasks: {a: {cmds: [{shell: zsh, parallel: ['for x (a b) echo']}, {parallel: [{cmd: 'for x (a b) echo', shell: zsh}]}]}}", ``},
 		{"tasks: {a: {generates: [f]}, b: {generates: [f], stdin: {output: a}}}", ``},
 		{"tasks: {a: {generates: [f]}, b: {generates: [f], cmds: [{parallel: [{stdin: {output: a}, cmd: x}]}]}}", ``},
@@ -95,6 +95,7 @@ tasks:
 		{"a[q", "a[*", "q"},
 		{"xs-1", "Task \"xs-1\" does not exist", ""},
 		{"biuld", "Task \"biuld\" does not exist. Did you mean \"build\"?", ""},
+		{"BUILD", "Task \"BUILD\" does not exist. Did you mean \"build\"?", ""},
 		{"bridl", "Task \"bridl\" does not exist", ""},
 		{"", "Task \"\" does not exist", ""},
 	} {
@@ -112,8 +113,8 @@ tasks:
 	}
 }
 
-// TestCheckManyMissing: what is looked for among all names is not looked for as
-// often as there are problems.
+// TestCheckManyMissing: the number of searches through all names is limited, however many problems
+// there are.
 func TestCheckManyMissing(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("version: '3'\ntasks:\n")
@@ -139,7 +140,7 @@ func TestCheckNested(t *testing.T) {
 	w := workflow(t, "tasks: {a: '"+strings.Repeat("(", limit.Nested+1)+"', b: '"+strings.Repeat("(", limit.Nested/2)+"'}")
 	list := Check(w)
 	found := list.All()
-	if len(found) != 2 || !strings.Contains(found[0].What, "what may be nested") || !strings.Contains(found[1].What, "no valid shell script") {
+	if len(found) != 2 || !strings.Contains(found[0].What, "the nesting of") || !strings.Contains(found[1].What, "not a valid shell script") {
 		t.Errorf("got %v", found)
 	}
 }

@@ -5,7 +5,10 @@ import "slices"
 // closest returns the name that is nearest to word by edit distance, or ""
 // when none is near enough to be meant. The first of equals wins.
 func closest(word string, names []string) string {
-	limit := min(2, len(word)/2) // so that a short word is not "near" every other
+	if len(word) < 3 {
+		return "" // every other short word would be near
+	}
+	limit := min(2, len(word)/2)
 	best, bestAt := "", limit+1
 	for _, name := range names {
 		if n := distance(word, name, bestAt); n < bestAt {
@@ -15,8 +18,8 @@ func closest(word string, names []string) string {
 	return best
 }
 
-// synonyms are words of other tools that people write out of habit, each after the key that
-// says the same here.
+// synonyms are words of other tools that people write out of habit, each after the key with the
+// same meaning here.
 var synonyms = [...][]string{
 	{"deps", "depends", "depends_on", "dependencies", "needs", "requires_tasks"},
 	{"cmd", "command", "script", "run_cmd"},
@@ -33,7 +36,7 @@ var synonyms = [...][]string{
 	{"ignore_error", "continue_on_error", "allow_failure"},
 }
 
-// synonym returns the one of names that says the same as word, or "".
+// synonym returns the one of names with the same meaning as word, or "".
 func synonym(word string, names []string) string {
 	for _, s := range synonyms {
 		if slices.Contains(s[1:], word) && slices.Contains(names, s[0]) {

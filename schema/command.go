@@ -16,10 +16,10 @@ type commandForm struct {
 	Command
 	cmd, task Text
 	deferred  bool
-	given     [8]bool // which of the keys that say what to do were given and are not null
+	given     [8]bool // which of the keys in doing were given and are not null
 	groups    [givenMerge + 1]*yaml.Node
 	inner     Command // of a defer that is a map
-	broken    bool    // a problem that was reported hides what it does
+	broken    bool    // a reported problem hides its action
 }
 
 const (
@@ -33,10 +33,10 @@ const (
 	givenMerge
 )
 
-// doing are the keys that say what a command does, by the constants above.
+// doing are the keys for the action of a command, by the constants above.
 var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge"}
 
-var commandKeys = []key[commandForm]{
+var commandKeys = []key[*commandForm]{
 	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.cmd, c.given[givenCmd] = d.text(n), isGiven(n)
 		c.broken = c.broken || n.Kind != yaml.ScalarNode
@@ -47,38 +47,40 @@ var commandKeys = []key[commandForm]{
 	}},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
 	{"silent", boolForm, "Do not show it before it runs.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
-	{"ignore_error", boolForm, "Go on when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.IgnoreError = d.flag(n) }},
+	{"ignore_error", boolForm, "Continue when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.IgnoreError = d.flag(n) }},
 	{"for", `{"$ref":"#/$defs/for"}`, "Run it once for every item.", func(d *decoder, n *yaml.Node, c *commandForm) { c.For = d.loop(n) }},
-	{"if", textForm, "Command that must succeed, or this one is skipped.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
+	{"if", textForm, "Condition: the command is skipped if this one fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
 	{"defer", `{"$ref":"#/$defs/defer"}`, "Command or task to run when the task ends.", (*decoder).readDefer},
 	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
 	{"stop", stopForm, "How it is stopped.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
-	{"leftover", leftoverForm, "What becomes of processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
-	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map of what they become.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
-	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "Program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, c *commandForm) {
-		c.Argv, c.given[givenExec] = d.argv(n), !isNull(n)
-	}},
-	{"pipe", membersForm, "Commands run at the same time, each reading what the one before it writes.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenPipe] = n }},
+	{"leftover", leftoverForm, "What happens to processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
+	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
+	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "Program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Argv, c.given[givenExec] = d.argv(n), !isNull(n) }},
+	{"pipe", membersForm, "Commands run at the same time, each reading the output of the one before.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenPipe] = n }},
 	{"parallel", membersForm, "Commands run at the same time.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenParallel] = n }},
-	{"tee", membersForm, "In a pipe: commands that all read what the one before writes.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
-	{"merge", membersForm, "First in a pipe: commands whose outputs become one.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
+	{"tee", membersForm, "In a pipe: commands that all read the output of the one before.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
+	{"merge", membersForm, "First in a pipe: commands whose outputs are combined.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
 	{"mode", `{"enum":["lines","raw","concat",null]}`, "How outputs are merged: whole lines, raw, or one after the other (concat).", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.Mode = MergeMode(d.word(n, "use lines, raw or concat", "lines", "raw", "concat"))
 	}},
-	{"early_close", `{"enum":["ok",null]}`, "ok: a command of the pipe may fail when those after it have ended well.", func(d *decoder, n *yaml.Node, c *commandForm) {
+	{"early_close", `{"enum":["ok",null]}`, "ok: a command of the pipe may fail if those after it have succeeded.", func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.EarlyClose = d.word(n, "write ok or leave it out", "", "ok") == 1
 	}},
-	{"accept", acceptForm, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Accept = d.exitCodes(n) }},
-	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Shell = d.interpreter(n) }},
-	{"stdin", stdinForm, "What it reads.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdin = d.stdin(n) }},
-	{"stdout", sinksForm, "Where its output goes.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stdout = d.sinks(n, false) }},
-	{"stderr", sinksForm, "Where its messages go.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Stderr = d.sinks(n, true) }},
-	{"idle_timeout", durationForm, "Longest time it may write nothing.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).IdleTimeout = d.timeout(n) }},
-	{"retry", retryForm, "How often it is tried again when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).Retry = d.retry(n) }},
-	{"tty", boolForm, "Give it a terminal of its own.", func(d *decoder, n *yaml.Node, c *commandForm) { processes(&c.Processes).TTY = d.boolean(n) }},
+	{"accept", acceptForm, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Accept = d.exitCodes(n) }},
+	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Shell = d.interpreter(n) }},
+	{"stdin", stdinForm, "What it reads.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdin = d.stdin(n) }},
+	{"stdout", sinksForm, "Where its output goes.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", sinksForm, "Where its standard error goes.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stderr = d.sinks(n, true) }},
+	{"idle_timeout", durationForm, "Longest time it may write nothing.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", retryForm, "How often it is retried when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Retry = d.retry(n) }},
+	{"tty", boolForm, "Give it a terminal of its own.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).TTY = d.boolean(n) }},
 	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
 	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
+	{"background", boolForm, "The next command starts immediately; the run waits for this one at its end.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Background = d.flag(n) }},
+	{"user", textForm, "User that it runs as: NAME or UID:GID.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readUser(n, &c.Processes) }},
+	{"limits", limitsForm, "What each of its processes may use.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readLimits(n, &c.Processes) }},
+	{"ipc", ipcForm, "A channel for messages, compatible with Node's.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readIPC(n, &c.Processes) }},
 }
 
 // commandNames are the names of the keys in commandKeys, in the same order. Readers in the
@@ -87,19 +89,17 @@ var commandNames = []string{
 	"cmd", "task", "vars", "silent", "ignore_error", "for", "if", "defer", "timeout", "stop", "leftover",
 	"signals", "exec", "pipe", "parallel", "tee", "merge", "mode", "early_close", "accept", "shell", "stdin",
 	"stdout", "stderr", "idle_timeout", "retry", "tty", "platforms", "set", "shopt",
+	"background", "user", "limits", "ipc",
 }
 
-var deferKeys = []key[Command]{
+var deferKeys = []key[*Command]{
 	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
 	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
-	{"timeout", `false`, "Stands next to defer.", func(d *decoder, n *yaml.Node, c *Command) {
+	{"timeout", `false`, "Written next to defer.", func(d *decoder, n *yaml.Node, c *Command) {
 		d.fail(n, "", "timeout must be set next to defer, not inside it")
 	}},
 }
-
-// isCommandKey reports whether name says what a command does, or loops over it.
-func isCommandKey(name string) bool { return name == "for" || slices.Contains(doing[:], name) }
 
 func isGiven(n *yaml.Node) bool { return !isNull(n) && n.Value != "" }
 
@@ -169,6 +169,9 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 	}
 	if f.given[givenDefer] {
 		d.ignoredBesideDefer(n)
+		if f.Background {
+			d.fail(n, "remove background", "a deferred command cannot run in the background: it runs when the task ends")
+		}
 		*c = Command{Pos: f.Pos, Defer: true, Silent: f.Silent, CommandOptions: &CommandOptions{Timeout: f.Timeout}}
 		if f.deferred {
 			c.Text = f.cmd
@@ -194,7 +197,7 @@ func (d *decoder) commandMap(n *yaml.Node, c *Command) bool {
 			return false
 		}
 		f.Kind = Pipe + CommandKind(i)
-		f.Text = Text{S: GroupLine(f.Kind, textsOf(f.Members, func(c *Command) Text { return c.Text })), Pos: f.Pos}
+		f.Text = Text{S: GroupLine(f.Kind, textsOf(f.Members, func(c *Command) string { return c.Text.S })), Pos: f.Pos}
 		d.placed(n, &f.Command)
 	}
 	if f.Kind != Call {
@@ -215,7 +218,7 @@ func (d *decoder) onlyUnknownKey(n *yaml.Node) bool {
 	if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" || slices.Contains(commandNames, k.Value) {
 		return false
 	}
-	fix := giveOne + `; a command that holds ": " needs quotes`
+	fix := giveOne + `; a command that contains ": " needs quotes`
 	if best := closest(k.Value, commandNames); best != "" {
 		fix = fmt.Sprintf("did you mean %q?", best)
 	}
@@ -235,40 +238,44 @@ func (d *decoder) commandInMap(n *yaml.Node) bool {
 	}
 	line := d.file.Line(n.Line)
 	start, value := valueOf(line)
-	holds, before := `a command that holds ": " must be quoted`, strings.TrimLeft(line[:start], " ")
+	holds, before := `a command that contains ": " must be quoted`, strings.TrimLeft(line[:start], " ")
 	if strings.HasPrefix(value, "{") && start == int(n.Column)-1 {
 		holds = `a command that begins with "{" must be quoted`
 	} else if n.Style&yaml.FlowStyle != 0 {
-		before, value = "", k.Value+": "+v.Value // it stands in brackets
+		before, value = "", k.Value+": "+v.Value // it is in brackets
 	}
 	comment := ""
 	if i := strings.Index(value, " #"); i > 0 && before != "" {
 		value, comment = strings.TrimRight(value[:i], " "), value[i:]
 	}
-	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + holds, Why: "YAML takes it for a map", Fix: "write " + before + quoteYAML(value) + comment})
+	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + holds, Why: "YAML parses it as a map", Fix: "write " + before + quoteYAML(value) + comment})
 	return true
 }
 
-// ignoredBesideDefer warns of keys that mean nothing next to defer.
+// ignoredBesideDefer warns of keys that have no meaning next to defer.
 func (d *decoder) ignoredBesideDefer(n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		switch k := n.Content[i]; k.Value {
 		case "if", "for", "ignore_error", "set", "shopt", "platforms", "cmd", "task", "vars":
 			d.list.Add(&diag.Diagnostic{
 				Pos: d.pos(k), Severity: diag.Warning, Kind: diag.UnknownKey,
-				What: d.about() + "key \"" + k.Value + "\" means nothing beside defer",
-				Fix:  "move the deferred work into a task of its own",
+				What: d.about() + "key \"" + k.Value + "\" has no effect next to defer",
+				Fix:  "move the deferred commands to a separate task",
 			})
 		}
 	}
 }
 
-var depKeys = []key[Command]{
+var depKeys = []key[*Command]{
 	{"task", textForm, "Name of the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to it.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
 	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
 	{"for", `{"$ref":"#/$defs/for"}`, "Need it once for every item.", func(d *decoder, n *yaml.Node, c *Command) { c.For = d.loop(n) }},
 	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *Command) { c.Timeout = d.timeout(n) }},
+	{"until", `{"enum":["started","ready","succeeded","ended",null]}`, "The state that it must have reached: started, ready, succeeded or ended; ready for a service, else succeeded.", func(d *decoder, n *yaml.Node, c *Command) {
+		c.Until = Until(d.word(n, "use started, ready, succeeded or ended", untilNames[:]...))
+	}},
+	{"optional", boolForm, "It is not an error if there is no such task.", func(d *decoder, n *yaml.Node, c *Command) { c.Optional = d.flag(n) }},
 }
 
 func (d *decoder) deps(n *yaml.Node) []Command {

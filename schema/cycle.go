@@ -9,9 +9,10 @@ import (
 
 // need is one dependency whose target is known.
 type need struct {
-	to   *Task
-	pos  diag.Pos
-	loop *For // nil: there is none
+	to    *Task
+	pos   diag.Pos
+	loop  *For // nil: there is none
+	after bool // it is only an order (after), not a need
 }
 
 // cycles reports dependencies that lead back to their own task. Of tasks that are in
@@ -75,17 +76,18 @@ func (c *checker) cycles() {
 func (c *checker) needs(t *Task) []need {
 	ns := make([]need, 0, len(t.Deps))
 	EachText(t, func(p Place, name Text) {
-		if !p.Need && p.Key != KeyStdinTask || p.Kind() != TextTask || isTemplate(name.S) {
+		if !p.Need && p.Key != KeyStdinTask && p.Key != KeyIPCTo && p.Key != KeyAfter || p.Kind() != TextTask || isTemplate(name.S) {
 			return
 		}
 		to, _, err := c.w.find(name.S)
 		if err != nil || to == nil {
 			return
 		}
-		n := need{to: to}
-		if p.Need {
+		n := need{to: to, pos: name.Pos, after: p.Key == KeyAfter}
+		switch {
+		case p.Need:
 			n.pos, n.loop = p.Command.Pos, p.Command.For
-		} else {
+		case p.Key == KeyStdinTask:
 			n.pos = p.Processes().Stdin.Pos
 		}
 		ns = append(ns, n)
@@ -98,14 +100,27 @@ func (c *checker) cycle(first *Task, ring []need) {
 	severity, from := diag.Error, first
 	names := []string{first.Name}
 	var steps []string
+	orders := 0
 	for _, n := range ring {
 		names = append(names, n.to.Name)
-		steps = append(steps, fmt.Sprintf("%q needs %q (%s)", from.Name, n.to.Name, n.pos))
-		// A condition may end what looks endless.
+		verb := "needs"
+		if n.after {
+			verb = "comes after"
+			orders++
+		}
+		steps = append(steps, fmt.Sprintf("%q %s %q (%s)", from.Name, verb, n.to.Name, n.pos))
+		// A condition may end the recursion.
 		if n.to.If.S != "" || len(n.to.Platforms) > 0 || n.loop != nil && len(n.loop.List) == 0 {
 			severity = diag.Warning
 		}
 		from = n.to
 	}
-	c.add(severity, diag.Cycle, ring[0].pos, "tasks need each other: "+strings.Join(names, " → "), strings.Join(steps, ", "), "remove one of these dependencies")
+	what := "tasks need each other: "
+	if orders > 0 {
+		what = "tasks wait for each other: "
+	}
+	if orders > 1 {
+		severity = diag.Warning // they may never run together
+	}
+	c.add(severity, diag.Cycle, ring[0].pos, what+strings.Join(names, " → "), strings.Join(steps, ", "), "remove one of these dependencies")
 }

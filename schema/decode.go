@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
@@ -12,15 +13,15 @@ import (
 // How decoding works. Each type of the format has one table of keys; a key has
 // a name, the JSON Schema of its value, a line of documentation and the
 // function that reads it. [readMap] walks a YAML mapping once and hands each
-// value to its key's reader. Readers never stop at a problem: they report it
-// and go on, so one run shows everything that is wrong with a file.
+// value to its key's reader. Readers never stop at a problem: they report it and continue, so one
+// run shows all problems of a file.
 
-// key is one row of a key table of T.
+// key is one row of a key table of T, a pointer: then there is one copy of the code for all tables.
 type key[T any] struct {
 	name string
 	form string // JSON Schema of the value
 	doc  string
-	read func(d *decoder, n *yaml.Node, t *T)
+	read func(d *decoder, n *yaml.Node, t T)
 }
 
 // JSON Schema fragments that several keys share.
@@ -43,11 +44,8 @@ const maxDepth = 1000
 // decoder reads the nodes of one file, or of a chunk of it. It is used by one goroutine.
 type decoder struct {
 	file *diag.File
-	list diag.List
-	// suspicious are warnings for Check: what works, but probably not as it was intended.
-	suspicious []*diag.Diagnostic
-	secrets    bool // a variable is secret
-	// anchorKeys are the keys of the root that are there for their anchors.
+	findings
+	// anchorKeys are the keys of the root that exist for their anchors.
 	anchorKeys map[string]bool
 
 	subject string // name of the task that is read, for messages
@@ -69,11 +67,11 @@ type decoder struct {
 
 	tasks    slab[Task]
 	commands slab[Command]
-	options  TaskOptions // of the task that is being read
+	options  slab[TaskOptions]
 }
 
-// decodeFile decodes the content of one file. It never returns nil: of a file with errors
-// it returns what could be read.
+// decodeFile decodes the content of one file. It never returns nil: of a file with errors it
+// returns the readable part.
 func decodeFile(file *diag.File) (*document, diag.List) {
 	doc := &document{Workflow: Workflow{File: file, Pos: diag.Pos{File: file, Line: 1, Column: 1}}}
 	d := &decoder{file: file, tags: hasTag(file.Source), budget: limit.Nodes}
@@ -85,31 +83,21 @@ func decodeFile(file *diag.File) (*document, diag.List) {
 			d.list.Add(syntaxProblem(file, invalid))
 		case err != nil:
 			d.list.Add(tooLarge(file, err))
-		case root != nil && !isEmptyDocument(root):
+		case root != nil && !(isNull(root) && slices.Contains([]string{"", "~", "null", "Null", "NULL"}, root.Value)): // not just "---"
 			doc.Pos = d.pos(root)
 			d.readRoot(root, doc)
 		}
 	}
 	doc.uniqueTasks()
 	doc.shadowed = append(doc.shadowed, d.suspicious...)
-	doc.Secrets = d.secrets
+	doc.Secrets, doc.Users = d.secrets, d.users
 	d.list.Sort()
 	return doc, d.list
 }
 
-// isEmptyDocument reports whether a file holds nothing but null, as does one that consists
-// of "---".
-func isEmptyDocument(n *yaml.Node) bool {
-	switch n.Value {
-	case "", "~", "null", "Null", "NULL":
-		return isNull(n)
-	}
-	return false
-}
-
-// tooLarge is the problem of a file that holds more than it may.
+// tooLarge is the problem of a file that exceeds a limit.
 func tooLarge(file *diag.File, err error) *diag.Diagnostic {
-	return &diag.Diagnostic{Pos: diag.Pos{File: file, Line: 1, Column: 1}, Kind: diag.Decode, What: err.Error(), Fix: "keep data in files of their own"}
+	return &diag.Diagnostic{Pos: diag.Pos{File: file, Line: 1, Column: 1}, Kind: diag.Decode, What: err.Error(), Fix: "move data to separate files"}
 }
 
 func (d *decoder) pos(n *yaml.Node) diag.Pos {
@@ -127,7 +115,7 @@ func (d *decoder) fail(n *yaml.Node, fix, format string, args ...any) {
 		}
 	}
 	if use := d.uses.of(n); use != nil {
-		p.Pos, p.Why = d.pos(use), fmt.Sprintf("the value is that of the anchor %q (%s)", use.Value, p.Pos)
+		p.Pos, p.Why = d.pos(use), fmt.Sprintf("the value comes from the anchor %q (%s)", use.Value, p.Pos)
 	}
 	d.list.Add(p)
 }
@@ -149,7 +137,7 @@ func (d *decoder) wrongType(n *yaml.Node, want string) {
 	d.fail(n, "", "%s: expected %s, found %s", d.key, want, describe(n))
 }
 
-// describe returns what a node holds, for messages.
+// describe describes a node, for messages.
 func describe(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -206,11 +194,11 @@ func (d *decoder) stop(n *yaml.Node, what, fix string) {
 	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: what, Fix: fix})
 }
 
-// deref returns the node an alias stands for, and n itself when it is none.
+// deref returns the node of an alias, and n itself when it is not an alias.
 func (d *decoder) deref(n *yaml.Node) *yaml.Node {
 	if d.aliased {
 		if d.budget--; d.budget < 0 && !d.stopped {
-			d.stop(n, "the aliases of this file expand to too much", "use fewer aliases inside anchors")
+			d.stop(n, "the aliases in this file expand to too many values", "use fewer aliases inside anchors")
 		}
 	}
 	for i := 0; n.Kind == yaml.AliasNode && i < maxDepth; i++ {

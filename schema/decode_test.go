@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func decodeText(src string) (*document, []string) {
 	return doc, all
 }
 
-// TestProblems: each line of tasks or of the root, and what is said about it.
+// TestProblems: lines of tasks or of the root, and their messages.
 func TestProblems(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
 		// Unknown keys.
@@ -33,7 +34,7 @@ func TestProblems(t *testing.T) {
 		{"tasks: {a: {deps: [{task: x, workdir: y}]}}", `warning: T:1:30: task "a": unknown key "workdir" in dependency`},
 		{"includes: {a: {taskfile: b, flaten: true}}", `warning: T:1:29: unknown key "flaten" in include a; did you mean "flatten"?`},
 		{"[a]: b", `T:1:1: a key is a list`},
-		{"tasks: {a: {cmds: [{defer: x, if: y}]}}", `warning: T:1:31: task "a": key "if" means nothing beside defer; move the deferred work into a task of its own`},
+		{"tasks: {a: {cmds: [{defer: x, if: y}]}}", `warning: T:1:31: task "a": key "if" has no effect next to defer; move the deferred commands to a separate task`},
 		// Types.
 		{"tasks: [a]", `T:1:8: tasks: expected a map of tasks, found a list`},
 		{"tasks: {a: {cmds: x}}", `T:1:19: task "a": cmds: expected a list of commands, found the text "x"; write cmds: [x]`},
@@ -44,10 +45,10 @@ func TestProblems(t *testing.T) {
 			`T:1:34: task "a": desc: expected text, found a list`},
 		{"silent: 1", `T:1:9: silent: expected true or false, found the number 1`},
 		{"tasks: {a: {vars: [b]}}", `T:1:19: task "a": vars: expected a map of variables, found a list`},
-		{"tasks: {a: {desc: x, desc: y}}", `T:1:22: task "a": task: key "desc" is given twice; remove one of them`},
+		{"tasks: {a: {desc: x, desc: y}}", `T:1:22: task "a": task: key "desc" is defined twice; remove one of them`},
 		// Forms.
 		{"tasks: {a: {cmd: x, cmds: [y]}}", `T:1:27: task "a": task cannot have both cmd and cmds; keep one of them`},
-		{"tasks: {a: [echo foo: bar]}", `T:1:13: task "a": a command that holds ": " must be quoted; YAML takes it for a map; write 'echo foo: bar'`},
+		{"tasks: {a: [echo foo: bar]}", `T:1:13: task "a": a command that contains ": " must be quoted; YAML parses it as a map; write 'echo foo: bar'`},
 		{"tasks: {a: {cmds: [{defer: {task: x, timeout: 1s}}]}}", `T:1:47: task "a": timeout must be set next to defer, not inside it`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: abc}]}}", `T:1:38: task "a": invalid timeout format: "abc"; write a number and a unit, as in "30s" or "1m30s"`},
 		{"tasks: {a: {cmds: [{cmd: x, timeout: 0s}]}}", `T:1:38: task "a": timeout must be greater than zero`},
@@ -67,7 +68,7 @@ func TestProblems(t *testing.T) {
 		{"version: 3\ntasks:\n  a:\n    cmds: [x]\n    desc: x\n   b: y\n", `T:6:4: not valid YAML: did not find expected key; check the indentation of this line`},
 		{"version: 3\ntasks:\n  a:\n    cmds:\n    - x\n    desc: x\n    - y\n", `T:7:5: not valid YAML: did not find expected key; check the indentation of this line`},
 		{"version: 3\ntasks:\n  a:\n    cmds: \"x\n    desc: y\n", `T:4:11: not valid YAML: found unexpected end of stream; close what is opened here`},
-		{"a: b: c", `T:1:5: a text that holds ": " must be quoted; YAML takes it for a map; write a: 'b: c'`},
+		{"a: b: c", `T:1:5: a text that contains ": " must be quoted; YAML parses it as a map; write a: 'b: c'`},
 		{"a: *b", `T:1:4: not valid YAML: unknown anchor 'b' referenced; define the anchor with "&" before it is used, or quote the text that begins with "*"`},
 		{"a:\n\tb: c", `T:2:1: a tab in the indentation; indent with spaces; YAML allows no tabs there`},
 		{"a: b\nc: \xff", `T:2:4: byte 0xff is not UTF-8; save the file as UTF-8 text`},
@@ -210,8 +211,8 @@ func TestHostile(t *testing.T) {
 			return b.String()
 		}(), "Missing schema"},
 		{"nested value", "vars: {A: " + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "}", "nested too deeply"},
-		{"bomb", bomb + "vars: {A: *k}", "expand to too much"},
-		{"merge bomb", merge + "tasks: {a: *z}", "expand to too much"},
+		{"bomb", bomb + "vars: {A: *k}", "expand to too many"},
+		{"merge bomb", merge + "tasks: {a: *z}", "expand to too many"},
 		{"contains itself", "vars: &a {A: {map: *a}}", "contains itself"},
 		{"list contains itself", "vars: {A: &a [*a, *a]}", "contains itself"},
 		{"merges itself", "tasks: &a {b: {<<: *a}, <<: *a}", ""},
@@ -240,6 +241,8 @@ func TestHostile(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("version: '3'\ntasks: {a: {cmds: [{cmd: x, for: {matrix: {A: [1], B: {ref: .X}}}}], deps: [{task: b}], sources: [{exclude: y}]}}")
 	f.Add("vars: &a {A: {map: *a}, B: !!binary x, C: 2001-01-01, <<: *a}\nincludes: {a: b, c: {dir: x, aliases: [y]}}")
+	f.Add("pools: {p: 2}\njobserver: true\ntasks: {a: {service: true, cmds: [x, {cmd: y, background: true}, z], ready: {http: 'http://h:1/', interval: 1s}, alive: {exec: x, failures: 2}, restart: 'always:3', listen: {a: 'h:1'}, ports: {a: 0, b: {port: 1, strict: true}}, pool: {name: p, take: 2}}}")
+	f.Add("tasks: {a: {cmd: x, deps: [{task: b, until: ended, optional: true}], after: [b], slots: 2, user: '1:1', limits: {memory: 1MiB, core: 0, nice: -1}, ipc: {send: [1, {a: [b]}], expect: 1, schema: f, to: {task: b, vars: {A: 1}}}, stdout: {file: f, rotate: {size: 1MiB, keep: 1}}}}")
 	f.Add("output: {group: {begin: x, error_only: yes}}\ninterval: 1s\nset: [e]\ntasks: [x]")
 	f.Add("tasks:\n  a: {requires: {vars: [A, {name: B, enum: [x]}, {name: C, enum: {ref: .D}}]}, preconditions: [x, {sh: y, msg: z}], platforms: [linux, a/b]}")
 	f.Fuzz(func(t *testing.T, src string) {
@@ -261,4 +264,19 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOwnTaskKeys: the first keys of a task are fields of Task itself, and the next is none:
+// for a task with no others the options are not looked at.
+func TestOwnTaskKeys(t *testing.T) {
+	for i, name := range taskNames[:ownTaskKeys+1] {
+		field := strings.ToUpper(name[:1]) + name[1:]
+		if name == "cmd" {
+			field = "Cmds"
+		}
+		f, ok := reflect.TypeFor[Task]().FieldByName(field)
+		if own := ok && len(f.Index) == 1; own != (i < ownTaskKeys) {
+			t.Errorf("key %d, %s: a field of Task itself: %t", i, name, own)
+		}
+	}
 }

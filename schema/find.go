@@ -3,14 +3,12 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/internal/taskurl"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -33,7 +31,7 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 	case o.Entrypoint == "-":
 		return stdinPath, start, nil
 	case o.Entrypoint != "":
-		path, err := findFile(absolute(cwd, o.Entrypoint))
+		path, err := o.findFile(absolute(cwd, o.Entrypoint))
 		if err != nil {
 			return "", "", notFound(o.Entrypoint, " Run `task --init` to create a new Taskfile.", err)
 		}
@@ -42,14 +40,29 @@ func findRoot(o LoadOptions, cwd string) (path, dir string, problem *diag.Diagno
 		}
 		return path, filepath.Dir(path), nil
 	}
-	_, err := os.Stat(start)
+	_, err := o.isDir(start)
 	if err == nil {
-		path, err = findUpwards(start)
+		err = fs.ErrNotExist
+		for dir := range Upwards(start) {
+			if path, foundErr := o.findIn(dir); foundErr == nil {
+				return path, dir, nil
+			}
+		}
 	}
-	if err != nil {
-		return "", "", notFound("", " (or any of the parent directories). Run `task --init` to create a new Taskfile.", err)
+	return "", "", notFound("", " (or any of the parent directories). Run `task --init` to create a new Taskfile.", err)
+}
+
+// Root returns the root directory of the Taskfile that o selects, absolute. It does not read
+// the file. An error is a [diag.Diagnostic].
+func Root(o LoadOptions) (string, error) {
+	if taskurl.IsRemote(o.Entrypoint) {
+		return absolute(o.WorkingDir, o.Dir), nil
 	}
-	return path, filepath.Dir(path), nil
+	_, dir, problem := findRoot(o, o.WorkingDir)
+	if problem != nil {
+		return "", problem
+	}
+	return dir, nil
 }
 
 func absolute(cwd, path string) string {
@@ -60,24 +73,21 @@ func absolute(cwd, path string) string {
 }
 
 // findFile returns path itself, or the Taskfile in the directory path.
-func findFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
+func (o *LoadOptions) findFile(path string) (string, error) {
+	dir, err := o.isDir(path)
+	if err != nil || !dir {
+		return path, err
 	}
-	if !info.IsDir() {
-		return path, nil
-	}
-	return findIn(path)
+	return o.findIn(path)
 }
 
 // findIn looks for a Taskfile in dir. The first name that exists is taken, even if it is
 // not a file: reading it will fail.
-func findIn(dir string) (string, error) {
+func (o *LoadOptions) findIn(dir string) (string, error) {
 	err := fs.ErrNotExist
 	for _, name := range candidates {
 		path := filepath.Join(dir, name)
-		_, statErr := os.Stat(path)
+		_, statErr := o.isDir(path)
 		if statErr == nil {
 			return path, nil
 		}
@@ -88,18 +98,8 @@ func findIn(dir string) (string, error) {
 	return "", err
 }
 
-// findUpwards looks in dir and its parents, as long as they have one owner.
-func findUpwards(dir string) (string, error) {
-	for dir := range Upwards(dir) {
-		if path, err := findIn(dir); err == nil {
-			return path, nil
-		}
-	}
-	return "", fs.ErrNotExist
-}
-
 // Upwards yields dir, an absolute path, and its parents, as long as they have the same
-// owner: what is above belongs to another user.
+// owner: directories above belong to another user.
 func Upwards(dir string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		owner, known := ownerOf(dir)
@@ -124,48 +124,6 @@ func notFound(uri, hint string, err error) *diag.Diagnostic {
 	return d
 }
 
-// errLarge tells that a file is too large to be read.
-var errLarge = limit.Bytes("the file", limit.File)
-
-// readSource returns the content of the file at path, or errLarge.
-func readSource(path string, stdin io.Reader) (string, error) {
-	var b strings.Builder
-	if path == stdinPath {
-		if stdin == nil {
-			return "", errors.New("there is no standard input to read it from")
-		}
-	} else {
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		if st, err := f.Stat(); err == nil {
-			switch {
-			case st.Mode().IsRegular():
-				if st.Size() > limit.File {
-					return "", errLarge
-				}
-				b.Grow(int(st.Size()))
-			case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
-				return "", errDevice
-			}
-		}
-		stdin = f
-	}
-	_, err := io.Copy(&b, limit.Reader(stdin, limit.File, errLarge))
-	return b.String(), err
-}
-
-// errDevice tells that a Taskfile is a device, which may have no end.
-var errDevice = errors.New("it is a device")
-
-// isNullDevice reports whether st is the null device, which is always empty.
-func isNullDevice(st fs.FileInfo) bool {
-	null, err := os.Stat(os.DevNull)
-	return err == nil && os.SameFile(st, null)
-}
-
 // WorkingDir returns the working directory, absolute and clean. A shell's $PWD may name it
 // with "." or ".." elements, which would make one directory look like several.
 func WorkingDir() (string, error) {
@@ -177,7 +135,7 @@ func WorkingDir() (string, error) {
 	if clean == dir {
 		return dir, nil
 	}
-	// Behind a symbolic link ".." leads elsewhere than its text says.
+	// Behind a symbolic link ".." leads elsewhere than its text suggests.
 	here, err := os.Stat(".")
 	if err != nil {
 		return "", err

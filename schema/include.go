@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema/diag"
@@ -53,7 +52,7 @@ func (l *loader) resolve(doc *document, e *includeEntry) {
 		return
 	}
 	target := absolute(doc.dir, taskfile)
-	path, err := findFile(target)
+	path, err := l.o.findFile(target)
 	if err != nil {
 		if e.optional && errors.Is(err, fs.ErrNotExist) {
 			return
@@ -68,7 +67,7 @@ func (l *loader) resolve(doc *document, e *includeEntry) {
 	}
 }
 
-// attach gives an include its file, if that is the one it wants.
+// attach gives an include its file, if the file matches its checksum.
 func (l *loader) attach(doc *document, e *includeEntry, sub *document) {
 	for _, problem := range []*diag.Diagnostic{e.verify(sub.File), sameVersion(doc, sub, e)} {
 		if problem != nil {
@@ -91,7 +90,7 @@ func (e *includeEntry) verify(file *diag.File) *diag.Diagnostic {
 	}
 	return &diag.Diagnostic{Pos: e.checksum.Pos, Kind: diag.ChecksumMismatch,
 		What: fmt.Sprintf("The checksum of the Taskfile at %q does not match!\ngot: %q\nwant: %q", file.Path, got, e.checksum.S),
-		Fix:  "look at what has changed, then write the new checksum"}
+		Fix:  "check what has changed, then update the checksum"}
 }
 
 // checksum is the SHA-256 of a file, in hexadecimal.
@@ -132,25 +131,14 @@ func (l *loader) expandPath(text string) (string, error) {
 	if !strings.ContainsAny(text, "$`") {
 		return text, nil
 	}
-	// As in a here document: quotes are ordinary letters there.
-	if err := limit.Shell(text); err != nil {
-		return "", err
-	}
-	word, err := syntax.NewParser().Document(strings.NewReader(text))
+	word, err := limit.Document(text, l.getenv)
 	if err != nil {
-		return "", err
-	}
-	if err := limit.Expansion(word, l.getenv); err != nil {
 		return "", err
 	}
 	return expand.Document(&expand.Config{Env: expand.FuncEnviron(l.getenv)}, word)
 }
 
 func (l *loader) getenv(name string) string {
-	for i := len(l.o.Environ) - 1; i >= 0; i-- {
-		if k, v, _ := strings.Cut(l.o.Environ[i], "="); k == name {
-			return v
-		}
-	}
-	return ""
+	v, _ := l.lookupEnv(name)
+	return v
 }

@@ -46,6 +46,14 @@ func mapOf(def string) object {
 	return object{"type": []string{"object", "null"}, "additionalProperties": ref(def)}
 }
 
+// without drops keys from the JSON Schema of a map.
+func without(o object, names ...string) object {
+	for _, name := range names {
+		delete(o["properties"].(object), name)
+	}
+	return o
+}
+
 func ref(def string) object { return object{"$ref": "#/$defs/" + def} }
 
 // jsonSchema is the published description of the format, made from the tables
@@ -63,34 +71,52 @@ func jsonSchema(t *testing.T) []byte {
 		o["anyOf"] = alternatives
 		return o
 	}
+	task := objectOf(taskKeys)
+	task["dependentRequired"] = object{"ready": []string{"service"}, "alive": []string{"service"}, "restart": []string{"service"}, "listen": []string{"service"}}
 	root["$defs"] = object{
-		"tasks":        mapOf("task"),
-		"task":         anyOf(text, ref("commands"), objectOf(taskKeys)),
-		"commands":     object{"type": "array", "items": ref("command")},
-		"command":      anyOf(text, oneOf(objectOf(commandKeys), "cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge")),
-		"defer":        anyOf(text, objectOf(deferKeys, "task")),
-		"dep":          anyOf(text, objectOf(depKeys, "task")),
-		"for":          anyOf(object{"type": []string{"string", "array"}}, oneOf(objectOf(forKeys), "var", "matrix")),
-		"matrix":       object{"type": "object", "additionalProperties": anyOf(object{"type": "array"}, objectOf(matrixRowKeys, "ref"))},
-		"onChange":     objectOf(onChangeKeys, "signal"),
-		"stdin":        anyOf(object{"enum": []any{"inherit", "null", nil}}, oneOf(objectOf(stdinKeys), "text", "file", "from", "output")),
-		"streamTask":   objectOf(streamTaskKeys, "task"),
-		"sink":         anyOf(object{"enum": []any{"log", "inherit", "null", nil, "capture", "stdout"}}, oneOf(objectOf(sinkKeys), "capture", "file")),
-		"capture":      objectOf(captureKeys),
-		"retry":        objectOf(retryKeys, "max"),
-		"namedOutput":  objectOf(outputsKeys),
-		"stop":         anyOf(text, objectOf(stopKeys)),
-		"glob":         anyOf(text, objectOf(globKeys, "exclude")),
-		"precondition": anyOf(text, objectOf(preconditionKeys, "sh")),
-		"requires":     objectOf(requiresKeys),
-		"required":     anyOf(text, objectOf(requiredKeys, "name")),
-		"enumRef":      objectOf(enumKeys, "ref"),
-		"vars":         mapOf("var"),
-		"var":          anyOf(object{"type": []string{"string", "number", "boolean", "null", "array"}}, oneOf(objectOf(varKeys), "sh", "ref", "map", "value")),
-		"includes":     mapOf("include"),
-		"include":      anyOf(object{"type": "string"}, oneOf(objectOf(includeKeys), "taskfile", "dir")),
-		"output":       anyOf(object{"enum": []string{"interleaved", "group", "prefixed"}}, objectOf(outputKeys, "group")),
-		"outputGroup":  objectOf(outputGroupKeys),
+		"tasks":         mapOf("task"),
+		"task":          anyOf(text, ref("commands"), task),
+		"commands":      object{"type": "array", "items": ref("command")},
+		"command":       anyOf(text, oneOf(objectOf(commandKeys), "cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge")),
+		"defer":         anyOf(text, objectOf(deferKeys, "task")),
+		"dep":           anyOf(text, objectOf(depKeys, "task")),
+		"for":           anyOf(object{"type": []string{"string", "array"}}, oneOf(objectOf(forKeys), "var", "matrix")),
+		"matrix":        object{"type": "object", "additionalProperties": anyOf(object{"type": "array"}, objectOf(matrixRowKeys, "ref"))},
+		"onChange":      objectOf(onChangeKeys, "signal"),
+		"stdin":         anyOf(object{"enum": []any{"inherit", "null", "route", nil}}, oneOf(objectOf(stdinKeys), "text", "file", "from", "output")),
+		"taskRef":       objectOf(taskRefKeys, "task"),
+		"ready":         oneOf(without(objectOf(probeKeys), "failures"), probeNames[:]...),
+		"alive":         oneOf(without(objectOf(probeKeys), "log", "fd"), "http", "tcp", "exec", "file", "ipc"),
+		"port":          objectOf(portKeys),
+		"pool":          objectOf(poolKeys, "name"),
+		"limits":        objectOf(limitsKeys),
+		"ipc":           objectOf(ipcKeys),
+		"rotate":        objectOf(rotateKeys, "size"),
+		"sink":          anyOf(object{"enum": []any{"log", "inherit", "null", nil, "capture", "stdout"}}, oneOf(objectOf(sinkKeys), "capture", "file")),
+		"capture":       objectOf(captureKeys),
+		"retry":         objectOf(retryKeys, "max"),
+		"namedOutput":   objectOf(outputsKeys),
+		"stop":          anyOf(text, objectOf(stopKeys)),
+		"cache":         objectOf(cacheKeys),
+		"cacheText":     anyOf(text, objectOf(cacheTextKeys, "sh")),
+		"rootCache":     objectOf(rootCacheKeys),
+		"connection":    objectOf(connectionKeys, "url"),
+		"connectionTLS": objectOf(connectionTLSKeys),
+		"remote":        objectOf(remoteKeys),
+		"profile":       objectOf(profileKeys),
+		"runner":        oneOf(objectOf(runnerKeys), "file", "installed"),
+		"taskRemote":    objectOf(taskRemoteKeys),
+		"glob":          anyOf(text, objectOf(globKeys, "exclude")),
+		"precondition":  anyOf(text, objectOf(preconditionKeys, "sh")),
+		"requires":      objectOf(requiresKeys),
+		"required":      anyOf(text, objectOf(requiredKeys, "name")),
+		"enumRef":       objectOf(enumKeys, "ref"),
+		"vars":          mapOf("var"),
+		"var":           anyOf(object{"type": []string{"string", "number", "boolean", "null", "array"}}, oneOf(objectOf(varKeys), "sh", "ref", "map", "value")),
+		"includes":      mapOf("include"),
+		"include":       anyOf(object{"type": "string"}, oneOf(objectOf(includeKeys), "taskfile", "dir")),
+		"output":        anyOf(object{"enum": []string{"interleaved", "group", "prefixed"}}, objectOf(outputKeys, "group")),
+		"outputGroup":   objectOf(outputGroupKeys),
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -102,8 +128,8 @@ func jsonSchema(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// TestJSONSchema fails when the published file is not what the tables say; run
-// it with -update to write it.
+// TestJSONSchema fails when the published file differs from the tables; run it with -update to
+// write it.
 func TestJSONSchema(t *testing.T) {
 	want := jsonSchema(t)
 	if *update {
@@ -117,7 +143,7 @@ func TestJSONSchema(t *testing.T) {
 	}
 }
 
-// validator returns a function that says what a Taskfile breaks.
+// validator returns a function that reports violations of the schema.
 func validator(t *testing.T) func(src []byte) error {
 	var doc any
 	if err := json.Unmarshal(jsonSchema(t), &doc); err != nil {
@@ -136,7 +162,7 @@ func validator(t *testing.T) func(src []byte) error {
 		if err := yaml.Unmarshal(src, &v); err != nil {
 			return err
 		}
-		// By way of JSON, as an editor sees it.
+		// Through JSON, as an editor reads it.
 		b, err := json.Marshal(v)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ func TestLimits(t *testing.T) {
 		{"too many in lines", head + strings.Repeat("\n- a", 2_000_000) + tail, "2,000,000 YAML values"},
 		{"too many for the library", head + " [\n" + strings.Repeat("[],\n", 3_000_000) + "]" + tail, "more than"},
 		{"too many tasks", "version: '3'\ntasks:\n" + strings.Repeat("  a: [b, c, d]\n", 500_000), "2,000,000 YAML values"},
-		{"aliases", "version: '3'\nvars:\n  A: &a [1, 2, 3, 4]\n  B: [" + strings.Repeat("*a, ", 500_000) + "]\n" + tail[1:], "expand to too much"},
+		{"aliases", "version: '3'\nvars:\n  A: &a [1, 2, 3, 4]\n  B: [" + strings.Repeat("*a, ", 500_000) + "]\n" + tail[1:], "expand to too many"},
 		{"size", pad(16<<20 - 100), ""},
 		{"too large", pad(16 << 20), "more than 16 MiB"},
 		{"empty lines", "a: '" + strings.Repeat("\n", 8_000_000), "Taskfile.yml:1:4: not valid YAML"},
@@ -77,7 +77,7 @@ func TestChainOfIncludes(t *testing.T) {
 	}
 }
 
-// TestManyProblems keeps and counts only as many as anybody looks at, and the first error.
+// TestManyProblems: only a limited number of problems is kept, and always the first error.
 func TestManyProblems(t *testing.T) {
 	dir := t.TempDir()
 	text := "version: '3'\n" + strings.Repeat("unknown: 1\n", 1)

@@ -12,8 +12,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// TestCheckIsLinear: a file with four times as much that is wrong takes about four
-// times as long to be checked, not sixteen. It is the processor's time that counts.
+// TestCheckIsLinear: checking a file with four times as many problems takes about four times as
+// long, not sixteen. CPU time is measured.
 func TestCheckIsLinear(t *testing.T) {
 	spent := func() time.Duration {
 		var u syscall.Rusage

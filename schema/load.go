@@ -15,16 +15,18 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// LoadOptions say where the root file is and what include paths may refer to.
+// LoadOptions configure Load: where the root file is and what include paths may refer to.
 type LoadOptions struct {
 	Dir        string    // root and search directory; "" means the working directory
+	WorkingDir string    // the result of [WorkingDir]; "" means that Load calls it
 	Entrypoint string    // file, directory to look in, or "-" for Stdin; "" searches upwards
 	Stdin      io.Reader // read for the entry point "-"
+	Files      Files     // nil: those of this machine
 	Environ    []string  // for templates, ~ and $VAR of include paths
 	// Expand expands a template of an include path; it is only called for
 	// texts with "{{". nil leaves them as they are.
 	Expand func(ctx context.Context, text string, data map[string]any) (string, error)
-	// Open returns what became of each of some remote files, in their order; root
+	// Open returns the result for each of some remote files, in their order; root
 	// is the root directory. It is called once for all files that are known to be
 	// needed by then; nil opens none.
 	Open func(ctx context.Context, root string, files []RemoteFile) []RemoteContent
@@ -40,32 +42,46 @@ func Load(ctx context.Context, o LoadOptions) (*Workflow, diag.List) {
 		l.openRemote()
 		l.mergeAll()
 	}
+	if l.root != nil {
+		l.checkProfiles(&l.root.Workflow)
+	}
 	if l.root == nil || l.list.Err() != nil {
 		return nil, l.list
 	}
 	w := l.root.workflow(l.dir)
+	w.Cache.expand(l.getenv)
+	if l.connect(w); l.list.Err() != nil {
+		return nil, l.list
+	}
 	w.Partial = l.partial
 	var shadowed []*diag.Diagnostic
+	w.Sources = []*diag.File{w.File}
 	for _, doc := range l.order {
+		if doc != l.root {
+			w.Sources = append(w.Sources, doc.File)
+		}
 		shadowed = append(shadowed, doc.shadowed...)
-		w.Secrets = w.Secrets || doc.Secrets
+		w.Secrets, w.Users = w.Secrets || doc.Secrets, w.Users || doc.Users
 	}
 	w.shadowed = shadowed
 	return w, l.list
 }
 
-// readRoot reads the root file, and what can be read of what it includes, into
-// l.root, and finds the root directory.
+// readRoot reads the root file and its includes, as far as possible, into l.root, and finds the
+// root directory.
 func (l *loader) readRoot() {
 	var err error
-	if l.cwd, err = WorkingDir(); err != nil {
+	if l.cwd = l.o.WorkingDir; l.cwd == "" {
+		l.cwd, err = WorkingDir()
+	}
+	if err != nil {
 		l.list.Add(&diag.Diagnostic{Kind: diag.NotFound, What: "the working directory cannot be found", Why: reason(err), Fix: "change to a directory that exists"})
 		return
 	}
 	if taskurl.IsRemote(l.o.Entrypoint) {
 		url, err := taskurl.Parse(l.o.Entrypoint)
 		if err != nil {
-			l.list.Add(&diag.Diagnostic{Kind: diag.FetchFailed, What: "the Taskfile of another machine cannot be had", Why: err.Error()})
+			l.list.Add(&diag.Diagnostic{Kind: diag.FetchFailed, What: "the remote Taskfile cannot be fetched", Why: err.Error()})
 			return
 		}
 		l.dir = absolute(l.cwd, l.o.Dir)
@@ -93,14 +109,12 @@ func (doc *document) workflow(dir string) *Workflow {
 	w.Dir, w.ByAlias = dir, map[string][]*Task{}
 	for i, t := range w.Tasks {
 		t.Index = int32(i)
-		wild := strings.Contains(t.Name, "*")
 		for _, a := range t.Aliases {
-			wild = wild || strings.Contains(a, "*")
 			if ts := w.ByAlias[a]; len(ts) == 0 || ts[len(ts)-1] != t {
 				w.ByAlias[a] = append(ts, t)
 			}
 		}
-		if wild {
+		if star := func(name string) bool { return strings.Contains(name, "*") }; star(t.Name) || slices.ContainsFunc(t.Aliases, star) {
 			w.Wildcards = append(w.Wildcards, t)
 		}
 	}
@@ -124,16 +138,8 @@ type loader struct {
 	partial bool            // some remote file was left out on purpose
 }
 
-// show returns a path as messages show it: relative if it is below the working directory.
-func (l *loader) show(path string) string {
-	if rel, err := filepath.Rel(l.cwd, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-		return rel
-	}
-	return path
-}
-
-// read reads the file at path and then those it includes, each once. dir is
-// what relative paths in it start from. pos is the include that asks for it.
+// read reads the file at path and then those it includes, each once. Relative paths in it start
+// from dir. pos is the include that needs it.
 func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	if i := slices.Index(l.stack, path); i >= 0 {
 		l.list.Add(includeCycle(pos, append(l.stack[i:len(l.stack):len(l.stack)], path)))
@@ -143,12 +149,15 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 		return doc
 	}
 	if len(l.stack) > limit.Includes {
-		l.list.Add(&diag.Diagnostic{Pos: pos, What: limit.Count("the chain of includes that ends here", limit.Includes, "files").Error(), Fix: "include files side by side"})
+		l.list.Add(&diag.Diagnostic{Pos: pos, What: limit.Count("the chain of includes up to here", limit.Includes, "files").Error(), Fix: "include these files from one file"})
 		return nil
 	}
 	l.docs[path] = nil
-	src, err := readSource(path, l.o.Stdin)
-	file := &diag.File{Path: path, Name: l.show(path), Source: src}
+	src, err := l.o.readSource(path)
+	file := &diag.File{Path: path, Name: path, Source: src}
+	if rel, err := filepath.Rel(l.cwd, path); err == nil && filepath.IsLocal(rel) {
+		file.Name = rel
+	}
 	if err != nil {
 		l.list.Add(unreadable(file, pos, err))
 		return nil
@@ -156,7 +165,7 @@ func (l *loader) read(path, dir string, pos diag.Pos) *document {
 	doc := l.decode(file)
 	doc.dir = dir
 	if pos.IsValid() {
-		l.noDotenv(doc)
+		l.rootOnly(doc)
 	}
 	l.stack = append(l.stack, path)
 	for _, e := range doc.includes {
@@ -179,8 +188,18 @@ func includeCycle(pos diag.Pos, circle []string) *diag.Diagnostic {
 		What: fmt.Sprintf("include cycle detected between %s <--> %s", circle[0], circle[1]), Fix: "remove one of the includes"}
 }
 
-// noDotenv refuses dotenv files of an included file.
-func (l *loader) noDotenv(doc *document) {
+// rootOnly refuses or ignores keys that an included file may not have.
+func (l *loader) rootOnly(doc *document) {
+	if doc.Cache != nil {
+		l.list.Add(&diag.Diagnostic{Pos: doc.Cache.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: "cache: is ignored here",
+			Why: "it applies to all files, so an included file cannot set it", Fix: "write it in the root file, or write cache: true in the tasks"})
+		doc.Cache = nil
+	}
+	if doc.Remote != nil {
+		l.list.Add(&diag.Diagnostic{Pos: doc.Remote.Pos, Severity: diag.Warning, Kind: diag.Suspicious, What: "remote: is ignored here",
+			Why: "an included file does not say it for others", Fix: "write it in the root file, or remote: true in its tasks"})
+		doc.Remote = nil
+	}
 	if len(doc.Dotenv) > 0 {
 		l.list.Add(&diag.Diagnostic{Pos: doc.dotenvPos,
 			What: "Included Taskfiles can't have dotenv declarations. Please, move the dotenv declaration to the main Taskfile",
@@ -205,7 +224,7 @@ func unreadable(file *diag.File, pos diag.Pos, err error) *diag.Diagnostic {
 	case errors.Is(err, errDevice):
 		d.Fix = "a Taskfile must be a file, or - for standard input"
 	case err == errLarge:
-		d.Fix = "keep data in files of their own, and include files with tasks"
+		d.Fix = "move data to separate files, and include files with tasks"
 	case errors.Is(err, fs.ErrPermission):
 		d.Fix = "make it readable: chmod u+r " + file.Name
 	}

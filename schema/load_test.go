@@ -13,7 +13,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// files writes a txtar archive into a new directory and goes there.
+// files writes a txtar archive into a new directory and changes to it.
 func files(t *testing.T, archive string) (dir string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -91,7 +91,7 @@ func values(vs Vars) string {
 	return strings.Join(out, " ")
 }
 
-// TestIncludes holds what the reference does with includes.
+// TestIncludes records how the reference treats includes.
 func TestIncludes(t *testing.T) {
 	for _, tt := range []struct {
 		name, files, want, vars string
@@ -277,7 +277,7 @@ func TestLoadErrors(t *testing.T) {
 		{"no such file", "-- x --\n", LoadOptions{Entrypoint: "foo.yml"}, diag.NotFound, "No Taskfile found at \"foo.yml\" Run `task --init` to create a new Taskfile."},
 		{"empty directory", "-- sub/x --\n", LoadOptions{Entrypoint: "sub"}, diag.NotFound, "No Taskfile found at \"sub\" Run `task --init` to create a new Taskfile."},
 		{"directory", "-- Taskfile.yml/x --\n", LoadOptions{}, diag.Other, "Taskfile.yml: read D/Taskfile.yml: is a directory; a Taskfile must be a file; rename or remove the directory"},
-		{"remote", "-- x --\n", LoadOptions{Entrypoint: "https://a.b/c.yml"}, diag.FetchFailed, `remote Taskfiles are not opened here: "https://a.b/c.yml"; put a copy beside your Taskfile and include that`},
+		{"remote", "-- x --\n", LoadOptions{Entrypoint: "https://a.b/c.yml"}, diag.FetchFailed, `remote Taskfiles are not supported here: "https://a.b/c.yml"; put a copy next to your Taskfile and include that`},
 		{"empty", "-- Taskfile.yml --\n", LoadOptions{}, diag.Version, `Taskfile.yml:1:1: Missing schema version in Taskfile "D/Taskfile.yml"; begin the file with version: '3'`},
 		{"no version", "-- Taskfile.yml --\ntasks: {a: x}\n", LoadOptions{}, diag.Version, `Taskfile.yml:1:1: Missing schema version in Taskfile "D/Taskfile.yml"; begin the file with version: '3'`},
 		{"old", "-- Taskfile.yml --\nversion: 2\n", LoadOptions{}, diag.Version, "Taskfile.yml:1:10: Invalid schema version in Taskfile \"D/Taskfile.yml\":\nSchema version (2.0.0) no longer supported. Please use v3 or above; write version: '3'"},
@@ -298,11 +298,11 @@ func TestLoadErrors(t *testing.T) {
 		{"missing in optional", long + "includes: {a: {taskfile: b.yml, optional: true}}\n-- b.yml --\nversion: 3\nincludes: {c: c.yml}\n", LoadOptions{}, diag.NotFound,
 			`b.yml:2:12: No Taskfile found at "D/c.yml"; create it, or write optional: true if it may be missing`},
 		{"remote include", long + "includes: {a: 'git@github.com:a/b.git//T.yml'}\n", LoadOptions{}, diag.FetchFailed,
-			`Taskfile.yml:2:12: remote Taskfiles are not opened here: "ssh://git@github.com/a/b.git//T.yml"; put a copy beside your Taskfile and include that`},
+			`Taskfile.yml:2:12: remote Taskfiles are not supported here: "ssh://git@github.com/a/b.git//T.yml"; put a copy next to your Taskfile and include that`},
 		{"checksum", long + "includes: {a: {taskfile: b.yml, checksum: abc}}\n-- b.yml --\nversion: 3\n", LoadOptions{}, diag.ChecksumMismatch,
-			"Taskfile.yml:2:43: The checksum of the Taskfile at \"D/b.yml\" does not match!\ngot: \"7b02700a93eb8af7192724bd1b5ff49fd340f0ef81cfee1fb0d8cdc1467fea8c\"\nwant: \"abc\"; look at what has changed, then write the new checksum"},
+			"Taskfile.yml:2:43: The checksum of the Taskfile at \"D/b.yml\" does not match!\ngot: \"7b02700a93eb8af7192724bd1b5ff49fd340f0ef81cfee1fb0d8cdc1467fea8c\"\nwant: \"abc\"; check what has changed, then update the checksum"},
 		{"flatten clash", long + "includes: {a: {taskfile: b.yml, flatten: true}}\ntasks: {x: echo}\n-- b.yml --\nversion: 3\ntasks: {x: y}\n", LoadOptions{}, diag.Conflict,
-			`Taskfile.yml:2:12: Found multiple tasks (x) included by "a""; another one is at Taskfile.yml:3:9; rename one of them, or leave one out with excludes`},
+			`Taskfile.yml:2:12: Found multiple tasks (x) included by "a""; another one is at Taskfile.yml:3:9; rename one of them, or exclude one with excludes`},
 		{"variables in a path", long + "vars: {V: vv, S: {sh: echo}}\nincludes: {a: '{{.V}}/{{.S}}'}\n", LoadOptions{}, diag.NotFound,
 			`Taskfile.yml:3:12: No Taskfile found at "D/vv/{{.S}}"; create it, or write optional: true if it may be missing`},
 		{"command in a path", long + "includes: {a: $(echo b.yml)}\n", LoadOptions{}, diag.Other, "Taskfile.yml:2:12: unexpected command substitution at 1:1; in the path of include \"a\""},

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-
-	"github.com/sajari/fuzzy"
 )
 
 // NotFoundError reports a call of a task that does not exist.
@@ -33,14 +31,13 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("Found multiple tasks (%s) that match %q", strings.Join(e.Tasks, ", "), e.Name)
 }
 
-// lookup is what Lookup and Suggest build when they are first needed.
+// lookup is the index that Lookup and Suggest build on first use.
 type lookup struct {
 	wildcards sync.Once
 	patterns  []pattern // of Workflow.Wildcards
 
 	suggest sync.Once
-	model   *fuzzy.Model
-	words   []string // instead of a model, when there are too many
+	words   []string // the names and aliases of tasks that can be called from outside
 }
 
 // pattern is a name or an alias with stars.
@@ -51,8 +48,8 @@ type pattern struct {
 }
 
 // Lookup finds the task that a call by name means: the task of that name, else
-// the one with that alias, else the first whose wildcard matches. match is
-// what the stars stand for, nil unless it was a wildcard that matched. err is a
+// the one with that alias, else the first whose wildcard matches. match is the text matched by each
+// star, nil unless a wildcard matched. err is a
 // *NotFoundError or an *AmbiguousError. It may be called concurrently.
 func (w *Workflow) Lookup(name string) (t *Task, match []string, err error) {
 	t, match, err = w.find(name)
@@ -62,9 +59,15 @@ func (w *Workflow) Lookup(name string) (t *Task, match []string, err error) {
 	return t, match, err
 }
 
-// find is Lookup, but finding nothing is no error.
+// Has reports whether a call by name finds at least one task.
+func (w *Workflow) Has(name string) bool {
+	t, _, err := w.find(name)
+	return t != nil || err != nil
+}
+
+// find is Lookup without an error for a missing task.
 func (w *Workflow) find(name string) (t *Task, match []string, err error) {
-	if t := w.ByName[name]; t != nil {
+	if t := w.Task(name); t != nil {
 		return t, nil, nil
 	}
 	switch ts := w.ByAlias[name]; len(ts) {
@@ -115,10 +118,6 @@ func (l *lookup) add(t *Task, name string) {
 	l.patterns = append(l.patterns, pattern{t, name, re})
 }
 
-// maxModel is the largest number of names among which a suggestion is found by the model
-// that the reference uses, which takes 60 µs for each name.
-const maxModel = 1_000
-
 // Suggest returns the name or alias nearest to name among the tasks that can
 // be called from outside, or "". It may be called concurrently.
 func (w *Workflow) Suggest(name string) string {
@@ -129,15 +128,11 @@ func (w *Workflow) Suggest(name string) string {
 				l.words = append(append(l.words, t.Name), t.Aliases...)
 			}
 		}
-		if len(l.words) > maxModel {
-			return
-		}
-		l.model = fuzzy.NewModel()
-		l.model.SetThreshold(1) // a name that is there once counts
-		l.model.Train(l.words)
 	})
-	if l.model != nil {
-		return l.model.SpellCheck(name)
+	for _, word := range l.words {
+		if strings.EqualFold(word, name) {
+			return word
+		}
 	}
 	return closest(name, l.words)
 }

@@ -12,15 +12,11 @@ type forForm struct {
 	hasVar, hasMatrix bool
 }
 
-var forKeys = []key[forForm]{
-	{"var", textForm, "Variable to loop over.", func(d *decoder, n *yaml.Node, f *forForm) {
-		f.Var, f.hasVar = d.text(n).S, !isNull(n) && n.Value != ""
-	}},
-	{"split", textForm, "What separates the items of a text; white space if not given.", func(d *decoder, n *yaml.Node, f *forForm) { f.Split = d.text(n).S }},
-	{"as", textForm, "Name of the variable with the item; ITEM if not given.", func(d *decoder, n *yaml.Node, f *forForm) { f.As = d.text(n).S }},
-	{"matrix", `{"$ref":"#/$defs/matrix"}`, "Lists to loop over in all combinations.", func(d *decoder, n *yaml.Node, f *forForm) {
-		d.matrix(n, f)
-	}},
+var forKeys = []key[*forForm]{
+	{"var", textForm, "Variable to loop over.", func(d *decoder, n *yaml.Node, f *forForm) { f.Var, f.hasVar = d.text(n).S, !isNull(n) && n.Value != "" }},
+	{"split", textForm, "Separator of the items of a text; by default white space.", func(d *decoder, n *yaml.Node, f *forForm) { f.Split = d.text(n).S }},
+	{"as", textForm, "Name of the variable with the item; by default ITEM.", func(d *decoder, n *yaml.Node, f *forForm) { f.As = d.text(n).S }},
+	{"matrix", `{"$ref":"#/$defs/matrix"}`, "Lists to loop over in all combinations.", func(d *decoder, n *yaml.Node, f *forForm) { d.matrix(n, f) }},
 }
 
 // loop reads for: a list, a word, or a map.
@@ -69,6 +65,6 @@ func (d *decoder) matrix(n *yaml.Node, f *forForm) {
 	})
 }
 
-var matrixRowKeys = []key[MatrixRow]{
+var matrixRowKeys = []key[*MatrixRow]{
 	{"ref", textForm, "Template expression that gives a list.", func(d *decoder, n *yaml.Node, r *MatrixRow) { r.Ref = d.text(n).S }},
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/schema/diag"
@@ -11,7 +12,7 @@ import (
 
 // eachPair calls f with every key and value of the mapping n, merge keys resolved: a key of
 // the mapping itself comes before one of a merged mapping. Values are dereferenced. It
-// reports when n is no mapping; null counts as an empty one.
+// reports when n is not a mapping; null counts as an empty one.
 func (d *decoder) eachPair(n *yaml.Node, want string, f func(k, v *yaml.Node)) {
 	if isNull(n) {
 		return
@@ -78,16 +79,17 @@ func (d *decoder) eachMerged(n *yaml.Node, seen map[string]bool, f func(k, v *ya
 }
 
 // readMap reads the mapping n into out by a table of keys. thing names what
-// the mapping is: "include".
-func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *T) {
-	var seen uint64 // bit i: keys[i] was given
+// the mapping is: "include". It returns which keys were given: bit i stands for keys[i].
+//
+//go:noinline
+func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out T) (seen uint64) {
 	d.eachPair(n, "a map", func(k, v *yaml.Node) {
 		for i := range keys {
 			if keys[i].name != k.Value || k.Kind != yaml.ScalarNode {
 				continue
 			}
 			if seen&(1<<i) != 0 {
-				d.fail(k, "remove one of them", "%s: key %q is given twice", thing, k.Value)
+				d.fail(k, "remove one of them", "%s: key %q is defined twice", thing, k.Value)
 				return
 			}
 			seen |= 1 << i
@@ -101,6 +103,7 @@ func readMap[T any](d *decoder, n *yaml.Node, thing string, keys []key[T], out *
 		}
 		d.unknownKey(k, thing, names)
 	})
+	return seen
 }
 
 // unknownKey warns of a key that is not in the table. Keys that begin with "x-" belong to
@@ -137,7 +140,7 @@ func (d *decoder) unknownKey(k *yaml.Node, thing string, names []string) {
 	switch {
 	case best != "":
 		w.Fix = fmt.Sprintf("did you mean %q?", best)
-	case thing == "task" && isCommandKey(k.Value):
+	case thing == "task" && (k.Value == "for" || slices.Contains(doing[:], k.Value)):
 		w.Fix = "it is a key of a command: write it under cmds"
 	}
 	d.list.Add(w)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/weftrun/weft/internal/limit"
@@ -16,7 +17,7 @@ import (
 // reference reads files at the same time and takes those that do not depend on each other in
 // the order in which it happened to finish them.
 
-// maxTasks bounds what includes of includes can multiply to.
+// maxTasks bounds the number of tasks, which nested includes can multiply.
 const maxTasks = 1_000_000
 
 // mergeAll adds every file to those that include it.
@@ -29,22 +30,22 @@ func (l *loader) mergeAll() {
 		for _, e := range doc.includes {
 			if total[doc] += total[e.doc]; total[doc] > maxTasks {
 				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: fmt.Sprintf("includes add up to more than %d tasks", maxTasks),
-					Fix: "include fewer files that include each other several times"})
+					Fix: "include fewer files several times"})
 				return
 			}
 		}
 	}
 	for _, doc := range l.order {
 		entries := slices.Clone(doc.includes)
-		slices.SortStableFunc(entries, func(a, b *includeEntry) int { return at[a.doc] - at[b.doc] })
+		sort.SliceStable(entries, func(i, j int) bool { return at[entries[i].doc] < at[entries[j].doc] })
 		for _, e := range entries {
 			if err := limit.Grow(e.size()); err != nil {
-				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: err.Error(), Fix: "include fewer files inside each other"})
+				l.list.Add(&diag.Diagnostic{Pos: e.pos, What: err.Error(), Fix: "nest includes less deeply"})
 				return
 			}
 			doc.add(e, &l.list)
 			if e.doc.includers--; e.doc.includers == 0 {
-				e.doc.Tasks, e.doc.ByName = nil, nil // in a chain of includes, the tasks of all files together would be too many
+				e.doc.Tasks, e.doc.names = nil, nameTable{} // in a chain of includes, the tasks of all files together would be too many
 			}
 		}
 	}
@@ -64,13 +65,14 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 	if sub.Output.Style != "" {
 		doc.Output = sub.Output
 	}
+	doc.addPools(sub.Pools, list)
 	doc.Vars = e.mergeVars(doc.Vars, sub.Vars)
 	doc.Env = e.mergeVars(doc.Env, sub.Env)
 	a := adder{e: e, doc: doc, gives: map[*Include]*Include{}}
 	if e.advanced {
 		a.fileVars = slices.Clone(doc.Vars)
 	}
-	_, taken := doc.ByName[e.name]
+	taken := doc.Task(e.name) != nil
 	for _, t := range sub.Tasks {
 		if e.excluded(t.Name) {
 			continue
@@ -84,21 +86,21 @@ func (doc *document) add(e *includeEntry, list *diag.List) {
 		a.rename(n)
 		a.inherit(n)
 		if isDefault && !e.flatten && !taken {
-			n.Aliases = append(append(n.Aliases, e.name), e.aliases...)
+			n.setAliases(append(append(n.Aliases, e.name), e.aliases...))
 		}
-		if first, clash := doc.ByName[n.Name]; clash {
+		if first := doc.Add(n); first != nil {
 			list.Add(&diag.Diagnostic{Pos: e.pos, Kind: diag.Conflict,
 				What: fmt.Sprintf("Found multiple tasks (%s) included by %q\"", n.Name, e.name),
 				Why:  "another one is at " + first.Pos.String(),
-				Fix:  "rename one of them, or leave one out with excludes"})
+				Fix:  "rename one of them, or exclude one with excludes"})
 			return
 		}
-		doc.ByName[n.Name] = n
-		doc.Tasks = append(doc.Tasks, n)
 	}
 }
 
 // mergeVars adds vs to dst. Commands of an advanced include run in its directory.
+//
+//go:noinline
 func (e *includeEntry) mergeVars(dst, vs Vars) Vars {
 	for _, v := range vs {
 		if e.advanced {
@@ -137,13 +139,21 @@ type adder struct {
 	gives    map[*Include]*Include // what tasks had so far → what they have now
 }
 
-// inherit gives t what the include and the included file say for all tasks.
+// inherit adds to t the settings of the include and of the included file for all tasks.
 func (a *adder) inherit(t *Task) {
 	sub := a.e.doc
 	t.Internal = t.Internal || a.e.internal
 	if sub.Shell != nil {
 		o, p := *t.TaskOptions, merged(&Processes{Shell: sub.Shell}, t.Processes)
 		o.Processes, t.TaskOptions = &p, &o
+	}
+	if sub.Jobserver && (t.Running == nil || t.Running.Jobserver == Unset) {
+		o, r := *t.TaskOptions, Running{}
+		if o.Running != nil {
+			r = *o.Running
+		}
+		r.Jobserver = True
+		o.Running, t.TaskOptions = &r, &o
 	}
 	if t.Silent == Unset && sub.Silent {
 		t.Silent = True
@@ -160,12 +170,15 @@ func (a *adder) inherit(t *Task) {
 	t.Include = a.gives[t.Include]
 }
 
-// include returns what tasks get that have already got something from inner includes; nil
-// means that they have not.
+// include returns the new Include of tasks that have one so far, from inner includes; had is that
+// Include, or nil.
 func (a *adder) include(had *Include) *Include {
 	n := &Include{}
 	if had != nil {
 		*n = *had
+	}
+	if !a.e.flatten {
+		n.Namespace = strings.TrimSuffix(a.e.name+":"+n.Namespace, ":")
 	}
 	if a.e.advanced {
 		n.Dir = a.e.tasks

@@ -13,7 +13,6 @@ func (a *adder) rename(t *Task) {
 	}
 	ns, local := a.e.name, t.Name
 	t.Name = below(ns, t.Name)
-	t.Namespace = strings.TrimSuffix(ns+":"+t.Namespace, ":")
 	if len(t.Aliases) > 0 || len(a.e.aliases) > 0 {
 		names := make([]string, 0, len(t.Aliases)+len(a.e.aliases)*(1+len(t.Aliases)))
 		for _, al := range t.Aliases {
@@ -25,17 +24,26 @@ func (a *adder) rename(t *Task) {
 				names = append(names, below(other, al))
 			}
 		}
-		t.Aliases = names
+		t.setAliases(names)
 	}
 	t.Deps, t.Cmds = callsBelow(ns, t.Deps), callsBelow(ns, t.Cmds)
-	if readsTask(t.Processes) {
+	if refersToTask(t.Processes) || t.Running != nil && len(t.Running.After) > 0 {
 		o := *t.TaskOptions
-		o.Processes = readsBelow(ns, o.Processes)
+		o.Processes, o.Running = refsBelow(ns, o.Processes), o.Running.below(ns)
 		t.TaskOptions = &o
 	}
 }
 
+// setAliases gives t aliases of its own.
+func (t *Task) setAliases(names []string) {
+	o := *t.TaskOptions
+	o.Aliases = names
+	t.TaskOptions = &o
+}
+
 // below puts a name into a namespace. A name with a leading colon only loses the colon.
+//
+//go:noinline
 func below(ns, name string) string {
 	if outer, ok := strings.CutPrefix(name, ":"); ok {
 		return outer
@@ -55,9 +63,9 @@ func callsBelow(ns string, cs []Command) []Command {
 		if c.Kind == Call {
 			c.Text.S = below(ns, c.Text.S)
 		}
-		if readsTask(c.Processes) || len(c.Members) > 0 {
+		if refersToTask(c.Processes) || len(c.Members) > 0 {
 			o := *c.CommandOptions
-			o.Processes, o.Members = readsBelow(ns, o.Processes), callsBelow(ns, o.Members)
+			o.Processes, o.Members = refsBelow(ns, o.Processes), callsBelow(ns, o.Members)
 			c.CommandOptions = &o
 		}
 	}
@@ -66,20 +74,42 @@ func callsBelow(ns string, cs []Command) []Command {
 
 // namesTasks reports whether a command, or a member of it, names a task.
 func namesTasks(c Command) bool {
-	return c.Kind == Call || readsTask(c.Processes) || slices.ContainsFunc(c.Members, namesTasks)
+	return c.Kind == Call || refersToTask(c.Processes) || slices.ContainsFunc(c.Members, namesTasks)
 }
 
-func readsTask(p *Processes) bool {
-	return p != nil && p.Stdin != nil && p.Stdin.ReadsTask()
+// refersToTask reports whether a task is named for what it writes, or for messages.
+func refersToTask(p *Processes) bool {
+	return p != nil && (p.Stdin != nil && p.Stdin.ReadsTask() || p.IPC != nil && p.IPC.To != nil)
 }
 
-// readsBelow puts the name of the task that is read into a namespace.
-func readsBelow(ns string, p *Processes) *Processes {
-	if !readsTask(p) {
+// refsBelow puts the names of tasks that p refers to into a namespace.
+func refsBelow(ns string, p *Processes) *Processes {
+	if !refersToTask(p) {
 		return p
 	}
-	own, stdin := *p, *p.Stdin
-	stdin.Text.S = below(ns, stdin.Text.S)
-	own.Stdin = &stdin
+	own := *p
+	if p.Stdin != nil && p.Stdin.ReadsTask() {
+		stdin := *p.Stdin
+		stdin.Text.S = below(ns, stdin.Text.S)
+		own.Stdin = &stdin
+	}
+	if p.IPC != nil && p.IPC.To != nil {
+		ipc, to := *p.IPC, *p.IPC.To
+		to.Text.S = below(ns, to.Text.S)
+		ipc.To, own.IPC = &to, &ipc
+	}
+	return &own
+}
+
+// below returns r with the names of tasks in a namespace.
+func (r *Running) below(ns string) *Running {
+	if r == nil || len(r.After) == 0 {
+		return r
+	}
+	own := *r
+	own.After = slices.Clone(r.After)
+	for i := range own.After {
+		own.After[i].S = below(ns, own.After[i].S)
+	}
 	return &own
 }

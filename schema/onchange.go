@@ -6,7 +6,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// ChangeMode tells what a change does to a watched task that runs.
+// ChangeMode is the effect of a change on a running watched task.
 type ChangeMode uint8
 
 const (
@@ -15,7 +15,7 @@ const (
 	ChangeIgnored                    // nothing
 )
 
-// OnChange is what a change does to a watched task that runs.
+// OnChange is the effect of a change on a running watched task.
 type OnChange struct {
 	Mode   ChangeMode
 	Signal syscall.Signal // sent to its programs instead; 0: none
@@ -23,7 +23,7 @@ type OnChange struct {
 
 const onChangeForm = `{"anyOf":[{"enum":["restart","queue","ignore",null]},{"$ref":"#/$defs/onChange"}]}`
 
-var onChangeKeys = []key[OnChange]{
+var onChangeKeys = []key[*OnChange]{
 	{"signal", textForm, "Signal that its programs get: HUP, USR1, USR2, INT, TERM, QUIT or WINCH.", func(d *decoder, n *yaml.Node, o *OnChange) { o.Signal = d.receivableSignal(n) }},
 }
 

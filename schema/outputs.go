@@ -19,18 +19,16 @@ type NamedOutput struct {
 	Path string // into a JSON value: ".a.b"; "" is the whole
 }
 
-var outputsKeys = []key[NamedOutput]{
-	{"from", textForm, "stdout, stderr, message or file:PATH; without it the file that WEFT_OUTPUT names.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+var outputsKeys = []key[*NamedOutput]{
+	{"from", textForm, "stdout, stderr, message or file:PATH; by default the file that WEFT_OUTPUT names.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		switch t := d.text(n); {
-		case t.S == "stdout", t.S == "stderr", strings.HasPrefix(t.S, "file:") && t.S != "file:":
+		case t.S == "stdout", t.S == "stderr", t.S == "message", strings.HasPrefix(t.S, "file:") && t.S != "file:":
 			o.From = t
-		case t.S == "message":
-			d.fail(n, "use stdout, stderr or file:PATH", "outputs from messages are not there yet")
 		default:
-			d.fail(n, "use stdout, stderr or file:PATH", "an output cannot come from %q", t.S)
+			d.fail(n, "use stdout, stderr, message or file:PATH", "an output cannot come from %q", t.S)
 		}
 	}},
-	{"as", `{"enum":["text","json","lines",null]}`, "What it is: text, json or lines.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+	{"as", `{"enum":["text","json","lines",null]}`, "Its format: text, json or lines.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		words := []string{"", "text", "json", "lines"}
 		o.As = words[d.word(n, "use text, json or lines", words...)]
 	}},
@@ -40,6 +38,14 @@ var outputsKeys = []key[NamedOutput]{
 			d.fail(n, "write .name", "the path %q does not begin with a dot", o.Path)
 		}
 	}},
+}
+
+// checkOutputs reports outputs from messages of a task that has none.
+func (d *decoder) checkOutputs(t *Task) {
+	i := slices.IndexFunc(t.Outputs, func(o NamedOutput) bool { return o.From.S == "message" })
+	if i >= 0 && !t.hasChannel() {
+		d.failAt(t.Outputs[i].From.Pos, "add ipc: true to the task", "output %s: none of its commands has a channel for messages", t.Outputs[i].Name)
+	}
 }
 
 // outputs reads a task's `outputs`.
@@ -55,7 +61,7 @@ func (d *decoder) outputs(n *yaml.Node) []NamedOutput {
 			}
 		}
 		if o.Path != "" && o.As != "json" {
-			d.fail(v, "add as: json", "output %s: only JSON has a path", k.Value)
+			d.fail(v, "add as: json", "output %s: path needs JSON", k.Value)
 		}
 		if i := slices.IndexFunc(all, func(a NamedOutput) bool { return a.Name == o.Name }); i >= 0 {
 			d.repeats(k, "outputs", all[i].Pos)

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"reflect"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,12 +21,19 @@ const (
 	chunkSize    = 4 << 10  // about how much is decoded at once, in bytes
 )
 
-// chunk is what was decoded of some tasks of a file.
+// chunk holds decoded tasks of a part of a file.
 type chunk struct {
-	tasks      []*Task
-	list       diag.List
+	tasks []*Task
+	findings
+}
+
+// findings are results of decoding besides the content.
+type findings struct {
+	list diag.List
+	// suspicious are warnings for Check: text that works, but probably not as intended.
 	suspicious []*diag.Diagnostic
-	secrets    bool
+	secrets    bool // a variable is secret
+	users      bool // a command names the user that it runs as
 }
 
 // readParallel reads the file into doc in chunks of at least size bytes. It returns false,
@@ -51,7 +59,7 @@ func (d *decoder) readParallel(doc *document, size int) bool {
 		doc.Tasks = append(doc.Tasks, c.tasks...)
 		d.list.Append(c.list)
 		d.suspicious = append(d.suspicious, c.suspicious...)
-		d.secrets = d.secrets || c.secrets
+		d.secrets, d.users = d.secrets || c.secrets, d.users || c.users
 	}
 	if err := parts.Err(); err != nil {
 		d.list.Add(tooLarge(d.file, err))
@@ -80,10 +88,10 @@ func (d *decoder) readChunks(parts *yaml.Parts) (chunks []chunk, ok bool) {
 					failed.Store(true)
 					return
 				}
-				w = decoder{file: d.file, tags: d.tags, budget: limit.Nodes, grown: w.grown, tasks: w.tasks, commands: w.commands}
+				w = decoder{file: d.file, tags: d.tags, budget: limit.Nodes, grown: w.grown, tasks: w.tasks, commands: w.commands, options: w.options}
 				var doc document
 				w.readTasks(n, &doc)
-				chunks[i] = chunk{tasks: doc.Tasks, list: w.list, suspicious: w.suspicious, secrets: w.secrets}
+				chunks[i] = chunk{doc.Tasks, w.findings}
 			}
 		})
 	}
@@ -91,23 +99,38 @@ func (d *decoder) readChunks(parts *yaml.Parts) (chunks []chunk, ok bool) {
 	return chunks, !failed.Load()
 }
 
+// slabSize is the size of a block of a slab, in bytes: a size class of the runtime.
+const slabSize = 8<<10 - 8
+
 // slab hands out values and short slices from larger blocks, since a file may
 // hold very many of them.
 type slab[T any] struct{ free []T }
 
-// take returns a zero slice of length n that nobody else holds. It is not nil:
+// take returns an unshared zero slice of length n. It is not nil:
 // an empty list in the file is not the same as none.
 func (s *slab[T]) take(n int) []T {
 	if n == 0 {
 		return []T{}
 	}
 	if n > len(s.free) {
-		if n >= 64 {
+		size := s.size()
+		if n >= size {
 			return make([]T, n)
 		}
-		s.free = make([]T, 64)
+		s.free = make([]T, size)
 	}
 	out := s.free[:n:n]
 	s.free = s.free[n:]
 	return out
 }
+
+// next returns the value that take(1) would return, without taking it.
+func (s *slab[T]) next() *T {
+	if len(s.free) == 0 {
+		s.free = make([]T, s.size())
+	}
+	return &s.free[0]
+}
+
+// size returns how many values a block has.
+func (s *slab[T]) size() int { return max(slabSize/int(reflect.TypeFor[T]().Size()), 1) }

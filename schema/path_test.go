@@ -18,11 +18,14 @@ var keyParts = map[Key]string{
 	KeyStdinVars:       ".vars",
 	KeyStdoutFile:      ".file",
 	KeyStderrFile:      ".file",
+	KeyIPCTo:           ".task",
+	KeyIPCVars:         ".vars",
 }
 
 // listKeys are the keys that have a list as value.
 var listKeys = []Key{
 	KeyDotenv, KeyPrompt, KeyStatus, KeyPrecondition, KeyPreconditionMsg, KeyRequiredName, KeyRequiredEnum, KeySources, KeyGenerates, KeyExec, KeyStdoutFile, KeyStderrFile,
+	KeyAfter, KeyIPCSend,
 }
 
 // pathOf names a place inside its task, or its file: "cmds[2].stdin.text".
@@ -46,6 +49,14 @@ func pathOf(p *Place) string {
 		b.WriteString(name)
 	}
 	switch {
+	case p.Key == KeyReady:
+		b.WriteString("." + p.Task.Service().Ready.Kind.String())
+	case p.Key == KeyAlive:
+		b.WriteString("." + p.Task.Service().Alive.Kind.String())
+	case p.Key == KeyPort:
+		b.WriteString("." + p.Task.Running.Ports[p.Index].Name)
+	case p.Key == KeyListen:
+		b.WriteString("." + p.Task.Service().Listen[p.Index].Name)
 	case p.Key == KeyOutputs:
 		b.WriteString("." + p.Task.Outputs[p.Index].Name)
 	case p.Key == KeyForMatrix || p.Key == KeyForMatrixRef:
@@ -63,7 +74,7 @@ func pathOf(p *Place) string {
 	return b.String()
 }
 
-// writeCommand writes where the command at p stands, and the dot before its keys.
+// writeCommand writes the path of the command at p, and the dot before its keys.
 func writeCommand(b *strings.Builder, p *Place) {
 	name, list := "cmds", p.Task.Cmds
 	if p.Need {

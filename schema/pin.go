@@ -26,7 +26,7 @@ type RemoteInclude struct {
 // they were read, and the root directory. Nothing remote is opened.
 func RemoteIncludes(ctx context.Context, o LoadOptions) (found []RemoteInclude, root string, list diag.List) {
 	if taskurl.IsRemote(o.Entrypoint) {
-		list.Add(&diag.Diagnostic{Kind: diag.Other, What: "the Taskfile is itself on another machine, where nothing can be written"})
+		list.Add(&diag.Diagnostic{Kind: diag.Other, What: "the Taskfile itself is remote, and cannot be changed"})
 		return nil, "", list
 	}
 	l := &loader{ctx: ctx, o: o, docs: map[string]*document{}}
@@ -38,8 +38,8 @@ func RemoteIncludes(ctx context.Context, o LoadOptions) (found []RemoteInclude, 
 }
 
 // Pin returns the source of the file that the include is in, with its checksum set to sum;
-// source is what the file holds now. It changes nothing but that checksum: where it does not
-// find a way that leaves all else as it is, it returns an error.
+// source is the current content of the file. Pin changes only that checksum: if it cannot leave
+// everything else unchanged, it returns an error.
 func (in *RemoteInclude) Pin(source, sum string) (string, error) {
 	before, list := decodeFile(&diag.File{Path: in.Pos.File.Path, Source: source})
 	if list.Err() != nil {
@@ -52,11 +52,11 @@ func (in *RemoteInclude) Pin(source, sum string) (string, error) {
 			return edited, nil
 		}
 	}
-	return "", fmt.Errorf("%s: the way include %q is written cannot be edited; write the line  checksum: %s  into it yourself", in.Pos, in.Name, sum)
+	return "", fmt.Errorf("%s: include %q cannot be edited automatically; add the line  checksum: %s  yourself", in.Pos, in.Name, sum)
 }
 
-// describeIncludes tells what the includes of a file say, with sum as the
-// checksum of the one called name.
+// describeIncludes returns the includes of a file as text, with sum as the checksum of the one
+// called name.
 func describeIncludes(doc *document, name, sum string) []string {
 	var all []string
 	for _, e := range doc.includes {
@@ -73,7 +73,7 @@ func describeIncludes(doc *document, name, sum string) []string {
 	return all
 }
 
-// edits returns what becomes of source in the ways that may set the checksum to sum.
+// edits returns the results of the possible ways to set the checksum in source to sum.
 func (in *RemoteInclude) edits(source, sum string) (all []string) {
 	if from, to, ok := scalarAt(source, in.entry.checksum.Pos); ok && in.Checksum != "" {
 		all = append(all, source[:from]+sum+source[to:])

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Place tells where a text stands.
+// Place is the place of a text in a workflow.
 type Place struct {
 	Task    *Task    // nil: outside of all tasks
 	Command *Command // nil: the text is one of the task itself
@@ -21,6 +21,8 @@ type Place struct {
 }
 
 // Kind returns what the text at p is.
+//
+//go:noinline
 func (p *Place) Kind() TextKind {
 	switch {
 	case p.Var == nil || p.Var.Kind == Static:
@@ -31,7 +33,7 @@ func (p *Place) Kind() TextKind {
 	return TextScript
 }
 
-// Expands reports whether what t, the text at p, comes to may differ from what is written.
+// Expands reports whether the expansion of t, the text at p, may differ from its source.
 func (p *Place) Expands(t Text) bool {
 	switch p.Kind() {
 	case TextExpression, TextVariable:

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/weftrun/weft/schema/yaml"
@@ -22,31 +23,22 @@ func parsePlatform(s string) (p Platform, ok bool) {
 	os, arch, both := strings.Cut(s, "/")
 	switch {
 	case both:
-		return Platform{os, arch}, isOS(os) && isArch(arch)
-	case isOS(s):
+		return Platform{os, arch}, slices.Contains(systems[:], os) && slices.Contains(architectures[:], arch)
+	case slices.Contains(systems[:], s):
 		return Platform{OS: s}, true
-	case isArch(s):
-		return Platform{Arch: s}, true
 	}
-	return Platform{}, false
+	return Platform{Arch: s}, slices.Contains(architectures[:], s)
 }
 
-func isOS(s string) bool {
-	switch s {
-	case "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl",
-		"netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos",
-		"__test__": // a system that no machine has
-		return true
-	}
-	return false
+// systems are the operating systems that Go names, and one that no machine has.
+var systems = [...]string{
+	"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl",
+	"netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows", "zos", "__test__",
 }
 
-func isArch(s string) bool {
-	switch s {
-	case "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mipsle", "mips64",
-		"mips64le", "mips64p32", "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x",
-		"sparc", "sparc64", "wasm":
-		return true
-	}
-	return false
+// architectures are the architectures that Go supports.
+var architectures = [...]string{
+	"386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mipsle", "mips64",
+	"mips64le", "mips64p32", "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x",
+	"sparc", "sparc64", "wasm",
 }

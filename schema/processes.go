@@ -10,7 +10,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// Stop says how the programs of a command are stopped. The zero value leaves that to the
+// Stop describes how the programs of a command are stopped. The zero value leaves that to the
 // reason for stopping them.
 type Stop struct {
 	Signal syscall.Signal // first; 0: that of the reason, SIGTERM mostly
@@ -20,7 +20,7 @@ type Stop struct {
 	Main    bool // the signal is for the programs that were started alone, not for their process groups
 }
 
-// Leftover is what becomes of processes that a command leaves behind.
+// Leftover is the treatment of processes that a command leaves behind.
 type Leftover uint8
 
 const (
@@ -29,7 +29,7 @@ const (
 	LeftoverAuto Leftover = iota
 	LeftoverKill          // they are stopped when the command has ended
 	LeftoverWait          // the command lasts as long as they do
-	LeftoverKeep          // they go on after the run
+	LeftoverKeep          // they continue after the run
 )
 
 var leftoverNames = [...]string{LeftoverAuto: "auto", LeftoverKill: "kill", LeftoverWait: "wait", LeftoverKeep: "keep"}
@@ -37,7 +37,7 @@ var leftoverNames = [...]string{LeftoverAuto: "auto", LeftoverKill: "kill", Left
 func (l Leftover) String() string { return leftoverNames[l] }
 
 // Processes are the keys about its processes that a command may have, or the task
-// for all its commands; nil says nothing.
+// for all its commands; nil means none of them.
 type Processes struct {
 	Stop     Stop
 	Leftover Leftover
@@ -53,22 +53,25 @@ type Processes struct {
 	IdleTimeout    time.Duration
 	Retry          *Retry
 	TTY            Tristate
-	Accept         []int // exit codes that count as success; nil is 0 alone
+	Accept         []int   // exit codes that count as success; nil is 0 alone
+	User           Text    // template: user, and group, that they run as; zero: weft's own
+	Limits         *Limits // nil: none
+	IPC            *IPC    // nil: no channel for messages
 }
 
-// ProcessesOf returns what holds for a command of t.
+// ProcessesOf returns the effective keys for a command of t.
 func (t *Task) ProcessesOf(c *Command) Processes { return merged(t.Processes, c.Processes) }
 
-// ProcessesOfMember returns what holds for the processes of c, a member of a group. What
-// the task and the group say about streams, accepted statuses and retries holds for the
-// group as a whole, not for each member.
+// ProcessesOfMember returns the effective keys for the processes of c, a member of a group. Keys of
+// the task and the group for streams, accepted statuses and retries apply to the group as a whole,
+// not to each member.
 func (t *Task) ProcessesOfMember(group, c *Command) Processes {
 	p, own := merged(t.Processes, group.Processes, c.Processes), merged(c.Processes)
 	p.Stdin, p.Stdout, p.Stderr, p.Accept, p.IdleTimeout, p.Retry = own.Stdin, own.Stdout, own.Stderr, own.Accept, own.IdleTimeout, nil
 	return p
 }
 
-// merged returns what holds where levels, the outermost first, say what they say.
+// merged merges the keys of several levels, the outermost first.
 func merged(levels ...*Processes) (p Processes) {
 	for _, level := range levels {
 		if level == nil {
@@ -88,6 +91,9 @@ func merged(levels ...*Processes) (p Processes) {
 		p.IdleTimeout = cmp.Or(level.IdleTimeout, p.IdleTimeout)
 		p.Retry = cmp.Or(level.Retry, p.Retry)
 		p.TTY = cmp.Or(level.TTY, p.TTY)
+		p.User = cmp.Or(level.User, p.User)
+		p.Limits = cmp.Or(level.Limits, p.Limits)
+		p.IPC = cmp.Or(level.IPC, p.IPC)
 		if level.Stdout != nil {
 			p.Stdout = level.Stdout
 		}
@@ -107,15 +113,15 @@ const (
 	signalsForm  = `{"anyOf":[{"type":["string","null"]},{"type":"array","items":{"type":"string"}},{"type":"object","additionalProperties":{"type":"string"}}]}`
 )
 
-var stopKeys = []key[Stop]{
+var stopKeys = []key[*Stop]{
 	{"signal", textForm, "Signal that stops them; SIGTERM by default.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.stopSignal(n) }},
 	{"cmd", textForm, "Command that stops them, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
-	{"grace", durationForm, "How long they may take before they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
+	{"grace", durationForm, "Time after which they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
 		if s.Grace = d.duration(n); s.Grace < 0 {
 			d.fail(n, "write the time they may take, as in 10s", "grace: %v is in the past", s.Grace)
 		}
 	}},
-	{"scope", `{"enum":["group","main",null]}`, "Whether the signal is for all processes of the command (group) or the main one alone.", func(d *decoder, n *yaml.Node, s *Stop) {
+	{"scope", `{"enum":["group","main",null]}`, "Whether the signal goes to all processes of the command (group) or only to the main one.", func(d *decoder, n *yaml.Node, s *Stop) {
 		s.Main = d.word(n, "use group or main", "group", "main") == 1
 	}},
 }
@@ -125,7 +131,7 @@ func (d *decoder) readStop(n *yaml.Node, to **Processes) {
 	if isNull(n) {
 		return
 	}
-	p := processes(to)
+	p := made(to)
 	p.HasStop = true
 	if n.Kind == yaml.ScalarNode {
 		p.Stop.Signal = d.stopSignal(n)
@@ -138,7 +144,7 @@ func (d *decoder) leftover(n *yaml.Node, to **Processes) {
 	if isNull(n) {
 		return
 	}
-	p := processes(to)
+	p := made(to)
 	t := d.text(n)
 	l := slices.Index(leftoverNames[:], t.S)
 	if l < 0 {
@@ -153,7 +159,7 @@ func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 	if isNull(n) {
 		return
 	}
-	p := processes(to)
+	p := made(to)
 	p.Signals, p.HasSignals = map[syscall.Signal]syscall.Signal{}, true
 	if n.Kind == yaml.MappingNode {
 		d.eachPair(n, "signals", func(k, v *yaml.Node) {
@@ -176,7 +182,7 @@ func (d *decoder) readSignals(n *yaml.Node, to **Processes) {
 
 // forwardedSignal reads the name of a signal that weft forwards.
 func (d *decoder) forwardedSignal(n *yaml.Node) syscall.Signal {
-	return d.signal(n, d.text(n), "signal %q is not handed on", "use HUP, USR1 or USR2; other signals stop the run", "HUP", "USR1", "USR2")
+	return d.signal(n, d.text(n), "signal %q is not forwarded", "use HUP, USR1 or USR2; other signals stop the run", "HUP", "USR1", "USR2")
 }
 
 // receivableSignal reads the name of a signal that programs can get and keep running.
@@ -193,25 +199,24 @@ func (d *decoder) stopSignal(n *yaml.Node) syscall.Signal {
 	return d.signal(n, t, "no signal %q", "use SIGTERM, SIGINT, SIGHUP, SIGQUIT or SIGKILL", "TERM", "INT", "HUP", "QUIT", "KILL")
 }
 
-var signals = map[string]syscall.Signal{
-	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
-	"USR1": sigUSR1, "USR2": sigUSR2, "WINCH": sigWINCH,
-}
-
 // signal returns the signal that t, the text of n, names with or without SIG, if it is one of
-// names; wrong says, of the text, that it is not.
+// names; wrong is the message for any other text.
 func (d *decoder) signal(n *yaml.Node, t Text, wrong, fix string, names ...string) syscall.Signal {
 	name := strings.TrimPrefix(strings.ToUpper(t.S), "SIG")
 	if !slices.Contains(names, name) {
 		d.fail(n, fix, wrong, t.S)
 		return 0
 	}
-	return signals[name]
+	return map[string]syscall.Signal{
+		"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL,
+		"USR1": sigUSR1, "USR2": sigUSR2, "WINCH": sigWINCH,
+	}[name]
 }
 
-func processes(to **Processes) *Processes {
+// made returns *to, which it allocates if it is nil.
+func made[T any](to **T) *T {
 	if *to == nil {
-		*to = &Processes{}
+		*to = new(T)
 	}
 	return *to
 }

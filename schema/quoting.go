@@ -6,24 +6,29 @@ import (
 	"strings"
 )
 
-// What people get wrong in YAML are texts without quotes that begin with a character that
-// means something else, or hold ": ". The functions below find such a text in the line of a
-// problem, so that the message can say what is wrong, with the line as it must be written.
+// Common mistakes in YAML are texts without quotes that begin with a special character, or contain
+// ": ". The functions below find such a text in the line of a problem, so that the message can say
+// what is wrong, with the corrected line.
 
 // mistake is a text that YAML does not read as it was intended.
 type mistake struct {
 	column int    // in bytes, from 1
 	what   string // `a text that begins with "*" must be quoted`
-	why    string // `YAML takes it for an alias`
+	why    string // `YAML parses it as an alias`
 	line   string // as it must be written
 }
 
 func (m *mistake) fix() string { return "write " + strings.TrimLeft(m.line, " ") }
 
-// meaning says what YAML takes a text for, by the character that it begins with.
-var meaning = map[byte]string{
-	'{': "a map", '[': "a list", '*': "an alias", '&': "an anchor", '!': "a tag", '|': "the beginning of a block", '>': "the beginning of a block",
-	'%': "a directive", '@': "a reserved character", '`': "a reserved character",
+// meaning returns YAML's interpretation of a text that begins with a special character, and "" for
+// any other.
+//
+//go:noinline
+func meaning(c byte) string {
+	return map[byte]string{
+		'{': "a map", '[': "a list", '*': "an alias", '&': "an anchor", '!': "a tag", '|': "the beginning of a block",
+		'>': "the beginning of a block", '%': "a directive", '@': "a reserved character", '`': "a reserved character",
+	}[c]
 }
 
 // mistakeIn looks for a mistake in one line of a file that is not valid.
@@ -37,7 +42,7 @@ func mistakeIn(line string) *mistake {
 		return nil
 	}
 	before := line[:start]
-	listed := isListKey(before)
+	listed := slices.Contains([]string{"cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:"}, strings.Trim(before, " "))
 	at := func(what, why, value string) *mistake {
 		if listed {
 			value = "[" + value + "]"
@@ -54,7 +59,7 @@ func mistakeIn(line string) *mistake {
 		quoted += comment
 	}
 	begins := func(c string) *mistake {
-		return at(fmt.Sprintf("a text that begins with %q must be quoted", c), "YAML takes it for "+meaning[c[0]], quoted)
+		return at(fmt.Sprintf("a text that begins with %q must be quoted", c), "YAML parses it as "+meaning(c[0]), quoted)
 	}
 	switch c := text[0]; c {
 	case '{', '[':
@@ -71,9 +76,9 @@ func mistakeIn(line string) *mistake {
 			m.line = before + fixed + comment
 			switch c := bad[0]; {
 			case c == '\'' || c == '"':
-				m.what, m.why = "a text goes on behind its closing quote", "the quotes of YAML enclose all of it"
-			case meaning[c] == "":
-				m.what, m.why = fmt.Sprintf("%q between brackets must be quoted", bad), "YAML takes its braces for a map"
+				m.what, m.why = "text follows the closing quote", "in YAML quotes must enclose the whole text"
+			case meaning(c) == "":
+				m.what, m.why = fmt.Sprintf("%q between brackets must be quoted", bad), "YAML parses its braces as a map"
 			}
 			return m
 		}
@@ -96,17 +101,17 @@ func mistakeIn(line string) *mistake {
 		switch end := closingQuote(text); {
 		case end < 0:
 		case end+1 < len(text) && !strings.HasPrefix(text[end+1:], " #"):
-			return at("a text goes on behind its closing quote", "the quotes of YAML enclose all of it", quoteYAML(text))
+			return at("text follows the closing quote", "in YAML quotes must enclose the whole text", quoteYAML(text))
 		case c == '"':
 			if i := badEscape(text[:end]); i >= 0 {
-				m := at(fmt.Sprintf("%q is no escape in double quotes", text[i:i+2]), "", quoteYAML(strings.ReplaceAll(text[1:end], `\"`, `"`))+text[end+1:])
+				m := at(fmt.Sprintf("%q is not a valid escape in double quotes", text[i:i+2]), "", quoteYAML(strings.ReplaceAll(text[1:end], `\"`, `"`))+text[end+1:])
 				m.column += i
 				return m
 			}
 		}
 	default:
 		if i := strings.Index(text, ": "); i >= 0 || strings.HasSuffix(text, ":") {
-			m := at(`a text that holds ": " must be quoted`, "YAML takes it for a map", quoted)
+			m := at(`a text that contains ": " must be quoted`, "YAML parses it as a map", quoted)
 			m.column += max(i, 0)
 			return m
 		}
@@ -122,7 +127,8 @@ func valueOf(line string) (start int, value string) {
 	for strings.HasPrefix(rest, "- ") {
 		rest, item = strings.TrimLeft(rest[2:], " "), true
 	}
-	if key, after, ok := strings.Cut(rest, ": "); ok && plainKey(key) && (!item || isKeyOfItem(key)) {
+	key, after, ok := strings.Cut(rest, ": ")
+	if ok && plainKey(key) && (!item || slices.Contains(commandNames, key) || slices.Contains([]string{"sh", "msg", "name", "exclude"}, key)) {
 		rest = strings.TrimLeft(after, " ")
 	} else if strings.HasSuffix(rest, ":") && plainKey(rest[:len(rest)-1]) || strings.HasPrefix(rest, "#") {
 		rest = ""
@@ -130,22 +136,8 @@ func valueOf(line string) (start int, value string) {
 	return len(line) - len(rest), rest
 }
 
-// isListKey reports whether before, the beginning of a line, is a key whose value is a list.
-func isListKey(before string) bool {
-	switch strings.Trim(before, " ") {
-	case "cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:":
-		return true
-	}
-	return false
-}
-
 func plainKey(s string) bool {
-	return s != "" && meaning[s[0]] == "" && !strings.ContainsAny(s, " \t'\"{}[],#")
-}
-
-// isKeyOfItem reports whether some list has maps with that key as items.
-func isKeyOfItem(key string) bool {
-	return slices.Contains(commandNames, key) || key == "sh" || key == "msg" || key == "name" || key == "exclude"
+	return s != "" && meaning(s[0]) == "" && !strings.ContainsAny(s, " \t'\"{}[],#")
 }
 
 // closingQuote returns the offset of the quote that ends the one s begins with, or -1.
@@ -232,13 +224,13 @@ func fixFlow(s string) (fixed, rest, bad string) {
 			if strings.HasPrefix(text, "! ") && strings.ContainsAny(text[2:3], `'"`) {
 				text = "! " + strings.Trim(text[2:], text[2:3])
 			}
-			if meaning[text[0]] == "" && !strings.Contains(text, "{{") {
+			if meaning(text[0]) == "" && !strings.Contains(text, "{{") {
 				b.WriteString(text)
 				continue
 			}
 			if bad == "" {
 				bad = text
-				if meaning[text[0]] != "" {
+				if meaning(text[0]) != "" {
 					bad = text[:1]
 				}
 				if strings.HasPrefix(text, "{{") {
@@ -269,7 +261,7 @@ func plainEnd(s string, closing byte) int {
 	return len(s)
 }
 
-// curly reports whether text stands in typographic quotes, which mean nothing to YAML.
+// curly reports whether text is in typographic quotes, which have no meaning in YAML.
 func curly(text string) bool {
 	for _, pair := range [...][2]string{{"“", "”"}, {"‘", "’"}, {"„", "“"}, {"”", "”"}, {"’", "’"}, {"«", "»"}} {
 		if strings.HasPrefix(text, pair[0]) && strings.HasSuffix(text, pair[1]) {
@@ -280,7 +272,7 @@ func curly(text string) bool {
 }
 
 // quoteYAML returns s, which is one line, as it must be written to be that text
-// as a value, also between brackets: as it is, or in quotes.
+// as a value, also between brackets: unchanged, or in quotes.
 func quoteYAML(s string) string {
 	plain := s != "" && s == strings.TrimSpace(s) && strings.IndexFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" ./_-+=$@~^", r))

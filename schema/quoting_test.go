@@ -22,14 +22,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// problems decodes a file and returns all that --check would tell of it.
+// problems decodes a file and returns all problems that --check would report.
 func problems(src string) []*diag.Diagnostic {
 	doc, list := decodeFile(&diag.File{Path: "T", Source: src})
 	return append(list.All(), doc.shadowed...)
 }
 
-// TestMistakes: what YAML does not take as it is meant is named for what it is, and
-// the line that is advised in its place has no problem.
+// TestMistakes: each mistake gets its own message, and the advised line has no problem.
 func TestMistakes(t *testing.T) {
 	const (
 		item = "version: '3'\ntasks:\n  a:\n    desc: x\n    cmds:\n      - echo one\n      LINE\n      - echo two\n"
@@ -53,11 +52,11 @@ func TestMistakes(t *testing.T) {
 		{item, "- *foo*", `begins with "*"`, "- '*foo*'"},
 		{item, "- @foo", `begins with "@"`, "- '@foo'"},
 		{item, "-echo two", "a dash without a space", "- echo two"},
-		{item, "- echo 'x: y' # c: d", `holds ": "`, "- 'echo ''x: y''' # c: d"},
-		{item, "- echo done:", `holds ": "`, "- 'echo done:'"},
+		{item, "- echo 'x: y' # c: d", `contains ": "`, "- 'echo ''x: y''' # c: d"},
+		{item, "- echo done:", `contains ": "`, "- 'echo done:'"},
 		{item, "- echo: x", `unknown key "echo" in command, and nothing to run`, ""},
 		{item, "- {comd: x}", `unknown key "comd" in command, and nothing to run`, ""},
-		{key, `status: ["{{.X}}" y, 'z']`, "goes on behind its closing quote", `status: ['"{{.X}}" y', 'z']`},
+		{key, `status: ["{{.X}}" y, 'z']`, "follows the closing quote", `status: ['"{{.X}}" y', 'z']`},
 		{item, "- `x` y", "begins with \"`\"", "- '`x` y'"},
 		{item, "- %x", `begins with "%"`, "- '%x'"},
 		{item, "- && x", `begins with "&"`, "- '&& x'"},
@@ -65,20 +64,20 @@ func TestMistakes(t *testing.T) {
 		{item, "- { echo a; }", `begins with "{"`, "- '{ echo a; }'"},
 		{item, "- | foo", `begins with "|"`, "- '| foo'"},
 		{item, "- > out echo", `begins with ">"`, "- '> out echo'"},
-		{item, `- "foo" bar`, "goes on behind its closing quote", `- '"foo" bar'`},
-		{item, "- 'it''s' x", "goes on behind its closing quote", "- '''it''''s'' x'"},
-		{item, "- echo a: b", `holds ": "`, "- 'echo a: b'"},
-		{item, `- echo "a: b" c: d`, `holds ": "`, `- 'echo "a: b" c: d'`},
-		{item, "- cmd: echo a: b", `holds ": "`, "- cmd: 'echo a: b'"},
-		{item, "- echo {{.X}}: foo", `holds ": "`, "- 'echo {{.X}}: foo'"},
+		{item, `- "foo" bar`, "follows the closing quote", `- '"foo" bar'`},
+		{item, "- 'it''s' x", "follows the closing quote", "- '''it''''s'' x'"},
+		{item, "- echo a: b", `contains ": "`, "- 'echo a: b'"},
+		{item, `- echo "a: b" c: d`, `contains ": "`, `- 'echo "a: b" c: d'`},
+		{item, "- cmd: echo a: b", `contains ": "`, "- cmd: 'echo a: b'"},
+		{item, "- echo {{.X}}: foo", `contains ": "`, "- 'echo {{.X}}: foo'"},
 		{item, `- grep "\d" f`, "", ""},
-		{item, `- "grep \d f"`, `is no escape in double quotes`, `- 'grep \d f'`},
+		{item, `- "grep \d f"`, `is not a valid escape in double quotes`, `- 'grep \d f'`},
 		{item, "- cmd:echo hi", `the text "cmd:echo hi" is a command`, "cmd: echo hi"},
 		{item, "-\u00a0echo", "a non-breaking space (U+00A0)", "- echo"},
-		{item, "- “echo a”", "the quotes of “echo a” are letters", "echo a"},
-		{item, "- echo “a b” 'x: y'", `holds ": "`, "- 'echo “a b” ''x: y'''"},
+		{item, "- “echo a”", "the quotes of “echo a” are part of the text", "echo a"},
+		{item, "- echo “a b” 'x: y'", `contains ": "`, "- 'echo “a b” ''x: y'''"},
 		{item, "- curl http://x:80/*.go @y ! %z “a”", "", ""},
-		{item, "-\techo", "a tab behind the dash", ""},
+		{item, "-\techo", "a tab after the dash", ""},
 		{key, "sources: {{.X}}", `begins with "{{"`, "sources: ['{{.X}}']"},
 		{key, "sources: **/*.go", `begins with "*"`, "sources: ['**/*.go']"},
 		{key, "sources: ['a', {{.X}}/b]", `begins with "{{"`, "sources: ['a', '{{.X}}/b']"},
@@ -87,7 +86,7 @@ func TestMistakes(t *testing.T) {
 		{key, "status: [! test -f x]", `the "!" before "test -f x"`, "status: ['! test -f x']"},
 		{key, "env: {A: {{.B}}, C: d}", `begins with "{{"`, "env: {A: '{{.B}}', C: d}"},
 		{key, "dir: {{.X}}/y", `begins with "{{"`, "dir: '{{.X}}/y'"},
-		{key, "desc: foo: bar", `holds ": "`, "desc: 'foo: bar'"},
+		{key, "desc: foo: bar", `contains ": "`, "desc: 'foo: bar'"},
 		{key, "desc: “fancy”", "", ""},
 		{key, "desc:foo", "a colon without a space", "desc: foo"},
 		{key, "if: ! x", `the "!" before "x"`, "if: '! x'"},
@@ -97,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{vars, "A: {{.B}}/x", `begins with "{{"`, "A: '{{.B}}/x'"},
 		{vars, "A: {sh: {{.B}}}", `begins with "{{"`, "A: {sh: '{{.B}}'}"},
 		{vars, "A: ! x", `the "!" before "x"`, "A: '! x'"},
-		{vars, "A: a: b", `holds ": "`, "A: 'a: b'"},
+		{vars, "A: a: b", `contains ": "`, "A: 'a: b'"},
 		{vars, "A:x", "a colon without a space", "A: x"},
 		{vars, "A: “x”", "the quotes of “x”", "x"},
 		{vars, "A: {map: {a: [b, {c: d}]}}", "", ""},
@@ -132,11 +131,11 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 	for src, want := range map[string]string{
-		"version:'3'\ntasks:\n  a: echo\n":                              "T:1:8: a colon without a space behind it; it is no key to YAML, but a part of the text; write version: '3'",
+		"version:'3'\ntasks:\n  a: echo\n":                              "T:1:8: a colon without a space after it; YAML parses it not as a key, but as part of the text; write version: '3'",
 		"version: '3'\ntasks:\n  a:echo\n":                              "T:3:3: tasks: expected a map of tasks, found the text \"a:echo\"; write a: echo",
-		"version: '3'\ntasks:\n  a:\n    cmds:[echo]\n":                 "T:4:5: task \"a\": the text \"cmds:[echo]\" is a command; a key has a space behind its colon; write cmds: [echo]",
-		"version: '3'\ntasks:\n  a:\n  \u00a0 cmds: [echo]\n":           "T:4:3: a non-breaking space (U+00A0) where a space must be; YAML takes it for a letter; write cmds: [echo]",
-		"version: '3'\ntasks:\n  a:\n    cmds:\n      - |\n      x\n":   "T:6:7: not valid YAML: could not find expected ':'; indent the text of the block further than the line above",
+		"version: '3'\ntasks:\n  a:\n    cmds:[echo]\n":                 "T:4:5: task \"a\": the text \"cmds:[echo]\" is a command; a key needs a space after its colon; write cmds: [echo]",
+		"version: '3'\ntasks:\n  a:\n  \u00a0 cmds: [echo]\n":           "T:4:3: a non-breaking space (U+00A0) instead of a space; YAML treats it as a letter; write cmds: [echo]",
+		"version: '3'\ntasks:\n  a:\n    cmds:\n      - |\n      x\n":   "T:6:7: not valid YAML: could not find expected ':'; indent the text of the block more than the line above",
 		"version: '3'\ntasks:\n  a:\n    cmds:\n      - x\n\t  - x\n":   "T:6:1: a tab in the indentation; indent with spaces; YAML allows no tabs there",
 		"version: '3'\nx-a: &x {silent: true}\ntasks:\n  a: *y\n":       "T:4:6: not valid YAML: unknown anchor 'y' referenced; define the anchor with \"&\" before it is used, or quote the text that begins with \"*\"",
 		"version: '3'\ntasks:\n  a:\n    - |\n      ! x: *.go {{.X}}\n": "",

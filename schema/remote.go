@@ -8,11 +8,11 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// How remote files are read. A file on this machine is read where it is named, depth first.
-// A remote one is only noted there: when all that can be read without it has been read,
-// everything noted is opened together, so that the files come side by side and the user is
-// asked once. What those files include is the next round. A file that the user has not yet
-// agreed to is never looked into, so nothing that it names is asked for either.
+// How remote files are read. A file on this machine is read when it is named, depth first. A remote
+// one is only recorded: when all other files have been read, the recorded files are opened
+// together, so that they are fetched concurrently and the user is asked once. The includes of those
+// files form the next round. A file that the user has not yet approved is never parsed, so the
+// files that it names are not requested either.
 
 // RemoteFile is a Taskfile on another machine, named by the command line or by includes.
 type RemoteFile struct {
@@ -26,15 +26,15 @@ type RemoteFile struct {
 	dir, workDir string
 }
 
-// RemoteContent is what became of a RemoteFile. The zero value is an empty file.
+// RemoteContent is the result of opening a RemoteFile. The zero value is an empty file.
 type RemoteContent struct {
 	Source string
-	// Found is where the file was found, if that is not where it was looked
-	// for: in a directory of a repository.
+	// Found is the location of the file if it differs from the requested one: in a directory of a
+	// repository.
 	Found *taskurl.URL
-	// Problem says why there is no content; nil if there is.
+	// Problem is the reason why there is no content; nil if there is content.
 	Problem *diag.Diagnostic
-	// Absent tells that the file is not there, which is no problem for optional includes.
+	// Absent means that the file does not exist, which an optional include allows.
 	Absent bool
 }
 
@@ -48,8 +48,8 @@ type remoteInclude struct {
 	url *taskurl.URL
 }
 
-// remoteURL returns the place that an include of doc names, if it is remote. What a remote
-// file includes always is: it has no business with the files of this machine.
+// remoteURL returns the place that an include of doc names, if it is remote. Includes of a remote
+// file always are: it has no access to the files of this machine.
 func (doc *document) remoteURL(taskfile string) (*taskurl.URL, error) {
 	switch {
 	case doc.url != nil:
@@ -60,7 +60,7 @@ func (doc *document) remoteURL(taskfile string) (*taskurl.URL, error) {
 	return nil, nil
 }
 
-// openRemote opens the remote files that were noted, and those that these include.
+// openRemote opens the recorded remote files, and those that these include.
 func (l *loader) openRemote() {
 	for len(l.remote) > 0 && l.ctx.Err() == nil {
 		round := l.remote
@@ -69,7 +69,7 @@ func (l *loader) openRemote() {
 		if l.opened += len(files); l.opened > maxRemote {
 			l.list.Add(&diag.Diagnostic{Pos: round[0].e.pos, Kind: diag.FetchFailed,
 				What: fmt.Sprintf("more than %d remote Taskfiles are included", maxRemote),
-				Fix:  "include fewer, or put copies beside your Taskfile"})
+				Fix:  "include fewer, or put copies next to your Taskfile"})
 			return
 		}
 		for i, content := range l.open(files) {
@@ -100,7 +100,11 @@ func (l *loader) unopened(round []remoteInclude) []RemoteFile {
 		if !named {
 			i = len(files)
 			at[location] = i
-			files = append(files, RemoteFile{URL: in.url, Optional: true, Pos: in.e.pos, dir: in.doc.place(), workDir: in.e.tasks})
+			dir := in.doc.dir
+			if in.doc.url != nil {
+				dir = in.doc.workDir // where its own tasks run, as in the reference
+			}
+			files = append(files, RemoteFile{URL: in.url, Optional: true, Pos: in.e.pos, dir: dir, workDir: in.e.tasks})
 		}
 		f := &files[i]
 		f.Optional = f.Optional && in.e.optional
@@ -120,14 +124,14 @@ func (l *loader) open(files []RemoteFile) []RemoteContent {
 	}
 	none := make([]RemoteContent, len(files))
 	for i, f := range files {
-		none[i].Problem = &diag.Diagnostic{Kind: diag.FetchFailed, What: fmt.Sprintf("remote Taskfiles are not opened here: %q", f.URL.Redacted()),
-			Fix: "put a copy beside your Taskfile and include that"}
+		none[i].Problem = &diag.Diagnostic{Kind: diag.FetchFailed, What: fmt.Sprintf("remote Taskfiles are not supported here: %q", f.URL.Redacted()),
+			Fix: "put a copy next to your Taskfile and include that"}
 	}
 	return none
 }
 
-// readRemote reads one file that has been opened, and notes what it includes. It returns nil
-// if there is none, which has been reported unless that is no problem.
+// readRemote reads one opened file, and records its includes. It returns nil if there is none; a
+// problem has been reported.
 func (l *loader) readRemote(f *RemoteFile, content RemoteContent) *document {
 	if p := content.Problem; p != nil {
 		if content.Absent && f.Optional {
@@ -145,25 +149,16 @@ func (l *loader) readRemote(f *RemoteFile, content RemoteContent) *document {
 		doc.url = content.Found
 	}
 	if f.Pos.IsValid() {
-		l.noDotenv(doc)
+		l.rootOnly(doc)
 	}
 	sum := checksum(content.Source)
 	if slices.ContainsFunc(f.Checksums, func(pinned string) bool { return pinned != sum }) {
-		return doc // it will not be used, so nothing it names is asked for
+		return doc // it will not be used, so its includes are not requested
 	}
 	for _, e := range doc.includes {
 		l.resolve(doc, e)
 	}
 	return doc
-}
-
-// place is what directories start from in the files that doc includes: for a
-// remote file where its own tasks run, as in the reference.
-func (doc *document) place() string {
-	if doc.url != nil {
-		return doc.workDir
-	}
-	return doc.dir
 }
 
 // arrange puts the files into their final order, every file after those it

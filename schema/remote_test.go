@@ -14,7 +14,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// web opens remote files from a map, and remembers what it was asked for.
+// web opens remote files from a map, and records the requests.
 type web struct {
 	files  map[string]string // by location
 	rounds [][]string
@@ -96,13 +96,13 @@ tasks:
 		t.Errorf("rounds %v", w.rounds)
 	}
 	// Directories are those of this machine.
-	if got := wf.ByName["one:sub:deep:t"].Dir.S; got != filepath.Join(dir, "inner/d") {
+	if got := wf.Task("one:sub:deep:t").Dir.S; got != filepath.Join(dir, "inner/d") {
 		t.Errorf("the directory of a task is %s", got)
 	}
-	if got := wf.ByName["two:t"].Dir.S; got != filepath.Join(dir, "elsewhere") {
+	if got := wf.Task("two:t").Dir.S; got != filepath.Join(dir, "elsewhere") {
 		t.Errorf("the directory of a task is %s", got)
 	}
-	if f := wf.ByName["login:t"].File; !f.Remote || f.Path != "https://u:xxxxx@h/with-login.yml" {
+	if f := wf.Task("login:t").Pos.File; !f.Remote || f.Path != "https://u:xxxxx@h/with-login.yml" {
 		t.Errorf("file %+v", f)
 	}
 	if got := wf.Files(); len(got) != 1 {
@@ -120,8 +120,8 @@ func TestRemoteRoot(t *testing.T) {
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if wf.Dir != dir || !wf.File.Remote || wf.ByName["lib:t"] == nil {
-		t.Errorf("root directory %s, file %+v, tasks %v", wf.Dir, wf.File, wf.ByName)
+	if wf.Dir != dir || !wf.File.Remote || wf.Task("lib:t") == nil {
+		t.Errorf("root directory %s, file %+v, tasks %v", wf.Dir, wf.File, wf.Tasks)
 	}
 }
 

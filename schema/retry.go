@@ -10,15 +10,15 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// Retry is how often, and when, a command that failed is tried again.
+// Retry configures how often, and when, a failed command is run again.
 type Retry struct {
 	Max      int           // further attempts; 0 means none
 	Delay    time.Duration // before the second attempt
-	Backoff  float64       // what the delay is multiplied with after each attempt; 2 if not given
+	Backoff  float64       // factor of the delay after each attempt; 2 if not given
 	MaxDelay time.Duration // 1m if not given
-	Jitter   float64       // part of the delay, from 0 to 1, that is left to chance
+	Jitter   float64       // part of the delay, from 0 to 1, that is random
 
-	// On tells which failures are tried again; with none of the three given all are.
+	// On selects the failures that are retried; without any of the three, all are.
 	Codes   []int
 	Timeout bool
 	Signal  bool
@@ -30,21 +30,21 @@ const retryForm = `{"anyOf":[{"type":["integer","null"],"minimum":0},{"$ref":"#/
 
 const acceptForm = `{"type":["array","null"],"items":{"type":"integer","minimum":0,"maximum":255}}`
 
-var retryKeys = []key[Retry]{
-	{"max", `{"type":"integer","minimum":0}`, "How many further attempts are made.", func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
+var retryKeys = []key[*Retry]{
+	{"max", `{"type":"integer","minimum":0}`, "Maximum number of further attempts.", func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
 	{"delay", durationForm, "Time before the second attempt.", func(d *decoder, n *yaml.Node, r *Retry) { r.Delay = d.wait(n) }},
-	{"backoff", `{"type":"number","minimum":1}`, "What the delay is multiplied with after each attempt; 2.", func(d *decoder, n *yaml.Node, r *Retry) {
+	{"backoff", `{"type":"number","minimum":1}`, "Factor by which the delay grows after each attempt; by default 2.", func(d *decoder, n *yaml.Node, r *Retry) {
 		if r.Backoff = d.fraction(n); r.Backoff < 1 {
-			d.fail(n, "write 1 for delays that stay the same", "backoff must be 1 at least")
+			d.fail(n, "write 1 for a constant delay", "backoff must be 1 at least")
 		}
 	}},
-	{"max_delay", durationForm, "The longest delay; 1m.", func(d *decoder, n *yaml.Node, r *Retry) { r.MaxDelay = d.wait(n) }},
-	{"jitter", `{"type":"number","minimum":0,"maximum":1}`, "Part of the delay that is left to chance, from 0 to 1.", func(d *decoder, n *yaml.Node, r *Retry) {
+	{"max_delay", durationForm, "Maximum delay; by default 1m.", func(d *decoder, n *yaml.Node, r *Retry) { r.MaxDelay = d.wait(n) }},
+	{"jitter", `{"type":"number","minimum":0,"maximum":1}`, "Random part of the delay, from 0 to 1.", func(d *decoder, n *yaml.Node, r *Retry) {
 		if r.Jitter = d.fraction(n); r.Jitter < 0 || r.Jitter > 1 {
-			d.fail(n, "write 0.1 for up to a tenth more or less", "jitter must be from 0 to 1")
+			d.fail(n, "write 0.1 for up to 10 % more or less", "jitter must be from 0 to 1")
 		}
 	}},
-	{"on", `{"type":"array","items":{"anyOf":[{"type":"integer"},{"enum":["timeout","signal"]}]}}`, "Which failures are tried again: exit codes, timeout, signal.", (*decoder).retryOn},
+	{"on", `{"type":"array","items":{"anyOf":[{"type":"integer"},{"enum":["timeout","signal"]}]}}`, "Which failures are retried: exit codes, timeout, signal.", (*decoder).retryOn},
 	{"match", textForm, "Regular expression that the end of the output must match.", func(d *decoder, n *yaml.Node, r *Retry) {
 		var err error
 		if r.Match, err = regexp.Compile(d.text(n).S); err != nil {
@@ -97,15 +97,15 @@ func (d *decoder) exitCodes(n *yaml.Node) []int {
 }
 
 func (d *decoder) exitCode(n *yaml.Node) (int, bool) {
-	return d.number(n, 255, "%q is no exit code: they are from 0 to 255")
+	return d.number(n, 255, "%q is not an exit code from 0 to 255")
 }
 
 func (d *decoder) count(n *yaml.Node) int {
-	v, _ := d.number(n, 1_000_000, d.key+": %q is no number of times")
+	v, _ := d.number(n, 1_000_000, d.key+": %q is not a number of attempts")
 	return v
 }
 
-// number reads a number from 0 to most; wrong says, of a text, that it is none.
+// number reads a number from 0 to most; wrong is the message for any other text.
 func (d *decoder) number(n *yaml.Node, most int, wrong string) (v int, ok bool) {
 	t := d.text(n)
 	v, err := strconv.Atoi(t.S)
@@ -129,7 +129,7 @@ func (d *decoder) fraction(n *yaml.Node) float64 {
 	t := d.text(n)
 	v, err := strconv.ParseFloat(t.S, 64)
 	if err != nil {
-		d.fail(n, "", "%s: %q is no number", d.key, t.S)
+		d.fail(n, "", "%s: %q is not a number", d.key, t.S)
 	}
 	return v
 }

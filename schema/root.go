@@ -43,10 +43,8 @@ type includeEntry struct {
 	tasks string    // where its tasks run: absolute; advanced only
 }
 
-var rootKeys = []key[document]{
-	{"version", `{"type":["string","number"]}`, "Version of the format; '3' for this one.", func(d *decoder, n *yaml.Node, t *document) {
-		t.version = d.text(n)
-	}},
+var rootKeys = []key[*document]{
+	{"version", `{"type":["string","number"]}`, "Version of the format; '3' for this one.", func(d *decoder, n *yaml.Node, t *document) { t.version = d.text(n) }},
 	{"tasks", `{"$ref":"#/$defs/tasks"}`, "Tasks by name.", (*decoder).readTasks},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of every task.", func(d *decoder, n *yaml.Node, t *document) { t.Vars = d.vars(n) }},
 	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Env = d.vars(n) }},
@@ -57,19 +55,17 @@ var rootKeys = []key[document]{
 	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.Output) }},
 	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.Silent = d.flag(n) }},
 	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.Method = d.text(n) }},
-	{"fingerprint", ruleForm, "What to look at for that: everything (full), or the content of sources alone (task-v3); root file only.", func(d *decoder, n *yaml.Node, t *document) {
-		t.Fingerprint = d.fingerprint(n)
-	}},
+	{"fingerprint", ruleForm, "What to compare for that: everything (full), or only the content of sources (task-v3); root file only.", func(d *decoder, n *yaml.Node, t *document) { t.Fingerprint = d.fingerprint(n) }},
+	{"cache", rootCacheForm, "Which results are kept and restored, and what they depend on; root file only.", (*decoder).rootCache},
+	{"remote", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/remote"}]}`, "Which tasks run elsewhere, and on what machines; root file only.", (*decoder).rootRemote},
 	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.Run = d.text(n) }},
-	{"interval", durationForm, "Time between two looks at the files in watch mode.", func(d *decoder, n *yaml.Node, t *document) {
-		t.Interval = d.duration(n)
-	}},
+	{"interval", durationForm, "Time that watch mode waits for more changes.", func(d *decoder, n *yaml.Node, t *document) { t.Interval = d.duration(n) }},
 	{"set", listOfText, "POSIX shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Shopt = d.strings(n, "options") }},
-	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *document) {
-		t.UseGitignore = d.boolean(n)
-	}},
+	{"use_gitignore", boolForm, "Exclude files ignored by git from sources and generates.", func(d *decoder, n *yaml.Node, t *document) { t.UseGitignore = d.boolean(n) }},
 	{"shell", interpreterForm, "What runs the scripts of this file.", func(d *decoder, n *yaml.Node, t *document) { t.Shell = d.interpreter(n) }},
+	{"pools", poolsForm, "Sizes of shared resources, by name.", (*decoder).readPools},
+	{"jobserver", boolForm, "Programs get a GNU make jobserver with weft's slots.", func(d *decoder, n *yaml.Node, t *document) { t.Jobserver = d.flag(n) }},
 }
 
 // readRoot reads a whole file from its root node.
@@ -83,7 +79,7 @@ func (d *decoder) readRoot(n *yaml.Node, t *document) {
 	readMap(d, n, "Taskfile", rootKeys, t)
 }
 
-// The rules that say, together with the method, when a task is up to date.
+// The rules that determine, together with the method, when a task is up to date.
 const (
 	// FingerprintFull is everything a task's result depends on: commands,
 	// variables, environment, paths and content of sources, what was generated.
@@ -98,7 +94,7 @@ func (d *decoder) fingerprint(n *yaml.Node) string {
 	return rules[d.word(n, "use full or task-v3", rules...)]
 }
 
-var outputKeys = []key[Output]{
+var outputKeys = []key[*Output]{
 	{"group", `{"$ref":"#/$defs/outputGroup"}`, "Show the output of each command in one piece when it ends.", func(d *decoder, n *yaml.Node, o *Output) {
 		if isNull(n) {
 			return
@@ -108,7 +104,7 @@ var outputKeys = []key[Output]{
 	}},
 }
 
-var outputGroupKeys = []key[Output]{
+var outputGroupKeys = []key[*Output]{
 	{"begin", textForm, "Template shown before the output.", func(d *decoder, n *yaml.Node, o *Output) { o.Begin = d.text(n) }},
 	{"end", textForm, "Template shown after the output.", func(d *decoder, n *yaml.Node, o *Output) { o.End = d.text(n) }},
 	{"error_only", boolForm, "Show nothing when the command succeeded.", func(d *decoder, n *yaml.Node, o *Output) { o.ErrorOnly = d.flag(n) }},
@@ -138,16 +134,16 @@ func (d *decoder) duration(n *yaml.Node) time.Duration {
 	return v
 }
 
-var includeKeys = []key[includeEntry]{
+var includeKeys = []key[*includeEntry]{
 	{"taskfile", textForm, "File, or directory to look for one; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.taskfile = d.text(n) }},
 	{"dir", textForm, "Directory its tasks run in; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.dir = d.text(n) }},
 	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to its tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.vars = d.vars(n) }},
-	{"optional", boolForm, "A missing file is no error.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.optional = d.flag(n) }},
+	{"optional", boolForm, "A missing file is not an error.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.optional = d.flag(n) }},
 	{"internal", boolForm, "Its tasks can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.internal = d.flag(n) }},
-	{"flatten", boolForm, "Add its tasks without the namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.flatten = d.flag(n) }},
+	{"flatten", boolForm, "Add its tasks without a namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.flatten = d.flag(n) }},
 	{"aliases", listOfText, "Other names of the namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.aliases = d.strings(n, "names") }},
 	{"excludes", listOfText, "Tasks to leave out.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.excludes = d.strings(n, "task names") }},
-	{"checksum", textForm, "SHA-256 the file must have.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.checksum = d.text(n) }},
+	{"checksum", textForm, "SHA-256 that the file must have.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.checksum = d.text(n) }},
 }
 
 func (d *decoder) readIncludes(n *yaml.Node, t *document) {

@@ -10,7 +10,7 @@ import (
 )
 
 // items returns the items of a list, dereferenced as they are visited by the
-// caller. It reports when n is no list; null counts as an empty one.
+// caller. It reports when n is not a list; null counts as an empty one.
 func (d *decoder) items(n *yaml.Node, of string) []*yaml.Node {
 	if isNull(n) {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// Settings are what a `.taskrc` file says. Nil and empty fields are not set there.
+// Settings is the content of a `.taskrc` file. Nil and empty fields are not set there.
 type Settings struct {
 	Verbose      *bool          `yaml:"verbose"`
 	Silent       *bool          `yaml:"silent"`
@@ -40,12 +40,12 @@ type RemoteSettings struct {
 type HostHeaders struct {
 	Host    string            `yaml:"host"`
 	Headers map[string]string `yaml:"headers"`
-	// Project tells that a file of the project says so, not one of the user.
+	// Project means that a file of the project sets it, not one of the user.
 	Project bool `yaml:"-"`
 }
 
-// DecodeSettings reads one `.taskrc` file. Keys it does not know are passed over; a file
-// that is no YAML, or has a value of the wrong type, is an error as a whole.
+// DecodeSettings reads one `.taskrc` file. Keys it does not know are passed over; a file that is
+// not YAML, or has a value of the wrong type, is an error as a whole.
 func DecodeSettings(src []byte) (*Settings, error) {
 	s := new(Settings)
 	if err := yaml.Unmarshal(src, s); err != nil {
@@ -54,12 +54,12 @@ func DecodeSettings(src []byte) (*Settings, error) {
 	return s, nil
 }
 
-// Inherit sets what s leaves open to what outer says, which a file farther away holds.
+// Inherit sets the unset fields of s to those of outer, which come from a file farther away.
 func (s *Settings) Inherit(outer *Settings) {
 	inherit(reflect.ValueOf(s).Elem(), reflect.ValueOf(outer).Elem())
 }
 
-// inherit does it for structs: a value is set if it is nil, lists and maps are put together.
+// inherit does it for structs: a nil value is set, lists and maps are combined.
 func inherit(to, outer reflect.Value) {
 	for i := range to.NumField() {
 		switch field, from := to.Field(i), outer.Field(i); field.Kind() {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -18,10 +19,10 @@ type writer struct {
 	on [2][]Platform
 }
 
-// sharedFiles reports files that two tasks write. Where some task runs both, it is left to
-// chance which was last, or each makes the other run again: a warning. Tasks that nothing
-// runs together may be alternatives: a hint. Names that are patterns or templates are passed
-// over, and so are tasks of which one needs or calls the other.
+// sharedFiles reports files that two tasks write. If some task runs both, the order is random, or
+// each makes the other run again: a warning. Tasks that nothing runs together may be alternatives:
+// a hint. Names that are patterns or templates are passed over, and so are tasks of which one needs
+// or calls the other.
 func (c *checker) sharedFiles() {
 	writers := map[string][]writer{}
 	var paths []string
@@ -46,13 +47,10 @@ func (c *checker) sharedFiles() {
 			writers[path] = append(writers[path], writer{t, name, [2][]Platform{t.Platforms, on}})
 		})
 	}
-	var callers callGraph
+	callers := sync.OnceValue(c.callers)
 	for _, path := range paths {
 		if len(writers[path]) > 1 {
-			if callers == nil {
-				callers = c.callers()
-			}
-			c.sharedFile(writers[path], callers)
+			c.sharedFile(writers[path], callers())
 		}
 	}
 }
@@ -74,7 +72,7 @@ func (c *checker) sharedFile(ws []writer, callers callGraph) {
 				continue
 			}
 			d := &diag.Diagnostic{Severity: diag.Warning, Kind: diag.Suspicious, Pos: b.name.Pos,
-				What: fmt.Sprintf("task %q writes %s, as task %q does (%s)", b.task.Name, b.name.S, a.task.Name, a.task.Pos),
+				What: fmt.Sprintf("task %q writes %s, and so does task %q (%s)", b.task.Name, b.name.S, a.task.Name, a.task.Pos),
 				Fix:  "write another file, or let one task need the other's"}
 			if both := common(c.w.Tasks, above[i], above[j]); both != nil {
 				d.Why = fmt.Sprintf("task %q runs both (%s)", both.Name, both.Pos)
@@ -82,7 +80,7 @@ func (c *checker) sharedFile(ws []writer, callers callGraph) {
 				return
 			}
 			if hint == nil {
-				d.Severity, d.Why, d.Fix = diag.Hint, "no task runs both, but each makes the other one out of date", "platforms tells which of them runs where"
+				d.Severity, d.Why, d.Fix = diag.Hint, "no task runs both, but each makes the other out of date", "use platforms if they run on different systems"
 				hint = d
 			}
 		}
@@ -97,14 +95,9 @@ const maxWriters = 40
 
 // meet reports whether there is a system on which both write.
 func meet(a, b *writer) bool {
-	for _, x := range a.on {
-		for _, y := range b.on {
-			if !overlap(x, y) {
-				return false
-			}
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.on[:], func(x []Platform) bool {
+		return slices.ContainsFunc(b.on[:], func(y []Platform) bool { return !overlap(x, y) })
+	})
 }
 
 func overlap(x, y []Platform) bool {
@@ -116,15 +109,11 @@ func overlap(x, y []Platform) bool {
 
 // common returns the first of tasks that is in both sets, or nil.
 func common(tasks []*Task, a, b map[*Task]bool) *Task {
-	if len(a) == 0 || len(b) == 0 {
+	i := slices.IndexFunc(tasks, func(t *Task) bool { return a[t] && b[t] })
+	if i < 0 {
 		return nil
 	}
-	for _, t := range tasks {
-		if a[t] && b[t] {
-			return t
-		}
-	}
-	return nil
+	return tasks[i]
 }
 
 // callGraph are the tasks that always run a task: those that need or call it,
@@ -136,7 +125,7 @@ func (c *checker) callers() callGraph {
 	g := callGraph{}
 	for _, t := range c.w.Tasks {
 		EachText(t, func(p Place, name Text) {
-			if p.Kind() != TextTask || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
+			if p.Kind() != TextTask || p.Key == KeyAfter || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
 				return
 			}
 			if to, _, err := c.w.find(name.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {
@@ -155,15 +144,12 @@ func mayBeSkipped(c *Command) bool {
 
 // above returns the tasks that always run t, directly or not.
 func (g callGraph) above(t *Task) map[*Task]bool {
-	var found map[*Task]bool
+	found := map[*Task]bool{}
 	for todo := g[t]; len(todo) > 0; {
 		by := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		if found[by] {
 			continue
-		}
-		if found == nil {
-			found = map[*Task]bool{}
 		}
 		found[by] = true
 		todo = append(todo[:len(todo):len(todo)], g[by]...)
@@ -190,8 +176,8 @@ func (c *checker) rewritten(t *Task) {
 	}
 	for _, s := range t.Processes.Stdout {
 		if n > 1 && s.Kind == SinkFile && !s.Append {
-			c.add(diag.Warning, diag.Suspicious, s.File.Pos, fmt.Sprintf("task %q: each of its commands writes all of %s anew", t.Name, s.File.S), "",
-				"append: true keeps what the others wrote")
+			c.add(diag.Warning, diag.Suspicious, s.File.Pos, fmt.Sprintf("task %q: each of its commands overwrites %s", t.Name, s.File.S), "",
+				"append: true keeps the output of the others")
 		}
 	}
 }
@@ -205,6 +191,8 @@ func eachMade(t *Task, f func(name Text, on []Platform)) {
 			if !t.Generates[p.Index].Exclude {
 				f(name, nil)
 			}
+		case KeyDepfile:
+			f(name, nil)
 		case KeyStdoutFile, KeyStderrFile:
 			sinks := p.Processes().Stdout
 			if p.Key == KeyStderrFile {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// StdinKind tells what a command reads.
+// StdinKind is the kind of a command's input.
 type StdinKind uint8
 
 const (
@@ -16,11 +17,12 @@ const (
 	StdinNull
 	StdinText
 	StdinFile
-	StdinFrom   // what a task writes, while it writes it
-	StdinOutput // what a task has written, from the start
+	StdinFrom   // output of a task, while it is written
+	StdinOutput // output of a task, from the start
+	StdinRoute  // lines that others send to it while it runs
 )
 
-// Stdin is what a command reads.
+// Stdin is the input of a command.
 type Stdin struct {
 	Pos  diag.Pos
 	Kind StdinKind
@@ -28,10 +30,10 @@ type Stdin struct {
 	Vars Vars // of the task
 }
 
-// ReadsTask reports whether what a task writes is read.
+// ReadsTask reports whether the output of a task is read.
 func (s *Stdin) ReadsTask() bool { return s.Kind == StdinFrom || s.Kind == StdinOutput }
 
-// SinkKind tells where a stream leads.
+// SinkKind is the kind of destination of a stream.
 type SinkKind uint8
 
 const (
@@ -43,7 +45,7 @@ const (
 	SinkStdout // of stderr: the same as stdout
 )
 
-// Overflow tells what becomes of captured output beyond its limit.
+// Overflow is the treatment of captured output beyond its limit.
 type Overflow uint8
 
 const (
@@ -52,10 +54,10 @@ const (
 	OverflowTail                     // the last bytes are kept
 )
 
-// DefaultMaxCapture is how much output is captured if max is not given, in bytes.
+// DefaultMaxCapture is the limit of captured output if max is not given, in bytes.
 const DefaultMaxCapture = 16 << 20
 
-// Sink is one place a stream leads to.
+// Sink is one destination of a stream.
 type Sink struct {
 	Pos      diag.Pos
 	Kind     SinkKind
@@ -64,42 +66,37 @@ type Sink struct {
 	InPlace  bool // not atomic: the file is written where it is
 	Max      int64
 	Overflow Overflow
+	Rotate   *Rotate // nil: the file grows
+}
+
+// Rotate configures when a file that is written is replaced by a new one.
+type Rotate struct {
+	Size int64 // bytes
+	Keep int   // older files that are kept beside it
 }
 
 const (
 	stdinForm = `{"$ref":"#/$defs/stdin"}`
 	sinksForm = `{"anyOf":[{"$ref":"#/$defs/sink"},{"type":"array","items":{"$ref":"#/$defs/sink"}}]}`
-	streamRef = `{"anyOf":[{"type":"string"},{"$ref":"#/$defs/streamTask"}]}`
 )
 
-var stdinKeys = []key[Stdin]{
+var stdinKeys = []key[*Stdin]{
 	{"text", textForm, "This text.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinText, d.text(n) }},
 	{"file", textForm, "The content of a file.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinFile, d.text(n) }},
-	{"from", streamRef, "What a task writes to stdout while it runs: both are started together.", func(d *decoder, n *yaml.Node, s *Stdin) {
+	{"from", taskRef, "Standard output of a task while it runs: both are started together.", func(d *decoder, n *yaml.Node, s *Stdin) {
 		s.Kind = StdinFrom
 		d.streamTask(n, s)
 	}},
-	{"output", streamRef, "What a task has written to stdout, when it has ended.", func(d *decoder, n *yaml.Node, s *Stdin) {
+	{"output", taskRef, "Complete standard output of a task, when it has ended.", func(d *decoder, n *yaml.Node, s *Stdin) {
 		s.Kind = StdinOutput
 		d.streamTask(n, s)
 	}},
 }
 
-var streamTaskKeys = []key[Stdin]{
-	{"task", textForm, "Name of the task.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Text = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to it.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Vars = d.vars(n) }},
-}
-
 // streamTask reads a task that is read: its name, or a map.
 func (d *decoder) streamTask(n *yaml.Node, s *Stdin) {
-	if n.Kind == yaml.MappingNode {
-		readMap(d, n, d.key, streamTaskKeys, s)
-	} else {
-		s.Text = d.text(n)
-	}
-	if s.Text.S == "" {
-		d.fail(n, "name the task whose output is read", "%s names no task", d.key)
-	}
+	t := d.taskRef(n, "name the task whose output is read")
+	s.Text, s.Vars = t.Text, t.Vars
 }
 
 // stdin reads `stdin`.
@@ -110,26 +107,27 @@ func (d *decoder) stdin(n *yaml.Node) *Stdin {
 		s.Kind = StdinNull
 	case n.Kind == yaml.MappingNode:
 		if len(n.Content) != 2 {
-			d.fail(n, "give one of text, file, from and output", "stdin is one thing, found %d", len(n.Content)/2)
+			d.fail(n, "give one of text, file, from and output", "stdin has one source, found %d", len(n.Content)/2)
 		}
 		readMap(d, n, "stdin", stdinKeys, s)
 	default:
-		if d.word(n, "use inherit, null, {text: …}, {file: …}, {from: TASK} or {output: TASK}", "inherit", "null") == 1 {
+		switch d.word(n, "use inherit, null, route, {text: …}, {file: …}, {from: TASK} or {output: TASK}", "inherit", "null", "route") {
+		case 1:
 			s.Kind = StdinNull
+		case 2:
+			s.Kind = StdinRoute
 		}
 	}
 	return s
 }
 
-var sinkNames = map[string]SinkKind{"log": SinkLog, "inherit": SinkInherit, "null": SinkNull, "capture": SinkCapture, "stdout": SinkStdout}
-
 // sinkForm is a sink while it is being read.
 type sinkForm struct {
 	Sink
-	file, append, atomic bool // were given
+	file, append, atomic, rotate bool // were given
 }
 
-var sinkKeys = []key[sinkForm]{
+var sinkKeys = []key[*sinkForm]{
 	{"capture", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/capture"}]}`, "Keep it as the task's output.", func(d *decoder, n *yaml.Node, s *sinkForm) {
 		s.Kind = SinkCapture
 		readMap(d, n, "capture", captureKeys, &s.Sink)
@@ -137,18 +135,29 @@ var sinkKeys = []key[sinkForm]{
 	{"file", textForm, "Write it to a file.", func(d *decoder, n *yaml.Node, s *sinkForm) {
 		s.Kind, s.file = SinkFile, true
 		if s.File = d.text(n); s.File.S == "" {
-			d.fail(n, "name the file to write", "the file has no name")
+			d.fail(n, "write the name of the file", "the name of the file is empty")
 		}
 	}},
 	{"append", boolForm, "Add to the file.", func(d *decoder, n *yaml.Node, s *sinkForm) { s.Append, s.append = d.flag(n), true }},
-	{"atomic", boolForm, "The file appears whole when the command has succeeded, or not at all; true unless append.", func(d *decoder, n *yaml.Node, s *sinkForm) {
-		s.InPlace, s.atomic = !d.flag(n), true
+	{"atomic", boolForm, "The file appears, complete, only when the command has succeeded; true unless append.", func(d *decoder, n *yaml.Node, s *sinkForm) { s.InPlace, s.atomic = !d.flag(n), true }},
+	{"rotate", `{"$ref":"#/$defs/rotate"}`, "Begin a new file when it has this size, as for the log of a service.", func(d *decoder, n *yaml.Node, s *sinkForm) {
+		s.Rotate, s.rotate = &Rotate{Keep: 5}, true
+		if readMap(d, n, "rotate", rotateKeys, s.Rotate); s.Rotate.Size == 0 {
+			d.fail(n, "add size: 10MiB", "rotate needs a size")
+		}
 	}},
 }
 
-var captureKeys = []key[Sink]{
-	{"max", textForm, "How much is kept at the most, as in 16MiB.", func(d *decoder, n *yaml.Node, s *Sink) { s.Max = d.size(n) }},
-	{"overflow", `{"enum":["fail","truncate","tail",null]}`, "What becomes of more: fail, truncate (keep the head) or tail.", func(d *decoder, n *yaml.Node, s *Sink) {
+var rotateKeys = []key[*Rotate]{
+	{"size", textForm, "Size at which a new file is begun, as in 10MiB.", func(d *decoder, n *yaml.Node, r *Rotate) { r.Size = d.size(n) }},
+	{"keep", `{"type":"integer","minimum":0}`, "Number of older files to keep; by default 5.", func(d *decoder, n *yaml.Node, r *Rotate) {
+		r.Keep, _ = d.number(n, 1000, "keep: %q is not a number from 0 to 1000")
+	}},
+}
+
+var captureKeys = []key[*Sink]{
+	{"max", textForm, "Maximum size, as in 16MiB.", func(d *decoder, n *yaml.Node, s *Sink) { s.Max = d.size(n) }},
+	{"overflow", `{"enum":["fail","truncate","tail",null]}`, "What happens to more: fail, truncate (keep the head) or tail.", func(d *decoder, n *yaml.Node, s *Sink) {
 		s.Overflow = Overflow(d.word(n, "use fail, truncate or tail", "fail", "truncate", "tail"))
 	}},
 }
@@ -158,7 +167,7 @@ func (d *decoder) sinks(n *yaml.Node, stderr bool) []Sink {
 	nodes := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
 		if nodes = n.Content; len(nodes) == 0 {
-			d.fail(n, "write null to throw it away", "%s leads nowhere", d.key)
+			d.fail(n, "write null to discard it", "%s is an empty list", d.key)
 		}
 	}
 	var sinks []Sink
@@ -167,7 +176,7 @@ func (d *decoder) sinks(n *yaml.Node, stderr bool) []Sink {
 		n = d.deref(n)
 		s := d.sink(n, stderr)
 		if alone := s.Kind == SinkNull || s.Kind == SinkStdout; alone && len(nodes) > 1 || s.Kind != SinkFile && seen[s.Kind] {
-			d.fail(n, "remove it", "%s: it cannot stand beside the others", describe(n))
+			d.fail(n, "remove it", "%s: it cannot be combined with others", describe(n))
 		}
 		seen[s.Kind] = true
 		sinks = append(sinks, s)
@@ -183,23 +192,25 @@ func (d *decoder) sink(n *yaml.Node, stderr bool) Sink {
 	case n.Kind == yaml.MappingNode:
 		readMap(d, n, d.key, sinkKeys, &f)
 		switch {
-		case f.Kind == SinkCapture && (f.file || f.append || f.atomic) || f.Kind == SinkLog:
-			d.fail(n, "use {capture: …} or {file: …}; write a list for several", "this leads nowhere, or to two places")
+		case f.Kind == SinkCapture && (f.file || f.append || f.atomic || f.rotate) || f.Kind == SinkLog:
+			d.fail(n, "use {capture: …} or {file: …}; write a list for several", "this is not exactly one place")
 		case f.Append && f.atomic && !f.InPlace:
 			d.fail(n, "remove one of them", "append and atomic exclude each other")
+		case f.rotate && (f.append || f.atomic):
+			d.fail(n, "remove append and atomic", "a rotated file is always appended to in place")
 		}
-		f.InPlace = f.InPlace || f.Append
+		f.InPlace = f.InPlace || f.Append || f.rotate
 	default:
 		t := d.text(n)
-		kind, ok := sinkNames[t.S]
-		if !ok || kind == SinkStdout && !stderr {
+		kind := slices.Index([]string{SinkLog: "log", SinkInherit: "inherit", SinkNull: "null", SinkCapture: "capture", SinkStdout: "stdout"}, t.S)
+		if kind < 0 || t.S == "" || kind == int(SinkStdout) && !stderr {
 			also := ""
 			if stderr {
 				also = "stdout, "
 			}
 			d.fail(n, "use log, inherit, null, capture, "+also+"{capture: …} or {file: …}", "invalid place %q", t.S)
 		}
-		f.Kind = kind
+		f.Kind = SinkKind(max(kind, 0))
 	}
 	return f.Sink
 }

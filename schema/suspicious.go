@@ -12,8 +12,10 @@ import (
 
 // suspect records a warning for Check about something that works, but probably not as it
 // was intended.
-func (d *decoder) suspect(n *yaml.Node, what, why, fix string) {
-	d.suspicious = append(d.suspicious, &diag.Diagnostic{Pos: d.pos(n), Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
+func (d *decoder) suspect(n *yaml.Node, what, why, fix string) { d.suspectAt(d.pos(n), what, why, fix) }
+
+func (d *decoder) suspectAt(pos diag.Pos, what, why, fix string) {
+	d.suspicious = append(d.suspicious, &diag.Diagnostic{Pos: pos, Severity: diag.Warning, Kind: diag.Suspicious, What: d.about() + what, Why: why, Fix: fix})
 }
 
 // isUnquoted reports whether n, a map, is a template without quotes: YAML reads "{{.X}}" as
@@ -32,7 +34,7 @@ func (d *decoder) template(n *yaml.Node) *yaml.Node {
 		return known
 	}
 	d.list.Add(&diag.Diagnostic{Pos: d.pos(n), Kind: diag.Decode, What: d.about() + `a text that begins with "{{" must be quoted`,
-		Why: "YAML takes it for a map", Fix: d.quoteFix(n, "put quotes around it")})
+		Why: "YAML parses it as a map", Fix: d.quoteFix(n, "put quotes around it")})
 	text := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "{{}}", Line: n.Line, Column: n.Column}
 	if d.unquoted == nil {
 		d.unquoted = map[*yaml.Node]*yaml.Node{}
@@ -41,15 +43,16 @@ func (d *decoder) template(n *yaml.Node) *yaml.Node {
 	return text
 }
 
-// oddSpace finds what looks like a space before the name of k, a key.
+// oddSpace finds a character that looks like a space before the name of k, a key.
 func (d *decoder) oddSpace(k *yaml.Node) *mistake {
-	if r, _ := utf8.DecodeRuneInString(k.Value); spaces[r] == "" {
+	if r, _ := utf8.DecodeRuneInString(k.Value); spaceName(r) == "" {
 		return nil
 	}
 	return oddSpace(d.file.Line(k.Line))
 }
 
-// suspectKey records a warning about what looks like a space before the name of k, a key.
+// suspectKey records a warning about a character that looks like a space before the name of k, a
+// key.
 func (d *decoder) suspectKey(k *yaml.Node) {
 	if m := d.oddSpace(k); m != nil {
 		d.suspect(k, m.what, m.why, m.fix())
@@ -61,7 +64,7 @@ func (d *decoder) suspectKey(k *yaml.Node) {
 func (d *decoder) suspectCommand(n *yaml.Node, keys []string) {
 	key, value, ok := strings.Cut(n.Value, ":")
 	if ok && n.Style == 0 && value != "" && slices.Contains(keys, key) {
-		d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key has a space behind its colon", "write "+key+": "+strings.TrimLeft(value, " \u00a0"))
+		d.suspect(n, fmt.Sprintf("the text %q is a command", n.Value), "a key needs a space after its colon", "write "+key+": "+strings.TrimLeft(value, " \u00a0"))
 	}
 }
 
@@ -77,17 +80,17 @@ func (d *decoder) quoteFix(n *yaml.Node, otherwise string) string {
 func (d *decoder) suspectText(n *yaml.Node) {
 	switch tag := d.droppedTag(n); {
 	case tag != "":
-		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML takes it for a tag", d.quoteFix(n, "quote it"))
+		d.suspect(n, fmt.Sprintf("the %q before %q is dropped", tag, n.Value), "YAML parses it as a tag", d.quoteFix(n, "quote it"))
 	case n.Style == 0 && n.Value != "" && n.Value[0] >= 0x80 && curly(n.Value):
 		switch d.key {
 		case "desc", "summary", "label", "prompt", "msg", "prefix":
 		default:
-			d.suspect(n, fmt.Sprintf("the quotes of %s are letters of the text", n.Value), "", "write "+quoteYAML(strings.Trim(n.Value, "“”‘’„«»")))
+			d.suspect(n, fmt.Sprintf("the quotes of %s are part of the text", n.Value), "", "write "+quoteYAML(strings.Trim(n.Value, "“”‘’„«»")))
 		}
 	}
 }
 
-// droppedTag returns the tag of a text if it is "!" or "!name", which mean nothing. The
+// droppedTag returns the tag of a text if it is "!" or "!name", which have no meaning. The
 // YAML library does not keep the first: it is only in the source.
 func (d *decoder) droppedTag(n *yaml.Node) string {
 	if !d.tags || strings.HasPrefix(n.Value, "!") {

@@ -8,7 +8,7 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// syntaxProblem says where and why file is not YAML. The library's errors name
+// syntaxProblem returns where and why file is not YAML. The library's errors name
 // a line, though often not the one that is wrong, and no column.
 func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 	src, line, text := file.Source, err.Line, err.Text
@@ -34,7 +34,7 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 		open = `"'`
 	}
 	line = min(max(line, 1), file.Lines())
-	for line > 1 && strings.TrimSpace(file.Line(line)) == "" { // the end of the file is nowhere
+	for line > 1 && strings.TrimSpace(file.Line(line)) == "" { // the end of the file is on no line
 		line--
 	}
 	content := file.Line(line)
@@ -48,7 +48,7 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 			d.Pos.Line, d.Pos.Column = int32(at), int32(tab)
 			d.What, d.Fix = "a tab in the indentation", "indent with spaces; YAML allows no tabs there"
 			if strings.IndexByte(file.Line(at)[:tab], '-') >= 0 {
-				d.What, d.Fix = "a tab behind the dash", "write a space; YAML allows no tabs there"
+				d.What, d.Fix = "a tab after the dash", "write a space; YAML allows no tabs there"
 			}
 			return d
 		}
@@ -69,7 +69,7 @@ func syntaxProblem(file *diag.File, err yaml.Error) *diag.Diagnostic {
 		d.Fix = syntaxHint(text, content)
 	}
 	if d.Fix == "" && line > 1 && opensBlock(file.Line(line-1)) {
-		d.Fix = "indent the text of the block further than the line above"
+		d.Fix = "indent the text of the block more than the line above"
 	}
 	return d
 }
@@ -81,7 +81,7 @@ func opensBlock(line string) bool {
 }
 
 // unknownAlias returns the offset of the alias that an error says has no anchor, or -1 for
-// any other error; plain tells that it is named as anchors are, and is no pattern.
+// any other error; plain means that it is named as anchors are, and is not a pattern.
 func unknownAlias(src, text string) (offset int, plain bool) {
 	name, ok := strings.CutPrefix(text, "unknown anchor '")
 	if !ok {
@@ -113,7 +113,7 @@ func tabAt(file *diag.File, line int) (at, column int) {
 }
 
 // findMistake looks for what is wrong in the line of an error and its neighbours.
-// What it finds is the cause: with the line as it must be written, the error is
+// What it finds is the cause: with the corrected line, the error is
 // gone or is further down.
 func findMistake(file *diag.File, err yaml.Error, line int) (at int, found *mistake) {
 	if len(file.Source) > maxReparsed {
@@ -148,7 +148,7 @@ func syntaxHint(text string, line string) string {
 	case strings.Contains(text, "mapping values are not allowed") && mistakeIn(line) == nil:
 		return "check the indentation of this line"
 	case strings.Contains(text, "mapping values are not allowed"):
-		return `put quotes around a text that holds ": "`
+		return `put quotes around a text that contains ": "`
 	case strings.Contains(text, "unknown anchor"):
 		return `define the anchor with "&" before it is used, or quote the text that begins with "*"`
 	case strings.Contains(text, "exceeded max depth"):

@@ -2,10 +2,10 @@
 
 package schema
 
-// ownerOf cannot tell here.
+// ownerOf always fails here.
 func ownerOf(string) (uint32, bool) { return 0, false }
 
-// There are no such signals here: a file that names them is read, and nothing comes of it.
+// There are no such signals here: a file that names them is read, and they have no effect.
 const (
 	sigUSR1  = 0x1e
 	sigUSR2  = 0x1f

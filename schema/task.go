@@ -3,12 +3,17 @@ package schema
 import (
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/weftrun/weft/schema/yaml"
 )
 
+// ownTaskKeys is how many of the first keys in taskKeys are fields of Task itself, not of its
+// options.
+const ownTaskKeys = 7
+
 // taskKeys has the commonest keys first: they are looked up in order.
-var taskKeys = []key[Task]{
+var taskKeys = []key[*Task]{
 	{"desc", textForm, "One line for the list of tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Desc = d.text(n) }},
 	{"cmds", `{"type":["array","null"],"items":{"$ref":"#/$defs/command"}}`, "Commands, run one after the other.", func(d *decoder, n *yaml.Node, t *Task) {
 		if t.Cmds != nil && !isNull(n) {
@@ -36,20 +41,23 @@ var taskKeys = []key[Task]{
 	{"dir", textForm, "Directory its commands run in.", func(d *decoder, n *yaml.Node, t *Task) { t.Dir = d.text(n) }},
 	{"sources", globsForm, "Files it reads: it is up to date when they have not changed.", func(d *decoder, n *yaml.Node, t *Task) { t.Sources = d.globs(n) }},
 	{"generates", globsForm, "Files it writes.", func(d *decoder, n *yaml.Node, t *Task) { t.Generates = d.globs(n) }},
+	{"depfile", textForm, "File, in the syntax of Make, in which the compiler lists the files that it has read: these are sources, too.", func(d *decoder, n *yaml.Node, t *Task) { t.Depfile = d.text(n) }},
 	{"status", listOfText, "Commands that all succeed when it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Status = d.texts(n, "commands") }},
 	{"method", methodForm, "How to tell whether it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Method = d.text(n) }},
-	{"fingerprint", ruleForm, "What to look at for that: everything (full), or the content of sources alone (task-v3).", func(d *decoder, n *yaml.Node, t *Task) { t.Fingerprint = d.fingerprint(n) }},
+	{"cache", cacheForm, "Store what it makes and its log, and restore them for the same inputs: true, or a map.", (*decoder).taskCache},
+	{"remote", remoteForm, "It may run elsewhere, where it finds only its sources: true, false, the name of a profile, or a map.", (*decoder).taskRemote},
+	{"fingerprint", ruleForm, "What to compare for that: everything (full), or only the content of sources (task-v3).", func(d *decoder, n *yaml.Node, t *Task) { t.Fingerprint = d.fingerprint(n) }},
 	{"silent", boolForm, "Do not show its commands before they run.", func(d *decoder, n *yaml.Node, t *Task) { t.Silent = d.boolean(n) }},
 	{"internal", boolForm, "It can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Internal = d.flag(n) }},
 	{"summary", textForm, "Longer description, for --summary.", func(d *decoder, n *yaml.Node, t *Task) { t.Summary = d.text(n) }},
 	{"aliases", listOfText, "Other names.", func(d *decoder, n *yaml.Node, t *Task) { t.Aliases = d.strings(n, "names") }},
-	{"label", textForm, "Name shown in messages instead of its own.", func(d *decoder, n *yaml.Node, t *Task) { t.Label = d.text(n) }},
+	{"label", textForm, "Name shown in messages instead of the task's name.", func(d *decoder, n *yaml.Node, t *Task) { t.Label = d.text(n) }},
 	{"prefix", textForm, "Name shown before its output in prefixed mode.", func(d *decoder, n *yaml.Node, t *Task) { t.Prefix = d.text(n) }},
 	{"preconditions", `{"type":["array","null"],"items":{"$ref":"#/$defs/precondition"}}`, "Commands that must succeed before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Preconditions = d.preconditions(n) }},
-	{"requires", `{"$ref":"#/$defs/requires"}`, "Variables it must be given.", func(d *decoder, n *yaml.Node, t *Task) { readMap(d, n, "requires", requiresKeys, t) }},
-	{"if", textForm, "Command that must succeed, or the task is skipped.", func(d *decoder, n *yaml.Node, t *Task) { t.If = d.text(n) }},
+	{"requires", `{"$ref":"#/$defs/requires"}`, "Required variables.", func(d *decoder, n *yaml.Node, t *Task) { readMap(d, n, "requires", requiresKeys, t) }},
+	{"if", textForm, "Condition: the task is skipped if this command fails.", func(d *decoder, n *yaml.Node, t *Task) { t.If = d.text(n) }},
 	{"prompt", `{"anyOf":[` + textForm + `,` + listOfText + `]}`, "Questions to answer with yes before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Prompt = d.prompt(n) }},
-	{"run", runForm, "How often it runs when several others need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Run = d.text(n) }},
+	{"run", runForm, "How often it runs when several other tasks need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Run = d.text(n) }},
 	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, t *Task) { t.Platforms = d.platforms(n) }},
 	{"dotenv", listOfText, "Files of NAME=value lines for its environment.", func(d *decoder, n *yaml.Node, t *Task) { t.Dotenv = d.texts(n, "file names") }},
 	{"interactive", boolForm, "Its commands talk to the terminal directly.", func(d *decoder, n *yaml.Node, t *Task) { t.Interactive = d.flag(n) }},
@@ -57,8 +65,8 @@ var taskKeys = []key[Task]{
 	{"set", listOfText, "POSIX shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Set = d.strings(n, "options") }},
 	{"shopt", listOfText, "Bash shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
 	{"stop", stopForm, "How its commands are stopped.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
-	{"leftover", leftoverForm, "What becomes of processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
-	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map of what they become.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
+	{"leftover", leftoverForm, "What happens to processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
+	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
 	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "The only command: program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, t *Task) {
 		if isNull(n) {
 			return
@@ -71,30 +79,52 @@ var taskKeys = []key[Task]{
 		argv := d.argv(n)
 		t.Cmds[0] = Command{Pos: d.pos(n), Kind: Exec, Text: Text{S: commandLine(argv), Pos: d.pos(n)}, CommandOptions: &CommandOptions{Argv: argv}}
 	}},
-	{"shell", interpreterForm, "What runs its scripts.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Shell = d.interpreter(n) }},
-	{"stdin", stdinForm, "What its commands read.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stdin = d.stdin(n) }},
-	{"stdout", sinksForm, "Where their output goes.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stdout = d.sinks(n, false) }},
-	{"stderr", sinksForm, "Where their messages go.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Stderr = d.sinks(n, true) }},
-	{"outputs", `{"type":["object","null"],"additionalProperties":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/namedOutput"}]}}`, "Values it gives to those that need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Outputs = d.outputs(n) }},
+	{"shell", interpreterForm, "What runs its scripts.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Shell = d.interpreter(n) }},
+	{"stdin", stdinForm, "What its commands read.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdin = d.stdin(n) }},
+	{"stdout", sinksForm, "Where their output goes.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", sinksForm, "Where their standard error goes.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stderr = d.sinks(n, true) }},
+	{"outputs", `{"type":["object","null"],"additionalProperties":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/namedOutput"}]}}`, "Values for tasks that need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Outputs = d.outputs(n) }},
 	{"timeout", durationForm, "Longest time the whole task may take.", func(d *decoder, n *yaml.Node, t *Task) { t.Timeout = d.timeout(n) }},
-	{"idle_timeout", durationForm, "Longest time a command may write nothing.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).IdleTimeout = d.timeout(n) }},
-	{"retry", retryForm, "How often a command is tried again when it fails.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Retry = d.retry(n) }},
-	{"accept", acceptForm, "Exit codes of its commands that count as success.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).Accept = d.exitCodes(n) }},
-	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { processes(&t.Processes).TTY = d.boolean(n) }},
-	{"watch", boolForm, "Calling it watches its sources and runs it again.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
-	{"on_change", onChangeForm, "What a change does to it while it is watched and runs: restart, queue, ignore or {signal: HUP}.", func(d *decoder, n *yaml.Node, t *Task) { t.OnChange = d.onChange(n) }},
+	{"idle_timeout", durationForm, "Longest time a command may write nothing.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", retryForm, "How often a command is retried when it fails.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Retry = d.retry(n) }},
+	{"accept", acceptForm, "Exit codes of its commands that count as success.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Accept = d.exitCodes(n) }},
+	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).TTY = d.boolean(n) }},
+	{"watch", boolForm, "When it is called, its sources are watched, and it runs again when they change.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
+	{"on_change", onChangeForm, "What a change does while it is watched and running: restart, queue, ignore or {signal: HUP}.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).OnChange = d.onChange(n) }},
 	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
-	{"use_gitignore", boolForm, "Leave files ignored by git out of sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
+	{"use_gitignore", boolForm, "Exclude files ignored by git from sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
+	{"service", boolForm, "Those that need it wait until it is ready, and it is stopped when nothing needs it any more.", func(d *decoder, n *yaml.Node, t *Task) { service(t).stated = d.flag(n) }},
+	{"ready", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/ready"}]}`, "Condition for the service to be ready; by default that it has started.", func(d *decoder, n *yaml.Node, t *Task) {
+		service(t).Ready = d.probe(n, Probe{Interval: 200 * time.Millisecond, Timeout: time.Minute})
+	}},
+	{"alive", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/alive"}]}`, "Check that the service still works; if it fails, the service is stopped, and restart applies.", func(d *decoder, n *yaml.Node, t *Task) {
+		service(t).Alive = d.probe(n, Probe{Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3})
+	}},
+	{"restart", restartForm, "When the service is started again: no, on-failure, always, the last two also with a limit, as in on-failure:5.", (*decoder).readRestart},
+	{"listen", listenForm, "Sockets that weft opens and hands to the service, by name: HOST:PORT.", (*decoder).readListen},
+	{"ports", portsForm, "Ports that it is given, by name: the preferred number, 0 for any.", (*decoder).readPorts},
+	{"after", listOfText, "Tasks to wait for if they also run; they are not needs.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).After = d.texts(n, "task names") }},
+	{"slots", slotsForm, "Number of slots that it takes; by default 1.", func(d *decoder, n *yaml.Node, t *Task) {
+		if !isNull(n) {
+			made(&t.Running).Slots = int32(d.positive(n))
+		}
+	}},
+	{"pool", poolForm, "The pool that it takes from while it runs.", (*decoder).readPool},
+	{"jobserver", boolForm, "Its programs get a GNU make jobserver with weft's slots.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).Jobserver = d.boolean(n) }},
+	{"user", textForm, "User that its commands run as: NAME or UID:GID.", func(d *decoder, n *yaml.Node, t *Task) { d.readUser(n, &t.Processes) }},
+	{"limits", limitsForm, "What each process of its commands may use.", func(d *decoder, n *yaml.Node, t *Task) { d.readLimits(n, &t.Processes) }},
+	{"ipc", ipcForm, "A channel for messages, compatible with Node's.", func(d *decoder, n *yaml.Node, t *Task) { d.readIPC(n, &t.Processes) }},
 }
 
 // taskNames are the names of the keys in taskKeys, in the same order. Readers in the
 // table use them, and so cannot refer to the table itself.
 var taskNames = []string{
-	"desc", "cmds", "cmd", "deps", "vars", "env", "dir", "sources", "generates", "status", "method",
-	"fingerprint", "silent", "internal", "summary", "aliases", "label", "prefix", "preconditions", "requires",
+	"desc", "cmds", "cmd", "deps", "vars", "env", "dir", "sources", "generates", "depfile", "status", "method",
+	"cache", "remote", "fingerprint", "silent", "internal", "summary", "aliases", "label", "prefix", "preconditions", "requires",
 	"if", "prompt", "run", "platforms", "dotenv", "interactive", "ignore_error", "set", "shopt", "stop",
 	"leftover", "signals", "exec", "shell", "stdin", "stdout", "stderr", "outputs", "timeout", "idle_timeout",
 	"retry", "accept", "tty", "watch", "on_change", "failfast", "use_gitignore",
+	"service", "ready", "alive", "restart", "listen", "ports", "after", "slots", "pool", "jobserver", "user", "limits", "ipc",
 }
 
 // readTasks reads the root key tasks, or a chunk of it.
@@ -109,7 +139,7 @@ func (d *decoder) readTasks(n *yaml.Node, doc *document) {
 		}
 		d.suspectKey(k)
 		t := &d.tasks.take(1)[0]
-		t.Name, t.LocalName, t.Pos, t.File = k.Value, k.Value, d.pos(k), d.file
+		t.Name, t.LocalName, t.Pos = k.Value, k.Value, d.pos(k)
 		d.subject = k.Value
 		d.task(v, t)
 		d.subject = ""
@@ -137,16 +167,34 @@ func (d *decoder) task(n *yaml.Node, t *Task) {
 	case yaml.SequenceNode:
 		t.Cmds = d.commandList(n)
 	case yaml.MappingNode:
-		d.options = TaskOptions{}
-		t.TaskOptions = &d.options
-		readMap(d, n, "task", taskKeys, t)
-		t.TaskOptions = &noTaskOptions
-		if !reflect.ValueOf(&d.options).Elem().IsZero() {
-			own := d.options
-			t.TaskOptions = &own
+		t.TaskOptions = d.options.next()
+		given := readMap(d, n, "task", taskKeys, t)
+		d.checkService(n, t)
+		d.checkOutputs(t)
+		d.checkCache(t)
+		if given>>ownTaskKeys == 0 || reflect.ValueOf(t.TaskOptions).Elem().IsZero() {
+			t.TaskOptions = &noTaskOptions
+		} else {
+			d.options.take(1)
 		}
 	}
 	d.checkStreams(t)
+}
+
+// Service returns how t is run as a service; nil: it is none.
+func (t *Task) Service() *Service {
+	if t.Running == nil {
+		return nil
+	}
+	return t.Running.Service
+}
+
+// OnChange returns what a change does to t while it is watched and runs.
+func (t *Task) OnChange() OnChange {
+	if t.Running == nil {
+		return OnChange{}
+	}
+	return t.Running.OnChange
 }
 
 // HasOptions reports whether t has any of its TaskOptions.
@@ -166,31 +214,22 @@ var (
 )
 
 // uniqueTasks drops tasks whose name is given again later: the later one wins,
-// in the place of the first. It fills byName.
+// in the place of the first. It fills names.
 func (doc *document) uniqueTasks() {
-	doc.ByName = make(map[string]*Task, len(doc.Tasks))
-	for _, t := range doc.Tasks {
-		doc.ByName[t.Name] = t
-	}
-	if len(doc.ByName) == len(doc.Tasks) {
-		return
-	}
-	at := make(map[string]int, len(doc.ByName))
+	doc.names.reset(len(doc.Tasks))
 	kept := doc.Tasks[:0]
 	for _, t := range doc.Tasks {
-		i, again := at[t.Name]
-		if !again {
-			at[t.Name] = len(kept)
-			kept = append(kept, t)
-			continue
+		kept = append(kept, t)
+		last := len(kept) - 1
+		if first := doc.names.add(kept, last); first != last {
+			doc.shadowed = append(doc.shadowed, definedAgain(t.Pos, fmt.Sprintf("task %q", t.Name), kept[first].Pos))
+			kept[first], kept = t, kept[:last]
 		}
-		doc.shadowed = append(doc.shadowed, definedAgain(t.Pos, fmt.Sprintf("task %q", t.Name), kept[i].Pos))
-		kept[i] = t
 	}
 	doc.Tasks = kept
 }
 
-var globKeys = []key[Glob]{
+var globKeys = []key[*Glob]{
 	{"exclude", textForm, "Files to leave out.", func(d *decoder, n *yaml.Node, g *Glob) { g.Pattern = d.text(n) }},
 }
 
@@ -205,9 +244,9 @@ func (d *decoder) globs(n *yaml.Node) []Glob {
 	})
 }
 
-var preconditionKeys = []key[Precondition]{
+var preconditionKeys = []key[*Precondition]{
 	{"sh", textForm, "Command that must succeed.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Cmd = d.text(n) }},
-	{"msg", textForm, "What to say when it fails.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Msg = d.text(n) }},
+	{"msg", textForm, "Message when it fails.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Msg = d.text(n) }},
 }
 
 func (d *decoder) preconditions(n *yaml.Node) []Precondition {
@@ -221,7 +260,7 @@ func (d *decoder) preconditions(n *yaml.Node) []Precondition {
 	})
 }
 
-var requiresKeys = []key[Task]{
+var requiresKeys = []key[*Task]{
 	{"vars", `{"type":["array","null"],"items":{"$ref":"#/$defs/required"}}`, "Names of the variables.", func(d *decoder, n *yaml.Node, t *Task) {
 		t.Requires = list(d, n, "variable names", func(it *yaml.Node) Required {
 			r := Required{Pos: d.pos(it)}
@@ -235,7 +274,7 @@ var requiresKeys = []key[Task]{
 	}},
 }
 
-var requiredKeys = []key[Required]{
+var requiredKeys = []key[*Required]{
 	{"name", textForm, "Name of the variable.", func(d *decoder, n *yaml.Node, r *Required) { r.Name = d.text(n).S }},
 	{"enum", `{"anyOf":[` + listOfText + `,{"$ref":"#/$defs/enumRef"}]}`, "Values it may have.", func(d *decoder, n *yaml.Node, r *Required) {
 		switch n.Kind {
@@ -254,7 +293,7 @@ var requiredKeys = []key[Required]{
 	}},
 }
 
-var enumKeys = []key[Required]{
+var enumKeys = []key[*Required]{
 	{"ref", textForm, "Template expression that gives the values.", func(d *decoder, n *yaml.Node, r *Required) { r.Ref = d.text(n).S }},
 }
 

@@ -98,7 +98,7 @@ func (w walk) task(t *Task) {
 	}
 }
 
-// taskOptions visits what most tasks leave out.
+// taskOptions visits the keys that most tasks leave out.
 func (w walk) taskOptions(at Place, o *TaskOptions) {
 	w.processes(at, o.Processes)
 	w.visit(at, KeySummary, 0, o.Summary)
@@ -124,8 +124,46 @@ func (w walk) taskOptions(at Place, o *TaskOptions) {
 	for i := range o.Generates {
 		w.visit(at, KeyGenerates, i, o.Generates[i].Pattern)
 	}
+	if o.Cache != nil {
+		for i, text := range o.Cache.Key {
+			key := KeyCacheText
+			if text.Command {
+				key = KeyCacheCommand
+			}
+			w.visit(at, key, i, text.Text)
+		}
+	}
+	w.visit(at, KeyDepfile, 0, o.Depfile)
 	for i := range o.Outputs {
 		w.visit(at, KeyOutputs, i, o.Outputs[i].From)
+	}
+	if r := o.Running; r != nil {
+		if r.Service != nil {
+			w.service(at, r.Service)
+		}
+		w.each(at, KeyAfter, r.After)
+		for i := range r.Ports {
+			w.visit(at, KeyPort, i, r.Ports[i].Requested)
+		}
+	}
+}
+
+func (w walk) service(at Place, s *Service) {
+	probe := func(p *Probe, keys [3]Key) {
+		switch {
+		case p == nil:
+		case p.Kind == ProbeExec:
+			w.visit(at, keys[1], 0, p.Target)
+		case p.Kind == ProbeFile:
+			w.visit(at, keys[2], 0, p.Target)
+		default:
+			w.visit(at, keys[0], 0, p.Target)
+		}
+	}
+	probe(s.Ready, [...]Key{KeyReady, KeyReadyExec, KeyReadyFile})
+	probe(s.Alive, [...]Key{KeyAlive, KeyAliveExec, KeyAliveFile})
+	for i := range s.Listen {
+		w.visit(at, KeyListen, i, s.Listen[i].Address)
 	}
 }
 
@@ -150,7 +188,7 @@ func (w walk) commands(at Place, cs []Command) {
 	}
 }
 
-// commandOptions visits what most commands leave out.
+// commandOptions visits the keys that most commands leave out.
 func (w walk) commandOptions(at Place, c *Command) {
 	w.each(at, KeyExec, c.Argv)
 	w.visit(at, KeyIf, 0, c.If)
@@ -191,6 +229,17 @@ func (w walk) processes(at Place, p *Processes) {
 		w.visit(at, key, 0, in.Text)
 		w.vars(at, KeyStdinVars, in.Vars)
 	}
+	w.visit(at, KeyUser, 0, p.User)
+	if c := p.IPC; c != nil {
+		for i := range c.Send {
+			w.value(at, KeyIPCSend, i, c.Send[i].Value, c.Send[i].Pos)
+		}
+		w.visit(at, KeyIPCSchema, 0, c.Schema)
+		if c.To != nil {
+			w.visit(at, KeyIPCTo, 0, c.To.Text)
+			w.vars(at, KeyIPCVars, c.To.Vars)
+		}
+	}
 	for i := range p.Stdout {
 		w.visit(at, KeyStdoutFile, i, p.Stdout[i].File)
 	}
@@ -199,7 +248,7 @@ func (w walk) processes(at Place, p *Processes) {
 	}
 }
 
-// vars visits what the values of variables are computed from.
+// vars visits the texts from which variables are computed.
 func (w walk) vars(at Place, key Key, vs Vars) {
 	for i := range vs {
 		v := &vs[i]
@@ -220,8 +269,8 @@ func (w walk) value(at Place, key Key, index int, v any, pos diag.Pos) {
 	EachString(v, func(s string) { w.visit(at, key, index, Text{s, pos}) })
 }
 
-// EachString calls f with every string in v, a value of a variable: v itself, or what
-// lists and maps in it hold. Keys of maps are left out.
+// EachString calls f with every string in v, a value of a variable: v itself, or strings in its
+// lists and maps. Keys of maps are left out.
 func EachString(v any, f func(string)) {
 	switch v := v.(type) {
 	case string:

@@ -30,8 +30,7 @@ type sample struct {
 	value any
 }
 
-// mark is the text: what no number, duration or word of the format is, and an output may
-// come from.
+// mark is the text: not a number, duration or word of the format, but a valid source of an output.
 const mark = "file:{{.MARK}}"
 
 // sampler makes samples from the JSON Schema of the format, which is made from the tables
@@ -105,8 +104,7 @@ func (s *sampler) samples(form map[string]any) (all []sample) {
 	return all
 }
 
-// beside returns what may stand beside a key in a map of the form, so that nothing is
-// missing.
+// beside returns values for the required other keys in a map of the form.
 func beside(form map[string]any, key string) (maps []map[string]any) {
 	required := func(form map[string]any) map[string]any {
 		value := map[string]any{}
@@ -115,6 +113,12 @@ func beside(form map[string]any, key string) (maps []map[string]any) {
 			value[name.(string)] = "1"
 		}
 		return value
+	}
+	if needs, _ := form["dependentRequired"].(map[string]any); needs[key] != nil {
+		return []map[string]any{{"service": true, "cmd": "x"}}
+	}
+	if props := form["properties"].(map[string]any); key == "cache" && props["generates"] != nil {
+		return []map[string]any{{"sources": []any{"s"}, "generates": []any{}}}
 	}
 	either, _ := form["anyOf"].([]any)
 	for _, alternative := range either {
@@ -148,14 +152,14 @@ func full(path string) string {
 // plain drops from a path what short forms leave out.
 func plain(path string) string {
 	path = strings.TrimPrefix(strings.ReplaceAll(path, "[0]", ""), ".")
-	for _, full := range []string{".cmd", ".task", ".sh", ".name", ".value", ".map"} {
+	for _, full := range []string{".cmd", ".task", ".sh", ".name", ".value", ".map", ".port"} {
 		path = strings.TrimSuffix(path, full)
 	}
 	return path
 }
 
-// TestEachTextIsComplete: every key of the format that may hold a text is visited once,
-// as what it is, or stands on the list above.
+// TestEachTextIsComplete: every key of the format that may hold a text is visited once, with its
+// kind, or is in the list above.
 func TestEachTextIsComplete(t *testing.T) {
 	var root map[string]any
 	if err := json.Unmarshal(jsonSchema(t), &root); err != nil {
@@ -174,7 +178,7 @@ func TestEachTextIsComplete(t *testing.T) {
 		}
 		doc, list := decodeFile(&diag.File{Path: "T", Source: string(src)})
 		if list.Err() != nil {
-			continue // no text can stand there
+			continue // no text is possible there
 		}
 		w := doc.workflow("/w")
 		var found []string
@@ -313,7 +317,7 @@ tasks:
     status: [x]
     preconditions: [x]
   b: x
-`).ByName["a"]
+`).Task("a")
 	n := 0
 	if allocs := testing.AllocsPerRun(100, func() { EachText(task, func(_ Place, text Text) { n += len(text.S) }) }); allocs > 0 {
 		t.Errorf("%v allocations", allocs)

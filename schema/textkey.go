@@ -1,12 +1,12 @@
 package schema
 
-// TextKind tells what a text is.
+// TextKind is the kind of a text.
 type TextKind uint8
 
 const (
 	TextPlain      TextKind = iota // a template whose result is used as it is
 	TextScript                     // a template whose result is a shell script
-	TextCondition                  // a script whose exit status is the answer
+	TextCondition                  // a script whose exit status is the result
 	TextTask                       // a template whose result is the name of a task
 	TextPath                       // a template whose result is the name of a file or directory
 	TextPattern                    // a template whose result names files, as in *.go
@@ -37,7 +37,19 @@ const (
 	KeyRequiredEnum
 	KeySources
 	KeyGenerates
+	KeyCacheText
+	KeyCacheCommand
+	KeyDepfile
 	KeyOutputs
+	KeyReady // a regular expression, a URL or an address
+	KeyReadyExec
+	KeyReadyFile
+	KeyAlive
+	KeyAliveExec
+	KeyAliveFile
+	KeyListen
+	KeyPort
+	KeyAfter
 	KeyVars // of a file, a task or a call
 	KeyEnv
 	KeyIncludeVars
@@ -57,6 +69,11 @@ const (
 	KeyStdinVars
 	KeyStdoutFile
 	KeyStderrFile
+	KeyUser
+	KeyIPCSend
+	KeyIPCSchema
+	KeyIPCTo
+	KeyIPCVars
 )
 
 // textKeys describe the keys: how each is written, and what its texts are.
@@ -81,7 +98,19 @@ var textKeys = [...]struct {
 	KeyRequiredEnum:    {"requires.vars", TextExpression},
 	KeySources:         {"sources", TextPattern},
 	KeyGenerates:       {"generates", TextPattern},
+	KeyCacheText:       {"cache.key", TextPlain},
+	KeyCacheCommand:    {"cache.key", TextScript},
+	KeyDepfile:         {"depfile", TextPattern},
 	KeyOutputs:         {"outputs", TextPlain},
+	KeyReady:           {"ready", TextPlain},
+	KeyReadyExec:       {"ready.exec", TextCondition},
+	KeyReadyFile:       {"ready.file", TextPath},
+	KeyAlive:           {"alive", TextPlain},
+	KeyAliveExec:       {"alive.exec", TextCondition},
+	KeyAliveFile:       {"alive.file", TextPath},
+	KeyListen:          {"listen", TextPlain},
+	KeyPort:            {"ports", TextPlain},
+	KeyAfter:           {"after", TextTask},
 	KeyVars:            {"vars", TextPlain},
 	KeyEnv:             {"env", TextPlain},
 	KeyIncludeVars:     {"includes.vars", TextPlain},
@@ -101,6 +130,11 @@ var textKeys = [...]struct {
 	KeyStdinVars:       {"stdin", TextPlain},
 	KeyStdoutFile:      {"stdout", TextPath},
 	KeyStderrFile:      {"stderr", TextPath},
+	KeyUser:            {"user", TextPlain},
+	KeyIPCSend:         {"ipc.send", TextPlain},
+	KeyIPCSchema:       {"ipc.schema", TextPath},
+	KeyIPCTo:           {"ipc.to", TextTask},
+	KeyIPCVars:         {"ipc.to", TextPlain},
 }
 
 // String returns the key as it is written, with those around it: "stdin.text".

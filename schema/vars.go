@@ -16,19 +16,19 @@ type varForm struct {
 	value, mapping any
 }
 
-var varKeys = []key[varForm]{
+var varKeys = []key[*varForm]{
 	{"sh", textForm, "Command whose output is the value.", func(d *decoder, n *yaml.Node, v *varForm) { v.sh, v.given = d.text(n), true }},
 	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
 	{"map", anyForm, "The value, a map.", func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
 	{"value", anyForm, "The value, of any type.", func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
-	{"secret", boolForm, "Show its value as ***** wherever it stands.", func(d *decoder, n *yaml.Node, v *varForm) {
+	{"secret", boolForm, "Show its value as ***** everywhere.", func(d *decoder, n *yaml.Node, v *varForm) {
 		v.Secret = d.flag(n)
 		d.secrets = d.secrets || v.Secret
 	}},
 }
 
-// settle decides what the variable is. Of several keys the first of ref, map,
-// value and sh that says something counts, as it does in the reference.
+// settle sets the kind of the variable. Of several keys the first of ref, map, value and sh that is
+// not empty counts, as in the reference.
 func (v *varForm) settle() Var {
 	switch {
 	case v.ref != "":
@@ -43,7 +43,7 @@ func (v *varForm) settle() Var {
 	return v.Var
 }
 
-// vars reads vars or env. A name that is given twice keeps its first place and
+// vars reads vars or env. A name that is defined twice keeps its first place and
 // its last value.
 func (d *decoder) vars(n *yaml.Node) Vars {
 	var vs Vars

@@ -9,16 +9,17 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// FormatVersion is the version of the format whose behaviour is kept; files
-// that ask for a later one are refused.
+// FormatVersion is the supported version of the format; files that require a later one are refused.
 const FormatVersion = "3.54.0"
 
 // checkVersion refuses a file without a version and one of another format.
-// broken tells that the file has errors, which may have hidden the version.
+// broken means that the file has errors, which may have hidden the version.
 func (doc *document) checkVersion(broken bool) *diag.Diagnostic {
 	d := &diag.Diagnostic{Pos: doc.version.Pos, Kind: diag.Version}
 	v := "v" + strings.TrimPrefix(doc.version.S, "v")
-	invalid := fmt.Sprintf("Invalid schema version in Taskfile %q:\nSchema version (%s) ", doc.File.Path, fullVersion(doc.version.S))
+	invalid := func(why string) string {
+		return fmt.Sprintf("Invalid schema version in Taskfile %q:\nSchema version (%s) %s", doc.File.Path, fullVersion(doc.version.S), why)
+	}
 	switch {
 	case doc.version.S == "" && broken:
 		return nil
@@ -28,9 +29,9 @@ func (doc *document) checkVersion(broken bool) *diag.Diagnostic {
 	case !semver.IsValid(v):
 		d.Kind, d.What, d.Fix = diag.Decode, fmt.Sprintf("version: %q is not a version", doc.version.S), "write version: '3'"
 	case semver.Compare(v, "v3.0.0") < 0:
-		d.What, d.Fix = invalid+"no longer supported. Please use v3 or above", "write version: '3'"
+		d.What, d.Fix = invalid("no longer supported. Please use v3 or above"), "write version: '3'"
 	case semver.Compare(v, "v"+FormatVersion) > 0:
-		d.What = invalid + fmt.Sprintf("is greater than the current version of Task (%s)", FormatVersion)
+		d.What = invalid("is greater than the current version of Task (" + FormatVersion + ")")
 	default:
 		return nil
 	}

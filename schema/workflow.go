@@ -1,6 +1,6 @@
 // Package schema reads workflow files: each file becomes a document, and the documents
-// become one [Workflow] with every include merged. Check finds what is wrong with it, as
-// far as that can be known without running anything.
+// become one [Workflow] with every include merged. Check finds the problems that can be found
+// without running anything.
 //
 // It knows YAML, by package yaml below it, and no YAML type leaves it. It knows nothing of
 // running, of the order of execution, or of the values of templates. A [Workflow] is plain
@@ -14,7 +14,7 @@ import (
 )
 
 // Text is a string of a file, as written, with its position. Most Texts are
-// templates; which are is said at the field that holds them.
+// templates; the fields that hold them say which.
 type Text struct {
 	S   string
 	Pos diag.Pos
@@ -41,16 +41,19 @@ func (t Tristate) Or(def bool) bool {
 	return t == True
 }
 
-// Workflow is what the files say after includes: the root file with every
-// included file merged into it.
+// Workflow is the content of all files after includes: the root file with every included file
+// merged into it.
 type Workflow struct {
-	File *diag.File // the root file
-	Dir  string     // the root directory (ROOT_DIR), absolute
-	Pos  diag.Pos
+	File    *diag.File   // the root file
+	Sources []*diag.File // all files that it was read from, each once; the root file is the first
+	Dir     string       // the root directory (ROOT_DIR), absolute
+	Pos     diag.Pos
 
 	Output       Output
 	Method       Text          // default up-to-date method; "" means checksum
 	Fingerprint  string        // default rule of what is looked at; "" means FingerprintFull
+	Cache        *Cache        // nil: only tasks that say so are cached
+	Remote       *Remote       // nil: no task runs elsewhere but those that say so
 	Run          Text          // default run mode; "" means always
 	Interval     time.Duration // of watching; 0 leaves it to the watching
 	Silent       bool
@@ -59,23 +62,25 @@ type Workflow struct {
 	Dotenv       []Text       // templates; relative to Dir
 	Vars, Env    Vars
 	Secrets      bool // there may be variables with Secret
+	Users        bool // there may be commands with User
 	UseGitignore Tristate
+	Pools        []NamedPool // that tasks take from; names are unique
+	Jobserver    bool        // programs get make's jobserver
 
-	// Partial tells that included remote files were left out, because nothing may be
-	// fetched: a task that is missing may be in them.
+	// Partial means that included remote files are missing, because nothing may be fetched. A
+	// missing task may be in them.
 	Partial bool
 
 	// Tasks are all tasks, included ones too, in the order of definition, each
-	// under its full name. Names are unique.
+	// under its full name. Names are unique; see Task and Add.
 	Tasks []*Task
-	// ByName finds a task by its full name.
-	ByName map[string]*Task
 	// ByAlias finds tasks by alias, in order of definition; more than one is
 	// an error only when that alias is called.
 	ByAlias map[string][]*Task
 	// Wildcards are the tasks whose name or an alias holds a "*", in order.
 	Wildcards []*Task
 
+	names    nameTable // of Tasks
 	lookup   lookup
 	shadowed []*diag.Diagnostic // for Check: tasks, variables and the like that a later one of the same name replaces
 }
@@ -89,7 +94,7 @@ type Output struct {
 	ErrorOnly bool   // group only
 }
 
-// VarKind tells where a variable's value comes from.
+// VarKind is the source of a variable's value.
 type VarKind uint8
 
 const (
@@ -119,6 +124,8 @@ type Var struct {
 type Vars []Var
 
 // Index returns the position of name, or -1.
+//
+//go:noinline
 func (vs Vars) Index(name string) int {
 	for i := range vs {
 		if vs[i].Name == name {
@@ -131,14 +138,10 @@ func (vs Vars) Index(name string) int {
 // Task is one task under its full name. A task given as a string, a list or
 // nothing has the fields that form implies.
 type Task struct {
-	Name      string // full name: "ns:build"
-	LocalName string // as written in its own file: "build"
-	Namespace string // "" in the root file, else "ns" or "outer:inner"
-	Pos       diag.Pos
-	File      *diag.File // the file that defines it
-	Index     int32      // place in Workflow.Tasks
-
-	Aliases []string // full names
+	Name      string   // full name: "ns:build"
+	LocalName string   // as written in its own file: "build"
+	Pos       diag.Pos // its File is the one that defines the task
+	Index     int32    // place in Workflow.Tasks
 
 	Desc Text // template (fast mode)
 	// Dir is where the commands run: a template, then ~ and $VAR are expanded.
@@ -146,7 +149,6 @@ type Task struct {
 	// The directories of advanced includes are joined in already, so there it
 	// is absolute, unless it is a template that says itself where it is.
 	Dir        Text
-	Dotenv     []Text // templates; relative to the task's directory
 	Vars, Env  Vars
 	Deps, Cmds []Command
 
@@ -158,7 +160,7 @@ type Task struct {
 	Watch        bool
 	Failfast     bool
 
-	// What including the file adds (nil for tasks of the root file).
+	// Settings added by includes (nil for tasks of the root file).
 	Include *Include
 
 	*TaskOptions
@@ -168,33 +170,40 @@ type Task struct {
 // without any of these keys share one value, which must not be changed. It is never nil in
 // a Workflow.
 type TaskOptions struct {
-	Summary       Text // template (fast mode)
-	Label         Text // template
-	Prefix        Text // template
-	Run           Text // template: "", always, once, when_changed
-	If            Text // template: shell command
+	Aliases       []string // full names
+	Summary       Text     // template (fast mode)
+	Label         Text     // template
+	Prefix        Text     // template
+	Run           Text     // template: "", always, once, when_changed
+	If            Text     // template: shell command
 	Prompt        []Text
 	Requires      []Required
 	Preconditions []Precondition
 	Platforms     []Platform
 	Set, Shopt    []string
+	Dotenv        []Text // templates; relative to the task's directory
 
 	// Up to date: see engine/fingerprint.
 	Sources, Generates []Glob
+	Depfile            Text // template: pattern of the files in which its commands write what they have read
 	Status             []Text
 	Method             Text   // template: "", checksum, timestamp, none
 	Fingerprint        string // "" means Workflow.Fingerprint
+	Cache              *Cache // nil: as Workflow.Cache says; see Workflow.Cached
 
-	Timeout  time.Duration // of the whole task; 0: none
-	OnChange OnChange      // while it is watched and runs
-	Outputs  []NamedOutput
+	Remote *TaskRemote // nil: as Workflow.Remote says; see Workflow.Elsewhere
+
+	Timeout time.Duration // of the whole task; 0: none
+	Outputs []NamedOutput
 
 	Processes *Processes // of its commands
+	Running   *Running   // nil: it has no such keys
 }
 
-// Include is what the includes around a task give to it. Tasks of one file share it. It is
-// the result of all levels: an outer include overrides an inner one.
+// Include holds the settings that the includes around a task give to it. Tasks of one file share
+// it. It is the result of all levels: an outer include overrides an inner one.
 type Include struct {
+	Namespace string // see Task.Namespace
 	// Dir is the directory of the outermost advanced include, absolute; ""
 	// when there is none. Task.Dir has it already.
 	Dir string
@@ -206,7 +215,7 @@ type Include struct {
 	FileVars Vars
 }
 
-// CommandKind tells what a Command does.
+// CommandKind is the kind of action of a Command.
 type CommandKind uint8
 
 const (
@@ -219,7 +228,7 @@ const (
 	Merge                       // first in a Pipe: what Members write, together
 )
 
-// MergeMode is how the outputs of several commands become one.
+// MergeMode selects how the outputs of several commands become one.
 type MergeMode uint8
 
 const (
@@ -230,12 +239,12 @@ const (
 
 // Command is one entry of cmds or deps. A dependency is a Command of kind Call.
 type Command struct {
-	Pos   diag.Pos
-	Kind  CommandKind
-	Defer bool // runs when the task's body ends
-	Text  Text // template: the script, or the name of the task (with its namespace prefix)
-	Vars  Vars // of a Call
+	Pos  diag.Pos
+	Text Text // template: the script, or the name of the task (with its namespace prefix)
+	Vars Vars // of a Call
 
+	Kind        CommandKind
+	Defer       bool // runs when the task's body ends
 	Silent      bool
 	IgnoreError bool
 
@@ -255,8 +264,29 @@ type CommandOptions struct {
 	Argv       []Text    // of an Exec: templates
 	Members    []Command // of a Pipe, Parallel, Tee or Merge
 	Mode       MergeMode
-	EarlyClose bool // a member of the Pipe may fail when those after it have ended well
+	EarlyClose bool // a member of the Pipe may fail when those after it have succeeded
+	Background bool // the next command starts at once; this one is awaited at the end of the run
+
+	// Of a dependency.
+	Until    Until
+	Optional bool // it may be missing
 }
+
+// Until is the state that a dependency must reach before the task that has it starts.
+type Until uint8
+
+const (
+	UntilDefault   Until = iota // UntilReady of a service, else UntilSucceeded
+	UntilStarted                // it has started
+	UntilReady                  // it is ready to serve, or has succeeded
+	UntilSucceeded              // it has succeeded
+	UntilEnded                  // it has ended; a failure fails the run at its end
+)
+
+var untilNames = [...]string{UntilDefault: "", UntilStarted: "started", UntilReady: "ready", UntilSucceeded: "succeeded", UntilEnded: "ended"}
+
+// String returns u as it is written, "" for the default.
+func (u Until) String() string { return untilNames[u] }
 
 // For is a loop over a command or a dependency. Exactly one of List, From, Var
 // and Matrix is set.
@@ -288,7 +318,7 @@ type Glob struct {
 type Precondition struct {
 	Cmd Text // template
 	Msg Text // template; zero means the default message
-	// Short tells that it was written as a string: the default message then
+	// Short means that it was written as a string: the default message then
 	// quotes the command.
 	Short bool
 }

@@ -5,16 +5,20 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
+	"github.com/weftrun/weft/cmd/weft/history"
 	"github.com/weftrun/weft/cmd/weft/remotefile"
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine/command"
 	"github.com/weftrun/weft/engine/companion"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/remote"
+	"github.com/weftrun/weft/engine/trace"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -24,22 +28,44 @@ type app struct {
 	exe     string // argv[0]
 	args    []string
 	environ []string
+	wd      string // see workingDir
 	opts    options
 	palette report.Palette
 	out     *report.Out
 	err     *report.Out
+	area    *report.Area         // of the terminal of out and err if it is live; else nil
+	outputs command.DirectOutput // of commands whose output bypasses weft, for area
+	// estimate predicts durations from earlier runs; nil if none are recorded.
+	estimate report.Estimate
 
-	secrets     pipe.Secrets    // masked in out and err, as soon as they are known
+	secrets     pipe.Secrets    // masked in out and err once known
 	secretNames map[string]bool // names that are secret for some task
 
-	warned []*diag.Diagnostic // the warnings about the Taskfile that were shown
-	events report.Reporter    // writes the file of --events; nil without that
+	chosenStyle string // the output style, where it was chosen for several services; else ""
+	terminals   bool   // steps that run, or are replayed, side by side write to pseudo-terminals
+
+	detection sync.Once // sets detected
+	detected  report.System
+
+	supervisor *supervisor // notified of the run's state; may be nil
+
+	warned []*diag.Diagnostic // shown warnings about the Taskfile
+	events *eventFile         // writes the file of --events; may be nil
+
+	controller *controller // accepts requests to the run; may be nil
+	detacher   *detacher   // connection to the weft that started this one by --detach; may be nil
+
+	again   *pastRun        // the run rerun by --rerun-failed; may be nil
+	history *history.Writer // records the run; may be nil
+
+	page  *livePage     // serves the run as a live page; may be nil
+	trace *trace.Export // how runs are exported; may be nil
 
 	// For remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
-	// remoteSettings sets the options about them that most runs do not use. It is nil
-	// after that.
+	// remoteSettings sets the options about remote Taskfiles, which most runs do not use. It is nil
+	// afterwards.
 	remoteSettings func()
 }
 
@@ -48,21 +74,33 @@ func Main(args, environ []string) int {
 	tuneGC()
 	a := &app{name: "weft", exe: args[0], args: args[1:], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
 	a.out.Mask(a.secrets.Mask)
-	a.err.Mask(a.secrets.Mask)
+	a.err.Mask(a.ownText)
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "task" {
 		a.name = "task"
+	}
+	if len(a.args) == 2 && a.args[0] == remote.Flag && !a.dropIn() {
+		return a.withSignals(a.act)
 	}
 	return a.main()
 }
 
-// dropIn reports whether the program stands in for the reference.
+// dropIn reports whether the program is a drop-in for the reference.
 func (a *app) dropIn() bool { return a.name == "task" }
 
 func (a *app) main() int {
 	flags, err := a.opts.parse(a.args)
+	if err == nil && a.opts.rerunFailed != "" {
+		if err := a.opts.validate(a.dropIn()); err != nil {
+			return a.fail(err)
+		}
+		if err := a.adoptFailed(); err != nil {
+			return a.failIn("--rerun-failed", err)
+		}
+		flags, err = a.opts.parse(a.args)
+	}
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		// A --version before it has priority.
+		// A preceding --version has priority.
 		if a.opts.version {
 			return a.written(a.version())
 		}
@@ -82,13 +120,30 @@ func (a *app) main() int {
 		return a.written(a.listExperiments())
 	case a.opts.completion != "":
 		return a.written(a.completion())
+	case a.opts.schema != "":
+		return a.written(a.printSchema())
 	case a.opts.complete:
 		return a.complete()
 	}
-	if err := a.opts.validate(); err != nil {
+	if err := a.opts.validate(a.dropIn()); err != nil {
 		return a.fail(err)
 	}
+	if a.eventsAlone() {
+		a.out = a.err
+	}
 	switch {
+	case a.opts.tui && !a.opts.detached:
+		return a.fullScreen()
+	case a.opts.attach:
+		return a.attach()
+	case a.opts.detach && !a.opts.detached:
+		return a.written(a.detach())
+	case a.opts.logs != "":
+		return a.written(a.logs())
+	case a.opts.restart, a.opts.start, a.opts.send, a.opts.stopRun && strings.Contains(a.firstCall(), "/"):
+		return a.written(a.sendRequest())
+	case a.opts.wait != "":
+		return a.written(a.waitForRun())
 	case a.opts.ps:
 		return a.written(a.ps())
 	case a.opts.stopRun:
@@ -97,12 +152,22 @@ func (a *app) main() int {
 		return a.written(a.reap())
 	case a.opts.replay != "":
 		return a.replay()
+	case a.opts.history != "":
+		return a.written(a.showHistory())
 	}
 	switch {
 	case a.opts.init:
 		return a.initFile()
 	case a.opts.clearCache:
 		return a.clearCache()
+	case a.opts.cache == "serve":
+		return a.serveCache()
+	}
+	if a.opts.detached {
+		a.detacher = newDetacher(a.opts.tui)
+	}
+	if a.opts.cache == "gc" || a.opts.cache == "verify" {
+		return a.withSignals(func(ctx context.Context, _ *signals) int { return a.written(a.wholeCache(ctx)) })
 	}
 	return a.withSignals(a.work)
 }
@@ -119,7 +184,7 @@ func (a *app) written(code int) int {
 	}
 }
 
-// work does everything that needs a Taskfile.
+// work performs everything that needs a Taskfile.
 func (a *app) work(ctx context.Context, s *signals) int {
 	defer a.closeCompanion()
 	if a.opts.pin {
@@ -133,6 +198,8 @@ func (a *app) work(ctx context.Context, s *signals) int {
 }
 
 // env returns the value of an environment variable, or "".
+//
+//go:noinline
 func (a *app) env(name string) string {
 	for i := len(a.environ) - 1; i >= 0; i-- {
 		kv := a.environ[i]
@@ -143,21 +210,13 @@ func (a *app) env(name string) string {
 	return ""
 }
 
-// onCI reports whether weft runs under a CI system, according to the environment. Such a
-// system shows to everybody what commands write.
-func (a *app) onCI() bool {
-	for _, c := range [...]struct{ variable, value string }{
-		{"GITHUB_ACTIONS", "true"}, // of Gitea and Forgejo, too
-		{"GITLAB_CI", "true"},
-		{"TF_BUILD", "True"},
-		{"TEAMCITY_VERSION", ""},
-		{"BUILDKITE", "true"},
-		{"JENKINS_URL", ""},
-	} {
-		if v := a.env(c.variable); v != "" && (c.value == "" || v == c.value) {
-			return true
-		}
-	}
-	on, _ := strconv.ParseBool(a.env("CI")) // false for what is neither
-	return on
+// onCI reports whether weft runs under a CI system, according to the environment. The output of
+// such a system may be public.
+func (a *app) onCI() bool { return a.detectedSystem() != "" }
+
+// detectedSystem returns the CI system detected from the environment, "" for none. The result is
+// cached.
+func (a *app) detectedSystem() report.System {
+	a.detection.Do(func() { a.detected = report.DetectSystem(a.env) })
+	return a.detected
 }

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// mostMemory is what weft may take, whatever a Taskfile asks for, in KiB.
+// mostMemory is the maximum memory of weft for any Taskfile, in KiB.
 const mostMemory = 512 << 10
 
-// bomb is a Taskfile that asks for what there is not: the rest of it below the version. Its
+// bomb is a Taskfile that needs more than available: its text below the version. Its
 // task a ends with an error by itself unless it waits.
 type bomb struct {
 	name  string
@@ -101,7 +101,7 @@ var bombs = []bomb{
 	}},
 }
 
-// explosion is a template that asks for too much.
+// explosion is a template that needs too much.
 func explosion(r *rand.Rand) string {
 	n := 100_000_000 + r.IntN(1_000_000_000)
 	return fmt.Sprintf(pick(r, `{{repeat %d "x"}}`, `{{until %d}}`, `{{seq %d}}`, `{{untilStep 0 %d 1}}`, `{{indent %d "x"}}`, `{{range %d}}{{end}}`,
@@ -118,9 +118,9 @@ func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''
 
 func pick(r *rand.Rand, texts ...string) string { return texts[r.IntN(len(texts))] }
 
-// TestBombs runs Taskfiles that ask for more than there is, and stops some at any moment:
+// TestBombs runs Taskfiles that need more than available, and stops some at any moment:
 // weft ends, with an error that has a position or by the signal, never by a crash of Go,
-// and within its memory. WEFT_BOMBS is how many tries there are, WEFT_SEED where they begin.
+// and within its memory. WEFT_BOMBS is the number of tries, WEFT_SEED the first seed.
 func TestBombs(t *testing.T) {
 	t.Parallel()
 	tries := len(bombs)

@@ -16,7 +16,7 @@ func (a *app) choosePalette() report.Palette {
 	if !a.colored() {
 		return report.Palette{}
 	}
-	p := report.Palette{On: true}
+	p := report.Palette{On: true, AfterLine: a.dropIn()}
 	for c, name := range [...]string{
 		"RESET", "RED", "GREEN", "YELLOW", "BLUE", "MAGENTA", "CYAN",
 		"BRIGHT_RED", "BRIGHT_GREEN", "BRIGHT_YELLOW", "BRIGHT_BLUE", "BRIGHT_MAGENTA", "BRIGHT_CYAN",

@@ -65,7 +65,7 @@ func (a *app) suggest(before []string, last string) ([]string, int) {
 		return nil, completeDefault
 	}
 	if name, _, ok := strings.Cut(last, "="); ok && strings.HasPrefix(name, "-") {
-		lines, directive := values(strings.TrimLeft(name, "-"))
+		lines, directive := a.values(strings.TrimLeft(name, "-"))
 		for i := range lines {
 			if directive == completeNoFiles {
 				lines[i] = name + "=" + lines[i]
@@ -78,7 +78,7 @@ func (a *app) suggest(before []string, last string) ([]string, int) {
 	}
 	if len(before) > 0 {
 		if name, ok := wantsValue(flags, before[len(before)-1]); ok {
-			return values(name)
+			return a.values(name)
 		}
 	}
 	flags.Parse(before)
@@ -101,26 +101,27 @@ func wantsValue(flags *pflag.FlagSet, word string) (string, bool) {
 }
 
 // values returns the values that a flag may have.
-func values(flag string) ([]string, int) {
+func (a *app) values(flag string) ([]string, int) {
 	switch flag {
-	case "sort":
-		return []string{"default", "alphanumeric", "none"}, completeNoFiles
-	case "output", "o":
-		return []string{"interleaved", "group", "prefixed"}, completeNoFiles
-	case "completion":
-		return []string{"bash", "zsh", "fish", "powershell"}, completeNoFiles
-	case "graph":
-		return []string{"tree", "dot", "mermaid", "json"}, completeNoFiles
-	case "reap":
-		return []string{"all"}, completeNoFiles
 	case "taskfile", "t":
 		return []string{"yml", "yaml"}, completeFileExts
 	case "dir", "d", "temp-dir", "remote-cache-dir":
 		return nil, completeDirs
-	case "events", "replay", "cacert", "cert", "cert-key":
+	case "events", "replay", "report", "shard-by", "cacert", "cert", "cert-key":
 		return nil, completeDefault
 	}
-	return nil, completeNoFiles
+	if flag == "schema" {
+		_, _, names := schema.Published("")
+		return names, completeNoFiles
+	}
+	styles := []string{"interleaved", "group", "prefixed"}
+	if !a.dropIn() {
+		styles = append(styles, "keep-order")
+	}
+	return map[string][]string{
+		"sort": {"default", "alphanumeric", "none"}, "ci": {"auto", "off", "github", "gitlab", "azure", "teamcity", "buildkite", "jenkins", "other"}, "output": styles, "o": styles, "completion": {"bash", "zsh", "fish", "powershell"},
+		"progress": progresses[:], "graph": {"tree", "dot", "mermaid", "json", "html"}, "cache": cacheCommands[:], "remote": remoteModes[:], "reap": {"all"}, "history": {historyDiff, historySlowest, historyFlaky, "last"},
+	}[flag], completeNoFiles
 }
 
 func (a *app) flagNames(flags *pflag.FlagSet) []string {
@@ -139,12 +140,6 @@ func (a *app) flagNames(flags *pflag.FlagSet) []string {
 		}
 	})
 	return append(long, short...)
-}
-
-// callable reports whether a task of that name can be called on a command line, where a word
-// that begins with "-" or contains "=" is no name, and whether the name fits into a line.
-func callable(name string) bool {
-	return !strings.HasPrefix(name, "-") && !strings.ContainsAny(name, "=\t") && diag.Printable(name) == name
 }
 
 // taskNames returns the tasks of the Taskfile that the words before select. It returns none if
@@ -168,7 +163,8 @@ func (a *app) taskNames(o *options) []string {
 			desc = "\t" + strings.Join(strings.Fields(t.Desc.S), " ")
 		}
 		for _, name := range append([]string{t.Name}, t.Aliases...) {
-			if callable(name) {
+			// A word that begins with "-" or contains "=" is not a name on a command line.
+			if !strings.HasPrefix(name, "-") && !strings.ContainsAny(name, "=\t") && diag.Printable(name) == name {
 				lines = append(lines, strings.TrimRight(name, ":")+desc)
 			}
 		}

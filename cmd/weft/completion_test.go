@@ -22,8 +22,8 @@ func TestComplete(t *testing.T) {
 		"":                 "build\tMake it\nb\tMake it\nns:x\n:4\n",
 		"-s ":              "build\tMake it\nb\tMake it\nns:x\n:4\n",
 		"--sort ":          "default\nalphanumeric\nnone\n:4\n",
-		"-o ":              "interleaved\ngroup\nprefixed\n:4\n",
-		"--output=":        "--output=interleaved\n--output=group\n--output=prefixed\n:4\n",
+		"-o ":              "interleaved\ngroup\nprefixed\nkeep-order\n:4\n",
+		"--output=":        "--output=interleaved\n--output=group\n--output=prefixed\n--output=keep-order\n:4\n",
 		"-t ":              "yml\nyaml\n:8\n",
 		"--temp-dir ":      ":16\n",
 		"build -- ":        ":0\n",
@@ -58,7 +58,7 @@ func TestBashCompletion(t *testing.T) {
 		t.Skip("there is no bash here")
 	}
 	dir := t.TempDir()
-	// A stand-in answers the protocol: what is tested is the script.
+	// A substitute implements the protocol: only the script is tested.
 	stand := "#!/bin/sh\nprintf 'ns:one\\tfirst\\nns:two\\nother\\n:4\\n'\n"
 	if err := os.WriteFile(filepath.Join(dir, "weft"), []byte(stand), 0o755); err != nil {
 		t.Fatal(err)
@@ -85,8 +85,8 @@ func TestBashCompletion(t *testing.T) {
 	}
 }
 
-// standIn puts a program into the path that answers the protocol, so that what
-// is tested is the script of a shell, and returns the script.
+// standIn puts a program into the path that implements the protocol, so that only the script of a
+// shell is tested, and returns the script.
 func standIn(t *testing.T, shell string) (dir, script string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -127,7 +127,7 @@ func TestFishCompletion(t *testing.T) {
 	}
 }
 
-// The zsh script hands zsh's own completion what it should, in a real zsh.
+// The zsh script passes the right arguments to zsh's own completion, in a real zsh.
 func TestZshCompletion(t *testing.T) {
 	zsh, err := exec.LookPath("zsh")
 	if err != nil {
@@ -144,8 +144,8 @@ func TestZshCompletion(t *testing.T) {
 	}
 }
 
-// The nushell script completes in a real nushell, and leaves other programs to
-// whoever completed them.
+// The nushell script completes in a real nushell, and leaves other programs to their earlier
+// completer.
 func TestNuCompletion(t *testing.T) {
 	nu, err := exec.LookPath("nu")
 	if err != nil {

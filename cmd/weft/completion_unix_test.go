@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// hostileTasks are names that mean something else to a shell than to weft. Each is found
+// hostileTasks are names with a special meaning in a shell. Each is found
 // by its first two letters.
 var hostileTasks = []string{
 	"aa$(touch forged)", "ab`touch forged`", "ac;touch forged", "ad && touch forged", "ae|touch forged #", "af>forged", "ag te st",
@@ -19,9 +19,9 @@ var hostileTasks = []string{
 	"aq\"$(touch forged)\"", "ar<(touch forged)", "as#comment", "at%1@^", "auäö日本", "av(touch forged)", "aw\\\\\\'", "ax&touch forged", "~y", "$(touch forged)", "ba\u2019curly\u2018",
 }
 
-// TestCompletedNames: whatever a task is called, what a shell inserts for it means that
-// name: Enter runs weft with it, and nothing else. Each name is begun as a word, and
-// within quotes of either kind.
+// TestCompletedNames: for any name of a task, the text that a shell inserts means that name: Enter
+// runs weft with it, and nothing else. Each name is begun as a word, and within quotes of either
+// kind.
 func TestCompletedNames(t *testing.T) {
 	for shell, c := range map[string]struct {
 		args []string
@@ -40,7 +40,7 @@ func TestCompletedNames(t *testing.T) {
 				}
 				bin, script := standIn(t, shell)
 				dir := t.TempDir()
-				// It offers the names, and tells what it was run with.
+				// It offers the names, and prints its arguments.
 				answer := "#!/bin/sh\nif [ \"$1\" = __complete ]; then cat '" + dir + "/names'; else n=$(ls '" + dir + "/ran' | wc -l); printf '%s\\0' \"$@\" >'" + dir + "/ran/'$n; echo \"ran:\"$n; fi\n"
 				for name, text := range map[string]string{
 					filepath.Join(bin, "weft"): answer, filepath.Join(dir, "completion"): script,

@@ -11,9 +11,9 @@ import (
 	"github.com/weftrun/weft/internal/probe"
 )
 
-// TestDaemons: what a command starts as its last act and means to stay goes on after
-// a run that succeeds, with a line that says so, though it has hardly begun when weft
-// looks. WEFT_DAEMONS says how often each way is tried; 3 times without.
+// TestDaemons: a daemon that a command starts as its last act continues after a successful run,
+// with a line about it, although it has hardly begun when weft checks. WEFT_DAEMONS is the number
+// of tries for each way; 3 by default.
 func TestDaemons(t *testing.T) {
 	rounds, _ := strconv.Atoi(os.Getenv("WEFT_DAEMONS"))
 	if rounds == 0 {
@@ -58,23 +58,23 @@ func TestDaemons(t *testing.T) {
 				if err := cmd.Run(); err != nil {
 					t.Fatalf("%v; %s", err, &out)
 				}
-				d := k.Meet("D")[0]
+				d := k.Accept("D")[0]
 				d.Do("write:0")
-				if n := strings.Count(out.String(), "goes on after this run"); n != 1 {
+				if n := strings.Count(out.String(), "keeps running after this run"); n != 1 {
 					t.Errorf("it said %s", &out)
 				}
 				if n := strings.Count(out.String(), "had left"); (n == 1) != tt.alone {
 					t.Errorf("it said %s", &out)
 				}
-				d.Tell("exit:0")
-				d.Gone()
+				d.Send("exit:0")
+				d.AwaitDeath()
 			}
 		})
 	}
 }
 
-// TestNoDaemon: where weft was started by nohup, and so every program ignores SIGHUP,
-// that alone makes no daemon of what is left behind.
+// TestNoDaemon: if weft was started by nohup, so that every program ignores SIGHUP, that alone
+// makes no leftover a daemon.
 func TestNoDaemon(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range []string{"sh -c 'sleep 1000 >/dev/null 2>&1 &'", "sleep 1000 >/dev/null 2>&1 &"} {

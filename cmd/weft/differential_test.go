@@ -30,11 +30,11 @@ import (
 // An archive's comment is a script. "$ LINE" is run by sh with "task" in the
 // PATH, "env NAME=VALUE" holds for the lines after it, "#" starts a comment. A
 // line "~ FIELD: REASON" after a command names an intended difference in stdout,
-// stderr, exit or files; a difference that is no more fails the test. "~
+// stderr, exit or files; a difference that no longer exists fails the test. "~
 // unordered: REASON" compares the sorted lines of both outputs.
 //
 // WEFT_SCRIPT_BIN replaces this program: with the reference there too, the test
-// proves the archives deterministic, and intended differences are not asked for.
+// proves the archives deterministic, and intended differences are not required.
 func TestDifferential(t *testing.T) {
 	reference := os.Getenv("WEFT_REFERENCE")
 	if reference == "" {
@@ -167,7 +167,7 @@ func (d *diffCommand) run(t *testing.T, root, work, bin string) map[string]strin
 		"PATH=" + bin + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + filepath.Join(root, "home"),
 		"TERM=dumb", "NO_COLOR=1", "LC_ALL=C", "TZ=UTC", "USER=weft",
 	}, d.env...)
-	// A command that hangs must not outlive the test, nor may what it started.
+	// A command that hangs must not outlive the test, nor may its children.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second

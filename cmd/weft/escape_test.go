@@ -7,8 +7,8 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// TestMermaidLabels: a label ends where it should, whatever it holds, and nothing in it
-// means anything to Mermaid.
+// TestMermaidLabels: a label ends at its end, whatever it contains, and nothing in it has a meaning
+// in Mermaid.
 func TestMermaidLabels(t *testing.T) {
 	for label, want := range map[string]string{
 		"build":                            `"build"`,
@@ -25,7 +25,7 @@ func TestMermaidLabels(t *testing.T) {
 	}
 }
 
-// TestDOTLabels: a label ends where it should, whatever it holds.
+// TestDOTLabels: a label ends at its end, whatever it contains.
 func TestDOTLabels(t *testing.T) {
 	for label, want := range map[string]string{
 		`a"; b -> c; "\`: `label="a\"; b -> c; \"\\"`,
@@ -37,7 +37,7 @@ func TestDOTLabels(t *testing.T) {
 	}
 }
 
-// TestGitHubError: an annotation is one line, and its text ends it nowhere.
+// TestGitHubError: an annotation is one line, and its text cannot end it.
 func TestGitHubError(t *testing.T) {
 	const want = "::error title=Task 'ns:a%3A%3Ab%2C%250A' failed::100%25%0A::warning::x\\x1b\\r\n"
 	if got := githubError("Task 'ns:a::b,%0A' failed", "100%\n::warning::x\x1b\r"); got != want {
@@ -61,8 +61,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-// TestMaskedJSON: a secret is masked in texts, and JSON stays what it is, also where a
-// number or a key looks like it.
+// TestMaskedJSON: a secret is masked in texts, and JSON stays valid, even if a number or a key
+// equals it.
 func TestMaskedJSON(t *testing.T) {
 	mask := strings.NewReplacer("1234", "*****", "task", "*****", `q"\`, "*****").Replace
 	const in = `{"task": 1234, "a": ["task 1234", "", "x\"y\\", "q\"\\"], "b": {"1234": null}}`

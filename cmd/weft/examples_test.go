@@ -12,20 +12,29 @@ const examplesDir = "../../examples"
 
 // exampleTools are the programs an example needs beyond a POSIX system.
 var exampleTools = map[string][]string{
-	"c-library":        {"cc", "ar"},
-	"go-version-stamp": {"go"},
-	"watch-c":          {"cc"},
-	"watch-server":     {"go"},
+	"affected":             {"git"},
+	"application":          {"node"},
+	"c-cache":              {"cc", "git"},
+	"c-library":            {"cc", "ar"},
+	"container-entrypoint": {"node"},
+	"go-version-stamp":     {"go"},
+	"kept-socket":          {"node"},
+	"messages":             {"node", "python3", "bash"},
+	"migration":            {"node", "npm", "bash"},
+	"queue-worker":         {"node", "bash"},
+	"signup":               {"node"},
+	"watch-c":              {"cc"},
+	"watch-server":         {"go"},
 }
 
 // ours are the examples of keys that the reference does not have.
 var ours = map[string]bool{
-	"captured-version": true, "dev-server": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "pipes": true, "report-file": true,
+	"affected": true, "application": true, "c-cache": true, "captured-version": true, "container-entrypoint": true, "detached-stack": true, "dev-server": true, "kept-socket": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "messages": true, "migration": true, "queue-worker": true, "signup": true, "pipes": true, "remote-here": true, "report-file": true, "shared-cache": true,
 	"watch-c": true, "watch-server": true, "watch-site": true,
 }
 
-// isBuilt reports whether a directory of an example holds what running it
-// made; .gitignore lists the same names.
+// isBuilt reports whether a directory of an example contains files made by running it; .gitignore
+// lists the same names.
 func isBuilt(dir string) bool {
 	switch dir {
 	case ".weft", ".task", "build", "dist", "gen", "out":
@@ -74,12 +83,20 @@ func TestExamples(t *testing.T) {
 				}
 				t.Run(program, func(t *testing.T) {
 					t.Parallel()
+					if name == "shared-cache" && program == "weft" {
+						both, err := buildBoth()
+						if err != nil {
+							t.Fatal(err)
+						}
+						bin = both
+					}
 					s := &session{dir: filepath.Join(t.TempDir(), name), bin: bin, reference: program == "reference"}
 					copyTree(t, from, s.dir)
 					if got, log, err := check(s); got != "" || err != nil {
 						t.Errorf("weft --check: %v\n%s%s", err, got, log)
 					}
 					s.run(t, expected, list)
+					s.ends(t)
 				})
 			}
 		})
@@ -89,8 +106,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestExamplesAreDescribed holds every example to its README and keeps the
-// list of them in examples/README.md complete.
+// TestExamplesAreDescribed checks every example against its README, and that the list of them in
+// examples/README.md is complete.
 func TestExamplesAreDescribed(t *testing.T) {
 	entries, err := os.ReadDir(examplesDir)
 	if err != nil {

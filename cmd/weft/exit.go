@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
+	"syscall"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/vars"
+	"github.com/weftrun/weft/internal/epipe"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
@@ -25,7 +28,7 @@ const (
 	exitUsage     = 2
 	exitExists    = 101
 	exitSyntax    = 109
-	exitInternal  = 125 // weft itself cannot go on
+	exitInternal  = 125 // weft itself cannot continue
 	exitNotFound  = 200
 	exitTask      = 201
 	exitAmbiguous = 203
@@ -64,7 +67,7 @@ func errorKinds() []errorKind {
 		}},
 		unnamed[*plan.TaskError](exitTask),
 		named[*executor.NotDirectoryError](exitTask),
-		{ // what a CommandError is about is not in its chain
+		{ // the cause of a CommandError is not in its chain
 			code: func(err error) (int, bool) {
 				variable, ok := errors.AsType[*vars.CommandError](err)
 				return exitTask, ok && is[*executor.NotDirectoryError](variable.Err)
@@ -82,14 +85,18 @@ func errorKinds() []errorKind {
 	}
 }
 
-// named is the kind of errors of type E, with texts that begin with the program's name.
+// named returns the kind of errors of type E whose texts begin with the program's name.
+//
+//go:noinline
 func named[E error](code int) errorKind {
 	k := unnamed[E](code)
 	k.named = func(err error) bool { _, ok := err.(E); return ok }
 	return k
 }
 
-// unnamed is the kind of errors of type E.
+// unnamed returns the kind of errors of type E.
+//
+//go:noinline
 func unnamed[E error](code int) errorKind {
 	return errorKind{code: func(err error) (int, bool) { return code, is[E](err) }}
 }
@@ -217,9 +224,30 @@ func (a *app) unwritten(err error) error {
 	return fmt.Errorf("%s: writing the output: %w", a.name, err)
 }
 
+// remedy returns what helps against an error of writing a file, after a semicolon; "" if the error
+// says enough.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "; make room on the disk"
+	case errors.Is(err, syscall.EFBIG):
+		return "; raise the limit of the size of files (ulimit -f)"
+	case errors.Is(err, syscall.EMFILE):
+		return "; raise the limit of open files (ulimit -n)"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR):
+		return "; name a file that can be written"
+	case epipe.Is(err):
+		return "; its reader ended before the run did"
+	}
+	return ""
+}
+
 // say writes a message of the program to w, after the program's name.
+//
+//go:noinline
 func (a *app) say(w *report.Out, c report.Color, text string) { a.paint(w, c, a.name+": "+text+"\n") }
 
+//go:noinline
 func (a *app) paint(w *report.Out, c report.Color, text string) {
 	w.Paint(&a.palette, c, text)
 }

@@ -77,7 +77,7 @@ func TestKindCodes(t *testing.T) {
 	}
 }
 
-// All problems are shown, the one that decides on the code last.
+// All problems are shown, the one that determines the code last.
 func TestFailShowsAll(t *testing.T) {
 	var b bytes.Buffer
 	a := &app{name: "weft", out: report.NewOut(&b), err: report.NewOut(&b)}

@@ -80,9 +80,9 @@ func (a *app) coreUtils() bool {
 	return runtime.GOOS == "windows" && (on || err != nil)
 }
 
-// warnCoreUtils says that a setting has no effect here.
+// warnCoreUtils warns that a setting has no effect here.
 func (a *app) warnCoreUtils() {
 	if on, _ := strconv.ParseBool(a.env("TASK_CORE_UTILS")); on && runtime.GOOS != "windows" {
-		a.say(a.err, report.Yellow, "TASK_CORE_UTILS is set, but built-in core utilities are there on Windows only; the programs of this system are used")
+		a.say(a.err, report.Yellow, "TASK_CORE_UTILS is set, but built-in core utilities are available only on Windows; the programs of this system are used")
 	}
 }

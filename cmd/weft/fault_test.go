@@ -13,12 +13,13 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// killAt names an event, by its number from 1, at which weft is to be killed, and
-// who exactly: "17 keeper". Only the weft of this test binary heeds it.
+// killAt names an event, by its number from 1, at which weft is to be killed, and the victim: "17
+// keeper". Only the weft of this test binary obeys it.
 const killAt = "WEFT_TEST_KILL_AT"
 
 // mortal is weft's main, with a fault at an event.
 func mortal() {
+	notifierLimit, agentLimit = patience, patience
 	if at, who, ok := strings.Cut(os.Getenv(killAt), " "); ok {
 		n, _ := strconv.Atoi(at)
 		observe = func(event.Event) {
@@ -30,8 +31,7 @@ func mortal() {
 	main()
 }
 
-// strike kills this process, its process group or the process that keeps its
-// children; without one yet it kills itself.
+// strike kills this process, its process group or its keeper; without one yet it kills itself.
 func strike(who string) {
 	self := os.Getpid()
 	keeper := keeperOf(self)
@@ -51,7 +51,7 @@ func strike(who string) {
 	}
 }
 
-// keeperOf returns the process that keeps what weft started, or 0.
+// keeperOf returns the keeper of a weft, or 0.
 func keeperOf(pid int) int {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {

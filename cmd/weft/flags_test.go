@@ -73,7 +73,7 @@ func TestContradictions(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := o.validate(); err != nil {
+		if err := o.validate(false); err != nil {
 			got = err.Error()
 		}
 		if got != want {

@@ -8,12 +8,12 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// headroom is how much a small heap may grow before it is collected, in bytes. Most runs end
-// before that, without any collection.
+// headroom is the growth of a small heap before it is collected, in bytes. Most runs end before the
+// first collection.
 const headroom = 32 << 20
 
-// watches tells that this weft watches files: it is there all day, and should be small. Its
-// heap is collected as Go does it, when it has doubled.
+// watches means that this weft runs in watch mode: it runs for long, and should be small. Its heap
+// is collected when it has doubled, the default of Go.
 var watches atomic.Bool
 
 // tuneForWatching makes small heaps collect sooner.
@@ -30,8 +30,8 @@ func tuneGC() {
 	watchGC(new(gcSentinel))
 }
 
-// ceiling is what a heap is kept below by collections, where it can be: what a Taskfile
-// may have produced, and room for it to be collected.
+// ceiling is the heap size that collections try not to exceed: the maximum data of a Taskfile, and
+// room for garbage.
 const ceiling = limit.Plan + 48<<20
 
 // room returns how much a heap of n bytes may grow until it is collected.

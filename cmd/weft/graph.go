@@ -9,15 +9,12 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// graph handles --graph: it shows what would run before what. It leaves out tasks that
-// commands call, which are known only when the command is reached.
+// graph handles --graph: it shows the order of steps. It omits tasks that commands call, which are
+// known only when the command is reached.
 func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 	draw := map[string]func(*plan.Plan) string{"tree": drawTree, "dot": dot, "mermaid": mermaid}[r.opts.graph]
-	if draw == nil && r.opts.graph != "json" {
-		if r.opts.graph == "html" {
-			return flagError("--graph=html is not yet available; use tree, dot, mermaid or json")
-		}
-		return flagError(fmt.Sprintf("--graph=%s: no such format; use tree, dot, mermaid or json", r.opts.graph))
+	if draw == nil && r.opts.graph != "json" && r.opts.graph != "html" {
+		return flagError(fmt.Sprintf("--graph=%s: no such format; use tree, dot, mermaid, json or html", r.opts.graph))
 	}
 	p, err := r.engine.Plan(ctx, calls)
 	if err != nil {
@@ -27,11 +24,14 @@ func (r *runner) graph(ctx context.Context, calls []plan.Call) error {
 		r.out.Show(draw(p))
 		return nil
 	}
+	if r.opts.graph == "html" {
+		return planPage(r.out, plannedSteps(p), r.opts.calls, r.secrets.Mask)
+	}
 	r.writeJSON(graphJSON(p))
 	return nil
 }
 
-// drawTree draws the needs of each step below it. A step that was drawn before is only named.
+// drawTree draws each step with its needs below. A step that was already drawn is only named.
 func drawTree(p *plan.Plan) string {
 	var b strings.Builder
 	drawn := make([]bool, len(p.Steps))
@@ -53,8 +53,16 @@ func drawTree(p *plan.Plan) string {
 				branch, below = "└── ", "    "
 			}
 			b.WriteString(indent + branch)
-			if n.When == plan.Together {
+			switch word := n.Word(); word {
+			case "":
+			case plan.Stream:
 				b.WriteString("stream of ")
+			case plan.ToReceiver:
+				b.WriteString("messages to ")
+			case plan.Order:
+				b.WriteString("after ")
+			default:
+				b.WriteString("until " + word + ": ")
 			}
 			draw(n.Step, indent+below)
 		}
@@ -85,9 +93,13 @@ func mermaid(p *plan.Plan) string {
 	}
 	for i, needs := range p.Needs {
 		for _, n := range needs {
-			arrow := "-->"
-			if n.When == plan.Together {
-				arrow = "-. stream .->"
+			arrow, word := "-->", n.Word()
+			switch word {
+			case "":
+			case plan.Stream, plan.ToReceiver, plan.Order:
+				arrow = "-. " + word + " .->"
+			default:
+				arrow = "-- " + word + " -->"
 			}
 			fmt.Fprintf(&b, "  s%d %s s%d\n", i+1, arrow, n.Step+1)
 		}
@@ -101,24 +113,47 @@ type jsonStep struct {
 	Task     string `json:"task"`
 	Label    string `json:"label"`
 	Needs    []int  `json:"needs"`
-	Streams  []int  `json:"streams,omitempty"`  // those of needs that it reads while they run
+	Streams  []int  `json:"streams,omitempty"`  // needs that it reads while they run
+	Messages []int  `json:"messages,omitempty"` // needs that it sends messages to
+	Ready    []int  `json:"ready,omitempty"`    // needs that must be ready
+	Started  []int  `json:"started,omitempty"`  // needs that must have started
+	Ended    []int  `json:"ended,omitempty"`    // needs that must have ended, successfully or not
+	After    []int  `json:"after,omitempty"`    // no needs, but waited for
 	Position string `json:"position,omitempty"` // of the task
 	Skipped  bool   `json:"skipped,omitempty"`
 }
 
 type jsonGraph struct {
-	Steps []jsonStep `json:"steps"`
-	Roots []int      `json:"roots"`
+	Version int        `json:"version"`
+	Steps   []jsonStep `json:"steps"`
+	Roots   []int      `json:"roots"`
 }
 
 func graphJSON(p *plan.Plan) jsonGraph {
-	g := jsonGraph{Steps: make([]jsonStep, len(p.Steps)), Roots: make([]int, len(p.Roots))}
+	g := jsonGraph{Version: 1, Steps: make([]jsonStep, len(p.Steps)), Roots: make([]int, len(p.Roots))}
 	for i, s := range p.Steps {
-		step := jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: make([]int, len(p.Needs[i])), Position: s.TaskPos().String(), Skipped: s.Skip != plan.NotSkipped}
-		for j, n := range p.Needs[i] {
-			step.Needs[j] = int(n.Step) + 1
-			if n.When == plan.Together {
-				step.Streams = append(step.Streams, int(n.Step)+1)
+		step := jsonStep{ID: i + 1, Task: s.Name, Label: s.Label, Needs: make([]int, 0, len(p.Needs[i])), Position: s.TaskPos().String(), Skipped: s.Skip != plan.NotSkipped}
+		for _, n := range p.Needs[i] {
+			id := int(n.Step) + 1
+			if n.When == plan.After {
+				step.After = append(step.After, id)
+				continue
+			}
+			step.Needs = append(step.Needs, id)
+			if n.Messages {
+				step.Messages = append(step.Messages, id)
+			}
+			switch n.When {
+			case plan.Together:
+				if !n.Messages {
+					step.Streams = append(step.Streams, id)
+				}
+			case plan.Ready:
+				step.Ready = append(step.Ready, id)
+			case plan.Started:
+				step.Started = append(step.Started, id)
+			case plan.Ended:
+				step.Ended = append(step.Ended, id)
 			}
 		}
 		g.Steps[i] = step

@@ -50,7 +50,7 @@ func statesBelow(pid int) (states string) {
 	return states
 }
 
-// TestNoZombies: a thousand orphans are reaped while the run goes on.
+// TestNoZombies: a thousand orphans are reaped during the run.
 func TestNoZombies(t *testing.T) {
 	t.Parallel()
 	dir := project(t, map[string]string{
@@ -88,7 +88,7 @@ func TestNoZombies(t *testing.T) {
 func TestThreads(t *testing.T) {
 	t.Parallel()
 	const n = 500
-	limit := 16 + 2*runtime.NumCPU() // Go keeps some for each processor
+	limit := 16 + 8*runtime.NumCPU() // Go has some for each processor, more of them on a busy machine
 	var list strings.Builder
 	for i := range n {
 		fmt.Fprintf(&list, " %d", i)
@@ -122,8 +122,8 @@ func TestThreads(t *testing.T) {
 	cmd.Wait()
 }
 
-// TestDescriptors: a program has its standard streams and nothing else, however
-// it was started and whatever weft itself was given.
+// TestDescriptors: a program has its standard streams and nothing else, however it was started and
+// whatever descriptors weft itself has.
 func TestDescriptors(t *testing.T) {
 	t.Parallel()
 	dir := project(t, map[string]string{
@@ -159,8 +159,8 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// TestForkStorm: a process that begins a new session, starts its successor and
-// ends, again and again, does not get away when weft is killed.
+// TestForkStorm: a process that repeatedly begins a new session, starts its successor and ends does
+// not escape when weft is killed.
 func TestForkStorm(t *testing.T) {
 	t.Parallel()
 	for name, kill := range map[string]func(weft int){
@@ -190,7 +190,7 @@ func TestForkStorm(t *testing.T) {
 	}
 }
 
-// TestEveryCode: what a program exits with is what the run knows of it.
+// TestEveryCode: the run reports the exit code of a program.
 func TestEveryCode(t *testing.T) {
 	t.Parallel()
 	var tasks strings.Builder
@@ -238,14 +238,14 @@ func TestEveryCode(t *testing.T) {
 	}
 }
 
-// TestManyRuns: runs leave nothing: no process, no zombie, no temporary file,
-// and a state that does not grow. WEFT_RUNS says how many; 100 without.
+// TestManyRuns: runs leave no process, no zombie, no temporary file, and a state that does not
+// grow. WEFT_RUNS is their number; 100 by default.
 func TestManyRuns(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("WEFT_RUNS"))
 	if n == 0 {
 		n = 100
 	}
-	// What a run leaves becomes a child of this process.
+	// Leftovers of a run become children of this process.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Skip("what a run leaves cannot be seen here: ", err)
 	}
@@ -284,8 +284,8 @@ func TestManyRuns(t *testing.T) {
 	}
 }
 
-// TestReaderEnds: who reads weft's output gets its end when weft ends, also when
-// a command left something in the background that holds it.
+// TestReaderEnds: a reader of weft's output gets its end when weft ends, even if a leftover of a
+// command holds it open.
 func TestReaderEnds(t *testing.T) {
 	t.Parallel()
 	for _, style := range []string{"interleaved", "group", "prefixed"} {

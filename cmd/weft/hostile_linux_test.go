@@ -17,8 +17,8 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// atoms are what hostile names are made of: what a terminal obeys, what shows text in
-// another order, what ends a line, and what means something to those who read an output.
+// atoms are the parts of hostile names: control sequences, marks of direction, line ends, and texts
+// with a meaning for readers of an output.
 var atoms = []string{
 	"\x1b[2J", "\x1b]0;title\a", "\x1bP", "\b\b\b", "\r", "\f", "\v", "\x7f", "\u0085", "\u009b31m", "\u009d0;t\u009c",
 	"\u202e", "\u202a", "\u2066", "\u2069", "\u200e", "\u200f", "\u061c", "\u2028", "\u2029", "\nFORGED", "\r\nFORGED",
@@ -28,7 +28,7 @@ var atoms = []string{
 // hostileNames are the texts of one try.
 type hostileNames struct {
 	name string // for one line
-	text string // where several lines are allowed: without line breaks
+	text string // for places that allow several lines: without line breaks
 	file string // of a file
 }
 
@@ -196,9 +196,9 @@ __complete
 --replay FILEbad
 `
 
-// TestHostileNames: whatever texts from outside hold, nothing that weft itself shows gives
-// it to a terminal, or lets a name begin a line. WEFT_HOSTILE says how many sets of names
-// are tried; one without. A failure names its seed.
+// TestHostileNames: for any texts from outside, weft's own output contains no control character of
+// them, and no line that begins with a name. WEFT_HOSTILE is the number of sets of names; one by
+// default. A failure names its seed.
 func TestHostileNames(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("WEFT_HOSTILE"))
 	for seed := range max(n, 1) {
@@ -255,11 +255,11 @@ func tryHostileNames(t *testing.T, h hostileNames) {
 	}
 }
 
-// ownColor is what weft writes before and after its messages; no name has any of these.
+// ownColor are the sequences that weft writes before and after its messages; no name contains
+// these.
 var ownColor = regexp.MustCompile("\x1b\\[(0|[39][0-7])m")
 
-// tryHostileOutput runs cmd as in a CI system, the drop-in in colour, and looks at what it
-// shows.
+// tryHostileOutput runs cmd as in a CI system, the drop-in in colour, and checks its output.
 func tryHostileOutput(t *testing.T, cmd *exec.Cmd, dir string) {
 	t.Helper()
 	cmd.Dir = dir
@@ -283,8 +283,7 @@ func tryHostileOutput(t *testing.T, cmd *exec.Cmd, dir string) {
 	}
 }
 
-// obeyed reports whether a terminal does something at r, or shows other text in another
-// order for it.
+// obeyed reports whether r controls a terminal, or changes the order of shown text.
 func obeyed(r rune) bool {
 	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f || r == 0x61c || r == 0x200e || r == 0x200f ||
 		r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069

@@ -9,7 +9,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// template is what --init writes.
+// template is the file written by --init.
 const template = `# Run "weft" for the task default, "weft --list" for all of them.
 version: '3'
 
@@ -24,7 +24,7 @@ tasks:
       - echo "{{.GREETING}}"
 
   build:
-    desc: Make out.txt, unless it is newer than what it is made of
+    desc: Make out.txt, unless it is newer than its sources
     sources: ['*.md']
     generates: [out.txt]
     cmds:

@@ -60,8 +60,8 @@ func switches(pid int) (n int) {
 	return n
 }
 
-// TestAsleep: while nothing happens weft and its keeper do nothing, not even for
-// a moment: for a second no thread of theirs runs.
+// TestAsleep: while nothing happens weft and its keeper sleep: for a second none of their threads
+// runs.
 func TestAsleep(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{"program": nil, "watching": {"-w"}} {
@@ -108,8 +108,7 @@ func BenchmarkRun(b *testing.B) {
 }
 
 // TestCostOfKeeper: a run with one program takes at most 4 ms more than one with
-// none and the program by itself, by the medians of 50 of each. It wants a machine
-// that does nothing else.
+// none and the program by itself, by the medians of 50 of each. It needs an otherwise idle machine.
 func TestCostOfKeeper(t *testing.T) {
 	if os.Getenv("WEFT_TIMING") == "" {
 		t.Skip("times are compared with WEFT_TIMING=1, on a quiet machine")

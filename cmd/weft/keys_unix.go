@@ -50,7 +50,7 @@ func (k *keys) listen() {
 		return
 	}
 	single := *mode
-	single.Lflag &^= unix.ICANON | unix.ECHO // but Ctrl-C and Ctrl-Z send signals
+	single.Lflag &^= unix.ICANON | unix.ECHO // Ctrl-C and Ctrl-Z still send signals
 	single.Cc[unix.VMIN], single.Cc[unix.VTIME] = 1, 0
 	if termios.Set(k.fd, &single) != nil {
 		return

@@ -2,5 +2,5 @@
 
 package main
 
-// linkage has nothing to tell of a program that is linked statically.
+// linkage is empty for a statically linked program.
 const linkage = ""

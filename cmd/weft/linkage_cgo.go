@@ -2,7 +2,6 @@
 
 package main
 
-// linkage tells how the program was linked, where that is not as it should be:
-// a program that links the C library starts slower, and not at all in a
-// container without one.
+// linkage warns of dynamic linking: a program that links the C library starts slower, and not at
+// all in a container without one.
 const linkage = " (built with cgo; build with CGO_ENABLED=0 for a program that needs no C library)"

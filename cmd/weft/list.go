@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -34,13 +35,6 @@ func (r *runner) list(ctx context.Context) error {
 	return nil
 }
 
-// listKnown lists the tasks, after an unknown one was named.
-func (r *runner) listKnown(ctx context.Context) {
-	if infos, err := r.tasks(ctx, engine.ListOptions{}); err == nil {
-		r.table(infos, false)
-	}
-}
-
 // tasks returns the tasks to list, sorted.
 func (r *runner) tasks(ctx context.Context, o engine.ListOptions) ([]engine.TaskInfo, error) {
 	infos, err := r.engine.Tasks(ctx, o)
@@ -52,7 +46,7 @@ func (r *runner) tasks(ctx context.Context, o engine.ListOptions) ([]engine.Task
 	for i, t := range infos {
 		keys[i] = sortKey{name: t.Task.Name, later: grouped && strings.Contains(t.Task.Name, ":"), index: i}
 	}
-	slices.SortFunc(keys, sortKey.compare) // names are unique
+	sort.Slice(keys, func(i, j int) bool { return keys[i].less(keys[j]) }) // names are unique
 	sorted := make([]engine.TaskInfo, len(infos))
 	for i, k := range keys {
 		sorted[i] = infos[k.index]
@@ -63,18 +57,15 @@ func (r *runner) tasks(ctx context.Context, o engine.ListOptions) ([]engine.Task
 // sortKey determines the place of a task in the list.
 type sortKey struct {
 	name  string
-	later bool // after all that are not
+	later bool // sorted after the others
 	index int
 }
 
-func (a sortKey) compare(b sortKey) int {
+func (a sortKey) less(b sortKey) bool {
 	if a.later != b.later {
-		if a.later {
-			return 1
-		}
-		return -1
+		return b.later
 	}
-	return strings.Compare(a.name, b.name)
+	return a.name < b.name
 }
 
 // listNames shows only names and aliases, for scripts.
@@ -88,8 +79,8 @@ func (r *runner) listNames(infos []engine.TaskInfo) {
 	r.out.Show(b.String())
 }
 
-// table shows names, descriptions and aliases in columns. all tells that the tasks without a
-// description are among them.
+// table shows names, descriptions and aliases in columns. all means that tasks without a
+// description are included.
 func (r *runner) table(infos []engine.TaskInfo, all bool) {
 	if len(infos) == 0 {
 		text := "No tasks with description available. Try --list-all to list all tasks"
@@ -107,15 +98,15 @@ func (r *runner) table(infos []engine.TaskInfo, all bool) {
 	r.out.Write(table)
 }
 
-// gap is what separates two columns.
+// gap is the space between two columns.
 const gap = 6
 
 // row is a task in the list. Its texts are safe to show.
 type row struct {
 	name, desc string
 	aliases    []string
-	// width of the description's column, which is as wide as the lines above
-	// and below need it that also have aliases.
+	// width of the description's column, as wide as required by the adjacent lines that also have
+	// aliases.
 	width int
 }
 
@@ -162,8 +153,8 @@ func alignAliases(rows []row) {
 	}
 }
 
-// appendTabbed appends a table whose texts contain tabs: the reference makes columns of
-// these, too.
+// appendTabbed appends a table whose texts contain tabs: the reference treats these as column
+// separators, too.
 func appendTabbed(b []byte, p *report.Palette, rows []row) []byte {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 8, gap, ' ', 0)
@@ -184,10 +175,4 @@ func shownAliases(aliases []string) string {
 	return "(aliases: " + diag.Printable(strings.Join(aliases, ", ")) + ")"
 }
 
-func spaces(n int) string {
-	const some = "                                                                "
-	if n <= len(some) {
-		return some[:max(n, 0)]
-	}
-	return strings.Repeat(" ", n)
-}
+func spaces(n int) string { return strings.Repeat(" ", max(n, 0)) }

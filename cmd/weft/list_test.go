@@ -11,11 +11,11 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Both ways of writing a table agree wherever both can be used.
+// Both ways of writing a table agree where both can be used.
 func TestTable(t *testing.T) {
 	var infos []engine.TaskInfo
 	add := func(name, desc string, aliases ...string) {
-		infos = append(infos, engine.TaskInfo{Task: &schema.Task{Name: name, Aliases: aliases}, Desc: desc})
+		infos = append(infos, engine.TaskInfo{Task: &schema.Task{Name: name, TaskOptions: &schema.TaskOptions{Aliases: aliases}}, Desc: desc})
 	}
 	add("a", "", "x")
 	add("long-nämé:with", "dö\nit", "y", "z")
@@ -38,7 +38,7 @@ func BenchmarkTable(b *testing.B) {
 	infos := make([]engine.TaskInfo, 10_000)
 	for i := range infos {
 		name := fmt.Sprintf("t%d", i)
-		infos[i] = engine.TaskInfo{Task: &schema.Task{Name: name}, Name: name, Desc: "does thing " + name}
+		infos[i] = engine.TaskInfo{Task: &schema.Task{Name: name, TaskOptions: &schema.TaskOptions{}}, Name: name, Desc: "does thing " + name}
 	}
 	r := &runner{app: &app{name: "weft", out: report.NewOut(io.Discard)}}
 	b.ReportAllocs()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -51,7 +52,7 @@ func (r *runner) listJSON(infos []engine.TaskInfo) error {
 	return nil
 }
 
-// of returns the level that a task of that name belongs to.
+// of returns the level of a task name.
 func (n *namespace) of(name string) *namespace {
 	for {
 		first, rest, nested := strings.Cut(name, ":")
@@ -61,27 +62,23 @@ func (n *namespace) of(name string) *namespace {
 		if n.Namespaces == nil {
 			n.Namespaces = map[string]*namespace{}
 		}
-		next := n.Namespaces[first]
-		if next == nil {
-			next = new(namespace)
-			n.Namespaces[first] = next
-		}
-		n, name = next, rest
+		n.Namespaces[first] = cmp.Or(n.Namespaces[first], new(namespace))
+		n, name = n.Namespaces[first], rest
 	}
 }
 
 // writeJSON shows v as JSON, with secrets masked in its texts. It also escapes control
 // characters that JSON does not require to be escaped.
-func (r *runner) writeJSON(v any) {
+func (a *app) writeJSON(v any) {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.Encode(v)
 	text := b.String()
-	if r.secrets.Any() {
-		text = maskedJSON(text, r.secrets.Mask)
+	if a.secrets.Any() {
+		text = maskedJSON(text, a.secrets.Mask)
 	}
-	r.out.Write([]byte(diag.PrintableText(text)))
+	a.out.Write([]byte(diag.PrintableText(text)))
 }
 
 // maskedJSON applies mask to the strings in JSON that are not keys.

@@ -15,7 +15,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// loadOptions returns how to load the Taskfile that o says.
+// loadOptions returns the options for loading the Taskfile selected by o.
 func (a *app) loadOptions(o *options) (schema.LoadOptions, error) {
 	dir := o.dir
 	if o.global {
@@ -23,7 +23,8 @@ func (a *app) loadOptions(o *options) (schema.LoadOptions, error) {
 			return schema.LoadOptions{}, flagError("--global needs HOME to be set")
 		}
 	}
-	return schema.LoadOptions{Dir: dir, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote}, nil
+	wd, _ := a.workingDir() // an error is reported at the next call
+	return schema.LoadOptions{Dir: dir, WorkingDir: wd, Entrypoint: o.taskfile, Stdin: os.Stdin, Environ: a.environ, Expand: vars.Expand, Open: a.openRemote}, nil
 }
 
 // load reads the workflow, or shows all its problems and returns the exit code.
@@ -36,10 +37,14 @@ func (a *app) load(ctx context.Context) (*schema.Workflow, int) {
 	w, list := schema.Load(ctx, o)
 	err = list.Err()
 	if a.opts.check {
+		var servers *jsonServers
 		if err == nil {
 			list.Append(engine.Check(w))
+			if a.opts.connects {
+				servers = a.checkServers(ctx, w, &list)
+			}
 		}
-		return w, a.checked(list) // warnings, too
+		return w, a.checked(list, servers) // including warnings
 	}
 	a.warnings(list.Warnings())
 	if err != nil {
@@ -57,7 +62,7 @@ func (a *app) warnings(ds []*diag.Diagnostic) {
 	a.unshown(len(ds)-limit.Problems, "warnings")
 }
 
-// unshown says that n more things are not shown, if n is positive.
+// unshown prints that n more things are omitted, if n is positive.
 func (a *app) unshown(n int, things string) {
 	if n > 0 {
 		a.say(a.err, report.Red, fmt.Sprintf("%d more %s are not shown", n, things))
@@ -79,13 +84,17 @@ func excerpt(p diag.Pos) string {
 	for n := max(1, int(p.Line)-around); n <= last; n++ {
 		line := p.File.Line(n)
 		if n == last && len(line) == 0 && n > int(p.Line) {
-			break // there is no line after the last newline
+			break // no line follows the last newline
 		}
 		mark := " "
 		if n == int(p.Line) {
 			mark = ">"
 		}
-		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, shownLine(line))
+		shown := diag.Printable(beginning(line, maxShown))
+		if len(line) > maxShown {
+			shown += "..."
+		}
+		fmt.Fprintf(&b, "%s %4d | %s\n", mark, n, shown)
 		if n == int(p.Line) && p.Column > 0 {
 			fmt.Fprintf(&b, "       | %s^\n", indent(line, int(p.Column)-1))
 		}
@@ -93,15 +102,7 @@ func excerpt(p diag.Pos) string {
 	return b.String()
 }
 
-// shownLine returns the beginning of line, safe to show.
-func shownLine(line string) string {
-	if len(line) > maxShown {
-		return diag.Printable(beginning(line, maxShown)) + "..."
-	}
-	return diag.Printable(line)
-}
-
-// beginning returns the first n bytes of s, or a little less so that no character is cut.
+// beginning returns at most the first n bytes of s, without cutting a character.
 func beginning(s string, n int) string {
 	if n >= len(s) {
 		return s
@@ -114,7 +115,7 @@ func beginning(s string, n int) string {
 	return s[:n]
 }
 
-// indent returns white space as wide as the first n bytes of line when they are shown.
+// indent returns white space as wide as the first n bytes of line.
 func indent(line string, n int) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
@@ -127,7 +128,14 @@ func indent(line string, n int) string {
 // checked handles --check: it shows every problem that can be found without running anything.
 // Here unknown keys, and keys that can never have an effect, are errors. Hints are shown only
 // with --verbose, and are not problems.
-func (a *app) checked(list diag.List) int {
+// servers is what checkServers returned, or nil.
+func (a *app) checked(list diag.List, servers *jsonServers) int {
+	if a.opts.json {
+		return a.checkedJSON(list, servers)
+	}
+	if servers != nil {
+		a.showServers(servers)
+	}
 	var first *diag.Diagnostic
 	n := 0
 	for _, d := range list.All() {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusal runs weft where something is missing, and fails unless it says what, and
-// nothing of Go.
+// refusal runs weft where something is missing, and fails unless the error names it, without
+// messages of the Go runtime.
 func refusal(t *testing.T, cmd *exec.Cmd, want string) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
@@ -34,7 +34,7 @@ func TestFewDescriptors(t *testing.T) {
 	}
 }
 
-// TestFewProcesses: so with processes.
+// TestFewProcesses: the same for processes.
 func TestFewProcesses(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be a user without processes")
@@ -50,7 +50,7 @@ func TestFewProcesses(t *testing.T) {
 	refusal(t, asNobody("--version"), "weft: only 20 processes and threads of a user are allowed (ulimit -u); weft needs 24")
 }
 
-// TestNoProc: without /proc the error says that it is missing.
+// TestNoProc: without /proc the error names it.
 func TestNoProc(t *testing.T) {
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", "while umount -l /proc 2>/dev/null; do :; done; exec weft")
 	if err := exec.Command("unshare", "--mount", "sh", "-c", "while umount -l /proc 2>/dev/null; do :; done; test ! -e /proc/self").Run(); err != nil {

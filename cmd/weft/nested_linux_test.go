@@ -20,17 +20,16 @@ func keepersAbove(pid string) (keepers []int) {
 	return keepers
 }
 
-// parentIn returns the parent of a process, as /proc has it.
+// parentIn returns the parent of a process from /proc.
 func parentIn(pid int) int {
 	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	s, _ := procstat.Parse(stat)
 	return int(s.Parent)
 }
 
-// TestNested kills a weft within a weft within a weft, or its keeper, by SIGKILL. All
-// that it started ends, the step that called it fails, and the outer run goes on and
-// takes nothing of it for a daemon, though much of it has a session of its own and the
-// outer run may end before it.
+// TestNested kills a weft within a weft within a weft, or its keeper, by SIGKILL. All its processes
+// end, the step that called it fails, and the outer run continues and takes none of them for a
+// daemon, although many have their own session and the outer run may end before them.
 func TestNested(t *testing.T) {
 	const tasks = `tasks:
   outer: {cmds: [{cmd: 'WRAP weft middle', ignore_error: true}]}
@@ -56,7 +55,7 @@ func TestNested(t *testing.T) {
 						}
 					}
 					s.start()
-					a := s.probes.Meet("A")[0]
+					a := s.probes.Accept("A")[0]
 					keepers := keepersAbove(a.PID)
 					if len(keepers) < 3 {
 						t.Fatalf("keepers above: %v", keepers)

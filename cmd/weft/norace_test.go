@@ -2,5 +2,5 @@
 
 package main
 
-// raceDetector tells that the race detector takes memory of its own.
+// raceDetector means that the race detector uses additional memory.
 const raceDetector = false

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nobody is the number of a user that owns nothing.
+// nobody is the number of a user without files.
 const nobody = 65534
 
-// TestStopOnlyWefts: what merely calls itself a keeper, and carries a run in its
-// environment, makes nobody's parent a run that could be stopped.
+// TestStopOnlyWefts: a process with the name of a keeper, and a run in its environment, does not
+// make its parent a run that could be stopped.
 func TestStopOnlyWefts(t *testing.T) {
 	// weft would signal the parent: this process.
 	told := make(chan os.Signal, 8)
@@ -67,7 +67,7 @@ func TestStopOnlyWefts(t *testing.T) {
 				}
 				defer fake.Wait()
 				defer in.Close()
-				in.Write([]byte("echo ready\n")) // it is a shell by now
+				in.Write([]byte("echo ready\n")) // it is a shell now
 				if _, err := out.Read(make([]byte, 8)); err != nil {
 					t.Fatal(err)
 				}
@@ -108,22 +108,21 @@ func TestStopNotFirst(t *testing.T) {
 	}
 }
 
-// asNobody has weft run as another user, who may not see the file it is.
+// asNobody makes weft run as another user, who cannot read its binary.
 func asNobody(args ...string) *exec.Cmd {
 	return &exec.Cmd{Path: "/proc/self/exe", Args: append([]string{"weft"}, args...), Dir: "/", Env: []string{"PATH=" + os.Getenv("PATH")},
 		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}}
 }
 
-// TestReapOthers: --reap of a user finds no process of a run that goes on, though
-// the run is another user's and its keeper cannot be asked; nor a process of
-// another user.
+// TestReapOthers: --reap of a user finds no process of an active run, even if the run belongs to
+// another user and its keeper cannot be queried; nor a process of another user.
 func TestReapOthers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be several users")
 	}
 	s := newSurvivors(t, "tasks:\n  default: 'probe A fork:B,user:65534,hold fork:C,user:65534,setsid,hold hold'\n")
 	s.start()
-	met := s.probes.Meet("A", "B", "C")
+	met := s.probes.Accept("A", "B", "C")
 	run := ""
 	environ, _ := os.ReadFile("/proc/" + met[1].PID + "/environ")
 	for kv := range strings.SplitSeq(string(environ), "\x00") {
@@ -144,7 +143,7 @@ func TestReapOthers(t *testing.T) {
 			t.Errorf("%s is dead", p.Role)
 		}
 	}
-	// Without weft and its keeper each has what is his.
+	// Without weft and its keeper each user finds only his own processes.
 	s.Process.Signal(syscall.SIGSTOP)
 	if err := unix.Waitid(unix.P_PID, s.Process.Pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
@@ -152,7 +151,7 @@ func TestReapOthers(t *testing.T) {
 	syscall.Kill(keeperOf(s.Process.Pid), syscall.SIGKILL)
 	s.Process.Kill()
 	s.Wait()
-	met[0].Gone()
+	met[0].AwaitDeath()
 	if said, err := exec.Command("weft", "--reap=all", run).CombinedOutput(); err != nil || len(said) > 0 {
 		t.Errorf("--reap of root: %v, %s", err, said)
 	}
@@ -162,5 +161,62 @@ func TestReapOthers(t *testing.T) {
 	if said, err := asNobody("--reap=all", run).CombinedOutput(); err != nil || strings.Count(string(said), "has ended") != 2 {
 		t.Errorf("--reap: %v, %s", err, said)
 	}
-	s.probes.AllGone()
+	s.probes.AwaitAllDead()
+}
+
+// TestRootInProject: a user can use the files that root creates in the user's project: nothing runs
+// again, and the runs of both are in the history.
+func TestRootInProject(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be several users")
+	}
+	dir := t.TempDir()
+	taskfile := "version: '3'\nsilent: true\ntasks:\n  default: {sources: [Taskfile.yml], cmds: [echo ran]}\n"
+	if err := os.WriteFile(filepath.Join(dir, "Taskfile.yml"), []byte(taskfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "Taskfile.yml")} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	root := exec.Command("weft", "-d", dir)
+	root.Env = append(os.Environ(), "WEFT_HISTORY=")
+	for _, c := range []struct {
+		cmd  *exec.Cmd
+		want string
+	}{
+		{root, "ran\n"},
+		{asNobody("-d", dir), ""},
+		{asNobody("-d", dir, "-f"), "ran\n"},
+		{asNobody("-d", dir, "--history"), "default"},
+	} {
+		said, err := c.cmd.CombinedOutput()
+		switch {
+		case err != nil:
+			t.Errorf("%q: %v, %s", c.cmd.Args, err, said)
+		case c.want == "default":
+			if strings.Count(string(said), c.want) != 3 {
+				t.Errorf("there are not three runs: %s", said)
+			}
+		case string(said) != c.want:
+			t.Errorf("%q: %q, want %q", c.cmd.Args, said, c.want)
+		}
+	}
+	filepath.WalkDir(filepath.Join(dir, ".weft"), func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := d.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != nobody {
+			t.Errorf("%s belongs to %d", path, st.Uid)
+		}
+		return nil
+	})
 }

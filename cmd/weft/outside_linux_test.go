@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestShutdown: who ends everything at once, weft, its keeper and all programs, as a
-// service manager does or the shutdown of a container, has an ordinary stop: commands
-// get the signal and their grace, and what is deferred runs.
+// TestShutdown: a signal to weft, its keeper and all programs at once, as from a service manager or
+// at the shutdown of a container, causes an ordinary stop: commands get the signal and their grace,
+// and deferred commands run.
 func TestShutdown(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		for _, first := range []string{"weft", "keeper"} {
@@ -19,7 +19,7 @@ func TestShutdown(t *testing.T) {
 				name := unix.SignalName(sig)[len("SIG"):]
 				s := newSurvivors(t, "tasks:\n  default: {stop: {grace: 60s}, cmds: [{defer: probe D hold}, 'probe A count:"+name+" fork:B,setsid,clean,hold hold']}\n")
 				s.start()
-				a := s.probes.Meet("A", "B")[0]
+				a := s.probes.Accept("A", "B")[0]
 				keeper := keeperOf(s.Process.Pid)
 				if keeper == 0 {
 					t.Fatal("no keeper")
@@ -31,12 +31,12 @@ func TestShutdown(t *testing.T) {
 					a.Do("write:0") // it would be dead
 				}
 				s.Process.Signal(sig)
-				a.Hear(name + " 1")
+				a.Expect(name + " 1")
 				syscall.Kill(keeper, sig)
-				a.Tell("exit:0")
-				d := s.probes.Meet("D")[0]
+				a.Send("exit:0")
+				d := s.probes.Accept("D")[0]
 				syscall.Kill(keeper, sig)
-				d.Tell("exit:0")
+				d.Send("exit:0")
 				s.Wait()
 				s.gone(0)
 				if got := s.ProcessState.Sys().(syscall.WaitStatus); !got.Signaled() || got.Signal() != sig {
@@ -47,8 +47,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestKeeperStopped: a keeper that somebody has stopped keeps nothing alive, and
-// nothing waiting.
+// TestKeeperStopped: a keeper stopped by a signal keeps no process alive, and makes none wait.
 func TestKeeperStopped(t *testing.T) {
 	for name, tt := range map[string]struct {
 		signal syscall.Signal // to weft
@@ -62,7 +61,7 @@ func TestKeeperStopped(t *testing.T) {
 			t.Parallel()
 			s := newSurvivors(t, "tasks:\n  default: VICTIM hold\n")
 			s.start()
-			s.probes.Meet("A", "B", "C", "D")
+			s.probes.Accept("A", "B", "C", "D")
 			keeper := keeperOf(s.Process.Pid)
 			if keeper == 0 {
 				t.Fatal("no keeper")
@@ -80,7 +79,7 @@ func TestKeeperStopped(t *testing.T) {
 		t.Parallel()
 		s := newSurvivors(t, "tasks:\n  default: VICTIM hold\n")
 		s.start()
-		s.probes.Meet("A", "B", "C", "D")
+		s.probes.Accept("A", "B", "C", "D")
 		keeper := keeperOf(s.Process.Pid)
 		s.Process.Signal(syscall.SIGSTOP)
 		if !eventually(func() bool { return stopped(s.Process.Pid) }) {
@@ -95,13 +94,13 @@ func TestKeeperStopped(t *testing.T) {
 		t.Parallel()
 		s := newSurvivors(t, "tasks: {default: [probe A hold, probe B hold]}\n")
 		s.start()
-		a := s.probes.Meet("A")[0]
+		a := s.probes.Accept("A")[0]
 		keeper := keeperOf(s.Process.Pid)
 		for range 10 {
 			syscall.Kill(keeper, syscall.SIGSTOP)
 		}
-		a.Tell("exit:0")
-		s.probes.Meet("B")[0].Tell("exit:0")
+		a.Send("exit:0")
+		s.probes.Accept("B")[0].Send("exit:0")
 		if err := s.Wait(); err != nil {
 			t.Error(err)
 		}
@@ -110,7 +109,7 @@ func TestKeeperStopped(t *testing.T) {
 		t.Parallel()
 		s := newSurvivors(t, "tasks:\n  default: VICTIM hold\n")
 		s.start()
-		s.probes.Meet("A", "B", "C", "D")
+		s.probes.Accept("A", "B", "C", "D")
 		keeper := keeperOf(s.Process.Pid)
 		traced, over := make(chan error), make(chan struct{})
 		go func() {

@@ -31,11 +31,11 @@ func (a *app) pin(ctx context.Context) int {
 	}
 	o := a.remoteOptions()
 	o.ShowFirst = true
-	o.Fetch = a.fetcher(root).Taskfile
+	o.Fetch = a.secondProgram(root).Taskfile
 	var problems diag.List
 	var said []string
 	contents := remotefile.New(o).Open(ctx, root, files)
-	for i := len(contents) - 1; i >= 0; i-- { // from the end, so that earlier positions stay valid
+	for i := len(contents) - 1; i >= 0; i-- { // backwards, so that earlier positions remain valid
 		in, c := &includes[i], contents[i]
 		switch sum := remotefile.Checksum(c.Source); {
 		case c.Problem != nil:
@@ -47,7 +47,7 @@ func (a *app) pin(ctx context.Context) int {
 			}
 			text := fmt.Sprintf("%s: include %q is pinned to %s", in.Pos, in.Name, sum)
 			if in.Short {
-				text += "; it is written as a map now, so its variables are no longer those of every task"
+				text += "; it is now written as a map, so its variables are no longer global"
 			}
 			said = append(said, text)
 		}
@@ -59,7 +59,7 @@ func (a *app) pin(ctx context.Context) int {
 		return a.fail(err)
 	}
 	if len(said) == 0 {
-		a.say(a.err, report.Green, fmt.Sprintf("nothing to pin: %d remote Taskfiles are included, each pinned to what it is now", len(includes)))
+		a.say(a.err, report.Green, fmt.Sprintf("nothing to pin: the checksums of %d included remote Taskfiles are up to date", len(includes)))
 	}
 	return 0
 }

@@ -14,14 +14,18 @@ import (
 )
 
 // prompter asks the user on the terminal. It implements engine.Asker.
-type prompter struct{ *app }
+type prompter struct {
+	*app
+	in  *os.File
+	out *report.Out
+}
 
-// asker returns what asks the user, or nil if there is no terminal.
+// asker returns the prompter, or nil if there is no terminal.
 func (a *app) asker() engine.Asker {
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return nil
 	}
-	return prompter{a}
+	return prompter{a, os.Stdin, a.out}
 }
 
 // Confirm implements engine.Asker.
@@ -30,10 +34,10 @@ func (p prompter) Confirm(ctx context.Context, text string) (bool, error) {
 	return answer == "y", err
 }
 
-// choose asks a question and returns the answer in lower case, "y" for yes.
+// choose prompts and returns the answer in lower case, "y" for yes.
 func (p prompter) choose(ctx context.Context, question, choices string) (string, error) {
 	p.paint(p.out, report.Yellow, question+" ["+choices+"]: ")
-	line, err := readLine(ctx)
+	line, err := p.readLine(ctx)
 	answer := strings.ToLower(strings.TrimSpace(line))
 	if answer == "yes" {
 		answer = "y"
@@ -48,7 +52,7 @@ func (p prompter) Value(ctx context.Context, name string, choices []string) (str
 			p.out.Show(fmt.Sprintf("  %d) %s\n", i+1, diag.Printable(c)))
 		}
 		p.paint(p.out, report.Yellow, fmt.Sprintf("Value of %s: ", diag.Printable(name)))
-		line, err := readLine(ctx)
+		line, err := p.readLine(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -64,10 +68,19 @@ func (p prompter) Value(ctx context.Context, name string, choices []string) (str
 	}
 }
 
-// readLine reads one line and not a byte more: the rest belongs to commands. If ctx is done
+// readLine reads the user's answer to the last shown prompt.
+func (p prompter) readLine(ctx context.Context) (string, error) {
+	line, err := readLine(ctx, p.in)
+	if p.area != nil {
+		p.area.Answered()
+	}
+	return line, err
+}
+
+// readLine reads one line of in and not a byte more: the rest belongs to commands. If ctx is done
 // first, it leaves a goroutine that reads the terminal, since nothing can interrupt it. The
 // program is about to end then.
-func readLine(ctx context.Context) (string, error) {
+func readLine(ctx context.Context, in *os.File) (string, error) {
 	type result struct {
 		line string
 		err  error
@@ -77,7 +90,7 @@ func readLine(ctx context.Context) (string, error) {
 		var line []byte
 		var b [1]byte
 		for {
-			n, err := os.Stdin.Read(b[:])
+			n, err := in.Read(b[:])
 			if n == 1 {
 				line = append(line, b[0])
 			}

@@ -193,7 +193,7 @@ while :; do sleep 0.01; done
 	}
 }
 
-// tellSize is a program that says how large the terminal has become.
+// tellSize is a program that prints the new size of the terminal.
 const tellSize = `
 -- size.sh --
 trap 'stty size </dev/tty' WINCH
@@ -202,8 +202,7 @@ while [ ! -e go ]; do sleep 0.01; done
 echo end
 `
 
-// countInterrupts is a program that says each SIGINT it gets, and how many they
-// were when it is told to go.
+// countInterrupts is a program that reports each SIGINT, and their number when it is told to exit.
 const countInterrupts = `-- count.sh --
 n=0
 trap 'n=$((n+1)); echo "int $n"' INT
@@ -232,7 +231,7 @@ func converse(t *testing.T, dir string, cmd *exec.Cmd, dialogue []string) (seen 
 	defer hang.Stop()
 
 	var all strings.Builder
-	unread := "" // what came since the last line that was expected
+	unread := "" // output since the last expected line
 	buf := make([]byte, 4096)
 	read := func() bool {
 		n, err := tty.Read(buf)

@@ -6,6 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weftrun/weft/schema"
 )
 
 const root = "../.."
@@ -61,6 +65,7 @@ func TestReadmeTour(t *testing.T) {
 				t.Fatalf("README.md: %v", err)
 			}
 			s.run(t, "README.md", list)
+			s.ends(t)
 			played += len(list)
 		case "sh": // TestReadmeSetUp
 		default:
@@ -72,7 +77,7 @@ func TestReadmeTour(t *testing.T) {
 	}
 }
 
-// TestReadmeSetUp holds the commands under "Set up" to what they promise: the
+// TestReadmeSetUp checks the commands under "Set up": the
 // example runs as written, the tests are those of .ci/run, and what is
 // installed are this module's programs.
 func TestReadmeSetUp(t *testing.T) {
@@ -105,7 +110,7 @@ func TestReadmeSetUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if commands[1] != "go test ./..." || !strings.Contains(string(ci), "\n"+commands[1]+"\n") {
+	if commands[1] != "go test -timeout 20m ./..." || !strings.Contains(string(ci), "\n"+commands[1]+"\n") {
 		t.Errorf("%q is not the test command of .ci/run", commands[1])
 	}
 
@@ -119,18 +124,132 @@ func TestReadmeSetUp(t *testing.T) {
 	}
 }
 
-// TestLinks finds links between our documents that lead nowhere.
+// documents returns the names of our documents, by the root of the repository.
+func documents(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	names := []string{"README.md", "CHANGELOG.md", "examples/README.md"}
+	for _, page := range pages {
+		names = append(names, "docs/"+filepath.Base(page))
+	}
+	return names
+}
+
+// TestLinks finds broken links between our documents.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^):#]+)[^):]*\)`)
-	for _, name := range []string{"README.md", "CHANGELOG.md", "docs/differences.md", "examples/README.md"} {
+	link := regexp.MustCompile(`\]\(([^):#]*)(#[^):]*)?\)`)
+	anchors := map[string]map[string]bool{} // by document
+	for _, name := range documents(t) {
+		anchors[name] = headings(t, name)
+	}
+	for name := range anchors {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), string(m[1]))); err != nil {
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			to := name
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(name), m[1])
+			}
+			if _, err := os.Stat(filepath.Join(root, to)); err != nil {
 				t.Errorf("%s links to %s: %v", name, m[1], err)
 			}
+			if of := anchors[to]; of != nil && m[2] != "" && !of[m[2]] {
+				t.Errorf("%s links to %s: there is no such heading", name, m[0])
+			}
 		}
+	}
+}
+
+// headings returns the headings of a document in the form used in links.
+func headings(t *testing.T, name string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marks := regexp.MustCompile(`[^\w\- ]`)
+	found := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if title := strings.TrimLeft(line, "#"); title != line {
+			title = marks.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			found["#"+strings.ReplaceAll(title, " ", "-")] = true
+		}
+	}
+	return found
+}
+
+// TestDocumentedFlags: weft has every flag that the pages about reports and control name.
+func TestDocumentedFlags(t *testing.T) {
+	flag := regexp.MustCompile("[ `(]--([a-z][a-z-]+)")
+	var o options
+	flags := o.flagSet()
+	for _, name := range []string{"docs/reports.md", "docs/control.md"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range flag.FindAllStringSubmatch(string(text), -1) {
+			if flags.Lookup(m[1]) == nil && m[1] != "context" { // of buildkite-agent
+				t.Errorf("%s has --%s, which weft does not know", name, m[1])
+			}
+		}
+	}
+}
+
+// TestFlagsPage: docs/flags.md has a row for every flag, by all of its names, and for no other.
+func TestFlagsPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/flags.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flag := regexp.MustCompile("`(?:-([A-Za-z])`, `)?--([a-z][a-z-]*)[^`]*`")
+	documented := map[string]int{}
+	var o options
+	flags := o.flagSet()
+	for line := range strings.Lines(string(text)) {
+		cells := strings.Split(line, " | ")
+		names, row := strings.CutPrefix(cells[0], "| ")
+		if !row || !strings.HasPrefix(names, "`") {
+			continue
+		}
+		for _, m := range flag.FindAllStringSubmatch(names, -1) {
+			documented[m[2]]++
+			switch f := flags.Lookup(m[2]); {
+			case f == nil:
+				t.Errorf("docs/flags.md has --%s, which weft does not know", m[2])
+			case f.Shorthand != m[1]:
+				t.Errorf("docs/flags.md: --%s is said to be -%s, and is -%s", m[2], m[1], f.Shorthand)
+			}
+		}
+		if len(cells) < 2 || strings.TrimRight(cells[1], " |\n") == "" {
+			t.Errorf("docs/flags.md: nothing is said of %s", names)
+		}
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if n := documented[f.Name]; n != 1 {
+			t.Errorf("docs/flags.md has %d rows of --%s, want 1", n, f.Name)
+		}
+	})
+}
+
+// TestDocumentedSchemas: the page about reports links to every schema that weft prints.
+func TestDocumentedSchemas(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/reports.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, names := schema.Published("")
+	for _, name := range names {
+		if !strings.Contains(string(text), "["+name+"](../schema/"+name+".schema.json)") {
+			t.Errorf("docs/reports.md has no link to the schema %q", name)
+		}
+	}
+	if len(names) < 10 {
+		t.Errorf("schemas %q", names)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"os"
@@ -22,7 +23,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// applyRemoteSettings sets the options about remote Taskfiles that no flag has set, except
+// applyRemoteSettings sets the options about remote Taskfiles that are not set by a flag, except
 // those that [app.settings] sets in every run.
 func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSettings) {
 	o := &a.opts.remote
@@ -47,7 +48,7 @@ func (a *app) applyRemoteSettings(flags *pflag.FlagSet, rc *schema.RemoteSetting
 			continue
 		}
 		if _, known := o.Headers[h.Host]; known {
-			continue // the nearest file has priority
+			continue // a nearer file has priority
 		}
 		if o.Headers == nil {
 			o.Headers = map[string][]channel.Header{}
@@ -75,7 +76,7 @@ func parseList(s string) ([]string, error) {
 func (a *app) openRemote(ctx context.Context, root string, files []schema.RemoteFile) []schema.RemoteContent {
 	if a.remote == nil {
 		o := a.remoteOptions()
-		o.Fetch = a.fetcher(root).Taskfile
+		o.Fetch = a.secondProgram(root).Taskfile
 		a.remote = remotefile.New(o)
 	}
 	return a.remote.Open(ctx, root, files)
@@ -91,7 +92,7 @@ func (a *app) remoteOptions() remotefile.Options {
 	o.CACert, o.Cert, o.CertKey = absolute(o.CACert), absolute(o.Cert), absolute(o.CertKey)
 	o.CacheHome, o.StateHome = a.userDir("XDG_CACHE_HOME", ".cache"), a.userDir("XDG_STATE_HOME", ".local/state")
 	o.AssumeYes, o.Reference = a.opts.yes, a.dropIn()
-	o.Say = func(text string) { a.paint(a.out, report.Yellow, text) }
+	o.Print = func(text string) { a.paint(a.out, report.Yellow, text) }
 	o.Warn = func(d *diag.Diagnostic) { a.warnings([]*diag.Diagnostic{d}) }
 	if p, ok := a.asker().(prompter); ok {
 		o.Ask = p.choose
@@ -130,10 +131,11 @@ func (a *app) userDir(variable, below string) string {
 	return ""
 }
 
-// fetcher returns the second program, which fetches files. It is started on demand.
-func (a *app) fetcher(root string) *companion.Companion {
+// secondProgram returns the companion, which fetches files and checks messages. It is started on
+// demand.
+func (a *app) secondProgram(root string) *companion.Companion {
 	if a.companion == nil {
-		a.companion = companion.New(companion.Options{Version: version.Module(), Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
+		a.companion = companion.New(companion.Options{Version: version.Module, Environ: a.environ, CacheDir: a.cacheDir(), Root: root})
 	}
 	return a.companion
 }
@@ -146,6 +148,9 @@ func (a *app) cacheDir() string {
 	}
 	return dir
 }
+
+// resultsDir returns the directory of the output cache, or "".
+func (a *app) resultsDir() string { return cmp.Or(a.env("WEFT_CACHE_DIR"), a.cacheDir()) }
 
 // closeCompanion ends the second program, if it was started.
 func (a *app) closeCompanion() {

@@ -37,23 +37,6 @@ type remoteKit struct {
 	requests []string                // paths, in order
 }
 
-// bothPrograms is where buildBoth has put them; TestMain removes it.
-var bothPrograms string
-
-var buildBoth = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "weft-remote-")
-	if err != nil {
-		return "", err
-	}
-	bothPrograms = dir
-	cmd := exec.Command("go", "build", "-o", dir, "github.com/weftrun/weft/cmd/weft", "github.com/weftrun/weft/cmd/weft-companion")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %v\n%s", err, out)
-	}
-	return dir, os.Symlink("weft", filepath.Join(dir, "task"))
-})
-
 func newRemoteKit(t *testing.T) *remoteKit {
 	t.Helper()
 	if testing.Short() {
@@ -110,7 +93,7 @@ func (k *remoteKit) handle(path string, h http.HandlerFunc) {
 	k.pages[path] = h
 }
 
-// asked returns the paths that were asked for, and forgets them.
+// asked returns the requested paths, and clears them.
 func (k *remoteKit) asked() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -170,11 +153,11 @@ func TestRemote(t *testing.T) {
 	url, sum := k.page("/go.yml", "tasks: {t: 'echo from {{.TASKFILE}}, {{.TASKFILE_DIR}}'}")
 	k.taskfile("includes: {go: '" + url + "'}\ntasks: {own: echo own}")
 
-	// Without a terminal there is no consent, and the way out is shown.
+	// Without a terminal there is no consent, and advice is shown.
 	k.run(104, "weft go:t", `not trusted`, "checksum: "+sum, "Taskfile.yml:3:")
 	k.run(0, "weft -y go:t", "from "+url+",\n")
 	k.run(0, "weft go:t", "from "+url)
-	// The server has been asked each time, and a young copy needs none.
+	// The server got a request each time, and a young copy needs none.
 	if n := len(k.asked()); n != 3 {
 		t.Errorf("%d requests", n)
 	}
@@ -189,11 +172,11 @@ func TestRemote(t *testing.T) {
 	if n := len(k.asked()); n != 1 {
 		t.Errorf("%d requests", n)
 	}
-	// Changed content is asked about again.
+	// Changed content needs consent again.
 	k.page("/go.yml", "tasks: {t: echo changed}")
 	k.run(104, "weft go:t")
 	k.run(0, "weft go:t --trusted-hosts "+strings.TrimPrefix(k.server.URL, "https://"), "changed")
-	// The copies are there even if the server is not.
+	// The copies are used even if the server is down.
 	k.run(0, "weft --clear-cache")
 	k.run(106, "weft --offline go:t")
 	k.run(0, "weft go:t -y", "changed")
@@ -241,8 +224,7 @@ func TestRemoteFailures(t *testing.T) {
 	}
 }
 
-// TestRemoteLikeReference runs what is kept of the reference through
-// both.
+// TestRemoteLikeReference runs the recorded cases of the reference through both.
 func TestRemoteLikeReference(t *testing.T) {
 	reference := os.Getenv("WEFT_REFERENCE")
 	if reference == "" {
@@ -320,8 +302,8 @@ func TestRemoteLikeReference(t *testing.T) {
 	}
 }
 
-// TestRemoteHeaders sends values of the environment only in runs, where the
-// project asks for it, and wherever the user does.
+// TestRemoteHeaders: values of the environment are sent only in runs if the project requests it,
+// and always if the user does.
 func TestRemoteHeaders(t *testing.T) {
 	k := newRemoteKit(t)
 	var mu sync.Mutex
@@ -487,7 +469,7 @@ func TestRemoteGit(t *testing.T) {
 	}
 }
 
-// TestRemoteWithoutCompanion tells what is missing, and how to get it.
+// TestRemoteWithoutCompanion: the error names the missing program, and how to get it.
 func TestRemoteWithoutCompanion(t *testing.T) {
 	k := newRemoteKit(t)
 	url, _ := k.page("/x.yml", "tasks: {t: echo x}")
@@ -502,14 +484,14 @@ func TestRemoteWithoutCompanion(t *testing.T) {
 	}
 	whole := k.bin
 	k.bin = alone
-	k.run(103, "weft own", "weft-companion is not installed beside weft", "go install github.com/weftrun/weft/cmd/...@")
+	k.run(103, "weft own", "weft-companion is not installed next to weft", "go install github.com/weftrun/weft/cmd/...@")
 	k.bin = whole
 	k.run(0, "weft -y x:t")
 	// With copies it is not needed.
 	k.bin = alone
 	k.run(0, "weft --offline -s x:t", "x\n")
 	k.run(0, "weft -s x:t", "warning", "not installed", "x\n")
-	// Nor where nothing is remote.
+	// Nor for local files only.
 	k.taskfile("tasks: {own: echo own}")
 	k.env = append(k.env, "WEFT_COMPANION=/nonexistent")
 	if out := k.run(0, "weft -s own"); !regexp.MustCompile(`^own\n$`).MatchString(out) {

@@ -9,33 +9,56 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// rerun returns the command line that runs a task again, as it was run now.
+// rerun returns the command line that reruns a task like now.
 func (a *app) rerun(task string) string {
-	o := &a.opts
-	words := []string{a.name}
-	for _, f := range [...]struct{ flag, value string }{{"-d", o.dir}, {"-t", o.taskfile}} {
-		if f.value != "" {
-			words = append(words, f.flag, quote(f.value))
-		}
+	around := a.opts.around(a.secretNames)
+	return a.name + around[0] + " " + quote(task) + around[1]
+}
+
+// around returns what stands before and behind the name of a task on a command line that runs it
+// as o says: each word behind a space, quoted for a shell. The values of secret variables are masked.
+func (o *options) around(secret map[string]bool) (words [2]string) {
+	add := func(i int, word string) { words[i] += " " + quote(word) }
+	if o.dir != "" {
+		add(0, "-d")
+		add(0, o.dir)
+	}
+	if o.taskfile != "" {
+		add(0, "-t")
+		add(0, o.taskfile)
 	}
 	if o.global {
-		words = append(words, "-g")
+		add(0, "-g")
 	}
-	words = append(words, quote(task))
 	for _, v := range o.vars {
 		value := v.Value.(string)
-		if a.secretNames[v.Name] {
+		if secret[v.Name] {
 			value = pipe.Masked
 		}
-		words = append(words, quote(v.Name+"="+value))
+		add(1, v.Name+"="+value)
 	}
 	if len(o.cliArgs) > 0 {
-		words = append(words, "--")
+		add(1, "--")
 		for _, arg := range o.cliArgs {
-			words = append(words, quote(arg))
+			add(1, arg)
 		}
 	}
-	return strings.Join(words, " ")
+	return words
+}
+
+// logLine returns the command line that shows the output of a task, or "" if the run is not
+// recorded.
+func (a *app) logLine(task string) string {
+	var n int
+	if a.opts.replay != "" {
+		n, _ = runNumber(a.opts.replay)
+	} else {
+		n = a.history.Number()
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s --history=%d %s", a.name, n, quote(task))
 }
 
 // quote quotes s so that a shell reads it as one word.

@@ -3,32 +3,28 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"time"
-
-	"golang.org/x/term"
+	"syscall"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
-	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/remote"
+	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/sharedcache"
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/engine/watch"
 	"github.com/weftrun/weft/internal/stack"
 	"github.com/weftrun/weft/internal/version"
 	"github.com/weftrun/weft/schema"
-	"github.com/weftrun/weft/schema/diag"
 )
 
-// perform does with a workflow what the command line says.
+// perform performs the action of the command line on a workflow.
 func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	o := &a.opts
 	r, err := a.newRunner(ctx, w)
@@ -37,7 +33,28 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	}
 	defer r.engine.Close()
 	s.route(r.engine)
-	calls := a.calls()
+	a.page.route(s)
+	names := a.named()
+	if o.chooses() {
+		asking, done := r.engine.SignalContext(ctx)
+		c, err := r.choose(asking)
+		done(nil)
+		switch {
+		case err != nil:
+			return r.finish(ctx, err)
+		case o.lists():
+			r.listAffected(c)
+			return r.finish(ctx, nil)
+		case len(c.names) == 0:
+			r.sayNone(c)
+			return r.finish(ctx, nil)
+		}
+		names = c.names
+	}
+	var calls []plan.Call
+	for _, name := range names {
+		calls = append(calls, plan.Call{Name: name})
+	}
 	var look func(context.Context, []plan.Call) error
 	switch {
 	case o.list || o.listAll:
@@ -45,9 +62,17 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	case o.summary:
 		look = r.summary
 	case o.status:
-		look = r.engine.UpToDate
+		look = r.upToDate
 	case o.why:
 		look = r.why
+	case o.cache == "ls":
+		look = func(ctx context.Context, _ []plan.Call) error { return r.listCache() }
+	case o.cache == "rm":
+		look = func(ctx context.Context, _ []plan.Call) error { return r.removeCached() }
+	case o.cache == "push":
+		look = r.pushCached
+	case o.audit:
+		look = r.audit
 	case o.graph != "":
 		look = r.graph
 	case o.watch:
@@ -55,24 +80,20 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	default:
 		return r.run(ctx, s, calls)
 	}
-	ctx, cancel := r.engine.Stoppable(ctx)
+	ctx, cancel := r.engine.SignalContext(ctx)
 	defer cancel(nil)
 	return r.finish(ctx, look(ctx, calls))
 }
 
-// calls returns calls of the tasks that are named on the command line.
-func (a *app) calls() []plan.Call {
+// named returns the tasks on the command line, or the default one.
+func (a *app) named() []string {
 	if len(a.opts.calls) == 0 {
-		return []plan.Call{{Name: "default"}}
+		return []string{"default"}
 	}
-	calls := make([]plan.Call, len(a.opts.calls))
-	for i, name := range a.opts.calls {
-		calls[i] = plan.Call{Name: name}
-	}
-	return calls
+	return a.opts.calls
 }
 
-// firstCall returns the first word of the command line that is no flag, or "".
+// firstCall returns the first argument that is not a flag, or "".
 func (a *app) firstCall() string {
 	if len(a.opts.calls) == 0 {
 		return ""
@@ -83,18 +104,22 @@ func (a *app) firstCall() string {
 // runner is an engine and the reporter that handles its events.
 type runner struct {
 	*app
-	workflow *schema.Workflow
-	options  engine.Options
-	engine   *engine.Engine
-	reporter report.Reporter
-	// broken is called once when nobody reads our output any more.
+	workflow   *schema.Workflow
+	options    engine.Options
+	engine     *engine.Engine
+	reporter   report.Reporter
+	shared     *sharedcache.Cache // nil: none
+	server     *remote.Server     // that runs tasks; nil: none
+	remoteDisk *cache.Disk        // where its results come
+	remoteDir  string             // of remoteDisk, if it is not the cache; otherwise ""
+	// broken is called once when the reader of our output is gone.
 	broken func()
 	once   sync.Once
 }
 
-var errBrokenPipe = errors.New("nobody reads the output any more")
+var errBrokenPipe = errors.New("the output is no longer read")
 
-// errCode is an exit code without a message: everything was shown.
+// errCode is an exit code without a message: everything was already shown.
 type errCode int
 
 func (e errCode) Error() string { return "exit code " + strconv.Itoa(int(e)) }
@@ -105,145 +130,68 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 	if err != nil {
 		return nil, err
 	}
-	a.secretNames = vars.SecretNames(w)
-	r := &runner{app: a, workflow: w}
-	if r.reporter, err = a.newReporter(style); err != nil {
-		return nil, err
-	}
-	wd, err := schema.WorkingDir()
+	within, err := a.stopWithin()
 	if err != nil {
 		return nil, err
 	}
+	a.secretNames = vars.SecretNames(w)
+	r := &runner{app: a, workflow: w}
+	up := a.supervised()
+	a.history = a.recorder(w)
+	a.estimate = a.estimates(w)
+	wd, err := a.workingDir()
+	if err != nil {
+		return nil, err
+	}
+	id := engine.NewID()
+	a.controller = a.newController(w, id, wd)
+	if a.page, err = a.newLivePage(w.Dir); err != nil {
+		return nil, err
+	}
+	if r.reporter, err = a.newReporter(style); err != nil {
+		return nil, err
+	}
+	wants := r.reporter.Wants()
+	wants.Output = wants.Output || o.record
 	r.options = engine.Options{
-		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: version.Module(), Argv: a.argv(), TempDir: o.tempDir,
-		Concurrency: max(o.concurrency, 0), Output: style.Style, Begin: style.Begin, End: style.End,
-		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force, ForceAll: o.forceAll, GentleForce: o.gentleForce,
-		Dry: o.dry, Still: o.list || o.listAll || o.summary, Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
+		Workflow: w, Environ: a.environ, CLIVars: o.vars, CLIArgs: o.cliArgs, UserDir: wd, Exe: a.exe, Version: version.Module, Argv: a.argv(), TempDir: o.tempDir, ID: id,
+		Concurrency: max(o.concurrency, 0), Output: relayedAs(style.Style), Begin: style.Begin, End: style.End,
+		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force || o.audited, ForceAll: o.forceAll, GentleForce: o.gentleForce || o.audited,
+		Dry: o.dry, DescribeOnly: o.list || o.listAll || o.summary || o.cache == "ls" || o.cache == "rm", Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.Offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, Sink: r.handle,
-		Secrets: &a.secrets, Record: o.record, MaskOutput: a.onCI(),
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, StopWithin: within, Up: up,
+		Live: a.area != nil, HideDisplay: a.lend((*report.Area).Hide), LendTerminal: a.lend((*report.Area).LendTerminal), Sink: r.handle, Wants: wants, Tick: report.Ticks(r.reporter), Drained: report.Flushes(r.reporter),
+		Schemas: schemas{a.secondProgram(w.Dir)}, Secrets: &a.secrets, MaskOutput: a.onCI(),
+		CacheDir: a.resultsDir(), Durations: a.stepDurations(w), Before: a.again.before(w), NoCache: o.noCache, Refresh: o.refresh, RemoteHere: o.elsewhere == "here", Trace: a.trace,
+	}
+	if r.shared = a.sharedCache(w, id); r.shared != nil {
+		r.options.Shared, r.options.Push = r.shared, a.pushes(w)
+	}
+	if err := r.useRemote(w, id); err != nil {
+		return nil, err
+	}
+	if c := a.controller; c != nil {
+		r.options.Control, r.options.Ready = true, c.Ready
+	}
+	if o.detached {
+		r.options.Stdout, r.options.Stderr = os.Stdin, os.Stdin // the null device
+		a.detacher.useTerminal(a, &r.options)
+	}
+	if a.eventsAlone() {
+		r.options.Output, r.options.Stdout = "interleaved", os.Stderr
+	}
+	if a.area != nil {
+		r.options.OnForeground, r.options.DirectOutput = a.area.OnForeground, &a.outputs
 	}
 	r.engine, err = engine.New(ctx, r.options)
-	if err == nil && a.events != nil { // what is secret is known
-		for _, d := range a.warned {
-			a.events.Handle(event.Masked(&event.DiagnosticFound{Time: time.Now(), Diagnostic: d}, a.secrets.Mask))
-		}
+	a.controller.route(r.engine)
+	if err == nil { // secrets are known
+		r.recordWarnings()
 	}
 	return r, err
 }
 
-// outputStyle returns the output style of the command line or the settings, or else the
-// workflow's.
-func (a *app) outputStyle(w *schema.Workflow) (schema.Output, error) {
-	out := w.Output
-	if a.opts.output != "" {
-		out = schema.Output{Style: a.opts.output, Begin: schema.Text{S: a.opts.groupBegin}, End: schema.Text{S: a.opts.groupEnd}, ErrorOnly: a.opts.groupErrorOnly}
-	}
-	switch out.Style {
-	case "":
-		out.Style = "interleaved"
-	case "interleaved", "group", "prefixed":
-	default:
-		return out, flagError(fmt.Sprintf("output style %q not recognized", out.Style))
-	}
-	return out, nil
-}
-
-// newReporter returns the reporters of a run as one.
-func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
-	o := report.Options{Stdout: a.out, Stderr: a.err, Name: a.name, DropIn: a.dropIn(), Palette: a.palette,
-		Verbose: a.opts.verbose, ErrorOnly: style.ErrorOnly, Clear: a.opts.clear, Terminal: term.IsTerminal(int(os.Stdout.Fd())), Keys: a.opts.replay == "" && term.IsTerminal(int(os.Stdin.Fd())), ErrorText: a.errorText}
-	all := []report.Reporter{report.New(style.Style, o)}
-	if !a.dropIn() && !a.opts.watch {
-		all = append(all, report.NewSummary(o, a.rerun))
-	}
-	if a.opts.events != "" {
-		w, err := openEvents(a.opts.events)
-		if err != nil {
-			return nil, err
-		}
-		a.events = report.NewNDJSON(w, w.Close, a.describe)
-		all = append(all, a.events)
-	}
-	return report.Multi(all...), nil
-}
-
-// argv is the command line for the record of a run: without the values of secret variables.
-func (a *app) argv() []string {
-	argv := a.args
-	for i, word := range argv {
-		name, _, assigns := strings.Cut(word, "=")
-		if word == "--" {
-			break
-		}
-		if assigns && a.secretNames[name] {
-			argv = slices.Clone(argv)
-			argv[i] = name + "=" + pipe.Masked
-		}
-	}
-	return argv
-}
-
-// describe puts an error into the words of a recorded run.
-func (a *app) describe(err error) event.Failure {
-	return event.Failure{Text: a.secrets.Mask(err.Error()), Shown: a.secrets.Mask(a.errorText(err))}
-}
-
-// recordedProblems are the reasons why a run failed, in the words of a recorded run.
-func (a *app) recordedProblems(err error) (all []event.Problem) {
-	for _, p := range a.problems(err) {
-		all = append(all, event.Problem{Text: a.secrets.Mask(p.Text), Excerpt: a.secrets.Mask(p.Excerpt)})
-	}
-	return all
-}
-
-// openEvents opens the destination of --events: a file, "-" or "fd:N".
-func openEvents(to string) (io.WriteCloser, error) {
-	if to == "-" {
-		return printable{os.Stdout}, nil
-	}
-	if n, ok := strings.CutPrefix(to, "fd:"); ok {
-		fd, err := strconv.Atoi(n)
-		if err != nil || fd < 0 {
-			return nil, flagError(fmt.Sprintf("--events=%s: %q is no number of a descriptor; write fd:3", to, n))
-		}
-		f := os.NewFile(uintptr(fd), to)
-		if _, err := f.Stat(); err != nil {
-			return nil, flagError(fmt.Sprintf("--events=%s: descriptor %d is not open; add `%d>FILE` to the command", to, fd, fd))
-		}
-		if fd <= 2 {
-			return printable{f}, nil
-		}
-		return f, nil
-	}
-	f, err := os.Create(to)
-	if err != nil {
-		return nil, flagError("--events: " + err.Error())
-	}
-	return f, nil
-}
-
-// printable is a standard stream for lines of JSON, which may be a terminal. It escapes
-// control characters that JSON does not require to be escaped. Close does not close the
-// stream.
-type printable struct{ f *os.File }
-
-func (w printable) Write(p []byte) (int, error) {
-	text := string(p)
-	shown := diag.PrintableText(text)
-	n, err := io.WriteString(w.f, shown)
-	if len(shown) == len(text) {
-		return n, err
-	}
-	if n < len(shown) {
-		return 0, err
-	}
-	return len(p), err
-}
-
-func (printable) Close() error { return nil }
-
-// observe, if set, is called with each event of a run first. It lets tests act at an exact
+// observe, if set, is called first for each event of a run, so that tests can act at an exact
 // moment.
 var observe func(event.Event)
 
@@ -257,20 +205,30 @@ func (r *runner) handle(ev event.Event) {
 		if ev.Code == proc.BrokenPipe {
 			r.out.Probe()
 		}
+	case *event.RunStarted:
+		ev.Style = r.chosenStyle
+		ev.Terminals = r.terminals
+		system, _, _ := r.ciSystem() // an error was told before the run
+		ev.CI = string(system)
+	case *event.SignalReceived:
+		r.stopping()
 	case *event.RunFinished:
-		if r.opts.events != "" {
+		if r.events != nil || r.history != nil {
 			ev.Problems = r.recordedProblems(ev.Err)
 		}
 	}
 	r.reporter.Handle(ev)
-	if r.broken != nil && (r.out.Broken() || r.err.Broken()) {
+	if r.broken != nil && r.unread() {
 		r.once.Do(r.broken)
 	}
 }
 
 // run runs the calls, and then watches those whose tasks have watch set.
 func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
-	watched, calls := watch.Split(r.workflow, calls)
+	var watched []plan.Call
+	if !r.opts.audited {
+		watched, calls = watch.Split(r.workflow, calls)
+	}
 	if len(calls) == 0 {
 		return r.watch(ctx, s, watched)
 	}
@@ -295,12 +253,31 @@ func (r *runner) run(ctx context.Context, s *signals, calls []plan.Call) int {
 
 // finish closes the reporter, shows the error and returns the exit code.
 func (r *runner) finish(ctx context.Context, err error) int {
+	if r.detacher.userLeft() && sched.IsCancelled(err) {
+		err = nil
+	}
+	code := r.conclude(ctx, err)
+	if n, ok := r.engine.Signalled().(syscall.Signal); ok {
+		r.controller.end(128 + int(n))
+	} else {
+		r.controller.end(code)
+	}
+	return code
+}
+
+// conclude is finish, for users who see the output.
+func (r *runner) conclude(ctx context.Context, err error) int {
+	r.stopping()
 	closed := r.reporter.Close()
+	r.closeRemote(ctx)
+	r.flushShared(ctx)
 	var code errCode
 	switch {
-	case r.out.Broken() || r.err.Broken():
+	case r.unread():
 		return proc.BrokenPipe
 	case errors.As(err, &code):
+		return int(code)
+	case err == nil && errors.As(closed, &code): // already shown
 		return int(code)
 	case err == nil && closed != nil:
 		err = r.unwritten(closed)
@@ -308,7 +285,9 @@ func (r *runner) finish(ctx context.Context, err error) int {
 		return 0
 	}
 	if _, ok := err.(*schema.NotFoundError); ok && !r.opts.status {
-		r.listKnown(ctx) // a wrong name on the command line: show the right ones
+		if infos, err := r.tasks(ctx, engine.ListOptions{}); err == nil {
+			r.table(infos, false) // a wrong name on the command line: list the tasks
+		}
 	}
 	return r.fail(err)
 }

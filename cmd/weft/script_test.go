@@ -4,11 +4,13 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,27 +19,31 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/weftrun/weft/cmd/weft/report/tracecheck"
+	"github.com/weftrun/weft/engine/control"
 	"github.com/weftrun/weft/internal/probe"
 	"github.com/weftrun/weft/internal/procstat"
 	"go.uber.org/goleak"
 )
 
-// patience bounds every wait for a condition; it is only reached when the
-// condition will never hold.
+// patience is the time limit of every wait for a condition. It is reached only if the condition
+// never becomes true.
 const patience = 20 * time.Second
 
-// TestMain makes this test binary answer to both names of the program, so that
-// scripts run the real main.
+// TestMain makes this test binary run the real main when scripts start it by a name of the program.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){
-		"weft":  mortal,
-		"task":  main,
-		"probe": probe.Main,
+		"weft":     mortal,
+		"task":     main,
+		"probe":    probe.Main,
+		"fdserver": fdServer,
+
+		"recorded-node": recordedNode,
 	})
 }
 
-// heedSignals lets what the tests start be ended by signals that the tests themselves
-// were told to ignore, by nohup or a shell's &.
+// heedSignals restores the default action of signals that the tests ignore because of nohup or a
+// shell's &. The programs that the tests start would inherit that.
 func heedSignals() {
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
 		if signal.Ignored(sig) {
@@ -46,15 +52,50 @@ func heedSignals() {
 	}
 }
 
-// leakChecked runs the tests and then fails if they left a goroutine behind.
+// forgetSettings unsets the variables by which a CI system, an init or an outer weft configures the
+// programs that the tests start. So these print the same everywhere, and record no history.
+func forgetSettings() {
+	for _, setting := range os.Environ() {
+		switch name, _, _ := strings.Cut(setting, "="); name {
+		case "CI", "GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY", "AGENT_TEMPDIRECTORY", "BUILD_SOURCESDIRECTORY", "GITLAB_CI", "TF_BUILD", "TEAMCITY_VERSION", "BUILDKITE", "JENKINS_URL", "NO_COLOR", "FORCE_COLOR", "MAKEFLAGS", "NOTIFY_SOCKET",
+			"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NODE_CHANNEL_FD",
+			"WEFT_CI", "WEFT_DEBUG", "WEFT_NOTIFY", "WEFT_RECORD", "WEFT_REPORT", "WEFT_RUN_ID", "WEFT_STOP_WITHIN":
+			os.Unsetenv(name)
+		default:
+			if strings.HasPrefix(name, "TASK_") || strings.HasPrefix(name, "OTEL_") || name == "TRACEPARENT" {
+				os.Unsetenv(name)
+			}
+		}
+	}
+	os.Setenv("WEFT_HISTORY", "0")
+}
+
+// moreParallel runs twice as many tests in parallel as there are processors, unless -parallel is
+// set: most tests wait for their children.
+func moreParallel() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
+}
+
+// leakChecked runs the tests, and fails if a goroutine is still running after them.
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
 	heedSignals()
-	code := l.m.Run()
-	if bothPrograms != "" {
-		os.RemoveAll(bothPrograms)
+	forgetSettings()
+	moreParallel()
+	dir, err := os.MkdirTemp("", "weft-programs-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	programs = dir
+	code := l.m.Run()
+	os.RemoveAll(dir)
 	if code != 0 {
 		return code
 	}
@@ -65,9 +106,12 @@ func (l leakChecked) Run() int {
 	return 0
 }
 
-// TestScript runs every script of testdata/script. WEFT_SCRIPT_BIN names
-// another binary to answer to "task", which is how the scripts are checked
-// against the reference; WEFT_SCRIPT_UPDATE=1 then records what it prints.
+// traces reports whether strace is installed and permitted.
+func traces() bool { return exec.Command("strace", "-o", os.DevNull, "true").Run() == nil }
+
+// TestScript runs every script in testdata/script. WEFT_SCRIPT_BIN names another binary that is run
+// as "task", to check the scripts against the reference. WEFT_SCRIPT_UPDATE=1 then updates them with
+// its output.
 func TestScript(t *testing.T) {
 	stand := os.Getenv("WEFT_SCRIPT_BIN")
 	testscript.Run(t, testscript.Params{
@@ -81,12 +125,23 @@ func TestScript(t *testing.T) {
 				return stand != "", nil
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "strace":
+				return traces(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, "TERM=dumb", "LC_ALL=C", "USER=weft")
+			env.Vars = append(env.Vars, "TERM=dumb", "LC_ALL=C", "USER=weft", "WEFT_HISTORY=0", "WEFT_CACHE_DIR="+filepath.Join(env.WorkDir, ".tmp", "cache"))
 			env.Values[lastSignalled{}] = new(lastSignalled)
+			runtime, err := os.MkdirTemp("", "weft-run") // the length of a socket's path is limited
+			if err != nil {
+				return err
+			}
+			env.Setenv("XDG_RUNTIME_DIR", runtime)
+			env.Defer(func() {
+				endDetached(runtime)
+				os.RemoveAll(runtime)
+			})
 			if stand == "" {
 				return nil
 			}
@@ -107,12 +162,38 @@ func TestScript(t *testing.T) {
 			"touch":   cmdTouch,
 			"write":   cmdWrite,
 			"lines":   cmdLines,
+			"trace":   cmdTrace,
 		},
 	})
 }
 
-// cmdExits runs a program and wants exactly one exit status:
-// "exits 201 task build".
+// endDetached ends the runs whose sockets are in a runtime directory, which a script that failed did
+// not end.
+func endDetached(runtime string) {
+	for _, f := range control.List(func(string) string { return runtime }) {
+		if !strings.HasPrefix(f.Path, runtime) {
+			continue // it belongs to another user
+		}
+		if c, err := control.Dial(f.Path); err == nil {
+			syscall.Kill(c.Hello.Pid, syscall.SIGTERM)
+			c.Close()
+		}
+	}
+}
+
+// cmdTrace checks trace files.
+func cmdTrace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: trace FILE...")
+	}
+	for _, f := range args {
+		if _, err := tracecheck.Check([]byte(ts.ReadFile(f))); err != nil {
+			ts.Fatalf("%s: %v", f, err)
+		}
+	}
+}
+
+// cmdExits runs a program and fails unless it exits with the given status: "exits 201 task build".
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE program [args...]")
@@ -132,7 +213,7 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdWaitFor waits until the files named exist.
+// cmdWaitFor waits until the named files exist.
 func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: waitfor FILE...")
@@ -145,7 +226,7 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventually reports whether cond came true within [patience].
+// eventually waits until cond returns true, and reports whether it did within [patience].
 func eventually(cond func() bool) bool {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -157,11 +238,10 @@ func eventually(cond func() bool) bool {
 	return cond()
 }
 
-// lastSignalled is a script's memory of the process that "signal" reached.
+// lastSignalled is the key under which a script stores the process that "signal" was sent to.
 type lastSignalled struct{ cmd *exec.Cmd }
 
-// cmdSignal sends a signal to the newest background command, and to nothing
-// else: "signal TERM".
+// cmdSignal sends a signal to the newest background command only: "signal TERM".
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	cmds := ts.BackgroundCmds()
 	if neg || len(args) != 1 || len(cmds) == 0 {
@@ -193,8 +273,8 @@ func signalNamed(ts *testscript.TestScript, name string) syscall.Signal {
 	return 0
 }
 
-// cmdDied checks, after "wait", that the command that was signalled died of
-// the signal named, as its parent sees it: "died TERM".
+// cmdDied checks, after "wait", that the signalled command was terminated by the named signal, as
+// its parent sees it: "died TERM".
 func cmdDied(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := ts.Value(lastSignalled{}).(*lastSignalled).cmd
 	if neg || len(args) != 1 || cmd == nil || cmd.ProcessState == nil {
@@ -206,7 +286,7 @@ func cmdDied(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdGone waits until the process whose pid a file holds has ended.
+// cmdGone waits until the process whose pid is in a file has ended.
 func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: gone PIDFILE")
@@ -218,16 +298,15 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// running reports whether pid is a process that has not ended; one that only
-// waits to be reaped has.
+// running reports whether pid is a process that has not ended. A zombie has ended.
 func running(pid int) bool {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	s, ok := procstat.Parse(stat)
 	return ok && !s.Dead()
 }
 
-// cmdTouch sets the modification time of files, which it creates if need be,
-// to now plus a duration: "touch +10s a b".
+// cmdTouch sets the modification time of files to now plus a duration: "touch +10s a b". It creates
+// missing files.
 func cmdTouch(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: touch ±DURATION FILE...")
@@ -244,7 +323,7 @@ func cmdTouch(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdWrite replaces a file's content with one line: "write FILE text".
+// cmdWrite replaces the content of a file by one line: "write FILE text".
 func cmdWrite(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: write FILE TEXT")
@@ -252,8 +331,7 @@ func cmdWrite(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(args[1]+"\n"), 0o666))
 }
 
-// cmdLines compares the lines of an output with a file in any order: "lines
-// stdout want".
+// cmdLines compares the lines of an output with those of a file, in any order: "lines stdout want".
 func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: lines stdout|stderr|FILE FILE")

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWithoutClone3: where a filter refuses clone3, as in older container
-// runtimes, programs start all the same, with no handler and no blocked signal.
+// TestWithoutClone3: if a filter refuses clone3, as older container runtimes do, programs still
+// start with default signal handlers and no blocked signals.
 func TestWithoutClone3(t *testing.T) {
 	dir := project(t, map[string]string{"Taskfile.yml": "tasks:\n  default:\n  - grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status\n  - cmd: ./missing\n    ignore_error: true\n  - echo $(printf %s done)\n"})
 	run := func() (string, error) {
@@ -34,8 +34,8 @@ func TestWithoutClone3(t *testing.T) {
 	}
 }
 
-// TestWithoutPidfd: where a filter refuses descriptors of processes, or signals by
-// them, everything is ended all the same, and --stop and --reap do their work.
+// TestWithoutPidfd: if a filter refuses pidfd_open or pidfd_send_signal, all processes are still
+// ended, and --stop and --reap work.
 func TestWithoutPidfd(t *testing.T) {
 	for name, refused := range map[string][]uint32{"send": {unix.SYS_PIDFD_SEND_SIGNAL}, "open": {unix.SYS_PIDFD_OPEN}} {
 		for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM, unix.EACCES} {
@@ -43,7 +43,7 @@ func TestWithoutPidfd(t *testing.T) {
 				t.Parallel()
 				s := newSurvivors(t, "tasks: {default: {cmds: [{cmd: 'VICTIM ignore:TERM hold', stop: {grace: 10ms}}]}}\n")
 				refusing(t, errno, refused, s.start)
-				s.probes.Meet("A", "B", "C", "D")
+				s.probes.Accept("A", "B", "C", "D")
 				stop := exec.Command("weft", "--stop", strconv.Itoa(s.Process.Pid))
 				var out bytes.Buffer
 				stop.Stdout, stop.Stderr = &out, &out
@@ -62,12 +62,13 @@ func TestWithoutPidfd(t *testing.T) {
 	}
 }
 
-// refusing calls f in a thread in which system calls fail, as they do in what f starts.
+// refusing calls f in a thread in which some system calls fail. They also fail in programs that f
+// starts.
 func refusing(t *testing.T, errno unix.Errno, calls []uint32, f func()) {
 	t.Helper()
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		var err error
 		for _, call := range calls {
 			if err == nil {
@@ -84,10 +85,10 @@ func refusing(t *testing.T, errno unix.Errno, calls []uint32, f func()) {
 	}
 }
 
-// refuse makes a system call fail, in this thread and what it starts.
+// refuse makes a system call fail in this thread and in programs that it starts.
 func refuse(number uint32, errno unix.Errno) error {
 	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // load the number of the system call
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},

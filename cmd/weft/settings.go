@@ -14,8 +14,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// settings sets the options that no flag has set: from TASK_* variables, or else from the
-// .taskrc files. It ignores values that cannot be read.
+// settings sets the options that are not set by a flag: from TASK_* variables, or else from the
+// .taskrc files. It ignores invalid values.
 func (a *app) settings(flags *pflag.FlagSet) {
 	o, rc := &a.opts, a.taskrc()
 	boolean := func(to *bool, flag, env string, fromFile *bool) {
@@ -31,6 +31,9 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	boolean(&o.failfast, "failfast", "TASK_FAILFAST", rc.Failfast)
 	if !a.dropIn() {
 		boolean(&o.record, "record", "WEFT_RECORD", nil)
+		text(&o.progress, "progress", "WEFT_PROGRESS", nil)
+		text(&o.elsewhere, "remote", "WEFT_REMOTE", nil)
+		text(&o.remoteJobs, "remote-jobs", "WEFT_REMOTE_JOBS", nil)
 	}
 	boolean(&o.interactive, "interactive", "TASK_INTERACTIVE", rc.Interactive)
 	boolean(&o.dry, "dry", "TASK_DRY", nil)
@@ -53,10 +56,10 @@ func (a *app) settings(flags *pflag.FlagSet) {
 	a.warnCoreUtils()
 }
 
-// setting sets an option that its flag has not set: from an environment variable, or else
-// from the .taskrc files.
+// setting sets an option that is not set by its flag: from an environment variable, or else from
+// the .taskrc files. flags is nil if no flag was given.
 func setting[T any](a *app, flags *pflag.FlagSet, to *T, flag, env string, fromFile *T, parse func(string) (T, error)) {
-	if flags.Changed(flag) {
+	if flags != nil && flags.Changed(flag) {
 		return
 	}
 	if v, err := parse(a.env(env)); err == nil {
@@ -117,12 +120,12 @@ func (a *app) taskrc() *schema.Settings {
 	return all
 }
 
-// owners says who may own a file of settings.
+// owners specifies the permitted owners of a settings file.
 type owners uint8
 
 const (
-	notPlanted owners = iota // anybody's, but in a directory that everybody may write to: ours, or who owns that
-	oursOnly                 // ours, or root's
+	notPlanted owners = iota // any owner, but in a world-writable directory only this user or the directory's owner
+	oursOnly                 // this user or root
 )
 
 // maxSettings is the largest size of a file of settings, in bytes.
@@ -141,7 +144,7 @@ func readSettings(path string, whose owners) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxSettings || !mayBe(info, filepath.Dir(path), whose) {
-		return nil, errors.New("no file of settings")
+		return nil, errors.New("not a settings file")
 	}
 	return io.ReadAll(io.LimitReader(f, maxSettings))
 }
@@ -156,9 +159,24 @@ func (a *app) startDir() string {
 	case a.opts.taskfile != "" && a.opts.taskfile != "-" && !taskurl.IsRemote(a.opts.taskfile):
 		dir = filepath.Dir(a.opts.taskfile)
 	}
-	abs, err := filepath.Abs(dir)
+	if filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	wd, err := a.workingDir()
 	if err != nil {
 		return "/"
 	}
-	return abs
+	return filepath.Join(wd, dir)
+}
+
+// workingDir returns the working directory at the time of the first call.
+func (a *app) workingDir() (string, error) {
+	if a.wd != "" {
+		return a.wd, nil
+	}
+	wd, err := schema.WorkingDir()
+	if err == nil {
+		a.wd = wd
+	}
+	return wd, err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 )
 
-// TestSettings sets the same option in every place and sees who wins.
+// TestSettings sets the same option in several places and checks their precedence.
 func TestSettings(t *testing.T) {
 	outer := t.TempDir()
 	inner := filepath.Join(outer, "p")
@@ -16,7 +16,7 @@ func TestSettings(t *testing.T) {
 	for name, text := range map[string]string{
 		filepath.Join(outer, ".taskrc.yaml"):          "verbose: true\nconcurrency: 7\nunknown: 1\n",
 		filepath.Join(inner, ".taskrc.yml"):           "concurrency: 3\nexperiments: {GENTLE_FORCE: 1}\n",
-		filepath.Join(inner, ".taskrc.yaml"):          "concurrency: 4\n", // the other name wins
+		filepath.Join(inner, ".taskrc.yaml"):          "concurrency: 4\n", // this name has precedence
 		filepath.Join(inner, "broken", ".taskrc.yml"): "silent: [\n",
 		filepath.Join(inner, "odd", ".taskrc.yml"):    "silent: true\ncolor: 7\n",
 		filepath.Join(config, "task", "taskrc.yml"):   "verbose: false\nfailfast: true\ntemp-dir: elsewhere\n",

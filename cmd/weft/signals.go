@@ -12,11 +12,11 @@ import (
 	"github.com/weftrun/weft/internal/stack"
 )
 
-// signals routes signals: to an engine, or to watch mode, as soon as that may run something.
-// Before that a signal has its default effect.
+// signals routes signals to an engine or to watch mode, once these may run something. Before that a
+// signal has its default effect.
 type signals struct {
 	ch        chan os.Signal
-	early     chan struct{} // closed by a signal that comes before there is a receiver
+	early     chan struct{} // closed by a signal that arrives before there is a receiver
 	force     chan struct{} // closed by the third interrupt
 	stuck     chan struct{} // closed when a run that was told to stop makes no progress
 	listening chan struct{} // closed when ch receives the signals
@@ -27,14 +27,15 @@ type signals struct {
 
 	mu    sync.Mutex // guards the fields below
 	to    receiver
-	first os.Signal // the one that came early
+	first os.Signal // the early signal
 }
 
-// receiver is what signals are delivered to: it runs tasks.
+// receiver receives signals: it runs tasks.
 type receiver interface {
 	Signal(os.Signal)
 	Signalled() os.Signal   // the signal that stopped it, unless that is how it should end; or nil
 	Stuck() <-chan struct{} // closed when it was told to stop and makes no progress
+	ReleaseShared()         // called when the program ends without waiting for it
 }
 
 func newSignals() *signals {
@@ -57,6 +58,7 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	select {
 	case code = <-over:
 	case <-s.stuck:
+		s.abandon()
 		if sig := s.stoppedBy(); sig != nil {
 			a.say(a.err, report.Red, command.Interrupt(sig).Error())
 		}
@@ -101,8 +103,19 @@ func (s *signals) serve(a *app) {
 		}
 		if interrupts++; interrupts == 3 {
 			a.say(a.err, report.Red, "Signal received for the third time: \""+sig.String()+"\". Forcing shutdown")
+			s.abandon()
 			close(s.force)
 		}
+	}
+}
+
+// abandon notifies the receiver, if any, that the program does not wait for it.
+func (s *signals) abandon() {
+	s.mu.Lock()
+	to := s.to
+	s.mu.Unlock()
+	if to != nil {
+		to.ReleaseShared()
 	}
 }
 
@@ -122,6 +135,15 @@ func (s *signals) deliver(a *app, sig os.Signal) (early bool) {
 	if a.env("WEFT_DEBUG") != "" {
 		dump(sig)
 	}
+	if a.area != nil && suspends(sig) {
+		a.area.PauseProgress()
+		defer a.area.ResumeProgress()
+		defer a.area.Redraw()
+		defer a.area.Hide()()
+	}
+	if a.area != nil && resizes(sig) {
+		a.area.Redraw()
+	}
 	s.to.Signal(sig)
 	s.guard(s.to)
 	return false
@@ -139,9 +161,9 @@ func (s *signals) guard(r receiver) {
 	}()
 }
 
-// route makes r the receiver, and delivers to it the signal that has stopped the receiver
-// before. When it has returned, no signal ends the program without a receiver: only then may
-// programs be started.
+// route makes r the receiver, and delivers to it the signal that has stopped the previous one.
+// After it has returned, no signal ends the program without a receiver: only then may programs be
+// started.
 func (s *signals) route(r receiver) {
 	<-s.listening
 	s.delivery.Lock()

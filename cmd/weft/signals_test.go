@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// fakeReceiver notes the signals it gets; the first stops it.
+// fakeReceiver records the signals that it receives. The first one stops it.
 type fakeReceiver struct {
-	enter chan struct{} // taken from at the begin and at the end of Signal; nil: nobody waits
+	enter chan struct{} // Signal receives from it at its beginning and its end; nil: it does not wait
 	stuck chan struct{}
 
 	mu  sync.Mutex // guards got
@@ -38,8 +38,10 @@ func (f *fakeReceiver) Signalled() os.Signal {
 
 func (f *fakeReceiver) Stuck() <-chan struct{} { return f.stuck }
 
-// TestRoute: no signal is lost when another receiver gets them from now on, though one is
-// being dealt with at that moment; and each receiver may be stuck.
+func (f *fakeReceiver) ReleaseShared() {}
+
+// TestRoute: no signal is lost if the receiver is replaced while it handles one, and each receiver
+// may block.
 func TestRoute(t *testing.T) {
 	s, a := newSignals(), new(app)
 	close(s.listening)

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSlowReader: who reads our output only once everything is full misses
-// nothing, in any mode, and weft does not keep what it cannot write in memory.
+// TestSlowReader: a reader that begins to read only when all pipes are full gets the complete
+// output, in each mode, and weft does not buffer without limit.
 func TestSlowReader(t *testing.T) {
 	const lines, width, maxRSS = 400_000, 100, 64 << 20
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// peak returns the most memory a process has used, in bytes.
+// peak returns the maximum resident memory of a process, in bytes.
 func peak(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -79,7 +79,7 @@ func peak(t *testing.T, pid int) int {
 	return kib << 10
 }
 
-// untilFull returns when nothing more fits into a pipe.
+// untilFull waits until a pipe is full.
 func untilFull(t *testing.T, r *os.File) {
 	t.Helper()
 	size, err := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
@@ -97,6 +97,6 @@ func untilFull(t *testing.T, r *os.File) {
 		if time.Now().After(end) {
 			t.Fatalf("only %d bytes came", n)
 		}
-		time.Sleep(time.Millisecond) // nothing tells a reader that its pipe is full
+		time.Sleep(time.Millisecond) // a full pipe does not notify its reader
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestEmptyRoot runs the program where there is no other file than itself and
-// a Taskfile, as in a container made from nothing: it must need no library, no
-// time zones, no user database and no temporary directory.
+// TestEmptyRoot runs the program in a file system that contains nothing else but a Taskfile, as in a
+// container image from scratch: it must work without libraries, time zones, a user database and a
+// temporary directory.
 func TestEmptyRoot(t *testing.T) {
 	root := t.TempDir()
 	data, err := os.ReadFile(build(t))
@@ -69,7 +69,7 @@ tasks:
 	}
 }
 
-// TestVersionNamesCgo builds the program as nobody should, and has it say so.
+// TestVersionNamesCgo checks that --version reports that the program was built with cgo.
 func TestVersionNamesCgo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")

@@ -14,8 +14,8 @@ import (
 	"github.com/weftrun/weft/internal/procstat"
 )
 
-// TestStoppedAcrossLimit: weft is stopped, and continued when a limit is over: what has
-// ended within it is no time-out, what has not is one.
+// TestStoppedAcrossLimit: weft is stopped, and continued after a time limit has passed. A command
+// that ended within the limit has not timed out, another one has.
 func TestStoppedAcrossLimit(t *testing.T) {
 	t.Parallel()
 	const limit = time.Second
@@ -34,7 +34,7 @@ func TestStoppedAcrossLimit(t *testing.T) {
 `
 	for _, test := range []struct {
 		task string
-		ends bool // within the limit
+		ends bool // the command ends within the limit
 		log  string
 		code int
 	}{
@@ -101,7 +101,7 @@ func TestStoppedAcrossLimit(t *testing.T) {
 	}
 }
 
-// stopped reports whether a process is stopped.
+// stopped reports whether a process is stopped by a signal.
 func stopped(pid int) bool {
 	stat, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	s, _ := procstat.Parse(stat)

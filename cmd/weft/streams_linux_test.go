@@ -16,7 +16,7 @@ import (
 	"github.com/weftrun/weft/internal/probe"
 )
 
-// streamed is weft at work on tasks whose commands are probes.
+// streamed is a weft process that runs tasks whose commands are probes.
 func streamed(t *testing.T, tasks, name string) (*probe.Kit, *exec.Cmd) {
 	t.Helper()
 	kit := probe.New(t)
@@ -36,8 +36,8 @@ func streamed(t *testing.T, tasks, name string) (*probe.Kit, *exec.Cmd) {
 	return kit, cmd
 }
 
-// amount is a number of bytes: that of a variable of the environment, for the long
-// tests, or another.
+// amount returns a number of bytes: the value of an environment variable, which long tests set, or
+// else a default.
 func amount(variable string, otherwise int64) int64 {
 	if n, err := strconv.ParseInt(os.Getenv(variable), 10, 64); err == nil {
 		return n
@@ -60,8 +60,8 @@ const streamTasks = `tasks:
   merged: {cmds: [{pipe: [{merge: [probe W hold], mode: raw}, probe R hold]}]}
 `
 
-// TestBytes: what is read is what was written, to the byte, whatever way it takes.
-// WEFT_BYTES is how many the largest is; it is 64 MiB without.
+// TestBytes: on every path from a writer to a reader, the bytes read equal those written. WEFT_BYTES
+// is the largest number of bytes; the default is 64 MiB.
 func TestBytes(t *testing.T) {
 	t.Parallel()
 	largest := amount("WEFT_BYTES", 64<<20)
@@ -71,19 +71,19 @@ func TestBytes(t *testing.T) {
 			t.Parallel()
 			for _, n := range []int64{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, largest} {
 				if name == "tapped" {
-					n = min(n, 16<<20) // what is captured has a limit
+					n = min(n, 16<<20) // captured output is limited
 				}
 				kit, cmd := streamed(t, streamTasks, name)
 				roles := []string{"W", "R", "R", "R"}[:1+readers]
-				probes := kit.Meet(roles...)
-				probes[0].Tell(fmt.Sprintf("write:%d", n))
+				probes := kit.Accept(roles...)
+				probes[0].Send(fmt.Sprintf("write:%d", n))
 				for _, r := range probes[1:] {
-					r.Tell("read")
+					r.Send("read")
 				}
 				if got := probes[0].Answer(); got != strconv.FormatInt(n, 10) {
 					t.Errorf("%d bytes: wrote %s", n, got)
 				}
-				probes[0].Tell("exit:0")
+				probes[0].Send("exit:0")
 				h := sha256.New()
 				io.Copy(h, probe.Bytes(n))
 				want := fmt.Sprintf("%d %x", n, h.Sum(nil))
@@ -91,7 +91,7 @@ func TestBytes(t *testing.T) {
 					if got := r.Answer(); got != want {
 						t.Errorf("%d bytes: read %s, want %s", n, got, want)
 					}
-					r.Tell("exit:0")
+					r.Send("exit:0")
 				}
 				if err := cmd.Wait(); err != nil {
 					t.Errorf("%d bytes: %v", n, err)
@@ -113,15 +113,15 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestBackpressure: who reads nothing holds up who writes; weft does not keep what
-// is not read.
+// TestBackpressure: a reader that does not read blocks the writer, and weft does not buffer the
+// output.
 func TestBackpressure(t *testing.T) {
 	t.Parallel()
 	for name, readers := range map[string]int{"direct": 1, "kept": 1, "fan": 3, "pipe": 2} {
 		kit, cmd := streamed(t, streamTasks, name)
-		probes := kit.Meet([]string{"W", "R", "R", "R"}[:1+readers]...)
+		probes := kit.Accept([]string{"W", "R", "R", "R"}[:1+readers]...)
 		total := 0
-		for range 20 { // what copies takes more, for a moment
+		for range 20 { // the copying buffers are filled first
 			n, err := strconv.Atoi(probes[0].Do("fill"))
 			if err != nil {
 				t.Fatal(err)
@@ -132,7 +132,7 @@ func TestBackpressure(t *testing.T) {
 			t.Errorf("%s: %d bytes were taken that nobody reads", name, total)
 		}
 		for _, p := range probes {
-			p.Tell("exit:0")
+			p.Send("exit:0")
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -140,8 +140,8 @@ func TestBackpressure(t *testing.T) {
 	}
 }
 
-// TestStreamMemory: however much is written, weft needs little. WEFT_BYTES is how
-// much; it is 256 MiB without.
+// TestStreamMemory: the memory of weft does not depend on the number of bytes written. WEFT_BYTES is
+// that number; the default is 256 MiB.
 func TestStreamMemory(t *testing.T) {
 	t.Parallel()
 	n := amount("WEFT_BYTES", 256<<20)
@@ -157,16 +157,16 @@ func TestStreamMemory(t *testing.T) {
 	for _, task := range []string{"lines", "one-line", "capped", "tail", "stream", "merge"} {
 		for _, style := range []string{"interleaved", "prefixed", "group"} {
 			kit := probe.New(t)
-			kit.Patience += time.Duration(n/(50<<20)) * time.Second
+			kit.Timeout += time.Duration(n/(50<<20)) * time.Second
 			cmd := exec.Command("weft", "-o", style, task, "end")
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), kit.Env())
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			end := kit.Meet("E")[0]
+			end := kit.Accept("E")[0]
 			kib := highWater(t, cmd.Process.Pid)
-			end.Tell("exit:0")
+			end.Send("exit:0")
 			if err := cmd.Wait(); err != nil {
 				t.Errorf("%s, %s: %v", task, style, err)
 			}
@@ -177,10 +177,10 @@ func TestStreamMemory(t *testing.T) {
 	}
 }
 
-// highWater is the most memory that a process has had, in KiB.
+// highWater returns the maximum resident memory of a process, in KiB.
 func highWater(t *testing.T, pid int) int { return memory(t, pid, "VmHWM") }
 
-// memory returns a measure of the memory of a process, in KiB, by its name in /proc.
+// memory returns the memory of a process, in KiB, that has the given name in /proc/PID/status.
 func memory(t *testing.T, pid int, measure string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -193,9 +193,9 @@ func memory(t *testing.T, pid int, measure string) int {
 	return kib
 }
 
-// TestLogAnalytics runs the example on a large log: what one reader needs is shown
-// while the others still read, and nothing is lost. WEFT_LINES is how many lines it
-// has; it is 1,000,000 without, 64 MB.
+// TestLogAnalytics runs the example with a large log: the result of one reader is shown while the
+// others still read, and no line is lost. WEFT_LINES is the number of lines; the default is
+// 1,000,000, which are 64 MB.
 func TestLogAnalytics(t *testing.T) {
 	t.Parallel()
 	lines := amount("WEFT_LINES", 1_000_000)

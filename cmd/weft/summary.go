@@ -14,7 +14,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// summary handles --summary: it shows what each task is and would do.
+// summary handles --summary: it describes each task.
 func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 	for _, c := range calls {
 		t, _, err := r.workflow.Lookup(c.Name)
@@ -25,15 +25,20 @@ func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 			return &plan.InternalError{Task: c.Name}
 		}
 	}
+	var all []jsonSummary
 	for i, c := range calls {
 		s, err := r.engine.Summary(ctx, c)
 		switch {
 		case s == nil:
 			return err
 		case err != nil && r.dropIn():
-			return nil // like the reference, which ends without a message
+			return nil // like the reference, without a message
 		case err != nil:
 			return err
+		}
+		if r.opts.json {
+			all = append(all, r.summaryJSON(s))
+			continue
 		}
 		w := &summaryWriter{app: r.app}
 		if i > 0 {
@@ -41,6 +46,9 @@ func (r *runner) summary(ctx context.Context, calls []plan.Call) error {
 			w.line("")
 		}
 		w.all(s)
+	}
+	if r.opts.json {
+		r.writeJSON(jsonSummaries{1, all})
 	}
 	return nil
 }
@@ -81,10 +89,17 @@ func (w *summaryWriter) all(s *engine.Summary) {
 	w.commands(s.Commands)
 }
 
-// variables shows the variables of the files. It leaves out names in the process environment
-// and those of special variables.
+// ofFiles returns the variables of the files: without those of the process environment and special
+// variables.
+func (a *app) ofFiles(vs schema.Vars) schema.Vars {
+	return slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool {
+		return reserved(v.Name) || slices.ContainsFunc(a.environ, func(kv string) bool { return strings.HasPrefix(kv, v.Name+"=") })
+	})
+}
+
+// variables shows the variables of the files.
 func (w *summaryWriter) variables(title string, vs schema.Vars) {
-	vs = slices.DeleteFunc(slices.Clone(vs), func(v schema.Var) bool { return reserved(v.Name) || w.isSet(v.Name) })
+	vs = w.ofFiles(vs)
 	if len(vs) == 0 {
 		return
 	}
@@ -165,7 +180,7 @@ func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
 	w.section("commands")
 	for _, c := range cs {
 		w.put(report.Default, " - ")
-		if c.Call || c.Text == "" { // a command that came to nothing counts as a call, as in the reference
+		if c.Call || c.Text == "" { // an empty command counts as a call, as in the reference
 			w.put(report.Green, "Task: "+c.Text+"\n")
 		} else {
 			w.put(report.Yellow, c.Text+"\n")
@@ -175,14 +190,6 @@ func (w *summaryWriter) commands(cs []engine.SummaryCommand) {
 
 // reserved reports whether name is the name of a special variable, or begins like one.
 func reserved(name string) bool {
-	switch name {
-	case "TASK", "TASKFILE", "TASKFILE_DIR", "USER_WORKING_DIR", "ALIAS", "MATCH", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR":
-		return true
-	}
-	return strings.HasPrefix(name, "TASK_") || strings.HasPrefix(name, "CLI_") || strings.HasPrefix(name, "ROOT_")
-}
-
-// isSet reports whether the process environment has a variable of that name.
-func (w *summaryWriter) isSet(name string) bool {
-	return slices.ContainsFunc(w.environ, func(kv string) bool { return strings.HasPrefix(kv, name+"=") })
+	special := []string{"TASK", "TASKFILE", "TASKFILE_DIR", "USER_WORKING_DIR", "ALIAS", "MATCH", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR"}
+	return slices.Contains(special, name) || strings.HasPrefix(name, "TASK_") || strings.HasPrefix(name, "CLI_") || strings.HasPrefix(name, "ROOT_")
 }

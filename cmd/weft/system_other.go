@@ -8,8 +8,7 @@ import (
 	"syscall"
 )
 
-// The signals that do something to a run: those that stop it, and there are no
-// others.
+// The signals that a run handles: those that stop it, and no others.
 var (
 	stops  = [...]os.Signal{os.Interrupt, syscall.SIGTERM}
 	others [0]os.Signal
@@ -17,17 +16,27 @@ var (
 
 func harmless(os.Signal) bool { return false }
 
+func suspends(os.Signal) bool { return false }
+
+func resizes(os.Signal) bool { return false }
+
 func dump(os.Signal) {}
 
-// interruptJob is nil: there are no jobs here.
+// interruptJob is nil: there is no job control.
 var interruptJob func()
+
+// signalName returns what the system calls a signal.
+func signalName(sig syscall.Signal) string { return sig.String() }
 
 func kill(syscall.Signal) {}
 
-// mayBe cannot tell here whose a file is.
+// isOurs returns true: owners are unknown.
+func isOurs(fs.FileInfo) bool { return true }
+
+// mayBe returns true: owners are unknown.
 func mayBe(fs.FileInfo, string, owners) bool { return true }
 
-// keys are not read here.
+// keys are not supported.
 type keys struct{}
 
 func newKeys(*os.File, func(byte)) *keys { return nil }

@@ -3,11 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weftrun/weft/engine/proc"
 )
@@ -19,7 +22,7 @@ var (
 	others = [...]os.Signal{syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGWINCH}
 )
 
-// harmless handles a signal that comes while nothing runs, and reports whether the program
+// harmless handles a signal that arrives while nothing runs, and reports whether the program
 // continues.
 func harmless(sig os.Signal) bool {
 	switch sig {
@@ -32,6 +35,12 @@ func harmless(sig os.Signal) bool {
 	return false
 }
 
+// suspends reports whether sig is that of Ctrl-Z.
+func suspends(sig os.Signal) bool { return sig == syscall.SIGTSTP }
+
+// resizes reports whether sig says that the size of the terminal has changed.
+func resizes(sig os.Signal) bool { return sig == syscall.SIGWINCH }
+
 // dump prints the stacks of weft's goroutines, for SIGQUIT with WEFT_DEBUG set.
 func dump(sig os.Signal) {
 	if sig == syscall.SIGQUIT {
@@ -43,14 +52,23 @@ func dump(sig os.Signal) {
 // interruptJob sends SIGINT to the shell's job that this process belongs to.
 func interruptJob() { syscall.Kill(0, syscall.SIGINT) }
 
+// signalName returns the name of a signal, such as SIGTERM.
+func signalName(sig syscall.Signal) string { return cmp.Or(unix.SignalName(sig), sig.String()) }
+
 // kill sends sig to this process and waits for it.
 func kill(sig syscall.Signal) {
 	if syscall.Kill(os.Getpid(), sig) == nil {
-		time.Sleep(time.Second) // the signal ends the process long before
+		time.Sleep(time.Second) // the signal ends the process earlier
 	}
 }
 
-// mayBe reports whether a file in dir is one of those that whose says.
+// isOurs reports whether a file or directory belongs to the user that weft runs as.
+func isOurs(file fs.FileInfo) bool {
+	st, ok := file.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
+// mayBe reports whether a file in dir has one of the permitted owners.
 func mayBe(file fs.FileInfo, dir string, whose owners) bool {
 	st, ok := file.Sys().(*syscall.Stat_t)
 	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {

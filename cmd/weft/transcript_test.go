@@ -9,17 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// An exchange is one command of a transcript and what it must answer.
+// An exchange is one command of a transcript and its expected output.
 //
-// A transcript is text as a terminal would show it: a line that begins with
-// "$ " is a command for sh, the lines after it are its output, and a last line
-// "[exit N]" is its exit code when that is not 0; "…" stands for any text.
-// "$ # …" is a comment. A command that ends in "# weft only" is not tried on the
+// A transcript is text as a terminal shows it: a line that begins with "$ " is a command for sh, the
+// lines after it are its output, and a last line "[exit N]" is its exit code if that is not 0; "…"
+// matches any text. "$ # …" is a comment. A command that ends in "# weft only" is not run with the
 // reference.
 type exchange struct {
 	line     int // of the command, counted from 1
@@ -28,7 +30,7 @@ type exchange struct {
 	weftOnly bool
 }
 
-// parseTranscript reads a transcript whose first line is line first of its file.
+// parseTranscript parses a transcript. Its first line is line first of its file.
 func parseTranscript(text string, first int) ([]exchange, error) {
 	var list []exchange
 	comment := false
@@ -49,16 +51,17 @@ func parseTranscript(text string, first int) ([]exchange, error) {
 	return list, nil
 }
 
-// A session is where transcripts run: a directory, and a program called weft
-// on PATH.
+// A session runs transcripts in a directory, with a program called weft on PATH.
 type session struct {
 	dir       string // working directory of every command
 	bin       string // directory that holds the program, named weft
 	reference bool   // the program is the reference
 	stderr    bool   // stderr is part of the answer
+	timeless  bool   // text that depends on the clock is not compared
+	env       []string
 }
 
-// run plays the exchanges in order and reports every one that went otherwise.
+// run runs the commands of the exchanges in order, and reports each output that differs.
 func (s *session) run(t *testing.T, file string, list []exchange) {
 	t.Helper()
 	for _, x := range list {
@@ -69,14 +72,40 @@ func (s *session) run(t *testing.T, file string, list []exchange) {
 		if err != nil {
 			t.Fatalf("%s:%d: $ %s: %v\n%s", file, x.line, x.command, err, log)
 		}
-		if !matches(x.want, got) {
-			t.Errorf("%s:%d: $ %s\ngot:\n%s\nwant:\n%s\nstderr:\n%s", file, x.line, x.command, got, x.want, log)
+		want := x.want
+		if s.timeless {
+			got, want = timeless(got), timeless(want)
+		}
+		if !matches(want, got) {
+			t.Errorf("%s:%d: $ %s\ngot:\n%s\nwant:\n%s\nstderr:\n%s", file, x.line, x.command, got, want, log)
 		}
 	}
 }
 
-// matches reports whether got is want, where each "…" of want stands for any
-// text.
+// ends waits until no background process has a working directory in the directory of s, so that it
+// can be removed. It can do that only on Linux.
+func (s *session) ends(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); runtime.GOOS == "linux"; time.Sleep(2 * time.Millisecond) {
+		left := ""
+		processes, _ := filepath.Glob("/proc/[0-9]*")
+		for _, process := range processes {
+			if dir, err := os.Readlink(process + "/cwd"); err == nil && (dir == s.dir || strings.HasPrefix(dir, s.dir+"/")) {
+				text, _ := os.ReadFile(process + "/cmdline")
+				left += "\n" + strings.ReplaceAll(string(text), "\x00", " ")
+			}
+		}
+		if left == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("still running in %s:%s", s.dir, left)
+			return
+		}
+	}
+}
+
+// matches reports whether got equals want, where each "…" of want matches any text.
 func matches(want, got string) bool {
 	first, rest, open := strings.Cut(want, "…")
 	if !open {
@@ -93,8 +122,28 @@ func matches(want, got string) bool {
 	return ok && strings.HasSuffix(got, parts[len(parts)-1])
 }
 
-// answer runs one command and returns what a transcript would show of it, and
-// its stderr where that is not part of it.
+// clock matches times in a transcript, with the spaces that align them.
+var clock = []struct {
+	is *regexp.Regexp
+	as string
+}{
+	{regexp.MustCompile(` (in|after) (\d+(\.\d+)?m?s|\d+m\d*s?)\b`), ""}, // shown only for long durations
+	{regexp.MustCompile(`\b(\d+(\.\d+)?m?s|\d+m\d*s?)\b`), "TIME"},
+	{regexp.MustCompile(`\b\d\d:\d\d\.\d\d\d\b`), "TIME"},
+	{regexp.MustCompile(`\b(today \d\d:\d\d|yesterday)( \d\d:\d\d)?`), "DAY"},
+	{regexp.MustCompile(`  +`), "  "},
+}
+
+// timeless returns text without the parts that depend on the clock.
+func timeless(text string) string {
+	for _, c := range clock {
+		text = c.is.ReplaceAllString(text, c.as)
+	}
+	return text
+}
+
+// answer runs one command. It returns its output as a transcript shows it, and its stderr if that is
+// not part of the transcript.
 func (s *session) answer(command string) (got, log string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -122,8 +171,7 @@ func (s *session) answer(command string) (got, log string, err error) {
 	return got, stderr.String(), err
 }
 
-// environ is a small environment: a variable of the machine must not change
-// what a Taskfile does.
+// environ returns a minimal environment: variables of the machine must not affect Taskfiles.
 func (s *session) environ() []string {
 	env := []string{
 		"PATH=" + s.bin + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -131,6 +179,7 @@ func (s *session) environ() []string {
 		"LC_ALL=C",
 		"NO_COLOR=1",
 		"TERM=dumb",
+		"WEFT_CACHE_DIR=" + filepath.Join(filepath.Dir(s.dir), "cache"),
 		"GIT_CEILING_DIRECTORIES=" + filepath.Dir(s.dir),
 	}
 	for _, name := range []string{
@@ -141,25 +190,49 @@ func (s *session) environ() []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	return env
+	return append(env, s.env...)
 }
 
-// buildWeft builds weft into a new directory and returns that directory.
+// programs is the directory of programs that several tests use.
+var programs string
+
+// buildOnce returns a function that builds packages into a directory at the first call, and returns
+// the directory.
+func buildOnce(packages ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp(programs, "")
+		if err != nil {
+			return "", err
+		}
+		cmd := exec.Command("go", append([]string{"build", "-o", dir + "/"}, packages...)...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("go build: %v\n%s", err, out)
+		}
+		return dir, os.Symlink("weft", filepath.Join(dir, "task"))
+	})
+}
+
+var (
+	buildWeftAlone = buildOnce("github.com/weftrun/weft/cmd/weft")
+	buildBoth      = buildOnce("github.com/weftrun/weft/cmd/weft", "github.com/weftrun/weft/cmd/weft-companion")
+)
+
+// buildWeft returns a directory in which weft has been built.
 func buildWeft(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds weft; skipped with -short")
 	}
-	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "weft"), "github.com/weftrun/weft/cmd/weft")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	dir, err := buildWeftAlone()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }
 
-// linkReference returns a directory in which the reference is called weft, or
-// "" when WEFT_REFERENCE names none.
+// linkReference returns a directory in which the reference is called weft, or "" if WEFT_REFERENCE is
+// not set.
 func linkReference(t *testing.T) string {
 	t.Helper()
 	reference := os.Getenv("WEFT_REFERENCE")
@@ -173,7 +246,7 @@ func linkReference(t *testing.T) string {
 	return dir
 }
 
-// copyTree copies the files of an example, without the state of earlier runs.
+// copyTree copies the files of an example, except the state of earlier runs.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

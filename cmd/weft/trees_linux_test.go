@@ -14,25 +14,25 @@ import (
 	"github.com/weftrun/weft/internal/probe"
 )
 
-// processTree is a random tree of processes that a run's command has started.
+// processTree is a random tree of processes that a command of a run has started.
 type processTree struct {
 	*survivors
 	rng   *rand.Rand
 	nodes []*node
-	made  []string // how it was grown, to be shown
+	made  []string // the operations that created it, for messages
 }
 
 // node is a process of a tree.
 type node struct {
 	*probe.Probe
 	pid     int
-	session bool // it is not in weft's session
-	user    bool // it is another user's
+	session bool // it is not in the session of weft
+	user    bool // it belongs to another user
 	stopped bool
 	traced  bool
 }
 
-// grow has a random process of the tree start another one.
+// grow makes a random process of the tree start another process.
 func (r *processTree) grow() {
 	able := slices.DeleteFunc(slices.Clone(r.nodes), func(n *node) bool { return n.stopped || n.traced })
 	parent := able[r.rng.IntN(len(able))]
@@ -51,12 +51,12 @@ func (r *processTree) grow() {
 		words, child.user = append(words, "user:"+strconv.Itoa(nobody)), true
 	}
 	r.do(parent, strings.Join(append(words, "hold"), ","))
-	child.Probe = r.probes.Meet(role)[0]
+	child.Probe = r.probes.Accept(role)[0]
 	child.pid, _ = strconv.Atoi(child.PID)
 	r.nodes = append(r.nodes, child)
 }
 
-// trouble has a random process stopped, or traced by another.
+// trouble stops a random process, or makes another process trace it.
 func (r *processTree) trouble() {
 	n := r.nodes[r.rng.IntN(len(r.nodes))]
 	if n == r.nodes[0] || n.stopped || n.traced {
@@ -79,9 +79,9 @@ func (r *processTree) do(n *node, word string) string {
 	return n.Do(word)
 }
 
-// endings are the ways to end a run, beside its command's own end.
+// endings are the ways to end a run before its command ends by itself.
 var endings = map[string]func(r *processTree, keeper int){
-	"failure":      func(r *processTree, _ int) { r.nodes[0].Tell("exit:3") },
+	"failure":      func(r *processTree, _ int) { r.nodes[0].Send("exit:3") },
 	"SIGTERM":      func(r *processTree, _ int) { r.Process.Signal(syscall.SIGTERM) },
 	"SIGHUP":       func(r *processTree, _ int) { r.Process.Signal(syscall.SIGHUP) },
 	"SIGQUIT":      func(r *processTree, _ int) { r.Process.Signal(syscall.SIGQUIT) },
@@ -111,22 +111,21 @@ var endings = map[string]func(r *processTree, keeper int){
 	},
 }
 
-// interrupt sends SIGINT, and returns when weft has taken note.
+// interrupt sends SIGINT, and returns when weft has received it.
 func (r *processTree) interrupt() {
 	r.Process.Signal(syscall.SIGINT)
 	if !eventually(func() bool {
 		events, _ := os.ReadFile(r.Dir + "/events")
 		return strings.Contains(string(events), "signal_received")
 	}) {
-		r.t.Error("the signal is not heard")
+		r.t.Error("the signal is not received")
 	}
 }
 
-// TestTrees grows random trees of processes, of every kind that has ever got away, and
-// ends the run in every way: nothing is left. After a run that succeeds exactly those
-// go on that have a session of their own, and with leftover: kill none. WEFT_TREES says
-// how many trees there are; one for each way without. WEFT_SEED is where their numbers
-// begin.
+// TestTrees creates random trees of processes that are hard to kill, and ends the run in each
+// possible way: no process survives. Only after a successful run, the processes with sessions of
+// their own survive, unless there is "leftover: kill". WEFT_TREES is the number of trees; the
+// default is one for each way. WEFT_SEED is the number of the first one.
 func TestTrees(t *testing.T) {
 	count, _ := strconv.Atoi(os.Getenv("WEFT_TREES"))
 	first, _ := strconv.ParseUint(os.Getenv("WEFT_SEED"), 10, 64)
@@ -149,14 +148,14 @@ func TestTrees(t *testing.T) {
 				if t.Failed() {
 					t.Log(strings.Join(r.made, "\n"))
 				}
-				for _, n := range r.nodes { // whatever is left
+				for _, n := range r.nodes { // processes that the test has failed to end
 					if !n.Dead() {
 						syscall.Kill(n.pid, syscall.SIGKILL)
 					}
 				}
 			}()
 			r.start()
-			root := &node{Probe: r.probes.Meet("A")[0]}
+			root := &node{Probe: r.probes.Accept("A")[0]}
 			root.pid, _ = strconv.Atoi(root.PID)
 			r.nodes = []*node{root}
 			for range 2 + r.rng.IntN(10) {
@@ -175,7 +174,7 @@ func TestTrees(t *testing.T) {
 				r.gone(patience)
 				return
 			}
-			root.Tell("exit:0")
+			root.Send("exit:0")
 			if err := r.Wait(); err != nil {
 				t.Error(err)
 			}

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/plan"
@@ -12,23 +12,24 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// watch runs the calls again when files change, until weft is stopped.
+// watch reruns the calls when files change, until weft is stopped.
 func (r *runner) watch(ctx context.Context, s *signals, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
 	tuneForWatching()
-	o := watch.Options{Engine: r.options, Interval: r.interval(), Poll: r.opts.poll, Load: r.reload}
+	o := watch.Options{Engine: r.options, Interval: cmp.Or(r.opts.interval, r.workflow.Interval), Poll: r.opts.poll, Load: r.reload}
 	if keys := r.keys(ctx, &o); keys != nil {
 		defer keys.pause()
 	}
 	w := watch.New(o)
 	s.route(w)
+	r.controller.route(w)
 	return r.finish(ctx, w.Run(ctx, calls))
 }
 
-// keys lets the user say what to do while nothing runs: Enter runs again, q quits, c
-// clears the screen, l lists the tasks.
+// keys handles the user's keys while nothing runs: Enter runs again, q quits, c clears the screen,
+// l lists the tasks.
 func (r *runner) keys(ctx context.Context, o *watch.Options) *keys {
 	if r.dropIn() {
 		return nil
@@ -60,20 +61,11 @@ func (r *runner) keys(ctx context.Context, o *watch.Options) *keys {
 	return k
 }
 
-// interval is what the command line says, or else the file; 0 leaves it to the
-// watching.
-func (r *runner) interval() time.Duration {
-	if r.opts.interval > 0 {
-		return r.opts.interval
-	}
-	return r.workflow.Interval
-}
-
-// reload loads the workflow again. What is wrong with it is shown.
+// reload loads the workflow again, and shows errors.
 func (r *runner) reload(ctx context.Context) (*schema.Workflow, error) {
 	w, code := r.load(ctx)
 	if w == nil || code != 0 {
-		return nil, errors.New("the Taskfile cannot be used as it is now; what was loaded before stays")
+		return nil, errors.New("the Taskfile is invalid; the previous version stays in use")
 	}
 	return w, nil
 }

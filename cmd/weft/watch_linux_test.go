@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestWatch: what makes a task run again, and what does not.
+// TestWatch: which changes make a task run again, and which do not.
 func TestWatch(t *testing.T) { calmAndStorm(t, testWatch) }
 
 func testWatch(t *testing.T) {
@@ -27,7 +27,7 @@ func testWatch(t *testing.T) {
 	w.triggered("src/a")
 	w.has("out", "two\n")
 
-	// An editor that writes another file and renames it.
+	// An editor writes another file and renames it.
 	w.write("tmp", "three\n")
 	if err := os.Rename(filepath.Join(w.dir, "tmp"), filepath.Join(w.dir, "src/a")); err != nil {
 		t.Fatal(err)
@@ -35,8 +35,8 @@ func testWatch(t *testing.T) {
 	w.triggered("src/a")
 	w.has("out", "three\n")
 
-	// Nothing changes: it is touched, or written with what it has; nor what is no
-	// source, or ignored.
+	// No relevant change: the source is touched, or its content is written again, or a file that is
+	// ignored or no source changes.
 	now := time.Now()
 	os.Chtimes(filepath.Join(w.dir, "src/a"), now, now)
 	os.Chmod(filepath.Join(w.dir, "src/a"), 0o600)
@@ -45,7 +45,7 @@ func testWatch(t *testing.T) {
 	w.write("src/node_modules/b", "x")
 	w.write("src/.git/b", "x")
 
-	// A directory that appears with files in it.
+	// A directory with files is added.
 	w.write("src/new/deep/b", "four\n")
 	w.next("watch_triggered")
 	w.has("out", "three\nfour\n")
@@ -53,7 +53,7 @@ func testWatch(t *testing.T) {
 	w.write("src/new/deep/b", "five\n")
 	w.triggered("src/new/deep/b")
 
-	// What is gone.
+	// Sources are removed.
 	if err := os.RemoveAll(filepath.Join(w.dir, "src/new")); err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func testWatch(t *testing.T) {
 	}
 }
 
-// TestWatchFailure: a run that fails is told, and watching goes on; so does a Taskfile
-// that cannot be read as it is.
+// TestWatchFailure: after a failed run, or with an invalid Taskfile, watching continues, and the
+// error is reported.
 func TestWatchFailure(t *testing.T) { calmAndStorm(t, testWatchFailure) }
 
 func testWatchFailure(t *testing.T) {
@@ -89,14 +89,15 @@ func testWatchFailure(t *testing.T) {
 	w.write("Taskfile.yml", strings.Replace(tasks, "cp in out", "cp in other", 1))
 	w.next("watch_ended")
 	w.has("other", "good still")
-	// One that is included, and that the task has nothing to do with.
+	w.idle() // writing a file may cause two events
+	// An included file that does not define the task.
 	w.write("sub/Taskfile.yml", "tasks: {x: 'false'}\n")
 	w.write("in", "good at last")
 	w.triggered("in")
 	w.has("other", "good at last")
 }
 
-// TestWatchNeeds: a run is that of a plan: needs first, and once each.
+// TestWatchNeeds: each run in watch mode executes a plan: needs first, each once.
 func TestWatchNeeds(t *testing.T) { calmAndStorm(t, testWatchNeeds) }
 
 func testWatchNeeds(t *testing.T) {
@@ -115,7 +116,7 @@ func testWatchNeeds(t *testing.T) {
 	w.has("b", "2")
 }
 
-// TestOnChange: what a change does to a task that runs.
+// TestOnChange: the effect of a change on a running task.
 func TestOnChange(t *testing.T) { calmAndStorm(t, testOnChange) }
 
 func testOnChange(t *testing.T) {
@@ -176,7 +177,7 @@ func testOnChange(t *testing.T) {
 		w.next("watch_triggered")
 		w.write("end2", "")
 		w.next("watch_ended")
-		w.write("a", "3") // it does not run: this is not ignored
+		w.write("a", "3") // the task is not running: the change is not ignored
 		w.has("log", "start 1\nstart 3\n")
 	})
 	t.Run("signal", func(t *testing.T) {
@@ -197,13 +198,13 @@ func testOnChange(t *testing.T) {
 	})
 }
 
-// TestWatchLoop: a task that changes what it is made from is not run for ever.
+// TestWatchLoop: a task that changes its own sources is not run again without end.
 func TestWatchLoop(t *testing.T) { calmAndStorm(t, testWatchLoop) }
 
 func testWatchLoop(t *testing.T) {
 	w := newWatched(t, map[string]string{"src": "x\n", "Taskfile.yml": "tasks:\n  grow: {sources: [src], cmds: ['echo x >>src']}\n"}, "-w", "grow")
 	for {
-		if ev := w.next("diagnostic"); strings.Contains(ev.What, "task grow: src, which it is made from, changes each time it runs") {
+		if ev := w.next("diagnostic"); strings.Contains(ev.What, "task grow: src, one of its sources, changes each time it runs") {
 			break
 		}
 	}
@@ -216,12 +217,12 @@ func testWatchLoop(t *testing.T) {
 	w.next("watch_ended")
 }
 
-// TestWatchLoops: tasks that change what they, or each other, are made from, in whatever
-// way, are not run for ever; a change from outside has them run again.
+// TestWatchLoops: tasks that change their own or each other's sources are not run again without end,
+// but another change makes them run again.
 func TestWatchLoops(t *testing.T) {
 	t.Parallel()
 	var names []string
-	var all []*watched // they wait most of the time: all at once
+	var all []*watched // run concurrently, since they mostly wait
 	for name, test := range map[string]struct{ tasks, call string }{
 		"each other":                  {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b']}\n  y: {sources: [b], cmds: ['echo y >>a']}", "x y"},
 		"each other, then they go on": {"x: {sources: [a], cmds: ['echo >>runs; echo x >>b; sleep 0.4']}\n  y: {sources: [b], cmds: ['echo y >>a; sleep 0.4']}", "x y"},
@@ -239,14 +240,14 @@ func TestWatchLoops(t *testing.T) {
 		return len(b)
 	}
 	for i, w := range all {
-		for !strings.Contains(w.next("diagnostic").What, "which it is made from, changes each time it runs") {
+		for !strings.Contains(w.next("diagnostic").What, "one of its sources, changes each time it runs") {
 		}
 		n := runs(w)
 		if n > 20 {
 			t.Errorf("%s: it ran %d times", names[i], n)
 		}
-		// A change that comes when nothing runs; on a slow machine the first may come while
-		// the last run goes on, and then counts as its work.
+		// A change while no task runs. On a slow machine the first one may occur during the last
+		// run, and is then attributed to the task.
 		again := false
 		for try := 0; try < 10 && !again; try++ {
 			w.idle()
@@ -261,7 +262,7 @@ func TestWatchLoops(t *testing.T) {
 	}
 }
 
-// TestWatchMany: one batch for a mass change, which waits for git to end.
+// TestWatchMany: many changes by a git command are one batch, after git has ended.
 func TestWatchMany(t *testing.T) { calmAndStorm(t, testWatchMany) }
 
 func testWatchMany(t *testing.T) {
@@ -282,7 +283,7 @@ func testWatchMany(t *testing.T) {
 	}
 }
 
-// TestWatchOptions: polling, several tasks, tasks that are not watched, messages.
+// TestWatchOptions: polling, several tasks, tasks that are not watched, and messages.
 func TestWatchOptions(t *testing.T) { calmAndStorm(t, testWatchOptions) }
 
 func testWatchOptions(t *testing.T) {
@@ -329,7 +330,7 @@ func testWatchOptions(t *testing.T) {
 		w := newWatched(t, map[string]string{"Taskfile.yml": "tasks:\n  x: 'true'\n"}, "-w", "x")
 		w.next("watch_ended")
 		w.stop(syscall.SIGINT)
-		if out := w.out.String(); !strings.Contains(out, "task x: neither it nor a task it needs has sources") {
+		if out := w.out.String(); !strings.Contains(out, "task x: neither it nor a task that it needs has sources") {
 			t.Errorf("it said %s", out)
 		}
 	})
@@ -348,8 +349,8 @@ func testWatchOptions(t *testing.T) {
 	})
 }
 
-// TestWatchInterrupts: signals end the watching as one does, however soon one follows the
-// other, and whatever runs.
+// TestWatchInterrupts: several signals end watch mode as one does, at any interval, and whatever is
+// running.
 func TestWatchInterrupts(t *testing.T) {
 	t.Parallel()
 	for name, cmds := range map[string]string{"idle": "echo up >up", "running": "'echo up >up; exec sleep 1000'"} {
@@ -373,8 +374,8 @@ func TestWatchInterrupts(t *testing.T) {
 	}
 }
 
-// TestWatchIterations: nothing grows, whether runs fail or not. WEFT_ITERATIONS says how
-// many there are; 200 without.
+// TestWatchIterations: the use of memory, threads and descriptors does not grow with the number of
+// runs, successful or failed. WEFT_ITERATIONS is that number; the default is 200.
 func TestWatchIterations(t *testing.T) {
 	t.Parallel()
 	n := int(amount("WEFT_ITERATIONS", 200))
@@ -391,7 +392,10 @@ func TestWatchIterations(t *testing.T) {
 			}
 			var fds, threads, kib int
 			for i := range n {
-				w.write("src/a", strconv.Itoa(i))
+				// The file is replaced by a rename, so that each change causes one run: a task whose
+				// sources repeatedly change while it runs is suspected of changing them.
+				w.write("new", strconv.Itoa(i))
+				w.do(os.Rename(w.in("new"), w.in("src/a")))
 				w.triggered("src/a")
 				w.has("out", strconv.Itoa(i))
 				if i == min(50, n-1) {
@@ -402,27 +406,27 @@ func TestWatchIterations(t *testing.T) {
 			if f > fds+3 || th > threads+6 {
 				t.Errorf("from %d to %d descriptors, from %d to %d threads", fds, f, threads, th)
 			}
-			if raced() { // which keeps much more
+			if raced() { // the race detector needs more memory
 				return
 			}
 			if k > kib+6<<10 {
 				t.Errorf("from %d to %d KiB of memory", kib, k)
 			}
-			if most := highWater(t, pid); most > 40<<10 { // 10 MiB of which are this test's program
+			if most := highWater(t, pid); most > 40<<10 { // about 10 MiB of them belong to the test binary
 				t.Errorf("%d MiB of memory", most>>10)
 			}
 		})
 	}
 }
 
-// raced reports whether this is a program for the race detector.
+// raced reports whether this program was built with the race detector.
 func raced() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// TestWatchServer: a server on one port is restarted, and never finds it taken.
-// WEFT_RESTARTS says how often; 10 without.
+// TestWatchServer: a server that listens at a fixed port is restarted, and the port is free each
+// time. WEFT_RESTARTS is the number of restarts; the default is 10.
 func TestWatchServer(t *testing.T) {
 	t.Parallel()
 	python, err := exec.LookPath("python3")
@@ -443,8 +447,8 @@ func TestWatchServer(t *testing.T) {
 	}
 }
 
-// TestWatchEdits: after any sequence of edits, during runs, too, the outputs are those
-// of a clean build. WEFT_EDITS says how many sequences; 20 without.
+// TestWatchEdits: after each random sequence of edits, some of them during runs, the outputs equal
+// those of a clean build. WEFT_EDITS is the number of sequences; the default is 20.
 func TestWatchEdits(t *testing.T) {
 	t.Parallel()
 	n := int(amount("WEFT_EDITS", 20))
@@ -467,7 +471,7 @@ func TestWatchEdits(t *testing.T) {
 				content[name] = fmt.Sprintf("%d-%d\n", i, e)
 				w.write(name, content[name])
 			}
-			for range r.IntN(200_000) { // some time, without a clock
+			for range r.IntN(200_000) { // wait for a random time without a timer
 				_ = e
 			}
 		}
@@ -476,7 +480,7 @@ func TestWatchEdits(t *testing.T) {
 	}
 }
 
-// TestWatchKeys: what the user types while nothing runs.
+// TestWatchKeys: the keys that the user can type while nothing runs.
 func TestWatchKeys(t *testing.T) {
 	t.Parallel()
 	dir := project(t, map[string]string{"a": "x", "Taskfile.yml": "tasks:\n  build: {desc: Builds, sources: [a], method: none, cmds: ['echo built:$(cat a)']}\n"})

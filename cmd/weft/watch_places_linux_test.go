@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// in returns a path below the directory that is watched.
+// in returns the path of a file in the watched directory.
 func (w *watched) in(name string) string { return filepath.Join(w.dir, name) }
 
-// do is a change of files that must succeed.
+// do fails the test if an operation on files has failed.
 func (w *watched) do(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -22,8 +22,8 @@ func (w *watched) do(err error) {
 	}
 }
 
-// TestWatchBase: where sources are is found again when it is removed, renamed or replaced,
-// it or what it is in, and comes back.
+// TestWatchBase: when the directory of the sources, or one of its parents, is removed, renamed or
+// replaced, and exists again, its changes are noticed.
 func TestWatchBase(t *testing.T) {
 	t.Parallel()
 	away := func(path string) func(w *watched) {
@@ -94,7 +94,7 @@ func TestWatchBase(t *testing.T) {
 	}
 }
 
-// TestWatchBaseMade: what sources are in is made when weft watches already.
+// TestWatchBaseMade: the directory of the sources is created after watch mode has started.
 func TestWatchBaseMade(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-w", "build"}, {"-w", "--poll", "20ms", "build"}} {
@@ -108,7 +108,7 @@ func TestWatchBaseMade(t *testing.T) {
 	}
 }
 
-// TestWatchProjectMoved: the directory of the project is renamed, and comes back.
+// TestWatchProjectMoved: the directory of the project is renamed, and renamed back.
 func TestWatchProjectMoved(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t, map[string]string{"Taskfile.yml": "tasks:\n  build: {sources: [a], cmds: ['cp a out']}\n", "a": "one"}, "-w", "build")
@@ -119,7 +119,7 @@ func TestWatchProjectMoved(t *testing.T) {
 	w.has("out", "two")
 }
 
-// TestWatchLinks: whoever reaches a file is told of it, by whatever path.
+// TestWatchLinks: a change of a file is noticed through every link that leads to it.
 func TestWatchLinks(t *testing.T) {
 	t.Parallel()
 	for _, poll := range []bool{false, true} {
@@ -155,11 +155,11 @@ func TestWatchLinks(t *testing.T) {
 			check("one", all...)
 			w.write("pkg/sub/a.txt", "two")
 			check("two", all...)
-			// By another name, and as an editor saves.
+			// The target is written by another path, and replaced as editors do.
 			w.write("pkg/sub/new", "three")
 			w.do(os.Rename(w.in("pkg/sub/new"), w.in("up/sub/a.txt")))
 			check("three", all...)
-			// A link leads somewhere else.
+			// The link gets another target.
 			w.write("elsewhere/a.txt", "four")
 			w.do(os.Remove(w.in("other/link")))
 			w.do(os.Symlink("../elsewhere", w.in("other/link")))
@@ -176,8 +176,8 @@ func TestWatchLinks(t *testing.T) {
 	}
 }
 
-// TestWatchHardLinks: a file that has several names is changed by each, which a look at what
-// changed last finds.
+// TestWatchHardLinks: a file with several hard links may be changed by each of them. Weft notices
+// that because it checks recently changed files again.
 func TestWatchHardLinks(t *testing.T) {
 	t.Parallel()
 	w := prepareWatched(t, map[string]string{"a/x": "one", "b/y": "", "Taskfile.yml": "tasks:\n  one: {sources: [a/x], cmds: ['cp a/x one.out']}\n  two: {sources: ['b/*'], cmds: ['cp b/x two.out']}\n"})
@@ -193,8 +193,8 @@ func TestWatchHardLinks(t *testing.T) {
 	w.has("two.out", "four")
 }
 
-// TestWatchMapped: what is written through memory is seen when the file is closed, or by a
-// look at what has changed last.
+// TestWatchMapped: a write to a memory-mapped file is noticed when the file is closed, or when weft
+// checks recently changed files again.
 func TestWatchMapped(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t, map[string]string{"Taskfile.yml": "tasks:\n  build: {sources: [src/a], cmds: ['cp src/a out']}\n", "src/a": "one"}, "-w", "build")
@@ -217,7 +217,7 @@ func TestWatchMapped(t *testing.T) {
 	copy(b, "six")
 	w.has("out", "six")
 	w.idle()
-	// Its times may not change again.
+	// The times of the file may stay the same.
 	copy(b, "ten")
 	w.do(unix.Munmap(b))
 	w.has("out", "ten")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// watched is weft while it watches a directory.
+// watched is a weft process that watches a directory.
 type watched struct {
 	t      *testing.T
 	dir    string
@@ -24,14 +24,14 @@ type watched struct {
 	over   bool
 }
 
-// watchEvent is what the tests look at of an event.
+// watchEvent has the fields of an event that the tests check.
 type watchEvent struct {
 	Event, Task, Error, What string
 	Paths, Tasks             []string
 	Restarted                bool
 }
 
-// newWatched starts weft in a directory with files.
+// newWatched starts weft in a new directory with files.
 func newWatched(t *testing.T, files map[string]string, args ...string) *watched {
 	t.Helper()
 	w := prepareWatched(t, files)
@@ -39,7 +39,7 @@ func newWatched(t *testing.T, files map[string]string, args ...string) *watched 
 	return w
 }
 
-// prepareWatched makes a directory with files.
+// prepareWatched creates a directory with files.
 func prepareWatched(t *testing.T, files map[string]string) *watched {
 	t.Helper()
 	w := &watched{t: t, dir: t.TempDir(), events: make(chan watchEvent, 10_000)}
@@ -49,7 +49,7 @@ func prepareWatched(t *testing.T, files map[string]string) *watched {
 	return w
 }
 
-// start starts weft in the directory.
+// start starts weft in the directory of w.
 func (w *watched) start(args ...string) {
 	t := w.t
 	t.Helper()
@@ -108,8 +108,8 @@ func (w *watched) write(name, text string) {
 	}
 }
 
-// calmAndStorm runs a test while nothing else happens, and while 10,000 other files
-// change beside those that matter.
+// calmAndStorm runs a test without other changes, and while 10,000 other files in the directory
+// change.
 func calmAndStorm(t *testing.T, test func(t *testing.T)) {
 	for _, weather := range []string{"calm", "storm"} {
 		t.Run(weather, func(t *testing.T) {
@@ -119,7 +119,7 @@ func calmAndStorm(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// storm changes files in a directory that is watched.
+// storm changes other files in a watched directory.
 func storm(dir string, over <-chan struct{}) {
 	for i := range 10_000 {
 		select {
@@ -131,7 +131,7 @@ func storm(dir string, over <-chan struct{}) {
 	}
 }
 
-// next returns the next event of a kind.
+// next waits for the next event of a kind and returns it.
 func (w *watched) next(kind string) watchEvent {
 	w.t.Helper()
 	deadline := time.After(patience)
@@ -150,7 +150,7 @@ func (w *watched) next(kind string) watchEvent {
 	}
 }
 
-// triggered waits for a run that changes of paths make necessary, and for its end.
+// triggered waits for the start of a run because of changes of paths, and for its end.
 func (w *watched) triggered(paths ...string) {
 	w.t.Helper()
 	ev := w.next("watch_triggered")
@@ -160,7 +160,7 @@ func (w *watched) triggered(paths ...string) {
 	w.next("watch_ended")
 }
 
-// has waits until a file has a content.
+// has waits until a file has the given content.
 func (w *watched) has(name, want string) {
 	w.t.Helper()
 	got := ""
@@ -173,24 +173,30 @@ func (w *watched) has(name, want string) {
 	}
 }
 
-// idle waits until nothing has happened for a moment after the end of a run.
+// idle waits until there have been no events for a moment after the end of a run.
 func (w *watched) idle() {
 	w.t.Helper()
 	for last := (watchEvent{}); ; {
+		moment := 50 * time.Millisecond
+		if last.Event == "watch_triggered" {
+			moment = time.Second // changes by the task itself may be ignored for that time
+		}
 		select {
 		case ev := <-w.events:
 			last = ev
 			continue
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(moment):
 		}
-		if last.Event == "" || last.Event == "watch_ended" && !last.Restarted {
+		switch {
+		case last.Event == "", last.Event == "diagnostic", last.Event == "watch_triggered",
+			last.Event == "watch_ended" && !last.Restarted:
 			return
 		}
 		last = w.next("watch_ended")
 	}
 }
 
-// stop ends weft and returns how.
+// stop stops weft and returns its exit state.
 func (w *watched) stop(sig syscall.Signal) string {
 	if !w.over {
 		w.over = true

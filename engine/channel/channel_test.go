@@ -1,7 +1,9 @@
 package channel
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +14,15 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/weftrun/weft/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// handler answers as its fields say; zero fields answer with an empty Taskfile.
+// handler answers as its fields specify; zero fields answer with an empty Taskfile.
 type handler struct {
+	sharedCache
 	taskfile func(ctx context.Context, q *TaskfileRequest) (*Taskfile, error)
 	hello    Hello
 }
@@ -29,6 +34,10 @@ func (h *handler) Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, 
 		return &Taskfile{}, nil
 	}
 	return h.taskfile(ctx, q)
+}
+
+func (h *handler) Conform(_ context.Context, q *ConformRequest) (*Verdict, error) {
+	return &Verdict{Problem: fmt.Sprintf("%s %q", q.Schema, q.Message)}, nil
 }
 
 // pair returns a greeted Client of a Serve that uses h, and a function that
@@ -85,6 +94,15 @@ func TestTaskfile(t *testing.T) {
 	got, err := c.Taskfile(t.Context(), &want)
 	if err != nil || !reflect.DeepEqual(*got, answer) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestConform(t *testing.T) {
+	c, _ := pair(t, &handler{})
+	for q, want := range map[*ConformRequest]string{{Schema: "/s", Message: []byte(`{"a": 1}`)}: `/s "{\"a\": 1}"`, {Schema: "/s"}: `/s ""`} {
+		if v, err := c.Conform(t.Context(), q); err != nil || v.Problem != want {
+			t.Errorf("got %v, %v; want %s", v, err, want)
+		}
 	}
 }
 
@@ -198,6 +216,42 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
+// TestLastAnswer: an answer counts although the other program ends right after it, which is known
+// before the answer is looked at.
+func TestLastAnswer(t *testing.T) {
+	for range 20 {
+		answers, w := io.Pipe()
+		requests, to := io.Pipe()
+		c := NewClient(answers, to)
+		go func() {
+			defer w.Close()
+			f, err := readFrame(bufio.NewReader(requests))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			stage := Executing
+			for _, answer := range []struct {
+				kind int
+				message
+			}{{fieldStage, &stage}, {fieldExecuted, &Executed{}}} {
+				b, err := encodeFrame(f.id, answer.kind, answer.message)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				w.Write(b)
+			}
+		}()
+		_, err := c.Execute(t.Context(), &ExecuteRequest{}, func(Stage) { <-c.done })
+		requests.Close()
+		c.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestEndOfInput: the requests that are open are cancelled, and Serve returns.
 func TestEndOfInput(t *testing.T) {
 	started := make(chan struct{})
@@ -224,7 +278,7 @@ func TestEndOfInput(t *testing.T) {
 	}
 }
 
-// TestBeforeHello: nothing is answered to who did not greet.
+// TestBeforeHello: requests before a greeting get no answer.
 func TestBeforeHello(t *testing.T) {
 	c, served := connect(t, &handler{})
 	if _, err := c.Taskfile(t.Context(), &TaskfileRequest{}); !errors.Is(err, ErrClosed) {
@@ -235,8 +289,7 @@ func TestBeforeHello(t *testing.T) {
 	}
 }
 
-// TestGarbageAnswers: whatever comes instead of an answer ends the channel with
-// an error, and no request hangs.
+// TestGarbageAnswers: anything but an answer ends the channel with an error, and no request hangs.
 func TestGarbageAnswers(t *testing.T) {
 	good := func(id uint64, kind int, m message) string {
 		b, err := encodeFrame(id, kind, m)
@@ -256,8 +309,8 @@ func TestGarbageAnswers(t *testing.T) {
 		"a broken field":      "\x02\x00\x00\x00\x12\x05",
 		"another request":     good(9, fieldTaskfile, &Taskfile{}),
 		"another kind":        good(1, fieldHello, &Hello{}),
-		"a broken answer":     good(1, fieldTaskfile, raw("\x0a\x7f")),
-		"a broken error":      good(1, fieldError, raw("\x12\x7f")),
+		"a broken answer":     broken(1, fieldTaskfile, "\x0a\x7f"),
+		"a broken error":      broken(1, fieldError, "\x12\x7f"),
 		"one answer too many": good(1, fieldTaskfile, &Taskfile{}) + good(1, fieldTaskfile, &Taskfile{}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,12 +332,13 @@ func TestGarbageAnswers(t *testing.T) {
 	}
 }
 
-// raw is a message that is encoded already.
-type raw string
+// broken returns a frame whose message is body.
+func broken(id uint64, kind int, body string) string {
+	b := wire.AppendElement(wire.AppendUint(nil, fieldID, id), kind, body)
+	return string(append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...))
+}
 
-func (r raw) encode(b []byte) []byte { return append(b, r...) }
-
-// TestTooLongAnswer is told, and the channel goes on.
+// TestTooLongAnswer: the answer is reported as too long, and the channel continues.
 func TestTooLongAnswer(t *testing.T) {
 	c, _ := pair(t, &handler{taskfile: func(_ context.Context, q *TaskfileRequest) (*Taskfile, error) {
 		return &Taskfile{Body: make([]byte, q.MaxBytes)}, nil
@@ -305,9 +359,16 @@ func TestTooLongAnswer(t *testing.T) {
 func FuzzServe(f *testing.F) {
 	hello, _ := encodeFrame(1, fieldHello, &Hello{Number: Number, Version: "v1"})
 	ask, _ := encodeFrame(2, fieldTaskfileRequest, &TaskfileRequest{URL: "u", Names: []string{"a"}, Headers: []Header{{"a", "b"}}})
+	conform, _ := encodeFrame(3, fieldConformRequest, &ConformRequest{Schema: "/s", Message: []byte("1")})
 	cancel, _ := encodeFrame(2, fieldCancel, empty{})
+	shared := append([]byte(nil), hello...)
+	for i, q := range cacheRequests {
+		b, _ := encodeFrame(uint64(i+2), q.kind, q.message)
+		shared = append(shared, b...)
+	}
+	f.Add(shared)
 	f.Add([]byte(nil))
-	f.Add(append(append(append([]byte(nil), hello...), ask...), cancel...))
+	f.Add(append(append(append([]byte(nil), hello...), ask...), append(cancel, conform...)...))
 	f.Add([]byte("\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var out strings.Builder
@@ -335,12 +396,17 @@ func FuzzClient(f *testing.F) {
 	problem, _ := encodeFrame(2, fieldError, &Error{Kind: Git, Text: "x"})
 	f.Add(append(append([]byte(nil), hello...), file...))
 	f.Add(append(append([]byte(nil), hello...), problem...))
+	for i, a := range cacheAnswers {
+		b, _ := encodeFrame(uint64(i+3), a.kind, a.message)
+		f.Add(append(append(append([]byte(nil), hello...), file...), b...))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in, w := io.Pipe()
 		go io.Copy(io.Discard, in)
 		c := NewClient(strings.NewReader(string(b)), w)
 		if c.Hello(t.Context(), Hello{Version: "v1"}) == nil {
 			c.Taskfile(t.Context(), &TaskfileRequest{})
+			requestCache(t.Context(), c)
 		}
 		c.Close()
 		c.Wait()

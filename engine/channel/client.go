@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/weftrun/weft/internal/wire"
 )
 
 // ErrClosed is wrapped by the errors of a channel that has ended: the other program has ended
@@ -20,7 +22,7 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	if e.Own.Version == e.Other.Version {
-		return fmt.Sprintf("weft-companion speaks number %d of their channel, and weft %d", e.Other.Number, e.Own.Number)
+		return fmt.Sprintf("weft-companion uses version %d of the protocol, and weft version %d", e.Other.Number, e.Own.Number)
 	}
 	return fmt.Sprintf("weft-companion has version %s, and weft %s", e.Other.Version, e.Own.Version)
 }
@@ -43,7 +45,7 @@ type Client struct {
 
 	mu   sync.Mutex // guards the fields below
 	last uint64     // the last request number
-	open map[uint64]chan<- frame
+	open map[uint64]waiter
 	err  error // why the channel has ended
 }
 
@@ -56,7 +58,7 @@ func NewClient(r io.Reader, w io.WriteCloser) *Client {
 		slots: make(chan struct{}, MaxOpen),
 		out:   make(chan []byte, 3*MaxOpen), // requests, their cancels, and cancels of just answered ones
 		done:  make(chan struct{}),
-		open:  map[uint64]chan<- frame{},
+		open:  map[uint64]waiter{},
 	}
 	c.ended.Add(2)
 	go c.read(r)
@@ -64,39 +66,103 @@ func NewClient(r io.Reader, w io.WriteCloser) *Client {
 	return c
 }
 
+// waiter is who waits for the answer to a request.
+type waiter struct {
+	answer chan<- frame
+	stages chan<- frame // nil: there are none
+}
+
 // Hello exchanges greetings. It sets own.Number. The error is a *MismatchError if the other
 // program has another version.
 func (c *Client) Hello(ctx context.Context, own Hello) error {
 	own.Number = Number
-	answer, err := c.call(ctx, fieldHello, &own)
+	other, err := ask(ctx, c, fieldHello, &own, fieldHello, new(Hello))
 	if err != nil {
 		return err
 	}
-	var other Hello
-	if err := c.decode(answer, fieldHello, other.decode); err != nil {
-		return err
-	}
-	return mismatch(own, other)
+	return mismatch(own, *other)
 }
 
 // Taskfile fetches a file. The error is an *Error, or the cause of ctx, or it wraps ErrClosed.
 func (c *Client) Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, error) {
-	answer, err := c.call(ctx, fieldTaskfileRequest, q)
+	return ask(ctx, c, fieldTaskfileRequest, q, fieldTaskfile, new(Taskfile))
+}
+
+// Conform checks a message. The errors are those of Taskfile.
+func (c *Client) Conform(ctx context.Context, q *ConformRequest) (*Verdict, error) {
+	return ask(ctx, c, fieldConformRequest, q, fieldVerdict, new(Verdict))
+}
+
+// Connect connects to a shared cache. The errors of it and of the following methods are those of
+// Taskfile.
+func (c *Client) Connect(ctx context.Context, q *ConnectRequest) (*Connection, error) {
+	return ask(ctx, c, fieldConnectRequest, q, fieldConnection, new(Connection))
+}
+
+// Lookup looks for a result in the shared cache.
+func (c *Client) Lookup(ctx context.Context, q *LookupRequest) (*Found, error) {
+	return ask(ctx, c, fieldLookupRequest, q, fieldFound, new(Found))
+}
+
+// Fetch puts blobs of the shared cache into the local one.
+func (c *Client) Fetch(ctx context.Context, q *FetchRequest) (*Fetched, error) {
+	return ask(ctx, c, fieldFetchRequest, q, fieldFetched, new(Fetched))
+}
+
+// Store has a result stored in the shared cache, and does not wait for that.
+func (c *Client) Store(ctx context.Context, q *StoreRequest) (*Stored, error) {
+	return ask(ctx, c, fieldStoreRequest, q, fieldStored, new(Stored))
+}
+
+// Flush waits until everything is stored.
+func (c *Client) Flush(ctx context.Context, q *FlushRequest) (*Totals, error) {
+	return ask(ctx, c, fieldFlushRequest, q, fieldTotals, new(Totals))
+}
+
+// Upload has the server of remote execution have inputs.
+func (c *Client) Upload(ctx context.Context, q *UploadRequest) (*Uploaded, error) {
+	return ask(ctx, c, fieldUploadRequest, q, fieldUploaded, new(Uploaded))
+}
+
+// Execute has an Action executed. stage is called with each stage that is heard of.
+func (c *Client) Execute(ctx context.Context, q *ExecuteRequest, stage func(Stage)) (*Executed, error) {
+	stages := make(chan frame, 4)
+	answer, err := c.call(ctx, fieldExecuteRequest, q, stages, func(f frame) error {
+		s := new(Stage)
+		if err := c.decode(f, fieldStage, s); err != nil {
+			return err
+		}
+		stage(*s)
+		return nil
+	})
+	a := new(Executed)
+	if err == nil {
+		err = c.decode(answer, fieldExecuted, a)
+	}
 	if err != nil {
 		return nil, err
 	}
-	t := new(Taskfile)
-	if err := c.decode(answer, fieldTaskfile, t.decode); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return a, nil
 }
 
-// decode decodes an answer. If it is of another kind, or cannot be decoded, the channel ends.
-func (c *Client) decode(f frame, kind int, decode func([]byte) error) error {
-	err := fmt.Errorf("%w: an answer to another question", ErrProtocol)
+// ask sends a request, and returns its answer, which it reads into a.
+func ask[A message](ctx context.Context, c *Client, kind int, q message, answerKind int, a A) (none A, err error) {
+	answer, err := c.call(ctx, kind, q, nil, nil)
+	if err == nil {
+		err = c.decode(answer, answerKind, a)
+	}
+	if err != nil {
+		return none, err
+	}
+	return a, nil
+}
+
+// decode reads an answer into m. If it is of another kind, or cannot be decoded, the channel
+// ends.
+func (c *Client) decode(f frame, kind int, m message) error {
+	err := fmt.Errorf("%w: an unexpected kind of answer", ErrProtocol)
 	if f.kind == kind {
-		err = decode(f.body)
+		err = wire.Decode(f.body, m.fields)
 	}
 	if err != nil {
 		err = c.fail(err)
@@ -104,8 +170,9 @@ func (c *Client) decode(f frame, kind int, decode func([]byte) error) error {
 	return err
 }
 
-// call sends a request and waits for its answer.
-func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
+// call sends a request and waits for its answer. stages, if not nil, receives what precedes that, for
+// stage, whose error ends the call.
+func (c *Client) call(ctx context.Context, kind int, m message, stages chan frame, stage func(frame) error) (frame, error) {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -113,24 +180,35 @@ func (c *Client) call(ctx context.Context, kind int, m message) (frame, error) {
 	case <-c.done:
 		return frame{}, c.Err()
 	}
-	id, answer := c.enter()
+	id, answer := c.enter(stages)
 	b, err := encodeFrame(id, kind, m)
 	if err != nil {
 		c.remove(id)
 		return frame{}, &Error{Kind: Invalid, Text: err.Error()}
 	}
 	c.send(b)
-	select {
-	case f := <-answer:
-		return c.answered(f)
-	case <-c.done:
-		return frame{}, c.Err()
-	case <-ctx.Done():
-		// The slot is released when the answer arrives.
-		if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
-			c.send(b)
+	for {
+		select {
+		case f := <-stages:
+			if err := stage(f); err != nil {
+				return frame{}, err
+			}
+		case f := <-answer:
+			return c.answered(f)
+		case <-c.done:
+			select {
+			case f := <-answer: // the other program has ended after it
+				return c.answered(f)
+			default:
+				return frame{}, c.Err()
+			}
+		case <-ctx.Done():
+			// The slot is released when the answer arrives.
+			if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
+				c.send(b)
+			}
+			return frame{}, context.Cause(ctx)
 		}
-		return frame{}, context.Cause(ctx)
 	}
 }
 
@@ -148,31 +226,44 @@ func (c *Client) answered(f frame) (frame, error) {
 		return f, nil
 	}
 	e := new(Error)
-	if err := c.decode(f, fieldError, e.decode); err != nil {
+	if err := c.decode(f, fieldError, e); err != nil {
 		return frame{}, err
 	}
 	return frame{}, e
 }
 
-func (c *Client) enter() (id uint64, answer <-chan frame) {
+func (c *Client) enter(stages chan<- frame) (id uint64, answer <-chan frame) {
 	ch := make(chan frame, 1) // the caller may no longer wait for it
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last++
-	c.open[c.last] = ch
+	c.open[c.last] = waiter{ch, stages}
 	return c.last, ch
 }
 
 // remove removes an open request and returns its channel, or nil if it is not open.
 func (c *Client) remove(id uint64) chan<- frame {
 	c.mu.Lock()
-	ch := c.open[id]
+	ch := c.open[id].answer
 	delete(c.open, id)
 	c.mu.Unlock()
 	if ch != nil {
 		<-c.slots
 	}
 	return ch
+}
+
+// deliver passes on what precedes the answer to a request, unless too much of that has not been read.
+// It reports whether the request may have it.
+func (c *Client) deliver(f frame) bool {
+	c.mu.Lock()
+	stages := c.open[f.id].stages
+	c.mu.Unlock()
+	select {
+	case stages <- f:
+	default:
+	}
+	return stages != nil
 }
 
 // read delivers answers as they arrive.
@@ -185,9 +276,12 @@ func (c *Client) read(r io.Reader) {
 			c.fail(err)
 			return
 		}
+		if f.kind == fieldStage && c.deliver(f) {
+			continue
+		}
 		ch := c.remove(f.id)
 		if ch == nil {
-			c.fail(fmt.Errorf("%w: an answer to nothing", ErrProtocol))
+			c.fail(fmt.Errorf("%w: an answer without a request", ErrProtocol))
 			return
 		}
 		ch <- f

@@ -11,16 +11,17 @@ import (
 
 // Number is the version of the messages. It changes when programs with different messages
 // could not understand each other.
-const Number = 1
+const Number = 4
 
 // MaxFrame is the largest message, in bytes.
 const MaxFrame = 16 << 20
 
-// MaxOpen is how many requests may be open at a time.
-const MaxOpen = 64
+// MaxOpen is the maximum number of open requests: of all that a run does at a time, actions that are
+// executed elsewhere included.
+const MaxOpen = 1024
 
 // ErrProtocol is wrapped by the error of a channel whose other end violates the protocol.
-var ErrProtocol = errors.New("the other program does not keep to the rules of the channel")
+var ErrProtocol = errors.New("the other program violates the protocol")
 
 // CommitsDir is the directory below Hello.CacheDir in which the second program keeps fetched
 // commits. Clearing the cache removes it.
@@ -35,42 +36,42 @@ type Hello struct {
 	CacheDir, Root string
 }
 
-func (h *Hello) encode(b []byte) []byte {
-	b = wire.AppendUint(b, 1, h.Number)
-	b = wire.AppendText(b, 2, h.Version)
-	b = wire.AppendText(b, 3, h.CacheDir)
-	return wire.AppendText(b, 4, h.Root)
+func (h *Hello) fields(f *wire.Fields) {
+	f.Uint(1, &h.Number)
+	f.Text(2, &h.Version)
+	f.Text(3, &h.CacheDir)
+	f.Text(4, &h.Root)
 }
 
-func (h *Hello) decode(b []byte) error {
-	d := wire.NewDecoder(b)
-	for d.Next() {
-		switch d.Field() {
-		case 1:
-			h.Number = d.Uint()
-		case 2:
-			h.Version = d.String()
-		case 3:
-			h.CacheDir = d.String()
-		case 4:
-			h.Root = d.String()
-		}
-	}
-	return d.Err()
-}
-
-// Fields of a frame's message: the number of the request, and one more, which
-// says what it is.
+// Fields of a frame's message: the number of the request, and one more, its kind.
 const (
 	fieldID              = 1
 	fieldHello           = 2 // both ways
 	fieldError           = 3 // answers anything
-	fieldCancel          = 4 // weft wants no answer any more; there is one all the same
+	fieldCancel          = 4 // weft no longer needs the answer, which is sent nevertheless
 	fieldTaskfileRequest = 16
 	fieldTaskfile        = 17
+	fieldConformRequest  = 18
+	fieldVerdict         = 19
+	fieldConnectRequest  = 20
+	fieldConnection      = 21
+	fieldLookupRequest   = 22
+	fieldFound           = 23
+	fieldFetchRequest    = 24
+	fieldFetched         = 25
+	fieldStoreRequest    = 26
+	fieldStored          = 27
+	fieldFlushRequest    = 28
+	fieldTotals          = 29
+	fieldUploadRequest   = 30
+	fieldUploaded        = 31
+	fieldExecuteRequest  = 32
+	fieldExecuted        = 33
+	fieldStage           = 34 // may precede the answer to an ExecuteRequest
+	fieldsEnd            = 35 // greater than all
 )
 
-// frame is a message. kind is the field that says what it is; body is its encoded content.
+// frame is a message. kind is the field of its content; body is its encoded content.
 type frame struct {
 	id   uint64
 	kind int
@@ -78,12 +79,12 @@ type frame struct {
 }
 
 // message is the content of a frame.
-type message interface{ encode(b []byte) []byte }
+type message interface{ fields(*wire.Fields) }
 
 // empty is a message without content.
 type empty struct{}
 
-func (empty) encode(b []byte) []byte { return b }
+func (empty) fields(*wire.Fields) {}
 
 const frameHead = 4 // bytes of its length
 
@@ -91,7 +92,7 @@ const frameHead = 4 // bytes of its length
 func encodeFrame(id uint64, kind int, m message) ([]byte, error) {
 	b := make([]byte, frameHead, 512)
 	b = wire.AppendUint(b, fieldID, id)
-	b = wire.AppendMessage(b, kind, m.encode)
+	b = wire.AppendMessage(b, kind, func(b []byte) []byte { return wire.Encode(b, m.fields) })
 	if len(b)-frameHead > MaxFrame {
 		return nil, fmt.Errorf("a message has more than %d MiB", MaxFrame>>20)
 	}
@@ -141,11 +142,11 @@ func decodeFrame(b []byte) (frame, error) {
 	var f frame
 	d := wire.NewDecoder(b)
 	for d.Next() {
-		switch d.Field() {
-		case fieldID:
+		switch n := d.Field(); {
+		case n == fieldID:
 			f.id = d.Uint()
-		case fieldHello, fieldError, fieldCancel, fieldTaskfileRequest, fieldTaskfile:
-			f.kind, f.body = d.Field(), d.Bytes()
+		case n < fieldsEnd:
+			f.kind, f.body = n, d.Bytes()
 		}
 	}
 	if err := d.Err(); err != nil {

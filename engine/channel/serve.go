@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/weftrun/weft/internal/wire"
 )
 
 // Handler handles requests. Its methods are called concurrently, and must return soon after
@@ -15,9 +17,23 @@ type Handler interface {
 	// Hello is called once, before all others, with weft's greeting.
 	Hello(weft Hello)
 	Taskfile(ctx context.Context, q *TaskfileRequest) (*Taskfile, error)
+	Conform(ctx context.Context, q *ConformRequest) (*Verdict, error)
 }
 
-// Serve handles requests from r until r ends, which is no error, ctx is done, or weft violates
+// CacheHandler handles requests about a shared cache, and about remote execution. For a Handler that is not also a
+// CacheHandler they violate the protocol. See the requests for what the methods do.
+type CacheHandler interface {
+	Connect(ctx context.Context, q *ConnectRequest) (*Connection, error)
+	Lookup(ctx context.Context, q *LookupRequest) (*Found, error)
+	Fetch(ctx context.Context, q *FetchRequest) (*Fetched, error)
+	Store(ctx context.Context, q *StoreRequest) (*Stored, error)
+	Flush(ctx context.Context, q *FlushRequest) (*Totals, error)
+	Upload(ctx context.Context, q *UploadRequest) (*Uploaded, error)
+	// Execute calls stage with each stage of the Action, from one goroutine at a time.
+	Execute(ctx context.Context, q *ExecuteRequest, stage func(Stage)) (*Executed, error)
+}
+
+// Serve handles requests from r until r ends, which is not an error, ctx is done, or weft violates
 // the protocol or has another version than own. It cancels open requests then, and waits for
 // them. It does not close r, so a read of r may continue after ctx is done.
 func Serve(ctx context.Context, r io.Reader, w io.Writer, own Hello, h Handler) error {
@@ -70,11 +86,15 @@ func (s *server) read(r io.Reader) error {
 		case f.kind == fieldHello && !s.greeted:
 			err = s.hello(f)
 		case f.kind == fieldCancel && s.greeted:
-			s.cancel(f.id)
-		case f.kind == fieldTaskfileRequest && s.greeted:
-			err = s.taskfile(f)
+			s.mu.Lock()
+			if cancel := s.open[f.id]; cancel != nil {
+				cancel()
+			}
+			s.mu.Unlock()
+		case s.greeted:
+			err = s.request(f)
 		default:
-			err = fmt.Errorf("%w: field %d is no request here", ErrProtocol, f.kind)
+			err = noRequest(f)
 		}
 		if err != nil {
 			return err
@@ -82,9 +102,58 @@ func (s *server) read(r io.Reader) error {
 	}
 }
 
+func noRequest(f frame) error {
+	return fmt.Errorf("%w: field %d is not a valid request", ErrProtocol, f.kind)
+}
+
+// request begins to handle a request.
+func (s *server) request(f frame) error {
+	switch f.kind {
+	case fieldTaskfileRequest:
+		return handle(s, f, new(TaskfileRequest), fieldTaskfile, s.h.Taskfile)
+	case fieldConformRequest:
+		return handle(s, f, new(ConformRequest), fieldVerdict, s.h.Conform)
+	}
+	h, ok := s.h.(CacheHandler)
+	if !ok {
+		return noRequest(f)
+	}
+	switch f.kind {
+	case fieldConnectRequest:
+		return handle(s, f, new(ConnectRequest), fieldConnection, h.Connect)
+	case fieldLookupRequest:
+		return handle(s, f, new(LookupRequest), fieldFound, h.Lookup)
+	case fieldFetchRequest:
+		return handle(s, f, new(FetchRequest), fieldFetched, h.Fetch)
+	case fieldStoreRequest:
+		return handle(s, f, new(StoreRequest), fieldStored, h.Store)
+	case fieldFlushRequest:
+		return handle(s, f, new(FlushRequest), fieldTotals, h.Flush)
+	case fieldUploadRequest:
+		return handle(s, f, new(UploadRequest), fieldUploaded, h.Upload)
+	case fieldExecuteRequest:
+		return handle(s, f, new(ExecuteRequest), fieldExecuted, func(ctx context.Context, q *ExecuteRequest) (*Executed, error) {
+			return h.Execute(ctx, q, func(stage Stage) {
+				if err := s.answer(f.id, fieldStage, &stage); err != nil {
+					s.stop(err)
+				}
+			})
+		})
+	}
+	return noRequest(f)
+}
+
+// handle reads a request into q, and answers it with what do returns.
+func handle[Q, A message](s *server, f frame, q Q, kind int, do func(context.Context, Q) (A, error)) error {
+	return s.run(f, q, func(ctx context.Context) (int, message, error) {
+		a, err := do(ctx, q)
+		return kind, a, err
+	})
+}
+
 func (s *server) hello(f frame) error {
 	var weft Hello
-	if err := weft.decode(f.body); err != nil {
+	if err := wire.Decode(f.body, weft.fields); err != nil {
 		return err
 	}
 	unlike := mismatch(weft, s.own)
@@ -98,25 +167,18 @@ func (s *server) hello(f frame) error {
 	return unlike
 }
 
-func (s *server) taskfile(f frame) error {
-	q := new(TaskfileRequest)
-	if err := q.decode(f.body); err != nil {
+// run reads a request into q, and handles it in its own goroutine.
+func (s *server) run(f frame, q message, do func(ctx context.Context) (kind int, answer message, err error)) error {
+	if err := wire.Decode(f.body, q.fields); err != nil {
 		return err
 	}
-	return s.run(f.id, func(ctx context.Context) (int, message, error) {
-		t, err := s.h.Taskfile(ctx, q)
-		return fieldTaskfile, t, err
-	})
-}
-
-// run handles a request in its own goroutine.
-func (s *server) run(id uint64, do func(ctx context.Context) (kind int, answer message, err error)) error {
+	id := f.id
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, twice := s.open[id]; twice || len(s.open) == MaxOpen {
 		cancel()
-		return fmt.Errorf("%w: request %d beside %d others", ErrProtocol, id, len(s.open))
+		return fmt.Errorf("%w: request %d in addition to %d others", ErrProtocol, id, len(s.open))
 	}
 	if s.closed {
 		cancel()
@@ -127,7 +189,11 @@ func (s *server) run(id uint64, do func(ctx context.Context) (kind int, answer m
 		defer cancel()
 		kind, answer, err := do(ctx)
 		if err != nil {
-			kind, answer = fieldError, asError(err)
+			e, ok := errors.AsType[*Error](err)
+			if !ok {
+				e = &Error{Text: err.Error()}
+			}
+			kind, answer = fieldError, e
 		}
 		s.mu.Lock()
 		delete(s.open, id)
@@ -140,22 +206,6 @@ func (s *server) run(id uint64, do func(ctx context.Context) (kind int, answer m
 		}
 	})
 	return nil
-}
-
-func asError(err error) *Error {
-	var e *Error
-	if !errors.As(err, &e) {
-		e = &Error{Text: err.Error()}
-	}
-	return e
-}
-
-func (s *server) cancel(id uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if cancel := s.open[id]; cancel != nil {
-		cancel()
-	}
 }
 
 func (s *server) answer(id uint64, kind int, m message) error {

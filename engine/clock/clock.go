@@ -7,8 +7,7 @@
 package clock
 
 import (
-	"cmp"
-	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -146,7 +145,7 @@ func (c *Clock) Advance(d time.Duration) {
 		}
 	}
 	c.mu.Unlock()
-	slices.SortFunc(due, func(a, b *Timer) int { return cmp.Compare(a.remaining, b.remaining) })
+	sort.Slice(due, func(i, j int) bool { return due[i].remaining < due[j].remaining })
 	for _, t := range due {
 		t.f()
 	}

@@ -15,27 +15,38 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// attempt is one try at a command of a step. If it fails and others may follow, it undoes all
-// that was appended to files or captured, even by members of a group that succeeded. While
-// the command runs, the step's lock guards it.
+// attempt is one attempt at a command of a step. If it fails and may be retried, it undoes
+// everything that was appended to files or captured, even by members of a group that succeeded.
+// While the command runs, the step's lock guards it.
 type attempt struct {
-	number, of int            // from 1; of is 1 where there is no second
-	usage      event.Usage    // of what it ran
+	number, of int            // from 1; of is 1 if there are no retries
+	usage      event.Usage    // resources used
+	programs   int            // number of programs started
 	members    []event.Member // of the pipe that it is
-	tail       []byte         // of its output, where the retry looks at it
-	added      []*pipe.Target // get what was written when it has succeeded
+	tail       []byte         // of its output, if the retry condition needs it
+	added      []*pipe.Target // targets that receive the output after success
 }
 
-// repeated reports whether others may come before or after the attempt.
+// repeated reports whether there may be several attempts.
 func (a *attempt) repeated() bool { return a.of > 1 }
 
-// attempts runs the command as often as it may be tried, each time within its time limit.
+// attempts runs the command as often as allowed, each time within its time limit.
 func (j *job) attempts(ctx context.Context) error {
 	s, retry := j.s, &j.c.Retry
 	for n := 1; ; n++ {
+		if n > 1 {
+			s.tries = max(s.tries, n)
+		}
 		s.try = attempt{number: n, of: retry.Max + 1}
-		captured, started := s.captured(), time.Now()
+		captured, sent := s.captured(), s.sent.mark()
+		var started time.Time
+		if s.try.repeated() {
+			started = time.Now()
+		}
 		err := s.end(captured, j.within(ctx, (*job).reach))
+		if err != nil && s.try.repeated() {
+			s.sent.forget(sent)
+		}
 		if err == nil || n > retry.Max || ctx.Err() != nil || !repeats(retry, err, s.try.tail) {
 			return err
 		}
@@ -52,7 +63,7 @@ func (j *job) attempts(ctx context.Context) error {
 	}
 }
 
-// captured returns how many bytes have been captured of stdout and of stderr.
+// captured returns the number of captured bytes of stdout and of stderr.
 func (s *step) captured() (n [2]int64) {
 	for i, c := range s.captures {
 		if c != nil {
@@ -62,7 +73,7 @@ func (s *step) captured() (n [2]int64) {
 	return n
 }
 
-// end ends the attempt, before which so much had been captured, and returns its error.
+// end ends the attempt and returns its error. captured is the state before the attempt.
 func (s *step) end(captured [2]int64, err error) error {
 	if err != nil && s.try.repeated() {
 		for i, c := range s.captures {
@@ -85,15 +96,15 @@ func (s *step) end(captured [2]int64, err error) error {
 	return err
 }
 
-// delayBefore is the time between attempt n and the next: exponential back-off with a limit,
-// and chance, from 0 to 1, spread over the jitter.
+// delayBefore returns the time between attempt n and the next: exponential back-off with a limit,
+// plus jitter scaled by chance, from 0 to 1.
 func delayBefore(r *plan.Retry, n int, chance float64) time.Duration {
 	d := float64(r.Delay) * math.Pow(r.Backoff, float64(n-1))
 	d = min(d, float64(r.MaxDelay))
 	return time.Duration(d * (1 + r.Jitter*(2*chance-1)))
 }
 
-// repeats reports whether a failed attempt is followed by another.
+// repeats reports whether a failed attempt is retried.
 func repeats(r *plan.Retry, err error, tail []byte) bool {
 	if !isExit(err) {
 		return false

@@ -17,9 +17,9 @@ func (j *job) branch(n int) *job {
 	return m
 }
 
-// branches starts the members of a tee or merge as connect connects them, which returns the
-// file to be closed when one has ended. wait returns the error of the last one that failed,
-// else that of fault, when all have ended.
+// branches starts the members of a tee or merge, connected by connect, which returns the file to
+// close when a member has ended. wait waits for all of them and returns the error of the last one
+// that failed, else fault.
 func (j *job) branches(ctx context.Context, connect func(n int, m *job) *os.File) (wait func(fault error) error) {
 	errs := make([]error, len(j.c.Members))
 	var wg sync.WaitGroup
@@ -37,9 +37,9 @@ func (j *job) branches(ctx context.Context, connect func(n int, m *job) *os.File
 	}
 }
 
-// tee copies what it reads to all its members, as long as they read.
+// tee copies its input to all its members, as long as they read.
 func (j *job) tee(ctx context.Context) error {
-	readers, writers, err := pipe.Many(len(j.c.Members))
+	readers, writers, err := pipe.NewPipes(len(j.c.Members))
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (j *job) tee(ctx context.Context) error {
 		m.In, m.ownIn = readers[n], true
 		return readers[n]
 	})
-	fan := pipe.Fan{Flows: writers, Flowed: func(w *os.File) { w.Close() }}
+	fan := pipe.Fan{Pipes: writers, PipeDone: func(w *os.File) { w.Close() }}
 	err = fan.Copy(j.In)
 	if j.ownIn { // a member may wait for the task that writes it
 		j.In.Close()
@@ -55,12 +55,12 @@ func (j *job) tee(ctx context.Context) error {
 	return wait(err)
 }
 
-// merge joins what its members write.
+// merge joins the output of its members.
 func (j *job) merge(ctx context.Context) error {
 	if j.c.Mode == plan.MergeRaw {
 		return j.mergeRaw(ctx)
 	}
-	readers, writers, err := pipe.Many(len(j.c.Members))
+	readers, writers, err := pipe.NewPipes(len(j.c.Members))
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (j *job) merge(ctx context.Context) error {
 func (j *job) mergeRaw(ctx context.Context) error {
 	members := j.c.Members
 	errs := make([]error, len(members))
-	var commands, tasks sync.WaitGroup // tasks have descriptors of their own, and may wait for the task that reads
+	var commands, tasks sync.WaitGroup // tasks have their own descriptors, and may wait for the task that reads
 	for n := range members {
 		m, wg := j.branch(n), &commands
 		if m.c.Kind == plan.TaskCall {

@@ -10,22 +10,25 @@ import (
 
 // call runs the task that the command calls.
 func (j *job) call(ctx context.Context) error {
+	if j.began != nil {
+		j.began()
+	}
 	switch {
 	case !j.Connected():
 		return j.s.Call(ctx, j.c, j.Activity)
 	case j.calls != nil:
 		return j.calls.join(j)
 	}
-	return j.s.CallConnected(ctx, []executor.ConnectedCall{{Command: j.c, Ends: j.Ends}}, func(int) { j.closeOwn() })[0]
+	return j.s.CallConnected(ctx, []executor.ConnectedCall{{Command: j.c, Streams: j.Streams}}, func(int) { j.closeOwn() })[0]
 }
 
-// calls are the tasks among the members of a pipe. They are called together, once it is known
-// what each is connected to, so that several of them may read the stream of one task.
+// calls are the tasks among the members of a pipe. They are called together, once all their
+// connections are known, so that several of them may read the stream of one task.
 type calls struct {
 	call func(list []executor.ConnectedCall, begun func(i int)) []error
 
 	mu     sync.Mutex // guards the fields below
-	want   int        // members of which it is not known whether they join
+	want   int        // number of members that have not yet joined or declined
 	joined []*joined
 	begun  chan struct{} // closed when all have descriptors of their own
 }
@@ -36,7 +39,7 @@ type joined struct {
 	err chan error
 }
 
-// newCalls returns the calls of a pipe of s that is run for ctx; nil if there are none.
+// newCalls returns the calls of a pipe of s; nil if there are none.
 func (s *step) newCalls(ctx context.Context, members []plan.Command) *calls {
 	n := countCalls(members)
 	if n == 0 {
@@ -69,7 +72,7 @@ func (c *calls) join(j *job) error {
 	return <-m.err
 }
 
-// settle counts a member that has joined, or will not; the last one has all called.
+// settle counts a member that has joined, or will not; the last one starts the calls.
 func (c *calls) settle() {
 	c.mu.Lock()
 	c.want--
@@ -80,7 +83,7 @@ func (c *calls) settle() {
 	}
 	list := make([]executor.ConnectedCall, len(c.joined))
 	for i, m := range c.joined {
-		list[i] = executor.ConnectedCall{Command: m.c, Ends: m.Ends}
+		list[i] = executor.ConnectedCall{Command: m.c, Streams: m.Streams}
 	}
 	go func() {
 		begun := 0
@@ -99,7 +102,7 @@ func (c *calls) settle() {
 	}()
 }
 
-// wait returns when the calls have descriptors of their own, or there are none.
+// wait waits until the calls have their own descriptors.
 func (c *calls) wait() {
 	c.mu.Lock()
 	none := c.want == 0 && len(c.joined) == 0

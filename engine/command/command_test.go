@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// host answers what planning asks, for tasks that ask nothing but conditions.
+// host implements plan.Host for tasks that need only conditions.
 type host struct{ plan.Host }
 
 func (host) Condition(context.Context, string, string, []string) (bool, error) { return true, nil }
@@ -35,7 +35,7 @@ func (host) Condition(context.Context, string, string, []string) (bool, error) {
 type rig struct {
 	t   *testing.T
 	dir string
-	o   executor.Options // what a test changes of them
+	o   executor.Options // may be modified by a test
 	c   command.Options
 
 	mu     sync.Mutex // guards events
@@ -59,7 +59,9 @@ func (r *rig) write(name, text string) {
 func (r *rig) emit(ev event.Event) {
 	if out, ok := ev.(*event.Output); ok {
 		if r.sink != nil {
+			r.mu.Lock() // like an engine, which passes on one event at a time
 			r.sink(ev)
+			r.mu.Unlock()
 			release(out)
 			return
 		}
@@ -90,8 +92,8 @@ func (r *rig) run(ctx context.Context, name string) error {
 	return run.Do(ctx, p)
 }
 
-// story is the events of the last run as words: what was announced, how commands
-// ended, what else was told, and outcomes.
+// story returns the events of the last run in words: announcements, ends of commands, other events,
+// and outcomes.
 func (r *rig) story() string {
 	var words []string
 	for _, ev := range r.events {
@@ -123,7 +125,7 @@ func (r *rig) story() string {
 	return strings.Join(words, " ")
 }
 
-// TestLayers: each layer ends the step or hands it on.
+// TestLayers: each layer ends the step or passes it on.
 func TestLayers(t *testing.T) {
 	for name, tt := range map[string]struct{ task, want, err string }{
 		"body":         {"cmds: [':', 'true']", "$: $true succeeded", ""},
@@ -152,8 +154,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestDefers: what was deferred runs last first, whatever happened, and knows
-// the status of what failed.
+// TestDefers: deferred commands run in reverse order in any case, and know the status of the failed
+// command.
 func TestDefers(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: ': one {{.EXIT_CODE}}'\n      - defer: 'exit 9'\n      - exit 4\n      - defer: ': never'\n")
 	err := r.run(t.Context(), "a")
@@ -163,8 +165,7 @@ func TestDefers(t *testing.T) {
 	}
 }
 
-// TestRelay: every byte arrives, in order, whatever the size and however slow
-// the sink is.
+// TestRelay: every byte arrives, in order, whatever the size and however slow the sink is.
 func TestRelay(t *testing.T) {
 	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 5<<20 + 7} {
 		r := newRig(t, "tasks:\n  a: {cmds: ['cat data']}\n")
@@ -204,8 +205,8 @@ func TestRelayHeldOpen(t *testing.T) {
 	}
 }
 
-// TestKill: insisting ends what runs, deferred commands included when their time is
-// over, also those that have no process.
+// TestKill: Kill ends running commands, deferred ones when their time is over, and those without a
+// process.
 func TestKill(t *testing.T) {
 	r := newRig(t, "tasks:\n  a:\n    cmds:\n      - defer: 'while :; do :; done'\n      - defer: 'sleep 1000'\n      - 'exit 1'\n")
 	stops := new(command.Running)
@@ -230,8 +231,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestStopCommandIsNotStopped: a command that stops another one is no part of what
-// is told to end, however late that is told.
+// TestStopCommandIsNotStopped: a stop command is not stopped itself, even if the signal comes late.
 func TestStopCommandIsNotStopped(t *testing.T) {
 	r := newRig(t, `tasks:
   a:

@@ -9,12 +9,16 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// connect returns the file that a program gets to reach all of o.
+// connect returns the file through which a program reaches all of o.
 func (w *wiring) connect(o *outs, stream event.Stream) (*os.File, error) {
 	if f, ok := o.direct(); ok && !w.watched {
 		return f, nil
 	}
-	s, err := pipe.NewSource(w.j.s.o.Clock)
+	source := func() (*pipe.Source, error) { return pipe.NewSource(w.j.s.o.Clock) }
+	if onlyLog(o) {
+		source = w.j.source
+	}
+	s, err := source()
 	if err != nil {
 		return nil, err
 	}
@@ -22,8 +26,7 @@ func (w *wiring) connect(o *outs, stream event.Stream) (*os.File, error) {
 	return s.W, nil
 }
 
-// terminal gives the command a terminal of its own, all that it writes there going
-// to where its stdout leads.
+// terminal gives the command a pseudo-terminal whose output goes to the destination of stdout.
 func (w *wiring) terminal(o *outs, p *plan.Process) error {
 	s, err := pipe.NewTerminal(w.j.s.o.Clock, w.j.s.o.Stdout)
 	if err != nil {
@@ -37,37 +40,42 @@ func (w *wiring) terminal(o *outs, p *plan.Process) error {
 	return nil
 }
 
-// copy copies what comes from s to all of o.
+// copy copies from s to all of o.
 func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	w.sources = append(w.sources, s)
 	fan := pipe.Fan{}
 	var mask *pipe.MaskWriter
+	shown := pauses{report: report{w.j.s, w.j.index, stream}}
 	if w.idle != nil {
-		fan.Taps = append(fan.Taps, w.idle)
+		fan.Writers = append(fan.Writers, w.idle)
 	} else if w.j.Activity != nil {
-		fan.Taps = append(fan.Taps, w.j.Activity)
+		fan.Writers = append(fan.Writers, w.j.Activity)
 	}
 	if w.last != nil {
-		fan.Taps = append(fan.Taps, w.last)
+		fan.Writers = append(fan.Writers, w.last)
 	}
 	if o.log {
-		mask = w.j.s.o.Secrets.Writer(report{w.j.s, w.j.index, stream})
-		fan.Taps = append(fan.Taps, mask)
+		mask = w.j.s.o.Secrets.Writer(shown.report)
+		fan.Writers = append(fan.Writers, mask, &shown)
 	}
 	if o.capture != nil {
-		fan.Taps = append(fan.Taps, o.capture)
+		fan.Writers = append(fan.Writers, o.capture)
 	}
 	for _, f := range o.files {
-		fan.Taps = append(fan.Taps, f)
+		fan.Writers = append(fan.Writers, f)
+	}
+	for _, r := range o.rotated {
+		fan.Writers = append(fan.Writers, r)
 	}
 	if o.flow != nil {
-		fan.Flows = append(fan.Flows, o.flow)
+		fan.Pipes = append(fan.Pipes, o.flow)
 	}
 	large := w.j.s.o.Large.Enlarge(s.W)
 	go func() {
 		err := fan.Copy(s)
 		if mask != nil {
 			mask.Flush()
+			shown.wrote(nil)
 		}
 		if large {
 			w.j.s.o.Large.Release()
@@ -80,10 +88,11 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	}()
 }
 
-// finish returns when all that the command wrote has arrived, and gives files
-// their names if it succeeded; else nothing of the attempt is left. It returns err,
-// or the fault of a stream.
+// finish returns when all output of the command has arrived, and gives files their names if it
+// succeeded; otherwise the attempt leaves nothing. It returns err, or the fault of a stream.
 func (w *wiring) finish(err error) error {
+	w.j.s.o.Services.unrouted(w.routed)
+	w.j.s.o.DirectOutput.remove(w.written)
 	if w.idle != nil {
 		w.idle.end()
 	}
@@ -111,21 +120,16 @@ func (w *wiring) finish(err error) error {
 	}
 	var problems []error
 	for _, t := range w.targets {
-		if t.mode == pipe.Added {
-			w.add(t.Target)
+		if t.mode != pipe.AppendAtCommit {
+			problems = append(problems, t.Commit())
 			continue
 		}
-		problems = append(problems, t.Commit())
+		s := w.j.s // receives its data when the attempt has succeeded
+		s.mu.Lock()
+		s.try.added = append(s.try.added, t.Target)
+		s.mu.Unlock()
 	}
 	return streamError(errors.Join(problems...))
-}
-
-// add keeps a file that gets what was written to it when the attempt has succeeded.
-func (w *wiring) add(t *pipe.Target) {
-	s := w.j.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.try.added = append(s.try.added, t)
 }
 
 func (w *wiring) close() {
@@ -135,6 +139,10 @@ func (w *wiring) close() {
 		f.Close()
 	}
 	w.own = nil
+	for _, r := range w.rotated {
+		r.Close()
+	}
+	w.rotated = nil
 }
 
 func (w *wiring) discard() {

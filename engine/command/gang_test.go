@@ -18,27 +18,27 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// verdict is how a gang ends.
+// verdict is the outcome of a gang.
 type verdict uint8
 
 const (
 	succeeds verdict = iota
 	fails
-	either // it depends on who is faster
+	either // depends on timing
 )
 
-// gangMember is one of the ways that a member of a gang behaves.
+// gangMember is a behaviour of a gang's member.
 type gangMember struct {
 	cmd   string
 	fails bool
-	// early members do not read all.
+	// early members stop reading before the end.
 	early bool
 }
 
 var (
 	writers = []gangMember{
 		{cmd: "echo a"},
-		{cmd: "head -c 300000 /dev/zero"}, // more than a pipe holds
+		{cmd: "head -c 300000 /dev/zero"}, // more than the capacity of a pipe
 		{cmd: ":"},
 		{cmd: "exit 3", fails: true},
 		{cmd: "head -c 300000 /dev/zero; exit 3", fails: true},
@@ -73,7 +73,7 @@ func generateGang(b *strings.Builder, r *rand.Rand, number int) verdict {
 		read[from[i]] = true
 		fmt.Fprintf(b, "  g%d-%d: {run: once, cmds: ['%s'], stdin: {from: g%d-%d}}\n", number, i, members[i].cmd, number, from[i])
 	}
-	// Who is read by none but early ones may be cut off, and so is early, too.
+	// A writer with only early readers may be cut off, and so is early, too.
 	for i := n - 1; i >= 0; i-- {
 		early := read[i]
 		for j := i + 1; j < n; j++ {
@@ -104,8 +104,8 @@ func generateGang(b *strings.Builder, r *rand.Rand, number int) verdict {
 	return want
 }
 
-// TestGangs runs generated gangs under limits from none to five: none hangs, and
-// each ends as is documented. WEFT_GANGS says how many; the seed is fixed.
+// TestGangs runs generated gangs under limits from none to five: all end, with the documented
+// outcome. WEFT_GANGS is their number; the seed is fixed.
 func TestGangs(t *testing.T) {
 	total := 400
 	if n, err := strconv.Atoi(os.Getenv("WEFT_GANGS")); err == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// group runs a group. The streams that its keys and those of the task name are those of all
-// members together: they are connected once, around the group.
+// group runs a group. The streams named by its keys and those of the task are shared by all
+// members: they are connected once, around the group.
 func (j *job) group(ctx context.Context, members func(*job, context.Context) error) error {
 	p, captured := j.c.Process, j.captured()
 	inside := j.of(j.c, *j.ends)
@@ -27,8 +27,9 @@ func (j *job) group(ctx context.Context, members func(*job, context.Context) err
 	if err != nil {
 		return err
 	}
-	*inside.ends = ends{inGroup: true, Ends: executor.Ends{In: j.In, Out: w.out, Err: w.err, Producer: j.Producer, Activity: j.Activity,
-		Shown: (j.Out == nil || j.Shown) && !captured && !kept(p.Stdout)}}
+	kept := func(s plan.Sink) bool { return s.Kind == plan.SinkFile || s.Kind == plan.SinkCapture } // read after the end
+	*inside.ends = ends{inGroup: true, Streams: executor.Streams{In: j.In, Out: w.out, Err: w.err, Producer: j.Producer, Activity: j.Activity,
+		Shown: (j.Out == nil || j.Shown) && !captured && !slices.ContainsFunc(p.Stdout, kept)}}
 	given := []**os.File{&inside.Out, &inside.Err}
 	if p.Stdin != nil {
 		inside.In, given = w.in, append(given, &inside.In)
@@ -37,7 +38,7 @@ func (j *job) group(ctx context.Context, members func(*job, context.Context) err
 		if *f != nil {
 			continue
 		}
-		// The null device: members without a file would open one by their own keys.
+		// The null device; otherwise members without a file would open one by their own keys.
 		if *f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0); err != nil {
 			return w.finish(err)
 		}
@@ -48,14 +49,9 @@ func (j *job) group(ctx context.Context, members func(*job, context.Context) err
 	return w.finish(err)
 }
 
-// kept reports whether what is written to sinks can be read later.
-func kept(sinks []plan.Sink) bool {
-	return slices.ContainsFunc(sinks, func(s plan.Sink) bool { return s.Kind == plan.SinkFile || s.Kind == plan.SinkCapture })
-}
-
 // member runs one command of a group.
 func (j *job) member(ctx context.Context) error {
-	if !j.c.Here() || j.c.If != "" && j.s.test(ctx, j.c.If) != nil {
+	if !j.c.MatchesPlatform() || j.c.If != "" && j.s.test(ctx, j.c.If) != nil {
 		if j.calls != nil && j.c.Kind == plan.TaskCall {
 			j.calls.settle()
 		}
@@ -66,7 +62,7 @@ func (j *job) member(ctx context.Context) error {
 	return err
 }
 
-// parallel runs members at the same time. The first error, as written, is its.
+// parallel runs members concurrently. It returns the first error in source order.
 func (j *job) parallel(ctx context.Context) error {
 	errs := make([]error, len(j.c.Members))
 	var wg sync.WaitGroup

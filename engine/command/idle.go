@@ -10,12 +10,12 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// idle stops a command that has written nothing for some time. It is a writer of what is
-// written, and safe for concurrent use.
+// idle stops a command without output for some time. It is a writer for the output, and safe for
+// concurrent use.
 type idle struct {
 	timer atomic.Pointer[clock.Timer]
 	after func() *clock.Timer
-	outer io.Writer // of the group that the command is in; nil: nobody looks there
+	outer io.Writer // of the enclosing group; may be nil
 }
 
 func newIdle(c *clock.Clock, name string, limit time.Duration, outer io.Writer, stop func(error)) *idle {
@@ -26,7 +26,7 @@ func newIdle(c *clock.Clock, name string, limit time.Duration, outer io.Writer, 
 	return w
 }
 
-// Write notes that something was written.
+// Write records that something was written.
 func (w *idle) Write(p []byte) (int, error) {
 	w.timer.Swap(w.after()).Stop()
 	if w.outer != nil {
@@ -37,8 +37,8 @@ func (w *idle) Write(p []byte) (int, error) {
 
 func (w *idle) end() { w.timer.Load().Stop() }
 
-// watched runs the members of a group within its idle_timeout: what any of them writes, to
-// another member too, counts as output of the group.
+// watched runs the members of a group within its idle_timeout: output of any member, even to
+// another one, counts.
 func (j *job) watched(ctx context.Context, members func(*job, context.Context) error) error {
 	if j.c.IdleTimeout <= 0 {
 		return members(j, ctx)

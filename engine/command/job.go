@@ -2,40 +2,57 @@ package command
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
+	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// job is one command of a step, or one member of a group, with all that it depends on. A
-// member's job is a copy of its group's with ends of its own.
+// job is one command of a step, or one member of a group, with everything it depends on. A member's
+// job is a copy of its group's with ends of its own.
 type job struct {
 	s       *step
 	c       *plan.Command
-	index   int    // the place of the step's command, for events
-	relayed bool   // its output is sent as events, as far as its keys leave that open
-	calls   *calls // of the pipe that it is in, which are made together; nil: none are
+	index   int    // index of the step's command, for events
+	relayed bool   // its output is sent as events, unless its keys say otherwise
+	screen  bool   // its relayed output comes from a pseudo-terminal
+	calls   *calls // of its pipe; may be nil
+	*launch        // never nil; not changed once it begins
 	*ends          // not changed once it begins
 }
 
-// ends are what a command is connected to from around it.
+// launch contains the extra parameters of one start of a service.
+type launch struct {
+	began        func()          // called when one of its programs runs; may be nil
+	inherits     *inherited      // inherited by its programs besides the standard streams; may be nil
+	readySignals []chan struct{} // receive a value when a program reports on its channel (ipc) that it is ready, see readySignal
+	again        bool            // it was started before
+}
+
+// noLaunch is used by commands that are not services.
+var noLaunch launch
+
+// ends are the streams to which a command is connected from outside.
 type ends struct {
-	executor.Ends
-	// Nobody else has the files: whoever hands them on may close them.
-	ownIn, ownOut bool
-	inGroup       bool // of a group, which as a whole is captured or is not
-	// For the report, how it ended: of a tee or merge, each of its members. Nil: it is no
-	// member of a pipe.
+	executor.Streams
+	ownIn, ownOut bool // the command owns the files, and may close them
+	inGroup       bool // member of a group, which is captured as a whole or not at all
+	// The entries of this command, or of the members of a tee or merge, in the report of its pipe. Nil
+	// if it is not a member of a pipe.
 	report []event.Member
 }
 
-// noEnds are those of a command that nothing is connected to, which most are.
+// noEnds is used by commands that are not connected to anything.
 var noEnds ends
 
-// closeOwn closes what the command alone has, when somebody else has a copy.
+// inPipe reports whether the command is a member of a pipe.
+func (e *ends) inPipe() bool { return e.report != nil }
+
+// closeOwn closes the files that the command owns, when others have copies.
 func (e *ends) closeOwn() {
 	if e.ownIn {
 		e.In.Close()
@@ -47,24 +64,76 @@ func (e *ends) closeOwn() {
 
 // run runs the command i.
 func (s *step) run(ctx context.Context, i int, c *plan.Command) error {
-	s.job = job{s: s, c: c, index: i, relayed: s.o.Relay && (!s.Step.Task.Interactive || s.o.RelayInteractive), ends: &noEnds}
-	if s.Ends != (executor.Ends{}) {
-		s.job.ends = &ends{Ends: s.Ends}
-	}
+	s.job = s.newJob(i, c)
 	return s.job.attempts(ctx)
 }
 
-// of returns the job of a member, with ends of its own that are e.
+// mayRead reports whether the command gets weft's standard input by default. A service never does,
+// because the step that started it continues.
+func (j *job) mayRead() bool {
+	return (j.s.Stdin && j.s.o.Screen == nil || j.s.Step.Task.Interactive) && !j.serves()
+}
+
+// serves reports whether the command is a service.
+func (j *job) serves() bool { return j.s.service != nil }
+
+// newJob returns the job of the command i.
+func (s *step) newJob(i int, c *plan.Command) job {
+	j := job{s: s, c: c, index: i, relayed: s.relays(), launch: &noLaunch, ends: &noEnds}
+	j.screen = j.relayed && s.o.Terminals && !s.Recorded // recorded output is also shown elsewhere
+	if s.Streams != (executor.Streams{}) {
+		j.ends = &ends{Streams: s.Streams}
+	}
+	return j
+}
+
+// relays decides whether the output of the step goes through weft.
+func (s *step) relays() bool {
+	switch {
+	case s.Recorded:
+		return true
+	case s.Step.Task.Interactive:
+		return s.o.Relay && s.o.RelayInteractive
+	case s.o.Relay:
+		return true
+	}
+	return s.o.RelayConcurrent && !s.hasOutputAlone()
+}
+
+// hasOutputAlone reports whether nothing else writes while the step does.
+func (s *step) hasOutputAlone() bool {
+	return s.Stdin && !s.Step.Background() && !s.o.Background.Any() && len(s.o.Services.Up()) == 0
+}
+
+// direct reports whether c writes to weft's own streams because of its keys.
+func direct(c *plan.Command) bool {
+	inherits := func(s plan.Sink) bool { return s.Kind == plan.SinkInherit }
+	p := c.Process
+	return p != nil && (slices.ContainsFunc(p.Stdout, inherits) || slices.ContainsFunc(p.Stderr, inherits)) ||
+		slices.ContainsFunc(c.Members, func(m plan.Command) bool { return direct(&m) })
+}
+
+// source returns the source of relayed output of the command.
+func (j *job) source() (*pipe.Source, error) {
+	if j.screen {
+		if s, err := pipe.NewScreen(j.s.o.Clock, j.s.o.Stdout); err == nil {
+			return s, nil
+		} // fall back to a pipe
+	}
+	return pipe.NewSource(j.s.o.Clock)
+}
+
+// of returns the job of member c with ends e.
 func (j *job) of(c *plan.Command, e ends) *job {
 	m := *j
 	m.c, m.ends = c, &e
 	return &m
 }
 
-// captured reports whether somebody may ask for what the command writes.
+// captured reports whether the output of the command may be needed later.
 func (j *job) captured() bool { return j.s.Capture && !j.inGroup }
 
-// within does something within the time limit of the command.
+// within runs do within the time limit of the command.
 func (j *job) within(ctx context.Context, do func(*job, context.Context) error) error {
 	limit := j.c.Timeout
 	if limit <= 0 {
@@ -80,29 +149,38 @@ func (j *job) within(ctx context.Context, do func(*job, context.Context) error) 
 	return err
 }
 
-// reach runs a command of the step when its turn has come, if its condition and its platforms
-// allow that.
+// reach runs a command of the step in its turn, if its conditions hold.
 func (j *job) reach(ctx context.Context) error {
+	switch runs, err := j.holds(ctx); {
+	case !runs:
+		return err
+	case j.c.Kind == plan.TaskCall:
+		return j.call(ctx)
+	}
+	return j.announce(ctx)
+}
+
+// holds reports whether the condition and the platforms of a command allow it to run, and it is not
+// empty.
+func (j *job) holds(ctx context.Context) (bool, error) {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 	if j.c.If != "" && j.s.test(ctx, j.c.If) != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 		j.skipped(event.ByIf)
-		return nil
+		return false, nil
 	}
 	switch {
 	case j.c.Empty():
-		return nil
-	case j.c.Kind == plan.TaskCall:
-		return j.call(ctx)
-	case !j.c.Here():
+		return false, nil
+	case j.c.Kind != plan.TaskCall && !j.c.MatchesPlatform():
 		j.skipped(event.ByPlatform)
-		return nil
+		return false, nil
 	}
-	return j.announce(ctx)
+	return true, nil
 }
 
 func (j *job) skipped(reason event.Reason) {
@@ -112,31 +190,41 @@ func (j *job) skipped(reason event.Reason) {
 // announce announces the command and runs it.
 func (j *job) announce(ctx context.Context) error {
 	s, o := j.s, &j.s.o
-	started := &event.CommandStarted{Time: time.Now(), Step: s.ID, Command: j.index, Text: o.Secrets.Mask(j.c.Shown), Dir: s.Dir, Attempt: s.try.number, Attempts: s.try.of,
-		Silent: j.c.Silent || s.Step.Silent, DryRun: o.Dry, Relayed: j.relayed}
+	started := j.announcement()
 	lines, err := j.groupLines(ctx)
 	if err != nil {
 		return err
 	}
 	s.Emit(started)
+	if s.announced != nil {
+		s.announced()
+	}
 	if o.Dry {
 		return nil
 	}
 	if lines != nil {
 		s.Emit(lines)
 	}
-	if !j.relayed && (!started.Silent || o.Verbose) {
-		// The command writes to the same terminal itself: the announcement must be
-		// there first.
+	if !started.Relayed && (!started.Silent || o.Verbose || o.Terminals) {
+		// The command writes to the same terminal directly: the announcement must precede its output, and
+		// the rows must be gone.
 		o.Flush()
 	}
-	s.try.usage = event.Usage{} // that of the condition is none of the command
+	s.try.usage, s.try.programs = event.Usage{}, 0 // exclude those of the condition
 	err = j.perform(ctx)
-	s.Emit(&event.CommandEnded{Time: time.Now(), Step: s.ID, Command: j.index, Code: executor.ExitCode(err), Err: err, Duration: time.Since(started.Time), Usage: s.try.usage, Members: s.try.members})
+	now := time.Now()
+	s.Emit(&event.CommandEnded{Time: now, Step: s.ID, Command: j.index, Code: executor.ExitCode(err), Err: err, Duration: now.Sub(started.Time), Usage: s.try.usage, Members: s.try.members, Signal: signalOf(err), Programs: s.try.programs})
 	return err
 }
 
-// groupLines are the lines around the output of the command, or nil if there are none.
+// announcement returns the event that announces the command.
+func (j *job) announcement() *event.CommandStarted {
+	s := j.s
+	return &event.CommandStarted{Time: time.Now(), Step: s.ID, Command: j.index, Text: s.o.Secrets.Mask(j.c.Shown), Argv: j.c.Argv, Dir: s.Dir, Pos: j.c.Pos, Attempt: s.try.number, Attempts: s.try.of,
+		Silent: j.c.Silent || s.Step.Silent, DryRun: s.o.Dry, Relayed: j.relayed && !direct(j.c), Service: j.serves(), Background: s.announced != nil}
+}
+
+// groupLines returns the lines around the output of the command, or nil.
 func (j *job) groupLines(ctx context.Context) (*event.GroupLines, error) {
 	begin, end := j.s.o.Begin, j.s.o.End
 	if !j.relayed || begin.S == "" && end.S == "" {

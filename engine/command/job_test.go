@@ -23,12 +23,12 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// The tests of this file start no process: what their commands run is a part of the shell.
+// The tests of this file start no process: their commands are shell builtins.
 
-// fakeEnv keeps the events of a step. Tasks that it calls write their names.
+// fakeEnv records the events of a step. Tasks that it calls write their names.
 type fakeEnv struct {
 	executor.Env
-	calls error // of all that is called
+	calls error // error of all calls
 
 	mu     sync.Mutex // guards words
 	words  []string
@@ -81,11 +81,11 @@ func (e *fakeEnv) Call(_ context.Context, c plan.Call) error {
 type local struct {
 	t       *testing.T
 	dir     string
-	clock   clock.Clock // stands still
+	clock   clock.Clock // paused
 	o       Options
 	env     fakeEnv
 	capture bool
-	ends    executor.Ends
+	ends    executor.Streams
 }
 
 func newLocal(t *testing.T) *local {
@@ -113,10 +113,10 @@ func (l *local) run(ctx context.Context, task string) executor.Result {
 	o.Root, o.Shell, o.Processes, o.Clock = l.dir, shell.New(shell.Options{}), table, &l.clock
 	here := New(o)
 	defer here.Close()
-	return here.Run(ctx, &executor.Bound{Step: p.Steps[p.Roots[0]], Env: &l.env, ID: 1, Dir: l.dir, Capture: l.capture, Ends: l.ends})
+	return here.Run(ctx, &executor.Bound{Step: p.Steps[p.Roots[0]], Env: &l.env, ID: 1, Dir: l.dir, Capture: l.capture, Streams: l.ends})
 }
 
-// story is what happened, in words.
+// story returns the events in words.
 func (l *local) story(r executor.Result) string {
 	return strings.Join(append(l.env.words, r.Outcome.String()), " ")
 }
@@ -129,7 +129,7 @@ func (l *local) file(name string) string {
 	return string(b)
 }
 
-// passTime lets time pass until the test has ended.
+// passTime advances the clock until the test has ended.
 func (l *local) passTime() {
 	done := make(chan struct{})
 	l.t.Cleanup(func() { close(done) })
@@ -145,8 +145,8 @@ func (l *local) passTime() {
 	}()
 }
 
-// TestRun: commands run in order, as far as they say and until one fails; what they deferred
-// runs last.
+// TestRun: commands run in order, if their conditions hold, until one fails; deferred ones run
+// last.
 func TestRun(t *testing.T) {
 	for name, tt := range map[string]struct{ task, want string }{
 		"in order":    {"cmds: [echo a, echo b]", "$echo a $echo b succeeded"},
@@ -183,7 +183,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestDry: commands are announced, and that is all.
+// TestDry: commands are only announced.
 func TestDry(t *testing.T) {
 	l := newLocal(t)
 	l.o.Dry, l.capture = true, true
@@ -196,13 +196,12 @@ func TestDry(t *testing.T) {
 	}
 }
 
-// TestStreams: a command reads what its keys say and writes to where they say; of an attempt
-// that failed nothing is left.
+// TestStreams: commands read and write as their keys say; a failed attempt leaves nothing.
 func TestStreams(t *testing.T) {
 	for name, tt := range map[string]struct {
 		task           string
 		relay, capture bool
-		log, stdout, f string // what is shown, captured, and in the file f
+		log, stdout, f string // shown output, captured output, contents of the file f
 	}{
 		"reported":     {task: "cmds: [echo a, echo b >&2]", relay: true, log: "a\nb\n"},
 		"captured":     {task: "cmds: [echo a, echo b]", relay: true, capture: true, log: "a\nb\n", stdout: "a\nb\n"},
@@ -242,7 +241,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestEnds: a step whose output another one reads writes to it, beside what its keys say.
+// TestEnds: a step with a reader writes to it, in addition to its keys.
 func TestEnds(t *testing.T) {
 	for task, kept := range map[string]string{"cmds: [echo a, echo b]": "", "cmds: [{cmd: echo a, stdout: {file: f}}, {cmd: 'echo b'}]": "a\n"} {
 		l := newLocal(t)
@@ -263,8 +262,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestCancelled: the cause of a step that was stopped is its error, and what it deferred runs
-// all the same.
+// TestCancelled: the cause of a stopped step is its error, and its deferred commands run.
 func TestCancelled(t *testing.T) {
 	l := newLocal(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -285,7 +283,7 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-// TestAccepted: codes say what counts as success; without any that is 0.
+// TestAccepted: the accepted codes count as success; the default is 0.
 func TestAccepted(t *testing.T) {
 	three := &shell.ExitError{Code: 3}
 	other := errors.New("other")
@@ -303,8 +301,8 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// TestRunning: what is told to end are the commands whose context is done; deferred ones have
-// their time after those, and those that stop others are only killed.
+// TestRunning: signals go to commands whose context is done; deferred commands have a time limit
+// after those, and stop commands are only killed.
 func TestRunning(t *testing.T) {
 	table := proc.NewTable(proc.Options{})
 	defer table.Close(false)
@@ -313,7 +311,7 @@ func TestRunning(t *testing.T) {
 	var r Running
 	command, stopping, deferred := table.NewGroup(proc.GroupOptions{}), table.NewGroup(proc.GroupOptions{}), table.NewGroup(proc.GroupOptions{})
 	r.Add(done, command)
-	r.AddStopping(done, stopping)
+	r.add(stopping, entry{ctx: done, stopping: true})
 	r.Add(t.Context(), deferred)
 	state := func() string {
 		s := ""
@@ -321,7 +319,7 @@ func TestRunning(t *testing.T) {
 			switch {
 			case g.Killed():
 				s += "k"
-			case g.Refused() != nil:
+			case g.Err() != nil:
 				s += "s"
 			default:
 				s += "."

@@ -16,13 +16,13 @@ type link struct {
 	*job
 	producer pipe.Producer
 	cancel   context.CancelCauseFunc // set before any begins
-	err      error                   // how it ended
-	place    int64                   // in the order of ends, from 1
+	err      error                   // its result
+	place    int64                   // rank in the order of ends, from 1
 }
 
-// pipeline runs members at the same time, each reading what the one before it writes. Its
-// error is that of the last member that failed. A member that ends because the next one reads
-// no more has not failed.
+// pipeline runs members concurrently, each reading the output of the one before it. Its error is
+// that of the last member that failed. A member that ends because the next one stopped reading has
+// not failed.
 func (j *job) pipeline(ctx context.Context) error {
 	links, release, err := j.links(ctx)
 	if err != nil {
@@ -41,7 +41,10 @@ func (j *job) pipeline(ctx context.Context) error {
 			l.place = ended.Add(1)
 			l.closeOwn()
 			if l == last {
-				j.drain(links[:len(links)-1], l.err != nil && j.s.Step.Failfast)
+				// The others have no readers any more: they are stopped after a while, or at once.
+				for _, p := range links[:len(links)-1] {
+					p.producer.Drain(j.s.o.Clock, l.err != nil && j.s.Step.Failfast, func() { p.cancel(executor.NoReaders{}) })
+				}
 			}
 		})
 	}
@@ -60,9 +63,9 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 	calls, report, in := j.s.newCalls(ctx, members), j.reportOn(members), j.In
 	var opened []*os.File
 	for n := range members {
-		l := &link{producer: pipe.Producer{Outer: j.Producer}}
+		l := &link{producer: pipe.Producer{Parent: j.Producer}}
 		first, last := n == 0, n == len(members)-1
-		e := ends{ownIn: !first, ownOut: !last, inGroup: true, Ends: executor.Ends{In: in, Out: j.Out, Err: j.Err, Producer: &l.producer, Shown: last && j.Shown, Activity: j.Activity}}
+		e := ends{ownIn: !first, ownOut: !last, inGroup: true, Streams: executor.Streams{In: in, Out: j.Out, Err: j.Err, Producer: &l.producer, Shown: last && j.Shown, Activity: j.Activity}}
 		if !last {
 			if in, e.Out, err = pipe.ForPrograms(); err != nil {
 				pipe.CloseAll(opened)
@@ -87,14 +90,7 @@ func (j *job) links(ctx context.Context) (links []*link, release func(), err err
 	}, nil
 }
 
-// drain stops producers that nobody reads any more, after a while or at once.
-func (j *job) drain(producers []*link, atOnce bool) {
-	for _, p := range producers {
-		p.producer.Drain(j.s.o.Clock, atOnce, func() { p.cancel(executor.Unread{}) })
-	}
-}
-
-// status is the error of a pipeline.
+// status returns the error of a pipeline.
 func (j *job) status(ctx context.Context, links []*link) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -105,7 +101,7 @@ func (j *job) status(ctx context.Context, links []*link) error {
 	ok := links[last].err == nil
 	for n := last; n >= 0; n-- {
 		l := links[n]
-		if n < last && l.err != nil && ok && (executor.CutOff(l.err) || j.c.EarlyClose && l.place > links[n+1].place) {
+		if n < last && l.err != nil && ok && (executor.IsNoReaders(l.err) || j.c.EarlyClose && l.place > links[n+1].place) {
 			l.err = nil
 		}
 		if l.err != nil && l.c.IgnoreError {
@@ -119,7 +115,7 @@ func (j *job) status(ctx context.Context, links []*link) error {
 	return failed
 }
 
-// link runs a member of a pipeline; a tee or merge is several.
+// link runs a member of a pipeline; a tee or merge has several commands.
 func (j *job) link(ctx context.Context) error {
 	switch j.c.Kind {
 	case plan.Tee:

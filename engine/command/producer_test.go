@@ -14,8 +14,8 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// TestKeptProducer: who writes nothing is stopped when nobody reads it any more, but
-// not while its output is kept elsewhere, too.
+// TestKeptProducer: a silent producer is stopped when it has no readers, but not while its output
+// also goes elsewhere.
 func TestKeptProducer(t *testing.T) {
 	const taskfile = `tasks:
   silent: {cmd: 'echo first; cat more'}
@@ -69,7 +69,7 @@ func TestKeptProducer(t *testing.T) {
 			for range 20 {
 				c.Advance(time.Second)
 			}
-			// It still waits for more: there is somebody to open the other end.
+			// It still waits for more, because the other end can be opened.
 			var w *os.File
 			until("it reads more", func() bool {
 				var err error

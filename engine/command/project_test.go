@@ -17,7 +17,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// project is a directory with a Taskfile, and what all runs in it have in common.
+// project is a directory with a Taskfile, and the shared state of its runs.
 type project struct {
 	workflow *schema.Workflow
 	resolver *vars.Resolver

@@ -2,46 +2,45 @@ package command
 
 import (
 	"sync"
-	"time"
 
-	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/pipe"
 )
 
-// relay reads what one command writes and reports it. Where both streams share one pipe,
-// their order is exact.
+// relay reads the output of one command and reports it. If both streams share one pipe, their order
+// is exact.
 type relay struct {
-	*pipe.Source
-	report  report
-	read    chan struct{}    // closed when all of the command has been reported
-	mask    *pipe.MaskWriter // nil until there is a secret
-	pending *clock.Timer     // until an unterminated line is partial; nil: there is none
+	source *pipe.Source
+	pauses
+	read chan struct{}    // closed when all output of the command has been reported
+	mask *pipe.MaskWriter // nil until there is a secret
+	keys *keyboard        // lends the terminal to the program; may be nil
 }
 
-// partialAfter is how long nothing must follow an unterminated line for it to be shown as it
-// is.
-const partialAfter = 100 * time.Millisecond
-
 // openRelay starts a relay; its W is for the command's stdout and stderr, or one of them.
-func (s *step) openRelay(command int, stream event.Stream) (*relay, error) {
-	source, err := pipe.NewSource(s.o.Clock)
+func (j *job) openRelay(stream event.Stream) (*relay, error) {
+	source, err := j.source()
 	if err != nil {
 		return nil, err
 	}
-	y := &relay{Source: source, report: report{s, command, stream}, read: make(chan struct{})}
+	s := j.s
+	y := &relay{source: source, pauses: pauses{report: report{s, j.index, stream}}, read: make(chan struct{})}
+	if j.screen && s.o.LendTerminal != nil {
+		y.keys = newKeyboard(y)
+	}
 	go y.copy(s.o.Large.Enlarge(source.W))
 	return y, nil
 }
 
 // finish returns when everything the command wrote has been reported.
 func (y *relay) finish() {
-	y.Finish()
+	y.source.Finish()
 	<-y.read
+	y.keys.end()
 }
 
-// copy reports everything until the pipe's end, or until the command has ended and has
-// leftovers that hold the pipe: these are reported until the end of the run.
+// copy reports everything until the pipe's end, or until the command has ended and leftover
+// processes hold the pipe: their output is reported until the end of the run.
 func (y *relay) copy(large bool) {
 	s := y.report.s
 	err := y.copyCommand()
@@ -50,27 +49,31 @@ func (y *relay) copy(large bool) {
 	if large {
 		s.o.Large.Release()
 	}
-	if err == pipe.ErrLingering && s.lingering.add(y.Source) {
+	if err == pipe.ErrLingering && s.lingering.add(y.source) {
 		close(y.read)
 		y.copyLeftovers()
 		y.flush()
-		s.lingering.done(y.Source)
+		s.lingering.done(y.source)
 		return
 	}
-	y.Close()
+	y.source.Close()
 	close(y.read)
 }
 
-// copyCommand reports what is read into buffers of the pool, and returns why that ended.
+// copyCommand reports data read into buffers of the pool, until it ends with an error.
 func (y *relay) copyCommand() error {
 	pool := y.report.s.buffers
 	for {
 		buf := pool.get()
-		n, err := y.Read(buf)
+		n, err := y.source.Read(buf)
 		if n == 0 {
 			pool.free <- buf
 		} else {
-			end := [1]byte{buf[n-1]} // the buffer belongs to the receiver then
+			if y.keys.passes(buf[:n]) {
+				pool.free <- buf
+				continue
+			}
+			end := [1]byte{buf[n-1]} // the receiver then owns the buffer
 			y.show(buf[:n], func() { pool.free <- buf })
 			y.wrote(end[:])
 		}
@@ -80,12 +83,12 @@ func (y *relay) copyCommand() error {
 	}
 }
 
-// copyLeftovers reports what leftovers write. They may be many, and silent for long: none has
-// a buffer of the pool while it waits.
+// copyLeftovers reports output of leftover processes. They may be many, and silent for long: none
+// occupies a buffer of the pool while it waits.
 func (y *relay) copyLeftovers() {
 	buf := make([]byte, 4<<10)
 	for {
-		n, err := y.Read(buf)
+		n, err := y.source.Read(buf)
 		if n > 0 {
 			y.show(buf[:n], nil)
 		}
@@ -95,8 +98,8 @@ func (y *relay) copyLeftovers() {
 	}
 }
 
-// show reports data with secrets masked: data itself if it may be released by the receiver,
-// else a copy. What a mask holds back is shown with the next data.
+// show reports data with secrets masked: data itself if the receiver may release it, otherwise a
+// copy. Data held back by the mask is shown with the next data.
 func (y *relay) show(data []byte, release func()) {
 	secrets := y.report.s.o.Secrets
 	if y.mask == nil && secrets.Any() {
@@ -115,26 +118,15 @@ func (y *relay) show(data []byte, release func()) {
 	}
 }
 
-// flush shows what a mask holds back: nothing more comes.
+// flush shows data held back by the mask, at the end.
 func (y *relay) flush() {
 	if y.mask != nil {
 		y.mask.Flush()
 	}
 }
 
-// wrote notes what was shown last: an unterminated line is partial after a moment.
-func (y *relay) wrote(data []byte) {
-	if y.pending != nil {
-		y.pending.Stop()
-		y.pending = nil
-	}
-	if n := len(data); n > 0 && data[n-1] != '\n' {
-		y.pending = y.report.s.o.Clock.AfterFunc(partialAfter, y.report.emitPartial)
-	}
-}
-
-// lingering are the pipes that leftovers of commands hold. They are read until the end of the
-// run. The zero value is none.
+// lingering are the pipes held by leftover processes. They are read until the end of the run. The
+// zero value is empty.
 type lingering struct {
 	mu     sync.Mutex // guards the fields below
 	pipes  map[*pipe.Source]struct{}
@@ -143,7 +135,7 @@ type lingering struct {
 	reading sync.WaitGroup
 }
 
-// add reports whether s may still be read.
+// add adds s and reports whether it may still be read.
 func (l *lingering) add(s *pipe.Source) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,7 +150,7 @@ func (l *lingering) add(s *pipe.Source) bool {
 	return true
 }
 
-// done closes s, which has been read.
+// done closes s, which has reached its end.
 func (l *lingering) done(s *pipe.Source) {
 	l.mu.Lock()
 	delete(l.pipes, s)
@@ -167,7 +159,7 @@ func (l *lingering) done(s *pipe.Source) {
 	l.reading.Done()
 }
 
-// close returns when what is in the pipes has been reported.
+// close returns when the data in the pipes has been reported.
 func (l *lingering) close() {
 	l.mu.Lock()
 	l.closed = true

@@ -9,28 +9,31 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// Running knows the commands of a run that run now, and stops them when a signal demands more
-// than the end of their contexts. Commands whose context is not done by then are deferred
-// ones, which the end of the run does not cancel: together they have one grace period after
-// the others have had theirs, and a command that would begin later is killed. The zero value
-// is ready to use. It is safe for concurrent use.
+// Running registers the running commands of a run, and stops them when a signal demands more than
+// the end of their contexts. Commands whose context is not done by then are deferred ones, which
+// the end of the run does not cancel: together they have one grace period after that of the others,
+// and a command that begins later is killed. Services get no signal and no time limit: each is
+// stopped when nothing needs it. The zero value is ready to use. It is safe for concurrent use.
 type Running struct {
 	mu     sync.Mutex // guards the fields below
 	groups map[*proc.Group]entry
-	cause  error     // why deferred commands have until then
-	until  time.Time // zero: however long it takes
+	cause  error     // why deferred commands are limited to until
+	until  time.Time // zero: no limit
+	end    time.Time // when everything is killed, services too; zero: when they have been stopped
 	timer  *time.Timer
-	moves  int // how many commands have begun or ended
+	moves  int // number of commands that have begun or ended
 }
 
-// entry is a command that runs.
+// entry is a running command.
 type entry struct {
-	ctx      context.Context // that it runs for
-	stopping bool            // it stops another one: it is not told to end, only killed
+	ctx      context.Context // its own context
+	stopping bool            // it is a stop command (stop.cmd): it gets no signal, it is only killed
+	service  *step           // the running service that it belongs to; may be nil
+	probe    bool            // it is a probe of the service
 }
 
-// Stop has every running command told to end as l says, and limits the time of
-// deferred ones if that is limited, too.
+// Stop stops every running command as l says. If l has a limit, it limits the time of deferred
+// commands too.
 func (r *Running) Stop(cause error, l proc.Ladder) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,20 +49,32 @@ func (r *Running) Stop(cause error, l proc.Ladder) {
 	}
 }
 
-// Kill ends every running command at once, but not those that are deferred, nor
-// what a script does at its end (trap … EXIT).
+// Kill ends every running command at once, services too, but not those that are deferred,
+// nor what a script does at its end (trap … EXIT).
 func (r *Running) Kill(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for g, e := range r.groups {
-		if e.ctx.Err() != nil {
+		if e.ctx.Err() != nil || e.service != nil {
 			g.Stop(cause, proc.Ladder{Signal: syscall.SIGKILL})
 		}
 	}
 	r.limit(cause, proc.DefaultGrace)
 }
 
-// limit has whatever still runs after a time killed; r.mu is held.
+// LimitStop kills everything that still runs after a time, deferred commands and services included,
+// and every later command. A longer time than an earlier one has no effect.
+func (r *Running) LimitStop(cause error, d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if end := time.Now().Add(d); r.end.IsZero() || end.Before(r.end) {
+		r.end = end
+		time.AfterFunc(d, r.expire)
+	}
+	r.limit(cause, d)
+}
+
+// limit is LimitStop without services; r.mu is held.
 func (r *Running) limit(cause error, d time.Duration) {
 	until := time.Now().Add(d)
 	if !r.until.IsZero() && r.until.Before(until) {
@@ -71,22 +86,50 @@ func (r *Running) limit(cause error, d time.Duration) {
 	r.cause, r.until, r.timer = cause, until, time.AfterFunc(d, r.expire)
 }
 
-// expire ends all that runs.
+// expire kills the commands whose time is over.
 func (r *Running) expire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for g := range r.groups {
-		g.Kill(r.cause)
+	for g, e := range r.groups {
+		if r.isLate(e) {
+			g.Kill(r.cause)
+		}
 	}
 }
 
-// Add makes g one of the running commands, until Remove. It is run for ctx.
-func (r *Running) Add(ctx context.Context, g *proc.Group) { r.add(g, entry{ctx: ctx}) }
-
-// AddStopping is Add for a command that stops another one, which runs for ctx.
-func (r *Running) AddStopping(ctx context.Context, g *proc.Group) {
-	r.add(g, entry{ctx: ctx, stopping: true})
+// isLate reports whether a command's time is over. r.mu is held.
+func (r *Running) isLate(e entry) bool {
+	if r.end.IsZero() && r.until.IsZero() {
+		return false
+	}
+	now := time.Now()
+	return !r.end.IsZero() && !now.Before(r.end) || e.service == nil && !r.until.IsZero() && !now.Before(r.until)
 }
+
+// renew gives deferred commands of an ended service, which begin now, the time that those of other
+// steps had.
+func (r *Running) renew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until := time.Now().Add(proc.DefaultGrace); r.timer != nil && until.After(r.until) {
+		r.timer.Stop()
+		r.until, r.timer = until, time.AfterFunc(proc.DefaultGrace, r.expire)
+	}
+}
+
+// signal sends sig to the programs of a service.
+func (r *Running) signal(service *step, sig syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for g, e := range r.groups {
+		if e.service == service && !e.stopping && !e.probe {
+			g.Send(sig)
+		}
+	}
+}
+
+// Add registers g, which runs for ctx, until Remove.
+func (r *Running) Add(ctx context.Context, g *proc.Group) { r.add(g, entry{ctx: ctx}) }
 
 func (r *Running) add(g *proc.Group, e entry) {
 	r.mu.Lock()
@@ -96,7 +139,7 @@ func (r *Running) add(g *proc.Group, e entry) {
 	}
 	r.groups[g] = e
 	r.moves++
-	if !r.until.IsZero() && !time.Now().Before(r.until) {
+	if r.isLate(e) {
 		g.Kill(r.cause)
 	}
 }
@@ -109,9 +152,9 @@ func (r *Running) Remove(g *proc.Group) {
 	r.moves++
 }
 
-// Waiting reports whether a run that was told to stop some time ago, as l says, has
-// commands to wait for: deferred ones that have time left, and others that were not
-// killed yet. moves tells how many have begun or ended so far.
+// Waiting reports whether a run that has been stopping for elapsed, as l says, waits for commands:
+// deferred ones that have time left, and others that were not killed yet. moves is the number of
+// commands that have begun or ended so far.
 func (r *Running) Waiting(l proc.Ladder, elapsed time.Duration) (waiting bool, moves int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,6 +162,8 @@ func (r *Running) Waiting(l proc.Ladder, elapsed time.Duration) (waiting bool, m
 	for g, e := range r.groups {
 		limit := g.Grace(l)
 		switch {
+		case e.service != nil:
+			waiting = waiting || !g.Killed() // it is stopped in its turn, by its own ladder
 		case e.ctx.Err() == nil:
 			waiting = waiting || inTime
 		case g.Killed():
@@ -129,8 +174,8 @@ func (r *Running) Waiting(l proc.Ladder, elapsed time.Duration) (waiting bool, m
 	return waiting, r.moves
 }
 
-// Moved notes that a run gets on with something else than its commands.
-func (r *Running) Moved() {
+// NoteProgress records progress of the run other than by commands.
+func (r *Running) NoteProgress() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.moves++

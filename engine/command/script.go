@@ -6,6 +6,8 @@ import (
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/proc"
+	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/shell"
 )
 
@@ -13,10 +15,13 @@ import (
 func (j *job) script(ctx context.Context) error {
 	s, c := j.s, j.c
 	sc := shell.Script{Text: c.Text, Argv: argv(c), Dir: s.Dir, Env: s.Environ, Set: c.Set, Shopt: c.Shopt, Session: c.TTY}
-	if s.Step.Task.Interactive {
+	if s.Step.Task.Interactive && !j.serves() {
 		select {
 		case s.terminal <- struct{}{}:
 			defer func() { <-s.terminal }()
+			if s.o.Screen != nil {
+				defer s.o.Screen()()
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -31,15 +36,15 @@ func (j *job) script(ctx context.Context) error {
 		return err
 	}
 	sc.Stdin, sc.Stdout, sc.Stderr = w.in, w.out, w.err
-	err = j.located(ctx, s.start(ctx, &sc, c.Process))
+	err = j.located(ctx, j.start(ctx, &sc))
 	j.reported(err)
 	s.CloseInput(c.Stdin)
 	return w.finish(accepted(err, c.Accept))
 }
 
-// located is the error of a script, with the command's position if it is not how that ended.
+// located adds the command's position to the error of a script, unless it is an exit status.
 func (j *job) located(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || sched.IsCancelled(err) || err == proc.ErrKeeperLost {
 		return err
 	}
 	if _, ok := err.(*shell.ExitError); ok {
@@ -48,8 +53,8 @@ func (j *job) located(ctx context.Context, err error) error {
 	return &plan.CommandError{Pos: j.c.Pos, Err: err}
 }
 
-// plain reports whether nothing but the output style says where the streams of a script lead,
-// and nobody looks at what it writes.
+// plain reports whether only the output style determines the streams of a script, and nothing
+// monitors its output.
 func (j *job) plain() bool {
 	p := j.c.Process
 	wired := p.Stdin != nil || p.Stdout != nil || p.Stderr != nil || p.TTY || j.Connected()
@@ -57,39 +62,39 @@ func (j *job) plain() bool {
 	return !wired && !watched
 }
 
-// asUsual runs a script whose streams lead where the output style says.
+// asUsual runs a script with the streams of the output style.
 func (j *job) asUsual(ctx context.Context, sc *shell.Script) error {
-	s, o := j.s, &j.s.o
-	if s.Stdin || s.Step.Task.Interactive {
+	o := &j.s.o
+	if j.mayRead() {
 		sc.Stdin = o.Stdin
 	}
 	if !j.relayed {
 		sc.Stdout, sc.Stderr = o.Stdout, o.Stderr
-		return s.start(ctx, sc, j.c.Process)
+		return j.start(ctx, sc)
 	}
 	stream := event.Merged
-	if o.Apart {
+	if o.SeparateStderr {
 		stream = event.Stdout
 	}
-	out, err := s.openRelay(j.index, stream)
+	out, err := j.openRelay(stream)
 	if err != nil {
 		return err
 	}
 	defer out.finish()
-	sc.Stdout, sc.Stderr = out.W, out.W
-	if o.Apart {
-		errs, err := s.openRelay(j.index, event.Stderr)
+	sc.Stdout, sc.Stderr = out.source.W, out.source.W
+	if o.SeparateStderr {
+		errs, err := j.openRelay(event.Stderr)
 		if err != nil {
 			return err
 		}
 		defer errs.finish()
-		sc.Stderr = errs.W
+		sc.Stderr = errs.source.W
 	}
-	return s.start(ctx, sc, j.c.Process)
+	return j.start(ctx, sc)
 }
 
-// argv is the program that runs c, with its arguments; nil for a script that weft
-// runs itself.
+// argv returns the program that runs c, with its arguments; nil for a script that weft interprets
+// itself.
 func argv(c *plan.Command) []string {
 	in := &c.Interpreter
 	if c.Argv != nil || in.Argv == nil {

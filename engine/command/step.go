@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -17,20 +16,31 @@ import (
 type step struct {
 	*executor.Bound
 	*Local
-	job job // of the command that runs now; members of groups have copies
+	job     job   // the running command; members of groups have copies
+	service *step // itself while it is a running or starting service; otherwise nil
+
+	tries     int        // highest number of attempts of a command; 0 if none was retried
+	unawaited *unawaited // its background commands; nil until there is one
+	announced func()     // of a background command, called when it is announced; nil for others
 
 	mu       sync.Mutex       // guards the fields below
-	try      attempt          // at the command that runs now
-	usage    event.Usage      // of all that was run
-	captures [2]*pipe.Capture // of stdout and stderr; nil: nothing was captured
+	try      attempt          // of the running command
+	usage    event.Usage      // of all its programs
+	captures [2]*pipe.Capture // of stdout and stderr; nil: not captured
+	sent     *sentMessages    // nil: no messages
 }
 
-// makeDir creates the step's directory where the task names one.
-func (s *step) makeDir() error {
-	if s.Dir == s.o.Root {
+// withJobserver adds the run's own jobserver to the environment of the commands, if the task has
+// `jobserver`. ended is called when all have ended; may be nil. A service gets none: it holds no
+// slot, which is the one job that a program may run without a token.
+func (s *step) withJobserver(ctx context.Context) (ended func()) {
+	if s.o.Jobserver == nil || s.o.Dry || !s.Step.Jobserver() || s.Step.Service() != nil {
 		return nil
 	}
-	return os.MkdirAll(s.Dir, 0o755)
+	b := *s.Bound
+	b.Environ, ended = s.o.Jobserver(ctx, b.Environ)
+	s.Bound = &b
+	return ended
 }
 
 // deferred is a `defer` entry that was reached.
@@ -39,15 +49,22 @@ type deferred struct {
 	cmd   *plan.Command
 }
 
-// commands runs the step's commands in order, then what they deferred, last first.
-func (s *step) commands(ctx context.Context) (err error) {
-	var defers []deferred
+// before runs the step's commands in order except the one with index end and later ones, and
+// returns the deferred ones, including later ones.
+func (s *step) before(ctx context.Context, end int) (defers []deferred, err error) {
 	for i, c := range s.Step.Commands() {
-		if c.Defer {
+		switch {
+		case i >= end && !c.Defer:
+			continue
+		case c.Defer:
 			defers = append(defers, deferred{i, c})
 			continue
+		case c.Background && s.o.Background != nil && !s.o.Dry:
+			err = s.inBackground(ctx, i, c)
+		default:
+			err = s.run(ctx, i, c)
 		}
-		if err = s.run(ctx, i, c); err == nil {
+		if err == nil {
 			continue
 		}
 		if c.IgnoreError && isExit(err) && ctx.Err() == nil {
@@ -57,15 +74,19 @@ func (s *step) commands(ctx context.Context) (err error) {
 		}
 		break
 	}
+	return defers, err
+}
+
+// finish reports that the commands have ended with err, and runs the deferred ones, last first.
+func (s *step) finish(ctx context.Context, defers []deferred, err error) {
 	if len(defers) > 0 || err != nil && !executor.Cancelled(ctx, err) {
 		s.Emit(&event.BodyEnded{Time: time.Now(), Step: s.ID, Err: err})
 	}
 	s.runDeferred(ctx, defers, err)
-	return err
 }
 
-// runDeferred runs what was deferred whatever has happened to the step: its context does not
-// reach them, only the user's insistence does.
+// runDeferred runs deferred commands whatever has happened to the step: the step's context does not
+// reach them, only repeated signals do.
 func (s *step) runDeferred(ctx context.Context, defers []deferred, cause error) {
 	ctx = context.WithoutCancel(ctx)
 	code := ""
@@ -84,8 +105,8 @@ func (s *step) runDeferred(ctx context.Context, defers []deferred, cause error) 
 	}
 }
 
-// capture returns the capture of stdout, or of stderr, of at most limit bytes where it is the
-// first command's.
+// capture returns the capture of stdout, or of stderr. limit and overflow are those of the first
+// caller.
 func (s *step) capture(stderr bool, limit int64, overflow pipe.Overflow) *pipe.Capture {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,10 +120,11 @@ func (s *step) capture(stderr bool, limit int64, overflow pipe.Overflow) *pipe.C
 	return *c
 }
 
-// output is what was captured.
+// output returns the captured output.
 func (s *step) output() *executor.Output {
-	if s.captures == [2]*pipe.Capture{} {
+	if s.captures == [2]*pipe.Capture{} && s.sent == nil {
 		return nil
 	}
-	return &executor.Output{Stdout: s.captures[0], Stderr: s.captures[1]}
+	sent := s.sent.mark()
+	return &executor.Output{Stdout: s.captures[0], Stderr: s.captures[1], Messages: sent.texts, Sent: sent.namedValues()}
 }

@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/weftrun/weft/engine/channel"
@@ -26,31 +28,25 @@ import (
 
 // Options configures a Companion. Version and Environ are required.
 type Options struct {
-	// Version is weft's. The second program must have the same.
-	Version string
+	// Version returns weft's version. The second program must have the same.
+	Version func() string
 	// Environ is weft's environment, which the second program gets. It must not
 	// be changed.
 	Environ []string
-	// CacheDir is weft's cache directory, absolute; "" is none. Root is the
-	// directory of the root Taskfile, "" if there is none.
+	// CacheDir is weft's cache directory, absolute; "" for none. Root is the directory of the root
+	// Taskfile, "" if there is none.
 	CacheDir, Root string
 }
 
-// UnavailableError is the error that there is no second program: it is missing, has another
-// version, cannot be started, or has died again.
+// UnavailableError means that the second program is missing, has another version, cannot be
+// started, or has died again.
 type UnavailableError struct {
 	What, Why, Fix string // of a diagnostic; Why and Fix may be ""
 	Err            error  // may be nil
 }
 
 func (e *UnavailableError) Error() string {
-	s := e.What
-	for _, more := range [...]string{e.Why, e.Fix} {
-		if more != "" {
-			s += ": " + more
-		}
-	}
-	return s
+	return strings.Join(slices.DeleteFunc([]string{e.What, e.Why, e.Fix}, func(s string) bool { return s == "" }), ": ")
 }
 
 // Unwrap returns Err.
@@ -60,7 +56,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 type Companion struct {
 	o       Options
 	lock    chan struct{} // guards the fields below, and is locked while a program is started
-	current *instance     // the last one that was started, or nil
+	current *instance     // the last started one, or nil
 	died    int           // how often it has died
 	closed  bool
 }
@@ -68,22 +64,32 @@ type Companion struct {
 // New returns a Companion. It starts nothing before the first request.
 func New(o Options) *Companion { return &Companion{o: o, lock: make(chan struct{}, 1)} }
 
-// Taskfile fetches a file. The error is a *channel.Error, an *UnavailableError, or the cause
-// of ctx.
+// Taskfile fetches a file. The error is a *channel.Error, an *UnavailableError, or the cause of
+// ctx.
 func (c *Companion) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*channel.Taskfile, error) {
+	return request(c, ctx, (*channel.Client).Taskfile, q)
+}
+
+// Conform checks a message of a program. Its errors are those of Taskfile.
+func (c *Companion) Conform(ctx context.Context, q *channel.ConformRequest) (*channel.Verdict, error) {
+	return request(c, ctx, (*channel.Client).Conform, q)
+}
+
+// request sends a request, and repeats it once if the program dies.
+func request[Q, A any](c *Companion, ctx context.Context, send func(*channel.Client, context.Context, Q) (A, error), q Q) (answer A, err error) {
 	for {
 		i, err := c.running(ctx)
 		if err != nil {
-			return nil, err
+			return answer, err
 		}
-		t, err := i.client.Taskfile(ctx, q)
+		answer, err := send(i.client, ctx, q)
 		if !errors.Is(err, channel.ErrClosed) {
-			return t, err
+			return answer, err
 		}
 	}
 }
 
-// running returns the running program, which it starts if need be.
+// running returns the running program, and starts it if necessary.
 func (c *Companion) running(ctx context.Context) (*instance, error) {
 	select {
 	case c.lock <- struct{}{}:
@@ -94,7 +100,7 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 	for {
 		switch {
 		case c.closed:
-			return nil, &UnavailableError{What: "weft-companion is not asked any more: the run is over"}
+			return nil, &UnavailableError{What: "weft-companion is no longer available: the run is over"}
 		case c.current != nil && c.current.alive():
 			return c.current, nil
 		case c.current != nil:
@@ -123,29 +129,31 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 }
 
 func died(why string) error {
-	return &UnavailableError{What: "weft-companion died, and died again when it was started once more", Why: why, Fix: "please report this"}
+	return &UnavailableError{What: "weft-companion crashed, and crashed again after a restart", Why: why, Fix: "please report this"}
 }
 
-// greeting is how long the second program may take to answer the greeting.
+// greeting is the time limit for the second program's greeting.
 const greeting = 30 * time.Second
 
 // start starts the program and greets it. It may return an instance together with an error:
 // the caller must end that.
 func (c *Companion) start(ctx context.Context) (*instance, error) {
-	path, err := Find(c.o.Environ, c.o.Version)
+	version := c.o.Version()
+	path, err := Find(c.o.Environ, version)
 	if err != nil {
 		return nil, err
 	}
-	i, err := launch(path, c.o.Environ)
+	i, in, err := launch(path, c.o.Environ, nil)
 	if err != nil {
-		return nil, &UnavailableError{What: fmt.Sprintf("%s cannot be started", path), Why: err.Error(), Fix: install(c.o.Version), Err: err}
+		return nil, &UnavailableError{What: fmt.Sprintf("%s cannot be started", path), Why: err.Error(), Fix: install(version), Err: err}
 	}
-	late := &UnavailableError{What: fmt.Sprintf("%s does not answer", path), Why: "it is another program, or the machine is very busy", Fix: install(c.o.Version)}
+	i.client = channel.NewClient(i.out, in)
+	late := &UnavailableError{What: fmt.Sprintf("%s does not answer", path), Why: "it is another program, or the machine is very busy", Fix: install(version)}
 	ctx, cancel := context.WithTimeoutCause(ctx, greeting, late)
 	defer cancel()
-	err = i.client.Hello(ctx, channel.Hello{Version: c.o.Version, CacheDir: c.o.CacheDir, Root: c.o.Root})
+	err = i.client.Hello(ctx, channel.Hello{Version: version, CacheDir: c.o.CacheDir, Root: c.o.Root})
 	if m := (*channel.MismatchError)(nil); errors.As(err, &m) {
-		err = &UnavailableError{What: fmt.Sprintf("%s is not this weft's", path), Why: err.Error(), Fix: "install both again: " + install(c.o.Version), Err: err}
+		err = &UnavailableError{What: fmt.Sprintf("%s has another version than weft", path), Why: err.Error(), Fix: "install both again: " + install(version), Err: err}
 	}
 	return i, err
 }
@@ -162,46 +170,47 @@ func (c *Companion) Close() {
 	}
 }
 
-// leaving is how long the program may take to end.
+// leaving is the time limit for the program to end.
 const leaving = time.Second
 
 // instance is a program that was started.
 type instance struct {
 	table  *proc.Table
 	group  *proc.Group
-	client *channel.Client
-	out    *os.File      // its standard output
-	ended  chan struct{} // closed when it has ended
-	status string        // how it has ended; may be read when ended is closed
+	client *channel.Client // nil in a room
+	out    *os.File        // its standard output
+	ended  chan struct{}   // closed when it has ended
+	status string          // how it has ended; may be read when ended is closed
 }
 
-func launch(path string, environ []string) (*instance, error) {
-	in, toIt, err := os.Pipe()
+// launch starts the program at path. The caller must close in, which is its standard input, and
+// end the instance.
+func launch(path string, environ, args []string) (i *instance, in io.WriteCloser, err error) {
+	stdin, toIt, err := os.Pipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer in.Close()
+	defer stdin.Close()
 	fromIt, out, err := os.Pipe()
 	if err != nil {
 		toIt.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	defer out.Close()
-	i := &instance{table: proc.NewTable(proc.Options{Environ: environ}), out: fromIt, ended: make(chan struct{})}
+	i = &instance{table: proc.NewTable(proc.Options{Environ: environ}), out: fromIt, ended: make(chan struct{})}
 	i.group = i.table.NewGroup(proc.GroupOptions{Name: Name})
-	p, err := i.group.Start(&proc.Spec{Path: path, Argv: []string{Name}, Env: environ, Stdin: in, Stdout: out, Confirm: true})
+	p, err := i.group.Start(&proc.Spec{Path: path, Argv: append([]string{Name}, args...), Env: environ, Stdin: stdin, Stdout: out, Confirm: true})
 	if err != nil {
 		toIt.Close()
 		fromIt.Close()
 		i.table.Close(false)
-		return nil, err
+		return nil, nil, err
 	}
 	go i.wait(p)
-	i.client = channel.NewClient(fromIt, onceCloser{toIt})
-	return i, nil
+	return i, onceCloser{toIt}, nil
 }
 
-// onceCloser closes a pipe once. Closing it again is no error.
+// onceCloser closes a pipe once. Closing it again is not an error.
 type onceCloser struct{ io.WriteCloser }
 
 func (o onceCloser) Close() error {
@@ -237,9 +246,9 @@ func (i *instance) alive() bool {
 }
 
 // errOver is the cause of a group whose program was told to end.
-var errOver = errors.New("weft-companion was told to end")
+var errOver = errors.New("weft-companion was stopped")
 
-// end tells the program to end, kills it if it does not, and returns how it has ended.
+// end requests the program's end, kills it if necessary, and returns its result.
 func (i *instance) end() string {
 	why := i.client.Err()
 	i.client.Close()

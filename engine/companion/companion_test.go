@@ -53,7 +53,7 @@ func play(role string) int {
 		if keeper.Available {
 			os.Setenv(roleVariable, "stays") // what its end of input does not end
 		}
-		c := New(Options{Version: "v1", Environ: os.Environ()})
+		c := New(Options{Version: func() string { return "v1" }, Environ: os.Environ()})
 		f, err := c.Taskfile(context.Background(), &channel.TaskfileRequest{URL: "pid"})
 		if err != nil {
 			return 1
@@ -74,10 +74,14 @@ func play(role string) int {
 	return 0
 }
 
-// rig answers a request by what its URL says.
+// rig answers a request according to its URL.
 type rig struct{ role string }
 
 func (*rig) Hello(channel.Hello) {}
+
+func (*rig) Conform(context.Context, *channel.ConformRequest) (*channel.Verdict, error) {
+	return &channel.Verdict{Problem: "odd"}, nil
+}
 
 func (r *rig) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*channel.Taskfile, error) {
 	switch {
@@ -108,7 +112,7 @@ func playing(t *testing.T, name string, environ ...string) *Companion {
 		t.Fatal(err)
 	}
 	environ = append(os.Environ(), append(environ, Variable+"="+self, roleVariable+"="+name)...)
-	c := New(Options{Version: "v1", Environ: environ})
+	c := New(Options{Version: func() string { return "v1" }, Environ: environ})
 	t.Cleanup(c.Close)
 	return c
 }
@@ -152,6 +156,9 @@ func TestOneProgramForAll(t *testing.T) {
 	}
 	wg.Wait()
 	close(pids)
+	if v, err := c.Conform(t.Context(), &channel.ConformRequest{}); err != nil || v.Problem != "odd" {
+		t.Errorf("a message: %v, %v", v, err)
+	}
 	pid := ask(t, c, "pid")
 	for p := range pids {
 		if p != pid {
@@ -167,7 +174,7 @@ func TestOneProgramForAll(t *testing.T) {
 	unavailable(t, err, "the run is over")
 }
 
-// gone fails unless there is no such process, or soon is none.
+// gone fails unless the process ends soon.
 func gone(t *testing.T, pid string) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
@@ -186,7 +193,7 @@ func gone(t *testing.T, pid string) {
 }
 
 func TestUnusedStartsNothing(t *testing.T) {
-	c := New(Options{Version: "v1", Environ: []string{Variable + "=/nowhere"}})
+	c := New(Options{Version: func() string { return "v1" }, Environ: []string{Variable + "=/nowhere"}})
 	c.Close()
 	c.Close()
 }
@@ -203,12 +210,11 @@ func TestStartedAgainOnce(t *testing.T) {
 	}
 	for range 2 {
 		_, err := c.Taskfile(t.Context(), &channel.TaskfileRequest{URL: "die"})
-		unavailable(t, err, "died again")
+		unavailable(t, err, "crashed again")
 	}
 }
 
-// TestKilledMidway: every request that was under way is answered by the next
-// program.
+// TestKilledMidway: every open request is answered by the next program.
 func TestKilledMidway(t *testing.T) {
 	c := playing(t, "plain")
 	pid, _ := strconv.Atoi(ask(t, c, "pid"))
@@ -237,7 +243,7 @@ func TestKilledMidway(t *testing.T) {
 func TestNoneOfOurs(t *testing.T) {
 	for name, text := range map[string]string{
 		"old":         "version v0, and weft v1",
-		"garbage":     "does not keep to the rules",
+		"garbage":     "violates the protocol",
 		"short-lived": "exit status 3",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -247,8 +253,8 @@ func TestNoneOfOurs(t *testing.T) {
 	}
 }
 
-// TestCancelled: a program that does not answer holds up nobody whose context is
-// done, and is killed by Close.
+// TestCancelled: a program that does not answer does not delay a cancelled request, and is killed
+// by Close.
 func TestCancelled(t *testing.T) {
 	for _, name := range []string{"silent", "deaf"} {
 		t.Run(name, func(t *testing.T) {
@@ -276,8 +282,7 @@ func TestCloseKills(t *testing.T) {
 	gone(t, pid)
 }
 
-// TestWeftKilled: the program does not outlive a weft that could do nothing
-// about it.
+// TestWeftKilled: the program does not outlive a killed weft.
 func TestWeftKilled(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -307,7 +312,7 @@ func TestFindBeside(t *testing.T) {
 	beside := filepath.Join(root, "bin", Name+extension())
 	libexec := filepath.Join(root, "libexec", "weft", Name+extension())
 	_, err := findBeside(self, "v1.2.3")
-	unavailable(t, err, "weft-companion is not installed beside weft: go install github.com/weftrun/weft/cmd/...@v1.2.3")
+	unavailable(t, err, "weft-companion is not installed next to weft: go install github.com/weftrun/weft/cmd/...@v1.2.3")
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -340,7 +345,7 @@ func TestFindBeside(t *testing.T) {
 	unavailable(t, err, "is not a file")
 }
 
-// TestNeverByPath: neither PATH nor the working directory is looked at.
+// TestNeverByPath: neither PATH nor the working directory is searched.
 func TestNeverByPath(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, Name+extension()), []byte("#!/bin/sh\n"), 0o777); err != nil {
@@ -361,7 +366,7 @@ func TestVariable(t *testing.T) {
 		{value: self, want: self},
 		{value: "weft-companion", problem: "is not absolute"},
 		{value: "./weft-companion", problem: "is not absolute"},
-		{value: filepath.Join(t.TempDir(), "gone"), problem: "names what cannot be used"},
+		{value: filepath.Join(t.TempDir(), "gone"), problem: "is not usable"},
 		{value: filepath.Dir(self), problem: "is not a file"},
 	} {
 		got, err := Find([]string{Variable + "=", Variable + "=" + c.value}, "v1")
@@ -373,7 +378,7 @@ func TestVariable(t *testing.T) {
 		}
 		unavailable(t, err, c.problem)
 	}
-	c := New(Options{Version: "v1", Environ: []string{Variable + "=" + notAProgram(t)}})
+	c := New(Options{Version: func() string { return "v1" }, Environ: []string{Variable + "=" + notAProgram(t)}})
 	defer c.Close()
 	_, err = c.Taskfile(t.Context(), &channel.TaskfileRequest{})
 	unavailable(t, err, "cannot be started")

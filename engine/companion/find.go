@@ -13,8 +13,8 @@ import (
 // Name is the name of the second program, without the extension that some systems need.
 const Name = "weft-companion"
 
-// Variable is an environment variable with the absolute path of another second program than
-// the installed one.
+// Variable is an environment variable with the absolute path of the second program, instead of the
+// installed one.
 const Variable = "WEFT_COMPANION"
 
 // Find returns the path of the second program: from the environment, or else in the directory
@@ -66,15 +66,15 @@ func variable(environ []string) string {
 // named returns the path in Variable, if that is usable.
 func named(path string) (string, error) {
 	if !filepath.IsAbs(path) {
-		return "", &UnavailableError{What: fmt.Sprintf("%s is %q, which is not absolute", Variable, path), Fix: "write the whole path, or unset it"}
+		return "", &UnavailableError{What: fmt.Sprintf("%s is %q, which is not absolute", Variable, path), Fix: "use an absolute path, or unset it"}
 	}
 	if err := usable(path); err != nil {
-		return "", &UnavailableError{What: fmt.Sprintf("%s names what cannot be used", Variable), Why: err.Error(), Fix: "correct or unset it", Err: err}
+		return "", &UnavailableError{What: fmt.Sprintf("%s is not usable", Variable), Why: err.Error(), Fix: "correct or unset it", Err: err}
 	}
 	return path, nil
 }
 
-// usable returns an error if the file at path is no program.
+// usable returns an error if the file at path is not a program.
 func usable(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -96,7 +96,7 @@ func extension() string {
 }
 
 func missing(version, why string, err error) error {
-	return &UnavailableError{What: "weft-companion is not installed beside weft", Why: why, Fix: install(version), Err: err}
+	return &UnavailableError{What: "weft-companion is not installed next to weft", Why: why, Fix: install(version), Err: err}
 }
 
 // install returns the command that installs a version of both programs.

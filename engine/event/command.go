@@ -3,33 +3,71 @@ package event
 import (
 	"os"
 	"time"
+
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // CommandStarted announces one command of a step, before its first output.
 type CommandStarted struct {
-	fact     `event:"command_started"`
-	Time     time.Time
-	Step     StepID `event:"step"`
-	Command  int    `event:"command"` // index within the step, from 0
-	Text     string `event:"text"`    // as shown: secrets masked
-	Dir      string `event:"dir,omitzero"`
-	Silent   bool   `event:"silent,omitzero"`  // the command is not to be announced (unless verbose)
-	DryRun   bool   `event:"dry_run,omitzero"` // nothing follows: it is only shown
-	Relayed  bool   `event:"relayed,omitzero"` // its output arrives as Output events, not on our own streams
-	Attempts int    `event:"attempts,one=Attempts"`
-	// Attempt is the number of the try, from 1, of at most Attempts.
+	fact    `event:"command_started"`
+	Time    time.Time
+	Step    StepID   `event:"step"`
+	Command int      `event:"command"`       // index within the step, from 0
+	Text    string   `event:"text"`          // as shown: secrets masked
+	Argv    []string `event:"argv,omitzero"` // the program and its arguments, secrets masked; nil where a shell reads Text
+	Dir     string   `event:"dir,omitzero"`
+	Pos     diag.Pos `event:"position,omitzero"` // of the command
+	Silent  bool     `event:"silent,omitzero"`   // not announced unless verbose
+	DryRun  bool     `event:"dry_run,omitzero"`  // only shown, not run
+	Relayed bool     `event:"relayed,omitzero"`  // its output arrives as Output events instead of going to our own streams
+	Service bool     `event:"service,omitzero"`  // it is a service: its output is shown as it arrives
+	// Background means that the next command starts at once: further events of this one may come after
+	// [StepSettled], and the last is [BackgroundEnded].
+	Background bool `event:"background,omitzero"`
+	// Replayed means that the command does not run: its output comes from the cache.
+	Replayed bool `event:"replayed,omitzero"`
+	Attempts int  `event:"attempts,one=Attempts"`
+	// Attempt is the number of the attempt, from 1, of at most Attempts.
 	Attempt int `event:"attempt,one=Attempts"`
 }
 
-// GroupLines follows [CommandStarted] where the style "group" shows lines around the
-// output of the command. They are templates of the workflow, which only the engine expands.
+func (ev *CommandStarted) encode(e *Encoder) {
+	e.begin("command_started", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.text("text", ev.Text)
+	e.textsIf("argv", ev.Argv)
+	e.textIf("dir", ev.Dir)
+	e.position("position", ev.Pos)
+	e.flagIf("silent", ev.Silent)
+	e.flagIf("dry_run", ev.DryRun)
+	e.flagIf("relayed", ev.Relayed)
+	e.flagIf("service", ev.Service)
+	e.flagIf("background", ev.Background)
+	e.flagIf("replayed", ev.Replayed)
+	if ev.Attempts != 1 || ev.Attempt != 1 {
+		e.number("attempts", int64(ev.Attempts))
+		e.number("attempt", int64(ev.Attempt))
+	}
+}
+
+// GroupLines follows [CommandStarted] if the style "group" shows lines around the output of the
+// command. They are templates of the workflow, which only the engine expands.
 type GroupLines struct {
 	fact    `event:"group_lines"`
 	Time    time.Time
 	Step    StepID `event:"step"`
 	Command int    `event:"command"`
-	Begin   string `event:"begin,omitzero"` // without newline; "" means none
-	End     string `event:"end,omitzero"`   // without newline; "" means none
+	Begin   string `event:"begin,omitzero"` // without newline; "" for none
+	End     string `event:"end,omitzero"`   // without newline; "" for none
+}
+
+func (ev *GroupLines) encode(e *Encoder) {
+	e.begin("group_lines", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.textIf("begin", ev.Begin)
+	e.textIf("end", ev.End)
 }
 
 // Stream is the origin of an output chunk.
@@ -38,16 +76,17 @@ type Stream uint8
 const (
 	Stdout Stream = 1
 	Stderr Stream = 2
-	Merged Stream = 3 // both, on one pipe, in exact order
+	Merged Stream = 3 // both, through one pipe, in exact order
 )
 
 var streamNames = [...]string{"", "stdout", "stderr", "merged"}
 
-// String returns the stream's name as it stands in event files, or "".
+// String returns the stream's name in event files, or "".
 func (s Stream) String() string { return nameAt(streamNames[:], int(s)) }
 
-// Output is bytes a relayed command wrote. The receiver owns Data until it
-// calls Release, exactly once, and must not keep Data after that.
+// Output is bytes a relayed command wrote. The receiver owns Data until it calls Release, exactly
+// once, and must not keep Data after that. If the output of a recorded run is in a separate file,
+// Data is nil, and Offset and Length locate it in that file.
 type Output struct {
 	fact    `event:"output"`
 	Time    time.Time
@@ -56,12 +95,27 @@ type Output struct {
 	Stream  Stream `event:"stream"`
 	Data    []byte `event:"data"`
 	Release func()
-	// Partial tells, with no Data, that nothing more has come for a moment: what was
-	// held back to the end of its line may be a question.
-	Partial bool `event:"partial,omitzero"`
+	// Partial is set, without Data, when no more output has arrived for a moment: the incomplete line
+	// that was held back may be a question.
+	Partial bool  `event:"partial,omitzero"`
+	Offset  int64 `event:"offset,omitzero"`
+	Length  int64 `event:"length,omitzero"` // in bytes; 0 if Data is set
 }
 
-// CommandEnded closes a command. All its Output events came before it.
+func (ev *Output) encode(e *Encoder) {
+	e.begin("output", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.text("stream", ev.Stream.String())
+	if ev.Length == 0 {
+		e.data(ev.Data)
+	}
+	e.flagIf("partial", ev.Partial)
+	e.numberIf("offset", ev.Offset)
+	e.numberIf("length", ev.Length)
+}
+
+// CommandEnded closes a command. All its Output events precede it.
 type CommandEnded struct {
 	fact     `event:"command_ended"`
 	Time     time.Time
@@ -71,30 +125,69 @@ type CommandEnded struct {
 	Err      error         `event:"error,omitzero"`
 	Duration time.Duration `event:"seconds"`
 	Usage    Usage         `event:""`
-	Members  []Member      `event:"members,omitzero"` // of a pipe, as written, those of its tee and merge, too
+	Members  []Member      `event:"members,omitzero"`  // of a pipe, in source order, including those of its tee and merge
+	Signal   os.Signal     `event:"signal,omitzero"`   // signal that ended its program, or nil
+	Programs int           `event:"programs,omitzero"` // number of started programs; 0 if a shell needed none, or unknown
 }
 
-// Member is how a member of a pipe ended.
+func (ev *CommandEnded) encode(e *Encoder) {
+	e.begin("command_ended", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.number("code", int64(ev.Code))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	e.seconds("seconds", ev.Duration)
+	ev.Usage.encode(e)
+	if ev.Members != nil {
+		e.open("members")
+		for i := range ev.Members {
+			e.item(i)
+			ev.Members[i].encode(e)
+		}
+		e.close()
+	}
+	if ev.Signal != nil {
+		e.signal("signal", ev.Signal)
+	}
+	e.numberIf("programs", int64(ev.Programs))
+}
+
+// Member is the end of a member of a pipe.
 type Member struct {
 	Name string `event:"name"` // its program, or its task
 	Code int    `event:"code"` // exit status, whether it counts as a failure or not; 0 is success
 }
 
-// Usage is what programs took of the machine, those that have ended.
+func (m *Member) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.text("name", m.Name)
+	e.number("code", int64(m.Code))
+	e.b = append(e.b, '}')
+}
+
+// Usage is the resources used by ended programs.
 type Usage struct {
 	User   time.Duration `event:"user_seconds,omitzero"`   // processor time
 	System time.Duration `event:"system_seconds,omitzero"` // processor time
-	MaxRSS int64         `event:"max_rss,omitzero"`        // the most memory of any one of them, in bytes
+	MaxRSS int64         `event:"max_rss,omitzero"`        // largest memory of any single one, in bytes
 }
 
-// Add makes u what it and more are together.
+func (u *Usage) encode(e *Encoder) {
+	e.secondsIf("user_seconds", u.User)
+	e.secondsIf("system_seconds", u.System)
+	e.numberIf("max_rss", u.MaxRSS)
+}
+
+// Add adds more to u.
 func (u *Usage) Add(more Usage) {
 	u.User += more.User
 	u.System += more.System
 	u.MaxRSS = max(u.MaxRSS, more.MaxRSS)
 }
 
-// CommandSkipped tells that a command of a step does not run.
+// CommandSkipped means that a command of a step does not run.
 type CommandSkipped struct {
 	fact    `event:"command_skipped"`
 	Time    time.Time
@@ -104,23 +197,75 @@ type CommandSkipped struct {
 	Reason  Reason `event:"reason"`
 }
 
-// AttemptFailed tells that a command has failed and is tried again.
+func (ev *CommandSkipped) encode(e *Encoder) {
+	e.begin("command_skipped", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.textIf("text", ev.Text)
+	e.text("reason", string(ev.Reason))
+}
+
+// BackgroundEnded closes a command that its step did not wait for. It follows all attempts, and is
+// not sent for a skipped command.
+type BackgroundEnded struct {
+	fact     `event:"background_ended"`
+	Time     time.Time
+	Step     StepID        `event:"step"`
+	Command  int           `event:"command"`
+	Name     string        `event:"task"`              // full, callable task name
+	Internal bool          `event:"internal,omitzero"` // only other tasks can call the task
+	Code     int           `event:"code"`              // exit status; 0 is success
+	Err      error         `event:"error,omitzero"`    // why it makes the run fail; nil if it does not
+	Duration time.Duration `event:"seconds"`           // of all attempts
+}
+
+func (ev *BackgroundEnded) encode(e *Encoder) {
+	e.begin("background_ended", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.text("task", ev.Name)
+	e.flagIf("internal", ev.Internal)
+	e.number("code", int64(ev.Code))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	e.seconds("seconds", ev.Duration)
+}
+
+// AttemptFailed means that a command failed and will be retried.
 type AttemptFailed struct {
 	fact     `event:"attempt_failed"`
 	Time     time.Time
 	Step     StepID        `event:"step"`
 	Command  int           `event:"command"`
-	Attempt  int           `event:"attempt"` // the one that failed, from 1, of at most Attempts
+	Attempt  int           `event:"attempt"` // the failed one, from 1, of at most Attempts
 	Attempts int           `event:"attempts"`
 	Code     int           `event:"code"`            // exit status, or 0
-	Signal   os.Signal     `event:"signal,omitzero"` // the one that ended its program, or nil
+	Signal   os.Signal     `event:"signal,omitzero"` // signal that ended its program, or nil
 	Err      error         `event:"error,omitzero"`
 	Duration time.Duration `event:"seconds"` // of this attempt
-	Delay    time.Duration `event:"delay"`   // before the next one
+	Delay    time.Duration `event:"delay"`   // before the next attempt
 }
 
-// StopFailed tells that the command which stops another one failed. Step is 0 where
-// a task is only looked at.
+func (ev *AttemptFailed) encode(e *Encoder) {
+	e.begin("attempt_failed", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.number("command", int64(ev.Command))
+	e.number("attempt", int64(ev.Attempt))
+	e.number("attempts", int64(ev.Attempts))
+	e.number("code", int64(ev.Code))
+	if ev.Signal != nil {
+		e.signal("signal", ev.Signal)
+	}
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	e.seconds("seconds", ev.Duration)
+	e.seconds("delay", ev.Delay)
+}
+
+// StopFailed means that the stop command of another command failed. Step is 0 if a task is only
+// inspected.
 type StopFailed struct {
 	fact `event:"stop_failed"`
 	Time time.Time
@@ -128,4 +273,14 @@ type StopFailed struct {
 	Task string `event:"task"` // display name
 	Text string `event:"text"` // the command
 	Err  error  `event:"error,omitzero"`
+}
+
+func (ev *StopFailed) encode(e *Encoder) {
+	e.begin("stop_failed", ev.Time)
+	e.numberIf("step", int64(ev.Step))
+	e.text("task", ev.Task)
+	e.text("text", ev.Text)
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
 }

@@ -17,16 +17,17 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Decode returns the event on one line of an event file, with or without its newline. It
-// returns nil for an event that only a later weft knows. Fields that it does not know
-// are ignored. For an error the event holds a [*Failure]. Decode keeps nothing of line.
+// Decode returns the event on one line of an event file, with or without its newline. It returns
+// nil for an event of a later version of weft, and ignores unknown fields. Errors are decoded as
+// [*Failure]. Decode does not keep line.
 func Decode(line []byte) (Event, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("not UTF-8")
 	}
-	var o object
-	if err := json.Unmarshal(line, &o); err != nil {
-		return nil, fmt.Errorf("not an event, which is an object of JSON: %w", err)
+	var space [24]member
+	o, err := readObject(line, space[:0])
+	if err != nil {
+		return nil, fmt.Errorf("not an event, which is a JSON object: %w", err)
 	}
 	kind, err := o.text("event")
 	t := kinds()[kind]
@@ -43,7 +44,7 @@ func Decode(line []byte) (Event, error) {
 	if err != nil {
 		return nil, wrong("time", err)
 	}
-	v.Elem().Field(1).Set(reflect.ValueOf(parsed.Truncate(time.Microsecond)))
+	*v.Elem().Field(1).Addr().Interface().(*time.Time) = parsed.Truncate(time.Microsecond)
 	if started, ok := ev.(*RunStarted); ok {
 		if err := o.start(started); err != nil {
 			return nil, err
@@ -52,13 +53,13 @@ func Decode(line []byte) (Event, error) {
 	if err := o.fields(v.Elem()); err != nil {
 		return nil, err
 	}
+	if out, ok := ev.(*Output); ok && (out.Offset < 0 || out.Data == nil && out.Length <= 0) {
+		return nil, errors.New(`fields "offset" and "length": not a valid range of a file`)
+	}
 	return ev, nil
 }
 
-// object is an object of JSON: an event, or a part of one.
-type object map[string]json.RawMessage
-
-// wrong says which field err is about. It returns nil for nil.
+// wrong adds the field's name to err. It returns nil for nil.
 func wrong(name string, err error) error {
 	if err == nil {
 		return nil
@@ -66,21 +67,27 @@ func wrong(name string, err error) error {
 	return fmt.Errorf("field %q: %w", name, err)
 }
 
+var errMissing = errors.New("missing")
+
 // read reads a field into v.
 func (o object) read(name string, v reflect.Value) error {
-	raw := o[name]
+	raw := o.get(name)
 	if raw == nil {
-		return wrong(name, errors.New("missing"))
+		return wrong(name, errMissing)
 	}
 	return wrong(name, readValue(raw, v))
 }
 
 func (o object) text(name string) (s string, err error) {
-	err = o.read(name, reflect.ValueOf(&s).Elem())
-	return s, err
+	raw := o.get(name)
+	if raw == nil {
+		return "", wrong(name, errMissing)
+	}
+	s, err = readText(raw)
+	return s, wrong(name, err)
 }
 
-// start reads what the first line of a run has beside the fields of its event.
+// start reads the fields of a run's first line that are not fields of its event.
 func (o object) start(ev *RunStarted) error {
 	var version int64
 	if err := o.read("version", reflect.ValueOf(&version).Elem()); err != nil {
@@ -89,7 +96,7 @@ func (o object) start(ev *RunStarted) error {
 	if version != Version {
 		return fmt.Errorf("version %d of the format of events; this weft reads version %d", version, Version)
 	}
-	if o["run"] == nil {
+	if o.get("run") == nil {
 		return nil
 	}
 	return o.read("run", reflect.ValueOf(&ev.Run).Elem())
@@ -97,12 +104,20 @@ func (o object) start(ev *RunStarted) error {
 
 // fields reads the fields of a struct.
 func (o object) fields(v reflect.Value) error {
-	for _, f := range shapeOf(v.Type()).fields {
-		if f.omit != "" && o[f.name] == nil {
+	all := shapeOf(v.Type()).fields
+	for i := range all {
+		f := &all[i]
+		if f.omit != "" && o.get(f.name) == nil {
 			f.restore(v)
 			continue
 		}
-		if err := o.field(f.name, v.Field(f.index)); err != nil {
+		var err error
+		if f.plain {
+			err = o.read(f.name, v.Field(f.index))
+		} else {
+			err = o.field(f.name, v.Field(f.index))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -112,8 +127,16 @@ func (o object) fields(v reflect.Value) error {
 func (o object) field(name string, v reflect.Value) (err error) {
 	switch p := v.Addr().Interface().(type) {
 	case *[]byte:
-		if raw := o["base64"]; raw != nil {
+		if o.get("length") != nil {
+			return nil // stored in another file
+		}
+		if raw := o.get("base64"); raw != nil {
 			return wrong("base64", json.Unmarshal(raw, p))
+		}
+		raw := o.get(name)
+		if len(raw) > 0 && raw[0] == '"' {
+			*p = bytes.Clone(unquote(raw))
+			return nil
 		}
 		var text string
 		text, err = o.text(name)
@@ -123,8 +146,17 @@ func (o object) field(name string, v reflect.Value) (err error) {
 		var f Failure
 		f.Text, err = o.text(name)
 		f.Shown = f.Text
-		if err == nil && o["shown"] != nil {
+		if err == nil && o.get("shown") != nil {
 			f.Shown, err = o.text("shown")
+		}
+		if err == nil && o.get("kind") != nil {
+			var kind string
+			kind, err = o.text("kind")
+			f.Kind = Kind(kind)
+		}
+		f.Reason = f.Text
+		if err == nil && o.get("reason") != nil {
+			f.Reason, err = o.text("reason")
 		}
 		*p = &f
 		return err
@@ -138,30 +170,7 @@ func (o object) field(name string, v reflect.Value) (err error) {
 }
 
 // readValue reads raw into v.
-func readValue(raw json.RawMessage, v reflect.Value) (err error) {
-	switch p := v.Addr().Interface().(type) {
-	case *time.Duration:
-		*p, err = readSeconds(raw)
-		return err
-	case *diag.Pos:
-		text, err := readText(raw)
-		*p = parsePos(text)
-		return err
-	case *os.Signal:
-		text, err := readText(raw)
-		*p = signalNamed(text)
-		return err
-	case *map[string]any:
-		*p, err = readOutputs(raw)
-		return err
-	case *[Cancelled + 1]int:
-		var counts object
-		err := json.Unmarshal(raw, &counts)
-		for o := Succeeded; o <= Cancelled && err == nil; o++ {
-			err = counts.read(o.String(), reflect.ValueOf(&p[o]).Elem())
-		}
-		return err
-	}
+func readValue(raw []byte, v reflect.Value) (err error) {
 	switch v.Kind() {
 	case reflect.String:
 		text, err := readText(raw)
@@ -175,21 +184,56 @@ func readValue(raw json.RawMessage, v reflect.Value) (err error) {
 		return nil
 	case reflect.Uint8:
 		return readName(raw, v)
+	case reflect.Int, reflect.Int32:
+		return readWhole(raw, v)
+	}
+	switch p := v.Addr().Interface().(type) {
+	case *time.Duration:
+		*p, err = readSeconds(raw)
+		return err
+	case *float64:
+		return json.Unmarshal(raw, p)
+	case *diag.Pos:
+		text, err := readText(raw)
+		*p = parsePos(text)
+		return err
+	case *os.Signal:
+		text, err := readText(raw)
+		*p = signalNamed(text)
+		return err
+	case *map[string]any:
+		*p, err = readOutputs(raw)
+		return err
+	case *Need:
+		return readNeed(raw, p)
+	case *[Cancelled + 1]int:
+		counts, err := readObject(raw, nil)
+		for o := Succeeded; o <= Cancelled && err == nil; o++ {
+			err = counts.read(o.String(), reflect.ValueOf(&p[o]).Elem())
+		}
+		return err
+	}
+	switch v.Kind() {
 	case reflect.Slice:
-		var list []json.RawMessage
-		err := json.Unmarshal(raw, &list)
+		list, err := readList(raw)
 		v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
 		for i := 0; i < len(list) && err == nil; i++ {
 			err = readValue(list[i], v.Index(i))
 		}
 		return err
 	case reflect.Struct:
-		var part object
-		if err := json.Unmarshal(raw, &part); err != nil {
+		var space [8]member
+		part, err := readObject(raw, space[:0])
+		if err != nil {
 			return err
 		}
 		return part.fields(v)
 	}
+	return readWhole(raw, v)
+}
+
+// readWhole reads a whole number into v.
+func readWhole(raw []byte, v reflect.Value) error {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	switch {
 	case err != nil:
@@ -201,8 +245,19 @@ func readValue(raw json.RawMessage, v reflect.Value) (err error) {
 	return nil
 }
 
-// readName reads one of a few values that have names. One without a name has the name "".
-func readName(raw json.RawMessage, v reflect.Value) error {
+func readNeed(raw []byte, n *Need) error {
+	both, err := readList(raw)
+	if err != nil || len(both) != 2 {
+		return errors.New("not a step and a state")
+	}
+	if err := readValue(both[0], reflect.ValueOf(&n.Step).Elem()); err != nil {
+		return err
+	}
+	return readValue(both[1], reflect.ValueOf(&n.Until).Elem())
+}
+
+// readName reads a value of an enumeration. The zero value has the name "".
+func readName(raw []byte, v reflect.Value) error {
 	text, err := readText(raw)
 	if err != nil {
 		return err
@@ -216,11 +271,11 @@ func readName(raw json.RawMessage, v reflect.Value) error {
 	return fmt.Errorf("%q is unknown", text)
 }
 
-// mostSeconds is the longest duration, in seconds, whose microseconds a number of JSON
-// tells exactly whoever reads it: 31 years.
+// mostSeconds is the longest duration, in seconds, whose microseconds a JSON number represents
+// exactly in every reader: 31 years.
 const mostSeconds = 1e9
 
-func readSeconds(raw json.RawMessage) (time.Duration, error) {
+func readSeconds(raw []byte) (time.Duration, error) {
 	s, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || math.Abs(s) > mostSeconds {
 		return 0, errors.New("not a number of seconds")
@@ -228,7 +283,7 @@ func readSeconds(raw json.RawMessage) (time.Duration, error) {
 	return time.Duration(math.Round(s*1e6)) * time.Microsecond, nil
 }
 
-func readOutputs(raw json.RawMessage) (map[string]any, error) {
+func readOutputs(raw []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
@@ -243,7 +298,7 @@ func readOutputs(raw json.RawMessage) (map[string]any, error) {
 	return outputs, err
 }
 
-// signalNamed returns the signal that this system calls so, else one that is of another.
+// signalNamed returns the signal with this name, or a foreignSignal if this system has none.
 func signalNamed(name string) os.Signal {
 	const most = 64
 	for sig := syscall.Signal(1); sig <= most; sig++ {
@@ -262,7 +317,7 @@ func (s foreignSignal) String() string { return string(s) }
 // Signal implements os.Signal.
 func (foreignSignal) Signal() {}
 
-// parsePos returns the place that is written NAME:LINE:COLUMN, or NAME.
+// parsePos parses a position written as NAME:LINE:COLUMN, or NAME.
 func parsePos(text string) diag.Pos {
 	name, column, _ := cutNumber(text)
 	name, line, ok := cutNumber(name)
@@ -272,7 +327,7 @@ func parsePos(text string) diag.Pos {
 	return diag.Pos{File: &diag.File{Name: name}, Line: line, Column: column}
 }
 
-// cutNumber takes the number after the last colon off s.
+// cutNumber splits s at its last colon, after which a number must follow.
 func cutNumber(s string) (before string, n int32, ok bool) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"os"
-	"reflect"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,170 +12,218 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Version is that of the format of event files, which schema/events.schema.json
-// describes. Within a version events and fields are added, never changed.
+// Version is the version of the event file format, which schema/events.schema.json describes.
+// Within a version events and fields are added, never changed.
 const Version = 2
 
-// Failure is an error in words: what the events of a recorded run hold for errors.
+// Failure describes an error: events of a recorded run contain it in place of errors.
 type Failure struct {
-	Text  string
-	Shown string // as a message of weft shows it
+	Text   string
+	Shown  string // as shown in messages
+	Kind   Kind
+	Reason string // short form, for a line that already names what failed; "" means Text
 }
+
+// Kind classifies failures. The first six kinds are failures at run time, the others are errors in
+// the workflow or in weft.
+type Kind string
+
+const (
+	ByStatus       Kind = "" // a program ended with an exit status that counts as a failure
+	BySignal       Kind = "signal"
+	ByTimeout      Kind = "timeout"
+	ByIdle         Kind = "idle" // no output for too long
+	ByPrecondition Kind = "precondition"
+	ByOutput       Kind = "output" // the destination of a command's output, or a task's outputs
+	ByVariable     Kind = "variable"
+	ByTemplate     Kind = "template"
+	ByProgram      Kind = "program" // a program that cannot be found or started
+	ByWeft         Kind = "weft"    // anything else
+)
 
 // Error returns f's Text.
 func (f *Failure) Error() string { return f.Text }
 
-// Encoder turns the events of one run after the other into lines of JSON. The zero
-// Encoder is ready to use. It is not safe for concurrent use.
+// Encoder encodes the events of successive runs as lines of JSON. The zero Encoder is ready to use.
+// It is not safe for concurrent use.
+//
+// Each event has a method encode, which appends its fields in the order of the tags that Decode
+// uses. It is written by hand, because every event of a run costs its time.
 type Encoder struct {
-	// Describe puts an error into words; nil means that its text is all there is.
+	// Describe describes an error; nil means its Error text only.
 	Describe func(error) Failure
-	run      string // identity of the run
-	b        []byte // the line so far
+	// RunOnce omits the identity of the run from all lines but its first, and the keys of steps from
+	// all events but Planned.
+	RunOnce bool
+
+	b     []byte // the line being built
+	run   []byte // encoded identity of the run; nil before the first run
+	stamp stamp
 }
 
-// Encode appends ev to b, as one line of JSON with its newline. Times and durations are
-// cut to microseconds; of a file that a position is in, what stays is its name.
+// Encode appends ev to b as one line of JSON with its newline. Times and durations are truncated to
+// microseconds; of the file in a position only the name is kept.
 func (e *Encoder) Encode(b []byte, ev Event) []byte {
-	v := reflect.ValueOf(ev).Elem()
-	e.b = append(b, `{"event":"`...)
-	e.b = append(e.b, shapeOf(v.Type()).kind...)
-	e.b = append(e.b, `","time":"`...)
-	at := v.Field(1).Addr().Interface().(*time.Time)
-	e.b = at.Truncate(time.Microsecond).AppendFormat(e.b, time.RFC3339Nano)
-	e.b = append(e.b, '"')
-	started, ok := ev.(*RunStarted)
-	if ok {
-		e.run = started.Run
-	}
-	if e.run != "" {
-		e.text("run", e.run)
-	}
-	if ok {
-		e.key("version")
-		e.b = strconv.AppendInt(e.b, Version, 10)
-	}
-	e.fields(v)
+	e.b = b
+	ev.encode(e)
 	b, e.b = append(e.b, '}', '\n'), nil
 	return b
 }
 
+// runs sets the run of the following events.
+func (e *Encoder) runs(run string) {
+	e.run = e.run[:0]
+	if run != "" {
+		e.run = appendText(append(e.run, `,"run":`...), run)
+	}
+}
+
+// begin begins an event.
+func (e *Encoder) begin(kind string, at time.Time) {
+	b := append(e.b, `{"event":"`...)
+	b = append(b, kind...)
+	b = append(b, `","time":"`...)
+	b = append(e.stamp.append(b, at), '"')
+	if kind == "run_started" || !e.RunOnce {
+		b = append(b, e.run...)
+	}
+	e.b = b
+}
+
 // key begins a field.
-func (e *Encoder) key(name string) {
-	if e.b[len(e.b)-1] != '{' {
-		e.b = append(e.b, ',')
+func (e *Encoder) key(name string) { e.b = appendKey(e.b, name) }
+
+//go:noinline
+func appendKey(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
 	}
-	e.b = append(e.b, '"')
-	e.b = append(e.b, name...)
-	e.b = append(e.b, '"', ':')
+	b = append(b, '"')
+	b = append(b, name...)
+	return append(b, '"', ':')
 }
 
+// Each of these appends a field; one whose name ends in If omits a zero value. They are not
+// inlined: there are hundreds of calls, and each would be several times as large.
+
+//go:noinline
 func (e *Encoder) text(name, s string) {
-	e.key(name)
-	e.b = appendText(e.b, s)
+	e.b = appendText(appendKey(e.b, name), s)
 }
 
-// fields appends the fields of a struct.
-func (e *Encoder) fields(v reflect.Value) {
-	all := shapeOf(v.Type()).fields
-	for i := range all {
-		f := &all[i]
-		if f.omitted(v) {
-			continue
-		}
-		v := v.Field(f.index)
-		to := v.Addr().Interface()
-		switch p := to.(type) {
-		case *[]byte:
-			e.data(*p)
-		case *error:
-			e.failure(*p)
-		case *Usage:
-			e.fields(v)
-		case **diag.Diagnostic:
-			e.fields(reflect.ValueOf((*diagnostic)(*p)).Elem())
-		default:
-			e.key(f.name)
-			e.value(v, to)
-		}
+//go:noinline
+func (e *Encoder) textIf(name, s string) {
+	if s != "" {
+		e.text(name, s)
 	}
 }
 
-// value appends v, which to points to.
-func (e *Encoder) value(v reflect.Value, to any) {
-	switch p := to.(type) {
-	case *string:
-		e.b = appendText(e.b, *p)
-		return
-	case *StepID:
-		e.b = strconv.AppendInt(e.b, int64(*p), 10)
-		return
-	case *int:
-		e.b = strconv.AppendInt(e.b, int64(*p), 10)
-		return
-	case *time.Duration:
-		e.seconds(*p)
-		return
-	case *os.Signal:
-		name := ""
-		if *p != nil {
-			name = (*p).String()
-		}
-		e.b = appendText(e.b, name)
-		return
-	case *map[string]any:
-		e.outputs(*p)
-		return
-	case *[Cancelled + 1]int:
-		e.b = append(e.b, '{')
-		for o := Succeeded; o <= Cancelled; o++ {
-			e.key(o.String())
-			e.b = strconv.AppendInt(e.b, int64(p[o]), 10)
-		}
-		e.b = append(e.b, '}')
-		return
-	case fmt.Stringer: // a place, or one of a few values that have names
-		e.b = appendText(e.b, p.String())
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
-		e.b = appendText(e.b, v.String())
-	case reflect.Bool:
-		e.b = strconv.AppendBool(e.b, v.Bool())
-	case reflect.Slice:
-		e.b = append(e.b, '[')
-		for i := range v.Len() {
-			if i > 0 {
-				e.b = append(e.b, ',')
-			}
-			e.value(v.Index(i), v.Index(i).Addr().Interface())
-		}
-		e.b = append(e.b, ']')
-	case reflect.Struct:
-		e.b = append(e.b, '{')
-		e.fields(v)
-		e.b = append(e.b, '}')
-	default:
-		e.b = strconv.AppendInt(e.b, v.Int(), 10)
+//go:noinline
+func (e *Encoder) number(name string, n int64) {
+	e.b = strconv.AppendInt(appendKey(e.b, name), n, 10)
+}
+
+//go:noinline
+func (e *Encoder) numberIf(name string, n int64) {
+	if n != 0 {
+		e.number(name, n)
 	}
 }
 
-func (e *Encoder) seconds(d time.Duration) {
+//go:noinline
+func (e *Encoder) flag(name string, set bool) {
+	e.b = strconv.AppendBool(appendKey(e.b, name), set)
+}
+
+//go:noinline
+func (e *Encoder) flagIf(name string, set bool) {
+	if set {
+		e.flag(name, true)
+	}
+}
+
+//go:noinline
+func (e *Encoder) seconds(name string, d time.Duration) {
+	b := appendKey(e.b, name)
 	us := d.Microseconds()
 	if us < 0 {
-		e.b, us = append(e.b, '-'), -us
+		b, us = append(b, '-'), -us
 	}
-	e.b = strconv.AppendInt(e.b, us/1e6, 10)
-	if us %= 1e6; us != 0 {
-		e.b = append(e.b, '.')
-		for ; us != 0; us = us * 10 % 1e6 {
-			e.b = append(e.b, '0'+byte(us/1e5))
-		}
+	b = strconv.AppendInt(b, us/1e6, 10)
+	e.b = appendFraction(b, us%1e6)
+}
+
+//go:noinline
+func (e *Encoder) secondsIf(name string, d time.Duration) {
+	if d.Microseconds() != 0 {
+		e.seconds(name, d)
 	}
 }
 
-// failure appends how an error is shown only where that is not its text.
+func (e *Encoder) fraction(name string, f float64) {
+	e.key(name)
+	e.b = strconv.AppendFloat(e.b, f, 'f', -1, 64)
+}
+
+func (e *Encoder) signal(name string, sig os.Signal) {
+	s := ""
+	if sig != nil {
+		s = sig.String()
+	}
+	e.text(name, s)
+}
+
+// position appends a position, unless there is none.
+func (e *Encoder) position(name string, p diag.Pos) {
+	if !p.IsValid() {
+		return
+	}
+	e.key(name)
+	start := len(e.b)
+	e.b = append(p.Append(append(e.b, '"')), '"')
+	if place := e.b[start+1 : len(e.b)-1]; !isPlain(place) {
+		e.b = appendText(e.b[:start], string(place))
+	}
+}
+
+func (e *Encoder) textsIf(name string, list []string) {
+	if list == nil {
+		return
+	}
+	e.open(name)
+	for i, s := range list {
+		e.item(i)
+		e.b = appendText(e.b, s)
+	}
+	e.close()
+}
+
+// open begins a field that is a list, item its element i, and close ends it.
+//
+//go:noinline
+func (e *Encoder) open(name string) {
+	e.key(name)
+	e.b = append(e.b, '[')
+}
+
+func (e *Encoder) item(i int) {
+	if i > 0 {
+		e.b = append(e.b, ',')
+	}
+}
+
+func (e *Encoder) close() { e.b = append(e.b, ']') }
+
+func (e *Encoder) counts(name string, counts *[Cancelled + 1]int) {
+	e.key(name)
+	e.b = append(e.b, '{')
+	for o := Succeeded; o <= Cancelled; o++ {
+		e.number(o.String(), int64(counts[o]))
+	}
+	e.b = append(e.b, '}')
+}
+
+// failure appends the shown form of an error, unless it equals its text.
 func (e *Encoder) failure(err error) {
 	f := Failure{Text: err.Error()}
 	f.Shown = f.Text
@@ -190,9 +236,15 @@ func (e *Encoder) failure(err error) {
 	if f.Shown != f.Text {
 		e.text("shown", f.Shown)
 	}
+	if f.Kind != ByStatus {
+		e.text("kind", string(f.Kind))
+	}
+	if f.Reason != "" && f.Reason != f.Text {
+		e.text("reason", f.Reason)
+	}
 }
 
-// data appends bytes as text where they are UTF-8, else in base64.
+// data appends bytes as text if they are UTF-8, else in base64.
 func (e *Encoder) data(p []byte) {
 	if utf8.Valid(p) {
 		e.key("data")
@@ -205,10 +257,11 @@ func (e *Encoder) data(p []byte) {
 	e.b = append(e.b, '"')
 }
 
-func (e *Encoder) outputs(m map[string]any) {
+func (e *Encoder) outputs(name string, m map[string]any) {
+	e.key(name)
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	enc.Encode(writable(m)) // of JSON, so that it is none of what cannot be encoded
+	enc.Encode(writable(m)) // made of JSON, so it can be encoded
 	e.b = append(e.b, bytes.TrimSuffix(text.Bytes(), []byte{'\n'})...)
 }

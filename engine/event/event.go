@@ -1,14 +1,15 @@
 // Package event is the closed set of things that can happen in a run.
 //
-// Events carry facts, not sentences: every display and every report is a
-// function of them, so a recorded run can be replayed into any reporter. Per
-// step the order is [StepStarted], then what happens in it, then [StepSettled].
-// Each type says by tags how its fields stand in event files; files of recorded runs ([Encoder], [Decode]) and masking
-// ([Masked]) follow from that. The package knows nothing of who produces or consumes events.
+// Events carry facts, not sentences: every display and every report is a function of them, so a
+// recorded run can be replayed into any reporter. Per step the order is [StepStarted], then the
+// events within it, then [StepSettled]. The tags of each type define its fields in event files; the
+// files of recorded runs ([Encoder], [Decode]) and masking ([Masked]) follow from them. The package
+// knows nothing of producers or consumers of events.
 package event
 
 import (
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weftrun/weft/schema/diag"
@@ -19,33 +20,96 @@ type StepID int32
 
 // Event is one thing that happened. The set of types in this package that
 // implement it is closed.
-type Event interface{ event() }
+type Event interface {
+	event()
+	encode(*Encoder)
+}
 
 // RunStarted opens every run.
 type RunStarted struct {
 	fact  `event:"run_started"`
 	Time  time.Time
 	Run   string   // identity of the run
-	Tasks []string `event:"tasks,omitzero"` // as named on the command line
+	Tasks []string `event:"tasks,omitzero"` // as given on the command line
 	Argv  []string `event:"argv,omitzero"`  // the command line, secrets masked, without the program's name
+	Style string   `event:"style,omitzero"` // output style chosen by default because there are services; usually ""
+
+	Terminals bool `event:"terminals,omitzero"` // steps that run side by side write to pseudo-terminals
+
+	// The following fields are zero unless [Wants] include Graph.
+
+	Weft  string `event:"weft,omitzero"`  // version of the program
+	Dir   string `event:"dir,omitzero"`   // directory in which weft was started, absolute
+	Root  string `event:"root,omitzero"`  // the directory of the Taskfile, absolute
+	Limit int    `event:"limit,omitzero"` // maximum number of slots; 0 means the soft limit
+	// Commit is the git commit checked out in Root, in full hexadecimal digits. It is "" if Root is
+	// not in a repository, or in one without commits.
+	Commit string `event:"commit,omitzero"`
+	Host   string `event:"host,omitzero"` // name of the machine; "" unless [Wants] include Graph
+	CI     string `event:"ci,omitzero"`   // CI system, as named by --ci; "" for none
+	// ParentRun and ParentStep identify the step of another weft that started this run.
+	ParentRun  string `event:"parent_run,omitzero"`  // "" for none
+	ParentStep StepID `event:"parent_step,omitzero"` // 0 if no single step started it, as for a dynamic variable
 }
 
-// Planned tells that a plan was added to the run: one per call that is
-// expanded, so several in a run whose commands call tasks.
+func (ev *RunStarted) encode(e *Encoder) {
+	e.runs(ev.Run)
+	e.begin("run_started", ev.Time)
+	e.number("version", Version)
+	e.textsIf("tasks", ev.Tasks)
+	e.textsIf("argv", ev.Argv)
+	e.textIf("style", ev.Style)
+	e.flagIf("terminals", ev.Terminals)
+	e.textIf("weft", ev.Weft)
+	e.textIf("dir", ev.Dir)
+	e.textIf("root", ev.Root)
+	e.numberIf("limit", int64(ev.Limit))
+	e.textIf("commit", ev.Commit)
+	e.textIf("host", ev.Host)
+	e.textIf("ci", ev.CI)
+	e.textIf("parent_run", ev.ParentRun)
+	e.numberIf("parent_step", int64(ev.ParentStep))
+}
+
+// Planned means that a plan was added to the run: one per expanded call, so a run whose commands
+// call tasks has several.
 type Planned struct {
 	fact   `event:"planned"`
 	Time   time.Time
-	Steps  int    `event:"steps"`
-	Edges  int    `event:"edges"`
-	Parent StepID `event:"parent,omitzero"` // the step whose body made the call, or 0
+	Steps  int           `event:"steps"`
+	Edges  int           `event:"edges"`
+	Parent StepID        `event:"parent,omitzero"` // the step whose body made the call, or 0
+	Graph  []PlannedStep `event:"graph,omitzero"`  // in execution order with one slot; nil unless [Wants] include it
 }
 
-// VarComputed tells that the command of a dynamic variable was run.
+func (ev *Planned) encode(e *Encoder) {
+	e.begin("planned", ev.Time)
+	e.number("steps", int64(ev.Steps))
+	e.number("edges", int64(ev.Edges))
+	e.numberIf("parent", int64(ev.Parent))
+	if ev.Graph != nil {
+		e.b = slices.Grow(e.b, plannedStepSize*len(ev.Graph))
+		e.open("graph")
+		for i := range ev.Graph {
+			e.item(i)
+			ev.Graph[i].encode(e)
+		}
+		e.close()
+	}
+}
+
+// VarComputed means that the command of a dynamic variable was run.
 type VarComputed struct {
 	fact   `event:"var_computed"`
 	Time   time.Time
 	Text   string `event:"text"` // the command
 	Result string `event:"result"`
+}
+
+func (ev *VarComputed) encode(e *Encoder) {
+	e.begin("var_computed", ev.Time)
+	e.text("text", ev.Text)
+	e.text("result", ev.Result)
 }
 
 // DiagnosticFound carries a warning or error about the workflow.
@@ -55,7 +119,12 @@ type DiagnosticFound struct {
 	Diagnostic *diag.Diagnostic `event:""`
 }
 
-// SignalReceived tells that weft itself got a signal.
+func (ev *DiagnosticFound) encode(e *Encoder) {
+	e.begin("diagnostic", ev.Time)
+	(*diagnostic)(ev.Diagnostic).encode(e)
+}
+
+// SignalReceived means that weft itself received a signal.
 type SignalReceived struct {
 	fact    `event:"signal_received"`
 	Time    time.Time
@@ -64,34 +133,79 @@ type SignalReceived struct {
 	Running int       `event:"running"` // steps that are being stopped
 }
 
-// Snapshot is what runs at the moment, which the user asked for by SIGQUIT.
+func (ev *SignalReceived) encode(e *Encoder) {
+	e.begin("signal_received", ev.Time)
+	e.signal("signal", ev.Signal)
+	e.number("count", int64(ev.Count))
+	e.number("running", int64(ev.Running))
+}
+
+// Snapshot lists the running steps, requested by SIGQUIT.
 type Snapshot struct {
 	fact  `event:"snapshot"`
 	Time  time.Time
 	Steps []Running `event:"current,omitzero"`
 }
 
-// Running is a step that runs, with the processes that belong to it.
+func (ev *Snapshot) encode(e *Encoder) {
+	e.begin("snapshot", ev.Time)
+	if ev.Steps != nil {
+		e.open("current")
+		for i := range ev.Steps {
+			e.item(i)
+			ev.Steps[i].encode(e)
+		}
+		e.close()
+	}
+}
+
+// Running is a running step with its processes.
 type Running struct {
 	Task      string    `event:"task"`
 	Processes []Process `event:"processes,omitzero"`
 }
 
-// Process is one of the operating system's.
+func (r *Running) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.text("task", r.Task)
+	if r.Processes != nil {
+		e.open("processes")
+		for i := range r.Processes {
+			e.item(i)
+			r.Processes[i].encode(e)
+		}
+		e.close()
+	}
+	e.b = append(e.b, '}')
+}
+
+// Process is an operating-system process.
 type Process struct {
 	Pid  int    `event:"pid"`
 	Name string `event:"name"` // the kernel's, at most 15 bytes
 }
 
-// StillRunning reminds, after an interrupt, of what is being waited for.
+func (p *Process) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.number("pid", int64(p.Pid))
+	e.text("name", p.Name)
+	e.b = append(e.b, '}')
+}
+
+// StillRunning lists, after an interrupt, the steps that are still running.
 type StillRunning struct {
 	fact  `event:"still_running"`
 	Time  time.Time
 	Tasks []string `event:"tasks,omitzero"`
 }
 
-// Leftover tells of a process that outlived the command which started it,
-// when the run has ended: it was stopped, or goes on if it is meant to stay.
+func (ev *StillRunning) encode(e *Encoder) {
+	e.begin("still_running", ev.Time)
+	e.textsIf("tasks", ev.Tasks)
+}
+
+// Leftover reports a process that outlived the command which started it when the run has ended: it
+// was stopped, or keeps running if it is meant to.
 type Leftover struct {
 	fact `event:"leftover"`
 	Time time.Time
@@ -100,18 +214,49 @@ type Leftover struct {
 	Kept bool   `event:"kept"`
 }
 
+func (ev *Leftover) encode(e *Encoder) {
+	e.begin("leftover", ev.Time)
+	e.number("pid", int64(ev.Pid))
+	e.text("name", ev.Name)
+	e.flag("kept", ev.Kept)
+}
+
 // RunFinished closes every run.
 type RunFinished struct {
 	fact     `event:"run_finished"`
 	Time     time.Time
 	Err      error              `event:"error,omitzero"`
-	Problems []Problem          `event:"problems,omitzero"` // what Err is made of, as the user is told, the first last; may be nil
+	Problems []Problem          `event:"problems,omitzero"` // parts of Err, as shown to the user, the first last; may be nil
 	Duration time.Duration      `event:"seconds"`
 	Counts   [Cancelled + 1]int `event:"counts"` // steps by Outcome
 }
 
-// Problem is one reason why a run failed, in words.
+func (ev *RunFinished) encode(e *Encoder) {
+	e.begin("run_finished", ev.Time)
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	if ev.Problems != nil {
+		e.open("problems")
+		for i := range ev.Problems {
+			e.item(i)
+			ev.Problems[i].encode(e)
+		}
+		e.close()
+	}
+	e.seconds("seconds", ev.Duration)
+	e.counts("counts", &ev.Counts)
+}
+
+// Problem is one reason why a run failed.
 type Problem struct {
-	Text    string `event:"text"`             // one line or several, without the last newline
-	Excerpt string `event:"excerpt,omitzero"` // of the file it is about, with its last newline; "" means none
+	Text    string `event:"text"`             // one or more lines, without the last newline
+	Excerpt string `event:"excerpt,omitzero"` // of the file it concerns, with its last newline; "" for none
+}
+
+func (p *Problem) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.text("text", p.Text)
+	e.textIf("excerpt", p.Excerpt)
+	e.b = append(e.b, '}')
 }

@@ -4,32 +4,32 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// fact makes a struct an event: it is the first field, and Time the second. Its tag says
-// what event files call the event. A field with a tag stands in event files under the name
-// in it; without a name, the fields of its struct stand in its place. Behind the name the
-// tag says when the field is left out:
+// fact makes a struct an event: it is the first field, and Time the second. Its tag is the kind of
+// event in event files. A field with a tag is written to event files under the name in it; if the
+// name is empty, the fields of its struct are written in its place. After the name the tag
+// specifies when the field is omitted:
 //
 //	omitzero   it is zero
-//	same=NAME  it is the same as the field NAME, which stands before it
+//	same=NAME  it equals the field NAME, which precedes it
 //	one=NAME   it and the field NAME are 1
 type fact struct{}
 
 func (*fact) event() {}
 
-// kinds are the types of the events, by what event files call them.
+// kinds maps the kinds of event files to the types of events.
 var kinds = sync.OnceValue(func() map[string]reflect.Type {
 	byName := map[string]reflect.Type{}
 	for _, ev := range [...]Event{
 		new(RunStarted), new(Planned), new(VarComputed), new(StepStarted), new(TaskSkipped), new(PreconditionFailed),
-		new(PromptAssumed), new(StatusChecked), new(Waiting), new(CommandStarted), new(GroupLines), new(Output),
-		new(CommandEnded), new(CommandSkipped), new(AttemptFailed), new(StopFailed), new(ErrorIgnored), new(BodyEnded),
-		new(DeferFailed), new(Suspended), new(Resumed), new(StepSettled), new(WatchStarted), new(WatchTriggered),
-		new(WatchEnded), new(WatchFailed), new(DiagnosticFound), new(SignalReceived), new(Snapshot), new(StillRunning),
+		new(PromptAssumed), new(StatusChecked), new(StepChecked), new(Waiting), new(CommandStarted), new(GroupLines), new(Output),
+		new(CommandEnded), new(BackgroundEnded), new(CommandSkipped), new(AttemptFailed), new(StopFailed), new(ErrorIgnored), new(BodyEnded),
+		new(DeferFailed), new(Suspended), new(Resumed), new(Ready), new(Restarted), new(Stopping), new(Stopped),
+		new(Message), new(Progress),
+		new(StepSettled), new(WatchStarted), new(WatchTriggered), new(WatchEnded), new(WatchFailed), new(DiagnosticFound), new(SignalReceived), new(Snapshot), new(StillRunning),
 		new(Leftover), new(RunFinished),
 	} {
 		t := reflect.TypeOf(ev).Elem()
@@ -38,21 +38,22 @@ var kinds = sync.OnceValue(func() map[string]reflect.Type {
 	return byName
 })
 
-// shape is how an event, or a part of one, stands in event files.
+// shape describes the encoding of an event, or of a part of one.
 type shape struct {
-	kind   string // what the event is called; "" for a part
+	kind   string // kind of event; "" for a part
 	fields []field
 }
 
-// field is a field that stands in event files.
+// field is an encoded field.
 type field struct {
 	name  string
-	index int    // in its struct
-	omit  string // when it is left out: "omitzero", "same", "one", or "" for never
-	other int    // index of the field that same and one name
+	index int    // index in its struct
+	omit  string // when it is omitted: "omitzero", "same", "one", or "" for never
+	other int    // index of the field named by same and one
+	plain bool   // it is encoded as a single field
 }
 
-var shapes sync.Map // the shape of each reflect.Type that was needed
+var shapes sync.Map // cache of shapes by reflect.Type
 
 func shapeOf(t reflect.Type) *shape {
 	if s, ok := shapes.Load(t); ok {
@@ -70,7 +71,11 @@ func shapeOf(t reflect.Type) *shape {
 		}
 		name, omit, _ := strings.Cut(tag, ",")
 		omit, otherName, _ := strings.Cut(omit, "=")
-		one := field{name: name, index: f.Index[0], omit: omit}
+		one := field{name: name, index: f.Index[0], omit: omit, plain: true}
+		switch reflect.New(f.Type).Interface().(type) {
+		case *[]byte, *error, *Usage, **diag.Diagnostic:
+			one.plain = false
+		}
 		if other, ok := t.FieldByName(otherName); ok {
 			one.other = other.Index[0]
 		}
@@ -80,34 +85,7 @@ func shapeOf(t reflect.Type) *shape {
 	return s
 }
 
-// omitted reports whether the field of v is left out.
-func (f *field) omitted(v reflect.Value) bool {
-	switch f.omit {
-	case "omitzero":
-		return isZero(v.Field(f.index))
-	case "same":
-		return v.Field(f.index).String() == v.Field(f.other).String()
-	case "one":
-		return v.Field(f.index).Int() == 1 && v.Field(f.other).Int() == 1
-	}
-	return false
-}
-
-// isZero reports whether v is zero as event files have it.
-func isZero(v reflect.Value) bool {
-	if v.IsZero() {
-		return true
-	}
-	switch p := v.Addr().Interface().(type) {
-	case *time.Duration:
-		return p.Microseconds() == 0
-	case *diag.Pos:
-		return !p.IsValid()
-	}
-	return false
-}
-
-// restore gives the field of v, which was left out, its value.
+// restore sets the field of v, which was omitted.
 func (f *field) restore(v reflect.Value) {
 	switch f.omit {
 	case "same":
@@ -117,7 +95,7 @@ func (f *field) restore(v reflect.Value) {
 	}
 }
 
-// diagnostic is a [diag.Diagnostic] as it stands in event files.
+// diagnostic is the encoded form of a [diag.Diagnostic].
 type diagnostic struct {
 	Pos      diag.Pos      `event:"position,omitzero"`
 	Severity diag.Severity `event:"severity"`
@@ -127,9 +105,17 @@ type diagnostic struct {
 	Fix      string        `event:"fix,omitzero"`
 }
 
-// Masked returns ev with mask applied to every text in it but those of errors and what
-// steps put out, which are masked where they are shown and where they are read. ev is
-// not changed.
+func (d *diagnostic) encode(e *Encoder) {
+	e.position("position", d.Pos)
+	e.text("severity", d.Severity.String())
+	e.text("kind", d.Kind.String())
+	e.text("what", d.What)
+	e.textIf("why", d.Why)
+	e.textIf("fix", d.Fix)
+}
+
+// Masked returns a copy of ev with mask applied to every text except errors and command output,
+// which are masked where they are shown and read.
 func Masked(ev Event, mask func(string) string) Event {
 	if _, ok := ev.(*Output); ok {
 		return ev

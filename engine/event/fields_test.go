@@ -8,8 +8,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// TestMasked: no text of any event is left as it was, but the identity of the run; and the
-// event itself is not changed.
+// TestMasked: every text of any event is masked, except the identity of the run; the original is
+// unchanged.
 func TestMasked(t *testing.T) {
 	for kind, typ := range kinds() {
 		if kind == "output" {
@@ -60,11 +60,11 @@ func fill(v reflect.Value) {
 	}
 }
 
-// unmasked returns where "secret" stands in v.
+// unmasked returns the places of "secret" in v.
 func unmasked(v reflect.Value, at string) (all []string) {
 	switch v.Kind() {
 	case reflect.String:
-		if strings.Contains(v.String(), "secret") && at != ".Run" && v.Type() == reflect.TypeFor[string]() { // other types are words of ours
+		if strings.Contains(v.String(), "secret") && at != ".Run" && v.Type() == reflect.TypeFor[string]() { // other types contain only our own words
 			all = append(all, at)
 		}
 	case reflect.Slice:

@@ -22,7 +22,7 @@ func eventSchema(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// TestSchemaTakes: what is encoded keeps the schema, and what is not does not.
+// TestSchemaTakes: encoded events are valid under the schema, and others are not.
 func TestSchemaTakes(t *testing.T) {
 	schema := eventSchema(t)
 	valid := func(line string) error {
@@ -33,7 +33,7 @@ func TestSchemaTakes(t *testing.T) {
 		return schema.Validate(v)
 	}
 	var enc Encoder
-	for _, ev := range append(everyEvent(), &PreconditionFailed{Step: 1, Message: "\xff"}, &Snapshot{Steps: []Running{{"\xff", nil}}}) {
+	for _, ev := range append(everyEvent(), &PreconditionFailed{Step: 1, Message: "\xff"}, &Progress{Step: 1, Stage: Queued}, &Progress{Step: 1, Stage: Executing}, &Snapshot{Steps: []Running{{"\xff", nil}}}) {
 		line := string(enc.Encode(nil, ev))
 		if err := valid(line); err != nil {
 			t.Errorf("%s: %v", line, err)
@@ -52,8 +52,8 @@ func TestSchemaTakes(t *testing.T) {
 	}
 }
 
-// TestSchemaAgrees: for each kind of event the schema has the fields that are encoded, each
-// with a description, and demands those that Decode cannot do without.
+// TestSchemaAgrees: for each kind of event the schema contains the encoded fields, each with a
+// description, and requires those that Decode requires.
 func TestSchemaAgrees(t *testing.T) {
 	src, err := os.ReadFile(schemaFile)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestSchemaAgrees(t *testing.T) {
 	for _, o := range doc.OneOf {
 		kinds[o.Properties["event"].Const.(string)] = o
 	}
-	fields := map[string]map[string]bool{} // of each kind: whether Decode demands it
+	fields := map[string]map[string]bool{} // by kind: whether Decode requires it
 	var enc Encoder
 	for _, ev := range everyEvent() {
 		line := map[string]json.RawMessage{}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"os"
 	"time"
 
 	"github.com/weftrun/weft/schema/diag"
@@ -12,15 +13,15 @@ type Outcome uint8
 const (
 	Succeeded Outcome = iota + 1 // its commands ran
 	Fresh                        // nothing to do: up to date
-	Restored                     // outputs came from the cache
+	Restored                     // outputs were restored from the cache
 	Failed
-	Skipped   // a condition or platform said no
+	Skipped   // a condition or platform excluded it
 	Cancelled // stopped, or never started, because of something else
 )
 
 var outcomeNames = [...]string{"", "succeeded", "fresh", "restored", "failed", "skipped", "cancelled"}
 
-// String returns the outcome's name as it stands in event files, or "".
+// String returns the outcome's name in event files, or "".
 func (o Outcome) String() string { return nameAt(outcomeNames[:], int(o)) }
 
 func nameAt(names []string, i int) string {
@@ -30,18 +31,69 @@ func nameAt(names []string, i int) string {
 	return ""
 }
 
-// StepStarted tells that a step left the queue.
+// StepStarted means that a step left the queue.
 type StepStarted struct {
 	fact   `event:"step_started"`
 	Time   time.Time
 	Step   StepID   `event:"step"`
 	Parent StepID   `event:"parent,omitzero"` // the step that needs or calls it, or 0
-	Name   string   `event:"task"`            // full task name, as it can be called
+	Name   string   `event:"task"`            // full, callable task name
 	Task   string   `event:"label,same=Name"` // display name: label or name
 	Prefix string   `event:"prefix,omitzero"` // for prefixed output
 	Pos    diag.Pos `event:"position,omitzero"`
 	Silent bool     `event:"silent,omitzero"` // neither its commands nor "up to date" are announced
+	// Internal means that only other tasks can call it.
+	Internal bool `event:"internal,omitzero"`
+	// GivenVars means that what needs, calls or starts the step passes it variables.
+	GivenVars bool `event:"given_variables,omitzero"`
+	// Reasons are the reasons why it runs, as far as they are known without checking its files; nil
+	// unless [Wants] include them. See [StepChecked].
+	Reasons []string `event:"reasons,omitzero"`
+	Env     []string `event:"env,omitzero"` // names of the variables declared for its commands; nil unless [Wants] include Reasons
+	Key     string   `event:"key,omitzero"` // as in [PlannedStep]; "" unless [Wants] include Graph, and in files written with RunOnce
+	// Call is the plan.Call that runs the task again with the variables it was given, for the
+	// program that runs it: it is never encoded. It is nil where the name alone does that, and
+	// for a run that takes no requests.
+	Call any
 }
+
+func (ev *StepStarted) encode(e *Encoder) {
+	e.begin("step_started", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.numberIf("parent", int64(ev.Parent))
+	e.text("task", ev.Name)
+	if ev.Task != ev.Name {
+		e.text("label", ev.Task)
+	}
+	e.textIf("prefix", ev.Prefix)
+	e.position("position", ev.Pos)
+	e.flagIf("silent", ev.Silent)
+	e.flagIf("internal", ev.Internal)
+	e.flagIf("given_variables", ev.GivenVars)
+	e.textsIf("reasons", ev.Reasons)
+	e.textsIf("env", ev.Env)
+	if !e.RunOnce {
+		e.textIf("key", ev.Key)
+	}
+}
+
+// StepChecked lists the reasons why a step runs, found by checking its files. It is not sent for a
+// step that is not checked or is up to date, or unless [Wants] include Reasons.
+type StepChecked struct {
+	fact    `event:"step_checked"`
+	Time    time.Time
+	Step    StepID   `event:"step"`
+	Reasons []string `event:"reasons,omitzero"` // at most [MaxReasons]
+}
+
+func (ev *StepChecked) encode(e *Encoder) {
+	e.begin("step_checked", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.textsIf("reasons", ev.Reasons)
+}
+
+// MaxReasons is the maximum number of reasons in a [StepChecked].
+const MaxReasons = 20
 
 // Reason is why a task or a command is skipped.
 type Reason string
@@ -51,7 +103,7 @@ const (
 	ByPlatform Reason = "platforms" // it is not for this platform
 )
 
-// TaskSkipped tells that a step does not run.
+// TaskSkipped means that a step does not run.
 type TaskSkipped struct {
 	fact   `event:"task_skipped"`
 	Time   time.Time
@@ -59,7 +111,13 @@ type TaskSkipped struct {
 	Reason Reason `event:"reason"`
 }
 
-// PreconditionFailed tells which precondition ends a step.
+func (ev *TaskSkipped) encode(e *Encoder) {
+	e.begin("task_skipped", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.text("reason", string(ev.Reason))
+}
+
+// PreconditionFailed is the precondition that ended a step.
 type PreconditionFailed struct {
 	fact    `event:"precondition_failed"`
 	Time    time.Time
@@ -67,7 +125,13 @@ type PreconditionFailed struct {
 	Message string `event:"message"`
 }
 
-// PromptAssumed tells that --yes answered a question.
+func (ev *PreconditionFailed) encode(e *Encoder) {
+	e.begin("precondition_failed", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.text("message", ev.Message)
+}
+
+// PromptAssumed means that --yes answered a question.
 type PromptAssumed struct {
 	fact `event:"prompt_assumed"`
 	Time time.Time
@@ -75,8 +139,13 @@ type PromptAssumed struct {
 	Text string `event:"text"`
 }
 
-// StatusChecked tells how a status command ended. Step is 0 where a task is only
-// looked at.
+func (ev *PromptAssumed) encode(e *Encoder) {
+	e.begin("prompt_assumed", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.text("text", ev.Text)
+}
+
+// StatusChecked is the result of a status command. Step is 0 if a task is only inspected.
 type StatusChecked struct {
 	fact `event:"status_checked"`
 	Time time.Time
@@ -85,22 +154,44 @@ type StatusChecked struct {
 	Err  error  `event:"error,omitzero"` // nil when it exited zero
 }
 
-// Resource is what a step waits for although its needs are met.
+func (ev *StatusChecked) encode(e *Encoder) {
+	e.begin("status_checked", ev.Time)
+	e.numberIf("step", int64(ev.Step))
+	e.text("text", ev.Text)
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+}
+
+// Resource is something a step waits for after its needs are met.
 type Resource string
 
-// Lock is the state of the step's task, which another process holds.
-const Lock Resource = "lock"
+const (
+	Slot     Resource = "slot"     // a slot for concurrent steps
+	Lock     Resource = "lock"     // the state of the step's task, locked by another process
+	Terminal Resource = "terminal" // weft's own, used by another step
+)
 
-// Waiting tells that a step whose needs are met cannot go on yet.
+// Pool returns the resource for the capacity of a pool.
+func Pool(name string) Resource { return Resource("pool:" + name) }
+
+// Waiting means that a step whose needs are met cannot start, or continue, yet.
 type Waiting struct {
 	fact   `event:"waiting"`
 	Time   time.Time
 	Step   StepID   `event:"step"`
 	For    Resource `event:"for"`
-	Holder string   `event:"holder,omitzero"` // who has it
+	Holder string   `event:"holder,omitzero"` // who holds the resource
 }
 
-// ErrorIgnored tells that ignore_error covered the error of a command or a called task.
+func (ev *Waiting) encode(e *Encoder) {
+	e.begin("waiting", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.text("for", string(ev.For))
+	e.textIf("holder", ev.Holder)
+}
+
+// ErrorIgnored means that ignore_error covered the error of a command or a called task.
 type ErrorIgnored struct {
 	fact `event:"error_ignored"`
 	Time time.Time
@@ -108,8 +199,16 @@ type ErrorIgnored struct {
 	Err  error  `event:"error,omitzero"`
 }
 
-// BodyEnded tells that the commands of a step have ended, with Err, where one
-// failed or deferred ones follow.
+func (ev *ErrorIgnored) encode(e *Encoder) {
+	e.begin("error_ignored", ev.Time)
+	e.number("step", int64(ev.Step))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+}
+
+// BodyEnded means that the commands of a step have ended, with error Err, if one failed or deferred
+// commands follow.
 type BodyEnded struct {
 	fact `event:"body_ended"`
 	Time time.Time
@@ -117,7 +216,15 @@ type BodyEnded struct {
 	Err  error  `event:"error,omitzero"`
 }
 
-// DeferFailed tells that a deferred command failed, which changes nothing.
+func (ev *BodyEnded) encode(e *Encoder) {
+	e.begin("body_ended", ev.Time)
+	e.number("step", int64(ev.Step))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+}
+
+// DeferFailed means that a deferred command failed, which has no effect.
 type DeferFailed struct {
 	fact `event:"defer_failed"`
 	Time time.Time
@@ -125,11 +232,24 @@ type DeferFailed struct {
 	Err  error  `event:"error,omitzero"`
 }
 
-// Suspended tells that a step waits for a task it called; it holds no slot.
+func (ev *DeferFailed) encode(e *Encoder) {
+	e.begin("defer_failed", ev.Time)
+	e.number("step", int64(ev.Step))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+}
+
+// Suspended means that a step waits for a task it called; it holds no slot.
 type Suspended struct {
 	fact `event:"suspended"`
 	Time time.Time
 	Step StepID `event:"step"`
+}
+
+func (ev *Suspended) encode(e *Encoder) {
+	e.begin("suspended", ev.Time)
+	e.number("step", int64(ev.Step))
 }
 
 // Resumed ends a suspension.
@@ -139,22 +259,97 @@ type Resumed struct {
 	Step StepID `event:"step"`
 }
 
+func (ev *Resumed) encode(e *Encoder) {
+	e.begin("resumed", ev.Time)
+	e.number("step", int64(ev.Step))
+}
+
 // StepSettled closes a step.
 type StepSettled struct {
 	fact     `event:"step_settled"`
 	Time     time.Time
 	Step     StepID        `event:"step"`
 	Parent   StepID        `event:"parent,omitzero"`
-	Cause    StepID        `event:"cause,omitzero"`  // whose failure this is, when not its own
-	Name     string        `event:"task"`            // full task name, as it can be called
+	Cause    StepID        `event:"cause,omitzero"`  // step whose failure caused this one, if it did not fail itself
+	Name     string        `event:"task"`            // full, callable task name
 	Task     string        `event:"label,same=Name"` // display name
 	Prefix   string        `event:"prefix,omitzero"`
 	Silent   bool          `event:"silent,omitzero"`
+	Internal bool          `event:"internal,omitzero"` // only other tasks can call it
 	Outcome  Outcome       `event:"outcome"`
-	Code     int           `event:"code"`           // exit status of the command that failed, or 0
+	Code     int           `event:"code"`           // exit status of the failed command, or 0
 	Err      error         `event:"error,omitzero"` // nil unless Failed or Cancelled
 	Duration time.Duration `event:"seconds"`
 	Usage    Usage         `event:""`
-	// Outputs are what it has put out by name, secrets masked: texts, lists and JSON.
-	Outputs map[string]any `event:"outputs,omitzero"`
+	// Outputs are its named outputs, secrets masked: texts, lists and JSON.
+	Outputs  map[string]any `event:"outputs,omitzero"`
+	Signal   os.Signal      `event:"signal,omitzero"`   // signal that ended the failed command, or nil
+	Attempts int            `event:"attempts,omitzero"` // highest number of attempts of a command; 0 if none was retried
+	OOM      bool           `event:"oom,omitzero"`      // probably killed because memory was exhausted
+	// Fingerprint is equal for steps with equal inputs, in hexadecimal digits; "" if unknown.
+	Fingerprint string   `event:"fingerprint,omitzero"`
+	Place       Place    `event:"place,omitzero"`  // "" if nothing was done
+	Inputs      Inputs   `event:"inputs,omitzero"` // zero if its files were not checked
+	Wrote       []string `event:"wrote,omitzero"`  // existing paths that it generates, relative to the root; at most [MaxWrote]
+}
+
+func (ev *StepSettled) encode(e *Encoder) {
+	e.begin("step_settled", ev.Time)
+	e.number("step", int64(ev.Step))
+	e.numberIf("parent", int64(ev.Parent))
+	e.numberIf("cause", int64(ev.Cause))
+	e.text("task", ev.Name)
+	if ev.Task != ev.Name {
+		e.text("label", ev.Task)
+	}
+	e.textIf("prefix", ev.Prefix)
+	e.flagIf("silent", ev.Silent)
+	e.flagIf("internal", ev.Internal)
+	e.text("outcome", ev.Outcome.String())
+	e.number("code", int64(ev.Code))
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	e.seconds("seconds", ev.Duration)
+	ev.Usage.encode(e)
+	if ev.Outputs != nil {
+		e.outputs("outputs", ev.Outputs)
+	}
+	if ev.Signal != nil {
+		e.signal("signal", ev.Signal)
+	}
+	e.numberIf("attempts", int64(ev.Attempts))
+	e.flagIf("oom", ev.OOM)
+	e.textIf("fingerprint", ev.Fingerprint)
+	e.textIf("place", string(ev.Place))
+	if ev.Inputs != (Inputs{}) {
+		e.key("inputs")
+		ev.Inputs.encode(e)
+	}
+	e.textsIf("wrote", ev.Wrote)
+}
+
+// MaxWrote is the maximum number of paths in a [StepSettled].
+const MaxWrote = 50
+
+// Place is where the work of a step was done.
+type Place string
+
+const (
+	Here   Place = "here"
+	Cache  Place = "cache" // an earlier run, which stored the result in the cache
+	Remote Place = "remote"
+)
+
+// Inputs are the files that a step depends on.
+type Inputs struct {
+	Files int   `event:"files"`
+	Bytes int64 `event:"bytes"`
+}
+
+func (i *Inputs) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.number("files", int64(i.Files))
+	e.number("bytes", i.Bytes)
+	e.b = append(e.b, '}')
 }

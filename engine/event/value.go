@@ -1,19 +1,23 @@
 package event
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
-// A text that is UTF-8 is a string of JSON. Any other is an object: {"base64": "…"}.
+// UTF-8 text is a JSON string. Any other text is an object: {"base64": "…"}.
 
 // appendText appends s.
 func appendText(b []byte, s string) []byte {
+	if isPlain(s) {
+		b = append(append(b, '"'), s...)
+		return append(b, '"')
+	}
 	if utf8.ValidString(s) {
 		return appendQuoted(b, s)
 	}
@@ -22,9 +26,22 @@ func appendText(b []byte, s string) []byte {
 	return append(b, `"}`...)
 }
 
+// AppendText appends s as a JSON string with invalid UTF-8 replaced.
+func AppendText(b []byte, s string) []byte { return appendQuoted(b, strings.ToValidUTF8(s, "\uFFFD")) }
+
+// isPlain reports whether s is ASCII that needs no escapes in a JSON string, as most texts.
+func isPlain[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 const hex = "0123456789abcdef"
 
-// appendQuoted appends s, which is UTF-8, as a string of JSON.
+// appendQuoted appends s, which is UTF-8, as a JSON string.
 func appendQuoted[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	done := 0
@@ -53,13 +70,9 @@ func appendQuoted[T string | []byte](b []byte, s T) []byte {
 }
 
 // readText returns a text.
-func readText(raw json.RawMessage) (s string, err error) {
-	switch {
-	case raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0:
-		return string(raw[1 : len(raw)-1]), nil
-	case raw[0] == '"':
-		err = json.Unmarshal(raw, &s)
-		return s, err
+func readText(raw []byte) (s string, err error) {
+	if raw[0] == '"' {
+		return string(unquote(raw)), nil
 	}
 	var object struct{ Base64 *[]byte }
 	if err := json.Unmarshal(raw, &object); err != nil || object.Base64 == nil {
@@ -68,11 +81,11 @@ func readText(raw json.RawMessage) (s string, err error) {
 	return string(*object.Base64), nil
 }
 
-// The outputs of a step are any JSON, their texts and names any bytes. So an object with
-// a name that is not UTF-8, or one that would be taken for what stands for something else,
-// is a list of names and values: {"entries": [[name, value], …]}.
+// The outputs of a step are arbitrary JSON with texts and names of arbitrary bytes. An object with
+// a name that is not UTF-8, or one that would be mistaken for a special form, is a list of names
+// and values: {"entries": [[name, value], …]}.
 
-// writable is an output, or a part of one, as it stands in event files.
+// writable returns the encoded form of an output, or of a part of one.
 func writable(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -104,7 +117,7 @@ func writable(v any) any {
 
 var errNotValue = errors.New("not an output")
 
-// original undoes writable: v is what JSON makes of it. Lists and objects are changed.
+// original reverses writable: v is decoded JSON. Lists and objects are modified.
 func original(v any) (_ any, err error) {
 	switch v := v.(type) {
 	case []any:

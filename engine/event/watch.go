@@ -2,36 +2,67 @@ package event
 
 import "time"
 
-// WatchStarted tells that files are watched, and who is run again for them.
+// WatchStarted lists the watched tasks.
 type WatchStarted struct {
 	fact  `event:"watch_started"`
 	Time  time.Time
 	Tasks []string `event:"tasks,omitzero"`
 }
 
-// WatchTriggered tells that files have changed, and which tasks are stale by that.
+func (ev *WatchStarted) encode(e *Encoder) {
+	e.begin("watch_started", ev.Time)
+	e.textsIf("tasks", ev.Tasks)
+}
+
+// WatchTriggered lists the changed files and the tasks that they make stale.
 type WatchTriggered struct {
 	fact  `event:"watch_triggered"`
 	Time  time.Time
 	Tasks []string `event:"tasks,omitzero"`
-	Paths []string `event:"paths,omitzero"` // relative to where weft was started, if they are below
+	Paths []string `event:"paths,omitzero"` // relative to the start directory, if they are below it
 }
 
-// WatchEnded tells how a run of a watched task has ended.
+func (ev *WatchTriggered) encode(e *Encoder) {
+	e.begin("watch_triggered", ev.Time)
+	e.textsIf("tasks", ev.Tasks)
+	e.textsIf("paths", ev.Paths)
+}
+
+// WatchEnded is the end of a run of a watched task.
 type WatchEnded struct {
 	fact      `event:"watch_ended"`
 	Time      time.Time
 	Task      string        `event:"task"`
 	Err       error         `event:"error,omitzero"`
-	Restarted bool          `event:"restarted,omitzero"` // it was stopped, to be run again or because weft is
+	Restarted bool          `event:"restarted,omitzero"` // it was stopped, because of a rerun or because weft ends
+	Serving   bool          `event:"serving,omitzero"`   // its services are still running
 	Duration  time.Duration `event:"seconds"`
-	Trigger   []string      `event:"paths,omitzero"` // the paths that made it necessary; none for the first run
+	Trigger   []string      `event:"paths,omitzero"` // paths that triggered it; none for the first run
 }
 
-// WatchFailed tells of a workflow that cannot be run as it is now. What was loaded
-// before stays.
+func (ev *WatchEnded) encode(e *Encoder) {
+	e.begin("watch_ended", ev.Time)
+	e.text("task", ev.Task)
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
+	e.flagIf("restarted", ev.Restarted)
+	e.flagIf("serving", ev.Serving)
+	e.seconds("seconds", ev.Duration)
+	e.textsIf("paths", ev.Trigger)
+}
+
+// WatchFailed means that the workflow cannot be run in its current form. The last valid one remains
+// loaded.
 type WatchFailed struct {
 	fact `event:"watch_failed"`
 	Time time.Time
 	Err  error `event:"error,omitzero"`
+}
+
+func (ev *WatchFailed) encode(e *Encoder) {
+	e.begin("watch_failed", ev.Time)
+	if ev.Err != nil {
+		e.failure(ev.Err)
+	}
 }

@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/vars"
 )
 
-// bind computes what the step runs, where, and with what environment.
+// bind computes the commands, the directory and the environment of the step.
 type bind struct {
 	next     Body
-	expander *plan.Expander // binds texts that name outputs; nil: there are none
-	root     string         // directory of the workflow, which is one
+	expander *plan.Expander // binds texts that name outputs; may be nil
+	root     string         // directory of the workflow, known to exist
 }
 
 // Run implements Body.
@@ -27,8 +29,8 @@ func (l *bind) Run(ctx context.Context, b *Bound) Result {
 }
 
 func (l *bind) bind(ctx context.Context, b *Bound) (err error) {
-	if l.expander != nil {
-		if err := l.expander.BindOutputs(ctx, b.Step, b.outputOf); err != nil {
+	if l.expander != nil && b.Step.UsesRuntimeValues() {
+		if err := l.expander.BindRuntimeValues(ctx, b.Step, &vars.RuntimeValues{Output: b.outputOf, Port: b.portOf}); err != nil {
 			return err
 		}
 	}
@@ -42,10 +44,13 @@ func (l *bind) bind(ctx context.Context, b *Bound) (err error) {
 		}
 	}
 	b.Environ, err = b.Step.Scope.Environ(ctx)
+	if ports := b.portVariables(); ports != nil {
+		b.Environ = append(slices.Clip(b.Environ), ports...)
+	}
 	return err
 }
 
-// captured reports whether another step, or an output of its own, may ask for what s writes.
+// captured reports whether another step, or one of its own outputs, may read the stdout of s.
 func (l *bind) captured(s *plan.Step) bool {
 	if l.expander != nil && l.expander.Captured(s.Task) {
 		return true
@@ -58,22 +63,31 @@ func (l *bind) captured(s *plan.Step) bool {
 	return false
 }
 
-// outputOf is what a text of the step gets for {{output TASK NAME}}.
+// outputOf returns the value of {{output TASK NAME}} in a text of the step.
 func (b *Bound) outputOf(task, name string) (any, error) {
 	need := b.Step.Reads(task)
 	if need == nil {
-		return nil, fmt.Errorf("%q is no need of this task", task)
+		return nil, fmt.Errorf("%q is not a need of this task", task)
 	}
 	return b.steps.outputOf(need, name)
 }
 
-// NotDirectoryError is something else where a script was to run.
+// portOf returns the value of {{port TASK NAME}} in a text of the step.
+func (b *Bound) portOf(task, name string) (any, error) {
+	owner := b.Step.PortOwner(task)
+	if owner == nil {
+		return nil, fmt.Errorf("%q is not a need of this task", task)
+	}
+	return b.steps.portOf(owner, name)
+}
+
+// NotDirectoryError means that the directory of a script is something else.
 type NotDirectoryError struct{ Path string }
 
 func (e *NotDirectoryError) Error() string { return e.Path + " is not a directory" }
 
-// CheckDir returns a NotDirectoryError if dir, or what it should be in, is there and is no
-// directory. That it is not there is no error: it may still be made.
+// CheckDir returns a NotDirectoryError if dir, or a parent of it, exists and is not a directory. A
+// missing directory is not an error: it may still be created.
 func CheckDir(dir string) error {
 	st, err := os.Stat(dir)
 	switch {

@@ -11,15 +11,14 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// ConnectedCall is a command that calls a task, and what the task is connected to.
+// ConnectedCall is a command that calls a task, and the connections of the task.
 type ConnectedCall struct {
 	Command *plan.Command
-	Ends    Ends
+	Streams Streams
 }
 
-// Call runs the task that c calls, and returns its error when it has ended. The step holds
-// no slot meanwhile. activity gets what the task writes, and what those do that it needs and
-// calls; nil: nobody looks.
+// Call runs the task that c calls, and returns its error when it has ended. The step holds no slot
+// meanwhile. activity, if not nil, receives all output of the task, its needs and its calls.
 func (b *Bound) Call(ctx context.Context, c *plan.Command, activity io.Writer) error {
 	if activity != nil {
 		defer b.steps.watched.add(place{b.Step, c.Pos}, activity)()
@@ -27,10 +26,10 @@ func (b *Bound) Call(ctx context.Context, c *plan.Command, activity io.Writer) e
 	return b.Env.Call(ctx, b.call(c))
 }
 
-// CallConnected runs tasks that are connected to each other, or to what runs already, and
-// returns their errors when all have ended. They get descriptors of their own; begun is called
-// for each that has them, so that the caller can close its files: they would hide that the
-// task has ended.
+// CallConnected runs tasks that are connected to each other, or to running commands, and returns
+// their errors when all have ended. They get duplicates of the descriptors; begun is called for
+// each task that has them, so that the caller can close its own, which would hide the end of the
+// task.
 func (b *Bound) CallConnected(ctx context.Context, calls []ConnectedCall, begun func(i int)) []error {
 	list := make([]plan.Call, len(calls))
 	for i := range calls {
@@ -44,7 +43,7 @@ func (b *Bound) CallConnected(ctx context.Context, calls []ConnectedCall, begun 
 		if err := mayConnect(s, calls[i].Command); err != nil {
 			return err
 		}
-		own, err := calls[i].Ends.dup()
+		own, err := calls[i].Streams.dup()
 		if err != nil {
 			return err
 		}
@@ -58,17 +57,17 @@ func (b *Bound) call(c *plan.Command) plan.Call {
 	return plan.Call{Name: c.Text, Vars: c.Vars, Pos: c.Pos, From: b.Step, Silent: c.Silent}
 }
 
-// mayConnect returns an error for a step that c calls and that may have run before.
+// mayConnect returns an error if s, which c calls, may have run already.
 func mayConnect(s *plan.Step, c *plan.Command) error {
 	if !s.Shared() {
 		return nil
 	}
-	return &diag.Diagnostic{Pos: c.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot stand in a pipe", s.Label),
-		Why: "it runs once for all that need it, which may have been before", Fix: "remove run: once there, or read its output: stdin: {output: " + s.Name + "}"}
+	return &diag.Diagnostic{Pos: c.Pos, Kind: diag.Other, What: fmt.Sprintf("task %q cannot be used in a pipe", s.Label),
+		Why: "it runs once for all tasks that need it, and may have run already", Fix: "remove run: once from that task, or read its output: stdin: {output: " + s.Name + "}"}
 }
 
-// dup returns ends with descriptors of their own.
-func (e Ends) dup() (Ends, error) {
+// dup returns ends with duplicated descriptors.
+func (e Streams) dup() (Streams, error) {
 	var made []*os.File
 	for _, f := range [...]**os.File{&e.In, &e.Out, &e.Err} {
 		if *f == nil {

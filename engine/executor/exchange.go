@@ -14,23 +14,26 @@ import (
 
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
+	"github.com/weftrun/weft/engine/socket"
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// exchange is what the steps of a run hand to one another: what they have put out, and the
-// ends of their streams. The zero value is empty. It is safe for concurrent use.
+// exchange holds what the steps of a run pass to one another: outputs, and streams. The
+// zero value is empty. It is safe for concurrent use.
 type exchange struct {
 	dry     bool
-	outputs sync.Map // of steps that have ended: *plan.Step to *Output
-	ends    sync.Map // of steps that are called and have not begun: *plan.Step to Ends
+	outputs sync.Map // of ended steps: *plan.Step to *Output
+	ends    sync.Map // of called steps that have not begun: *plan.Step to Streams
+	ports   sync.Map // of steps with ports: *plan.Step to *socket.Lease
 	watched watched
 	gangs   gangs
+	inboxes inboxes
 }
 
-// endsOf takes what s is connected to out of the exchange.
-func (x *exchange) endsOf(s *plan.Step) (e Ends) {
+// endsOf removes the connections of s from the exchange and returns them.
+func (x *exchange) endsOf(s *plan.Step) (e Streams) {
 	if found, ok := x.ends.LoadAndDelete(s); ok {
-		e = found.(Ends)
+		e = found.(Streams)
 	}
 	if e.Activity == nil {
 		e.Activity = x.watched.of(s)
@@ -38,27 +41,26 @@ func (x *exchange) endsOf(s *plan.Step) (e Ends) {
 	return e
 }
 
-// watched are the calls whose callers look whether anything is written. The zero value is
-// none.
+// watched are the calls whose callers monitor output. The zero value is empty.
 type watched struct {
-	some  atomic.Int32 // how many there are
+	some  atomic.Int32 // number of calls
 	mu    sync.Mutex   // guards calls
 	calls map[place]*watch
 }
 
-// place is where a task is called.
+// place identifies a called task.
 type place struct {
 	from *plan.Step
 	pos  diag.Pos
 }
 
-// watch is where to write what the tasks write that are called at a place.
+// watch is the writer for the output of the tasks called at a place.
 type watch struct {
 	to    io.Writer
-	calls int // how many, at the same time
+	calls int // number of concurrent calls
 }
 
-// add has to get what is written for a call at p, until the function it returns is called.
+// add makes to receive all output for calls at p, until the returned function is called.
 func (w *watched) add(p place, to io.Writer) (remove func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,8 +82,8 @@ func (w *watched) add(p place, to io.Writer) (remove func()) {
 	}
 }
 
-// of returns where to write what s writes, as far as the calls that it is run for are
-// watched, or nil.
+// of returns the writer for the output of s, if one of the calls for which it runs is watched;
+// otherwise nil.
 func (w *watched) of(s *plan.Step) io.Writer {
 	if w.some.Load() == 0 {
 		return nil
@@ -96,7 +98,7 @@ func (w *watched) of(s *plan.Step) io.Writer {
 	return nil
 }
 
-// output is what s has put out, or nil while that is not known.
+// output returns the output of s, or nil while it is unknown.
 func (x *exchange) output(s *plan.Step) *Output {
 	if s == nil {
 		return nil
@@ -106,8 +108,8 @@ func (x *exchange) output(s *plan.Step) *Output {
 	return found
 }
 
-// unknown returns one of needs whose outputs are not known, because nothing runs: of several
-// the first by label; or nil.
+// unknown returns a need whose outputs are unknown because nothing runs, the first by label; or
+// nil.
 func (x *exchange) unknown(needs func(func(*plan.Step))) (unknown *plan.Step) {
 	needs(func(n *plan.Step) {
 		if x.output(n) == nil && (unknown == nil || n.Label < unknown.Label) {
@@ -117,20 +119,20 @@ func (x *exchange) unknown(needs func(func(*plan.Step))) (unknown *plan.Step) {
 	return unknown
 }
 
-// unknownNeed returns a need whose outputs texts of s name, or its commands read, and that
-// are not known; or nil.
+// unknownNeed returns a need whose outputs are used by texts or commands of s and are unknown; or
+// nil.
 func (x *exchange) unknownNeed(s *plan.Step) *plan.Step {
 	return cmp.Or(x.unknown(s.EachRead), x.unknown(func(f func(*plan.Step)) {
 		s.EachInput(func(n *plan.Step) {
-			if n.Skip == plan.NotSkipped { // else it puts out nothing
+			if n.Skip == plan.NotSkipped { // otherwise it has no outputs
 				f(n)
 			}
 		})
 	}))
 }
 
-// outputOf is the output name of s, or with name "" what s wrote, as text. In a dry run it
-// is a placeholder.
+// outputOf returns the output name of s, or its stdout as text if name is "". In a dry run it is a
+// placeholder.
 func (x *exchange) outputOf(s *plan.Step, name string) (any, error) {
 	o := x.output(s)
 	switch {
@@ -139,18 +141,39 @@ func (x *exchange) outputOf(s *plan.Step, name string) (any, error) {
 	case o == nil && x.dry:
 		return fmt.Sprintf("<output of %s>", s.Label), nil
 	case o == nil:
-		return nil, fmt.Errorf("task %q was skipped, so it has put out nothing", s.Label)
+		return nil, fmt.Errorf("task %q was skipped, so it has no output", s.Label)
 	case name == "":
 		return captured(o.Stdout, s.Label)
 	}
 	v, ok := o.Values[name]
 	if !ok {
-		return nil, fmt.Errorf("task %q has put out no %q", s.Label, name)
+		return nil, fmt.Errorf("task %q has no output %q", s.Label, name)
 	}
 	return v, nil
 }
 
-// file opens what s has written to stdout, at its start.
+// portOf returns a port of s: the preferred number if none has been assigned. In a dry run a port
+// without preference is a placeholder.
+func (x *exchange) portOf(s *plan.Step, name string) (any, error) {
+	if lease, ok := x.ports.Load(s); ok {
+		return lease.(*socket.Lease).Number(name), nil
+	}
+	if s.Skip != plan.NotSkipped {
+		return nil, fmt.Errorf("task %q was skipped, so it has no port", s.Label)
+	}
+	for _, p := range s.Ports() {
+		switch {
+		case p.Name != name:
+		case p.Requested == 0:
+			return plan.PortPlaceholder(s, name), nil
+		default:
+			return p.Requested, nil
+		}
+	}
+	return nil, fmt.Errorf("task %q has no port %q", s.Label, name)
+}
+
+// file opens the captured stdout of s, at its start.
 func (x *exchange) file(s *plan.Step) (*os.File, error) {
 	o := x.output(s)
 	if o == nil || o.Stdout == nil {
@@ -159,7 +182,7 @@ func (x *exchange) file(s *plan.Step) (*os.File, error) {
 	return o.Stdout.Open()
 }
 
-// digest is a digest of what s has written to stdout.
+// digest returns a digest of the captured stdout of s.
 func (x *exchange) digest(s *plan.Step) (string, error) {
 	f, err := x.file(s)
 	if err != nil {
@@ -171,7 +194,7 @@ func (x *exchange) digest(s *plan.Step) (string, error) {
 	return string(h.Sum(nil)), err
 }
 
-// captured is what task wrote into c, as text.
+// captured returns the contents of c as text.
 func captured(c *pipe.Capture, task string) (string, error) {
 	if c == nil {
 		return "", nil
@@ -183,7 +206,7 @@ func captured(c *pipe.Capture, task string) (string, error) {
 	return asText(b, task)
 }
 
-// asText is b, the output called name, without its last end of line.
+// asText returns b, the output called name, without its last line end.
 func asText(b []byte, name string) (string, error) {
 	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
 		return "", fmt.Errorf("the output of %q is binary; write it to a file (stdout: {file: …}), or read it with stdin: {output: %s}", name, name)

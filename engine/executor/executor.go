@@ -1,27 +1,31 @@
-// Package executor takes one step to its end: an Executor turns a plan.Step into a
-// sched.Outcome.
+// Package executor takes one step to its end: an Executor turns a plan.Step into a sched.Outcome.
 //
-// The way is a chain of layers around a [Body], each in a file of its own. A layer ends the
-// step, or hands it on with what it has found out ([Bound]):
+// A step passes through a chain of layers around a [Body], each in a file of its own. A layer ends
+// the step, or passes it on with its results ([Bound]):
 //
-//	streams ─▶ skip ─▶ bind ─▶ require ─▶ fresh ─▶ prompt ─▶ outputs ─▶ body
+//	streams ─▶ skip ─▶ ports ─▶ bind ─▶ require ─▶ fresh ─▶ cached ─▶ prompt ─▶ elsewhere ─▶ outputs ─▶ body
 //
-// The package decides whether a step runs at all, keeps its outputs and its fingerprint, and
-// hands outputs and streams from one step to another. It does not know how a step is done: it
-// starts no process, and others implement [Body]. The scheduler decides about order and slots.
+// The package decides whether a step runs at all, keeps its outputs and its fingerprint, and passes
+// outputs and streams from one step to another. It does not know how a step is performed: it starts
+// no process, and other packages implement [Body]. The scheduler decides about order and slots.
+//
+// Most steps of most runs are up to date, which a quick check of a few named files can tell
+// (quickcheck.go, ahead.go): such a step does not pass through the layers at all.
 //
 // # Other steps
 //
-// A body knows no step but its own. What it needs of others is in Bound: files that its
-// commands are connected to ([Ends]), files that other steps write or have written
-// ([Bound.OpenInput]), and calls of tasks, which may be connected to its commands
-// ([Bound.Call], [Bound.CallConnected]). Behind these stands one exchange for all steps of a
-// run. So a command that is connected to another step is run like any other.
+// A body knows only its own step. Bound contains what it needs of others: files that its commands
+// are connected to ([Streams]), files that other steps write or have written ([Bound.OpenInput]),
+// and calls of tasks, which may be connected to its commands ([Bound.Call], [Bound.CallConnected]).
+// They are implemented by one exchange for all steps of a run. So a command that is connected to
+// another step is run like any other.
 package executor
 
 import (
 	"cmp"
 	"context"
+	"sync"
+	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
@@ -32,6 +36,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/engine/socket"
 )
 
 // Options configure an Executor. Root, Body, Test, State, Tree and Checker
@@ -43,58 +48,106 @@ type Options struct {
 	State    *state.Store
 	Tree     *glob.Tree
 	Checker  *fingerprint.Checker // of State and Tree
-	Clock    *clock.Clock         // of time limits; nil is one that never stands still
-	Expander *plan.Expander       // binds texts that name outputs; nil if there are none
-	Secrets  *pipe.Secrets        // are masked in what is reported; nil if there are none
-	Large    *pipe.Large          // counts the pipes of the run that are larger than usual; nil means those of this executor
+	Clock    *clock.Clock         // for time limits; nil means one that never pauses
+	Expander *plan.Expander       // binds texts that name outputs; may be nil
+	Secrets  *pipe.Secrets        // masked in events; may be nil
+	Ports    *socket.Ports        // assigns ports, also for other executors; nil: a private one
+	Large    *pipe.Enlarger       // counts the enlarged pipes of the run; nil: a private one
+	Cache    func() *Cache        // opens the cache, on the first use; may be nil, or return nil
 	Run      string               // identity of the run, for the cookies of its processes
+	Gather   *Gathering           // nil: the run performs no act
+	Remote   Remote               // performs steps elsewhere; nil: all are performed here
+	Shown    Cache                // how results of Remote are restored and shown; without a Disk and an Index
 
 	Dry       bool
-	Force     func(*plan.Step) bool // run although up to date; nil: never
+	Force     func(*plan.Step) bool // whether to run a step even if up to date; nil: never
 	AssumeYes bool
-	Confirm   func(ctx context.Context, task, text string) error // asks a prompt; an error ends the step
+	Confirm   func(ctx context.Context, task, text string) error // prompts the user; an error ends the step
 
-	Notify func(event.Event) // takes the events of steps that are only looked at
+	// Before returns the step's success in the run being rerun, or nil; may be nil.
+	Before func(*plan.Step) *Success
+
+	Facts   bool // compute [sched.Facts] for reports; otherwise only those that cost nothing
+	Reasons bool // report why steps run
+
+	Notify func(event.Event) // receives the events of inspected steps
+	Ran    func(*plan.Step)  // called for each step other than services when its commands have run; may be nil
 
 	// Flush returns when every event emitted so far has been reported.
 	Flush func()
+
+	// PlanningCommands counts the commands run by planning, and its prompts: files may have changed
+	// meanwhile. It is required if Planned is called.
+	PlanningCommands *atomic.Int64
 }
 
 // Executor executes steps. It is safe for concurrent use.
 type Executor struct {
-	o     Options
-	chain Body
-	bind  *bind
-	fresh *fresh
-	steps exchange
+	o           Options
+	chain       Body
+	bind        *bind
+	fresh       *fresh
+	steps       exchange
+	quickChecks sync.Pool // of *quickCheck
+	ahead       prechecker
+
+	cached *cached // the layer after fresh
 }
 
 // New returns an Executor.
 func New(o Options) *Executor {
-	o.Secrets, o.Large = cmp.Or(o.Secrets, new(pipe.Secrets)), cmp.Or(o.Large, new(pipe.Large))
+	o.Secrets, o.Large, o.Ports = cmp.Or(o.Secrets, new(pipe.Secrets)), cmp.Or(o.Large, new(pipe.Enlarger)), cmp.Or(o.Ports, new(socket.Ports))
 	x := &Executor{o: o, steps: exchange{dry: o.Dry}}
-	outputs := &outputs{next: o.Body, file: o.State.OutputFile, dry: o.Dry}
-	prompt := &prompt{next: outputs, confirm: o.Confirm, flush: o.Flush, yes: o.AssumeYes, dry: o.Dry}
-	x.fresh = &fresh{next: prompt, test: o.Test, checker: o.Checker, tree: o.Tree, root: o.Root, secrets: o.Secrets, dry: o.Dry}
+	x.ahead.x = x
+	body := Body(&outputs{next: o.Body, file: o.State.OutputFile, dry: o.Dry})
+	if o.Gather != nil {
+		body = &gather{Gathering: o.Gather, next: body, root: o.Root, tree: o.Tree, flush: o.Flush}
+	}
+	var remote *elsewhere
+	if o.Remote != nil && !o.Dry {
+		remote = &elsewhere{remote: o.Remote, shown: o.Shown, clock: o.Clock, next: body}
+		body = remote
+	}
+	prompt := &prompt{next: body, confirm: o.Confirm, flush: o.Flush, yes: o.AssumeYes, dry: o.Dry}
+	x.cached = &cached{next: prompt, remote: remote, open: o.Cache, flush: o.Flush}
+	if remote != nil {
+		remote.cached = x.cached
+	}
+	x.fresh = &fresh{next: x.cached, test: o.Test, expander: o.Expander, checker: o.Checker, tree: o.Tree, root: o.Root, secrets: o.Secrets, dry: o.Dry, ran: o.Ran, reasons: o.Reasons, before: o.Before}
+	x.cached.fresh = x.fresh
 	require := &require{next: x.fresh, test: o.Test, dry: o.Dry}
 	x.bind = &bind{next: require, expander: o.Expander, root: o.Root}
-	x.chain = &streams{next: &skip{next: x.bind}, clock: o.Clock, large: o.Large}
+	x.chain = &streams{next: &skip{next: &ports{next: x.bind, ports: o.Ports, dry: o.Dry}}, clock: o.Clock, large: o.Large}
 	return x
 }
 
+// limited returns a context with the time limit of s. done must be called at the end.
+func limited(ctx context.Context, c *clock.Clock, s *plan.Step) (_ context.Context, done func()) {
+	limit := s.Task.Timeout
+	if limit == 0 || s.Service() != nil { // the body of a service enforces its limit, which ends when it is ready
+		return ctx, func() {}
+	}
+	return sched.WithLimit(ctx, c, &sched.TimedOut{Name: s.Label, After: limit, Limit: sched.TaskLimit})
+}
+
+// Close ends the background checks. It must be called after the last execution.
+func (x *Executor) Close() { x.ahead.end() }
+
 // Execute implements sched.Executor.
 func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
-	if limit := s.Task.Timeout; limit > 0 {
-		limited, done := sched.WithLimit(ctx, x.o.Clock, &sched.TimedOut{Name: s.Label, After: limit, Limit: sched.TaskLimit})
-		defer done()
-		ctx = limited
-	}
-	b := &Bound{Step: s, Env: env, ID: env.ID, Cookie: proc.Cookie{Run: x.o.Run, Step: int(env.ID)}, Stdin: env.Stdin,
-		Forced: x.o.Force != nil && x.o.Force(s), Ends: x.steps.endsOf(s), steps: &x.steps, gang: env.Gang}
+	x.ahead.end()
+	outer := ctx
+	ctx, done := limited(ctx, x.o.Clock, s)
+	defer done()
+	b := &Bound{Step: s, outer: outer, Env: env, ID: env.ID, Cookie: proc.Cookie{Run: x.o.Run, Step: int(env.ID)}, Stdin: env.Stdin,
+		Forced: x.o.Force != nil && x.o.Force(s), Streams: x.steps.endsOf(s), steps: &x.steps, gang: env.Gang}
 	r := x.chain.Run(ctx, b)
-	b.Ends.close()
+	b.Streams.close()
+	if s.HasChannel() {
+		x.steps.inboxes.ended(s)
+	}
 	r.Usage.Add(b.used)
-	out := sched.Outcome{Result: r.Outcome, Err: r.Err, Code: ExitCode(r.Err), Usage: r.Usage}
+	out := sched.Outcome{Facts: x.factsOf(b, &r), Result: r.Outcome, Err: r.Err, Code: ExitCode(r.Err), Usage: r.Usage}
 	if r.Err == nil && r.Output != nil && len(r.Output.Values) > 0 {
 		out.Outputs = mapTexts(r.Output.Values, x.o.Secrets.Mask).(map[string]any)
 	}

@@ -1,11 +1,9 @@
 package executor
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/weftrun/weft/engine/fingerprint"
@@ -13,71 +11,68 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// inputs is everything the step's fingerprint covers.
+// inputs returns everything the step's fingerprint covers.
 func (l *fresh) inputs(ctx context.Context, b *Bound) (*fingerprint.Inputs, error) {
+	in := new(fingerprint.Inputs)
+	return in, l.fillInputs(ctx, b, in)
+}
+
+// fillInputs is like inputs but reuses the lists of in.
+func (l *fresh) fillInputs(ctx context.Context, b *Bound, in *fingerprint.Inputs) error {
 	s := b.Step
-	in, err := l.fileInputs(ctx, b)
-	if err != nil || in.Loose {
-		return in, err
+	err := l.fillFileInputs(ctx, b, in)
+	if err != nil || in.V3 {
+		return err
 	}
 	in.FilesOnly, in.Outputs = false, b.readable()
-	env, err := s.Scope.DeclaredEnv(ctx)
+	err = l.eachPart(ctx, b, s.ForFingerprint(), func(p part) {
+		in.Fields = append(in.Fields, p.field())
+	})
 	if err != nil {
-		return nil, err
-	}
-	var encoded []byte
-	for i, c := range s.Commands() {
-		encoded = c.Encode(encoded[:0], false)
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "command " + strconv.Itoa(i+1), Value: string(encoded), Secret: c.Shown != c.Text})
-	}
-	for _, e := range env {
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "env " + e.Name, Value: fmt.Sprint(e.Value), Secret: true})
+		return err
 	}
 	for _, u := range s.Scope.Uses() {
 		in.Fields = append(in.Fields, fingerprint.Field{Name: "var " + u.Name, Value: fmt.Sprint(u.Value), Secret: s.Scope.Secret(u.Name)})
 	}
-	for _, o := range s.Outputs() {
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "output " + o.Name, Value: strings.TrimSpace(o.From + " " + o.As + " " + o.Path)})
+	if in.Depfile != nil {
+		in.Fields = append(in.Fields, fingerprint.Field{Name: "depfile", Value: in.Depfile.Glob})
 	}
-	s.EachInput(func(n *plan.Step) {
-		digest, problem := b.steps.digest(n)
-		err = cmp.Or(err, problem)
-		in.Fields = append(in.Fields, fingerprint.Field{Name: "input " + n.Label, Value: digest, Secret: true})
-	})
 	// What the files read here were made from.
 	s.Needs(func(n *plan.Step) {
-		if d, ok := l.digests.Load(n); ok && reads(b.Dir, in.Sources, n, l.root) {
-			in.Fields = append(in.Fields, fingerprint.Field{Name: "need " + n.Label, Value: d.(fingerprint.Digest).String()[:16]})
+		if k := originOf(n); k != nil && (k.holds.Load() || b.ahead) && reads(b.Dir, in.Sources, n, l.root) {
+			in.Fields = append(in.Fields, fingerprint.Field{Name: "need " + n.Label, Value: k.digest.String()[:16]})
 		}
 	})
-	return in, err
+	return nil
 }
 
-// fileInputs are the inputs as far as files go.
-func (l *fresh) fileInputs(ctx context.Context, b *Bound) (*fingerprint.Inputs, error) {
+// fillFileInputs is the part of fillInputs about files.
+func (l *fresh) fillFileInputs(ctx context.Context, b *Bound, in *fingerprint.Inputs) error {
 	s := b.Step
 	method, err := methodOf(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	in := &fingerprint.Inputs{
-		Name: s.Label, Root: l.root, Dir: b.Dir, Method: method,
-		Sources: Patterns(s.Sources()), Generates: Patterns(s.Generates()),
+	*in = fingerprint.Inputs{
+		Name: s.Label, Root: l.root, Dir: b.Dir, Method: method, Fields: in.Fields[:0],
+		Sources: appendPatterns(in.Sources[:0], s.Sources()), Generates: appendPatterns(in.Generates[:0], s.Writes()),
 		Gitignore: s.Gitignore(),
 	}
 	if s.Rule() == plan.FingerprintV3 {
-		return in, l.loosen(ctx, b, in)
+		return l.applyV3(ctx, b, in)
+	}
+	if d := s.Depfile(); d != nil {
+		in.Depfile = &glob.Pattern{Glob: d.Pattern, Pos: d.Pos}
 	}
 	in.Key, in.FilesOnly = key(s), true
-	return in, nil
+	return nil
 }
 
-// loosen completes inputs by the rule of the format's own runner: one state a task, whatever
-// it is called with; the names and the content of its sources, or their times; and that what
-// it generates is there.
-func (l *fresh) loosen(ctx context.Context, b *Bound, in *fingerprint.Inputs) error {
+// applyV3 changes inputs to the rules of the reference: one state per task, whatever its variables;
+// names and contents of its sources, or their times; and the existence of generated files.
+func (l *fresh) applyV3(ctx context.Context, b *Bound, in *fingerprint.Inputs) error {
 	s := b.Step
-	in.Key, in.Loose, in.Outputs = s.Task.File.Path+"\x00"+s.Label+"\x00"+plan.FingerprintV3, true, b.readable()
+	in.Key, in.V3, in.Outputs = s.Task.Pos.File.Path+"\x00"+s.Label+"\x00"+plan.FingerprintV3, true, b.readable()
 	if in.Method != fingerprint.Checksum {
 		return nil
 	}
@@ -86,7 +81,7 @@ func (l *fresh) loosen(ctx context.Context, b *Bound, in *fingerprint.Inputs) er
 	return err
 }
 
-// MethodError is an up-to-date method that does not exist.
+// MethodError is an unknown up-to-date method.
 type MethodError struct{ Method string }
 
 func (e *MethodError) Error() string { return fmt.Sprintf("invalid method %q", e.Method) }
@@ -105,36 +100,42 @@ func methodOf(s *plan.Step) (fingerprint.Method, error) {
 	}
 }
 
-// key names the step's state: one per task and what it is called with, from
-// the command line too where it makes a difference.
+// key returns the key of the step's state: one per task and arguments, including those of the
+// command line if they matter.
 func key(s *plan.Step) string {
-	key := s.Task.File.Path + "\x00" + s.Name + "\x00" + s.Arguments()
-	for _, v := range s.Scope.Given() {
+	key := s.Task.Pos.File.Path + "\x00" + s.Name + "\x00" + s.Arguments()
+	for _, v := range s.Scope.CommandLineUses() {
 		key += fmt.Sprintf("\x00%s=%v", v.Name, v.Value)
 	}
 	return key
 }
 
-// Patterns are globs as the cache knows them.
+// Patterns converts globs for the cache.
+//
+//go:noinline
 func Patterns(gs []plan.Glob) []glob.Pattern {
 	if len(gs) == 0 {
 		return nil
 	}
-	ps := make([]glob.Pattern, len(gs))
-	for i, g := range gs {
-		ps[i] = glob.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos}
+	return appendPatterns(make([]glob.Pattern, 0, len(gs)), gs)
+}
+
+//go:noinline
+func appendPatterns(ps []glob.Pattern, gs []plan.Glob) []glob.Pattern {
+	for _, g := range gs {
+		ps = append(ps, glob.Pattern{Glob: g.Pattern, Exclude: g.Exclude, Pos: g.Pos})
 	}
 	return ps
 }
 
-// reads reports whether sources may match what the need generates. It may say
-// yes where the answer is no: then the step runs once more than it had to.
+// reads reports whether sources may match what the need generates. A false positive only makes the
+// step run needlessly.
 func reads(dir string, sources []glob.Pattern, need *plan.Step, root string) bool {
 	needDir, err := need.Scope.Dir(context.Background())
 	if err != nil {
 		return true
 	}
-	for _, g := range need.Generates() {
+	for _, g := range need.Writes() {
 		for _, s := range sources {
 			if !g.Exclude && !s.Exclude && overlap(join(needDir, g.Pattern), join(dir, s.Glob)) {
 				return true
@@ -151,8 +152,7 @@ func join(dir, pattern string) string {
 	return filepath.Join(dir, pattern)
 }
 
-// overlap compares two patterns by what stands before their first special
-// character.
+// overlap compares the parts of two patterns before their first special characters.
 func overlap(a, b string) bool {
 	i, j := strings.IndexAny(a, `*?[{$~\`), strings.IndexAny(b, `*?[{$~\`)
 	switch {

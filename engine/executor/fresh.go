@@ -12,71 +12,110 @@ import (
 	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
+	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// fresh ends steps for which there is nothing to do, and records the success of others.
+// fresh ends steps that are up to date, and records the success of others.
 type fresh struct {
-	next    Body
-	test    Test
-	checker *fingerprint.Checker
-	tree    *glob.Tree
-	root    string // directory of the workflow
-	secrets *pipe.Secrets
-	dry     bool
+	next     Body
+	test     Test
+	checker  *fingerprint.Checker
+	expander *plan.Expander // binds texts for cache keys; nil: they are used as they are
+	tree     *glob.Tree
+	root     string // directory of the workflow
+	secrets  *pipe.Secrets
+	dry      bool
+	ran      func(*plan.Step) // called for steps whose commands have run; may be nil
+	reasons  bool             // report why steps run
+	before   func(*plan.Step) *Success
 
-	digests   sync.Map // what steps of this run were built from: *plan.Step to fingerprint.Digest
-	unmatched sync.Map // patterns that were warned of: unmatched to true
+	unmatched sync.Map // patterns with a warning: unmatched to true
 }
 
 // Run implements Body.
 func (l *fresh) Run(ctx context.Context, b *Bound) Result {
-	readWhole := b.Ends.Out != nil && !b.Ends.Shown // who reads the step wants all that it writes
-	v, err := l.judge(ctx, b, b.Forced || readWhole)
+	if b.Step.Service() != nil { // a service is never up to date
+		b.tree = l.tree
+		r := l.next.Run(ctx, b)
+		l.tree.MarkDirty()
+		return r
+	}
+	readWhole := b.Streams.Out != nil && !b.Streams.Shown // a reader of the step needs all of its output
+	forced := b.Forced || readWhole
+	v, err := l.judge(ctx, b, forced)
 	if err != nil {
 		return Ended(ctx, err)
 	}
-	if v.fresh {
+	b.seen = v.check
+	if v.fresh || !readWhole && l.doneBefore(ctx, b, &v) {
 		return Result{Outcome: event.Fresh, Output: v.output}
 	}
-	defer v.release()
+	if l.reasons && !forced {
+		l.reportReasons(ctx, b, &v)
+	}
+	if v.check != nil {
+		v.check.Forget()
+	}
 	if !l.dry {
 		b.check = v.check
 	}
 	r := l.next.Run(ctx, b)
-	if b.begun {
-		l.tree.Dirty()
-		l.save(ctx, b, &v, &r)
+	if r.OnEnd == nil {
+		l.ended(ctx, b, &v, &r)
+		return r
 	}
+	l.endLater(ctx, b, v, r)
 	return r
 }
 
-// save keeps what is known of a step that has ended.
-func (l *fresh) save(ctx context.Context, b *Bound, v *verdict, r *Result) {
+// endLater calls ended when the last commands of a step have ended.
+func (l *fresh) endLater(ctx context.Context, b *Bound, v verdict, r Result) {
+	if b.check != nil && r.Err == nil && !v.unrecorded {
+		recordOrigin(b.Step, b.check.Digest) // dependents start before its last commands end
+	}
+	r.OnEnd(func(err error) {
+		if r.Err == nil {
+			r.Err = err
+		}
+		l.ended(context.WithoutCancel(ctx), b, &v, &r)
+	})
+}
+
+// ended records the result of a step all of whose commands have ended.
+func (l *fresh) ended(ctx context.Context, b *Bound, v *verdict, r *Result) {
+	defer v.release()
+	if !b.begun {
+		return
+	}
+	l.tree.MarkDirty()
+	if l.ran != nil {
+		l.ran(b.Step)
+	}
 	switch {
 	case b.check == nil:
 	case r.Err != nil:
 		b.check.Discard()
-	case !v.unsaved:
+	case !v.unrecorded:
 		var output []byte
 		if b.readable() {
 			output = r.Output.encode(l.secrets)
 		}
 		b.check.Commit(ctx, output)
-		l.digests.Store(b.Step, b.check.Digest)
+		recordOrigin(b.Step, b.check.Digest)
 	}
 }
 
-// verdict tells whether there is nothing to do for a step. Its zero value is "always runs".
+// verdict is the result of a freshness check. Its zero value means "always runs".
 type verdict struct {
-	fresh   bool
-	check   *fingerprint.Check // that told it; nil: nothing is recorded of the step
-	output  *Output            // of the last success, if fresh; nil: none was kept
-	unsaved bool               // nor is a success
-	unlock  func()
+	fresh      bool
+	check      *fingerprint.Check // the check behind it; nil: nothing is recorded of the step
+	output     *Output            // of the last success, if fresh; nil: none was kept
+	unrecorded bool               // nor is a success recorded
+	unlock     func()
 }
 
-// release gives the lock of the entry back, if it was taken.
+// release releases the lock of the entry, if it was taken.
 func (v *verdict) release() {
 	if v.unlock != nil {
 		v.unlock()
@@ -84,11 +123,11 @@ func (v *verdict) release() {
 	}
 }
 
-// judge tells whether there is nothing to do for the step; a forced one has to run.
+// judge checks whether the step is up to date; a forced one has to run.
 func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, err error) {
 	t := b.Step.Task
 	status, sources := len(t.Status) > 0, len(t.Sources) > 0
-	if !status && !sources || l.dry && b.steps.unknownNeed(b.Step) != nil {
+	if t.Service() != nil || !status && !sources || l.dry && b.steps.unknownNeed(b.Step) != nil {
 		return v, nil
 	}
 	if forced {
@@ -100,7 +139,7 @@ func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, er
 			return v, err
 		}
 		if !stale && !sources {
-			v.fresh = !b.readable() // nothing is recorded of it that others could read
+			v.fresh = !b.readable() // a step whose outputs others read must have recorded ones
 			return v, nil
 		}
 	}
@@ -125,17 +164,17 @@ func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, er
 	return v, l.lock(ctx, b, &v, in, stale)
 }
 
-// isFresh gives what is recorded of the step to those that need it.
+// isFresh passes the recorded outputs of the step to its readers.
 func (l *fresh) isFresh(b *Bound, v *verdict) {
 	v.fresh, v.output = true, decodeOutput(v.check.Outputs())
-	l.digests.Store(b.Step, v.check.Digest)
+	recordOrigin(b.Step, v.check.Digest)
 	if v.output != nil {
 		b.steps.outputs.Store(b.Step, v.output)
 	}
 }
 
-// judgeForced prepares a forced run. When it succeeds, what is recorded does not change: a
-// step that was up to date still is, and one that was not still has to run.
+// judgeForced prepares a forced run. Its success does not change the record: a step that was up to
+// date still is, and one that was not still has to run.
 func (l *fresh) judgeForced(ctx context.Context, b *Bound) (v verdict, err error) {
 	if len(b.Step.Task.Sources) == 0 {
 		return v, nil
@@ -145,18 +184,17 @@ func (l *fresh) judgeForced(ctx context.Context, b *Bound) (v verdict, err error
 		return v, nil // the step runs, whatever it is made from
 	}
 	v.check, err = l.checker.Check(ctx, in)
-	v.unsaved = err == nil && !v.check.Fresh
+	v.unrecorded = err == nil && !v.check.Fresh
 	return v, err
 }
 
-// lock takes the entry's lock. Who had to wait for it, or finds that something else is
-// recorded by now, looks again, because another process may have done the work; not if the
-// step must run in any case.
+// lock takes the entry's lock. If it had to wait, or the record has changed, it checks again,
+// because another process may have done the work; not if the step must run in any case.
 func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.Inputs, mustRun bool) (err error) {
 	step := b.Cookie.String()
 	unlock, changed, free := v.check.TryLock(step)
 	if !free {
-		// Who waits for a lock holds no slot: its holder may need one.
+		// A step that waits for a lock holds no slot, because the holder may need one.
 		b.Env.Release(func() {
 			unlock, err = v.check.Lock(ctx, step, func(holder string) {
 				b.Emit(&event.Waiting{Time: time.Now(), Step: b.ID, For: event.Lock, Holder: holder})
@@ -165,7 +203,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 	}
 	if _, own := errors.AsType[*state.OwnLockError](err); own {
 		return &diag.Diagnostic{Pos: b.Step.TaskPos(), Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", b.Step.Name),
-			Why: "a weft that this one was started by runs it, and waits for this one to end", Fix: "do not run weft for it in its own commands"}
+			Why: "this weft was started, directly or indirectly, by a weft that runs the task and waits for this one", Fix: "do not run the task with weft in its own commands"}
 	}
 	if err != nil {
 		return err
@@ -174,7 +212,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 	if free && !changed || mustRun {
 		return nil
 	}
-	l.tree.Dirty() // its files are another process's work
+	l.tree.MarkDirty() // its files are another process's work
 	if v.check, err = l.checker.Check(ctx, in); err != nil {
 		v.release()
 		return err
@@ -186,7 +224,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 	return nil
 }
 
-// stale reports whether a status command says that the step is not up to date.
+// stale reports whether a status command failed, so that the step is not up to date.
 func (l *fresh) stale(ctx context.Context, b *Bound) (bool, error) {
 	for _, text := range b.Step.Status() {
 		err := b.test(ctx, l.test, text)
@@ -201,7 +239,7 @@ func (l *fresh) stale(ctx context.Context, b *Bound) (bool, error) {
 	return false, nil
 }
 
-// warnUnmatched tells of patterns that are probably misspelt: of each of a task once.
+// warnUnmatched warns of patterns that are probably misspelt, once per task and pattern.
 func (l *fresh) warnUnmatched(b *Bound, c *fingerprint.Check) {
 	for _, p := range c.Unmatched {
 		if _, told := l.unmatched.LoadOrStore(unmatched{b.Step.Task.Name, p}, true); told {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/fingerprint/state"
 	"github.com/weftrun/weft/engine/glob"
@@ -18,8 +19,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// places are where the keys of each definition of the published schema stand in a
-// task, as the value of a YAML map in braces.
+// places are the positions in a task, as a YAML flow map, of the keys of each definition in the
+// published schema.
 var places = map[string]string{
 	"task":         "%s",
 	"command":      "cmds: [{%s}]",
@@ -30,9 +31,19 @@ var places = map[string]string{
 	"stop":         "cmds: [{cmd: x, stop: {%s}}]",
 	"retry":        "cmds: [{cmd: x, retry: {%s}}]",
 	"stdin":        "cmds: [{cmd: x, stdin: {%s}}]",
-	"streamTask":   "cmds: [{cmd: x, stdin: {output: {%s}}}]",
+	"taskRef":      "cmds: [{cmd: x, stdin: {output: {%s}}}]",
+	"ready":        "cmds: [x], ipc: true, service: true, ready: {%s}",
+	"alive":        "cmds: [x], ipc: true, service: true, alive: {%s}",
+	"port":         "cmds: [x], ports: {http: {%s}}",
+	"pool":         "cmds: [x], pool: {%s}",
+	"limits":       "cmds: [{cmd: x, limits: {%s}}]",
+	"ipc":          "cmds: [{cmd: x, ipc: {%s}}]",
+	"rotate":       "cmds: [{cmd: x, stdout: {file: f, rotate: {%s}}}]",
 	"sink":         "cmds: [{cmd: x, stdout: {%s}}]",
 	"capture":      "cmds: [{cmd: x, stdout: {capture: {%s}}}]",
+	"cache":        "cmds: [x], generates: [], cache: {%s}",
+	"taskRemote":   "cmds: [x], generates: [], remote: {%s}",
+	"cacheText":    "cmds: [x], generates: [], cache: {key: [{%s}]}",
 	"glob":         "cmds: [x], sources: ['*', {%s}]",
 	"precondition": "cmds: [x], preconditions: [{%s}]",
 	"requires":     "cmds: [x], vars: {V: 1, W: 1}, requires: {%s}",
@@ -48,19 +59,27 @@ const (
 	shown    = "only people see it"
 	watching = "no successful run differs by how a command is watched over"
 	calling  = "it decides whether, when or how often the task runs, not what it does"
+	serving  = "a service is never up to date"
+	sharing  = "it is about what runs at the same time, not about what it does"
+	keeping  = "it is about where results are kept, not about what they are"
+	placing  = "it decides where the task runs, not what it does"
 	needing  = "what a need makes counts, where it is read; not that it is needed"
 )
 
-// keyChanges has two values for each key of a file, of a task and of what stands in it. They are
-// different fingerprints, unless why says why not.
+// keyChanges has two values for each key of a file, of a task and of their parts. Their
+// fingerprints must differ, unless why explains why not.
 var keyChanges = []struct{ key, a, b, why string }{
 	{"file.includes", "", "includes: {}", "included tasks count by their keys"},
 	{"file.output", "output: group", "output: prefixed", shown},
 	{"file.silent", "silent: true", "", shown},
 	{"file.run", "run: once", "run: always", calling},
+	{"file.pools", "pools: {p: 1}", "", sharing},
+	{"file.jobserver", "jobserver: true", "", sharing},
 	{"file.interval", "interval: 1s", "", calling},
 	{"file.method", "method: timestamp", "", ""},
 	{"file.fingerprint", "fingerprint: task-v3", "", ""},
+	{"file.remote", "remote: {all: true}", "", placing},
+	{"file.cache", "cache: {all: true, salt: a}", "cache: {all: true, salt: b}", ""},
 	{"file.use_gitignore", "use_gitignore: true", "", ""},
 	{"file.vars", "vars: {W: 1}", "vars: {W: 2}", ""},
 	{"file.env", "env: {V: 1}", "env: {V: 2}", ""},
@@ -94,6 +113,19 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"task.signals", "cmds: [x], signals: HUP", "cmds: [x], signals: USR1", watching},
 	{"task.idle_timeout", "cmds: [x], idle_timeout: 1s", "cmds: [x], idle_timeout: 2s", watching},
 	{"task.retry", "cmds: [x], retry: 1", "cmds: [x], retry: 2", watching},
+	{"task.service", "cmds: [x], service: true", "cmds: [x]", serving},
+	{"task.ready", "cmds: [x], service: true, ready: {tcp: 'h:1'}", "cmds: [x], service: true", serving},
+	{"task.alive", "cmds: [x], service: true, alive: {tcp: 'h:1'}", "cmds: [x], service: true", serving},
+	{"task.restart", "cmds: [x], service: true, restart: always", "cmds: [x], service: true", serving},
+	{"task.listen", "cmds: [x], service: true, listen: {http: 'h:1'}", "cmds: [x], service: true", serving},
+	{"task.ports", "cmds: [x], ports: {http: 8080}", "cmds: [x], ports: {http: 8081}", "which port it is given is known when it runs"},
+	{"task.after", "cmds: [x], after: [u]", "cmds: [x], after: [v]", sharing},
+	{"task.slots", "cmds: [x], slots: 2", "cmds: [x]", sharing},
+	{"task.pool", "cmds: [x], pool: p", "cmds: [x]", sharing},
+	{"task.jobserver", "cmds: [x], jobserver: true", "cmds: [x]", sharing},
+	{"task.limits", "cmds: [x], limits: {files: 10}", "cmds: [x], limits: {files: 20}", watching},
+	{"task.user", "cmds: [x], user: a", "cmds: [x], user: b", ""},
+	{"task.ipc", "cmds: [x], ipc: true", "cmds: [x]", ""},
 	{"task.cmd", "cmd: x", "cmd: y", ""},
 	{"task.cmds", "cmds: [x]", "cmds: [x, y]", ""},
 	{"task.exec", "exec: [x, y]", "exec: [x y]", ""},
@@ -103,8 +135,11 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"task.dir", "cmds: [x], dir: d", "cmds: [x], dir: e", ""},
 	{"task.sources", "cmds: [x], sources: [in]", "cmds: [x], sources: [other]", ""},
 	{"task.generates", "cmds: [x], generates: [a]", "cmds: [x], generates: [b]", ""},
+	{"task.depfile", "cmds: [x], generates: [a], depfile: in.d", "cmds: [x], generates: [a, in.d]", ""},
 	{"task.use_gitignore", "cmds: [x], sources: ['*'], use_gitignore: true", "cmds: [x], sources: ['*']", ""},
 	{"task.method", "cmds: [x], method: timestamp", "cmds: [x]", ""},
+	{"task.remote", "cmds: [x], remote: true", "cmds: [x]", placing},
+	{"task.cache", "cmds: [x], generates: [], cache: {key: [a]}", "cmds: [x], generates: [], cache: {key: [b]}", ""},
 	{"task.fingerprint", "cmds: [x], fingerprint: task-v3", "cmds: [x]", ""},
 	{"task.outputs", "cmds: [x], outputs: {N: {from: stdout}}", "cmds: [x], outputs: {M: {from: stdout}}", ""},
 	{"task.ignore_error", "cmds: [x], ignore_error: true", "cmds: [x]", ""},
@@ -124,6 +159,10 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"command.signals", "cmd: x, signals: HUP", "cmd: x, signals: USR1", watching},
 	{"command.idle_timeout", "cmd: x, idle_timeout: 1s", "cmd: x, idle_timeout: 2s", watching},
 	{"command.retry", "cmd: x, retry: 1", "cmd: x, retry: 2", watching},
+	{"command.limits", "cmd: x, limits: {files: 10}", "cmd: x, limits: {files: 20}", watching},
+	{"command.user", "cmd: x, user: a", "cmd: x, user: b", ""},
+	{"command.ipc", "cmd: x, ipc: true", "cmd: x", ""},
+	{"command.background", "cmd: x, background: true", "cmd: x", ""},
 	{"command.cmd", "cmd: x", "cmd: y", ""},
 	{"command.task", "task: u", "task: v", ""},
 	{"command.vars", "task: u, vars: {V: 1}", "task: u, vars: {V: '1'}", ""},
@@ -156,6 +195,41 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"dep.silent", "task: u, silent: true", "task: u", shown},
 	{"dep.for", "task: u, for: [a]", "task: u, for: [a, b]", needing},
 	{"dep.timeout", "task: u, timeout: 1s", "task: u, timeout: 2s", watching},
+	{"dep.until", "task: u, until: started", "task: u, until: ended", needing},
+	{"dep.optional", "task: u, optional: true", "task: u", needing},
+	{"ready.log", "log: a", "log: b", serving},
+	{"ready.http", "http: 'http://h/a'", "http: 'http://h/b'", serving},
+	{"ready.tcp", "tcp: 'h:1'", "tcp: 'h:2'", serving},
+	{"ready.exec", "exec: a", "exec: b", serving},
+	{"ready.file", "file: a", "file: b", serving},
+	{"ready.ipc", "ipc: true", "fd: 3", serving},
+	{"ready.fd", "fd: 4", "fd: 3", serving},
+	{"ready.interval", "tcp: 'h:1', interval: 1s", "tcp: 'h:1'", serving},
+	{"ready.timeout", "tcp: 'h:1', timeout: 1s", "tcp: 'h:1'", serving},
+	{"alive.http", "http: 'http://h/a'", "http: 'http://h/b'", serving},
+	{"alive.tcp", "tcp: 'h:1'", "tcp: 'h:2'", serving},
+	{"alive.exec", "exec: a", "exec: b", serving},
+	{"alive.file", "file: a", "file: b", serving},
+	{"alive.ipc", "ipc: true", "file: b", serving},
+	{"alive.interval", "tcp: 'h:1', interval: 1s", "tcp: 'h:1'", serving},
+	{"alive.timeout", "tcp: 'h:1', timeout: 1s", "tcp: 'h:1'", serving},
+	{"alive.failures", "tcp: 'h:1', failures: 1", "tcp: 'h:1'", serving},
+	{"port.port", "port: 1", "port: 2", "which port it is given is known when it runs"},
+	{"port.strict", "port: 1, strict: true", "port: 1", "which port it is given is known when it runs"},
+	{"pool.name", "name: p", "name: q", sharing},
+	{"pool.take", "name: p, take: 2", "name: p", sharing},
+	{"limits.memory", "memory: 1MiB", "memory: 2MiB", watching},
+	{"limits.files", "files: 1", "files: 2", watching},
+	{"limits.processes", "processes: 1", "processes: 2", watching},
+	{"limits.cpu_time", "cpu_time: 1s", "cpu_time: 2s", watching},
+	{"limits.core", "core: 0", "core: 1MiB", watching},
+	{"limits.nice", "nice: 0", "nice: 1", watching},
+	{"ipc.send", "send: [1]", "send: ['1']", ""},
+	{"ipc.expect", "expect: 1", "expect: 2", ""},
+	{"ipc.schema", "schema: a", "schema: b", ""},
+	{"ipc.to", "to: u", "to: v", ""},
+	{"rotate.size", "size: 1MiB", "size: 2MiB", ""},
+	{"rotate.keep", "size: 1MiB, keep: 1", "size: 1MiB", ""},
 	{"for.var", "var: A", "var: B", ""},
 	{"for.split", "var: C, split: ','", "var: C, split: ';'", ""},
 	{"for.as", "var: A, as: X", "var: A", ""},
@@ -176,14 +250,22 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"stdin.file", "file: a", "file: b", ""},
 	{"stdin.from", "from: u", "from: v", ""},
 	{"stdin.output", "output: u", "output: v", ""},
-	{"streamTask.task", "task: u", "task: v", ""},
-	{"streamTask.vars", "task: u, vars: {V: 1}", "task: u, vars: {V: 2}", ""},
+	{"taskRef.task", "task: u", "task: v", ""},
+	{"taskRef.vars", "task: u, vars: {V: 1}", "task: u, vars: {V: 2}", ""},
 	{"sink.capture", "capture: {}", "capture: {max: 1}", ""},
 	{"sink.file", "file: a", "file: b", ""},
 	{"sink.append", "file: a, append: true", "file: a", ""},
 	{"sink.atomic", "file: a, atomic: false", "file: a", ""},
+	{"sink.rotate", "file: a, rotate: {size: 1}", "file: a, atomic: false", ""},
 	{"capture.max", "max: 1", "max: 2", ""},
 	{"capture.overflow", "overflow: tail", "overflow: truncate", ""},
+	{"cache.env", "env: [A, B]", "env: [B, A]", ""},
+	{"cache.key", "key: [a, b]", "key: [ab]", ""},
+	{"cache.remote", "remote: false", "", keeping},
+	{"cache.push", "push: true", "", keeping},
+	{"taskRemote.profile", "profile: ''", "", placing},
+	{"taskRemote.platform", "platform: {Pool: big}", "", placing},
+	{"cacheText.sh", "sh: a", "sh: b", ""},
 	{"glob.exclude", "exclude: in", "exclude: other", ""},
 	{"precondition.sh", "sh: a", "sh: b", "it is asked each time"},
 	{"precondition.msg", "sh: a, msg: a", "sh: a, msg: b", shown},
@@ -202,8 +284,18 @@ var keyChanges = []struct{ key, a, b, why string }{
 	{"var.secret", "value: a, secret: true", "value: a", shown},
 }
 
-// TestEveryKeyCounts: whether a task is up to date depends on every key that its file, the
-// task or what stands in it can have, but for those of which the table says why not.
+// apart are the keys with two values that differ in the fingerprint but not in the cache key, or
+// vice versa, and why.
+var apart = map[string]string{
+	"file.method":  "it is how files are compared",
+	"task.method":  "it is how files are compared",
+	"task.depfile": "what is found by the key is found before the depfile is known",
+	"enumRef.ref":  "a value counts for what is made of it",
+	"var.secret":   "the name of a secret stands in place of its value",
+}
+
+// TestEveryKeyCounts: the fingerprint and the cache key depend on every key of the file, the task
+// and their parts, except those that the table explains.
 func TestEveryKeyCounts(t *testing.T) {
 	known := knownKeys(t)
 	for _, c := range keyChanges {
@@ -215,16 +307,19 @@ func TestEveryKeyCounts(t *testing.T) {
 			dir := t.TempDir()
 			store := state.Open(statefile.Place{Base: dir, Path: ".weft"}, state.Options{})
 			defer store.Close()
-			before, _ := check(t, store, dir, taskfile(c.key, c.a))
+			before, _, keyBefore := check(t, store, dir, taskfile(c.key, c.a))
 			if err := before.Commit(t.Context(), []byte("{}")); err != nil {
 				t.Fatal(err)
 			}
-			now, in := check(t, store, dir, taskfile(c.key, c.b))
+			now, in, keyNow := check(t, store, dir, taskfile(c.key, c.b))
 			switch {
 			case c.why == "" && now.Fresh:
 				t.Errorf("%s and %s have the same fingerprint: %+v", c.a, c.b, in.Fields)
 			case c.why != "" && !now.Fresh:
 				t.Errorf("%s and %s have different fingerprints, although %s: %v", c.a, c.b, c.why, now.Why(t.Context()))
+			}
+			if same := keyBefore.Action == keyNow.Action; same != (now.Fresh != (apart[c.key] != "")) {
+				t.Errorf("%s and %s have the same key in the cache: %v; and the same fingerprint: %v", c.a, c.b, same, now.Fresh)
 			}
 		})
 	}
@@ -233,8 +328,8 @@ func TestEveryKeyCounts(t *testing.T) {
 	}
 }
 
-// knownKeys are the keys of tasks and of what stands in them, by the published schema,
-// which is made from the tables that files are read by.
+// knownKeys returns the keys of tasks and of their parts in the published schema, which is
+// generated from the decoding tables.
 func knownKeys(t *testing.T) map[string]bool {
 	text, err := os.ReadFile("../../schema/taskfile.schema.json")
 	if err != nil {
@@ -264,7 +359,7 @@ func knownKeys(t *testing.T) map[string]bool {
 			}
 			properties, _ := form["properties"].(map[string]any)
 			for key, value := range properties {
-				if value != false { // else it says that there is no such key
+				if value != false { // false means that there is no such key
 					keys[def+"."+key] = true
 				}
 			}
@@ -282,25 +377,25 @@ func knownKeys(t *testing.T) map[string]bool {
 	return keys
 }
 
-// taskfile is a file with a task t, in which a key has the value that keys give it.
+// taskfile returns a file with a task t in which a key has the given value.
 func taskfile(key, keys string) string {
-	const rest = "version: '3'\ntasks:\n  u: {cmds: [x]}\n  v: {cmds: [x]}\n  t: "
+	const rest = "version: '3'\ntasks:\n  u: {cmds: [x], ipc: true}\n  v: {cmds: [x], ipc: true}\n  t: "
 	def, _, _ := strings.Cut(key, ".")
 	if def == "file" {
-		return keys + "\n" + rest + "{cmds: ['echo {{.W}}'], sources: [in, other]}\n"
+		return keys + "\n" + rest + "{cmds: ['echo {{.W}}'], sources: [in, other], generates: []}\n"
 	}
 	keys = fmt.Sprintf(places[def], keys)
 	if !strings.Contains(keys, "sources:") {
 		keys += ", sources: [in]"
 	}
-	return "vars: {A: a, B: b, C: 'a,b;c'}\n" + rest + "{" + keys + "}\n"
+	return "vars: {A: a, B: b, C: 'a,b;c'}\npools: {p: 2, q: 2}\n" + rest + "{" + keys + "}\n"
 }
 
-// check looks whether the task t of a file is up to date.
-func check(t *testing.T, store *state.Store, dir, text string) (*fingerprint.Check, *fingerprint.Inputs) {
+// check returns the freshness and the cache key of the task t of a file.
+func check(t *testing.T, store *state.Store, dir, text string) (*fingerprint.Check, *fingerprint.Inputs, *cache.Key) {
 	t.Helper()
 	for name, text := range map[string]string{
-		"in": "in", "other": "other", "in.env": "V=1", "other.env": "V=2", ".gitignore": "other\n", ".git/HEAD": "",
+		"in": "in", "other": "other", "in.env": "V=1", "other.env": "V=2", ".gitignore": "other\n", "a": "", "in.d": "a: in\n", ".git/HEAD": "",
 		"Taskfile.yml": text,
 	} {
 		file := filepath.Join(dir, name)
@@ -325,7 +420,7 @@ func check(t *testing.T, store *state.Store, dir, text string) (*fingerprint.Che
 		t.Fatal(err)
 	}
 	x := New(Options{Root: w.Dir, Expander: expander, State: store, Tree: tree, Checker: checker})
-	b := x.look(p.Steps[p.Roots[0]])
+	b := x.inspect(p.Steps[p.Roots[0]])
 	if err := x.bind.bind(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -337,15 +432,20 @@ func check(t *testing.T, store *state.Store, dir, text string) (*fingerprint.Che
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, in
+	b.check = c
+	key, err := x.fresh.cacheKey(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, in, key
 }
 
-// echo is a shell in which every command prints itself.
+// echo is a shell in which every command prints its own text.
 type echo struct{}
 
 func (echo) Output(_ context.Context, text, _ string, _ []string) (string, error) { return text, nil }
 
-// yes is a host in which every condition holds.
+// yes is a host in which every condition is true.
 type yes struct{ plan.Host }
 
 func (yes) Condition(context.Context, string, string, []string) (bool, error) { return true, nil }

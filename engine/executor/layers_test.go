@@ -31,13 +31,13 @@ type bodyFunc func(context.Context, *Bound) Result
 
 func (f bodyFunc) Run(ctx context.Context, b *Bound) Result { return f(ctx, b) }
 
-// reached returns a Body that succeeds, and how often it was asked.
+// reached returns a Body that succeeds, and its number of calls.
 func reached() (Body, *int) {
 	n := new(int)
 	return bodyFunc(func(context.Context, *Bound) Result { *n++; return Result{Outcome: event.Succeeded} }), n
 }
 
-// fakeEnv keeps the events of a step.
+// fakeEnv records the events of a step.
 type fakeEnv struct {
 	Env
 	events []event.Event
@@ -45,8 +45,9 @@ type fakeEnv struct {
 
 func (e *fakeEnv) Emit(ev event.Event) { e.events = append(e.events, ev) }
 func (e *fakeEnv) Release(f func())    { f() }
+func (e *fakeEnv) Hold(f func())       { f() }
 
-// story is what was emitted, in words.
+// story returns the events in words.
 func (e *fakeEnv) story() string {
 	var words []string
 	for _, ev := range e.events {
@@ -94,7 +95,7 @@ func (p *project) write(name, text string) {
 	}
 }
 
-// bound returns a task on its way, with nothing found out yet but where it runs.
+// bound returns a task of which only the directory is bound.
 func (p *project) bound(task string) (*Bound, *fakeEnv) {
 	p.t.Helper()
 	list, err := p.expander.Expand(p.t.Context(), plan.Call{Name: task})
@@ -105,7 +106,7 @@ func (p *project) bound(task string) (*Bound, *fakeEnv) {
 	return &Bound{Step: list.Steps[list.Roots[0]], Env: env, Dir: p.dir, steps: &p.steps}, env
 }
 
-// holds is a Test in which all holds but what is listed.
+// holds returns a Test that fails only the listed conditions.
 func holds(not ...string) Test {
 	return func(_ context.Context, _ *Bound, text string) Result {
 		r := Result{Usage: event.Usage{User: time.Second}}
@@ -259,14 +260,14 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// TestFresh: success is recorded, failure is not; what is forced, or only looked at, changes
-// nothing of that; and a prompt that was refused says nothing of the files.
+// TestFresh: success is recorded, failure is not; forced and inspected runs change no record; and a
+// refused prompt does not count as a failure.
 func TestFresh(t *testing.T) {
 	t.Run("young source", func(t *testing.T) { testFresh(t, 0) })
 	t.Run("old source", func(t *testing.T) { testFresh(t, time.Hour) })
 }
 
-// testFresh is TestFresh with a source that was changed so long ago.
+// testFresh is TestFresh with a source changed some time ago.
 func testFresh(t *testing.T, ago time.Duration) {
 	p := newProject(t, "  a: {sources: [s], cmd: x}\n")
 	write := func(text string) {
@@ -295,7 +296,7 @@ func testFresh(t *testing.T, ago time.Duration) {
 		{want: "fresh"},
 		{content: "changed", dry: true, want: "succeeded"},
 		{idle: true, err: failure, want: "failed"},
-		{forced: true, want: "succeeded"}, // nobody has asked for what it was made of
+		{forced: true, want: "succeeded"}, // its inputs are not known
 		{want: "succeeded"},
 		{want: "fresh"},
 		{forced: true, err: failure, want: "failed"},
@@ -303,7 +304,7 @@ func testFresh(t *testing.T, ago time.Duration) {
 	} {
 		if step.content != "" {
 			write(step.content)
-			tree.Dirty()
+			tree.MarkDirty()
 		}
 		b, _ := p.bound("a")
 		b.Forced = step.forced
@@ -323,8 +324,8 @@ func testFresh(t *testing.T, ago time.Duration) {
 	}
 }
 
-// TestFreshStatus: status commands are asked in order until one does not hold; what others
-// may read is made again, unless it was kept.
+// TestFreshStatus: status commands run in order until one fails; outputs that others may read are
+// made again, unless they were kept.
 func TestFreshStatus(t *testing.T) {
 	p := newProject(t, "  a: {status: [one, two], cmd: x}\n  read: {status: [one], cmd: x, outputs: {O: {from: stdout}}}\n")
 	for name, tt := range map[string]struct {
@@ -348,8 +349,7 @@ func TestFreshStatus(t *testing.T) {
 	}
 }
 
-// TestOutputs: outputs are made of what the body wrote when it has succeeded, and kept for
-// those that need them.
+// TestOutputs: outputs are made from the body's output when it has succeeded, and kept for readers.
 func TestOutputs(t *testing.T) {
 	p := newProject(t, `  a:
     cmd: x
@@ -363,7 +363,7 @@ func TestOutputs(t *testing.T) {
 	}{
 		"all":       {stdout: `{"x": [0, 1.50]}` + "\n", file: "line=1\nmore<<E\na\nb\nE\n", want: map[string]any{"all": `{"x": [0, 1.50]}`, "list": []any{`{"x": [0, 1.50]}`}, "deep": "1.50", "line": "1", "more": "a\nb", "file": "in f"}},
 		"no JSON":   {stdout: "x", err: `output "deep" of task "a": it is not JSON`},
-		"not there": {stdout: "{}", err: `output "deep" of task "a": there is nothing at .x[1]`},
+		"not there": {stdout: "{}", err: `output "deep" of task "a": there is no value at .x[1]`},
 		"a line":    {stdout: `{"x":[1,2]}`, file: "line", err: `line 1: "line" is not name=value`},
 		"failure":   {stdout: "x", fails: true},
 	} {
@@ -409,7 +409,7 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// TestEncodeOutput: what is kept of an output is what comes back, unless it has a secret.
+// TestEncodeOutput: kept outputs are restored unchanged, unless they contain a secret.
 func TestEncodeOutput(t *testing.T) {
 	c := pipe.NewCapture(100, pipe.Fail)
 	c.Write([]byte("written\n"))
@@ -425,7 +425,7 @@ func TestEncodeOutput(t *testing.T) {
 	}
 }
 
-// TestExitCode: an error says its exit status itself.
+// TestExitCode: the exit status of an error is that of its method.
 func TestExitCode(t *testing.T) {
 	for _, tt := range []struct {
 		err  error

@@ -8,13 +8,16 @@ import (
 	"github.com/weftrun/weft/engine/pipe"
 )
 
-// outputs makes the outputs that a task declares of what its commands wrote, and keeps what
-// the step has put out for those that need it.
+// outputs computes the declared outputs of a task from the output of its commands, and keeps the
+// outputs for readers.
 type outputs struct {
 	next Body
-	file func(owner string) (path string, remove func(), err error) // makes a file for one step
+	file func(owner string) (path string, remove func(), err error) // creates a file for one step
 	dry  bool
 }
+
+// OutputVariable is the environment variable that names the file for outputs.
+const OutputVariable = "WEFT_OUTPUT"
 
 // Run implements Body.
 func (l *outputs) Run(ctx context.Context, b *Bound) Result {
@@ -27,7 +30,7 @@ func (l *outputs) Run(ctx context.Context, b *Bound) Result {
 		}
 		defer remove()
 		file = path
-		b.Environ = append(slices.Clip(b.Environ), "WEFT_OUTPUT="+file)
+		b.Environ = append(slices.Clip(b.Environ), OutputVariable+"="+file)
 	}
 	b.begin()
 	r := l.next.Run(ctx, b)
@@ -38,6 +41,7 @@ func (l *outputs) Run(ctx context.Context, b *Bound) Result {
 		if r.Output.Values, r.Err = values(b, r.Output, file); r.Err != nil {
 			r.Outcome = Ended(ctx, r.Err).Outcome
 		}
+		r.Output.Messages, r.Output.Sent = nil, nil
 	}
 	if r.Err == nil && r.Output != nil {
 		b.steps.outputs.Store(b.Step, r.Output)
@@ -45,15 +49,15 @@ func (l *outputs) Run(ctx context.Context, b *Bound) Result {
 	return r
 }
 
-// savedOutput is what is kept of a step's output for the next time. What was captured of stderr
-// is not: only the step's own outputs may be taken from it.
+// savedOutput is the part of a step's output kept for later runs. Captured stderr is not included:
+// only the step's own outputs may use it.
 type savedOutput struct {
 	Stdout []byte         `json:",omitempty"`
 	Values map[string]any `json:",omitempty"`
 }
 
-// encode returns o as it is kept, or nil where it gives a secret away: then who reads it
-// makes the step run.
+// encode encodes o for keeping, or returns nil if it would reveal a secret: then readers make the
+// step run.
 func (o *Output) encode(secrets *pipe.Secrets) []byte {
 	var r savedOutput
 	if o != nil {
@@ -66,7 +70,7 @@ func (o *Output) encode(secrets *pipe.Secrets) []byte {
 		}
 		r.Stdout = b
 	}
-	if secrets.Holds(string(r.Stdout)) || holdsSecret(secrets, r.Values) {
+	if secrets.Contains(string(r.Stdout)) || holdsSecret(secrets, r.Values) {
 		return nil
 	}
 	b, err := json.Marshal(r)
@@ -76,7 +80,7 @@ func (o *Output) encode(secrets *pipe.Secrets) []byte {
 	return b
 }
 
-// decodeOutput returns what encode has kept, or nil if there is nothing.
+// decodeOutput decodes the result of encode, or returns nil if it is empty.
 func decodeOutput(b []byte) *Output {
 	var r savedOutput
 	if b == nil || json.Unmarshal(b, &r) != nil {
@@ -87,16 +91,16 @@ func decodeOutput(b []byte) *Output {
 	return &Output{Stdout: stdout, Values: r.Values}
 }
 
-// holdsSecret reports whether a value gives a secret away.
+// holdsSecret reports whether a value contains a secret.
 func holdsSecret(secrets *pipe.Secrets, v any) (holds bool) {
 	mapTexts(v, func(text string) string {
-		holds = holds || secrets.Holds(text)
+		holds = holds || secrets.Contains(text)
 		return text
 	})
 	return holds
 }
 
-// mapTexts is a value with f applied to all texts in it, names too.
+// mapTexts applies f to all texts in a value, including names.
 func mapTexts(v any, f func(string) string) any {
 	switch v := v.(type) {
 	case string:

@@ -7,18 +7,19 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// prompt asks the step's questions, each of which must be answered with yes.
+// prompt shows the step's prompts, each of which must be answered with yes.
 type prompt struct {
 	next    Body
-	confirm func(ctx context.Context, task, text string) error // asks; an error ends the step
+	confirm func(ctx context.Context, task, text string) error // prompts the user; an error ends the step
 	flush   func()
-	yes     bool // assumed to be the answer
+	yes     bool // assume yes
 	dry     bool
 }
 
 // Run implements Body.
 func (l *prompt) Run(ctx context.Context, b *Bound) Result {
-	if !l.dry {
+	if !l.dry && !b.asked {
+		b.asked = true
 		if err := l.ask(ctx, b); err != nil {
 			return Ended(ctx, err)
 		}

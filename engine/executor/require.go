@@ -8,10 +8,10 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// ErrPrecondition is why a step whose precondition does not hold fails.
+// ErrPrecondition is the error of a step whose precondition fails.
 var ErrPrecondition = errors.New("precondition not met")
 
-// require ends steps whose preconditions do not hold.
+// require ends steps whose preconditions fail.
 type require struct {
 	next Body
 	test Test
@@ -30,7 +30,7 @@ func (l *require) Run(ctx context.Context, b *Bound) Result {
 
 func (l *require) check(ctx context.Context, b *Bound) error {
 	if l.dry && b.steps.unknown(b.Step.EachRead) != nil {
-		return nil // what they ask about is not known
+		return nil // the outputs they use are unknown
 	}
 	for _, p := range b.Step.Preconditions() {
 		if b.test(ctx, l.test, p.Cmd) == nil {

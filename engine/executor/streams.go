@@ -13,12 +13,12 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// streams connects steps that were started together because some read what others write
-// while they run. A writer that ends because its readers read no more has not failed.
+// streams connects steps of a gang, of which some read the output of others while they run. A
+// writer that ends because its readers stopped reading has not failed.
 type streams struct {
 	next  Body
 	clock *clock.Clock
-	large *pipe.Large
+	large *pipe.Enlarger
 }
 
 // Run implements Body.
@@ -35,15 +35,15 @@ func (l *streams) Run(ctx context.Context, b *Bound) Result {
 		defer cancel(nil)
 		ctx = own
 		out.setCancel(cancel)
-		b.Ends.Out, b.Ends.Producer = out.w, &out.producer
+		b.Streams.Out, b.Streams.Producer = out.w, &out.producer
 	}
 	r := l.next.Run(ctx, b)
 	for _, s := range b.links.in {
 		s.readerEnded(l.clock, b.Step, r.Err != nil && b.Step.Failfast)
 	}
 	if out != nil {
-		// What the step was connected to is closed here; its readers are waited for.
-		b.Ends.Out = nil
+		// Close the step's own ends before waiting for its readers.
+		b.Streams.Out = nil
 		r = l.end(out, r)
 	}
 	for _, s := range b.links.in {
@@ -52,7 +52,7 @@ func (l *streams) Run(ctx context.Context, b *Bound) Result {
 	return r
 }
 
-// join finds the streams of the step.
+// join connects the streams of the step.
 func (l *streams) join(b *Bound) error {
 	all, err := b.steps.gangs.streams(l.large, b.gang)
 	if err != nil {
@@ -72,7 +72,7 @@ func (l *streams) join(b *Bound) error {
 	return nil
 }
 
-// end ends what the step writes, and returns how it ended when its readers have.
+// end closes the step's output, and returns its result when its readers have ended.
 func (l *streams) end(out *stream, r Result) Result {
 	out.w.Close()
 	out.producer.End()
@@ -81,19 +81,19 @@ func (l *streams) end(out *stream, r Result) Result {
 	for range out.large {
 		l.large.Release()
 	}
-	if r.Err != nil && CutOff(r.Err) && !out.failed {
+	if r.Err != nil && IsNoReaders(r.Err) && !out.failed {
 		return Result{Outcome: event.Succeeded, Usage: r.Usage}
 	}
 	return r
 }
 
-// links are the streams of a step: what it writes, and what others write that it reads.
+// links are the streams of a step: its output, and the outputs of others that it reads.
 type links struct {
 	out *stream
-	in  map[*plan.Step]*stream // by who writes them
+	in  map[*plan.Step]*stream // by writer
 }
 
-// from returns the stream that the writer writes, or nil; it may be called of nil links.
+// from returns the stream of the writer, or nil. links may be nil.
 func (l *links) from(writer *plan.Step) *stream {
 	if l == nil {
 		return nil
@@ -101,24 +101,24 @@ func (l *links) from(writer *plan.Step) *stream {
 	return l.in[writer]
 }
 
-// stream is what one step writes, for the steps that read it while it runs.
+// stream is the output of one step, for the steps that read it while it runs.
 type stream struct {
-	w        *os.File // what the step writes to
-	large    int      // pipes that count as large ones
+	w        *os.File // the step's end
+	large    int      // number of enlarged pipes
 	producer pipe.Producer
 
 	mu      sync.Mutex              // guards the fields below
-	readers map[*plan.Step]*os.File // ends that are open
-	reading int                     // readers that have not ended
-	pending int                     // readers of which it is not known yet how they ended
-	failed  bool                    // one of them did
-	cancel  context.CancelCauseFunc // ends the step that writes; nil before and after
-	settled chan struct{}           // closed when none is pending
+	readers map[*plan.Step]*os.File // open read ends
+	reading int                     // number of readers that have not ended
+	pending int                     // number of readers that have not settled
+	failed  bool                    // one reader failed
+	cancel  context.CancelCauseFunc // ends the writing step; nil before and after
+	settled chan struct{}           // closed when pending is 0
 }
 
-// newStream makes the pipes of a stream: one, or for several readers one for each, into which
-// all is copied.
-func newStream(large *pipe.Large, readers []*plan.Step) (*stream, error) {
+// newStream creates the pipes of a stream: one, or for several readers one each, to which
+// everything is copied.
+func newStream(large *pipe.Enlarger, readers []*plan.Step) (*stream, error) {
 	s := &stream{readers: map[*plan.Step]*os.File{}, reading: len(readers), pending: len(readers), settled: make(chan struct{})}
 	enlarge := func(w *os.File) {
 		if large.Enlarge(w) {
@@ -134,11 +134,11 @@ func newStream(large *pipe.Large, readers []*plan.Step) (*stream, error) {
 		enlarge(w)
 		return s, nil
 	}
-	from, to, err := pipe.Many(len(readers))
+	from, to, err := pipe.NewPipes(len(readers))
 	if err != nil {
 		return nil, err
 	}
-	in, out, err := pipe.Many(1)
+	in, out, err := pipe.NewPipes(1)
 	if err != nil {
 		pipe.CloseAll(from, to)
 		return nil, err
@@ -149,7 +149,7 @@ func newStream(large *pipe.Large, readers []*plan.Step) (*stream, error) {
 	}
 	s.w = out[0]
 	enlarge(s.w)
-	fan := pipe.Fan{Flows: to, Flowed: func(w *os.File) { w.Close() }}
+	fan := pipe.Fan{Pipes: to, PipeDone: func(w *os.File) { w.Close() }}
 	go func() {
 		fan.Copy(in[0])
 		in[0].Close()
@@ -163,7 +163,7 @@ func (s *stream) setCancel(cancel context.CancelCauseFunc) {
 	s.cancel = cancel
 }
 
-// close closes the end of a reader; s.mu is held.
+// close closes a reader's end; s.mu is held.
 func (s *stream) close(reader *plan.Step) {
 	if f := s.readers[reader]; f != nil {
 		f.Close()
@@ -171,8 +171,8 @@ func (s *stream) close(reader *plan.Step) {
 	}
 }
 
-// readerEnded notes that a reader has ended. When all have, a writer that writes nothing is
-// given some time, then it is stopped; at once if that is asked for.
+// readerEnded records the end of a reader. After the last one, a writer that writes nothing is
+// stopped after some time, or at once if atOnce is set.
 func (s *stream) readerEnded(c *clock.Clock, reader *plan.Step, atOnce bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,12 +184,12 @@ func (s *stream) readerEnded(c *clock.Clock, reader *plan.Step, atOnce bool) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.cancel != nil {
-			s.cancel(Unread{})
+			s.cancel(NoReaders{})
 		}
 	})
 }
 
-// readerSettled notes how a reader has ended.
+// readerSettled records the result of a reader.
 func (s *stream) readerSettled(failed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,15 +199,14 @@ func (s *stream) readerSettled(failed bool) {
 	}
 }
 
-// gangs are those that run.
+// gangs are the running gangs.
 type gangs struct {
 	mu sync.Mutex // guards m
 	m  map[*sched.Gang]map[*plan.Step]*stream
 }
 
-// streams returns the streams of a gang by who writes them, made when the first member asks
-// for them.
-func (g *gangs) streams(large *pipe.Large, of *sched.Gang) (map[*plan.Step]*stream, error) {
+// streams returns the streams of a gang by writer, created for the first member.
+func (g *gangs) streams(large *pipe.Enlarger, of *sched.Gang) (map[*plan.Step]*stream, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if known, ok := g.m[of]; ok {
@@ -231,9 +230,8 @@ func (g *gangs) streams(large *pipe.Large, of *sched.Gang) (map[*plan.Step]*stre
 	return all, nil
 }
 
-// OpenInput opens what another step writes, or has written, that a command reads. The file
-// belongs to the caller where the other step has ended; a stream is closed by CloseInput, or
-// with the step.
+// OpenInput opens the output of another step that a command reads. If the other step has ended, the
+// caller owns the file; a stream is closed by CloseInput, or with the step.
 func (b *Bound) OpenInput(in *plan.Stdin) (f *os.File, owned bool, err error) {
 	need := b.Step.Read(in)
 	if in.Kind == plan.StdinOutput {
@@ -247,14 +245,14 @@ func (b *Bound) OpenInput(in *plan.Stdin) (f *os.File, owned bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = s.readers[b.Step]; f == nil {
-		return nil, false, errors.New("the stream was read to its end by a command before; a stream can be read once")
+		return nil, false, errors.New("the stream was already read by an earlier command; a stream can be read only once")
 	}
 	return f, false, nil
 }
 
-// CloseInput tells the writer of a stream, if in is one, that nobody here reads it any more.
+// CloseInput notifies the writer of a stream, if in is one, that this reader has ended.
 func (b *Bound) CloseInput(in *plan.Stdin) {
-	if in == nil || in.Kind != plan.StdinFrom || !in.Own {
+	if in == nil || in.Kind != plan.StdinFrom || !in.PerCommand {
 		return
 	}
 	if s := b.links.from(b.Step.Read(in)); s != nil {

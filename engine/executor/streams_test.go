@@ -16,17 +16,17 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// TestStreams: steps of a gang read what another one writes while it runs; a writer that they
-// have had enough of has not failed, unless one of them has.
+// TestStreams: steps of a gang read the output of another one while it runs; a writer whose readers
+// have ended has not failed, unless one of them has.
 func TestStreams(t *testing.T) {
 	p := newProject(t, `  w: {run: once, cmd: x}
   r1: {stdin: {from: w}, cmd: x}
   r2: {stdin: {from: w}, cmd: x}
   both: {deps: [r1, r2], cmd: x}
 `)
-	broken := func(_ context.Context, b *Bound) Result { // writes until nobody reads
+	broken := func(_ context.Context, b *Bound) Result { // writes until it has no readers
 		for line := strings.Repeat("x", 1023) + "\n"; ; {
-			if _, err := io.WriteString(b.Ends.Out, line); err != nil {
+			if _, err := io.WriteString(b.Streams.Out, line); err != nil {
 				return failed(exit(141))
 			}
 		}
@@ -36,7 +36,7 @@ func TestStreams(t *testing.T) {
 		return Ended(ctx, context.Cause(ctx))
 	}
 	hello := func(_ context.Context, b *Bound) Result {
-		io.WriteString(b.Ends.Out, "hello\n")
+		io.WriteString(b.Streams.Out, "hello\n")
 		return Result{Outcome: event.Succeeded}
 	}
 	bad := func(context.Context, *Bound) Result { return failed(errors.New("failure")) }
@@ -56,7 +56,7 @@ func TestStreams(t *testing.T) {
 	for name, tt := range map[string]struct {
 		writer  bodyFunc
 		readers [2]bodyFunc
-		want    string // how the writer ends, and its readers
+		want    string // outcomes of the writer and its readers
 	}{
 		"read to the end":     {hello, [2]bodyFunc{firstLine, firstLine}, "succeeded succeeded succeeded"},
 		"cut off":             {broken, [2]bodyFunc{firstLine, nothing}, "succeeded succeeded succeeded"},
@@ -80,7 +80,7 @@ func TestStreams(t *testing.T) {
 			results := make([]chan string, 3)
 			for i, task := range []string{"w", "r1", "r2"} {
 				results[i] = make(chan string, 1)
-				l := &streams{next: append([]bodyFunc{tt.writer}, tt.readers[:]...)[i], clock: &c, large: new(pipe.Large)}
+				l := &streams{next: append([]bodyFunc{tt.writer}, tt.readers[:]...)[i], clock: &c, large: new(pipe.Enlarger)}
 				go func() { results[i] <- l.Run(t.Context(), bounds[task]).Outcome.String() }()
 			}
 			var got []string
@@ -104,11 +104,11 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// stdinOf is what the commands of s read.
+// stdinOf returns the input of the commands of s.
 func stdinOf(s *plan.Step) *plan.Stdin {
 	for _, c := range s.Commands() {
 		own := *c.Stdin
-		own.Own = true
+		own.PerCommand = true
 		return &own
 	}
 	return nil
@@ -120,13 +120,13 @@ type exit int
 func (e exit) Error() string { return "exit status" }
 func (e exit) ExitCode() int { return int(e) }
 
-// TestConnectedCalls: a called task gets descriptors of its own, which are closed when it has
-// ended, and when it never began.
+// TestConnectedCalls: a called task gets its own descriptors, which are closed when it has ended,
+// or when it never began.
 func TestConnectedCalls(t *testing.T) {
 	p := newProject(t, "  a: {cmds: [{task: b}]}\n  b: {cmd: x}\n")
 	for name, begins := range map[string]bool{"it runs": true, "it never begins": false} {
 		t.Run(name, func(t *testing.T) {
-			readers, writers, err := pipe.Many(1)
+			readers, writers, err := pipe.NewPipes(1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,12 +144,12 @@ func TestConnectedCalls(t *testing.T) {
 			}
 			b.Env = env
 			for _, c := range b.Step.Commands() {
-				calls := []ConnectedCall{{c, Ends{Out: writers[0]}}}
+				calls := []ConnectedCall{{c, Streams{Out: writers[0]}}}
 				if errs := b.CallConnected(t.Context(), calls, func(int) { writers[0].Close() }); errs[0] != nil {
 					t.Fatal(errs)
 				}
 			}
-			got, err := io.ReadAll(readers[0]) // ends when nobody has the other end
+			got, err := io.ReadAll(readers[0]) // ends when the last write end is closed
 			if err != nil || string(got) != map[bool]string{true: "written"}[begins] {
 				t.Errorf("%q, %v", got, err)
 			}
@@ -176,8 +176,8 @@ func (e *callingEnv) CallConnected(_ context.Context, calls []plan.Call, connect
 	return make([]error, len(calls))
 }
 
-// TestWatchedCalls: whoever looks whether a called task writes sees what those write that it
-// needs and calls, too, and no others.
+// TestWatchedCalls: the monitor of a called task sees the output of its needs and calls, too, and
+// of no others.
 func TestWatchedCalls(t *testing.T) {
 	p := newProject(t, "  a: {cmds: [{task: b}, {task: other}]}\n  b: {deps: [d], cmd: x}\n  d: {cmd: x}\n  other: {cmd: x}\n")
 	caller, _ := p.bound("a")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +17,8 @@ import (
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// values are the outputs of a step by their names, when its commands have succeeded: those
-// in the file that WEFT_OUTPUT named, and those that the task declares.
+// values returns the named outputs of a step whose commands have succeeded: those in the file named
+// by WEFT_OUTPUT, and the declared ones.
 func values(b *Bound, o *Output, file string) (map[string]any, error) {
 	written, err := readOutputFile(file)
 	if err != nil {
@@ -26,6 +27,12 @@ func values(b *Bound, o *Output, file string) (map[string]any, error) {
 	named := map[string]any{}
 	for name, v := range written {
 		named[name] = v
+	}
+	for name, raw := range o.Sent {
+		if named[name], err = asJSON(string(raw), ""); err != nil {
+			return nil, err
+		}
+		written[name] = textOf(raw)
 	}
 	for _, d := range b.Step.Outputs() {
 		text, given, err := declared(b, &d, o, written)
@@ -39,8 +46,8 @@ func values(b *Bound, o *Output, file string) (map[string]any, error) {
 	return named, nil
 }
 
-// declared is the text that a declared output is made of; given is false where nothing was
-// written under its name.
+// declared returns the text of a declared output; given is false if nothing was written under its
+// name.
 func declared(b *Bound, d *plan.Output, o *Output, written map[string]string) (text string, given bool, err error) {
 	switch d.From {
 	case "":
@@ -52,6 +59,8 @@ func declared(b *Bound, d *plan.Output, o *Output, written map[string]string) (t
 	case "stderr":
 		text, err = captured(o.Stderr, b.Step.Label)
 		return text, true, err
+	case "message":
+		return lastMessage(o.Messages, d)
 	}
 	src, err := fifo.ReadRegular(b.Path(strings.TrimPrefix(d.From, "file:")), limit.Output, limit.Bytes("the file", limit.Output))
 	if err != nil {
@@ -61,7 +70,32 @@ func declared(b *Bound, d *plan.Output, o *Output, written map[string]string) (t
 	return text, true, err
 }
 
-// Path is a file that the step names.
+// lastMessage returns, as text, the last message with a value at the path of d.
+func lastMessage(messages [][]byte, d *plan.Output) (text string, given bool, err error) {
+	if len(messages) == 0 {
+		return "", false, errors.New("there was no message (ipc)")
+	}
+	for _, m := range slices.Backward(messages) {
+		if d.As != "json" {
+			return textOf(m), true, nil
+		}
+		if _, err := asJSON(string(m), d.Path); err == nil {
+			return string(m), true, nil
+		}
+	}
+	return "", false, fmt.Errorf("none of the messages (ipc) has a value at %s", d.Path)
+}
+
+// textOf returns a message as text: a JSON string as its value, any other as JSON.
+func textOf(raw []byte) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
+		return text
+	}
+	return string(raw)
+}
+
+// Path returns the absolute path of a file named by the step.
 func (b *Bound) Path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -69,7 +103,7 @@ func (b *Bound) Path(name string) string {
 	return filepath.Join(b.Dir, name)
 }
 
-// interpreted is text as the declared output wants it.
+// interpreted converts text to the type of the declared output.
 func interpreted(text string, d *plan.Output) (v any, err error) {
 	switch d.As {
 	case "lines":
@@ -79,17 +113,22 @@ func interpreted(text string, d *plan.Output) (v any, err error) {
 		}
 		return lines, nil
 	case "json":
-		dec := json.NewDecoder(strings.NewReader(text))
-		dec.UseNumber()
-		if err := dec.Decode(&v); err != nil {
-			return nil, fmt.Errorf("it is not JSON: %w", err)
-		}
-		return at(v, d.Path)
+		return asJSON(text, d.Path)
 	}
 	return text, nil
 }
 
-// at returns the part of a JSON value that a path names: .a.b[0].
+// asJSON returns the part of a JSON text at a path.
+func asJSON(text, path string) (v any, err error) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	return at(v, path)
+}
+
+// at returns the part of a JSON value at a path: .a.b[0].
 func at(v any, path string) (any, error) {
 	found := true
 	for rest := path; found && rest != "" && rest != "."; {
@@ -112,7 +151,7 @@ func at(v any, path string) (any, error) {
 		rest = rest[end:]
 	}
 	if !found {
-		return nil, fmt.Errorf("there is nothing at %s", path)
+		return nil, fmt.Errorf("there is no value at %s", path)
 	}
 	if n, ok := v.(json.Number); ok {
 		return n.String(), nil
@@ -120,8 +159,7 @@ func at(v any, path string) (any, error) {
 	return v, nil
 }
 
-// makeFile makes the file that WEFT_OUTPUT names: beside the state, or one that has no name
-// of its own.
+// makeFile creates the file that WEFT_OUTPUT names, in the state directory, or a temporary one.
 func (l *outputs) makeFile(owner string) (path string, remove func(), err error) {
 	path, remove, err = l.file(owner)
 	if err == nil {
@@ -134,11 +172,10 @@ func (l *outputs) makeFile(owner string) (path string, remove func(), err error)
 	return path, func() { f.Close() }, nil
 }
 
-// maxOutputFile is how much commands may write to the file that WEFT_OUTPUT names.
+// maxOutputFile is the maximum size of the file that WEFT_OUTPUT names.
 const maxOutputFile = limit.Output
 
-// readOutputFile reads lines name=value, and values of several lines between
-// name<<END and END.
+// readOutputFile reads lines name=value, and multi-line values between name<<END and END.
 func readOutputFile(path string) (map[string]string, error) {
 	large := fmt.Errorf("the file of WEFT_OUTPUT has more than %d bytes", maxOutputFile)
 	src, err := fifo.ReadRegular(path, maxOutputFile, large)
@@ -170,7 +207,7 @@ func readOutputFile(path string) (map[string]string, error) {
 				lines = append(lines, in.Text())
 			}
 			if !closed || end == "" {
-				return nil, fmt.Errorf("the file of WEFT_OUTPUT: %s<<%s has no end", name, end)
+				return nil, fmt.Errorf("the file of WEFT_OUTPUT: %s<<%s is not closed", name, end)
 			}
 			values[name] = strings.Join(lines, "\n")
 		case eq > 0:

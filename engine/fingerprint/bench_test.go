@@ -14,7 +14,7 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// noop is a run with nothing to do: tasks inputs, each with the given files.
+// noop measures a run without work: tasks inputs, each with the given files.
 func noop(b *testing.B, inputs []Inputs, root string) {
 	dir := filepath.Join(root, ".weft")
 	round := func() (fresh int) {
@@ -51,8 +51,7 @@ func noop(b *testing.B, inputs []Inputs, root string) {
 	b.ReportMetric(float64(processorTime()-start)/float64(b.N), "cpu-ns/op")
 }
 
-// processorTime is what this process has used: steadier than the clock on a
-// machine with other work.
+// processorTime is the CPU time of this process: steadier than the clock on a loaded machine.
 func processorTime() int64 {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
@@ -100,8 +99,32 @@ func noopFiles(b *testing.B, per int) {
 func BenchmarkNoop10x1000(b *testing.B)  { noopFiles(b, 1000) }
 func BenchmarkNoop10x10000(b *testing.B) { noopFiles(b, 10000) }
 
-// One check of one task, the state already read.
+// One check of one task, the state already read; and one Look, which suffices if nothing has
+// changed.
 func BenchmarkCheck(b *testing.B) {
+	checker, in := recorded(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if c, err := checker.Check(context.Background(), &in); err != nil || !c.Fresh {
+			b.Fatal("not fresh")
+		}
+	}
+}
+
+func BenchmarkLook(b *testing.B) {
+	checker, in := recorded(b)
+	l := checker.QuickCheck()
+	defer l.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, fresh := l.Fresh(&in); !fresh {
+			b.Fatal("not fresh")
+		}
+	}
+}
+
+// recorded is a task that is up to date.
+func recorded(b *testing.B) (*Checker, Inputs) {
 	root := b.TempDir()
 	write(b, filepath.Join(root, "s"))
 	in := Inputs{Key: "k", Root: root, Dir: root, Sources: patterns("s"), Fields: []Field{{Name: "command 1", Value: "cp s o"}}}
@@ -115,10 +138,39 @@ func BenchmarkCheck(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return checker, in
+}
+
+// The success of one task with 100,000 sources of which one has changed.
+func BenchmarkCommit100000(b *testing.B) {
+	root := b.TempDir()
+	changing := filepath.Join(root, "src/d0/f0")
+	for i := range 100_000 {
+		write(b, filepath.Join(root, fmt.Sprintf("src/d%d/f%d", i/100, i)))
+	}
+	in := Inputs{Key: "k", Root: root, Dir: root, Sources: patterns("src/**/*")}
+	round := 0
+	commit := func() {
+		round++
+		if err := os.WriteFile(changing, fmt.Append(nil, round), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		s := state.Open(placeOf(filepath.Join(root, ".weft")), state.Options{})
+		defer s.Close()
+		checker := New(s, glob.NewTree(nil), nil)
+		c, err := checker.Check(context.Background(), &in)
+		if err != nil || c.Fresh {
+			b.Fatal("fresh, or ", err)
+		}
+		c.Why(context.Background())
+		c.Begin()
+		if err := c.Commit(context.Background(), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	commit()
 	b.ReportAllocs()
 	for b.Loop() {
-		if c, err := checker.Check(context.Background(), &in); err != nil || !c.Fresh {
-			b.Fatal("not fresh")
-		}
+		commit()
 	}
 }

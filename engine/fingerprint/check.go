@@ -11,7 +11,7 @@ import (
 
 // Check is the verdict on Inputs. It is for one goroutine.
 type Check struct {
-	// Fresh reports that files and texts are what they were at the last success.
+	// Fresh reports that files and texts are unchanged since the last success.
 	Fresh bool
 	// Digest is the fingerprint, when it is Fresh or committed.
 	Digest Digest
@@ -25,28 +25,32 @@ type Check struct {
 	at        int64 // when it began
 	texts     Digest
 	sources   fileSet
+	missed    error   // why some sources are not known; nil: all are
 	stats     statSum // of sources
 	made      fileSet
-	generated []glob.File  // everything Generates matches; made is that of last time
+	generated []glob.File  // all files that Generates matches; made are those of last time
+	known     *known       // content of what was generated now; nil: none
 	record    state.Record // of the last success
 	last      *head        // of record, or nil
-	old       *body        // of record, once it was needed
+	old       *body        // of record, read on demand
 	reason    Reason       // the first one found
 }
 
-// Check compares in, which must not change while the Check is in use, with
-// what was recorded for its key. It reads the content of files whose stat is
-// not known, unless the state is read only and the verdict does not depend on
-// it. The only error is that of ctx: what cannot be read is not fresh.
+// Check compares in, which must not change while the Check is in use, with the record of its key.
+// It reads the content of files whose stat is not known, unless the state is read only and the
+// verdict does not depend on it. The only error is that of ctx: unreadable files are not fresh.
 func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 	c := &Check{by: by, in: in, key: state.KeyOf(formatVersion, in.Key), at: by.state.Now().UnixNano()}
 	found, err := by.files.Find(ctx, in.Dir, in.Sources, in.Gitignore)
 	if err != nil {
 		return nil, err
 	}
-	c.sources.files, c.Unmatched = found.Files, found.Unmatched
-	c.stats = statsOf(in.Root, c.sources.files)
+	c.sources.files, c.Unmatched, c.missed = found.Files, found.Unmatched, found.Unreadable
 	c.record, c.last = by.recorded(c.key)
+	if in.Depfile != nil {
+		c.recall()
+	}
+	c.stats = statsOf(in.Root, c.sources.files)
 	c.texts = in.digest(by.state.Secret())
 	fresh, err := c.compare(ctx)
 	if err != nil {
@@ -62,7 +66,7 @@ func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 	return c, err
 }
 
-// compare is the verdict. It sets reason where it is false.
+// compare returns the verdict. It sets reason if that is false.
 func (c *Check) compare(ctx context.Context) (bool, error) {
 	switch {
 	case c.in.Method == None:
@@ -77,7 +81,7 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 	}
 	sameStats := c.last.sourceStats == c.stats
 	refresh := false
-	if !c.in.Loose && (!sameStats || c.last.young) {
+	if !c.in.V3 && (!sameStats || c.last.young) {
 		ok, read, err := c.compareSources(ctx)
 		if !ok || err != nil {
 			return false, err
@@ -101,8 +105,8 @@ func (c *Check) compare(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// Outputs returns what Commit was given with the last success, if it is fresh and
-// Inputs asked for it.
+// Outputs returns the outputs passed to Commit at the last success, if it is fresh and Inputs
+// requests them.
 func (c *Check) Outputs() []byte {
 	if !c.Fresh || c.old == nil {
 		return nil
@@ -141,15 +145,15 @@ func (c *Check) compareSources(ctx context.Context) (same, read bool, err error)
 	return true, len(d.todo) > 0, nil
 }
 
-// inTime is the rule of method timestamp: no source is newer than the newest
-// of what was generated and of the last check that led to success.
+// inTime is the rule of method timestamp: no source is newer than both the newest generated file
+// and the last check that led to success.
 func (c *Check) inTime(sameStats bool) bool {
 	limit := c.last.at
 	for _, f := range c.generated {
 		limit = max(limit, f.Stat().Mtime)
 	}
 	if !sameStats {
-		// A change within the tick of the clock in which we checked.
+		// A change within the clock tick of the check.
 		limit -= int64(glob.Granularity)
 	}
 	for _, f := range c.sources.files {
@@ -165,9 +169,10 @@ func (c *Check) inTime(sameStats bool) bool {
 // readSources reads every source whose content is not known from the record.
 func (c *Check) readSources(ctx context.Context) error {
 	if c.sources.contents == nil {
-		c.sources.contents = make([]glob.Content, len(c.sources.files))
 		if c.last != nil && c.readBody() {
 			c.sources.contents = c.sources.diff("file", c.in.Root, c.old.sources).contents
+		} else {
+			c.sources.contents = make([]glob.Content, len(c.sources.files))
 		}
 	}
 	var todo []int32

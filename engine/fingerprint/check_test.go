@@ -25,6 +25,7 @@ type project struct {
 	warn []string
 
 	secret func(text string) bool
+	looked bool // the last check was not needed: a QuickCheck would have sufficed
 }
 
 func newProject(t testing.TB) *project {
@@ -64,7 +65,7 @@ func (p *project) age() {
 	clock, err := glob.NewTree(nil).Find(p.t.Context(), p.root, patterns(".clock"), false)
 	p.must(err)
 	st := clock.Files[0].Stat()
-	for deadline := time.Now().Add(10 * time.Second); st.Young(time.Now()); {
+	for deadline := time.Now().Add(10 * time.Second); st.Recent(time.Now()); {
 		if time.Now().After(deadline) {
 			p.t.Fatal("the clock stands still")
 		}
@@ -80,25 +81,32 @@ func patterns(globs ...string) []glob.Pattern {
 	return ps
 }
 
-// placeOf is the directory of state at a path.
+// placeOf returns the directory of state at a path.
 func placeOf(dir string) statefile.Place {
 	return statefile.Place{Base: filepath.Dir(dir), Path: filepath.Base(dir), Project: filepath.Dir(dir)}
 }
 
 func (p *project) store() *state.Store { return state.Open(placeOf(p.path(".weft")), p.o) }
 
-// checker is that of another run with the same state.
+// checker returns the Checker of another run with the same state.
 func (p *project) checker(s *state.Store) *Checker { return New(s, glob.NewTree(nil), p.secret) }
 
 func (p *project) check(s *state.Store) *Check {
 	p.t.Helper()
-	c, err := p.checker(s).Check(p.t.Context(), &p.in)
+	checker := p.checker(s)
+	l := checker.QuickCheck()
+	d, fresh := l.Fresh(&p.in)
+	l.Close()
+	c, err := checker.Check(p.t.Context(), &p.in)
 	p.must(err)
+	if fresh && (!c.Fresh || c.Digest != d) {
+		p.t.Errorf("a quick check finds it fresh, %v, a check does not: %v, %v", d, c.Fresh, c.Digest)
+	}
+	p.looked = fresh
 	return c
 }
 
-// run is what an executor does, in a process of its own. It reports whether
-// the commands ran.
+// run does the work of an executor, in its own process. It reports whether the commands ran.
 func (p *project) run() bool {
 	p.t.Helper()
 	s := p.store()
@@ -116,7 +124,7 @@ func (p *project) run() bool {
 	return true
 }
 
-// settle runs until there is nothing to do and nothing to learn.
+// settle runs until everything is fresh and the record is final.
 func (p *project) settle() {
 	p.t.Helper()
 	p.run()
@@ -139,13 +147,9 @@ func (p *project) why() string {
 	return strings.Join(out, "; ")
 }
 
-func TestWhatRuns(t *testing.T) {
-	tests := []struct {
-		name   string
-		change func(*project)
-		runs   bool
-		why    string
-	}{
+// changes are edits of an up-to-date project, with whether they cause a run, and why.
+func changes() []change {
+	return []change{
 		{"nothing", func(p *project) {}, false, ""},
 		{"command", func(p *project) { p.in.Fields[0].Value = "cc -O" }, true, "command 1 cc>cc -O"},
 		{"command added", func(p *project) {
@@ -212,7 +216,17 @@ func TestWhatRuns(t *testing.T) {
 		}, true, "file src/a.c ca978112ca1b>559aead08264"},
 		{"state gone", func(p *project) { p.must(os.RemoveAll(p.path(".weft"))) }, true, "first  >"},
 	}
-	for _, tt := range tests {
+}
+
+type change struct {
+	name string
+	make func(*project)
+	runs bool
+	why  string
+}
+
+func TestWhatRuns(t *testing.T) {
+	for _, tt := range changes() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
@@ -220,7 +234,7 @@ func TestWhatRuns(t *testing.T) {
 				t.Fatal("fresh before it ever ran")
 			}
 			p.settle()
-			tt.change(p)
+			tt.make(p)
 			if got := p.why(); got != tt.why {
 				t.Errorf("why: %s\nwant %s", got, tt.why)
 			}
@@ -237,8 +251,8 @@ func TestWhatRuns(t *testing.T) {
 	}
 }
 
-// A change in the very moment in which a file was looked at leaves the same
-// times on a coarse clock; here the same times are forced.
+// A change at the moment in which a file was examined leaves the same times on a coarse clock; here
+// the same times are forced.
 func TestRacy(t *testing.T) {
 	p := newProject(t)
 	p.write("src/a.c", "1") // young
@@ -250,7 +264,7 @@ func TestRacy(t *testing.T) {
 	f.WriteString("2")
 	f.Close()
 	p.must(os.Chtimes(p.path("src/a.c"), st.ModTime(), st.ModTime()))
-	// What a coarse clock would have recorded:
+	// The record of a coarse clock:
 	s := p.store()
 	c := p.check(s)
 	if c.Fresh {
@@ -293,8 +307,8 @@ func TestSourcesChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// Success with one input, killed with another, back to the first: what is
-// there is half of the other.
+// Success with one input, killed with another, back to the first: the output is half of the
+// other's.
 func TestKilledHalfWay(t *testing.T) {
 	p := newProject(t)
 	p.in.Generates = nil
@@ -388,8 +402,8 @@ func TestStateIsNoSource(t *testing.T) {
 	}
 }
 
-// TestForced: what is up to date and runs all the same still is afterwards, with few sources
-// and with so many that their record stands apart; unless one has changed meanwhile.
+// TestForced: an up-to-date task that is forced to run is up to date afterwards, with few sources
+// and with so many that their record is in its own file; unless one has changed meanwhile.
 func TestForced(t *testing.T) {
 	for name, many := range map[string]int{"few": 0, "many": 1000} {
 		t.Run(name, func(t *testing.T) {

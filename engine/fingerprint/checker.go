@@ -11,24 +11,24 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// Checker tells what is up to date. Everything that is checked in one run shares one.
-// It is safe for concurrent use.
+// Checker checks whether Inputs are up to date. All checks of one run share one. It is safe for
+// concurrent use.
 type Checker struct {
 	state  *state.Store
 	files  *glob.Tree
 	secret func(text string) bool // see New
 }
 
-// New returns a Checker of files by what is recorded in a state. secret reports whether a
-// text gives a secret away, for what is recorded; it may be nil.
+// New returns a Checker that compares files with the records of a state. secret reports whether a
+// text to be recorded reveals a secret; it may be nil.
 func New(st *state.Store, files *glob.Tree, secret func(text string) bool) *Checker {
 	files.Hide(st.Dir())
 	return &Checker{state: st, files: files, secret: secret}
 }
 
 // explained returns the fields as they are recorded, together with what else the
-// digest of the texts covers. In place of what gives a secret away it has a keyed
-// digest, which shows a change, and nothing without the key.
+// digest of the texts covers. A text that reveals a secret is replaced by a keyed digest, which
+// shows a change, but reveals nothing without the key.
 func (by *Checker) explained(in *Inputs) []Field {
 	key := by.state.Secret()
 	out := make([]Field, 0, len(in.Fields)+len(in.Generates)+2)
@@ -57,7 +57,7 @@ func (by *Checker) explained(in *Inputs) []Field {
 	return out
 }
 
-// holdsSecret reports whether a text gives a secret away.
+// holdsSecret reports whether a text reveals a secret.
 func (by *Checker) holdsSecret(text string) bool { return by.secret != nil && by.secret(text) }
 
 // sealed is a keyed digest of a secret.

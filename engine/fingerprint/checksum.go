@@ -14,8 +14,8 @@ import (
 
 // Checksum is the variable CHECKSUM as the format defines it: XXH3-128 over
 // base name and content of every source, in order; its halves in hexadecimal
-// without leading zeros. While the stat of the sources is what it was, the
-// recorded value is returned and nothing is read.
+// without leading zeros. While the stat of the sources is unchanged, the recorded value is returned
+// and nothing is read.
 func (by *Checker) Checksum(ctx context.Context, dir string, ps []glob.Pattern, gitignore bool) (string, error) {
 	found, err := by.files.Find(ctx, dir, ps, gitignore)
 	if err != nil {
@@ -35,7 +35,7 @@ func (by *Checker) Checksum(ctx context.Context, dir string, ps []glob.Pattern, 
 			return "", context.Cause(ctx)
 		}
 		io.WriteString(h, file.Name())
-		if !file.Stat().Regular() { // a link that leads nowhere, a pipe
+		if !file.Stat().Regular() { // a dangling link, a pipe
 			io.WriteString(h, file.Target())
 			continue
 		}
@@ -48,7 +48,7 @@ func (by *Checker) Checksum(ctx context.Context, dir string, ps []glob.Pattern, 
 		if err != nil {
 			return "", err
 		}
-		young = young || file.Stat().Young(now)
+		young = young || file.Stat().Recent(now)
 	}
 	sum := h.Sum128().Bytes()
 	if !young {
@@ -62,7 +62,7 @@ func checksumText(sum []byte) string {
 	return fmt.Sprintf("%x%x", binary.BigEndian.Uint64(sum), binary.BigEndian.Uint64(sum[8:]))
 }
 
-// memoOf is where a CHECKSUM is remembered: by what it is of.
+// memoOf returns the key under which a CHECKSUM is stored: it identifies the sources.
 func memoOf(dir string, ps []glob.Pattern, gitignore bool) state.Key {
 	b := framed([]byte("checksum"), dir)
 	if gitignore {

@@ -30,7 +30,7 @@ func TestChecksumVariable(t *testing.T) {
 	}
 }
 
-// The value is computed again when, and only when, a stat says so.
+// The value is computed again if and only if a stat has changed.
 func TestChecksumRemembered(t *testing.T) {
 	p := newProject(t)
 	sum := func() string {
@@ -108,7 +108,7 @@ func TestManyAtOnce(t *testing.T) {
 				c.Begin()
 				os.MkdirAll(p.path("out"), 0o755)
 				os.WriteFile(p.path("out/"+in.Key), nil, 0o644)
-				tree.Dirty()
+				tree.MarkDirty()
 				if err := c.Commit(t.Context(), nil); err != nil {
 					t.Error(err)
 				}

@@ -6,30 +6,46 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// Begin invalidates what is recorded: from now on a crash leaves "unknown". It must
+// Begin invalidates the record: from now on a crash leaves "unknown". It must
 // be called before the first command runs.
 func (c *Check) Begin() {
 	if c.Fresh {
-		c.readBody() // for Commit: it says what was read of the sources, and goes with the record
+		c.readBody() // for Commit: it holds the known contents of the sources, and is removed with the record
 	}
 	c.by.state.Remove(c.key)
 }
 
-// Discard invalidates what is recorded after a failure, which may have changed files.
+// Forget releases what only [Check.Why] needs, which must not be called afterwards: how the sources
+// were at the last success. Of many files that takes much memory, and the commands may take long.
+func (c *Check) Forget() {
+	if c.old != nil && c.sources.contents != nil {
+		c.old.sources = nil
+	}
+}
+
+// Discard invalidates the record after a failure, which may have changed files.
 func (c *Check) Discard() {
-	c.by.files.Dirty()
+	c.by.files.MarkDirty()
 	c.Begin()
 }
 
-// Commit records a success. It records nothing if a source is no longer what it was
-// when it was checked: the work is done, but not up to date. Outputs are what
-// [Check.Outputs] will return as long as it is; nil means none. The only error is that
-// of ctx.
+// Commit records a success. It records nothing if a source has changed since it was checked: the
+// work is done, but not up to date. [Check.Outputs] will return outputs while the record is fresh;
+// nil means none. The only error is that of ctx.
 func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 	if c.by.state.ReadOnly() || c.in.Method == None {
 		return nil
 	}
-	c.by.files.Dirty()
+	c.by.files.MarkDirty()
+	if err := c.findGenerated(ctx); err != nil {
+		return err
+	}
+	if c.in.Depfile != nil {
+		if ok, err := c.discover(ctx); !ok || err != nil {
+			c.Begin()
+			return err
+		}
+	}
 	if c.in.Method == Checksum && c.sources.contents == nil { // it was fresh, and has run in spite of that
 		if err := c.readSources(ctx); err != nil {
 			return err
@@ -46,10 +62,7 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 	}
 	sources := c.sources.digest(c.in.Root)
 	c.Digest = combined(c.texts, sources)
-	if err := c.findGenerated(ctx); err != nil {
-		return err
-	}
-	if !c.in.Loose {
+	if !c.in.V3 {
 		c.made = fileSet{files: c.generated}
 		if err := c.readMade(ctx); err != nil {
 			return err
@@ -59,8 +72,48 @@ func (c *Check) Commit(ctx context.Context, outputs []byte) error {
 	return nil
 }
 
-// restat looks at the sources again after the commands ran. One whose stat
-// changed is read again: it may have been written as it was.
+// Unchanged reports whether the sources are unchanged since they were checked: it checks their
+// times, and reads those again whose times may not reveal a change. The only error is that of ctx.
+func (c *Check) Unchanged(ctx context.Context) (bool, error) {
+	if c.in.Method == Checksum && c.sources.contents == nil {
+		if err := c.readSources(ctx); err != nil {
+			return false, err
+		}
+	}
+	unchanged, err := c.restat(ctx)
+	if !unchanged || err != nil {
+		return false, err
+	}
+	var young []int32
+	for i := range c.sources.contents {
+		if c.sources.contents[i].Recent {
+			young = append(young, int32(i))
+		}
+	}
+	return c.readSame(ctx, young)
+}
+
+// readSame reads sources again, records their current state, and reports whether their content is
+// the same.
+func (c *Check) readSame(ctx context.Context, todo []int32) (same bool, err error) {
+	if len(todo) == 0 {
+		return true, nil
+	}
+	again := make([]glob.Content, len(c.sources.files))
+	if err := c.by.files.Read(ctx, c.sources.files, todo, again); err != nil {
+		return false, err
+	}
+	for _, i := range todo {
+		if again[i].Digest != c.sources.contents[i].Digest || again[i].Digest == (glob.Digest{}) {
+			return false, nil
+		}
+		c.sources.contents[i] = again[i]
+	}
+	return true, nil
+}
+
+// restat stats the sources again after the commands ran. One whose stat changed is read again: it
+// may have been rewritten with the same content.
 func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 	var todo []int32
 	unchanged = true
@@ -79,20 +132,10 @@ func (c *Check) restat(ctx context.Context) (unchanged bool, err error) {
 		todo = append(todo, int32(i))
 		return true
 	})
-	if !unchanged || len(todo) == 0 {
-		return unchanged, nil
+	if !unchanged {
+		return false, nil
 	}
-	again := make([]glob.Content, len(c.sources.files))
-	if err := c.by.files.Read(ctx, c.sources.files, todo, again); err != nil {
-		return false, err
-	}
-	for _, i := range todo {
-		if again[i].Digest != c.sources.contents[i].Digest || again[i].Digest == (glob.Digest{}) {
-			return false, nil
-		}
-		c.sources.contents[i] = again[i]
-	}
-	return true, nil
+	return c.readSame(ctx, todo)
 }
 
 // refresh records the new stat of files whose content is the same.
@@ -115,7 +158,7 @@ func (c *Check) refresh() {
 	}
 }
 
-// head is the head of a record of what is there now.
+// head returns the head of a record of the current state.
 func (c *Check) head(sources Digest) *head {
 	return &head{
 		texts: c.texts, sources: sources, sourceStats: statsOf(c.in.Root, c.sources.files), madeStats: statsOf(c.in.Root, c.made.files),
@@ -123,20 +166,19 @@ func (c *Check) head(sources Digest) *head {
 	}
 }
 
-// body is the body of a record of what is there now.
+// body returns the body of a record of the current state.
 func (c *Check) body(outputs []byte) []byte {
 	return encodeBody(c.by.explained(c.in), c.in.Root, c.sources, c.made, outputs)
 }
 
-// Lock makes sure that nobody else does the work at the same time; see
-// [state.Store.Lock]. The caller must check again: the work may be done by now.
+// Lock prevents other processes and steps from doing the same work; see [state.Store.Lock]. The
+// caller must check again: the work may be done by now.
 func (c *Check) Lock(ctx context.Context, step string, onWait func(holder string)) (release func(), err error) {
 	return c.by.state.Lock(ctx, c.key, step, onWait)
 }
 
-// TryLock is [Check.Lock] if nobody holds the lock; otherwise ok is false, and nothing
-// is locked. changed reports that something else has been recorded since c was made:
-// the caller must check again.
+// TryLock is [Check.Lock] if the lock is free; otherwise ok is false, and nothing is locked.
+// changed means that the record has changed since c was made: the caller must check again.
 func (c *Check) TryLock(step string) (release func(), changed, ok bool) {
 	release, ok = c.by.state.TryLock(c.key, step)
 	return release, ok && !c.by.state.Unchanged(c.key, c.record), ok

@@ -1,6 +1,5 @@
-// Package fingerprint tells whether something that was made from files and texts is
-// up to date, and if not, why. It owns the fingerprint and what is recorded of a
-// success. It knows nothing of tasks.
+// Package fingerprint determines whether something made from files and texts is up to date, and if
+// not, why. It owns the fingerprint and the record of a success. It knows nothing of tasks.
 //
 // # The fingerprint
 //
@@ -10,23 +9,22 @@
 //
 // # What is looked at
 //
-// A file whose stat (size, times, inode, mode) has not changed is not read. So a run
-// with nothing to do lists each directory once, looks at each file once, and
-// compares one short sum of all that with the recorded one. A file that was changed
-// so shortly before it was read that its times cannot show another change is read
-// again next time ("racy git").
+// A file whose stat (size, times, inode, mode) has not changed is not read. So a run without work
+// lists each directory once, stats each file once, and compares one short sum of all that with the
+// recorded one. A file that was changed so shortly before it was read that its times cannot show
+// another change is read again next time ("racy git").
 //
 // # What is recorded
 //
 // A record of each success, in the state ([state.Store]): written by [Check.Commit]
 // after success, invalidated by [Check.Begin] before the first command. So a crash
-// leaves "unknown", never "up to date", and so does everything that goes wrong with
-// the state itself.
+// leaves "unknown", never "up to date", and so does every problem with the state itself.
 package fingerprint
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 
 	"github.com/weftrun/weft/engine/glob"
 )
@@ -37,12 +35,12 @@ type Digest [sha256.Size]byte
 // String returns the digest in hexadecimal.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// Method is how sources are compared.
+// Method is a way to compare sources.
 type Method uint8
 
 const (
 	Checksum  Method = iota // by content
-	Timestamp               // by time of modification, with what is generated and with the last success
+	Timestamp               // by time of modification, with generated files and the last success
 	None                    // not at all: never fresh
 )
 
@@ -57,23 +55,28 @@ type Field struct {
 type Inputs struct {
 	Key       string  // whose state this is
 	Name      string  // for messages
-	Root, Dir string  // the root directory, and what patterns are relative to; absolute and clean
+	Root, Dir string  // the root directory, and the base of patterns; absolute and clean
 	Fields    []Field // in order
 	Sources   []glob.Pattern
-	Generates []glob.Pattern // each must match a file; what they matched last time must still be it
-	Gitignore bool           // git's ignored files are no sources
-	Method    Method
-	// Loose is the rule of older tools: only times of sources count (with
-	// Timestamp), and of what is generated only that it is there.
-	Loose     bool
-	FilesOnly bool // texts do not count: patterns may have changed, and what they match must be the same
+	Generates []glob.Pattern // each must match a file; those matched last time must be unchanged
+	Gitignore bool           // git's ignored files are not sources
+	// Depfile matches files in which the commands list, as compilers do, the files that they have
+	// read: these are sources, too, from then on. Nil: there are none. Generates must have the
+	// pattern, too.
+	Depfile *glob.Pattern
+	Method  Method
+	// V3 is the rule of older tools: only times of sources count (with
+	// Timestamp), and of generated files only their existence.
+	V3        bool
+	FilesOnly bool // texts do not count: patterns may have changed if they match the same files
 	Outputs   bool // without the outputs of the last success it is not fresh
 }
 
 // Reason is one difference between now and the last success.
 type Reason struct {
 	// Kind is "first" (no success is known), "file" (a source), "generates" (a
-	// file made last time, or a pattern), "unknown" (the details are lost),
+	// file made last time, or a pattern), "depfile" (it does not list the files read),
+	// "unknown" (the details are lost),
 	// "outputs" (they were not recorded), "never" (nothing is ever fresh), or the first word of a field's name.
 	Kind string `json:"kind"`
 	Name string `json:"name,omitempty"` // the file, or the rest of the field's name
@@ -81,4 +84,20 @@ type Reason struct {
 	// "link", "newer", "changed".
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
+}
+
+// String returns the reason as a line.
+func (r Reason) String() string {
+	what := strings.TrimSpace(r.Kind + " " + r.Name)
+	switch {
+	case r.Kind == "never":
+		return "never up to date: " + r.Name
+	case r.Old != "" && r.New != "":
+		return what + ": " + r.Old + " -> " + r.New
+	case r.New != "":
+		return what + ": " + r.New
+	case r.Old != "":
+		return what + ": was " + r.Old
+	}
+	return what
 }

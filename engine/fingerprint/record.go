@@ -8,16 +8,15 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// head is what is recorded of a success, as far as a run with nothing to do looks at
-// it. The body says what its digests are made of, for files whose stat changed, and
-// for people.
+// head is the part of a success's record that a check of an up-to-date step reads. The body
+// contains the parts of its digests, for files whose stat changed, and for explanations.
 type head struct {
 	texts       Digest // Inputs.digest
 	sources     Digest // fileSet.digest
 	sourceStats statSum
 	madeStats   statSum // of what was generated
 	at          int64   // when it was checked, nanoseconds: before the commands ran
-	young       bool    // some stat proves nothing: look closer
+	young       bool    // some stat proves nothing: compare further
 }
 
 const headSize = 2*len(Digest{}) + 2*len(statSum{}) + 8 + 1
@@ -32,25 +31,28 @@ func (h *head) encode() []byte {
 	return append(b, flag(h.young))
 }
 
-// decodeHead decodes a head. It returns nil if encode cannot have written it.
-func decodeHead(b []byte) *head {
+// decode decodes the output of encode into h. It reports whether b is valid.
+func (h *head) decode(b []byte) bool {
 	if len(b) != headSize || b[headSize-1] > 1 {
-		return nil
+		return false
 	}
-	h := &head{}
 	b = b[copy(h.texts[:], b):]
 	b = b[copy(h.sources[:], b):]
 	b = b[copy(h.sourceStats[:], b):]
 	b = b[copy(h.madeStats[:], b):]
 	h.at = int64(binary.LittleEndian.Uint64(b))
 	h.young = b[8] == 1
-	return h
+	return true
 }
 
 // recorded returns the record of k and its head, nil if there is none.
 func (by *Checker) recorded(k state.Key) (state.Record, *head) {
 	r, _ := by.state.Get(k)
-	return r, decodeHead(r.Head)
+	h := new(head)
+	if !h.decode(r.Head) {
+		return r, nil
+	}
+	return r, h
 }
 
 // body explains the digests of a head.
@@ -59,10 +61,10 @@ type body struct {
 	sources []recordedFile
 	made    []recordedFile
 
-	outputs []byte // as Commit was given them; nil for none
+	outputs []byte // as passed to Commit; nil for none
 }
 
-// recordedFile is a file as it was.
+// recordedFile is a file in its recorded state.
 type recordedFile struct {
 	prefix, name string // relative to the root
 	target       string // of a link
@@ -70,9 +72,10 @@ type recordedFile struct {
 	hashed       bool // digest is known, unless it is too large
 	digest       glob.Digest
 	young        bool
+	found        bool // only a depfile named it
 }
 
-// encodeBody encodes what decodeBody decodes.
+// encodeBody encodes a body for decodeBody.
 func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte) []byte {
 	b := make([]byte, 0, 256+110*(len(files.files)+len(made.files))+len(outputs))
 	b = binary.AppendUvarint(b, uint64(len(fields)))
@@ -83,15 +86,16 @@ func encodeBody(fields []Field, root string, files, made fileSet, outputs []byte
 	}
 	b = files.append(b, root)
 	b = made.append(b, root)
-	if outputs != nil { // nothing at all stands for none
+	if outputs != nil { // nil means no outputs
 		b = framed(b, string(outputs))
 	}
 	return b
 }
 
-// decodeBody decodes a body. It returns nil if encodeBody cannot have written it.
+// decodeBody decodes a body. It returns nil if it is not valid. The body does not refer to b, most of
+// which are stats and digests.
 func decodeBody(b []byte) *body {
-	d := reader{b: b, s: string(b)}
+	d := reader{b: b}
 	out := &body{fields: make([]Field, d.count(3))}
 	for i := range out.fields {
 		out.fields[i] = Field{Name: d.text(), Value: d.text(), Secret: d.byte() == 1}
@@ -107,11 +111,9 @@ func decodeBody(b []byte) *body {
 	return out
 }
 
-// reader takes a body apart. After an error it gives zeros. Texts are parts of
-// one string.
+// reader decodes a body. After an error it returns zeros.
 type reader struct {
 	b      []byte
-	s      string
 	i      int
 	broken bool
 }
@@ -140,7 +142,7 @@ func (d *reader) varint() uint64 {
 	return v
 }
 
-// count reads how many things of at least size bytes follow.
+// count reads the number of following items of at least size bytes.
 func (d *reader) count(size int) int {
 	n := d.varint()
 	if n > uint64(len(d.b)-d.i)/uint64(size) {
@@ -153,7 +155,7 @@ func (d *reader) count(size int) int {
 func (d *reader) text() string {
 	n := d.count(1)
 	d.i += n
-	return d.s[d.i-n : d.i]
+	return string(d.b[d.i-n : d.i])
 }
 
 func (d *reader) recordedFiles() []recordedFile {
@@ -172,6 +174,13 @@ func (d *reader) recordedFiles() []recordedFile {
 		r.st.Size, r.st.Mtime, r.st.Ctime = int64(d.fixed()), int64(d.fixed()), int64(d.fixed())
 		r.st.Inode = d.fixed()
 		r.st.Mode = binary.LittleEndian.Uint32(d.bytes(4))
+	}
+	for range d.count(1) {
+		if i := d.varint(); i < uint64(len(out)) {
+			out[i].found = true
+		} else {
+			d.broken = true
+		}
 	}
 	if d.byte() == 1 {
 		for i := range out {

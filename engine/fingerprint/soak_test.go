@@ -18,14 +18,14 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// TestTrees makes trees of files with links, loops, entries that cannot be read and odd
-// names, edits them at random, and compares what patterns match, and the verdict after
-// each edit, with a naive reading of the rules. WEFT_TREES is how many trees, WEFT_SEED the
-// first of their seeds.
+// TestTrees makes trees of files with links, loops, unreadable entries and odd names, edits them at
+// random, and compares the matches of patterns, and the verdict after each edit, with a naive
+// implementation of the rules. WEFT_TREES is the number of trees, WEFT_SEED the first of their
+// seeds.
 func TestTrees(t *testing.T) {
 	const child = "WEFT_TREES_CHILD"
 	if os.Geteuid() == 0 && os.Getenv(child) == "" {
-		// Root can read everything, unless it has not that right.
+		// Root can read everything, unless it lacks that capability.
 		setpriv, err := exec.LookPath("setpriv")
 		if err != nil {
 			t.Skip("root can read everything, and there is no setpriv")
@@ -85,7 +85,7 @@ func soak(t *testing.T, seed uint64) {
 	}
 }
 
-// glob is what the patterns match, as paths.
+// glob returns the paths that the patterns match.
 func (p *project) glob(pats []string) []string {
 	got, err := glob.NewTree(nil).Names(p.t.Context(), p.root, patterns(pats...), false)
 	p.must(err)
@@ -127,7 +127,7 @@ func (g *gardener) place() string {
 	return p
 }
 
-// edit makes a change, or tries to: whatever is in its way stays.
+// edit makes a change, or tries to: an obstacle stays.
 func (g *gardener) edit() string {
 	p := g.place()
 	abs := filepath.Join(g.root, p)
@@ -146,7 +146,7 @@ func (g *gardener) edit() string {
 		return "mkdir " + p
 	case 4, 5:
 		if g.links() >= 4 {
-			return "nothing" // links to one another multiply the ways
+			return "nothing" // links to one another multiply the paths
 		}
 		os.MkdirAll(filepath.Dir(abs), 0o755)
 		target := pick(g.r, []string{"nowhere", filepath.Base(p), ".", "..", "../..", "a", "../a", "b", "c.txt", "user@host.1:2", filepath.Join(g.root, g.place())})
@@ -209,7 +209,8 @@ func openAll(p string) {
 
 const unreadable = "unreadable"
 
-// snapshot is what patterns match, by the rules and slowly: for each path what counts of it.
+// snapshot returns the matches of patterns, found slowly by the rules: for each path its relevant
+// properties.
 func snapshot(root string, pats []string) map[string]string {
 	all := map[string]string{}
 	for _, p := range pats {
@@ -251,7 +252,7 @@ func describe(p string) string {
 	return fmt.Sprintf("%q %v %s", text, st.Mode().Perm()&0o111 != 0, b)
 }
 
-// naive is what one pattern matches, relative to root.
+// naive returns the matches of one pattern, relative to root.
 func naive(root, glob string) (found []string) {
 	n := naively{root: root, found: map[string]bool{}}
 	prefix, name, recursive := strings.Cut("/"+glob, "/**/")
@@ -307,7 +308,7 @@ func (n *naively) entries(dir string) []os.DirEntry {
 	return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == ".weft" })
 }
 
-// linked reports whether a link to a directory stands somewhere below dir.
+// linked reports whether there is a link to a directory below dir.
 func (n *naively) linked(dir string) bool {
 	for _, e := range n.entries(dir) {
 		p := path.Join(dir, e.Name())
@@ -372,7 +373,7 @@ func (n *naively) shell(dir string, segs []string) {
 	}
 }
 
-// take takes a file, or a link that leads nowhere.
+// take takes a file, or a dangling link.
 func (n *naively) take(p string) {
 	abs := filepath.Join(n.root, p)
 	if _, err := os.Lstat(abs); err == nil && !n.isDir(p) {
@@ -385,7 +386,7 @@ func (n *naively) isDir(p string) bool {
 	return err == nil && st.IsDir()
 }
 
-// loops reports whether p, in dir, is a link to a directory that it stands in.
+// loops reports whether p, in dir, is a link to a directory that contains it.
 func (n *naively) loops(dir, p string) bool {
 	if st, err := os.Lstat(filepath.Join(n.root, p)); err != nil || st.Mode()&os.ModeSymlink == 0 {
 		return false

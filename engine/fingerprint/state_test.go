@@ -35,7 +35,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// The body of a record that explains many files is asked for only when it is needed.
+// The body of a record with many files is read only when it is needed.
 func TestManyFiles(t *testing.T) {
 	p := newProject(t)
 	for i := range 400 {
@@ -93,8 +93,8 @@ func TestChangedBeforeLock(t *testing.T) {
 	}
 }
 
-// What is the same with a new stat is recorded at the end: not when somebody else has begun
-// to make it anew meanwhile.
+// A new stat of an unchanged file is recorded at the end, unless another process has begun the work
+// meanwhile.
 func TestDeferredRecord(t *testing.T) {
 	p := newProject(t)
 	p.settle()
@@ -111,8 +111,8 @@ func TestDeferredRecord(t *testing.T) {
 	}
 }
 
-// What is recorded of a secret is a digest with the secret of the state: in another state it
-// is another one, so nobody can try what the secret may be.
+// A secret is recorded as a digest with the secret of the state: it differs between states, so the
+// secret cannot be guessed by trial.
 func TestSecretsAreSealed(t *testing.T) {
 	var texts [2]Digest
 	var bodies [2][]byte

@@ -8,15 +8,14 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// Why returns every difference between now and the last success: texts first,
-// in their order, then files by path, then what was generated. There are none
-// when it is fresh. It may read files.
+// Why returns every difference from the last success: texts first, in their order, then files by
+// path, then generated files. There are none if it is fresh. It may read files.
 func (c *Check) Why(ctx context.Context) []Reason {
 	switch {
 	case c.Fresh:
 		return nil
 	case c.last == nil && c.in.Method == Checksum:
-		if unread := c.unreadable(); len(unread) > 0 {
+		if unread := append(c.unreadable(), c.badDepfile(ctx)...); len(unread) > 0 {
 			return unread // nothing can have been recorded
 		}
 		return []Reason{c.reason}
@@ -41,10 +40,11 @@ func (c *Check) Why(ctx context.Context) []Reason {
 	return reasons
 }
 
-// unreadable are the sources that cannot be read.
+// unreadable are the sources that cannot be read. Those that were read are not opened again.
 func (c *Check) unreadable() (reasons []Reason) {
-	for _, f := range c.sources.files {
-		if f.Stat().Regular() && f.Unreadable() != nil {
+	for i, f := range c.sources.files {
+		wasRead := c.sources.contents != nil && c.sources.contents[i].Digest != (glob.Digest{})
+		if !wasRead && f.Stat().Regular() && f.Unreadable() != nil {
 			prefix, name := f.Place(c.in.Root)
 			reasons = append(reasons, Reason{Kind: "file", Name: prefix + name, New: "cannot be read"})
 		}
@@ -77,7 +77,7 @@ func (c *Check) fieldReasons() []Reason {
 	return reasons
 }
 
-// show is a field's value for people: none when it is secret.
+// show returns a field's value for users: none if it is secret.
 func show(f Field) string {
 	if f.Secret {
 		return ""
@@ -97,7 +97,7 @@ func fieldReason(name, old string, now Field, change string) Reason {
 func (c *Check) fileReasons(ctx context.Context) []Reason {
 	d := c.sources.diff("file", c.in.Root, c.old.sources)
 	reasons := d.reasons
-	if c.in.Method != Checksum || c.by.files.Read(ctx, c.sources.files, d.todo, d.contents) != nil {
+	if c.in.Method != Checksum || c.sources.contents == nil && c.by.files.Read(ctx, c.sources.files, d.todo, d.contents) != nil {
 		return reasons
 	}
 	for _, i := range d.todo {
@@ -108,18 +108,20 @@ func (c *Check) fileReasons(ctx context.Context) []Reason {
 	return reasons
 }
 
-// diff is what became of recorded files.
+// diff is the change of recorded files.
 type diff struct {
-	reasons  []Reason       // differences that need no reading
-	contents []glob.Content // of the files: what is known from the record
+	reasons  []Reason       // differences found without reading
+	contents []glob.Content // of the files, as far as known from the record; those of the set, if it has any
 	todo     []int32        // files that must be read to know
 	at       []int32        // the recorded file of each file, or -1
 }
 
-// diff compares files with those that were recorded; both are in the order of their
-// paths. kind is that of the reasons.
+// diff compares files with the recorded ones; both are sorted by path. kind is that of the reasons.
 func (s fileSet) diff(kind, root string, old []recordedFile) diff {
-	d := diff{contents: make([]glob.Content, len(s.files)), at: make([]int32, len(s.files))}
+	d := diff{contents: s.contents, at: make([]int32, len(s.files))}
+	if s.contents == nil {
+		d.contents = make([]glob.Content, len(s.files))
+	}
 	differs := func(prefix, name, how string) {
 		d.reasons = append(d.reasons, Reason{Kind: kind, Name: prefix + name, New: how})
 	}
@@ -127,7 +129,7 @@ func (s fileSet) diff(kind, root string, old []recordedFile) diff {
 	for i, f := range s.files {
 		prefix, name := f.Place(root)
 		d.at[i] = -1
-		for ; j < len(old) && old[j].before(prefix, name); j++ {
+		for ; j < len(old) && old[j].before(root, prefix, name); j++ {
 			differs(old[j].prefix, old[j].name, "gone")
 		}
 		if j == len(old) || old[j].prefix != prefix || old[j].name != name {
@@ -143,7 +145,9 @@ func (s fileSet) diff(kind, root string, old []recordedFile) diff {
 		case o.st.Executable() != st.Executable() || o.st.Type() != st.Type():
 			differs(prefix, name, "mode")
 		case o.hashed && !o.young && o.st == *st:
-			d.contents[i] = glob.Content{Stat: *st, Digest: o.digest}
+			if s.contents == nil {
+				d.contents[i] = glob.Content{Stat: *st, Digest: o.digest}
+			}
 		default:
 			d.todo = append(d.todo, int32(i))
 		}
@@ -154,15 +158,19 @@ func (s fileSet) diff(kind, root string, old []recordedFile) diff {
 	return d
 }
 
-// before reports whether the path of o comes before prefix+name.
-func (o *recordedFile) before(prefix, name string) bool {
+// before reports whether the path of o comes before prefix+name; all are relative to root.
+func (o *recordedFile) before(root, prefix, name string) bool {
 	if o.prefix == prefix {
 		return o.name < name
 	}
-	return o.prefix+o.name < prefix+name
+	a, b := o.prefix+o.name, prefix+name
+	if strings.HasPrefix(a, "../") || strings.HasPrefix(b, "../") {
+		return absolute(root, a) < absolute(root, b)
+	}
+	return a < b
 }
 
-// contentReason says that the content of a source is another one than o had.
+// contentReason is the reason that the content of a source differs from that of o.
 func contentReason(o *recordedFile, now glob.Digest) Reason {
 	r := Reason{Kind: "file", Name: o.prefix + o.name, Old: short(o.digest), New: short(now)}
 	if now == (glob.Digest{}) {
@@ -171,5 +179,5 @@ func contentReason(o *recordedFile, now glob.Digest) Reason {
 	return r
 }
 
-// short is a digest for people.
+// short returns a short form of a digest for users.
 func short(d glob.Digest) string { return d.String()[:12] }

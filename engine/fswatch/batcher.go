@@ -1,6 +1,7 @@
 package fswatch
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -8,15 +9,15 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// A batch closes when nothing has come for some time: for a short time after a single
-// save, for a longer one in a storm or when the last batch is not long ago; and at the
-// latest when it has been open for maxOpen.
+// A batch closes after a time without changes: a short time (quick) after a single save, a
+// longer one (interval) after many changes or soon after the last batch. It is never open for
+// longer than maxOpen.
 const (
 	quick    = 8 * time.Millisecond
 	interval = 100 * time.Millisecond
 	maxOpen  = time.Second
-	storm    = 16                     // events from which a batch is no single save
-	recent   = 100 * time.Millisecond // since the last batch
+	storm    = 16                     // a batch with more events is not a single save
+	recent   = 100 * time.Millisecond // a batch closed at most this long ago is recent
 )
 
 // Batcher collects paths. Its methods are safe for concurrent use.
@@ -29,19 +30,18 @@ type Batcher struct {
 	paths  map[string]struct{}
 	events int
 	lost   bool
-	calm   *clock.Timer // nothing came for some time
-	latest *clock.Timer // it has been open for long
-	last   time.Time    // when the last batch was closed
+	calm   *clock.Timer // closes the batch after a time without changes
+	latest *clock.Timer // closes the batch after maxOpen
+	last   time.Time    // when the last batch closed
 	closed bool
 }
 
-// NewBatcher returns a Batcher that waits for wait after each change, or, with 0, for
-// what is sensible.
+// NewBatcher returns a Batcher that waits for wait after each change; 0 means quick or interval.
 func NewBatcher(wait time.Duration, c *clock.Clock) *Batcher {
 	return &Batcher{wait: wait, clock: c, out: make(chan Batch, 1), paths: map[string]struct{}{}}
 }
 
-// Batches has the batches. One that nobody has taken yet is made larger.
+// Batches delivers the batches. New changes are added to one that was not received yet.
 func (b *Batcher) Batches() <-chan Batch { return b.out }
 
 // Add adds a path.
@@ -52,7 +52,7 @@ func (b *Batcher) Add(path string) {
 	b.event()
 }
 
-// Lost notes that changes were lost.
+// Lost marks the batch: changes were lost.
 func (b *Batcher) Lost() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,18 +91,16 @@ func (b *Batcher) close() {
 	if b.closed || b.events == 0 {
 		return
 	}
-	batch := Batch{Lost: b.lost, Paths: make([]string, 0, len(b.paths))}
-	for p := range b.paths {
-		batch.Paths = append(batch.Paths, p)
-	}
+	batch := Batch{Lost: b.lost}
 	select {
-	case before := <-b.out: // nobody was interested yet
+	case before := <-b.out: // not received yet
 		batch.Lost = batch.Lost || before.Lost
-		batch.Paths = append(batch.Paths, before.Paths...)
+		for _, p := range before.Paths {
+			b.paths[p] = struct{}{}
+		}
 	default:
 	}
-	slices.Sort(batch.Paths)
-	batch.Paths = slices.Compact(batch.Paths)
+	batch.Paths = slices.Sorted(maps.Keys(b.paths))
 	b.out <- batch
 	b.paths, b.events, b.lost = map[string]struct{}{}, 0, false
 	b.calm.Stop()
@@ -111,7 +109,7 @@ func (b *Batcher) close() {
 	b.last = time.Now()
 }
 
-// Close ends the batching; what is open is dropped.
+// Close stops the batcher and drops the open batch.
 func (b *Batcher) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

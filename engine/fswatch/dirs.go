@@ -10,20 +10,25 @@ import (
 
 // dir is a directory that is watched.
 type dir struct {
-	deep bool     // with all that is below it
-	way  bool     // only for what is on the way to something: to a wanted directory, or to the end of a link
-	subs []string // that are watched because this one is
+	deep    bool     // including everything below it
+	transit bool     // watched only because a wanted directory, or the target of a link, is below it
+	subs    []string // directories that are watched because this one is
 }
 
-// mostWays is how many paths of a directory are watched that is reached by links; more
-// there are only where links lead back and forth.
-const mostWays = 16
+// maxLinkPaths limits the paths under which one directory is watched because of links; more
+// paths exist only where links form loops.
+const maxLinkPaths = 16
 
-// rebuild watches what is wanted, as it is now. w.mu is held.
-func (w *Watcher) rebuild() {
-	before := w.dirs
-	w.dirs, w.links, w.spots, w.dangling = map[string]*dir{}, map[string][]string{}, map[string]fs.FileInfo{}, map[string]bool{}
-	s := &scan{w: w, ways: map[string]int{}, found: func(string) {}}
+// rebuild watches the wanted directories as they are now. It reports whether one of those seen
+// before was replaced, or the target of a link appeared, since they were last looked at. w.mu is
+// held.
+func (w *Watcher) rebuild() (replaced bool) {
+	before, seen, dangling := w.dirs, w.seen, w.dangling
+	for path := range seen {
+		replaced = replaced || w.dirs[path] != nil && !w.watched(path)
+	}
+	w.dirs, w.links, w.seen, w.dangling = map[string]*dir{}, map[string][]string{}, map[string]fs.FileInfo{}, map[string]bool{}
+	s := &scan{w: w, reached: map[string]int{}, found: func(string) {}}
 	for _, d := range w.wanted {
 		w.base(d, s)
 	}
@@ -32,9 +37,32 @@ func (w *Watcher) rebuild() {
 			w.unwatch(path)
 		}
 	}
+	for path, was := range seen {
+		now, again := w.seen[path]
+		replaced = replaced || again && !sameDirectory(was, now)
+	}
+	return replaced || appearedTarget(dangling)
 }
 
-// unwatch ends the watching of a path. w.mu is held.
+// sameDirectory reports whether two results of directory are about the same one, or about none.
+func sameDirectory(was, now fs.FileInfo) bool {
+	if was == nil || now == nil {
+		return was == nil && now == nil
+	}
+	return os.SameFile(was, now)
+}
+
+// appearedTarget reports whether the target of one of the dangling links exists by now.
+func appearedTarget(dangling map[string]bool) bool {
+	for link := range dangling {
+		if _, err := os.Stat(link); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// unwatch stops watching a path. w.mu is held.
 func (w *Watcher) unwatch(path string) {
 	delete(w.polled, path)
 	if w.system != nil {
@@ -42,21 +70,21 @@ func (w *Watcher) unwatch(path string) {
 	}
 }
 
-// base watches a wanted directory, and the way to it: the directories above up to another
-// one that is wanted, and if it is not there the nearest one that is.
+// base watches a wanted directory and the directories above it, up to the next wanted one or,
+// without one, up to the nearest that exists.
 func (w *Watcher) base(d Dir, s *scan) {
 	above := w.wantedAbove(d.Path)
-	there := w.spot(d.Path)
+	there := w.see(d.Path)
 	for p, found := d.Path, there; p != above && !(found && above == ""); {
 		parent := filepath.Dir(p)
 		if parent == p {
 			break
 		}
-		if p, found = parent, w.spot(parent); found {
-			w.addWay(p)
+		if p, found = parent, w.see(parent); found {
+			w.addTransit(p)
 		}
 	}
-	if !there && !w.spot(d.Path) {
+	if !there && !w.see(d.Path) {
 		return
 	}
 	if s.add(d.Path, d.Deep, "") {
@@ -64,15 +92,15 @@ func (w *Watcher) base(d Dir, s *scan) {
 	}
 }
 
-// spot notes what directory is at a path, since another one there later is to be noticed,
-// and reports whether there is one.
-func (w *Watcher) spot(path string) bool {
+// see records which directory is at a path, so that verify notices a different one later, and
+// reports whether there is one.
+func (w *Watcher) see(path string) bool {
 	info := directory(path)
-	w.spots[path] = info
+	w.seen[path] = info
 	return info != nil
 }
 
-// wantedAbove returns the nearest directory above path that is wanted, or "".
+// wantedAbove returns the nearest wanted directory above path, or "".
 func (w *Watcher) wantedAbove(path string) (above string) {
 	for _, d := range w.wanted {
 		if len(d.Path) > len(above) && path != d.Path && strings.HasPrefix(path, strings.TrimSuffix(d.Path, "/")+"/") {
@@ -82,7 +110,7 @@ func (w *Watcher) wantedAbove(path string) (above string) {
 	return above
 }
 
-// directory returns what is at path if that is a directory, or nil.
+// directory returns the FileInfo of path if it is a directory, or nil.
 func directory(path string) fs.FileInfo {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return st
@@ -90,27 +118,27 @@ func directory(path string) fs.FileInfo {
 	return nil
 }
 
-// addWay watches a directory for what is on the way to something else.
-func (w *Watcher) addWay(path string) {
+// addTransit watches a directory for changes of the path to something below it.
+func (w *Watcher) addTransit(path string) {
 	if w.dirs[path] == nil {
-		w.dirs[path] = &dir{way: true}
+		w.dirs[path] = &dir{transit: true}
 		w.watch(path)
 	}
 }
 
-// scan is one walk through what is watched.
+// scan is one walk through the directories to watch.
 type scan struct {
-	w     *Watcher
-	ways  map[string]int    // how many paths lead to a directory, by its path without links
-	found func(path string) // gets what is there
+	w       *Watcher
+	reached map[string]int    // how many paths lead to a directory, by its path without links
+	found   func(path string) // is called with each file
 }
 
-// add watches a directory, and with deep those below it, and reports whether it was not
-// watched so before. real is its path without links, or "" if that is not known.
+// add watches a directory, and with deep those below it. It returns false if that was the case
+// before. real is the path of the directory without links, or "" if that is not known.
 func (s *scan) add(path string, deep bool, real string) bool {
 	w := s.w
 	known := w.dirs[path]
-	if known != nil && !known.way && (known.deep || !deep) {
+	if known != nil && !known.transit && (known.deep || !deep) {
 		return false
 	}
 	if real == "" {
@@ -120,7 +148,7 @@ func (s *scan) add(path string, deep bool, real string) bool {
 		}
 	}
 	if real != path {
-		if s.ways[real]++; s.ways[real] > mostWays {
+		if s.reached[real]++; s.reached[real] > maxLinkPaths {
 			return false
 		}
 	}
@@ -153,21 +181,18 @@ func (s *scan) add(path string, deep bool, real string) bool {
 	return true
 }
 
-// addLink is add for a directory that a link leads to; real is the directory that the link
-// stands in. One that leads to where it stands is left alone.
+// addLink is add for a link to a directory; real is the directory that contains the link. A
+// link to its own directory, or to one above it, is not followed.
 func (s *scan) addLink(path, real string) bool {
 	to, err := filepath.EvalSymlinks(path)
-	if err != nil || to == real || strings.HasPrefix(real, strings.TrimSuffix(to, "/")+"/") {
-		return false
-	}
-	return s.add(path, true, to)
+	return err == nil && to != real && !strings.HasPrefix(real, strings.TrimSuffix(to, "/")+"/") && s.add(path, true, to)
 }
 
-// follow notes, if path is a link, the way to its end: what changes there is a change of
-// path.
+// follow records the targets of path if it is a link: a change of one of them is reported as a
+// change of path.
 func (w *Watcher) follow(path string) {
 	at := path
-	for range mostWays {
+	for range maxLinkPaths {
 		to, err := os.Readlink(at)
 		if err != nil {
 			return
@@ -186,13 +211,13 @@ func (w *Watcher) follow(path string) {
 		if !slices.Contains(w.links[at], path) {
 			w.links[at] = append(w.links[at], path)
 		}
-		if w.spot(parent) {
-			w.addWay(parent)
+		if w.see(parent) {
+			w.addTransit(parent)
 		}
 	}
 }
 
-// drop ends the watching of a directory and of what is watched for it.
+// drop stops watching a directory and those that are watched because of it.
 func (w *Watcher) drop(path string) {
 	d := w.dirs[path]
 	if d == nil {
@@ -205,46 +230,41 @@ func (w *Watcher) drop(path string) {
 	}
 }
 
-// watched reports whether the system, or the poller, still looks at a directory.
+// watched reports whether the system or the poller still watches a directory.
 func (w *Watcher) watched(path string) bool {
 	return w.dirs[path] != nil && (w.polled[path] != nil || w.system != nil && w.system.Watching(path))
 }
 
-// verify watches all again if a directory that matters is not what it was.
+// verify watches everything again if one of the seen directories was replaced.
 func (w *Watcher) verify() {
 	same := true
-	for path, was := range w.spots {
+	for path, was := range w.seen {
 		now := directory(path)
-		if (was == nil) != (now == nil) || now != nil && (!os.SameFile(was, now) || w.dirs[path] != nil && !w.watched(path)) {
+		if !sameDirectory(was, now) || now != nil && w.dirs[path] != nil && !w.watched(path) {
 			same = false
 			w.drop(path)
 		}
 	}
-	for link := range w.dangling {
-		if _, err := os.Stat(link); err == nil {
-			same = false
-		}
-	}
-	if !same {
+	if !same || appearedTarget(w.dangling) {
 		w.lost()
 	}
 }
 
-// note deals with a path at which something has changed. It watches what has appeared.
+// note handles a change at path. It watches a new directory.
 func (w *Watcher) note(path string) {
 	if w.o.Ignore(path) {
 		return
 	}
 	parent, self := w.dirs[filepath.Dir(path)], w.dirs[path]
-	_, spot := w.spots[path]
-	if spot {
+	_, seen := w.seen[path]
+	if seen {
 		w.verify()
 	}
-	if parent == nil || parent.way {
+	if parent == nil || parent.transit {
 		return
 	}
 	w.batcher.Add(path)
-	if spot {
+	if seen {
 		return
 	}
 	st, err := os.Lstat(path)
@@ -259,17 +279,16 @@ func (w *Watcher) note(path string) {
 			return
 		}
 		w.drop(path)
-		w.verify() // what is wanted may be below it
+		w.verify() // a wanted directory may be below it
 	}
 	if isDir && parent.deep && w.dirs[path] == nil {
 		w.appeared(path, link, parent)
 	}
 }
 
-// appeared watches a directory that has appeared in parent. Its first files may be there
-// already.
+// appeared watches a new directory in parent, and reports the files that it contains already.
 func (w *Watcher) appeared(path string, link bool, parent *dir) {
-	s := &scan{w: w, ways: map[string]int{}, found: w.batcher.Add}
+	s := &scan{w: w, reached: map[string]int{}, found: w.batcher.Add}
 	real, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
 		return

@@ -1,13 +1,12 @@
-// Package fswatch turns changes of files into batches of paths. It watches
-// directories, never files, so that it does not matter how an editor saves; a
-// directory that appears is watched, and what is in it already is reported. One that is
-// to be watched and is not there, or not any more, is waited for. Links are followed: what
-// changes at their end is reported by the path of the link. It knows nothing of tasks, and
-// does not look at contents: whoever gets a path looks whether anything is different
-// there.
+// Package fswatch turns changes of files into batches of paths. It watches directories, never
+// files, so that it does not matter how an editor saves. It watches new directories too, and
+// reports the files that they contain already. A wanted directory that does not exist is
+// watched once it does. A change of the target of a link is reported with the path of the link.
+// The package knows nothing of tasks and does not read files: the caller finds out whether
+// the content has changed.
 //
-// Where the system cannot tell of changes, or refuses to for so many directories,
-// they are looked at from time to time instead.
+// Directories that the system cannot watch, or refuses to because there are too many, are
+// polled instead.
 package fswatch
 
 import (
@@ -21,39 +20,33 @@ import (
 // Dir is a directory to watch.
 type Dir struct {
 	Path string // absolute and clean
-	Deep bool   // with all that is below it
+	Deep bool   // including everything below it
 }
 
-// Batch is what has changed in a short time.
+// Batch is the changes of a short time.
 type Batch struct {
 	Paths []string // absolute; of directories and files
-	// Lost tells that changes may have gone unnoticed: look at everything.
-	Lost bool
+	Lost  bool     // other changes may have been missed: look at everything
 }
 
 // Options configure a Watcher. The zero value is usable.
 type Options struct {
 	Interval time.Duration // how long a batch stays open after a change; 0: see Batcher
-	Poll     time.Duration // look at everything so often, and do not ask the system; 0: ask
+	Poll     time.Duration // poll everything at this interval; 0: use the system's events
 	Ignore   func(path string) bool
 	Clock    *clock.Clock
-	// System is asked for changes; nil is the operating system.
-	System System
-	// Warn is told, once each, of what makes watching slower.
-	Warn func(problem string)
+	System   System               // nil: the operating system
+	Warn     func(problem string) // is called once for each reason that makes watching slower
 }
 
-// System tells of changes in directories.
+// System reports changes in directories.
 type System interface {
-	// Add watches one directory, not what is below it. It may be watched already, by this
-	// path or another one; changes are told by each.
+	// Add watches a directory, but not those below it. The directory may be watched already,
+	// by this path or another one; changes are reported for each path.
 	Add(dir string) error
 	Remove(dir string)
-	// Watching reports whether dir is watched still: one that was removed or renamed is
-	// not.
-	Watching(dir string) bool
-	// Events has the paths that changed. An empty path tells that some were lost.
-	Events() <-chan string
+	Watching(dir string) bool // false once dir was removed or renamed
+	Events() <-chan string    // paths that changed; "" means that some were lost
 	Close() error
 }
 
@@ -67,20 +60,19 @@ type Watcher struct {
 	mu     sync.Mutex // guards the fields below
 	system System
 	wanted []Dir
-	dirs   map[string]*dir // that are watched
-	// Paths on the ways of links, to these.
-	links map[string][]string
-	// Directories that are wanted, or on the way to something, as they were found; nil: not
-	// there.
-	spots    map[string]fs.FileInfo
-	dangling map[string]bool // links of which the end is nowhere
+	dirs   map[string]*dir     // that are watched
+	links  map[string][]string // the links that lead to a path or through it
+	// The directories that are wanted or in transit, as they were when last looked at; nil if
+	// there was none.
+	seen     map[string]fs.FileInfo
+	dangling map[string]bool // links whose target does not exist
 	polled   map[string]listing
 	poller   *clock.Timer
 	warned   map[string]bool
 	closed   bool
 }
 
-// New returns a Watcher of nothing.
+// New returns a Watcher that watches nothing yet.
 func New(o Options) (*Watcher, error) {
 	if o.Ignore == nil {
 		o.Ignore = func(string) bool { return false }
@@ -96,7 +88,7 @@ func New(o Options) (*Watcher, error) {
 	case o.Poll == 0:
 		system, err := newSystem()
 		if err != nil {
-			w.o.Warn("the system does not tell of changes (" + err.Error() + "); looking every " + pollEvery.String())
+			w.o.Warn("the system does not report changes (" + err.Error() + "); looking every " + pollEvery.String())
 		} else {
 			w.system = system
 		}
@@ -107,26 +99,29 @@ func New(o Options) (*Watcher, error) {
 	return w, nil
 }
 
-// Batches has the batches. It must be read.
+// Batches delivers the batches.
 func (w *Watcher) Batches() <-chan Batch { return w.batcher.Batches() }
 
-// Watch watches dirs, and only these from now on. What is not there is waited for.
+// Watch watches dirs, and only these from now on. They need not exist yet. If one that was watched
+// before has been replaced unnoticed, a batch that is Lost follows.
 func (w *Watcher) Watch(dirs []Dir) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wanted = dirs
-	w.rebuild()
+	if w.rebuild() {
+		w.batcher.Lost()
+	}
 }
 
-// Check looks whether what is watched is where it was. The system does not tell of a
-// directory far above that is renamed, nor of the end of a link that appears.
+// Check looks whether the watched directories are still where they were. The system does not
+// report that a directory further up was renamed, or that the target of a link was created.
 func (w *Watcher) Check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.verify()
 }
 
-// listen takes what the system tells.
+// listen handles the events of the system.
 func (w *Watcher) listen() {
 	for {
 		select {
@@ -141,7 +136,7 @@ func (w *Watcher) listen() {
 	}
 }
 
-// changed notes a path.
+// changed handles a change at path, and at the links that lead there.
 func (w *Watcher) changed(path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,13 +150,13 @@ func (w *Watcher) changed(path string) {
 	w.note(path)
 }
 
-// lost watches all directories again: any of them may be another one.
+// lost watches all directories again: any of them may have been replaced.
 func (w *Watcher) lost() {
 	w.rebuild()
 	w.batcher.Lost()
 }
 
-// Close ends the watching.
+// Close stops watching.
 func (w *Watcher) Close() {
 	w.mu.Lock()
 	w.closed = true

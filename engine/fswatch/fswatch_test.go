@@ -134,7 +134,7 @@ func TestBatcher(t *testing.T) {
 	if open(b) {
 		t.Fatal("open for more than a second")
 	}
-	// What nobody has taken is part of the next.
+	// Changes that were not taken are part of the next batch.
 	c.Advance(time.Hour)
 	b.Add("y")
 	b.Lost()
@@ -220,6 +220,63 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// TestReplacedUnseen: a directory that was replaced without an event is noticed when directories are
+// watched again, since what was read of it meanwhile may be of either one.
+func TestReplacedUnseen(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		replace func(in func(string) string) error
+		lost    bool
+	}{
+		{"another directory", func(in func(string) string) error {
+			return errors.Join(os.Rename(in("a"), in("away")), os.Rename(in("b"), in("a")))
+		}, true},
+		{"a link to another one", func(in func(string) string) error {
+			return errors.Join(os.Remove(in("link")), os.Symlink("b", in("link")))
+		}, true},
+		{"removed", func(in func(string) string) error { return os.RemoveAll(in("a")) }, true},
+		{"made", func(in func(string) string) error { return os.Mkdir(in("missing"), 0o755) }, true},
+		{"the target of a link", func(in func(string) string) error { return os.Mkdir(in("target"), 0o755) }, true},
+		{"nothing", func(func(string) string) error { return nil }, false},
+		{"a file", func(in func(string) string) error { return os.WriteFile(filepath.Join(in("a"), "f"), nil, 0o644) }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			in := func(name string) string { return filepath.Join(dir, name) }
+			mkdirs(t, in("a"), in("b"))
+			for link, to := range map[string]string{in("link"): "a", filepath.Join(in("a"), "dangling"): "../target/."} {
+				if err := os.Symlink(to, link); err != nil {
+					t.Skip(err)
+				}
+			}
+			var c clock.Clock
+			c.Pause()
+			w, err := New(Options{System: newFake(), Clock: &c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			dirs := []Dir{{in("a"), true}, {in("link"), true}, {in("missing"), true}}
+			w.Watch(dirs)
+			if err := tt.replace(in); err != nil {
+				t.Fatal(err)
+			}
+			w.Watch(dirs)
+			c.Advance(maxOpen)
+			select {
+			case b := <-w.Batches():
+				if !tt.lost || !b.Lost {
+					t.Errorf("a batch: %+v", b)
+				}
+			default:
+				if tt.lost {
+					t.Error("no batch")
+				}
+			}
+		})
+	}
+}
+
 // TestLimit: where the system refuses, files are looked at, with one message.
 func TestLimit(t *testing.T) {
 	dir := t.TempDir()
@@ -255,7 +312,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestSystem: the operating system tells of what it should; renames in a storm, too.
+// TestSystem: the operating system reports the expected changes, also among many renames.
 func TestSystem(t *testing.T) {
 	dir := t.TempDir()
 	w, err := New(Options{})

@@ -1,6 +1,7 @@
 package fswatch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,10 +11,10 @@ import (
 	"time"
 )
 
-// pollEvery is how often directories are looked at that the system does not watch.
+// pollEvery is how often directories that the system does not watch are polled.
 const pollEvery = 500 * time.Millisecond
 
-// watch has the system, or the poller, tell of changes in a directory.
+// watch has the system or the poller watch a directory.
 func (w *Watcher) watch(dir string) {
 	if w.system != nil && w.o.Poll == 0 && !remote(dir) {
 		err := w.system.Add(dir)
@@ -21,8 +22,10 @@ func (w *Watcher) watch(dir string) {
 			delete(w.polled, dir)
 			return
 		}
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			w.warn("cannot watch "+dir+": "+describe(err)+"; such directories are looked at every "+w.interval().String(), describe(err))
+		why := describe(err)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !w.warned[why] {
+			w.warned[why] = true
+			w.o.Warn("cannot watch " + dir + ": " + why + "; such directories are checked every " + w.interval().String())
 		}
 	}
 	if w.polled[dir] == nil {
@@ -33,21 +36,10 @@ func (w *Watcher) watch(dir string) {
 	}
 }
 
-func (w *Watcher) warn(problem, key string) {
-	if !w.warned[key] {
-		w.warned[key] = true
-		w.o.Warn(problem)
-	}
-}
+// interval is the time between two polls.
+func (w *Watcher) interval() time.Duration { return cmp.Or(w.o.Poll, pollEvery) }
 
-func (w *Watcher) interval() time.Duration {
-	if w.o.Poll > 0 {
-		return w.o.Poll
-	}
-	return pollEvery
-}
-
-// poll looks at the directories that the system does not watch.
+// poll reports the changes in the directories that the system does not watch.
 func (w *Watcher) poll() {
 	w.mu.Lock()
 	var changed []string
@@ -66,7 +58,7 @@ func (w *Watcher) poll() {
 	}
 }
 
-// listing is a directory as it was.
+// listing is the content of a directory at some time.
 type listing map[string]fileStat
 
 type fileStat struct {
@@ -86,7 +78,7 @@ func list(dir string) listing {
 	return l
 }
 
-// differences returns the paths that are not what they were.
+// differences returns the paths that differ between l and now.
 func (l listing) differences(dir string, now listing) (paths []string) {
 	for name, st := range now {
 		if old, ok := l[name]; !ok || old != st && !st.mode.IsDir() {
@@ -101,7 +93,7 @@ func (l listing) differences(dir string, now listing) (paths []string) {
 	return paths
 }
 
-// describe says why a directory cannot be watched, and what can be done.
+// describe explains why a directory cannot be watched, and what the user can do.
 func describe(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):

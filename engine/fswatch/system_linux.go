@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mask is what the kernel is asked for: what is made, removed, written and moved in a
-// directory, and that the directory itself is. A file that is written through memory
-// (mmap) is told of when it is closed. Attributes are no change of what a file says.
+// mask are the events to be reported: files that are created, removed, written and moved in a
+// directory, and the removal or move of the directory itself. A write through mmap is reported
+// when the file is closed. A change of attributes does not change the content.
 const mask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO |
 	unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-// gone are the events after which the kernel's watch is not that of the path any more.
+// gone are the events after which the kernel no longer watches the path.
 const gone = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
 
-// notifier is inotify itself. The library that is used elsewhere (fsnotify) cannot ask for
-// closes, and knows one path of a directory; the kernel has one watch for a directory, by
-// whatever paths it is reached, and changes are told for all of them.
+// notifier uses inotify directly. The library that other systems use (fsnotify) does not
+// report that a file was closed, and knows only one path of a directory. The kernel has one
+// watch for a directory with all its paths; notifier reports changes for each of them.
 type notifier struct {
 	file   *os.File
 	events chan string
@@ -53,7 +53,7 @@ func (n *notifier) control(f func(fd int)) error {
 	return c.Control(func(fd uintptr) { f(int(fd)) })
 }
 
-// Add implements System. Added again, a path is that of the directory which is there now.
+// Add implements System. A path that is added again stands for the directory that is there now.
 func (n *notifier) Add(dir string) (err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -82,7 +82,7 @@ func (n *notifier) Remove(dir string) {
 	n.remove(dir)
 }
 
-// remove takes a path from its watch, and ends that with the last one. n.mu is held.
+// remove removes a path from its watch, which ends with its last path. n.mu is held.
 func (n *notifier) remove(dir string) {
 	wd, known := n.wds[dir]
 	if !known {
@@ -112,7 +112,7 @@ func (n *notifier) Watching(dir string) bool {
 // Events implements System.
 func (n *notifier) Events() <-chan string { return n.events }
 
-// serve hands on what the kernel tells.
+// serve delivers the events of the kernel.
 func (n *notifier) serve() {
 	defer close(n.events)
 	var buf [64 << 10]byte
@@ -121,14 +121,14 @@ func (n *notifier) serve() {
 		if err != nil {
 			return
 		}
-		last := "" // a file that is written is told of several times at once
+		last := "" // a write causes several events in a row
 		for at := 0; at+unix.SizeofInotifyEvent <= size; {
 			head := buf[at : at+unix.SizeofInotifyEvent] // struct inotify_event: wd, mask, cookie, len
 			wd, mask := int32(binary.NativeEndian.Uint32(head)), binary.NativeEndian.Uint32(head[4:])
 			at += len(head)
 			name := buf[at:][:binary.NativeEndian.Uint32(head[12:])]
 			at += len(name)
-			for _, path := range n.told(wd, mask, string(bytes.TrimRight(name, "\x00"))) {
+			for _, path := range n.affected(wd, mask, string(bytes.TrimRight(name, "\x00"))) {
 				if path == last && path != "" {
 					continue
 				}
@@ -143,8 +143,8 @@ func (n *notifier) serve() {
 	}
 }
 
-// told returns the paths that an event is about; "" tells that some were lost.
-func (n *notifier) told(wd int32, mask uint32, name string) []string {
+// affected returns the paths that an event is about; "" means that events were lost.
+func (n *notifier) affected(wd int32, mask uint32, name string) []string {
 	if mask&unix.IN_Q_OVERFLOW != 0 {
 		return []string{""}
 	}
@@ -167,7 +167,7 @@ func (n *notifier) told(wd int32, mask uint32, name string) []string {
 	return paths
 }
 
-// Close implements System. What was about to be told is dropped.
+// Close implements System. It drops events that were not received yet.
 func (n *notifier) Close() error {
 	close(n.ended)
 	err := n.file.Close()
@@ -176,25 +176,9 @@ func (n *notifier) Close() error {
 	return err
 }
 
-// Types of file systems that do not tell of what others change.
-const (
-	nfs  = 0x6969
-	smb  = 0x517b
-	smb2 = 0xfe534d42
-	cifs = 0xff534d42
-	p9   = 0x01021997
-	fuse = 0x65735546
-)
-
-// remote reports whether dir is on a file system that does not tell of all changes.
+// remote reports whether dir is on a file system that does not report what others change.
 func remote(dir string) bool {
 	var st unix.Statfs_t
-	if unix.Statfs(dir, &st) != nil {
-		return false
-	}
-	switch uint32(st.Type) {
-	case nfs, smb, smb2, cifs, p9, fuse:
-		return true
-	}
-	return false
+	return unix.Statfs(dir, &st) == nil && slices.Contains([]int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC,
+		unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.V9FS_MAGIC, unix.FUSE_SUPER_MAGIC}, int64(uint32(st.Type)))
 }

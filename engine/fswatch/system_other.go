@@ -10,7 +10,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// notifier is the operating system, by way of fsnotify.
+// notifier uses fsnotify.
 type notifier struct {
 	w      *fsnotify.Watcher
 	events chan string
@@ -26,8 +26,8 @@ func newSystem() (System, error) {
 	return n, nil
 }
 
-// serve hands on paths. Attributes alone are no change of what a file says; that they
-// may make a script executable is found by who looks at the file for other reasons.
+// serve delivers the paths of the events, those of changed attributes too: callers compare the
+// contents.
 func (n *notifier) serve() {
 	defer close(n.events)
 	for {
@@ -56,7 +56,7 @@ func (n *notifier) Watching(dir string) bool { return slices.Contains(n.w.WatchL
 
 func (n *notifier) Events() <-chan string { return n.events }
 
-// Close ends the notifier. What it was about to tell is dropped.
+// Close drops events that were not received yet.
 func (n *notifier) Close() error {
 	err := n.w.Close()
 	for range n.events {
@@ -64,6 +64,5 @@ func (n *notifier) Close() error {
 	return err
 }
 
-// remote reports whether dir is on a file system that does not tell of all changes:
-// not known here.
+// remote reports whether dir is on a file system that does not report all changes: unknown here.
 func remote(string) bool { return false }

@@ -23,7 +23,7 @@ func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 type Content struct {
 	Stat   Stat
 	Digest Digest
-	Young  bool // Stat proves nothing; see Stat.Young
+	Recent bool // Stat proves nothing; see Stat.Recent
 }
 
 // Digests returns the content of the files that Find finds, by absolute path. It does
@@ -99,12 +99,12 @@ func (t *Tree) Read(ctx context.Context, files []File, todo []int32, contents []
 	return nil
 }
 
-// known returns what was read of a file earlier in this process, if it is still valid.
+// known returns the content of a file that was read earlier in this process, if it is still valid.
 func (t *Tree) known(f File) (Content, bool) {
 	var c Content
-	if f.d == named {
+	if f.d.byName {
 		t.mu.Lock()
-		c = t.contents[f.e.name]
+		c = t.contents[f.Path()]
 		t.mu.Unlock()
 	} else {
 		f.d.mu.Lock()
@@ -113,16 +113,16 @@ func (t *Tree) known(f File) (Content, bool) {
 		}
 		f.d.mu.Unlock()
 	}
-	return c, !c.Young && c.Stat == f.e.st && c.Digest != (Digest{})
+	return c, !c.Recent && c.Stat == f.e.st && c.Digest != (Digest{})
 }
 
 func (t *Tree) remember(f File, c Content) {
-	if f.d == named {
+	if f.d.byName {
 		t.mu.Lock()
 		if t.contents == nil {
 			t.contents = map[string]Content{}
 		}
-		t.contents[f.e.name] = c
+		t.contents[f.Path()] = c
 		t.mu.Unlock()
 		return
 	}
@@ -132,23 +132,22 @@ func (t *Tree) remember(f File, c Content) {
 }
 
 func (f File) read(ctx context.Context, buf *buffer) Content {
-	c := Content{Stat: f.e.st, Young: f.e.st.Young(time.Now())}
+	c := Content{Stat: f.e.st, Recent: f.e.st.Recent(time.Now())}
 	switch {
 	case f.Dangling():
-		c.Digest = linkDigest(f.Target())
+		c.Digest = sha256.Sum256([]byte("link\x00" + f.Target()))
 	case f.e.st.Regular():
-		c.Digest = hashFile(ctx, f.Path(), buf[:])
+		var same bool
+		c.Digest, same = f.hash(ctx, buf[:])
+		c.Recent = c.Recent || !same
 	default:
 		c.Digest = notContent
 	}
 	return c
 }
 
-// notContent stands for the content of what is neither file nor directory.
+// notContent is the digest of anything that is neither file nor directory.
 var notContent = Digest{1}
-
-// linkDigest stands for the content of a link that leads nowhere.
-func linkDigest(target string) Digest { return sha256.Sum256([]byte("link\x00" + target)) }
 
 type buffer [128 << 10]byte
 
@@ -165,32 +164,38 @@ func (f File) Unreadable() error {
 	if err != nil {
 		return reason(err)
 	}
-	r.Close()
+	defer r.Close()
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		return reason(err)
+	}
 	return nil
 }
 
-// hashFile returns the digest of a file's content, or the zero Digest.
-func hashFile(ctx context.Context, p string, buf []byte) (d Digest) {
-	f, err := open(p)
+// hash returns the digest of a file's content, or the zero Digest, and whether it is the file that
+// its Stat is about: another one may have come to be at its path, also by a link that was replaced.
+func (f File) hash(ctx context.Context, buf []byte) (d Digest, same bool) {
+	r, err := openContent(f.d.prefix, f.e.name)
 	if err != nil {
-		return Digest{}
+		return Digest{}, false
 	}
-	defer f.Close()
-	n, err := io.ReadFull(f, buf)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		return sha256.Sum256(buf[:n])
+	defer r.Close()
+	opened, err := r.stat()
+	same = err == nil && opened == f.e.st
+	n, err := r.Read(buf)
+	if same && err == nil && n < len(buf) && int64(n) == opened.Size {
+		return sha256.Sum256(buf[:n]), true
 	}
 	h := sha256.New()
 	for err == nil {
 		if ctx.Err() != nil {
-			return Digest{}
+			return Digest{}, false
 		}
 		h.Write(buf[:n])
-		n, err = f.Read(buf)
+		n, err = r.Read(buf)
 	}
 	if err != io.EOF {
-		return Digest{}
+		return Digest{}, false
 	}
 	h.Sum(d[:0])
-	return d
+	return d, same
 }

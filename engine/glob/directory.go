@@ -2,7 +2,7 @@ package glob
 
 import (
 	"os"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -21,13 +21,14 @@ type slot struct {
 // directory is a directory as it was at some age of its Tree.
 type directory struct {
 	prefix  string // absolute path and a slash
+	byName  bool   // not a listing: its files were named, by paths that begin with prefix
 	age     uint64
 	self    Stat
-	young   bool // self proves nothing; see Stat.Young
+	young   bool // self proves nothing; see Stat.Recent
 	entries []entry
 	err     error
 
-	mu sync.Mutex // guards the looks at entries
+	mu sync.Mutex // guards the properties of entries
 }
 
 // relist lists a directory, or copies the names of an earlier listing if nothing has
@@ -41,10 +42,10 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 		d.err = err
 		return d, -1
 	}
-	if d.self, d.err = statPath(prefix, true); d.err != nil {
+	if d.self, d.err = statDir(fd, prefix); d.err != nil {
 		return d, fd
 	}
-	d.young = d.self.Young(now)
+	d.young = d.self.Recent(now)
 	if old != nil && old.err == nil && !old.young && old.self == d.self {
 		d.copyNames(old)
 		return d, fd
@@ -54,12 +55,17 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 		d.err = err
 		return d, fd
 	}
-	ours := "" // the name of what is hidden, if it is here
+	if listsByPath {
+		// A link in the path may have been replaced in between.
+		again, err := statDir(fd, prefix)
+		d.young = d.young || err != nil || again != d.self
+	}
+	ours := "" // the hidden name, if it is in this directory
 	if strings.HasPrefix(hidden, prefix) {
 		ours = hidden[len(prefix) : len(hidden)-1]
 	}
 	// Sorted as the paths below them are: a directory counts with its slash.
-	slices.SortFunc(names, compareNames)
+	sort.Sort(byName(names))
 	d.entries = make([]entry, 0, len(names))
 	for _, n := range names {
 		if n.name != statefile.DirName && n.name != ours && !strings.HasSuffix(n.name, statefile.BesideSuffix) {
@@ -70,7 +76,7 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 	return d, fd
 }
 
-// copyNames copies the entries of an earlier listing, without what a look at them said.
+// copyNames copies the entries of an earlier listing, without their properties.
 func (d *directory) copyNames(old *directory) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
@@ -84,8 +90,8 @@ func (d *directory) copyNames(old *directory) {
 	}
 }
 
-// copyContents copies what is known of contents from an earlier listing, if there is
-// one. It is valid as long as the file's Stat is the same.
+// copyContents copies the known contents from an earlier listing, if there is one. It is valid as
+// long as the file's Stat is the same.
 func (d *directory) copyContents(old *directory) {
 	if old == nil || old.err != nil {
 		return
@@ -104,7 +110,7 @@ func (d *directory) copyContents(old *directory) {
 	}
 }
 
-// look looks at the entries whose name want selects. It closes fd.
+// look determines the properties of the entries whose name want selects. It closes fd.
 func (d *directory) look(fd int, want func(string) bool) {
 	defer func() { closeDir(fd) }()
 	if d.err != nil {
@@ -128,11 +134,18 @@ func (d *directory) look(fd int, want func(string) bool) {
 	}
 }
 
-// listed is one name as it stands in a directory.
+// listed is one name in a directory listing.
 type listed struct {
 	name string
 	kind kind
 }
+
+// byName sorts names, see [compareNames].
+type byName []listed
+
+func (n byName) Len() int           { return len(n) }
+func (n byName) Less(i, j int) bool { return compareNames(n[i], n[j]) < 0 }
+func (n byName) Swap(i, j int)      { n[i], n[j] = n[j], n[i] }
 
 // compareNames orders names as the paths of the files below them.
 func compareNames(a, b listed) int {
@@ -153,26 +166,26 @@ func (l listed) after(i int) byte {
 	return 0
 }
 
-// kind is what a name in a directory stands for.
+// kind is the kind of an entry in a directory.
 type kind uint8
 
 const (
 	unknown kind = iota
 	isFile       // or anything else that is neither directory nor link
 	isDir
-	isLink     // to a file, once looked at
+	isLink     // to a file, once its properties are known
 	isLinkDir  // a link to a directory
-	isDangling // a link to nothing, or to what cannot be looked at: it counts by its text
-	isLoop     // a link to a directory that it stands in
+	isDangling // a link without an accessible target: its text counts
+	isLoop     // a link to a directory that contains it
 )
 
-// entry is one name in a directory. What it stands for is filled in when it is first
-// needed, under the directory's lock, and does not change afterwards.
+// entry is one name in a directory. Its properties are determined on demand, under the directory's
+// lock, and do not change afterwards.
 type entry struct {
 	name    string
 	kind    kind
 	looked  bool
-	st      Stat     // of the file a link leads to; if it leads nowhere, of the link
+	st      Stat     // of the target of a link; if there is none, of the link
 	content *Content // under the directory's lock, even afterwards
 	more    *more    // nil for most: a hundred thousand entries are alive at once
 }
@@ -204,7 +217,7 @@ func (e *entry) extra() *more {
 	return e.more
 }
 
-// resolve looks at one entry, through links.
+// resolve determines the properties of one entry, through links.
 func (e *entry) resolve(fd int, prefix string) {
 	e.looked = true
 	st, err := statAt(fd, prefix, e.name, false)

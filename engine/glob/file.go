@@ -3,13 +3,14 @@ package glob
 import (
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
-// File is a file, or a link that leads nowhere, as it was when it was looked at.
+// File is a file, or a dangling link, in the state in which it was found.
 type File struct {
-	d *directory // it stands in
-	e *entry     // if d is named, its name is the whole path
+	d *directory // that contains it
+	e *entry     // if d is not a listing, its name is the rest of the path
 }
 
 // Path returns the absolute path.
@@ -18,35 +19,38 @@ func (a File) Path() string { return a.d.prefix + a.e.name }
 // Place returns the directory relative to dir, "" or with a slash at its end, and
 // the name in it.
 func (a File) Place(dir string) (prefix, name string) {
-	if a.d != named {
+	if !a.d.byName {
 		return Relative(dir, a.d.prefix), a.e.name
 	}
 	i := strings.LastIndexByte(a.e.name, '/') + 1
-	return Relative(dir, a.e.name[:i]), a.e.name[i:]
+	if base := a.d.prefix; base != "" && base[:len(base)-1] == dir {
+		return a.e.name[:i], a.e.name[i:]
+	}
+	return Relative(dir, a.d.prefix+a.e.name[:i]), a.e.name[i:]
 }
 
-// Beside reports whether a and b are known to stand in the same directory.
-func (a File) Beside(b File) bool { return a.d == b.d && a.d != named }
+// SameDir reports whether a and b are known to be in the same directory.
+func (a File) SameDir(b File) bool { return a.d == b.d && !a.d.byName }
 
 // Name returns the name of a file in its directory.
 func (a File) Name() string {
-	if a.d != named {
+	if !a.d.byName {
 		return a.e.name
 	}
 	return path.Base(a.e.name)
 }
 
-// Stat returns what the file is; of a link that of what it leads to, or, if it leads
-// nowhere, its own. It must not be changed.
+// Stat returns the Stat of the file; of a link that of its target, or, if it is dangling, its own.
+// It must not be changed.
 func (a File) Stat() *Stat { return &a.e.st }
 
 // Linked reports whether the name is that of a link.
 func (a File) Linked() bool { return a.e.kind == isLink || a.e.kind == isDangling }
 
-// Dangling reports whether the name is that of a link that leads nowhere.
+// Dangling reports whether the name is that of a link without a target.
 func (a File) Dangling() bool { return a.e.kind == isDangling }
 
-// Target returns what a link says; "" for no link.
+// Target returns the target of a link; "" if it is not a link.
 func (a File) Target() string { return a.e.target() }
 
 // Relative returns prefix, an absolute directory with a slash, as seen from dir: ""
@@ -93,9 +97,17 @@ func compareAfter(name, rest, other string) int {
 	return strings.Compare(name[n:], other)
 }
 
+// byPath sorts files. As [byName] it is sorted by package sort, which is compiled once
+// for all types.
+type byPath []File
+
+func (f byPath) Len() int           { return len(f) }
+func (f byPath) Less(i, j int) bool { return f[i].compare(f[j]) < 0 }
+func (f byPath) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
+
 func sorted(files []File) []File {
-	if !slices.IsSortedFunc(files, File.compare) {
-		slices.SortFunc(files, File.compare)
+	if !sort.IsSorted(byPath(files)) {
+		sort.Sort(byPath(files))
 	}
 	return slices.CompactFunc(files, func(a, b File) bool { return a.compare(b) == 0 })
 }
@@ -110,20 +122,7 @@ func union(a, b []File) []File {
 	case a[len(a)-1].compare(b[0]) < 0:
 		return append(a, b...)
 	}
-	out := make([]File, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		c := a[0].compare(b[0])
-		if c <= 0 {
-			out = append(out, a[0])
-			a = a[1:]
-		} else {
-			out = append(out, b[0])
-		}
-		if c >= 0 {
-			b = b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
+	return merge(a, b, nil)
 }
 
 // without removes the sorted b from the sorted a, in place.

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// fileNumber returns what tells a file from others on its device; 0 if there is no such
-// thing.
+// fileNumber returns the identity of a file on its device; 0 if there is none.
 func fileNumber(_ string, info fs.FileInfo) uint64 {
 	if raw, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(raw.Ino)

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// fileNumber returns what tells a file from others on its volume; 0 if there is no such
-// thing.
+// fileNumber returns the identity of a file on its volume; 0 if there is none.
 func fileNumber(path string, _ fs.FileInfo) uint64 {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {

@@ -10,14 +10,17 @@ import (
 	"sync/atomic"
 )
 
-// errPattern says that a pattern matches nothing at all: it is not valid, or the file
-// that an alternative of its braces names does not exist.
-var errPattern = errors.New("pattern cannot be answered")
+// errPattern means that a pattern matches nothing at all: it is not valid, or the file that an
+// alternative of its braces names does not exist.
+var errPattern = errors.New("pattern cannot be evaluated")
 
 // Set is the files that patterns match, sorted by path, each once.
 type Set struct {
 	Files     []File
-	Unmatched []Pattern // those that take nothing away and match nothing
+	Unmatched []Pattern // those that exclude nothing and match nothing
+	// Unreadable is the error of a place that could not be searched, so that files in it may be
+	// missing; nil if there is none.
+	Unreadable error
 }
 
 // Find returns the files that patterns relative to dir match; with gitignore, without
@@ -27,14 +30,14 @@ func (t *Tree) Find(ctx context.Context, dir string, ps []Pattern, gitignore boo
 	return t.findBy(ctx, dir, ps, gitignore, (*Tree).match)
 }
 
-// FindGenerated is Find for patterns of what is generated: one that matches no file
-// stands for all files in the directory it names. It includes what git ignores.
+// FindGenerated is Find for patterns of generated files: one that matches no file means all files
+// in the directory it names. It includes files that git ignores.
 func (t *Tree) FindGenerated(ctx context.Context, dir string, ps []Pattern) (Set, error) {
 	return t.findBy(ctx, dir, ps, false, (*Tree).matchGenerated)
 }
 
-// Names returns the paths of what Find finds, relative to dir, with "../" for files
-// outside it. It omits links that lead nowhere.
+// Names returns the paths of the files that Find finds, relative to dir, with "../" for files
+// outside it. It omits dangling links.
 func (t *Tree) Names(ctx context.Context, dir string, ps []Pattern, gitignore bool) ([]string, error) {
 	s, err := t.Find(ctx, dir, ps, gitignore)
 	if err != nil {
@@ -75,10 +78,11 @@ func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore b
 		s.Files = union(s.Files, found)
 	}
 	t.warn(dir, omitted, s.Files)
+	s.Unreadable = omitted.unreadable(dir)
 	return s, nil
 }
 
-// match returns the files that one pattern matches, and what it had to leave out. The
+// match returns the files that one pattern matches, and the entries that it had to skip. The
 // only error is that of ctx.
 func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
 	if ctx.Err() != nil {
@@ -112,7 +116,7 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, 
 	return sorted(w.found), w.skipped, nil
 }
 
-// matchGenerated is match as FindGenerated has it.
+// matchGenerated is match for FindGenerated.
 func (t *Tree) matchGenerated(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
 	found, skipped, err := t.match(ctx, dir, glob)
 	if err != nil || len(found) > 0 {
@@ -121,7 +125,7 @@ func (t *Tree) matchGenerated(ctx context.Context, dir, glob string) ([]File, []
 	return t.match(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*")
 }
 
-// walk is one pattern on its way through the directories.
+// walk is the search of the directories for one pattern.
 type walk struct {
 	t     *Tree
 	ctx   context.Context
@@ -129,18 +133,18 @@ type walk struct {
 	wg    sync.WaitGroup
 	wrong atomic.Pointer[error] // why a recursive walk is given up
 
-	links        int // that a walk by segments has followed to where it is
-	throughLinks int // directories it has looked at through links inside one another
+	links        int // that a walk by segments has followed so far
+	throughLinks int // directories visited through nested links
 
 	mu      sync.Mutex // guards skipped
 	skipped []skipped
 }
 
-// isAbsent reports whether err says that there is nothing at a path.
+// isAbsent reports whether err means that a path does not exist.
 func isAbsent(err error) bool { return errors.Is(err, errNotDir) || errors.Is(err, fs.ErrNotExist) }
 
-// named is the directory of files that were named, not found in a listing.
-var named = &directory{}
+// named is the directory of files that were named by their whole paths, not found in a listing.
+var named = &directory{byName: true}
 
 // named returns the file at a path, if there is one.
 func (t *Tree) named(path string) ([]File, []skipped) {
@@ -158,9 +162,15 @@ func (t *Tree) named(path string) ([]File, []skipped) {
 	return found, nil
 }
 
-// file looks at one path. It returns nil if there is nothing, or a directory. It is an
-// error if that cannot be told.
+// file returns the entry of one path. It returns nil if there is nothing, or a directory. It is an
+// error if that cannot be determined.
 func (t *Tree) file(path string) (*entry, error) {
+	if t.names != nil {
+		if !t.hasName(path) {
+			return nil, nil
+		}
+		return &entry{name: path, kind: isFile, looked: true, st: Stat{Mode: typeReg}}, nil
+	}
 	st, err := statPath(path, false)
 	if err != nil {
 		if isAbsent(err) {
@@ -189,7 +199,7 @@ func (t *Tree) file(path string) (*entry, error) {
 	return e, nil
 }
 
-// named adds the file at a path to what was found, if there is one.
+// named adds the file at a path to the result, if there is one.
 func (w *walk) named(path string) {
 	found, skipped := w.t.named(path)
 	w.found = append(w.found, found...)

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// The walk of this package and the shell's own expansion agree on what both
-// can do.
+// The walk of this package and the shell's own expansion agree on patterns that both support.
 func FuzzSegments(f *testing.F) {
 	root := f.TempDir()
 	for _, name := range []string{"a", "ab", ".a", "b/a", "b/.c/a", "b/ab/a", ".h/a", "é/a", "b/é", "x y/a", "x y/.a"} {
@@ -39,7 +38,7 @@ func FuzzSegments(f *testing.F) {
 			return out
 		}
 		here := paths(func(w *walk) error { return w.segments(base, rest) })
-		// A quote of nothing makes it no pattern that shell would walk here.
+		// With an empty quote it is not a pattern that is walked here.
 		there := paths(func(w *walk) error { return w.shell(base, rest+"''") })
 		if strings.Join(here, "\n") != strings.Join(there, "\n") {
 			t.Errorf("%q: %q, the shell says %q", glob, here, there)

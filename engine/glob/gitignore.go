@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ignores is what is known of .gitignore files, as of an age.
+// ignores caches .gitignore files, as of an age.
 type ignores struct {
 	age    uint64
 	scopes map[string]*scope // by prefix of the directory
@@ -16,7 +16,7 @@ type ignores struct {
 	roots  map[string]string
 }
 
-// scope is what git ignores in one directory.
+// scope is the set of ignore rules of one directory.
 type scope struct {
 	all   bool   // the directory itself is ignored
 	rules []rule // of the .gitignore files from the repository's root to here
@@ -29,8 +29,8 @@ type ignoreFile struct {
 
 // rule is one line of a .gitignore.
 type rule struct {
-	prefix  string   // of the directory the file stands in
-	parts   []string // between slashes; one that stands alone matches any name
+	prefix  string   // directory of the file
+	parts   []string // between slashes; a single one matches any name
 	alone   bool
 	keep    bool // `!`
 	dirOnly bool
@@ -92,7 +92,7 @@ func (g *ignores) repository(dir string) string {
 	return root
 }
 
-// scope returns what holds in the directory with that prefix, below root.
+// scope returns the scope of the directory with that prefix, below root.
 func (g *ignores) scope(root, prefix string) *scope {
 	if s := g.scopes[prefix]; s != nil {
 		return s
@@ -122,7 +122,7 @@ func (g *ignores) file(prefix string) []rule {
 		return nil
 	}
 	f, ok := g.files[prefix]
-	if !ok || f.st != st || st.Young(time.Now()) {
+	if !ok || f.st != st || st.Recent(time.Now()) {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			return nil
@@ -133,7 +133,7 @@ func (g *ignores) file(prefix string) []rule {
 	return f.rules
 }
 
-// verdict is what the last rule that matches says.
+// verdict returns the effect of the last matching rule.
 func verdict(rules []rule, p string, dir bool) bool {
 	for i := len(rules) - 1; i >= 0; i-- {
 		if r := &rules[i]; strings.HasPrefix(p, r.prefix) && r.matches(p[len(r.prefix):], dir) {

@@ -1,16 +1,15 @@
-// Package glob finds the files that patterns match. It owns the patterns, what git
-// ignores, and what a run knows of files: which there are, their times, and digests
-// of their content. It knows nothing of tasks, and nothing of how files were before
-// this run.
+// Package glob finds the files that patterns match. It owns the patterns, git's ignore rules, and a
+// run's knowledge of files: their existence, their times, and digests of their content. It knows
+// nothing of tasks, and nothing of the state of files before this run.
 //
-// One [Tree] serves a whole run: it lists each directory once, and looks at each
-// file and reads it once, until a command may have changed something.
+// One [Tree] serves a whole run: it lists each directory, and stats and reads each file, once,
+// until a command may have changed something.
 //
 // # Patterns
 //
 // A pattern is a path below a directory; it takes one of four ways.
 //
-//   - Without special characters: one look at that path.
+//   - Without special characters: one stat of that path.
 //   - PREFIX/**/NAME, with nothing special before and one more segment after: a
 //     walk that NAME is matched against as path.Match does (recursive.go). It sees
 //     hidden names, which shells do not. A link to a directory anywhere below sends
@@ -21,9 +20,9 @@
 //   - With anything else: the shell's own expansion, over our listings (shell.go).
 //
 // The reference, go-task, has the same four ways, and its results depend on them,
-// so ours must too. They differ in one thing: there, a pattern that meets an entry
-// it cannot look at matches nothing at all, which makes a build stale and an
-// exclusion ineffective; here, only that entry is left out (unreadable.go).
+// so ours must too. They differ in one thing: there, a pattern that meets an inaccessible entry
+// matches nothing at all, which makes a build stale and an exclusion ineffective; here, only that
+// entry is skipped (unreadable.go).
 package glob
 
 import (
@@ -34,8 +33,8 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Pattern is one glob. Patterns apply in order; an excluding one takes away what
-// those before it matched.
+// Pattern is one glob. Patterns apply in order; an excluding one removes files that those before it
+// matched.
 type Pattern struct {
 	Glob    string // relative to a directory; variables in it are not expanded yet
 	Exclude bool
@@ -58,8 +57,7 @@ func anchor(dir, glob string) (base, rest string) {
 	return strings.TrimSuffix(dir, "/") + "/", rest
 }
 
-// plain reports whether everything in s stands for itself, but for what
-// special allows.
+// plain reports whether s has no special characters except those in special.
 func plain(s, special string) bool {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -78,7 +76,7 @@ func simple(s string) bool {
 	return plain(s, "*?") && segmented(s)
 }
 
-// segmented reports whether `**` stands alone between slashes in s.
+// segmented reports whether each `**` in s is a whole segment.
 func segmented(s string) bool {
 	if !utf8.ValidString(s) {
 		return false

@@ -12,11 +12,11 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// TestGlobReference compares with what the reference (3.54.0) matches, in
-// loops over `sources` of a task in the directory w. testdata/globs.txt has
-// fixtures, each followed by patterns (excluding ones begin with "!") and what
-// they match, and what they match here if that differs. For those called "dangling" that is what it matches where the link that
-// leads nowhere is not: with it, it matches nothing.
+// TestGlobReference compares with the matches of the reference (3.54.0), in loops over `sources` of
+// a task in the directory w. testdata/globs.txt has fixtures, each followed by patterns (excluding
+// ones begin with "!") and their matches, and their matches here if these differ. For fixtures
+// called "dangling" the reference's matches are those without the dangling link: with it, the
+// reference matches nothing.
 func TestGlobReference(t *testing.T) {
 	data, err := os.ReadFile("testdata/globs.txt")
 	if err != nil {
@@ -99,8 +99,8 @@ func fixture(t *testing.T, spec string) string {
 	return root
 }
 
-// Links to each other's directories: the ways through them are without number, the walk
-// has an end, and says what it left out.
+// Links to each other's directories: the paths through them are innumerable, but the walk ends, and
+// reports what it skipped.
 func TestManyLinks(t *testing.T) {
 	var spec []string
 	for a := 'a'; a < 'm'; a++ {
@@ -120,7 +120,7 @@ func TestManyLinks(t *testing.T) {
 	for _, glob := range []string{"a/**/file", "a/**/[f]ile"} {
 		told, tree.warned = nil, nil
 		got, err := tree.Names(t.Context(), root, patterns(glob), false)
-		if err != nil || slices.Contains(got, "a/b/c/file") != (glob == "a/**/file") || len(told) != 1 || !strings.Contains(told[0], "too many ways through links") {
+		if err != nil || slices.Contains(got, "a/b/c/file") != (glob == "a/**/file") || len(told) != 1 || !strings.Contains(told[0], "too many paths through nested links") {
 			t.Errorf("%s: %d files, %v, told %q", glob, len(got), err, told)
 		}
 	}

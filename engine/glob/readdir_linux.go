@@ -5,6 +5,7 @@ package glob
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"strings"
 	"sync"
 	"unsafe"
@@ -13,8 +14,7 @@ import (
 )
 
 // The walk makes one system call per directory block and one per file, with
-// names as the kernel wrote them: at 100,000 files the copy of a name costs as
-// much as the look at it.
+// names as the kernel wrote them: at 100,000 files the copy of a name costs as much as the stat.
 
 const (
 	typeMask = unix.S_IFMT
@@ -39,7 +39,13 @@ func openDir(path string) (int, error) {
 	}
 }
 
-// closeDir closes what openDir opened; -1 is nothing.
+// listsByPath is set where a directory is listed by its path, instead of by its descriptor.
+const listsByPath = false
+
+// statDir stats the open directory fd, whatever is at its path by now.
+func statDir(fd int, _ string) (Stat, error) { return statFlags(fd, "\x00", unix.AT_EMPTY_PATH) }
+
+// closeDir closes the result of openDir; -1 is ignored.
 func closeDir(fd int) {
 	if fd >= 0 {
 		unix.Close(fd)
@@ -64,7 +70,7 @@ func readDir(fd int, _ string) ([]listed, error) {
 			break
 		}
 		for b := block[:n]; len(b) > 0; {
-			var d unix.Dirent // as a whole it may be longer than what is left of the block
+			var d unix.Dirent // as a whole it may be longer than the rest of the block
 			size := binary.NativeEndian.Uint16(b[unsafe.Offsetof(d.Reclen):])
 			name, is := b[unsafe.Offsetof(d.Name):size], b[unsafe.Offsetof(d.Type)]
 			b = b[size:]
@@ -94,32 +100,91 @@ func readDir(fd int, _ string) ([]listed, error) {
 var kindOf = [16]kind{unix.DT_DIR: isDir, unix.DT_REG: isFile, unix.DT_LNK: isLink,
 	unix.DT_FIFO: isFile, unix.DT_SOCK: isFile, unix.DT_CHR: isFile, unix.DT_BLK: isFile}
 
-// statAt looks at a name that readDir returned, in the directory fd.
+// statAt stats a name that readDir returned, in the directory fd.
 func statAt(fd int, _, name string, follow bool) (st Stat, err error) {
-	flags := unix.AT_SYMLINK_NOFOLLOW
 	if follow {
-		flags = 0
+		return statFlags(fd, name, 0)
 	}
+	return statFlags(fd, name, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// statFlags is the system call fstatat; a zero byte follows name.
+func statFlags(fd int, name string, flags uintptr) (st Stat, err error) {
 	var raw unix.Stat_t
 	for {
 		_, _, e := unix.Syscall6(unix.SYS_NEWFSTATAT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.StringData(name))),
-			uintptr(unsafe.Pointer(&raw)), uintptr(flags), 0, 0)
+			uintptr(unsafe.Pointer(&raw)), flags, 0, 0)
 		if e == unix.EINTR {
 			continue
 		}
 		if e != 0 {
 			return st, e
 		}
-		st.Size, st.Mtime, st.Ctime = raw.Size, raw.Mtim.Nano(), raw.Ctim.Nano()
-		st.Inode, st.Mode = raw.Ino, raw.Mode&(typeMask|0o111)
-		return st, nil
+		return Stat{Size: raw.Size, Mtime: raw.Mtim.Nano(), Ctime: raw.Ctim.Nano(), Inode: raw.Ino, Mode: raw.Mode & (typeMask | 0o111)}, nil
 	}
 }
 
-// statPath looks at a path.
+// contentFile is a file that is open for reading. It is only a descriptor: for a small file, an os.File
+// costs as much as reading it.
+type contentFile int
+
+// openContent opens the file at prefix+name. It does not block if that has become a pipe.
+func openContent(prefix, name string) (contentFile, error) {
+	cwd := unix.AT_FDCWD
+	var short [512]byte // the path with its end, without a copy on the heap
+	path := append(append(short[:0], prefix...), name...)
+	if bytes.IndexByte(path, 0) >= 0 {
+		return -1, unix.EINVAL
+	}
+	path = append(path, 0)
+	for {
+		fd, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(cwd), uintptr(unsafe.Pointer(unsafe.SliceData(path))),
+			unix.O_RDONLY|unix.O_CLOEXEC|noWait, 0, 0, 0)
+		switch e {
+		case 0:
+			return contentFile(fd), nil
+		case unix.EINTR:
+		default:
+			return -1, e
+		}
+	}
+}
+
+func (f contentFile) stat() (Stat, error) { return statDir(int(f), "") }
+
+// Read implements io.Reader.
+func (f contentFile) Read(b []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(f), b)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// Close closes the file.
+func (f contentFile) Close() { unix.Close(int(f)) }
+
+// statPath stats a path.
 func statPath(path string, follow bool) (Stat, error) {
+	return statBelow(unix.AT_FDCWD, "", path, follow)
+}
+
+// statBelow stats a path relative to the directory fd.
+func statBelow(fd int, _, path string, follow bool) (Stat, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return Stat{}, unix.EINVAL
 	}
-	return statAt(unix.AT_FDCWD, "", path+"\x00", follow)
+	var short [256]byte // the path with its end, without a copy on the heap
+	if len(path) < len(short) {
+		n := copy(short[:], path)
+		return statAt(fd, "", unsafe.String(&short[0], n+1), follow)
+	}
+	return statAt(fd, "", path+"\x00", follow)
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// The portable forms of what readdir_linux.go does with fewer copies.
+// The portable forms of the functions in readdir_linux.go, which copy less.
 
 const (
 	typeMask = syscall.S_IFMT
@@ -25,6 +25,10 @@ func openDir(path string) (int, error) {
 	}
 	return -1, err
 }
+
+const listsByPath = true
+
+func statDir(_ int, path string) (Stat, error) { return statPath(path, true) }
 
 func closeDir(int) {}
 
@@ -48,6 +52,9 @@ func readDir(_ int, path string) ([]listed, error) {
 
 func statAt(_ int, dir, name string, follow bool) (Stat, error) { return statPath(dir+name, follow) }
 
+// statBelow stats a path relative to a directory.
+func statBelow(_ int, dir, path string, follow bool) (Stat, error) { return statPath(dir+path, follow) }
+
 func statPath(path string, follow bool) (st Stat, err error) {
 	look := os.Lstat
 	if follow {
@@ -57,6 +64,26 @@ func statPath(path string, follow bool) (st Stat, err error) {
 	if err != nil {
 		return st, err
 	}
+	return statOf(path, info), nil
+}
+
+// contentFile is a file that is open for reading.
+type contentFile struct{ *os.File }
+
+func openContent(prefix, name string) (contentFile, error) {
+	f, err := open(prefix + name)
+	return contentFile{f}, err
+}
+
+func (f contentFile) stat() (st Stat, err error) {
+	info, err := f.File.Stat()
+	if err != nil {
+		return st, err
+	}
+	return statOf(f.Name(), info), nil
+}
+
+func statOf(path string, info os.FileInfo) (st Stat) {
 	st.Size, st.Mtime, st.Mode = info.Size(), info.ModTime().UnixNano(), uint32(info.Mode().Perm()&0o111)
 	st.Inode = fileNumber(path, info)
 	switch {
@@ -69,5 +96,5 @@ func statPath(path string, follow bool) (st Stat, err error) {
 	}
 	// Without a time of change, only the age of the last write proves anything.
 	st.Ctime = st.Mtime
-	return st, nil
+	return st
 }

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// errNotRecursive sends a pattern to the shell's rules.
+// errNotRecursive means that a pattern needs the shell's rules.
 var errNotRecursive = errors.New("not for the recursive walk")
 
-// recursive answers PREFIX/**/NAME.
+// recursive matches PREFIX/**/NAME.
 func (w *walk) recursive(base, rest string) error {
 	var prefix, name string
 	if n, ok := strings.CutPrefix(rest, "**/"); ok {
@@ -23,7 +23,7 @@ func (w *walk) recursive(base, rest string) error {
 		return errNotRecursive
 	}
 	top := base + prefix
-	st, err := statPath(path.Clean(top), false)
+	st, err := w.t.stat(path.Clean(top))
 	switch {
 	case err != nil, !st.isDir() && !st.IsLink():
 		return errPattern
@@ -50,8 +50,7 @@ type branch struct {
 	subs []*branch
 }
 
-// visit lists a directory and those below. Where a helper is free, it takes
-// part of the work.
+// visit lists a directory and those below. A free helper takes part of the work.
 func (w *walk) visit(prefix string, want func(string) bool) *branch {
 	d := w.t.list(prefix, want)
 	b := &branch{d: d, want: want}

@@ -5,12 +5,12 @@ import "path"
 // sameTimes is a file whose content has changed while its times have not: a program
 // has written it through memory (mmap), which sets them once in a while.
 type sameTimes struct {
-	as    Stat  // as the system has it
-	ctime int64 // what is taken for its time instead, so that it is another file
+	as    Stat  // as reported by the system
+	ctime int64 // used as its time instead, so that it counts as another file
 }
 
-// SetContent says what the content of a file is. Where something else is known of
-// it, and its times say that it is what it was, they do not count any more.
+// SetContent sets the content of a file. If another content is known and the file's times have not
+// changed, these times are no longer trusted.
 func (t *Tree) SetContent(name string, content Digest) {
 	st, err := statPath(name, true)
 	if err != nil {
@@ -33,7 +33,7 @@ func (t *Tree) SetContent(name string, content Digest) {
 	t.anySameTimes.Store(true)
 }
 
-// contentOf returns what is known of the content of a file.
+// contentOf returns the known content of a file.
 func (t *Tree) contentOf(name string) Content {
 	t.mu.Lock()
 	c, ok := t.contents[name]
@@ -65,8 +65,7 @@ func (d *directory) entry(name string) *entry {
 	return nil
 }
 
-// correct gives those files of a directory that have the same times the times that
-// they are taken for.
+// correct replaces the times of those files of a directory that are in sameTimes.
 func (t *Tree) correct(d *directory) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

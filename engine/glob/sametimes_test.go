@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSetContent: what is said to be the content of a file counts, though its times say
-// that it is what it was, until they change; in a listing and by itself.
+// TestSetContent: the content that was set counts, although the times of the file are unchanged,
+// until they change; in a listing and by itself.
 func TestSetContent(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a")
@@ -19,7 +19,7 @@ func TestSetContent(t *testing.T) {
 		tree := NewTree(nil)
 		read := func() Digest {
 			t.Helper()
-			tree.Dirty()
+			tree.MarkDirty()
 			found, err := tree.Digests(context.Background(), dir, []Pattern{{Glob: pattern}}, false)
 			if err != nil || len(found) != 1 {
 				t.Fatal(found, err)
@@ -27,7 +27,7 @@ func TestSetContent(t *testing.T) {
 			return found[name]
 		}
 		now := read()
-		// As if it had been this, and its times did not show that it is not any more.
+		// As if this had been its content, and its times did not show the change.
 		was := Digest{1}
 		believe := func() {
 			st, err := statPath(name, true)

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// segments answers a pattern of plain text, `*`, `?` and `**` by the rules of
-// a shell with globstar.
+// segments matches a pattern of plain text, `*`, `?` and `**` by the rules of a shell with
+// globstar.
 func (w *walk) segments(base, rest string) error {
 	return w.step(base, strings.Split(rest, "/"))
 }
@@ -66,14 +66,14 @@ func (w *walk) take(d *directory, e *entry, last bool, segs []string) error {
 	return nil
 }
 
-// maxThroughLinks is how many directories are looked at through links inside one another: a
-// few links to each other's directories make ways without number.
+// maxThroughLinks is the maximum number of directories visited through nested links: a few links to
+// each other's directories have innumerable paths.
 const maxThroughLinks = 20_000
 
-var errManyLinks = errors.New("there are too many ways through links inside one another")
+var errManyLinks = errors.New("there are too many paths through nested links")
 
-// descend goes on in the directory e of d, or in the one that e is a link to. It is looked
-// at for want.
+// descend continues in the directory e of d, or in the one that e is a link to. want selects the
+// entries whose properties are needed.
 func (w *walk) descend(d *directory, e *entry, want func(string) bool, on func(prefix string) error) error {
 	prefix := d.prefix + e.name + "/"
 	if e.kind == isLinkDir {
@@ -108,7 +108,7 @@ func (w *walk) deep(prefix string, segs []string) error {
 	}
 	d := w.t.list(prefix, want)
 	if d.err != nil {
-		w.skipDir(d) // what has a name may be reached nevertheless
+		w.skipDir(d) // named entries may still be reachable
 	}
 	if !last {
 		if err := w.step(prefix, segs); err != nil {

@@ -16,7 +16,7 @@ import (
 
 var errNotDir error = syscall.ENOTDIR
 
-// shell answers a pattern by the shell's own expansion: quotes, escapes,
+// shell matches a pattern by the shell's own expansion: quotes, escapes,
 // variables, braces, character classes.
 func (w *walk) shell(base, rest string) error {
 	if limit.Shell(rest) != nil {
@@ -49,8 +49,8 @@ func (w *walk) shell(base, rest string) error {
 	return nil
 }
 
-// escape lets these stand for themselves, without looking at what is before
-// them: an escaped one becomes an escaped backslash and a special character.
+// escape makes these literal, without regard to the character before them: an escaped one becomes
+// an escaped backslash and a special character.
 func escape(s string) string {
 	if !strings.ContainsAny(s, " &()") {
 		return s
@@ -58,7 +58,7 @@ func escape(s string) string {
 	return strings.NewReplacer(" ", `\ `, "&", `\&`, "(", `\(`, ")", `\)`).Replace(s)
 }
 
-// braces walks every alternative of a pattern that has nothing but braces,
+// braces walks every alternative of a pattern whose only special characters are braces,
 // which is faster than the shell's own expansion.
 func (w *walk) braces(base string, word *syntax.Word) error {
 	one := *word
@@ -97,13 +97,13 @@ func (w *walk) alternative(base string, word *syntax.Word) error {
 	return w.segments(base, rest)
 }
 
-// mustExist adds the file at a path that an expansion led to. If nothing is there, the
-// whole pattern matches nothing.
+// mustExist adds the file at a path that an expansion returned. If it does not exist, the whole
+// pattern matches nothing.
 func (w *walk) mustExist(p string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	if _, err := statPath(p, false); err != nil && isAbsent(err) {
+	if _, err := w.t.stat(p); err != nil && isAbsent(err) && w.t.names == nil {
 		return errPattern
 	}
 	w.named(p)
@@ -129,8 +129,8 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 		w.skipDir(d)
 		return nil, nil
 	case errors.Is(d.err, fs.ErrNotExist):
-		if st, err := statPath(path.Clean(dir), false); err == nil && st.IsLink() {
-			return nil, errNotDir // it is there, and leads nowhere
+		if st, err := w.t.stat(path.Clean(dir)); err == nil && st.IsLink() {
+			return nil, errNotDir // it exists, and is dangling
 		}
 		return nil, d.err
 	default:
@@ -157,7 +157,7 @@ func (e inDir) Get(name string) expand.Variable {
 }
 
 // dirEntry shows an entry to the shell's expansion, which needs its name and
-// type. A link to a directory it stands in is shown as a file: it ends there.
+// type. A link to a directory that contains it is shown as a file: the walk ends there.
 type dirEntry struct{ e *entry }
 
 func (d dirEntry) Name() string               { return d.e.name }

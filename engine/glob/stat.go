@@ -2,7 +2,7 @@ package glob
 
 import "time"
 
-// Stat is what tells that a file is the same without reading it. It is comparable.
+// Stat identifies the content of a file without reading it. It is comparable.
 type Stat struct {
 	Size         int64
 	Mtime, Ctime int64 // nanoseconds
@@ -15,9 +15,9 @@ type Stat struct {
 // times ("racy git"). File systems whose times are whole seconds are given two.
 const Granularity = 50 * time.Millisecond
 
-// Young reports whether a file may be changed after now without its times showing
+// Recent reports whether a file may be changed after now without its times showing
 // it.
-func (st *Stat) Young(now time.Time) bool {
+func (st *Stat) Recent(now time.Time) bool {
 	limit := now.UnixNano() - int64(Granularity)
 	if st.Ctime%int64(time.Second) == 0 && st.Mtime%int64(time.Second) == 0 {
 		limit = now.UnixNano() - int64(2*time.Second)
@@ -29,7 +29,7 @@ func (st *Stat) Young(now time.Time) bool {
 // would not end.
 func (st *Stat) Regular() bool { return st.Type() == typeReg }
 
-// Executable reports whether anybody may run the file.
+// Executable reports whether any user may run the file.
 func (st *Stat) Executable() bool { return st.Mode&0o111 != 0 }
 
 // Type returns the bits of Mode that tell files, links, pipes and devices apart.
@@ -40,7 +40,7 @@ func (st *Stat) IsLink() bool { return st.Type() == typeLink }
 
 func (st *Stat) isDir() bool { return st.Type() == typeDir }
 
-// kind is what a name with this Stat, not followed, stands for.
+// kind is the kind of an entry with this Stat, whose link was not followed.
 func (st *Stat) kind() kind {
 	switch st.Type() {
 	case typeDir:
@@ -51,16 +51,15 @@ func (st *Stat) kind() kind {
 	return isFile
 }
 
-// Restat calls each with the index of every file and what the file is now, until it
-// returns false.
+// Restat calls each with the index and the current Stat of every file, until it returns false.
 func Restat(files []File, each func(i int, now Stat, err error) bool) {
 	fd, at := -1, (*directory)(nil)
 	defer func() { closeDir(fd) }()
 	for i, f := range files {
 		var st Stat
 		var err error
-		if f.d == named {
-			st, err = statPath(f.e.name, !f.Dangling())
+		if f.d.byName {
+			st, err = statPath(f.Path(), !f.Dangling())
 		} else {
 			if f.d != at {
 				closeDir(fd)
@@ -77,7 +76,7 @@ func Restat(files []File, each func(i int, now Stat, err error) bool) {
 	}
 }
 
-// WithStat returns f as it is with another Stat.
+// WithStat returns f with another Stat.
 func (f File) WithStat(st Stat) File {
 	return File{f.d, &entry{name: f.e.name, kind: f.e.kind, looked: true, st: st, more: f.e.more}}
 }

@@ -13,8 +13,7 @@ func (t *Tree) IsDirectory(dir, glob string) bool {
 	return plain(rest, "") && err == nil && st.isDir()
 }
 
-// Suggest says how a pattern that matches no file should be written; "" where that is not
-// known.
+// Suggest returns a corrected form of a pattern that matches no file; "" if none is known.
 func (t *Tree) Suggest(dir string, p Pattern) string {
 	glob := p.Glob
 	for _, prefix := range []string{"!", "exclude:"} {
@@ -26,16 +25,16 @@ func (t *Tree) Suggest(dir string, p Pattern) string {
 		return fmt.Sprintf("it is a directory: for the files in it write %s", quoted(strings.TrimSuffix(glob, "/")+"/**/*"))
 	}
 	if literal := escapeNames(dir, glob); literal != "" {
-		return fmt.Sprintf("characters of its names mean something in a pattern: write %s", quoted(literal))
+		return fmt.Sprintf("its name contains special characters of patterns: write %s", quoted(literal))
 	}
 	return ""
 }
 
-// quoted is a text as a YAML file has it.
+// quoted returns a text as written in a YAML file.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// escapeNames returns glob with backslashes in those of its names that are there as they are
-// written; "" if that makes no difference.
+// escapeNames returns glob with backslashes in those of its names that exist literally; "" if that
+// makes no difference.
 func escapeNames(dir, glob string) string {
 	segs := strings.Split(glob, "/")
 	at := dir
@@ -46,7 +45,7 @@ func escapeNames(dir, glob string) string {
 	for i, seg := range segs {
 		at = path.Join(at, seg)
 		if _, err := statPath(at, false); err != nil {
-			break // what follows may be special
+			break // the rest may be special
 		}
 		if !plain(seg, "") {
 			segs[i], changed = escapeSpecial.Replace(seg), true
@@ -56,6 +55,14 @@ func escapeNames(dir, glob string) string {
 		return ""
 	}
 	return strings.Join(segs, "/")
+}
+
+// Escaped returns the pattern that matches a path and nothing else.
+func Escaped(p string) string {
+	if plain(p, "") {
+		return p
+	}
+	return escapeSpecial.Replace(p)
 }
 
 var escapeSpecial = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`,

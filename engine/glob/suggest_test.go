@@ -14,8 +14,8 @@ func TestSuggest(t *testing.T) {
 		"d":          "it is a directory: for the files in it write 'd/**/*'",
 		"d/":         "it is a directory: for the files in it write 'd/**/*'",
 		"!a":         "to leave files out, write {exclude: 'a'}",
-		"[x]/b$c":    `characters of its names mean something in a pattern: write '\[x\]/b\$c'`,
-		"[x]/*":      `characters of its names mean something in a pattern: write '\[x\]/*'`,
+		"[x]/b$c":    `its name contains special characters of patterns: write '\[x\]/b\$c'`,
+		"[x]/*":      `its name contains special characters of patterns: write '\[x\]/*'`,
 		"exclude: a": "to leave files out, write {exclude: 'a'}",
 		"gone":       "",
 		"d/*.x":      "",
@@ -26,7 +26,7 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// What patterns have to leave out is told once, unless a later pattern takes it away.
+// Entries that patterns have to skip are reported once, unless a later pattern excludes them.
 func TestWarnings(t *testing.T) {
 	root := fixture(t, `["a", "link -> nowhere", "round -> round", "d/b"]`)
 	for _, tt := range []struct {

@@ -10,15 +10,17 @@ import (
 	"mvdan.cc/sh/v3/expand"
 )
 
-// Tree finds files. Its callers share one listing of each directory and one look
-// at each file, until [Tree.Dirty] says that a command may have changed something.
-// It is safe for concurrent use.
+// Tree finds files. Its callers share one listing of each directory and one stat of each file,
+// until [Tree.MarkDirty] is called because a command may have changed something. It is safe for
+// concurrent use.
 type Tree struct {
-	// Warn is called once for each entry that patterns have to leave out, from any
+	// Warn is called once for each entry that patterns have to skip, from any
 	// goroutine. It may be nil, and is set before the Tree is used.
 	Warn func(*diag.Diagnostic)
 
 	maxThroughLinks int // see there
+
+	names map[string]*directory // by prefix, see Names; nil: those of the file system
 
 	environ func() expand.Environ
 	age     atomic.Uint64
@@ -26,9 +28,10 @@ type Tree struct {
 
 	mu        sync.Mutex // guards the fields below
 	slots     map[string]*slot
-	hidden    string // as Hide has it, with a slash
+	hidden    string // the argument of Hide, with a slash
 	ignores   ignores
-	contents  map[string]Content   // of files that stand in no listing
+	contents  map[string]Content   // of files that are in no listing
+	looked    map[string]looked    // by path; see Files
 	warned    map[string]bool      // paths
 	sameTimes map[string]sameTimes // by path; see SetContent
 
@@ -39,21 +42,27 @@ type Tree struct {
 func NewTree(environ []string) *Tree {
 	t := &Tree{maxThroughLinks: maxThroughLinks, slots: map[string]*slot{},
 		environ: sync.OnceValue(func() expand.Environ { return expand.ListEnviron(environ...) }),
-		// The goroutine that asks is there already.
+		// The calling goroutine walks, too.
 		helpers: make(chan struct{}, min(runtime.GOMAXPROCS(0), 8)-1)}
 	t.age.Store(1)
 	return t
 }
 
-// Dirty says that files may have been made, changed or removed. It costs nothing:
-// the next search looks again at what it needs.
-func (t *Tree) Dirty() { t.age.Add(1) }
+// MarkDirty reports that files may have been made, changed or removed. It costs nothing: the next
+// search stats again what it needs.
+func (t *Tree) MarkDirty() { t.age.Add(1) }
 
-// Changed is Dirty for one path: something may have been made, changed or removed
-// there.
-func (t *Tree) Changed(name string) {
+// Generation counts how often files may have been made, changed or removed: as long as it is the
+// same, the files are unchanged.
+func (t *Tree) Generation() uint64 { return t.age.Load() }
+
+// MarkChanged is MarkDirty for one path.
+func (t *Tree) MarkChanged(name string) {
 	t.forget(path.Dir(name) + "/")
 	t.forget(name + "/")
+	t.mu.Lock()
+	t.looked = nil
+	t.mu.Unlock()
 }
 
 // forget marks the listing of a directory as out of date.
@@ -70,17 +79,19 @@ func (t *Tree) forget(prefix string) {
 }
 
 // Hide makes dir, a directory that weft itself writes to, invisible to patterns:
-// otherwise a task whose sources are everything would run because it has run.
+// otherwise a task whose sources match everything would run because it has run.
 func (t *Tree) Hide(dir string) {
 	t.mu.Lock()
 	t.hidden = dir + "/"
 	t.mu.Unlock()
 }
 
-// list returns the directory with that prefix (a path that ends with a slash). It
-// looks at the entries that want selects, or at all if want is nil; it always looks
-// at links.
+// list returns the directory with that prefix (a path that ends with a slash). It determines the
+// properties of the entries that want selects, of all if want is nil, and always of links.
 func (t *Tree) list(prefix string, want func(string) bool) *directory {
+	if t.names != nil {
+		return t.listNames(prefix)
+	}
 	t.mu.Lock()
 	s := t.slots[prefix]
 	if s == nil {

@@ -37,7 +37,7 @@ func TestDirty(t *testing.T) {
 		func() { must(os.RemoveAll(path("src"))) },
 	} {
 		change()
-		tree.Dirty()
+		tree.MarkDirty()
 		if n, want := count(), []int{3, 4, 3, 3, 0}[i]; n != want {
 			t.Errorf("change %d: %d files, want %d", i, n, want)
 		}

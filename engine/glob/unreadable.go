@@ -10,23 +10,23 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// A pattern leaves out what it cannot look at, and nothing else:
+// A pattern skips inaccessible entries, and nothing else:
 //
 //   - A link that leads nowhere, or round in a circle, counts by its text if a pattern
 //     matches its name, so that making it lead elsewhere is a change. Lists of files
 //     do not contain it.
 //   - A directory that cannot be read counts as empty.
-//   - A file that cannot be read is found. What is made from it is never up to date.
+//   - A file that cannot be read is found. A task with such a source is never up to date.
 //
 // There is one warning for each, unless a later pattern excludes it.
 
-// skipped is one entry that a pattern had to leave out.
+// skipped is one entry that a pattern had to skip.
 type skipped struct {
 	path string // of a directory with a slash at its end
 	why  error  // errDangling for a link
 }
 
-var errDangling = errors.New("a link that leads nowhere")
+var errDangling = errors.New("a broken link")
 
 func (w *walk) skip(s skipped) {
 	w.mu.Lock()
@@ -34,21 +34,21 @@ func (w *walk) skip(s skipped) {
 	w.skipped = append(w.skipped, s)
 }
 
-// skipDir notes that d cannot be listed, unless it is no directory, or not any more.
+// skipDir records that d cannot be listed, unless it is not a directory, or no longer one.
 func (w *walk) skipDir(d *directory) {
 	if !isAbsent(d.err) {
 		w.skip(skipped{d.prefix, d.err})
 	}
 }
 
-// skipEntry notes that e cannot be looked at, which is true of all entries of d.
+// skipEntry records that e is inaccessible, like all entries of d.
 func (w *walk) skipEntry(d *directory, e *entry) {
 	if !isAbsent(e.err()) {
 		w.skip(skipped{d.prefix, e.err()})
 	}
 }
 
-// omissions are what the patterns of a list had to leave out.
+// omissions are the entries that the patterns of a list had to skip.
 type omissions []omission
 
 type omission struct {
@@ -72,7 +72,23 @@ func (l omissions) without(s []skipped, glob string) omissions {
 	return slices.DeleteFunc(l, func(x omission) bool { return x.why != errDangling && slices.Contains(s, x.skipped) })
 }
 
-// warn warns once of each entry that was left out. files are those that match in the end.
+// unreadable returns an error for the first inaccessible place; nil if there is none.
+func (l omissions) unreadable(dir string) error {
+	for _, x := range l {
+		if x.why != errDangling {
+			return fmt.Errorf("%q cannot be read: %w", x.name(dir), reason(x.why))
+		}
+	}
+	return nil
+}
+
+// name returns the path of a skipped entry relative to dir.
+func (x omission) name(dir string) string {
+	i := strings.LastIndexByte(strings.TrimSuffix(x.path, "/"), '/') + 1
+	return Relative(dir, x.path[:i]) + strings.TrimSuffix(x.path[i:], "/")
+}
+
+// warn warns once of each skipped entry. files are the final matches.
 func (t *Tree) warn(dir string, l omissions, files []File) {
 	if len(l) == 0 || t.Warn == nil {
 		return
@@ -105,7 +121,7 @@ func (t *Tree) WarnOnce(path string, warning func() *diag.Diagnostic) {
 	}
 }
 
-// reason is err without the path that it is about.
+// reason returns err without its path.
 func reason(err error) error {
 	var perr *fs.PathError
 	if errors.As(err, &perr) {
@@ -116,15 +132,14 @@ func reason(err error) error {
 
 func (x omission) warning(dir string) *diag.Diagnostic {
 	d := &diag.Diagnostic{Pos: x.p.Pos, Severity: diag.Warning, Kind: diag.Suspicious}
-	i := strings.LastIndexByte(strings.TrimSuffix(x.path, "/"), '/') + 1
-	name := Relative(dir, x.path[:i]) + strings.TrimSuffix(x.path[i:], "/")
+	name := x.name(dir)
 	if x.why == errDangling {
-		d.What = fmt.Sprintf("%q, which %q matches, is a link that leads nowhere", name, x.p.Glob)
-		d.Why, d.Fix = "only its text counts", "remove it, or exclude it"
+		d.What = fmt.Sprintf("%q, which %q matches, is a broken link", name, x.p.Glob)
+		d.Why, d.Fix = "only its target path counts", "remove it, or exclude it"
 		return d
 	}
 	d.What = fmt.Sprintf("%q cannot be read", name)
-	d.Why = fmt.Sprintf("%v: for %q it does not count", reason(x.why), x.p.Glob)
+	d.Why = fmt.Sprintf("%v: %q does not match it", reason(x.why), x.p.Glob)
 	d.Fix = "make it readable, or exclude it"
 	if x.why == errManyLinks {
 		d.Fix = "name the directories instead of using **"

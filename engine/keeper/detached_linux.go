@@ -11,15 +11,15 @@ import (
 
 // classify returns the flags of a process. A daemon has a session of its own, or ignores
 // SIGHUP, as nohup arranges; a process that is starting may yet become one. The programs of
-// another weft within this run are no daemons if that weft was killed: its keeper, which has
+// another weft within this run are not daemons if that weft was killed: its keeper, which has
 // become our child, kills them, and counts as starting, so that it is waited for.
 func (w *walk) classify(p *process) (flags byte) {
 	if w.orphanedKeeper(p) {
 		return isStarting
 	}
 	own, _, _ := syscall.RawSyscall(syscall.SYS_GETSID, 0, 0, 0)
-	// One look tells how far it is and in which session: a daemon that has left ours
-	// since the walk is not starting any more. What it ignores is newer still.
+	// One read gives its state and its session: a daemon that has left ours since the walk is no
+	// longer starting. The ignored signals are read after that.
 	s, ok := procstat.Parse(w.file(p.pid, "/stat\x00"))
 	if !ok || s.Dead() {
 		return isStarting // it has ended since the walk, and may have left a child that is not in it
@@ -39,7 +39,7 @@ func (w *walk) classify(p *process) (flags byte) {
 	return flags
 }
 
-// orphanedKeeper reports whether a process is the keeper of a weft that is gone.
+// orphanedKeeper reports whether a process is the keeper of a weft that has ended.
 func (w *walk) orphanedKeeper(p *process) bool {
 	own, _, _ := syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
 	if p.ppid != int32(own) || string(p.name[:len(Name)+1]) != Name+"\x00" {
@@ -79,14 +79,10 @@ func starting(s *procstat.Stat) bool {
 	if uint64(now.Sec)*100+uint64(now.Nsec)/10_000_000 < s.Started+youngTicks {
 		return true
 	}
-	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || detaches(s.Name))
-}
-
-// detaches reports whether a program with the name starts daemons.
-func detaches(name []byte) bool {
-	switch string(name) {
+	daemonizes := false
+	switch string(s.Name) {
 	case "nohup", "setsid", "daemonize", "start-stop-daem":
-		return true
+		daemonizes = true
 	}
-	return false
+	return (s.State == 'R' || s.State == 'D') && s.CPU <= 1 && (s.Flags&forkedOnly != 0 || daemonizes)
 }

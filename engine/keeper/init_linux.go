@@ -31,7 +31,7 @@ func init() {
 // calledKeeper reports whether argv[0] is Name: weft itself may inherit a socket of that
 // kind.
 func calledKeeper() bool {
-	fd := open("/proc/self/cmdline\x00")
+	fd := openAt(unsafe.StringData("/proc/self/cmdline\x00"), 0)
 	if fd < 0 {
 		return false
 	}
@@ -57,7 +57,7 @@ func prepare() {
 	copy(name[:], Name)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetName, uintptr(unsafe.Pointer(&name)), 0)
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0)
-	// KEEPER must continue when ENGINE dies, even if somebody has stopped it.
+	// KEEPER must continue when ENGINE dies, even if it was stopped by a signal.
 	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGCONT), 0)
 	if _, _, e := syscall.RawSyscall(sysCloseRange, Control, uintptr(^uint32(0)), closeRangeCloexec); e != 0 {
 		for fd := Control; fd < 256; fd++ {
@@ -72,15 +72,15 @@ func prepare() {
 	}
 }
 
-// sharedSignals are sent to KEEPER when somebody signals a whole session, container or
-// service: then ENGINE and the programs get them, too.
+// sharedSignals may be sent to a whole session, container or service: then ENGINE and the programs
+// get them, too.
 var sharedSignals = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU}
 
-// disregardSignals makes these signals do nothing: ENGINE decides what to do, and sends
+// disregardSignals makes these signals have no effect: ENGINE decides what to do, and sends
 // requests. It sets a handler, which exec resets to the default; if the signals were
 // ignored, programs would inherit that. Signals that are ignored already stay so.
 func disregardSignals() {
-	h := action(syscall.SIGTERM) // that of the runtime, with all that a handler needs
+	h := action(syscall.SIGTERM) // that of the runtime, with all required fields
 	h.handler = disregardPC()
 	for _, sig := range sharedSignals {
 		if action(sig).handler != ignored {
@@ -92,13 +92,13 @@ func disregardSignals() {
 // ignored is the handler of a signal that is ignored.
 const ignored = 1
 
-// action returns what happens at a signal.
+// action returns the action for a signal.
 func action(sig syscall.Signal) (a sigaction) {
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&a)), 8, 0, 0)
 	return a
 }
 
-// setAction sets what happens at a signal.
+// setAction sets the action for a signal.
 func setAction(sig syscall.Signal, a *sigaction) {
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(a)), 0, 8, 0, 0)
 }
@@ -129,9 +129,8 @@ const (
 )
 
 // useShortSlices gives the calling thread shorter time slices, and so less latency: it makes
-// a few system calls at a time, for each of which somebody waits, and would often have to
-// wait for the program that it has just started. Programs do not inherit that. Kernels
-// before 6.12 ignore it.
+// a few system calls at a time, each of which delays ENGINE, and would often have to wait for the
+// program that it has just started. Programs do not inherit that. Kernels before 6.12 ignore it.
 func useShortSlices() {
 	var a schedAttr
 	_, _, e := syscall.RawSyscall6(sysSchedGetattr, 0, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a), 0, 0, 0)
@@ -143,12 +142,10 @@ func useShortSlices() {
 	syscall.RawSyscall(sysSchedSetattr, 0, uintptr(unsafe.Pointer(&a)), 0)
 }
 
-// open opens a file for reading. The name ends with a zero byte. open returns the
-// descriptor, or a negative error number.
-func open(name string) int { return openAt(unsafe.StringData(name), 0) }
-
 const atFDCWD = -100
 
+// openAt opens a file for reading. The name ends with a zero byte. openAt returns the
+// descriptor, or a negative error number.
 func openAt(name *byte, flags int) int {
 	dir := atFDCWD
 	r, _, e := syscall.RawSyscall6(syscall.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(name)), uintptr(flags|syscall.O_RDONLY|syscall.O_CLOEXEC), 0, 0, 0)
@@ -179,7 +176,7 @@ func kill(pid int32, sig uint8) syscall.Errno {
 	return e
 }
 
-// The least that weft needs: it has about ten threads, KEEPER five, and a command at least
+// The minimum for weft: it has about ten threads, KEEPER five, and a command at least
 // one process. With less, the Go runtime crashes when it needs a thread or a descriptor,
 // and the user gets no proper message.
 const (
@@ -213,14 +210,14 @@ func limit(of uintptr) (now, most uint64) {
 	return l.cur, l.max
 }
 
-// refuse says which limit is too low, and exits.
+// refuse prints which limit is too low, and exits.
 func refuse(what, how string, have, need uint64) {
 	b := append(make([]byte, 0, 256), "weft: only "...)
 	b = appendInt(b, int32(have))
 	b = append(append(b, " "...), what...)
 	b = append(append(append(b, " are allowed ("...), how...), "); weft needs "...)
 	b = appendInt(b, int32(need))
-	b = append(b, " at the least, and commands need more: raise the limit, here or where the session or container is set up\n"...)
+	b = append(b, " at least, and commands need more: raise the limit here, or in the settings of the session or container\n"...)
 	syscall.RawSyscall(syscall.SYS_WRITE, 2, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 1, 0, 0)
 }

@@ -1,5 +1,5 @@
 // Package keeper is the process that is the parent of every program of a run: it starts,
-// signals and reaps them, and kills them if weft is gone. It knows requests and process
+// signals and reaps them, and kills them if weft has ended. It knows requests and process
 // ids; it knows nothing of tasks, steps or commands.
 //
 //	shell ── weft         ENGINE: terminal, prompts, signals; a subreaper

@@ -10,9 +10,8 @@ import (
 	"testing"
 )
 
-// TestImports: KEEPER is the initialisation of this package. Whatever it
-// imports is initialised before it in every KEEPER, and must neither start
-// processes nor wait for them.
+// TestImports: KEEPER is the initialisation of this package. Its imports are initialised before it
+// in every KEEPER, and must neither start processes nor wait for them.
 func TestImports(t *testing.T) {
 	checkImports(t, ".", "runtime", "syscall", "unsafe", "sync/atomic", "github.com/weftrun/weft/internal/procstat")
 	checkImports(t, "../../internal/procstat")

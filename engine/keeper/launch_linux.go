@@ -17,9 +17,10 @@ import (
 // The thread that serves requests owns a free launch. From clone to exec the child reads the
 // launch, and nothing in it may be changed.
 type launch struct {
-	tid   uint32 // the child; the kernel clears it and wakes waiters at exec or exit
-	errno uint32 // the error of the exec; cleared when it is reported
-	id    uint32 // of the last child; guarded by the keeper's lock
+	tid    uint32  // the child; the kernel clears it and wakes waiters at exec or exit
+	errno  uint32  // the error of the exec, or of a call before it; cleared when it is reported
+	failed uintptr // the address of the call that errno is from
+	id     uint32  // of the last child; guarded by the keeper's lock
 
 	script [maxCalls]call
 	calls  int
@@ -27,6 +28,7 @@ type launch struct {
 	stack  [1024]byte // not used: system calls push nothing, and signals are blocked
 
 	program  program
+	setup    setup
 	request  []byte // a request, whose texts are the program's arguments
 	spilled  []byte // or the mapped file of a spilled request
 	pointers []*byte
@@ -37,6 +39,7 @@ type call struct {
 	number uintptr
 	args   [4]uintptr
 	mode   uintptr
+	stage  uintptr // to report if it fails
 }
 
 // Modes of a call.
@@ -47,9 +50,9 @@ const (
 )
 
 // maxCalls is an upper limit: one for each signal and descriptor, and a dozen others.
-const maxCalls = maxSignal + maxFiles + 13
+const maxCalls = maxSignal + maxFiles + 13 + maxSetupCalls
 
-// maxLaunches is how many launches may be in use at a time.
+// maxLaunches is the maximum number of launches in use.
 const maxLaunches = 16
 
 // cloneArgs is struct clone_args of clone3(2), version 0.
@@ -100,7 +103,7 @@ func (k *keeper) free() *launch {
 			k.launches = append(k.launches, &launch{request: make([]byte, MaxMessage+4096)})
 		case busy != nil:
 			busy.wait()
-		default: // the reaper has yet to report them
+		default: // the reaper has not reported them yet
 			syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
@@ -130,13 +133,14 @@ type program struct {
 	foreground bool
 	outlives   bool
 	session    bool // whose terminal is stdout
+	hasSetup   bool // there is something in the launch's setup
 }
 
 // file is an open file, and its number in the program.
 type file struct{ fd, number int32 }
 
-// maxFiles is how many descriptors a program gets.
-const maxFiles = 3 + MaxFurther
+// maxFiles is the maximum number of descriptors of a program.
+const maxFiles = 3 + MaxDescriptors
 
 // start makes the child, and returns its process id or a negative error number.
 func (l *launch) start(k *keeper) (pid int32) {
@@ -185,8 +189,9 @@ func (l *launch) compose(k *keeper) {
 		// A background process is not stopped for this, since all signals are blocked.
 		l.add(try, syscall.SYS_IOCTL, Terminal, tiocspgrp, uintptr(group))
 	}
-	if !p.outlives {
-		l.add(try, syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGKILL))
+	if p.hasSetup && l.setup.cgroup >= 0 {
+		// Before the descriptor may be replaced by one of the program's.
+		l.addStage(StageCgroup, syscall.SYS_WRITE, uintptr(l.setup.cgroup), uintptr(unsafe.Pointer(unsafe.StringData("0"))), 1)
 	}
 	for _, f := range p.files[:p.count] {
 		l.add(must, syscall.SYS_DUP3, uintptr(f.fd), uintptr(f.number))
@@ -196,6 +201,12 @@ func (l *launch) compose(k *keeper) {
 	}
 	if p.dir != nil {
 		l.add(must, syscall.SYS_CHDIR, uintptr(unsafe.Pointer(p.dir)))
+	}
+	if p.hasSetup {
+		l.composeSetup()
+	}
+	if !p.outlives { // a change of identity would clear it
+		l.add(try, syscall.SYS_PRCTL, prSetPdeathsig, uintptr(syscall.SIGKILL))
 	}
 	l.add(try, syscall.SYS_RT_SIGPROCMASK, sigSetmask, uintptr(unsafe.Pointer(&k.mask)), 0, 8)
 	l.add(must, syscall.SYS_EXECVE, uintptr(unsafe.Pointer(p.path)), uintptr(unsafe.Pointer(p.argv)), uintptr(unsafe.Pointer(p.envp)))

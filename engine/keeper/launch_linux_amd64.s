@@ -39,6 +39,7 @@ make:
 	CMPQ	BX, $const_must
 	JNE	done
 	NEGQ	AX
+	MOVQ	R13, launch_failed(R12)
 	MOVL	AX, launch_errno(R12)
 exit:
 	MOVL	$231, AX // exit_group

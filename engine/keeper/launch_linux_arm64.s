@@ -39,6 +39,7 @@ make:
 	CMP	$const_must, R21
 	BNE	done
 	NEG	R0, R0
+	MOVD	R20, launch_failed(R19)
 	MOVW	R0, launch_errno(R19)
 exit:
 	MOVD	$94, R8 // exit_group

@@ -11,8 +11,8 @@ import (
 )
 
 // BenchmarkClone makes children with KEEPER's own clone, and BenchmarkForkExec in the plain
-// Go way: several at a time, from one thread, as KEEPER does for steps that run side by
-// side. The Go way waits for each exec, and copies the environment.
+// Go way: several at a time, from one thread, as KEEPER does for steps that run concurrently. The
+// Go way waits for each exec, and copies the environment.
 func BenchmarkClone(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -36,10 +36,15 @@ const (
 	Foreground
 	// Outlives keeps the program alive when KEEPER dies. It is for daemons.
 	Outlives
-	// Spilled says that the texts are in a file, whose descriptor is sent last.
+	// Spilled means that the texts are in a file, whose descriptor is sent last.
 	Spilled
 	// Session starts a session, whose controlling terminal is the program's stdout.
 	Session
+	// HasSetup means that a set-up follows the texts.
+	HasSetup
+	// InCgroup means that the child joins a control group, the file cgroup.procs of which is
+	// sent after the further descriptors.
+	InCgroup
 )
 
 // Start is a request to start a program. The files of its descriptors 0, 1 and 2 are sent
@@ -53,12 +58,13 @@ type Start struct {
 	Dir   string // "" means KEEPER's own
 	Argv  []string
 	Extra []string // environment in addition to the base
-	// Further are the numbers of further descriptors, at most MaxFurther.
-	Further []int32
+	// Descriptors are the numbers of further descriptors, at most MaxDescriptors.
+	Descriptors []int32
+	Setup       *Setup // nil means none
 }
 
-// MaxFurther is how many descriptors a program may get in addition to the standard ones.
-const MaxFurther = 16
+// MaxDescriptors is the maximum number of descriptors in addition to the standard ones.
+const MaxDescriptors = 16
 
 const (
 	startFixed = 1 + 1 + 4 + 4 + 4 + 4 + 4
@@ -69,12 +75,20 @@ const (
 
 // AppendStart appends the request to b.
 func AppendStart(b []byte, s *Start) []byte {
-	b = append(b, reqStart, byte(s.Flags))
+	flags := s.Flags
+	if s.Setup != nil {
+		flags |= HasSetup
+	}
+	b = append(b, reqStart, byte(flags))
 	b = put32(b, s.ID, s.Group, s.Env, uint32(len(s.Argv)), uint32(len(s.Extra)))
-	for _, n := range s.Further {
+	for _, n := range s.Descriptors {
 		b = put32(b, uint32(n))
 	}
-	return putTexts(putTexts(putText(putText(b, s.Path), s.Dir), s.Argv), s.Extra)
+	b = putTexts(putTexts(putText(putText(b, s.Path), s.Dir), s.Argv), s.Extra)
+	if s.Setup != nil {
+		b = appendSetup(b, s.Setup)
+	}
+	return b
 }
 
 // Spill divides a start request that is too large, and sets Spilled. head is the datagram;
@@ -85,8 +99,8 @@ func Spill(b []byte, further int) (head, tail []byte) {
 	return b[:fixed], b[fixed:]
 }
 
-// Environs is how many base environments KEEPER remembers.
-const Environs = 64
+// MaxEnvirons is the number of base environments that KEEPER stores.
+const MaxEnvirons = 64
 
 // AppendEnviron appends the request to remember env at a place below Environs, for later
 // starts.
@@ -103,7 +117,7 @@ func SpillEnviron(b []byte) (head, tail []byte) {
 	return b[:environFixed], b[environFixed:]
 }
 
-// Scope says which processes are signalled.
+// Scope selects the processes to signal.
 type Scope uint8
 
 const (
@@ -118,8 +132,8 @@ const (
 	OutsideScope
 )
 
-// Signal is a request to send a signal. A process that has ended is never signalled, even
-// if its process id is used again.
+// Signal is a request to send a signal. A process that has ended is never signalled, even if its
+// process id is reused.
 type Signal struct {
 	Scope  Scope
 	Target uint32 // a group, or for ProcessScope the ID of a start
@@ -173,20 +187,21 @@ func putPids(b []byte, pids []int32) []byte {
 	return b
 }
 
-// Report is what KEEPER sends. The Kind says which fields are set.
+// Report is a message from KEEPER. The Kind determines which fields are set.
 type Report struct {
 	Kind   byte
 	ID     uint32
 	Pid    int32
 	Pgid   int32
 	Errno  uint32 // why a start failed
+	Stage  Stage  // of the start that failed
 	Status uint32 // wait status of an end; the signal of a stop
 	User   uint64 // µs
 	Sys    uint64 // µs
 	MaxRSS uint64 // KiB
-	// Continues is how many signals had continued programs before a stop was noticed.
+	// Continues is the number of signals that had continued programs before a stop was noticed.
 	Continues uint32
-	// HasLeftovers says that the process group still has members, although all its
+	// HasLeftovers means that the process group still has members, although all its
 	// programs have ended.
 	HasLeftovers bool
 	// Members is the answer to the request with the number ID.
@@ -196,13 +211,13 @@ type Report struct {
 // Member is a living process.
 type Member struct {
 	Pid, Pgid, Sid int32
-	// Detached says that it is a daemon: it has a session of its own, or was started by
+	// Detached means that it is a daemon: it has a session of its own, or was started by
 	// nohup.
 	Detached bool
-	// IgnoresHangup says that it ignores SIGHUP. If KEEPER does, too, that is no sign of
+	// IgnoresHangup means that it ignores SIGHUP. If KEEPER does, too, that is no sign of
 	// nohup.
 	IgnoresHangup bool
-	// Starting says that it was made just now, or has hardly run since, and so may yet
+	// Starting means that it was made just now, or has hardly run since, and so may yet
 	// become a daemon.
 	Starting bool
 	Name     string // as the kernel has it, at most 15 bytes
@@ -218,7 +233,7 @@ const (
 const memberName = 16
 
 // reportSizes are the least sizes of the reports, without kind and ID.
-var reportSizes = [256]int{RepStarted: 8, RepFailed: 4, RepStopped: 8, RepEnded: 37}
+var reportSizes = [256]int{RepStarted: 8, RepFailed: 5, RepStopped: 8, RepEnded: 37}
 
 // ParseReport reads a report. ok is false if b is not a report.
 func ParseReport(b []byte) (r Report, ok bool) {
@@ -233,7 +248,7 @@ func ParseReport(b []byte) (r Report, ok bool) {
 	case RepStarted:
 		r.Pid, r.Pgid = int32(get32(b)), int32(get32(b[4:]))
 	case RepFailed:
-		r.Errno = get32(b)
+		r.Errno, r.Stage = get32(b), Stage(b[4])
 	case RepStopped:
 		r.Status, r.Continues = get32(b), get32(b[4:])
 	case RepEnded:
@@ -257,6 +272,7 @@ func ParseReport(b []byte) (r Report, ok bool) {
 	return r, true
 }
 
+//go:noinline
 func put32(b []byte, vs ...uint32) []byte {
 	for _, v := range vs {
 		b = append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
@@ -272,6 +288,7 @@ func get32(b []byte) uint32 {
 
 func get64(b []byte) uint64 { return uint64(get32(b)) | uint64(get32(b[4:]))<<32 }
 
+//go:noinline
 func putTexts(b []byte, texts []string) []byte {
 	for _, t := range texts {
 		b = putText(b, t)
@@ -279,4 +296,5 @@ func putTexts(b []byte, texts []string) []byte {
 	return b
 }
 
+//go:noinline
 func putText(b []byte, s string) []byte { return append(append(b, s...), 0) }

@@ -2,6 +2,6 @@
 
 package keeper
 
-// Available tells that this system has KEEPER. Elsewhere programs are started
-// by weft itself, and what they leave behind is not followed.
+// Available means that this system has KEEPER. Elsewhere programs are started
+// by weft itself, and leftover processes are not tracked.
 const Available = false

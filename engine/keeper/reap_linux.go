@@ -3,7 +3,6 @@
 package keeper
 
 import (
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -42,9 +41,9 @@ func (k *keeper) reap() {
 			if len(out) > 0 {
 				send(out)
 			}
-			k.reaped.ring()
+			k.reaped.notify()
 		case syscall.ECHILD:
-			k.reaped.ring()
+			k.reaped.notify()
 			k.started.wait(seen, nil, call)
 		}
 	}
@@ -71,7 +70,11 @@ func (k *keeper) collect(pid int32, b []byte) []byte {
 		return put32(append(b, RepOrphan), uint32(pid))
 	}
 	c := k.children[at]
-	errno := c.launchError()
+	var stage Stage
+	var errno syscall.Errno  // of a child that has ended and was not a program yet
+	if c.launch.id == c.id { // else it is already reused for another child
+		stage, errno = c.launch.failure()
+	}
 	if errno == 0 {
 		k.children[at].reportStarted()
 	}
@@ -85,22 +88,13 @@ func (k *keeper) collect(pid int32, b []byte) []byte {
 	k.children[at] = k.children[last]
 	k.children = k.children[:last]
 	if errno != 0 {
-		return reportFailed(b, c.id, errno)
+		return reportFailed(b, c.id, stage, errno)
 	}
 	return reportEnd(b, &c, status, &usage, k.noteLeftovers(&c))
 }
 
-// launchError returns the error of the exec of c, which has ended, or 0. It releases the
-// launch. The caller holds the keeper's lock.
-func (c *child) launchError() syscall.Errno {
-	if c.launch.id != c.id {
-		return 0 // already used for another child
-	}
-	return syscall.Errno(atomic.SwapUint32(&c.launch.errno, 0))
-}
-
 // noteLeftovers reports whether the process group of c, which has ended, consists of
-// leftovers alone, and notes the group then. The caller holds k.lock.
+// leftovers alone, and records the group then. The caller holds k.lock.
 func (k *keeper) noteLeftovers(c *child) bool {
 	for i := range k.children {
 		if k.children[i].pgid == c.pgid {

@@ -29,8 +29,8 @@ type keeper struct {
 	leftovers []leftover
 	continues uint32 // signals that continued programs
 
-	started bell // rings when a child was made, for the reaper
-	reaped  bell // rings when a child has changed, for sweep
+	started notifier // when a child was made, for the reaper
+	reaped  notifier // when a child has changed, for sweep
 	idle    idle
 
 	// Used by the reaper alone.
@@ -40,7 +40,7 @@ type keeper struct {
 	launches []*launch
 	noClone3 bool   // the kernel, or a filter, refuses clone3
 	mask     uint64 // signals that are blocked when a program starts
-	environs [Environs]environ
+	environs [MaxEnvirons]environ
 	out      []byte
 	walk     walk
 }
@@ -75,14 +75,14 @@ func serve() {
 }
 
 // rights is the control message of a request. It holds the descriptors of a program, and
-// perhaps that of a file with its texts.
+// perhaps those of the file cgroup.procs and of a file with its texts.
 type rights struct {
 	header syscall.Cmsghdr
-	files  [maxFiles + 1]int32
+	files  [maxFiles + 2]int32
 }
 
-// receive reads a request into in. It returns its size and the descriptors sent with it; ok
-// is false when ENGINE is gone.
+// receive reads a request into in. It returns its size and the descriptors sent with it; ok is
+// false when ENGINE has ended.
 func (k *keeper) receive(in []byte, rights *rights) (n int, files []int32, ok bool) {
 	iov := syscall.Iovec{Base: &in[0]}
 	iov.SetLen(len(in))
@@ -143,6 +143,8 @@ func (k *keeper) handle(l *launch, b []byte, files []int32) {
 
 // texts reads count texts, each with a zero byte at its end, from b. It appends pointers to
 // them to to, and returns that and the rest of b. It returns nil if b is too short.
+//
+//go:noinline
 func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 	for range count {
 		end := 0
@@ -162,12 +164,16 @@ func texts(to []*byte, b []byte, count int) ([]*byte, []byte) {
 func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	flags := StartFlags(b[1])
 	c := child{id: get32(b[2:]), group: get32(b[6:]), announce: flags&WantStarted != 0, launch: l}
-	base := &k.environs[get32(b[10:])%Environs]
+	base := &k.environs[get32(b[10:])%MaxEnvirons]
 	argc, extra := int(get32(b[14:])), int(get32(b[18:]))
 	b = b[startFixed:]
 	spilled := int32(-1)
 	if last := len(files) - 1; flags&Spilled != 0 && last >= 0 {
 		files, spilled = files[:last], files[last]
+	}
+	l.setup.cgroup = -1
+	if last := len(files) - 1; flags&InCgroup != 0 && last >= 0 {
+		files, l.setup.cgroup = files[:last], files[last]
 	}
 	if len(files) < 3 || len(files) > maxFiles || len(b) < 4*(len(files)-3) {
 		return
@@ -185,9 +191,18 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 	p = append(p, nil)
 	env := len(p)
 	p = append(p, base.pointers...)
-	if p, _ = texts(p, b, extra); p == nil {
+	if p, b = texts(p, b, extra); p == nil {
 		k.failed(c.id, syscall.EINVAL)
 		return
+	}
+	if l.program.hasSetup = flags&HasSetup != 0; l.program.hasSetup {
+		if !l.setup.read(b) {
+			k.failed(c.id, syscall.EINVAL)
+			return
+		}
+		if l.setup.parts&setupListenPID != 0 {
+			p = append(p[:env], l.setup.environ(p[env:])...)
+		}
 	}
 	p = append(p, nil)
 	l.pointers = p
@@ -199,6 +214,7 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 
 	// The lock keeps children from being reaped: a process group that has a child can
 	// be joined, and the new child is known before its end is collected.
+	dumpable := l.dumpable()
 	k.lock.lock()
 	if !l.program.session {
 		l.program.pgid = k.groupOf(c.group)
@@ -216,7 +232,8 @@ func (k *keeper) handleStart(l *launch, b []byte, files []int32) {
 		k.failed(c.id, syscall.Errno(-c.pid))
 		return
 	}
-	k.started.ring()
+	k.started.notify()
+	l.restoreDumpable(dumpable)
 	if c.announce {
 		l.wait()
 		if atomic.LoadUint32(&l.errno) == 0 {
@@ -303,12 +320,12 @@ func joinGroup(pid, pgid int32) int32 {
 }
 
 func (k *keeper) failed(id uint32, errno syscall.Errno) {
-	k.out = reportFailed(k.out[:0], id, errno)
+	k.out = reportFailed(k.out[:0], id, StageExec, errno)
 	send(k.out)
 }
 
-func reportFailed(b []byte, id uint32, errno syscall.Errno) []byte {
-	return put32(append(b, RepFailed), id, uint32(errno))
+func reportFailed(b []byte, id uint32, stage Stage, errno syscall.Errno) []byte {
+	return append(put32(append(b, RepFailed), id, uint32(errno)), byte(stage))
 }
 
 func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, hasLeftovers bool) []byte {
@@ -322,7 +339,7 @@ func reportEnd(b []byte, c *child, status uint32, u *syscall.Rusage, hasLeftover
 
 func micros(t syscall.Timeval) uint64 { return uint64(t.Sec)*1e6 + uint64(t.Usec) }
 
-// send sends a report. If ENGINE is gone, receive notices it.
+// send sends a report. If ENGINE has ended, receive detects it.
 func send(b []byte) {
 	for {
 		_, _, e := syscall.RawSyscall6(syscall.SYS_SENDTO, Control, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), syscall.MSG_NOSIGNAL, 0, 0)
@@ -334,7 +351,7 @@ func send(b []byte) {
 
 // setEnviron stores a base environment.
 func (k *keeper) setEnviron(b []byte, files []int32) {
-	e := &k.environs[get32(b[2:])%Environs]
+	e := &k.environs[get32(b[2:])%MaxEnvirons]
 	count := int(get32(b[6:]))
 	src := b[environFixed:]
 	if StartFlags(b[1])&Spilled != 0 && len(files) == 1 {

@@ -109,16 +109,16 @@ const (
 )
 
 // signal signals p. Only KEEPER reaps its own children, but a process further below may be
-// reaped by its parent, and its process id used again. So signal opens a descriptor first
+// reaped by its parent, and its process id reused. So signal opens a descriptor first
 // and then checks whether p is still the same, by its parent. If the system refuses such
-// descriptors, or none is free, that check must do.
+// descriptors, or none is free, that check must suffice.
 func (w *walk) signal(p *process, sig uint8) {
 	fd, _, e := syscall.RawSyscall(sysPidfdOpen, uintptr(p.pid), 0, 0)
 	if e == syscall.ESRCH {
 		return
 	}
 	opened := e == 0
-	if now, alive := w.look(p.pid); alive && (now.ppid == p.ppid || now.pgid == p.pgid && now.sid == p.sid) {
+	if now, alive := w.readProcess(p.pid); alive && (now.ppid == p.ppid || now.pgid == p.pgid && now.sid == p.sid) {
 		if opened {
 			_, _, e = syscall.RawSyscall6(sysPidfdSendSignal, fd, uintptr(sig), 0, 0, 0, 0)
 		}
@@ -132,7 +132,7 @@ func (w *walk) signal(p *process, sig uint8) {
 }
 
 // members reports the living processes of a group, or all if group is 0. It cuts a list
-// that does not fit into a datagram: ENGINE asks again when these processes have ended.
+// that does not fit into a datagram: ENGINE repeats the request when these processes have ended.
 func (k *keeper) members(seq, group uint32, cookie []byte) {
 	w := &k.walk
 	w.from(group, cookie[:len(cookie)-1])
@@ -149,7 +149,7 @@ func (k *keeper) members(seq, group uint32, cookie []byte) {
 	send(b)
 }
 
-// maxWaits is how many times sweep waits for killed processes without any of them ending.
+// maxWaits is the maximum number of waits of sweep in which no killed process ends.
 // A process in an uninterruptible system call, or of another user, is given up.
 const maxWaits = 200
 

@@ -50,7 +50,7 @@ func (w *walk) missed(group uint32, cookie []byte) bool {
 		if w.found(pid) {
 			continue
 		}
-		if p, alive := w.look(pid); alive && (group == 0 || w.belongs(&p, group, cookie)) {
+		if p, alive := w.readProcess(pid); alive && (group == 0 || w.belongs(&p, group, cookie)) {
 			return true
 		}
 	}
@@ -60,14 +60,14 @@ func (w *walk) missed(group uint32, cookie []byte) bool {
 func (w *walk) once(group uint32, cookie []byte) {
 	w.processes = w.processes[:0]
 	for _, pid := range w.childrenOf(0) {
-		p, alive := w.look(pid)
+		p, alive := w.readProcess(pid)
 		if alive && (group == 0 || w.belongs(&p, group, cookie)) {
 			w.processes = append(w.processes, p)
 		}
 	}
 	for i := 0; i < len(w.processes); i++ {
 		for _, pid := range w.childrenOf(w.processes[i].pid) {
-			if p, alive := w.look(pid); alive && !w.found(pid) {
+			if p, alive := w.readProcess(pid); alive && !w.found(pid) {
 				w.processes = append(w.processes, p)
 			}
 		}
@@ -148,7 +148,7 @@ func (w *walk) scan(parent int32) {
 		for _, c := range name {
 			pid = pid*10 + int32(c-'0')
 		}
-		if p, _ := w.look(pid); p.ppid == parent {
+		if p, _ := w.readProcess(pid); p.ppid == parent {
 			w.pids = append(w.pids, pid)
 		}
 	})
@@ -218,8 +218,8 @@ func (w *walk) file(pid int32, name string) []byte {
 	return w.text[:n]
 }
 
-// look returns the process with this id. A zombie is not alive.
-func (w *walk) look(pid int32) (p process, alive bool) {
+// readProcess returns the process with this id. A zombie is not alive.
+func (w *walk) readProcess(pid int32) (p process, alive bool) {
 	s, ok := procstat.Parse(w.file(pid, "/stat\x00"))
 	if !ok {
 		return p, false

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestScan: without the kernel's lists of children the same ones are found.
+// TestScan: without the kernel's lists of children the same children are found.
 func TestScan(t *testing.T) {
 	for range 3 {
 		c := exec.Command("sleep", "1000")

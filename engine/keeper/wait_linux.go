@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// idle is how KEEPER sleeps. The Go runtime regards a thread in a raw system call as
+// idle lets KEEPER sleep. The Go runtime regards a thread in a raw system call as
 // running and checks it a hundred times a second, which costs half a percent of a
 // processor for as long as a program runs. So when no request has come for a while, both
-// threads wait by calls that the runtime is told of, and everything sleeps.
+// threads wait by calls that the runtime knows about, and everything sleeps.
 type idle struct {
 	isIdle atomic.Bool
 	reaper atomic.Uint32 // thread id
@@ -48,7 +48,7 @@ func (d *idle) enterReaper() {
 	d.reaper.Store(uint32(tid))
 }
 
-// untilRequest waits until there is a request, or ENGINE is gone.
+// untilRequest waits until there is a request, or ENGINE has ended.
 func (d *idle) untilRequest() {
 	request := struct {
 		fd           int32
@@ -104,9 +104,9 @@ func (m *mutex) unlock() {
 	}
 }
 
-// bell lets a thread sleep until another thread rings, by futex(2).
-type bell struct {
-	rung     atomic.Uint32 // how often it has rung
+// notifier lets a thread sleep until another thread notifies it, by futex(2).
+type notifier struct {
+	notified atomic.Uint32 // number of notifications
 	sleeping atomic.Uint32
 }
 
@@ -116,22 +116,22 @@ const (
 	futexWakePrivate = 1 | 128
 )
 
-func (b *bell) count() uint32 { return b.rung.Load() }
+func (b *notifier) count() uint32 { return b.notified.Load() }
 
-// ring wakes the thread that waits.
-func (b *bell) ring() {
-	b.rung.Add(1)
+// notify wakes the thread that waits.
+func (b *notifier) notify() {
+	b.notified.Add(1)
 	if b.sleeping.Load() != 0 {
-		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.rung)), futexWakePrivate, 1, 0, 0, 0)
+		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.notified)), futexWakePrivate, 1, 0, 0, 0)
 	}
 }
 
-// wait returns when the bell has rung since count was read, or after limit; nil means that
+// wait returns when there was a notification since count was read, or after limit; nil means that
 // there is no limit. It may return early.
-func (b *bell) wait(count uint32, limit *syscall.Timespec, call waitCall) {
+func (b *notifier) wait(count uint32, limit *syscall.Timespec, call waitCall) {
 	b.sleeping.Store(1)
-	if b.rung.Load() == count {
-		call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.rung)), futexWaitPrivate, uintptr(count), uintptr(unsafe.Pointer(limit)), 0, 0)
+	if b.notified.Load() == count {
+		call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.notified)), futexWaitPrivate, uintptr(count), uintptr(unsafe.Pointer(limit)), 0, 0)
 	}
 	b.sleeping.Store(0)
 }

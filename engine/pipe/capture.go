@@ -11,10 +11,10 @@ import (
 	"github.com/weftrun/weft/internal/unnamed"
 )
 
-// inMemory is how many bytes of a capture, or of a queue, are kept in memory.
+// inMemory is the number of bytes of a capture, or of a queue, that are kept in memory.
 const inMemory = 256 << 10
 
-// Overflow says what happens when more is written than a capture's limit.
+// Overflow selects the effect of writing more than a capture's limit.
 type Overflow uint8
 
 const (
@@ -27,7 +27,7 @@ const (
 type OverflowError struct{ Max int64 }
 
 func (e *OverflowError) Error() string {
-	return fmt.Sprintf("it writes more than the %d bytes that are captured; write it to a file (stdout: {file: …}), or raise max (stdout: {capture: {max: 64MiB}})", e.Max)
+	return fmt.Sprintf("its output exceeds the %d bytes that are captured; write it to a file (stdout: {file: …}), or raise max (stdout: {capture: {max: 64MiB}})", e.Max)
 }
 
 // Capture keeps bytes, in memory at first and then in a file without a name. It is safe for
@@ -105,7 +105,7 @@ func (c *Capture) Truncate(n int64) {
 	c.size = min(c.size, n)
 }
 
-// Bytes returns what is kept, as a copy in memory.
+// Bytes returns a copy of the kept bytes.
 func (c *Capture) Bytes() ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +126,7 @@ func (c *Capture) Bytes() ([]byte, error) {
 	return b, nil
 }
 
-// Open returns a file with what is kept, to be a program's stdin. The caller must close it.
+// Open returns a file with the kept bytes, for use as a program's stdin. The caller must close it.
 func (c *Capture) Open() (*os.File, error) {
 	b, err := c.Bytes()
 	if err != nil {
@@ -151,7 +151,7 @@ func FileOf(b []byte) (*os.File, error) {
 	return f, nil
 }
 
-// Close drops what is kept.
+// Close drops the kept bytes.
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

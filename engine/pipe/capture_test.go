@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestCapture: whatever the size and the pieces, the right bytes are kept.
+// TestCapture: the right bytes are kept for every size and every division into pieces.
 func TestCapture(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	for range 300 {

@@ -13,39 +13,39 @@ const block = 256 << 10
 
 // Fan copies a stream to several writers.
 type Fan struct {
-	// Taps get every byte. An error of one ends the copying.
-	Taps []io.Writer
-	// Flows are pipes to programs. One whose reader has gone is left out. When that is
-	// true of all and there are no taps, the copying ends, and the producer gets SIGPIPE.
-	Flows []*os.File
-	// Flowed, if set, is called when a flow gets no more.
-	Flowed func(*os.File)
+	// Writers get every byte. An error of one ends the copying.
+	Writers []io.Writer
+	// Pipes are pipes to programs. One whose reader has closed its end is skipped. When all have
+	// and there are no Writers, the copying ends, and the producer gets SIGPIPE.
+	Pipes []*os.File
+	// PipeDone, if set, is called when one of Pipes gets no more bytes.
+	PipeDone func(*os.File)
 }
 
 // Copy copies r until its end. It returns why it ended before, or nil. If there are both
-// taps and flows, another goroutine writes the taps, a few blocks behind.
+// Writers and Pipes, another goroutine writes to Writers, a few blocks behind.
 func (f *Fan) Copy(r io.Reader) error {
-	flows := append([]*os.File(nil), f.Flows...)
+	pipes := append([]*os.File(nil), f.Pipes...)
 	defer func() {
-		for _, w := range flows {
-			f.flowed(w)
+		for _, w := range pipes {
+			f.pipeDone(w)
 		}
 	}()
-	if len(f.Taps) > 0 && len(flows) > 0 {
-		if s, ok := r.(*Source); ok && len(f.Taps) == 1 && len(flows) == 1 && isFile(f.Taps[0]) {
-			if err := f.tee(s, flows[0]); err != nil {
+	if len(f.Writers) > 0 && len(pipes) > 0 {
+		if s, ok := r.(*Source); ok && len(f.Writers) == 1 && len(pipes) == 1 && isFile(f.Writers[0]) {
+			if err := f.tee(s, pipes[0]); err != nil {
 				return err
 			}
 		}
-		return f.copyBehind(r, &flows)
+		return f.copyBehind(r, &pipes)
 	}
 	buf := make([]byte, 64<<10)
-	return f.copy(r, &flows, func(full bool) []byte {
+	return f.copy(r, &pipes, func(full bool) []byte {
 		if full && len(buf) < block {
 			buf = make([]byte, block)
 		}
 		return buf
-	}, f.tap)
+	}, f.writeAll)
 }
 
 // chunk is a part of a stream.
@@ -54,12 +54,12 @@ type chunk struct {
 	n   int    // how many bytes of buf are filled
 }
 
-// copyBehind is Copy with taps that another goroutine writes.
-func (f *Fan) copyBehind(r io.Reader, flows *[]*os.File) error {
-	b := newWriteBehind(make([]*chunk, maxBuffers), func(c *chunk) error { return f.tap(c.buf, c.n) })
+// copyBehind is Copy with Writers to which another goroutine writes.
+func (f *Fan) copyBehind(r io.Reader, pipes *[]*os.File) error {
+	b := newWriteBehind(make([]*chunk, maxBuffers), func(c *chunk) error { return f.writeAll(c.buf, c.n) })
 	defer b.close()
 	var c *chunk
-	err := f.copy(r, flows, func(bool) []byte {
+	err := f.copy(r, pipes, func(bool) []byte {
 		if c, _ = b.buffer(); c == nil {
 			c = &chunk{buf: make([]byte, block)}
 		}
@@ -87,26 +87,26 @@ func isFile(w io.Writer) bool {
 	return false
 }
 
-// copy implements Copy. It gets buffers from next, which is told whether the last one was
-// filled, and hands them over to tap.
-func (f *Fan) copy(r io.Reader, flows *[]*os.File, next func(full bool) []byte, tap func(buf []byte, n int) error) error {
-	had := len(*flows) > 0
+// copy implements Copy. It gets buffers from next, whose argument is whether the last one was
+// filled, and passes them to write.
+func (f *Fan) copy(r io.Reader, pipes *[]*os.File, next func(full bool) []byte, write func(buf []byte, n int) error) error {
+	had := len(*pipes) > 0
 	for full := false; ; {
 		buf := next(full)
 		n, err := r.Read(buf)
 		full = n == len(buf)
-		for i := 0; n > 0 && i < len(*flows); {
-			w := (*flows)[i]
+		for i := 0; n > 0 && i < len(*pipes); {
+			w := (*pipes)[i]
 			if _, err := w.Write(buf[:n]); err == nil {
 				i++
 				continue
 			} else if !closedEarly(err) {
 				return err
 			}
-			f.flowed(w)
-			*flows = append((*flows)[:i], (*flows)[i+1:]...)
+			f.pipeDone(w)
+			*pipes = append((*pipes)[:i], (*pipes)[i+1:]...)
 		}
-		if terr := tap(buf, n); terr != nil {
+		if terr := write(buf, n); terr != nil {
 			return terr
 		}
 		switch {
@@ -114,18 +114,18 @@ func (f *Fan) copy(r io.Reader, flows *[]*os.File, next func(full bool) []byte, 
 			return nil
 		case err != nil:
 			return err
-		case had && len(*flows) == 0 && len(f.Taps) == 0:
+		case had && len(*pipes) == 0 && len(f.Writers) == 0:
 			return nil
 		}
 	}
 }
 
-// tap writes to the taps.
-func (f *Fan) tap(buf []byte, n int) error {
+// writeAll writes to all Writers.
+func (f *Fan) writeAll(buf []byte, n int) error {
 	if n == 0 {
 		return nil
 	}
-	for _, w := range f.Taps {
+	for _, w := range f.Writers {
 		if _, err := w.Write(buf[:n]); err != nil {
 			return err
 		}
@@ -133,9 +133,9 @@ func (f *Fan) tap(buf []byte, n int) error {
 	return nil
 }
 
-func (f *Fan) flowed(w *os.File) {
-	if f.Flowed != nil {
-		f.Flowed(w)
+func (f *Fan) pipeDone(w *os.File) {
+	if f.PipeDone != nil {
+		f.PipeDone(w)
 	}
 }
 

@@ -14,17 +14,17 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// keeper is a tap, and a way to what it has kept.
-type keeper struct {
-	w    io.Writer
-	kept func() []byte
-	most int // bytes it keeps
+// sink is a writer with access to the bytes that it has stored.
+type sink struct {
+	w      io.Writer
+	stored func() []byte
+	most   int // maximum number of bytes that it stores
 }
 
-// fileTap is a file in dir that had some content before.
-func fileTap(t *testing.T, dir string, mode Mode) keeper {
+// fileSink returns a file in dir that had some content before.
+func fileSink(t *testing.T, dir string, mode Mode) sink {
 	t.Helper()
-	path := filepath.Join(dir, "tap")
+	path := filepath.Join(dir, "file")
 	if err := os.WriteFile(path, []byte("before"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +32,8 @@ func fileTap(t *testing.T, dir string, mode Mode) keeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { target.Close() })
-	return keeper{target.File, func() []byte {
+	t.Cleanup(func() { target.File.Close() })
+	return sink{target.File, func() []byte {
 		if mode == Atomic {
 			if err := target.Commit(); err != nil {
 				t.Error(err)
@@ -50,10 +50,10 @@ func fileTap(t *testing.T, dir string, mode Mode) keeper {
 	}, 1 << 30}
 }
 
-func captureTap(t *testing.T, max int, overflow Overflow) keeper {
+func captureSink(t *testing.T, max int, overflow Overflow) sink {
 	c := NewCapture(int64(max), overflow)
 	t.Cleanup(func() { c.Close() })
-	return keeper{c, func() []byte {
+	return sink{c, func() []byte {
 		b, err := c.Bytes()
 		if err != nil {
 			t.Error(err)
@@ -62,22 +62,22 @@ func captureTap(t *testing.T, max int, overflow Overflow) keeper {
 	}, max}
 }
 
-// taps are the things that a stream may be copied to beside a program.
-var taps = map[string]func(t *testing.T) keeper{
-	"file":           func(t *testing.T) keeper { return fileTap(t, t.TempDir(), Atomic) },
-	"file in place":  func(t *testing.T) keeper { return fileTap(t, t.TempDir(), InPlace) },
-	"file, added to": func(t *testing.T) keeper { return fileTap(t, t.TempDir(), Append) },
-	"capture":        func(t *testing.T) keeper { return captureTap(t, 1<<30, Fail) },
-	"capture, first": func(t *testing.T) keeper { return captureTap(t, inMemory+100_000, Head) },
-	"capture, small": func(t *testing.T) keeper { return captureTap(t, 1000, Head) },
-	"memory": func(t *testing.T) keeper {
+// sinks are the kinds of writers to which a stream may be copied beside a program.
+var sinks = map[string]func(t *testing.T) sink{
+	"file":           func(t *testing.T) sink { return fileSink(t, t.TempDir(), Atomic) },
+	"file in place":  func(t *testing.T) sink { return fileSink(t, t.TempDir(), InPlace) },
+	"file, added to": func(t *testing.T) sink { return fileSink(t, t.TempDir(), Append) },
+	"capture":        func(t *testing.T) sink { return captureSink(t, 1<<30, Fail) },
+	"capture, first": func(t *testing.T) sink { return captureSink(t, inMemory+100_000, Head) },
+	"capture, small": func(t *testing.T) sink { return captureSink(t, 1000, Head) },
+	"memory": func(t *testing.T) sink {
 		var b bytes.Buffer
-		return keeper{&b, b.Bytes, 1 << 30}
+		return sink{&b, b.Bytes, 1 << 30}
 	},
 }
 
-// sourceAndFlow makes what is copied from, and a flow to copy to.
-func sourceAndFlow(t testing.TB) (s *Source, r, w *os.File) {
+// sourceAndPipe returns a source to copy from, and a pipe to copy to.
+func sourceAndPipe(t testing.TB) (s *Source, r, w *os.File) {
 	t.Helper()
 	s, err := NewSource(new(clock.Clock))
 	if err != nil {
@@ -89,10 +89,11 @@ func sourceAndFlow(t testing.TB) (s *Source, r, w *os.File) {
 	return s, r, w
 }
 
-// tapped copies content, written in pieces, to a tap and a flow.
-func tapped(t *testing.T, tap io.Writer, content []byte, read func(r *os.File) []byte) (flow []byte, err error) {
+// copyBoth copies content, written in pieces, to a writer and a pipe, and returns what read has
+// read from the pipe.
+func copyBoth(t *testing.T, dst io.Writer, content []byte, read func(r *os.File) []byte) (piped []byte, err error) {
 	t.Helper()
-	s, r, w := sourceAndFlow(t)
+	s, r, w := sourceAndPipe(t)
 	go func() {
 		defer s.Finish()
 		rnd := rand.New(rand.NewPCG(uint64(len(content)), 1))
@@ -106,12 +107,12 @@ func tapped(t *testing.T, tap io.Writer, content []byte, read func(r *os.File) [
 	}()
 	got := make(chan []byte)
 	go func() { got <- read(r) }()
-	fan := Fan{Taps: []io.Writer{tap}, Flows: []*os.File{w}, Flowed: func(w *os.File) { w.Close() }}
+	fan := Fan{Writers: []io.Writer{dst}, Pipes: []*os.File{w}, PipeDone: func(w *os.File) { w.Close() }}
 	err = fan.Copy(s)
 	s.Close()
-	flow = <-got
+	piped = <-got
 	r.Close()
-	return flow, err
+	return piped, err
 }
 
 func readAll(r *os.File) []byte {
@@ -125,33 +126,32 @@ func random(n int) []byte {
 	return b
 }
 
-func TestTapped(t *testing.T) {
-	for name, tap := range taps {
+func TestCopyBoth(t *testing.T) {
+	for name, newSink := range sinks {
 		for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, inMemory + 1, 3<<20 + 12345} {
 			t.Run(fmt.Sprint(name, "/", size), func(t *testing.T) {
-				k, content := tap(t), random(size)
-				flow, err := tapped(t, k.w, content, readAll)
+				k, content := newSink(t), random(size)
+				piped, err := copyBoth(t, k.w, content, readAll)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(flow, content) {
-					t.Errorf("the flow got %d bytes of %d, or others", len(flow), size)
+				if !bytes.Equal(piped, content) {
+					t.Errorf("the pipe got %d bytes of %d, or others", len(piped), size)
 				}
-				if kept := k.kept(); !bytes.Equal(kept, content[:min(size, k.most)]) {
-					t.Errorf("the tap got %d bytes of %d, or others", len(kept), size)
+				if stored := k.stored(); !bytes.Equal(stored, content[:min(size, k.most)]) {
+					t.Errorf("the writer got %d bytes of %d, or others", len(stored), size)
 				}
 			})
 		}
 	}
 }
 
-// TestTappedEarlyClose: the tap gets everything, though the program that reads
-// has had enough.
-func TestTappedEarlyClose(t *testing.T) {
-	for name, tap := range taps {
+// TestCopyBothEarlyClose: the writer gets everything, even if the program that reads stops early.
+func TestCopyBothEarlyClose(t *testing.T) {
+	for name, newSink := range sinks {
 		t.Run(name, func(t *testing.T) {
-			k, content := tap(t), random(3<<20)
-			flow, err := tapped(t, k.w, content, func(r *os.File) []byte {
+			k, content := newSink(t), random(3<<20)
+			piped, err := copyBoth(t, k.w, content, func(r *os.File) []byte {
 				b := make([]byte, 100_000)
 				n, _ := io.ReadFull(r, b)
 				r.Close()
@@ -160,30 +160,30 @@ func TestTappedEarlyClose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(flow, content[:100_000]) {
-				t.Error("the flow got something else")
+			if !bytes.Equal(piped, content[:100_000]) {
+				t.Error("the pipe got something else")
 			}
-			if kept := k.kept(); !bytes.Equal(kept, content[:min(len(content), k.most)]) {
-				t.Errorf("the tap got %d bytes of %d, or others", len(kept), len(content))
+			if stored := k.stored(); !bytes.Equal(stored, content[:min(len(content), k.most)]) {
+				t.Errorf("the writer got %d bytes of %d, or others", len(stored), len(content))
 			}
 		})
 	}
 }
 
-// TestTappedFault: what a tap cannot take ends the copying, and is told.
-func TestTappedFault(t *testing.T) {
+// TestCopyBothFault: an error of the writer ends the copying, and is reported.
+func TestCopyBothFault(t *testing.T) {
 	t.Run("file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(path, nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.Open(path) // not to be written
+		f, err := os.Open(path) // opened only for reading
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
 		var fault *os.PathError
-		if _, err := tapped(t, f, random(3<<20), readAll); !errors.As(err, &fault) || fault.Op != "write" || fault.Path != path {
+		if _, err := copyBoth(t, f, random(3<<20), readAll); !errors.As(err, &fault) || fault.Op != "write" || fault.Path != path {
 			t.Errorf("the error is %v", err)
 		}
 	})
@@ -191,26 +191,26 @@ func TestTappedFault(t *testing.T) {
 		c := NewCapture(inMemory+1000, Fail)
 		defer c.Close()
 		var fault *OverflowError
-		if _, err := tapped(t, c, random(3<<20), readAll); !errors.As(err, &fault) {
+		if _, err := copyBoth(t, c, random(3<<20), readAll); !errors.As(err, &fault) {
 			t.Errorf("the error is %v", err)
 		}
 		if c.Size() != inMemory+1000 {
-			t.Errorf("%d bytes are kept", c.Size())
+			t.Errorf("%d bytes are stored", c.Size())
 		}
 	})
 }
 
-// BenchmarkTapped copies a stream to a program and to a file beside it.
-func BenchmarkTapped(b *testing.B) {
+// BenchmarkCopyBoth copies a stream to a program and to a file.
+func BenchmarkCopyBoth(b *testing.B) {
 	const size = 64 << 20
 	content := make([]byte, 128<<10)
 	b.SetBytes(size)
 	for b.Loop() {
-		target, err := OpenTarget(context.Background(), filepath.Join(b.TempDir(), "tap"), InPlace)
+		target, err := OpenTarget(context.Background(), filepath.Join(b.TempDir(), "file"), InPlace)
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, r, w := sourceAndFlow(b)
+		s, r, w := sourceAndPipe(b)
 		go func() {
 			for range size / len(content) {
 				s.W.Write(content)
@@ -222,7 +222,7 @@ func BenchmarkTapped(b *testing.B) {
 			n, _ := io.Copy(io.Discard, r)
 			done <- n
 		}()
-		fan := Fan{Taps: []io.Writer{target.File}, Flows: []*os.File{w}, Flowed: func(w *os.File) { w.Close() }}
+		fan := Fan{Writers: []io.Writer{target.File}, Pipes: []*os.File{w}, PipeDone: func(w *os.File) { w.Close() }}
 		if err := fan.Copy(s); err != nil {
 			b.Fatal(err)
 		}
@@ -231,6 +231,6 @@ func BenchmarkTapped(b *testing.B) {
 		}
 		s.Close()
 		r.Close()
-		target.Close()
+		target.File.Close()
 	}
 }

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -9,15 +10,16 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Masked is what is shown instead of a secret.
+// Masked is shown instead of a secret.
 const Masked = "*****"
 
-// minSecret is the length of the shortest secret that is masked. A shorter one would also
-// mask text that has nothing to do with it.
+// minSecret is the length of the shortest secret that is masked. A shorter one would also mask
+// unrelated text.
 const minSecret = 4
 
 // MaxSecret is the length of the longest secret that is masked. A secret takes many times
@@ -142,7 +144,7 @@ func escapedForms(v string) []string {
 // shellQuoted escapes what has a meaning in double quotes in the shell.
 var shellQuoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`")
 
-// commLength is how much of a program's name the kernel keeps, in bytes.
+// commLength is the length to which the kernel cuts a program's name, in bytes.
 const commLength = 15
 
 // MaskCut is Mask for the name of a process. The kernel keeps only the beginning of a name,
@@ -171,8 +173,30 @@ func (s *Secrets) Mask(text string) string {
 	return b.String()
 }
 
-// Holds reports whether text reveals a secret.
-func (s *Secrets) Holds(text string) bool { return s.Any() && s.Mask(text) != text }
+// MaskHead returns the first n bytes of text, or fewer so that no UTF-8 character is cut, with the
+// secrets masked. A secret that begins there is masked even if it ends later.
+func (s *Secrets) MaskHead(text []byte, n int) string {
+	if s.Any() {
+		part := text[:min(len(text), n+MaxSecret)]
+		var b bytes.Buffer
+		w := s.Writer(&b)
+		w.Write(part)
+		if len(part) == len(text) {
+			w.Flush()
+		}
+		text = b.Bytes()
+	}
+	if len(text) <= n {
+		return string(text)
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return string(text[:n])
+}
+
+// Contains reports whether text reveals a secret.
+func (s *Secrets) Contains(text string) bool { return s.Any() && s.Mask(text) != text }
 
 // Any reports whether there is a secret.
 func (s *Secrets) Any() bool { return s.any.Load() }
@@ -274,8 +298,8 @@ func (m *MaskWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mask appends b to out, with secrets masked. It returns what may be the beginning of a
-// secret as held, unless b is the last part.
+// mask appends b to out, with secrets masked. It returns a possible beginning of a secret as held,
+// unless b is the last part.
 func (t *trie) mask(out, b []byte, last bool) (_, held []byte) {
 	for i := 0; i < len(b); {
 		if !t.first[b[i]] {
@@ -302,7 +326,7 @@ func (t *trie) mask(out, b []byte, last bool) (_, held []byte) {
 	return out, nil
 }
 
-// Flush writes what is held back.
+// Flush writes the bytes that are held back.
 func (m *MaskWriter) Flush() error {
 	if len(m.held) == 0 {
 		return nil

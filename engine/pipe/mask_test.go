@@ -78,8 +78,8 @@ func maskInPieces(s *Secrets, text []byte, r *rand.Rand) string {
 	return b.String()
 }
 
-// TestMaskSplits: however a text is cut, the same is shown, and no secret. A million
-// ways of cutting are tried; the seed is fixed.
+// TestMaskSplits: the masked text is the same however a text is cut, and contains no secret. A
+// million ways of cutting are tried; the seed is fixed.
 func TestMaskSplits(t *testing.T) {
 	splits := 1_000_000
 	if testing.Short() {
@@ -165,8 +165,7 @@ func TestMaskCut(t *testing.T) {
 	}
 }
 
-// TestManySecrets: to know many costs what they are, not the square of it; and there is
-// an end to how many are known.
+// TestManySecrets: the cost is linear in the size of the secrets, and their number is limited.
 func TestManySecrets(t *testing.T) {
 	var s Secrets
 	for i := range 10_000 {
@@ -185,6 +184,33 @@ func TestManySecrets(t *testing.T) {
 		t.Errorf("%d more, full: %v", n, s.Full())
 	}
 	if got := s.Mask("a secret-xxx9903 b"); got != "a ***** b" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestMaskHead(t *testing.T) {
+	var s Secrets
+	if got := s.MaskHead([]byte("aä"), 2); got != "a" {
+		t.Errorf("without secrets %q", got)
+	}
+	s.Add("secretsecret")
+	long := strings.Repeat("x", 2*MaxSecret)
+	for _, test := range []struct {
+		text string
+		n    int
+		want string
+	}{
+		{"a secretsecret b", 100, "a ***** b"}, {"a secretsecret b", 4, "a **"}, {"a secretsecre", 100, "a secretsecre"},
+		{"secretsecret " + long, 10, "***** xxxx"}, {"ää", 3, "ä"}, {"", 3, ""},
+	} {
+		if got := s.MaskHead([]byte(test.text), test.n); got != test.want {
+			t.Errorf("%.20q, %d: %q, want %q", test.text, test.n, got, test.want)
+		}
+	}
+	// The examined text ends within a secret, and masks make room for it.
+	n := 20
+	text := strings.Repeat("secretsecret", (n+MaxSecret)/12) + "secretsecret" + long
+	if got := s.MaskHead([]byte(text), n); strings.Contains(got, "s") || len(got) != n {
 		t.Errorf("got %q", got)
 	}
 }

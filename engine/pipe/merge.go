@@ -3,10 +3,13 @@ package pipe
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
+
+	"github.com/weftrun/weft/internal/spool"
 )
 
-// maxPartial is how much of an incomplete line is held back, in bytes.
+// maxPartial is the largest part of an incomplete line that is held back, in bytes.
 const maxPartial = 1 << 20
 
 // Lines copies several readers to w, in whole lines and in order of arrival. A line of more
@@ -73,11 +76,12 @@ func copyLines(r io.Reader, write func([]byte) bool) {
 // into queues, so that no program waits for another. Like Lines, it calls closed when
 // writing fails.
 func Concat(w io.Writer, closed func(), rs ...io.Reader) error {
-	turns := append([]io.Reader(nil), rs...)
+	turns := slices.Clone(rs)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for i, r := range rs[1:] {
-		q := newQueue()
+		q := &queue{bytes: spool.Buffer{InMemory: inMemory}}
+		q.more.L = &q.mu
 		defer q.Close()
 		turns[i+1] = q
 		wg.Go(func() { q.fill(r) })

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Many makes n pipes of which weft itself has one end each.
-func Many(n int) (readers, writers []*os.File, err error) {
+// NewPipes makes n pipes of which weft itself has one end each.
+func NewPipes(n int) (readers, writers []*os.File, err error) {
 	for range n {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -32,14 +32,14 @@ const (
 	maxLarge  = 16
 )
 
-// Large counts the pipes of a run that hold 1 MiB instead of the usual 64 KiB: then two
+// Enlarger counts the pipes of a run that hold 1 MiB instead of the usual 64 KiB: then two
 // programs switch less often. When a user has too many of them, new pipes become tiny, so a
 // run has at most 16. The zero value has counted none. It is safe for concurrent use.
-type Large struct{ n atomic.Int32 }
+type Enlarger struct{ n atomic.Int32 }
 
 // Enlarge enlarges the pipe that f is an end of, and reports whether it did. If so, Release
 // must be called when the pipe is closed. It may always fail.
-func (l *Large) Enlarge(f *os.File) bool {
+func (l *Enlarger) Enlarge(f *os.File) bool {
 	if l.n.Add(1) <= maxLarge && enlarge(f, largeSize) == nil {
 		return true
 	}
@@ -47,5 +47,5 @@ func (l *Large) Enlarge(f *os.File) bool {
 	return false
 }
 
-// Release notes that one of the large pipes was closed.
-func (l *Large) Release() { l.n.Add(-1) }
+// Release records that one of the large pipes was closed.
+func (l *Enlarger) Release() { l.n.Add(-1) }

@@ -7,34 +7,32 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// drainTime is how long producers that write nothing may go on when nobody reads them any
-// more.
+// drainTime is how long a producer without readers may run if it writes nothing.
 const drainTime = 5 * time.Second
 
-// Producer is somebody whose output others read: a member of a pipeline, or a step. Writing
-// tells it that they have had enough; one that does not write is stopped. The zero value is
-// ready, and a nil one does nothing. It is safe for concurrent use.
+// Producer is a member of a pipeline, or a step, whose output others read. When they have ended
+// its next write fails; if it does not write, it is stopped. The zero value is ready to use, and
+// a nil one does nothing. It is safe for concurrent use.
 type Producer struct {
-	Outer *Producer // that it is a part of; nil: none. It is set before anything else
+	Parent *Producer // that it is a part of; nil: none. It is set before anything else
 
 	mu    sync.Mutex   // guards the fields below
-	kept  int          // whose output goes elsewhere, too: into a file, a capture, the log
-	timer *clock.Timer // until it is looked at; nil: it has readers
+	kept  int          // number of other uses of the output: a file, a capture, the log
+	timer *clock.Timer // until it is stopped; nil if it has readers
 	ended bool
 }
 
-// Keep counts n more who want the output to its end: the producer goes on without readers.
+// Keep counts n more uses of the complete output: the producer then continues without readers.
 func (p *Producer) Keep(n int) {
-	for ; p != nil; p = p.Outer {
+	for ; p != nil; p = p.Parent {
 		p.mu.Lock()
 		p.kept += n
 		p.mu.Unlock()
 	}
 }
 
-// Drain has a producer that has no readers any more stopped after five seconds, or at once;
-// not as long as its output is kept, unless at once. stop is called at most once, and never
-// after End.
+// Drain is called when a producer has lost its readers. It calls stop after five seconds unless
+// the output is kept, or at once. stop is called at most once, and never after End.
 func (p *Producer) Drain(c *clock.Clock, atOnce bool, stop func()) {
 	wait := drainTime
 	if atOnce {
@@ -57,7 +55,7 @@ func (p *Producer) Drain(c *clock.Clock, atOnce bool, stop func()) {
 	})
 }
 
-// End notes that the producer has ended.
+// End records that the producer has ended.
 func (p *Producer) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// TestProducer: who is not read any more is stopped after a while, at once if that is asked
-// for, but not while its output is kept, and not when it has ended.
+// TestProducer: a producer without readers is stopped after a while, or at once if requested, but
+// not while its output is kept, and not after its end.
 func TestProducer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		keep   func(outer, inner *Producer)
@@ -30,7 +30,7 @@ func TestProducer(t *testing.T) {
 			c.Pause()
 			var outer Producer
 			if tt.keep != nil {
-				tt.keep(&outer, &Producer{Outer: &outer})
+				tt.keep(&outer, &Producer{Parent: &outer})
 			}
 			got := false
 			outer.Drain(&c, tt.atOnce, func() { got = true })

@@ -18,12 +18,6 @@ type queue struct {
 	err     error // why nothing more is added; io.EOF at the end
 }
 
-func newQueue() *queue {
-	q := &queue{bytes: spool.Buffer{InMemory: inMemory}}
-	q.more.L = &q.mu
-	return q
-}
-
 // fill reads r to its end, or until the queue is closed.
 func (q *queue) fill(r io.Reader) {
 	buf := make([]byte, 64<<10)

@@ -4,10 +4,13 @@
 package pipe
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -21,8 +24,12 @@ const (
 	slice  = Linger / 10 // the unit in which it is counted
 )
 
+// halfFull is the least number of bytes from a terminal, which gives 4 KiB at once at most, after
+// which Read looks for more.
+const halfFull = 1 << 10
+
 // ErrLingering is the end of a stream whose pipe is held open by a leftover.
-var ErrLingering = errors.New("the output is held open by a process that was left behind")
+var ErrLingering = errors.New("the output is kept open by a process that was left behind")
 
 // Source is a pipe to weft. One goroutine calls Read until it returns an error, and then
 // Close. Another one passes W to a program and calls Finish when the program has ended.
@@ -35,8 +42,12 @@ type Source struct {
 	held      atomic.Bool   // Finish has waited for Linger
 	abandoned atomic.Bool
 	terminal  bool
+	cooked    bool          // its lines end as on a terminal
 	ended     chan struct{} // closed when Read has returned an error
 }
+
+// terminals holds the open terminals: by *Source, the *os.File whose size it follows, or nil.
+var terminals sync.Map
 
 // NewSource returns a Source that measures Linger by c.
 func NewSource(c *clock.Clock) (*Source, error) {
@@ -55,12 +66,19 @@ func NewSource(c *clock.Clock) (*Source, error) {
 func (s *Source) Read(b []byte) (int, error) {
 	s.reads.Add(1)
 	n, err := s.r.Read(b)
-	s.reads.Add(1)
-	if s.terminal {
-		n = copy(b, lineEnds(b[:n]))
-		if err != nil && hungUp(err) {
-			err = io.EOF
+	for s.terminal && err == nil && n >= halfFull && n < len(b) {
+		m, end := readNow(s.r, b[n:])
+		if end != nil {
+			break // the next Read returns it
 		}
+		n += m
+	}
+	s.reads.Add(1)
+	if s.cooked {
+		n = copy(b, bytes.ReplaceAll(b[:n], []byte("\r\n"), []byte("\n"))) // as in a file
+	}
+	if s.terminal && errors.Is(err, syscall.EIO) {
+		err = io.EOF
 	}
 	if err == nil {
 		return n, nil
@@ -118,7 +136,7 @@ func (s *Source) Abandon() {
 func (s *Source) Close() error {
 	s.end()
 	if s.terminal {
-		terminals.remove(s)
+		terminals.Delete(s)
 	}
 	return s.r.Close()
 }

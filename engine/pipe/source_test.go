@@ -11,7 +11,7 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// reading reads s to its end and hands on what it got.
+// reading reads s to its end and passes the bytes to a function.
 func reading(s *Source, to func([]byte)) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -38,8 +38,7 @@ func until(t *testing.T, holds func() bool) {
 	}
 }
 
-// another opens the writing end of s once more, as a process that was left behind
-// has it.
+// another opens the writing end of s once more, as a leftover process does.
 func another(t *testing.T, s *Source) *os.File {
 	t.Helper()
 	f, err := os.OpenFile(fmt.Sprintf("/dev/fd/%d", s.W.Fd()), os.O_WRONLY, 0)
@@ -63,14 +62,13 @@ func TestLinger(t *testing.T) {
 	s.W.WriteString("first")
 	finished := make(chan struct{})
 	go func() { s.Finish(); close(finished) }()
-	// is waits until Finish waits for a slice of time to pass, and the reader reads,
-	// or does not.
+	// is waits until Finish waits for a slice of time to pass while the reader reads, or does not.
 	is := func(reading bool) {
 		t.Helper()
 		until(t, func() bool { return c.Pending() == 1 && s.reads.Load()%2 == 1 == reading })
 	}
 
-	// The reader is busy with what was written: that does not count.
+	// Time in which the reader processes data does not count.
 	for range 20 {
 		is(false)
 		c.Advance(slice)
@@ -81,7 +79,7 @@ func TestLinger(t *testing.T) {
 	}
 	is(true)
 	c.Advance(slice) // begun while the reader was busy
-	// What comes in the meantime is read, and does not prolong it.
+	// Data that arrives in the meantime is read, and does not prolong the wait.
 	for range 9 {
 		is(true)
 		c.Advance(slice)
@@ -104,7 +102,7 @@ func TestLinger(t *testing.T) {
 	}
 	<-finished
 
-	// What comes later can still be read.
+	// Later data can still be read.
 	ended = reading(s, func(b []byte) { data <- append([]byte(nil), b...) })
 	other.WriteString("third")
 	if got := <-data; string(got) != "third" {

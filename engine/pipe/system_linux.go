@@ -28,3 +28,14 @@ func enlarge(f *os.File, size int) error {
 		return err
 	})
 }
+
+// Anonymous reports whether f is an end of a pipe that has no name in a directory.
+func Anonymous(f *os.File) (is bool) {
+	const pipefs = 0x5049_5045
+	control(f, func(fd uintptr) error {
+		var st unix.Statfs_t
+		is = unix.Fstatfs(int(fd), &st) == nil && int64(st.Type) == pipefs
+		return nil
+	})
+	return is
+}

@@ -3,12 +3,8 @@
 package pipe
 
 import (
-	"bytes"
-	"errors"
 	"io"
 	"os"
-	"sync"
-	"syscall"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -33,8 +29,8 @@ func Dup(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// readNow reads what is in a pipe now, whatever its deadline. If the pipe is empty, the
-// error is io.EOF.
+// readNow reads the current content of a pipe, regardless of its deadline. If the pipe is empty,
+// the error is io.EOF.
 func readNow(f *os.File, b []byte) (n int, err error) {
 	err = control(f, func(fd uintptr) error {
 		for {
@@ -68,64 +64,44 @@ func control(f *os.File, do func(fd uintptr) error) error {
 // may also read it and get an end of file. It has the size of the terminal like, or 80
 // columns if like is nil. Read returns lines that end as in a file.
 func NewTerminal(c *clock.Clock, like *os.File) (*Source, error) {
+	s, err := openTerminal(c, like)
+	if err != nil {
+		return nil, err
+	}
+	s.cooked = true
+	// An end of file for programs that read: this terminal has no input.
+	io.WriteString(s.r, "\x04")
+	return s, nil
+}
+
+// openTerminal opens a pseudo-terminal of the size of like, see [NewTerminal].
+func openTerminal(c *clock.Clock, like *os.File) (*Source, error) {
 	master, slave, err := pty.Open()
 	if err != nil {
 		return nil, err
 	}
 	pty.Setsize(master, &pty.Winsize{Rows: 24, Cols: 80})
-	if like != nil {
-		copySize(master, like)
-	}
+	copySize(master, like)
 	s := &Source{W: slave, r: master, clock: c, ended: make(chan struct{}), terminal: true}
-	// An end of file for programs that read: nobody types here.
-	io.WriteString(master, "\x04")
-	terminals.add(s, like)
+	terminals.Store(s, like)
 	return s, nil
 }
 
+// copySize gives the terminal the size of from, if from is not nil.
 func copySize(to, from *os.File) {
+	if from == nil {
+		return
+	}
 	size, err := unix.IoctlGetWinsize(int(from.Fd()), unix.TIOCGWINSZ)
 	if err == nil {
 		unix.IoctlSetWinsize(int(to.Fd()), unix.TIOCSWINSZ, size)
 	}
 }
 
-// terminals holds the open terminals, each with the terminal whose size it follows.
-var terminals openTerminals
-
-type openTerminals struct {
-	mu sync.Mutex // guards m
-	m  map[*Source]*os.File
-}
-
-func (o *openTerminals) add(s *Source, like *os.File) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.m == nil {
-		o.m = map[*Source]*os.File{}
-	}
-	o.m[s] = like
-}
-
-func (o *openTerminals) remove(s *Source) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.m, s)
-}
-
 // ResizeTerminals sets the sizes of the open terminals to that of weft's own.
 func ResizeTerminals() {
-	terminals.mu.Lock()
-	defer terminals.mu.Unlock()
-	for s, like := range terminals.m {
-		if like != nil {
-			copySize(s.r, like)
-		}
-	}
+	terminals.Range(func(s, like any) bool {
+		copySize(s.(*Source).r, like.(*os.File))
+		return true
+	})
 }
-
-// hungUp reports whether err is the end of a terminal.
-func hungUp(err error) bool { return errors.Is(err, syscall.EIO) }
-
-// lineEnds converts the line ends of a terminal to those of a file.
-func lineEnds(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }

@@ -21,18 +21,17 @@ func readNow(*os.File, []byte) (int, error) { return 0, io.EOF }
 
 // NewTerminal fails: there are no pseudo-terminals here.
 func NewTerminal(*clock.Clock, *os.File) (*Source, error) {
-	return nil, errors.New("tty: there are no terminals for programs on this system")
+	return nil, errors.New("tty is not supported on this system")
 }
+
+// NewScreen fails: there are no pseudo-terminals here.
+func NewScreen(*clock.Clock, *os.File) (*Source, error) { return nil, errors.ErrUnsupported }
+
+// WantsKeys reports false.
+func (s *Source) WantsKeys() bool { return false }
+
+// WriteKeys fails.
+func (s *Source) WriteKeys([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // ResizeTerminals does nothing.
 func ResizeTerminals() {}
-
-type openTerminals struct{}
-
-var terminals openTerminals
-
-func (openTerminals) remove(*Source) {}
-
-func hungUp(error) bool { return false }
-
-func lineEnds(b []byte) []byte { return b }

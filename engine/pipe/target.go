@@ -18,22 +18,22 @@ import (
 )
 
 // Target is a file that a program writes. Unless it is written in place, it has no name, or
-// another name in the same directory, until Commit: nobody ever sees an incomplete file.
+// another name in the same directory, until Commit, so an incomplete file is never visible.
 type Target struct {
-	*os.File
+	File    *os.File
 	path    string // the name that Commit gives it; "" if it has that already
 	added   bool   // Commit appends it to path instead of replacing that
 	unnamed bool   // it has no name yet
 }
 
-// Mode says how a target is written.
+// Mode selects how a target is written.
 type Mode uint8
 
 const (
-	Atomic  Mode = iota // Commit creates or replaces the file
-	InPlace             // the file is truncated and written
-	Append              // the file is appended to
-	Added               // Commit appends everything to the file at once
+	Atomic         Mode = iota // Commit creates or replaces the file
+	InPlace                    // the file is truncated and written
+	Append                     // the file is appended to
+	AppendAtCommit             // Commit appends everything to the file at once
 )
 
 // OpenTarget opens the file path for writing. It makes the directory if need be. It follows
@@ -52,7 +52,7 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 	st, err := os.Stat(path)
 	exists := err == nil
 	if exists {
-		if !st.Mode().IsRegular() && (mode == Atomic || mode == Added) {
+		if !st.Mode().IsRegular() && (mode == Atomic || mode == AppendAtCommit) {
 			mode = InPlace
 		}
 		perm = st.Mode().Perm()
@@ -67,7 +67,7 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 	case Append:
 		f, err := openToAdd(ctx, path)
 		return &Target{File: f}, err
-	case Added:
+	case AppendAtCommit:
 		if exists { // so that an error is found before the program runs
 			f, err := openToAdd(ctx, path)
 			if err != nil {
@@ -78,7 +78,7 @@ func OpenTarget(ctx context.Context, path string, mode Mode) (*Target, error) {
 		f, err := unnamed.File()
 		return &Target{File: f, path: path, added: true}, err
 	}
-	f, without := unnamed.For(path, perm)
+	f, without := unnamed.CreateFor(path, perm)
 	if !without {
 		if f, err = openBeside(path, perm); err != nil {
 			return nil, err
@@ -94,11 +94,11 @@ func openToAdd(ctx context.Context, path string) (*os.File, error) {
 	return fifo.Open(ctx, path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 }
 
-// mostLinks is how many links are followed. The kernel has the same limit.
+// mostLinks is the maximum number of links followed, the same as the kernel's.
 const mostLinks = 40
 
 // follow returns the path that the link path leads to, whether a file exists there or not,
-// or path itself if it is no link. It does not follow the name of an open descriptor, for
+// or path itself if it is not a link. It does not follow the name of an open descriptor, for
 // which descriptor is true.
 func follow(path string) (end string, descriptor bool, err error) {
 	end = path
@@ -149,18 +149,18 @@ func (t *Target) Commit() error {
 	var err error
 	switch {
 	case t.path == "":
-		return t.Close()
+		return t.File.Close()
 	case t.added:
 		err = t.add()
-		t.Close()
+		t.File.Close()
 	case t.unnamed:
-		err = cmp.Or(nameBeside(t.File, t.path), t.Close())
+		err = cmp.Or(nameBeside(t.File, t.path), t.File.Close())
 	default:
-		if err = t.Close(); err == nil {
-			err = os.Rename(t.Name(), t.path)
+		if err = t.File.Close(); err == nil {
+			err = os.Rename(t.File.Name(), t.path)
 		}
 		if err != nil {
-			os.Remove(t.Name())
+			os.Remove(t.File.Name())
 		}
 	}
 	if err != nil {
@@ -172,7 +172,7 @@ func (t *Target) Commit() error {
 // add appends the file to path: by one write, or if it is large by several that end with a
 // line, since others may append at the same time.
 func (t *Target) add() error {
-	size, err := t.Seek(0, io.SeekEnd)
+	size, err := t.File.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (t *Target) add() error {
 	defer to.Close()
 	buf := make([]byte, min(size, 16<<20))
 	for at := int64(0); at < size; {
-		n, err := t.ReadAt(buf[:min(size-at, int64(len(buf)))], at)
+		n, err := t.File.ReadAt(buf[:min(size-at, int64(len(buf)))], at)
 		if err != nil && err != io.EOF {
 			return err
 		}
@@ -203,9 +203,9 @@ func (t *Target) add() error {
 
 // Discard closes the file and removes it, unless it was written in place.
 func (t *Target) Discard() error {
-	err := t.Close()
+	err := t.File.Close()
 	if t.path != "" && !t.added && !t.unnamed {
-		err = errors.Join(err, os.Remove(t.Name()))
+		err = errors.Join(err, os.Remove(t.File.Name()))
 	}
 	return err
 }

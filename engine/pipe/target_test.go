@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestTargetLinks: a link is followed to its end; it stays, and what it names is written,
-// wholly or not at all.
+// TestTargetLinks: a link is followed to its end; it stays, and its target is written completely or
+// not at all.
 func TestTargetLinks(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -30,7 +30,7 @@ func TestTargetLinks(t *testing.T) {
 		{"directory itself", nil, "sub", ""},
 		{"below a file", nil, "old/new", ""},
 	} {
-		for mode, name := range map[Mode]string{Atomic: "atomic", InPlace: "in place", Append: "append", Added: "added"} {
+		for mode, name := range map[Mode]string{Atomic: "atomic", InPlace: "in place", Append: "append", AppendAtCommit: "added"} {
 			for _, keep := range []bool{true, false} {
 				t.Run(test.name+"/"+name, func(t *testing.T) {
 					dir := t.TempDir()
@@ -44,7 +44,7 @@ func TestTargetLinks(t *testing.T) {
 					}
 					target, err := OpenTarget(context.Background(), in(test.open), mode)
 					if err == nil {
-						target.WriteString("new\n")
+						target.File.WriteString("new\n")
 						if keep {
 							err = target.Commit()
 						} else {
@@ -67,10 +67,10 @@ func TestTargetLinks(t *testing.T) {
 					}
 					want := "new\n"
 					was := test.at == "old"
-					if was && (mode == Append || mode == Added) {
+					if was && (mode == Append || mode == AppendAtCommit) {
 						want = "old\nnew\n"
 					}
-					if whole := mode == Atomic || mode == Added; whole && !keep {
+					if whole := mode == Atomic || mode == AppendAtCommit; whole && !keep {
 						if want = ""; was {
 							want = "old\n"
 						}
@@ -90,8 +90,8 @@ func TestTargetLinks(t *testing.T) {
 	}
 }
 
-// TestTargetHardLink: a file is replaced under the name that is written; its other names
-// keep what they have.
+// TestTargetHardLink: a file is replaced under the written name; its other names keep the old
+// content.
 func TestTargetHardLink(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
@@ -103,7 +103,7 @@ func TestTargetHardLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.WriteString("new")
+	target.File.WriteString("new")
 	if err := target.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,21 +118,21 @@ func TestTargetHardLink(t *testing.T) {
 	}
 }
 
-// TestTargetAddedWhole: what several add at the same time is not mixed.
+// TestTargetAddedWhole: concurrent appends are not mixed.
 func TestTargetAddedWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	const n, size = 8, 3 << 20
 	done := make(chan error, n)
 	for i := range n {
 		go func() {
-			target, err := OpenTarget(context.Background(), path, Added)
+			target, err := OpenTarget(context.Background(), path, AppendAtCommit)
 			if err == nil {
 				for range size / 4096 {
 					b := make([]byte, 4096)
 					for j := range b {
 						b[j] = byte('a' + i)
 					}
-					target.Write(b)
+					target.File.Write(b)
 				}
 				err = target.Commit()
 			}

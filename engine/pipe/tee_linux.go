@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tee copies a pipe to one flow and to one tap that is a file, for as long as the system
-// can do it without copying: tee(2) gives the flow the pages in the pipe, and splice(2)
+// tee copies a pipe to one pipe and to one writer that is a file, for as long as the system
+// can do it without copying: tee(2) gives the pipe the pages in the pipe, and splice(2)
 // moves them out, first to a pipe of our own, since a pipe is locked while a file takes from
-// it. It returns at the end of r, and at anything unusual, which the next read of r will
-// meet again. An error is one of the tap.
+// it. It returns at the end of r, and in any unusual condition, which the next read of r will find
+// again. An error is one of the writer.
 func (f *Fan) tee(r *Source, flow *os.File) error {
 	in, err := r.r.SyscallConn()
 	if err != nil {
@@ -39,7 +39,7 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 		r.reads.Add(1)
 		err := in.Read(func(from uintptr) (done bool) {
 			out.Control(func(to uintptr) { n, terr = unix.Tee(int(from), int(to), largeSize, unix.SPLICE_F_NONBLOCK) })
-			return terr != unix.EAGAIN || ready(from, unix.POLLIN)
+			return terr != unix.EAGAIN || poll(from, unix.POLLIN, 0)
 		})
 		r.reads.Add(1)
 		switch {
@@ -47,8 +47,8 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 			return b.close()
 		case terr == unix.EINTR:
 			continue
-		case terr == unix.EAGAIN: // the flow is full
-			if out.Control(func(to uintptr) { untilReady(to, unix.POLLOUT) }) != nil {
+		case terr == unix.EAGAIN: // the pipe is full
+			if out.Control(func(to uintptr) { poll(to, unix.POLLOUT, -1) }) != nil {
 				return b.close()
 			}
 			continue
@@ -61,7 +61,7 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 				return b.close()
 			}
 			if err := in.Control(func(from uintptr) { s.n, terr = move(int(from), s.w, nil, int(n)) }); err != nil || terr != nil {
-				// The flow has bytes that the tap has not.
+				// The pipe has got bytes that the writer lacks.
 				return os.NewSyscallError("splice", cmp.Or(err, terr))
 			}
 			n -= int64(s.n)
@@ -72,20 +72,13 @@ func (f *Fan) tee(r *Source, flow *os.File) error {
 	}
 }
 
-// ready reports whether poll(2) would not wait for events.
-func ready(fd uintptr, events int16) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	n, _ := unix.Poll(fds, 0)
-	return n > 0
-}
-
-// untilReady waits for events, or until the other end is closed. It blocks a thread, since
-// the pipe may be one of [ForPrograms].
-func untilReady(fd uintptr, events int16) {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
+// poll reports whether there are events, or the other end is closed. It waits for that, if
+// timeout is -1. It blocks a thread, since the pipe may be one of [ForPrograms].
+func poll(fd uintptr, events int16, timeout int) bool {
 	for {
-		if _, err := unix.Poll(fds, -1); err != unix.EINTR {
-			return
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, timeout)
+		if err != unix.EINTR {
+			return n > 0
 		}
 	}
 }
@@ -131,11 +124,11 @@ func (s *store) close() {
 	unix.Close(s.w)
 }
 
-// keep moves what is in s to the tap.
+// keep moves the bytes in s to the writer.
 func (f *Fan) keep(s *store) error {
 	var buf []byte
 	for s.n > 0 {
-		n, err := s.into(f.Taps[0])
+		n, err := s.into(f.Writers[0])
 		if err != nil {
 			return err
 		}
@@ -146,7 +139,7 @@ func (f *Fan) keep(s *store) error {
 			if n, err = unix.Read(s.r, buf); err == unix.EINTR {
 				continue
 			} else if err == nil {
-				err = f.tap(buf, n)
+				err = f.writeAll(buf, n)
 			}
 			if err != nil {
 				return err
@@ -157,7 +150,7 @@ func (f *Fan) keep(s *store) error {
 	return nil
 }
 
-// into moves bytes from s to the file of tap. It moves none if there is no file.
+// into moves bytes from s to the file of w. It moves none if there is no file.
 func (s *store) into(tap any) (int, error) {
 	switch t := tap.(type) {
 	case *os.File:

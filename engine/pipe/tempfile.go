@@ -16,11 +16,11 @@ import (
 // An unfinished target is in the directory of the file that it will become. If the system
 // has files without names, it has no name, so that it disappears however weft ends.
 // Otherwise its name ends with statefile.BesideSuffix, which no pattern matches, and it is
-// locked: whoever writes the same target next removes those that are not locked.
+// locked: the next writer of the same target removes those that are not locked.
 
 // nameBeside gives f, which has no name, the name path.
 func nameBeside(f *os.File, path string) error {
-	err := unnamed.Name(f, path)
+	err := unnamed.Link(f, path)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -28,7 +28,7 @@ func nameBeside(f *os.File, path string) error {
 	// belongs to a program that does the same now, or that was killed.
 	temp := path + statefile.BesideSuffix
 	for range 100 {
-		if err = unnamed.Name(f, temp); errors.Is(err, fs.ErrExist) {
+		if err = unnamed.Link(f, temp); errors.Is(err, fs.ErrExist) {
 			os.Remove(temp)
 			continue
 		}
@@ -59,7 +59,7 @@ func openBeside(path string, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// removeUnlocked removes the temporary files for path that killed programs have left.
+// removeUnlocked removes temporary files for path that killed programs left behind.
 func removeUnlocked(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Where files without names are not to be had: what was left is removed by the next who
-// writes the same target, what is being written is not.
+// On systems without unnamed files, a leftover is removed by the next writer of the same target,
+// and a file being written is not.
 func TestBeside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")
 	for _, name := range []string{path + ".01234567.weft-tmp", path + ".note", filepath.Dir(path) + "/other.01234567.weft-tmp"} {

@@ -2,11 +2,11 @@ package pipe
 
 import "sync"
 
-// maxBuffers is how many buffers may be filled before the first one is written.
+// maxBuffers is the number of buffers that may be filled before the first one is written.
 const maxBuffers = 4
 
 // writeBehind is a goroutine that writes buffers in the order in which another goroutine
-// fills them, so that a disk does not delay a program. Written buffers are used again.
+// fills them, so that a disk does not delay a program. Written buffers are reused.
 type writeBehind[T any] struct {
 	free chan T
 	full chan T

@@ -3,27 +3,35 @@ package plan
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/schema"
 )
 
-// bind computes everything of s that does not need its needs to have run, in
-// the order the format says: files and commands first, then the task's `if`.
+// show sets how s is shown; "" means that the task has no such key.
+func (s *Step) show(label, prefix string) {
+	s.Label, s.Prefix = cmp.Or(label, s.Name), cmp.Or(prefix, s.Task.Name)
+	if prefix == "" && s.Task.Service() != nil {
+		s.Prefix = s.Label
+	}
+}
+
+// bind computes everything of s that does not depend on the execution of its needs, in the order of
+// the format: files and commands first, then the task's `if`.
 func (e *expansion) bind(ctx context.Context, s *Step) error {
-	if e.x.o.TellSecrets {
-		s.Scope.TellSecrets(ctx)
+	if e.x.o.ComputeSecrets {
+		s.Scope.ComputeSecrets(ctx)
 	}
 	if err := e.bindEnvironment(ctx, s); err != nil {
 		return err
 	}
 	if s.facts.static {
-		s.Label, s.Prefix = cmp.Or(s.Task.Label.S, s.Name), cmp.Or(s.Task.Prefix.S, s.Task.Name)
+		s.show(s.Task.Label.S, s.Task.Prefix.S)
 		return nil
 	}
 	b := &binder{ctx: ctx, scope: s.Scope}
-	s.Label = cmp.Or(b.text(s.Task.Label), s.Name)
-	s.Prefix = cmp.Or(b.text(s.Task.Prefix), s.Task.Name)
+	s.show(b.text(s.Task.Label), b.text(s.Task.Prefix))
 	s.bound = &bound{}
 	b.files(s.Task, s.bound)
 	if b.err != nil {
@@ -33,7 +41,7 @@ func (e *expansion) bind(ctx context.Context, s *Step) error {
 		return err
 	}
 	b.scope = s.Scope
-	if !s.NamesOutputs() {
+	if !s.UsesRuntimeValues() {
 		b.err = e.bindTexts(ctx, s)
 	}
 	condition := b.text(s.Task.If)
@@ -43,12 +51,12 @@ func (e *expansion) bind(ctx context.Context, s *Step) error {
 	return e.checkIf(ctx, s, condition)
 }
 
-// bindTexts computes what the step runs.
+// bindTexts expands the texts of the step's body.
 func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	b := &binder{ctx: ctx, scope: s.Scope}
 	b.body(s.Task, s.bound)
 	for _, t := range s.facts.details.deferred {
-		s.Scope.Mention(t)
+		s.Scope.AddUses(t)
 	}
 	for i := range s.Task.Cmds {
 		if b.err == nil {
@@ -58,14 +66,18 @@ func (e *expansion) bindTexts(ctx context.Context, s *Step) error {
 	return b.err
 }
 
-// BindOutputs computes what a step runs whose texts name what its needs put out. It
-// is called once, before the step is looked at, by who executes it.
-func (x *Expander) BindOutputs(ctx context.Context, s *Step, o vars.Outputs) error {
-	if !s.NamesOutputs() {
+// BindRuntimeValues expands the texts of a step that use outputs of its needs, or ports. The
+// executor calls it once, before the step is checked, when the conditions of its needs are met and
+// its ports are assigned.
+func (x *Expander) BindRuntimeValues(ctx context.Context, s *Step, l *vars.RuntimeValues) error {
+	if !s.UsesRuntimeValues() {
 		return nil
 	}
-	s.Scope.SetOutputs(o)
 	e := expansion{x: x}
+	if err := e.bindPlain(ctx, s, l); err != nil {
+		return err
+	}
+	s.Scope.SetRuntimeValues(l)
 	return e.bindTexts(ctx, s)
 }
 
@@ -78,7 +90,7 @@ func (e *expansion) bindEnvironment(ctx context.Context, s *Step) error {
 	if _, err := s.Scope.Dir(ctx); err != nil {
 		return err
 	}
-	if s.NamesOutputs() {
+	if s.UsesRuntimeValues() {
 		return nil
 	}
 	_, err := s.Scope.Environ(ctx)
@@ -131,7 +143,7 @@ func (e *expansion) checkIf(ctx context.Context, s *Step, condition string) erro
 	return err
 }
 
-// eachNeed calls f with every call that one entry of deps comes to.
+// eachNeed calls f with every call that one entry of deps expands to.
 func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f func(Call)) error {
 	if d.For == nil && len(d.Vars) == 0 && !isTemplate(d.Text.S) {
 		f(Call{Name: d.Text.S, Pos: d.Pos, From: s, Silent: d.Silent})
@@ -143,7 +155,7 @@ func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f 
 	})
 }
 
-// eachCall calls f with the name and the arguments of every call that c comes to.
+// eachCall calls f with the name and the arguments of every call that c expands to.
 func (e *expansion) eachCall(ctx context.Context, s *Step, c *schema.Command, f func(name string, args schema.Vars) error) error {
 	return e.eachItem(ctx, s, c, func(scope *vars.Scope, _ int) error {
 		name, err := scope.Expand(ctx, c.Text)
@@ -158,16 +170,16 @@ func (e *expansion) eachCall(ctx context.Context, s *Step, c *schema.Command, f 
 	})
 }
 
-// Preview is what a task comes to without running anything.
+// Preview is the expanded form of a task that is not run.
 type Preview struct {
-	Deps     []string // names of tasks
+	Deps     []string // names of tasks, with their conditions if given
 	Commands []Command
 	// Fingerprint is CHECKSUM or TIMESTAMP if the task has that variable.
 	Fingerprint string
 }
 
 // Preview binds the dependencies and commands of t for showing, in a scope that
-// runs nothing. With an error it returns what it has come to.
+// runs nothing. With an error it returns the part bound so far.
 func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scope) (p Preview, err error) {
 	e := expansion{x: x}
 	b := binder{ctx: ctx, scope: scope}
@@ -180,7 +192,16 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 		return p, err
 	}
 	for i := range t.Deps {
-		if err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) { p.Deps = append(p.Deps, c.Name) }); err != nil {
+		if err := e.eachNeed(ctx, s, &t.Deps[i], func(c Call) {
+			d := &t.Deps[i]
+			switch {
+			case d.Optional && !x.o.Workflow.Has(c.Name):
+			case d.Until != schema.UntilDefault:
+				p.Deps = append(p.Deps, fmt.Sprintf("%s (until %s)", c.Name, d.Until))
+			default:
+				p.Deps = append(p.Deps, c.Name)
+			}
+		}); err != nil {
 			return p, err
 		}
 	}
@@ -193,9 +214,8 @@ func (x *Expander) Preview(ctx context.Context, t *schema.Task, scope *vars.Scop
 	return p, err
 }
 
-// Files binds what tells which files t is made from and which it makes, and no
-// more, in a scope that is the step's from then on. A label that cannot be
-// expanded is left out.
+// Files binds only the sources and generated files of t, in a scope that then becomes the step's. A
+// label that cannot be expanded is omitted.
 func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope) (*Step, error) {
 	label, _ := scope.Expand(ctx, t.Label)
 	b := binder{ctx: ctx, scope: scope}
@@ -204,8 +224,8 @@ func (x *Expander) Files(ctx context.Context, t *schema.Task, scope *vars.Scope)
 	return s, b.err
 }
 
-// Single binds one call without what it needs.
-func (x *Expander) Single(ctx context.Context, c Call) (*Step, error) {
+// BindWithoutNeeds binds one call without its needs.
+func (x *Expander) BindWithoutNeeds(ctx context.Context, c Call) (*Step, error) {
 	e := expansion{x: x, path: map[*schema.Task]int{}}
 	return e.withoutNeeds(ctx, c)
 }

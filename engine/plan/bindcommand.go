@@ -39,13 +39,12 @@ func (e *expansion) bindCommand(ctx context.Context, s *Step, i int) error {
 	})
 }
 
-// commandBytes is about how many bytes a command takes without its texts.
+// commandBytes is the approximate memory of a command without its texts.
 const commandBytes = 256
 
 // BindDeferred binds c, a deferred command of s, just before it runs. exitCode is the
 // value of EXIT_CODE; "" if no command failed. If a template fails, it and all texts
-// after it stay as they are written, so that what cleans up still runs; other errors
-// are returned.
+// after it stay as they are written, so that cleanup still runs; other errors are returned.
 func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*Command, error) {
 	if s.bound == nil {
 		return c, nil
@@ -67,16 +66,16 @@ func (s *Step) BindDeferred(ctx context.Context, c *Command, exitCode string) (*
 	return out, nil
 }
 
-// noTexts is what most static tasks come to, but for their commands; it is not changed.
+// noTexts is shared by most static tasks; it is never modified.
 var noTexts bound
 
-// asWritten returns f with what the texts of a static task come to. That is made once, when
-// the first step asks for it; it is safe for concurrent use.
+// asWritten returns f with the texts of a static task, bound on the first call; it is safe for
+// concurrent use.
 func (f *facts) asWritten() *facts {
 	f.making.Do(func() {
 		t, b := f.task, commandBinder{facts: f}
 		f.written = &noTexts
-		if t.Method.S != "" || len(t.Sources)+len(t.Generates)+len(t.Status)+len(t.Prompt)+len(t.Preconditions)+len(t.Outputs) > 0 {
+		if t.Method.S != "" || len(t.Sources)+len(t.Generates)+len(t.Status)+len(t.Prompt)+len(t.Preconditions)+len(t.Outputs) > 0 || t.Running != nil {
 			f.written = &bound{}
 			b.files(t, f.written)
 			b.body(t, f.written)
@@ -112,7 +111,7 @@ func (b *commandBinder) command(group, c *schema.Command, out *Command) {
 	*out = Command{Kind: c.Kind, Pos: c.Pos, Silent: c.Silent, IgnoreError: c.IgnoreError, Defer: c.Defer, CommandOptions: &noCommandOptions}
 	o := c.CommandOptions
 	if c.HasOptions() {
-		out.CommandOptions = &CommandOptions{If: b.text(o.If), Platforms: o.Platforms, Timeout: o.Timeout, Mode: o.Mode, EarlyClose: o.EarlyClose}
+		out.CommandOptions = &CommandOptions{If: b.text(o.If), Platforms: o.Platforms, Timeout: o.Timeout, Mode: o.Mode, EarlyClose: o.EarlyClose, Background: o.Background}
 	} else if len(c.Vars) > 0 {
 		out.CommandOptions = &CommandOptions{}
 	}
@@ -141,7 +140,7 @@ func (b *commandBinder) members(group, c *schema.Command, out *Command) {
 	for i := range c.Members {
 		var m Command
 		if b.command(group, &c.Members[i], &m); m.Empty() {
-			continue // a pipe leads past it
+			continue // the pipe skips it
 		}
 		out.Members = append(out.Members, m)
 		texts, shown = append(texts, m.Text), append(shown, m.Shown)
@@ -149,15 +148,15 @@ func (b *commandBinder) members(group, c *schema.Command, out *Command) {
 	out.Text, out.Shown = schema.GroupLine(c.Kind, texts), schema.GroupLine(c.Kind, shown)
 }
 
-// ownProcess returns how the commands of the task are run that say nothing of their
-// own. None of its texts is a template.
+// ownProcess returns the Process of the task's commands without own keys. None of its texts is a
+// template.
 func (f *facts) ownProcess() *Process {
 	b := commandBinder{facts: f}
 	return b.process(nil, &schema.Command{CommandOptions: &noOptions})
 }
 
-// process merges what the workflow, the task, the group of c and c itself say about its
-// processes. This is the only place where the levels meet.
+// process merges the keys of the workflow, the task, the group of c and c itself about its
+// processes. This is the only place where the levels are merged.
 func (b *commandBinder) process(group, c *schema.Command) *Process {
 	f, t := b.facts, b.facts.task
 	says := c.Processes != nil || len(c.Set) > 0 || len(c.Shopt) > 0
@@ -175,16 +174,16 @@ func (b *commandBinder) process(group, c *schema.Command) *Process {
 	p.Set = union(f.workflow.Set, t.Set, c.Set)
 	p.Shopt = union(f.workflow.Shopt, t.Shopt, c.Shopt)
 	if p.Stdin != nil {
-		p.Stdin.Own = c.Processes != nil && c.Processes.Stdin != nil
+		p.Stdin.PerCommand = c.Processes != nil && c.Processes.Stdin != nil
 	}
 	return p
 }
 
-// merged binds the texts of p; the workflow decides what p leaves open.
+// merged binds the texts of p; the workflow supplies missing values.
 func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process {
 	out := &Process{
 		Stdout: b.sinks(p.Stdout), Stderr: b.sinks(p.Stderr), Accept: p.Accept, TTY: p.TTY == schema.True,
-		IdleTimeout: p.IdleTimeout, Leftover: p.Leftover, Signals: p.Signals,
+		IdleTimeout: p.IdleTimeout, Leftover: p.Leftover, Signals: p.Signals, User: b.text(p.User), Limits: p.Limits, IPC: b.ipc(p.IPC),
 		Stop: Stop{Signal: p.Stop.Signal, Grace: p.Stop.Grace, Command: b.text(p.Stop.Command), Main: p.Stop.Main},
 	}
 	switch {
@@ -193,8 +192,9 @@ func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process
 	case w.Shell != nil:
 		out.Interpreter = *w.Shell
 	}
-	if out.TTY && out.Interpreter.Argv == nil {
-		out.Interpreter = schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}} // a terminal belongs to one program
+	if (out.TTY || out.User != "") && out.Interpreter.Argv == nil {
+		// A terminal belongs to one program, and weft's own shell cannot run as another user.
+		out.Interpreter = schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}
 	}
 	if p.Stdin != nil {
 		out.Stdin = &Stdin{Kind: p.Stdin.Kind, Text: b.text(p.Stdin.Text), Vars: b.variables(p.Stdin.Vars)}
@@ -207,7 +207,7 @@ func (b *commandBinder) merged(w *schema.Workflow, p *schema.Processes) *Process
 
 func (b *commandBinder) sinks(sinks []schema.Sink) []Sink {
 	return each(sinks, func(s *schema.Sink) Sink {
-		return Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow}
+		return Sink{Kind: s.Kind, File: b.text(s.File), Append: s.Append, InPlace: s.InPlace, Max: s.Max, Overflow: s.Overflow, Rotate: s.Rotate}
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// stepOf returns the step of the task t in a file, without what it needs.
+// stepOf returns the step of the task t in a file, without its needs.
 func stepOf(t *testing.T, file string) (*Expander, *Step) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,14 +25,14 @@ func stepOf(t *testing.T, file string) (*Expander, *Step) {
 		t.Fatal(err)
 	}
 	x := NewExpander(Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w, UserDir: dir})})
-	s, err := x.Single(t.Context(), Call{Name: "t"})
+	s, err := x.BindWithoutNeeds(t.Context(), Call{Name: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return x, s
 }
 
-// TestLevels: what the file, the task, a group and a command say comes to one value.
+// TestLevels: the keys of the file, the task, a group and a command are merged into one value.
 func TestLevels(t *testing.T) {
 	const all = `
 shell: sh
@@ -96,8 +96,8 @@ tasks:
 	}
 }
 
-// TestBindDeferred: a deferred command is bound when it is reached, with all that its
-// task says; what cannot be bound then stays as it is written.
+// TestBindDeferred: a deferred command is bound when it is reached, with all keys of its task;
+// texts that cannot be bound then stay as they are written.
 func TestBindDeferred(t *testing.T) {
 	for name, tt := range map[string]struct{ task, code, want string }{
 		"success": {"vars: {A: a}, cmds: [{defer: 'echo {{.A}} {{.EXIT_CODE}}'}]", "", "echo a  "},
@@ -125,15 +125,15 @@ func TestBindDeferred(t *testing.T) {
 	}
 }
 
-// TestShared: a task without templates has its commands made once, and those that say
-// nothing of their processes share what holds for them.
+// TestShared: a task without templates has its commands made once, and those without keys about
+// their processes share one Process.
 func TestShared(t *testing.T) {
 	x, s := stepOf(t, "tasks:\n  t: {cmds: [a, {cmd: b}, {cmd: c, set: [e]}]}\n  u: {cmds: [x]}\n")
-	again, err := x.Single(t.Context(), Call{Name: "t"})
+	again, err := x.BindWithoutNeeds(t.Context(), Call{Name: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := x.Single(t.Context(), Call{Name: "u"})
+	other, err := x.BindWithoutNeeds(t.Context(), Call{Name: "u"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ type binder struct {
 
 func (b *binder) text(t schema.Text) string { return b.expand(t, (*vars.Scope).Expand) }
 
-// shown is text with the values of secret variables masked.
+// shown returns text with the values of secret variables masked.
 func (b *binder) shown(t schema.Text) string { return b.expand(t, (*vars.Scope).Show) }
 
 func (b *binder) expand(t schema.Text, by func(*vars.Scope, context.Context, schema.Text) (string, error)) string {
@@ -32,7 +32,7 @@ func (b *binder) expand(t schema.Text, by func(*vars.Scope, context.Context, sch
 	return s
 }
 
-// each returns what f makes of every element of a list; nil of nil.
+// each returns the results of f for the elements of a list; nil for nil.
 func each[T, U any](list []T, f func(*T) U) []U {
 	if list == nil {
 		return nil
@@ -54,24 +54,40 @@ func (b *binder) globs(gs []schema.Glob) []Glob {
 	})
 }
 
-// files binds into out what tells which files t is made from and which it makes.
+// files binds into out the source and generated files of t, and everything else that must be known
+// before its needs run.
 func (b *binder) files(t *schema.Task, out *bound) {
 	out.method, out.sources, out.generates = b.text(t.Method), b.globs(t.Sources), b.globs(t.Generates)
+	if !t.Depfile.IsZero() {
+		out.depfile = &Glob{Pattern: b.text(t.Depfile), Pos: t.Depfile.Pos}
+	}
+	if r := t.Running; r != nil {
+		out.running = &running{service: b.service(r.Service), ports: b.ports(r.Ports), after: b.texts(r.After)}
+	}
 }
 
-// body binds into out what t runs and asks beside its commands, and what it puts out.
+// body binds the checks, prompts, connections, cache key and outputs of t into out.
 func (b *binder) body(t *schema.Task, out *bound) {
 	out.status, out.prompts = b.texts(t.Status), b.texts(t.Prompt)
 	out.preconditions = each(t.Preconditions, func(p *schema.Precondition) Precondition {
 		cmd, msg := b.text(p.Cmd), b.text(p.Msg)
 		return Precondition{Cmd: cmd, Msg: message(p, cmd, msg)}
 	})
+	if s := out.more().service; s != nil {
+		b.connections(t.Running.Service, s)
+	}
+	if t.Cache != nil && len(t.Cache.Key) > 0 {
+		if out.running == nil {
+			out.running = &running{}
+		}
+		out.running.cacheKey = b.cacheTexts(t.Cache)
+	}
 	out.outputs = each(t.Outputs, func(o *schema.NamedOutput) Output {
 		return Output{Name: o.Name, From: b.text(o.From), As: o.As, Path: o.Path}
 	})
 }
 
-// message is what is said when p does not hold.
+// message returns the message for a p that does not hold.
 func message(p *schema.Precondition, cmd, msg string) string {
 	switch {
 	case msg != "":
@@ -82,7 +98,7 @@ func message(p *schema.Precondition, cmd, msg string) string {
 	return cmd + " failed"
 }
 
-// variables binds what is passed to a task; nil if that fails.
+// variables binds the variables passed to a task; nil if that fails.
 func (b *binder) variables(vs schema.Vars) schema.Vars {
 	if b.err != nil || b.scope == nil || len(vs) == 0 {
 		return vs

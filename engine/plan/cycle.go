@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// closesCycle reports the call of s when it stands among its own ancestors
-// with equal arguments, or too deep for any sensible workflow.
+// closesCycle reports the call of s if an equal call with equal arguments is among its ancestors,
+// or if it is nested too deep for any sensible workflow.
 func (e *expansion) closesCycle(s *Step) error {
 	if s.depth > maxDepth {
 		return &CycleError{Path: callers(s, eighth), Name: s.Name, Why: TooDeep}
@@ -19,11 +19,11 @@ func (e *expansion) closesCycle(s *Step) error {
 		return nil
 	}
 	if e.path[s.Task] > maxRepeats {
-		e.exploded = true // the ways to get so deep are too many to be told
+		e.exploded = true // the paths of that depth are too many to report
 		return &CycleError{Path: callers(s, eighth), Name: s.Name, Why: TooDeep}
 	}
 	for a := s.From; a != nil; a = a.From {
-		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.args), values(s.args)) {
+		if a.Task == s.Task && a.Name == s.Name && reflect.DeepEqual(values(a.vars()), values(s.vars())) {
 			return &CycleError{Path: e.x.shorter(callers(s, func(_ int, p *Step) bool { return p == a }), s.Name), Name: s.Name, Pos: s.Pos}
 		}
 	}
@@ -33,7 +33,7 @@ func (e *expansion) closesCycle(s *Step) error {
 // eighth ends a path that is too long to be shown whole.
 func eighth(n int, _ *Step) bool { return n == 8 }
 
-// shorter drops the steps of a cycle that it can do without.
+// shorter drops unnecessary steps of a cycle.
 func (x *Expander) shorter(path []*Step, name string) []*Step {
 	way := shortestCycle(x.o.Workflow, path, name)
 	if way == nil {
@@ -48,8 +48,8 @@ func (x *Expander) shorter(path []*Step, name string) []*Step {
 	return kept
 }
 
-// eachCycleOnce drops the problems that are a cycle reported before: it is found
-// on every way into it.
+// eachCycleOnce drops the problems that are a cycle reported before: it is found on every path into
+// it.
 func eachCycleOnce(problems []error) []error {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(problems, func(p error) bool {
@@ -70,6 +70,8 @@ func eachCycleOnce(problems []error) []error {
 }
 
 // values are the arguments of a call without their positions.
+//
+//go:noinline
 func values(vs schema.Vars) map[string]any {
 	if len(vs) == 0 {
 		return nil

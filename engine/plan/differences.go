@@ -12,15 +12,14 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// Difference is a key of a command with the values it has in two of them, in words.
+// Difference is a key of a command with its two different values, as text.
 type Difference struct {
-	Key      string // as in the file: "stdin", "member 2 shell", or "" for what is run
-	Old, New string // "" where the key is not given
+	Key      string // as in the file: "stdin", "member 2 shell", or "" for the command itself
+	Old, New string // "" if the key is not given
 }
 
-// Differences returns how two commands differ, by what [Command.Encode] made of them;
-// "" is no command. How they are watched over is no difference. The error is that of
-// a text which is no encoding.
+// Differences returns how two commands differ, from their encodings by [Command.Encode]; "" means
+// no command. Supervision is no difference. The error is that of a text that is not an encoding.
 func Differences(old, new string) ([]Difference, error) {
 	before, err := keysOf(old, "")
 	if err != nil {
@@ -54,120 +53,99 @@ func keysOf(encoded, prefix string) (keys []Difference, err error) {
 	if len(prefix) > 1<<10 {
 		return nil, wire.ErrMalformed // nested deeper than any command
 	}
-	members := 0
+	members, all := 0, commandFields()
 	d := wire.NewDecoder([]byte(encoded))
 	for d.Next() {
-		switch d.Field() {
-		case fieldKind:
-			say("kind", word(d, "cmd", "task", "exec", "pipe", "parallel", "tee", "merge"))
-		case fieldText:
-			say("", d.String())
-		case fieldArgv:
-			say("", schema.CommandLine([]string{d.String()}))
-		case fieldMember:
+		if field := d.Field(); field == fieldMember {
 			members++
 			inner, err := keysOf(d.String(), fmt.Sprintf("%s member %d", prefix, members))
 			if err != nil {
 				return nil, err
 			}
 			keys = append(keys, inner...)
-		case fieldVar:
-			say("vars", varWords(d.Bytes()))
-		case fieldDefer:
-			say("defer", "true")
-		case fieldIf:
-			say("if", d.String())
-		case fieldPlatform:
-			say("platforms", strings.Trim(d.String(), "/"))
-		case fieldInterpreter:
-			say("shell", interpreterWords(d.Bytes()))
-		case fieldSet:
-			say("set", d.String())
-		case fieldShopt:
-			say("shopt", d.String())
-		case fieldStdin:
-			say("stdin", cmp.Or(stdinWords(d.Bytes()), "inherit"))
-		case fieldStdout:
-			say("stdout", cmp.Or(sinkWords(d.Bytes()), "log"))
-		case fieldStderr:
-			say("stderr", cmp.Or(sinkWords(d.Bytes()), "log"))
-		case fieldAccept:
-			say("accept", codeWords(d.Bytes()))
-		case fieldIgnoreError:
-			say("ignore_error", "true")
-		case fieldEarlyClose:
-			say("early_close", "ok")
-		case fieldMode:
-			say("mode", word(d, "lines", "raw", "concat"))
-		case fieldTTY:
-			say("tty", "true")
+		} else if field < len(all) && all[field].value != nil {
+			say(all[field].key, all[field].value(d))
 		}
 	}
 	return keys, d.Err()
 }
 
-// word returns the word for a number.
-func word(d *wire.Decoder, words ...string) string {
-	if n := d.Uint(); n < uint64(len(words)) {
-		return words[n]
+// inWords formats the value of a field.
+type inWords func(d *wire.Decoder) string
+
+// commandFields returns the keys and values of a command's fields by their numbers. Members and
+// supervision are not among them.
+func commandFields() []struct {
+	key   string
+	value inWords
+} {
+	words := func(d *wire.Decoder) string { return schema.CommandLine([]string{d.String()}) }
+	sink := allOf("log", oneOf("log", "inherit", "null", "capture", "file", "stdout"), (*wire.Decoder).String, fixed("append"),
+		fixed("in place"), numberAfter(""), oneOf("fail", "truncate", "tail"), textAfter("rotate "))
+	return []struct {
+		key   string
+		value inWords
+	}{
+		fieldKind:        {"kind", oneOf("cmd", "task", "exec", "pipe", "parallel", "tee", "merge")},
+		fieldText:        {"", (*wire.Decoder).String},
+		fieldArgv:        {"", words},
+		fieldVar:         {"vars", varWords},
+		fieldDefer:       {"defer", fixed("true")},
+		fieldIf:          {"if", (*wire.Decoder).String},
+		fieldPlatform:    {"platforms", func(d *wire.Decoder) string { return strings.Trim(d.String(), "/") }},
+		fieldInterpreter: {"shell", allOf("", fixed(""), words)},
+		fieldSet:         {"set", (*wire.Decoder).String},
+		fieldShopt:       {"shopt", (*wire.Decoder).String},
+		fieldStdin:       {"stdin", allOf("inherit", oneOf("inherit", "null", "text", "file", "from", "output", "route"), (*wire.Decoder).String, varWords)},
+		fieldStdout:      {"stdout", sink},
+		fieldStderr:      {"stderr", sink},
+		fieldAccept:      {"accept", codeWords},
+		fieldIgnoreError: {"ignore_error", fixed("true")},
+		fieldEarlyClose:  {"early_close", fixed("ok")},
+		fieldMode:        {"mode", oneOf("lines", "raw", "concat")},
+		fieldTTY:         {"tty", fixed("true")},
+		fieldBackground:  {"background", fixed("true")},
+		fieldUser:        {"user", (*wire.Decoder).String},
+		fieldIPC:         {"ipc", allOf("true", textAfter("send "), numberAfter("expect "), textAfter("schema "), textAfter("to "), varWords)},
 	}
-	return "?"
 }
 
-// inWords joins what say tells of each field of a message.
-func inWords(message []byte, say func(d *wire.Decoder) string) string {
-	var words []string
-	for d := wire.NewDecoder(message); d.Next(); {
-		if w := say(d); w != "" {
-			words = append(words, w)
+func fixed(word string) inWords     { return func(*wire.Decoder) string { return word } }
+func textAfter(word string) inWords { return func(d *wire.Decoder) string { return word + d.String() } }
+func numberAfter(word string) inWords {
+	return func(d *wire.Decoder) string { return word + strconv.FormatInt(d.Int(), 10) }
+}
+
+// oneOf has a word for each number.
+func oneOf(words ...string) inWords {
+	return func(d *wire.Decoder) string {
+		if n := d.Uint(); n < uint64(len(words)) {
+			return words[n]
 		}
+		return "?"
 	}
-	return strings.Join(words, " ")
 }
 
-func interpreterWords(message []byte) string {
-	return inWords(message, func(d *wire.Decoder) string {
-		if d.Field() == 1 {
-			return "" // the words say it all
+// allOf joins the words of a message's fields, which are numbered from 1. Without any it is
+// empty.
+func allOf(empty string, fields ...inWords) inWords {
+	return func(d *wire.Decoder) string {
+		var words []string
+		for d := wire.NewDecoder(d.Bytes()); d.Next(); {
+			if i := d.Field() - 1; i < len(fields) {
+				if w := fields[i](d); w != "" {
+					words = append(words, w)
+				}
+			}
 		}
-		return schema.CommandLine([]string{d.String()})
-	})
+		return cmp.Or(strings.Join(words, " "), empty)
+	}
 }
 
-func stdinWords(message []byte) string {
-	return inWords(message, func(d *wire.Decoder) string {
-		switch d.Field() {
-		case 1:
-			return word(d, "inherit", "null", "text", "file", "from", "output")
-		case 3:
-			return varWords(d.Bytes())
-		}
-		return d.String()
-	})
-}
-
-func sinkWords(message []byte) string {
-	return inWords(message, func(d *wire.Decoder) string {
-		switch d.Field() {
-		case 1:
-			return word(d, "log", "inherit", "null", "capture", "file", "stdout")
-		case 2:
-			return d.String()
-		case 3:
-			return "append"
-		case 4:
-			return "in place"
-		case 5:
-			return strconv.FormatInt(d.Int(), 10)
-		}
-		return word(d, "fail", "truncate", "tail")
-	})
-}
-
-// varWords is a variable as NAME=VALUE.
-func varWords(message []byte) string {
+// varWords returns a variable as NAME=VALUE.
+func varWords(d *wire.Decoder) string {
 	name, value := "", ""
-	for d := wire.NewDecoder(message); d.Next(); {
+	for d := wire.NewDecoder(d.Bytes()); d.Next(); {
 		switch d.Field() {
 		case 1:
 			name = d.String()
@@ -178,9 +156,9 @@ func varWords(message []byte) string {
 	return name + "=" + value
 }
 
-func codeWords(message []byte) string {
+func codeWords(d *wire.Decoder) string {
 	codes := []uint64{}
-	for d := wire.NewDecoder(message); d.Next(); {
+	for d := wire.NewDecoder(d.Bytes()); d.Next(); {
 		for packed := d.Bytes(); len(packed) > 0; {
 			code, n := binary.Uvarint(packed)
 			if n <= 0 {

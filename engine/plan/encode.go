@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/weftrun/weft/internal/wire"
 	"github.com/weftrun/weft/schema"
 )
 
-// The fields of a command's encoding by their numbers, which stay what they are.
+// The fields of a command's encoding by their numbers, which never change.
 const (
 	fieldKind        = 1
 	fieldText        = 2
@@ -31,22 +32,28 @@ const (
 	fieldMode        = 18
 	fieldTTY         = 19
 
-	// How it is watched over.
+	// Supervision.
 	fieldTimeout     = 20
 	fieldIdleTimeout = 21
 	fieldRetry       = 22
 	fieldStop        = 23
 	fieldLeftover    = 24
+	fieldLimits      = 25
+
+	// Execution, added in later versions.
+	fieldBackground = 26
+	fieldUser       = 27
+	fieldIPC        = 28
 )
 
 // Encode appends the canonical encoding of c to b: a message in proto3 wire form, its
-// fields in ascending order and defaults left out. It says what is done; watched adds
-// how that is watched over (timeout, idle_timeout, retry, stop, leftover), by which no
-// successful run differs. What only people see is not in it (position, silent, which
-// values are masked), nor are the signals that are handed on.
+// fields in ascending order and defaults left out. It describes the execution; watched adds the
+// supervision (timeout, idle_timeout, retry, stop, leftover, limits), which makes no difference to
+// a successful run. It contains neither properties for display only (position, silent, which values
+// are masked) nor the forwarded signals.
 //
-// A text that is not valid UTF-8 stands in it byte for byte: the encoding tells it
-// from others, but is no proto3 that may be sent to anybody.
+// A text that is not valid UTF-8 is encoded byte for byte: the encoding is distinct, but not valid
+// proto3, so it must not be sent.
 func (c *Command) Encode(b []byte, watched bool) []byte {
 	b = wire.AppendUint(b, fieldKind, uint64(c.Kind))
 	if c.Kind == schema.Shell || c.Kind == TaskCall {
@@ -71,10 +78,28 @@ func (c *Command) Encode(b []byte, watched bool) []byte {
 		b = wire.AppendInt(b, fieldTimeout, int64(c.Timeout))
 		b = c.Process.encodeWatch(b)
 	}
-	return b
+	b = wire.AppendBool(b, fieldBackground, c.Background)
+	b = wire.AppendText(b, fieldUser, c.User)
+	return c.IPC.encode(b)
 }
 
-// encode appends what is done, but for tty.
+func (c *IPC) encode(b []byte) []byte {
+	if c == nil {
+		return b
+	}
+	return wire.AppendMessage(b, fieldIPC, func(b []byte) []byte {
+		b = appendTexts(b, 1, c.Send)
+		b = wire.AppendInt(b, 2, int64(c.Expect))
+		b = wire.AppendText(b, 3, c.Schema)
+		if c.To == nil {
+			return b
+		}
+		b = wire.AppendElement(b, 4, c.To.Text)
+		return appendVars(b, 5, c.To.Vars)
+	})
+}
+
+// encode appends the execution, except tty.
 func (p *Process) encode(b []byte) []byte {
 	if in := &p.Interpreter; in.Argv != nil {
 		b = wire.AppendMessage(b, fieldInterpreter, func(b []byte) []byte {
@@ -96,7 +121,7 @@ func (p *Process) encode(b []byte) []byte {
 	return appendCodes(b, fieldAccept, p.Accept)
 }
 
-// encodeWatch appends how it is watched over.
+// encodeWatch appends the supervision.
 func (p *Process) encodeWatch(b []byte) []byte {
 	b = wire.AppendInt(b, fieldIdleTimeout, int64(p.IdleTimeout))
 	if r := &p.Retry; r.Max > 0 {
@@ -123,7 +148,24 @@ func (p *Process) encodeWatch(b []byte) []byte {
 			return wire.AppendBool(b, 4, s.Main)
 		})
 	}
-	return wire.AppendUint(b, fieldLeftover, uint64(p.Leftover))
+	b = wire.AppendUint(b, fieldLeftover, uint64(p.Leftover))
+	l := p.Limits
+	if l == nil {
+		return b
+	}
+	return wire.AppendMessage(b, fieldLimits, func(b []byte) []byte {
+		b = wire.AppendInt(b, 1, l.Memory)
+		b = wire.AppendInt(b, 2, l.Files)
+		b = wire.AppendInt(b, 3, l.Processes)
+		b = wire.AppendInt(b, 4, int64(l.CPUTime))
+		if l.Core != nil {
+			b = wire.AppendElement(b, 5, strconv.FormatInt(*l.Core, 10))
+		}
+		if l.Nice != nil {
+			b = wire.AppendElement(b, 6, strconv.Itoa(*l.Nice))
+		}
+		return b
+	})
 }
 
 func appendTexts(b []byte, field int, texts []string) []byte {
@@ -133,8 +175,8 @@ func appendTexts(b []byte, field int, texts []string) []byte {
 	return b
 }
 
-// appendVars appends what is passed to a task. A value that is no text stands in it as
-// Go writes it, so that 1 is not "1".
+// appendVars appends the variables passed to a task. A value that is not a text is formatted as by
+// Go, so that 1 is not "1".
 func appendVars(b []byte, field int, vs schema.Vars) []byte {
 	for i := range vs {
 		b = wire.AppendMessage(b, field, func(b []byte) []byte {
@@ -165,14 +207,16 @@ func appendSinks(b []byte, field int, sinks []Sink) []byte {
 				b = wire.AppendInt(b, 5, s.Max)
 				b = wire.AppendUint(b, 6, uint64(s.Overflow))
 			}
+			if s.Rotate != nil {
+				b = wire.AppendElement(b, 7, fmt.Sprintf("%d %d", s.Rotate.Size, s.Rotate.Keep))
+			}
 			return b
 		})
 	}
 	return b
 }
 
-// appendCodes appends a message with exit codes, packed; an empty list is none of
-// them, nil is no list.
+// appendCodes appends a message with exit codes, packed; an empty list has none, nil is no list.
 func appendCodes(b []byte, field int, codes []int) []byte {
 	if codes == nil {
 		return b

@@ -14,47 +14,48 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// script is a command that says no more than its text.
+// script returns a command with only a text.
 func script(text string) Command { return with(Command{Text: text}, CommandOptions{}, Process{}) }
 
-// with is c with its options and its process.
+// with returns c with its options and its process.
 func with(c Command, o CommandOptions, p Process) Command {
 	c.CommandOptions, c.Process = &o, &p
 	return c
 }
 
-// full is a command that says something under every key.
+// full returns a command with a value for every key.
 func full() *Command {
 	return &Command{
 		Kind: schema.Shell, Text: "x", Shown: "x",
 		CommandOptions: &CommandOptions{
 			Argv: []string{"a"}, Members: []Command{script("m")}, Vars: schema.Vars{{Name: "V", Value: "v"}},
-			If: "x", Platforms: []schema.Platform{{OS: "linux", Arch: "arm64"}}, Timeout: time.Second,
+			If: "x", Platforms: []schema.Platform{{OS: "linux", Arch: "arm64"}}, Timeout: time.Second, Background: true,
 		},
 		Process: &Process{
 			Interpreter: schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Set: []string{"e"}, Shopt: []string{"globstar"},
-			Stdin: &Stdin{Text: "in", Vars: schema.Vars{{Name: "W"}}}, Stdout: []Sink{{Kind: SinkCapture, Max: 1}}, Stderr: []Sink{{File: "f"}},
+			Stdin: &Stdin{Text: "in", Vars: schema.Vars{{Name: "W"}}}, Stdout: []Sink{{Kind: SinkCapture, Max: 1, Rotate: &Rotate{}}}, Stderr: []Sink{{File: "f", Rotate: &Rotate{}}},
 			Accept: []int{1}, IdleTimeout: time.Second, Stop: Stop{Signal: syscall.SIGINT}, Signals: map[syscall.Signal]syscall.Signal{},
+			User: "u", Limits: &Limits{Core: new(int64), Nice: new(int)}, IPC: &IPC{Send: []string{"1"}, To: &TaskRef{Text: "t", Vars: schema.Vars{{Name: "W"}}}},
 			Retry: Retry{Max: 1, Codes: []int{1}, Match: regexp.MustCompile("x")},
 		},
 	}
 }
 
-// notEncoded says why a field is in no encoding.
+// notEncoded has the reasons why fields are not encoded.
 var notEncoded = map[string]string{
 	"Pos": "only people see it", "Shown": "only people see it", "Silent": "only people see it",
 	"Vars.Pos": "only people see it", "Vars.Secret": "only people see it",
 	"Vars.Text": "of a variable with a value it says nothing", "Vars.Dir": "where the files are is no part of what is done",
-	"Stdin.Own":  "it follows from what the others of the task read",
-	"Stderr.Max": "it is only for a capture", "Stderr.Overflow": "it is only for a capture",
+	"Stdin.PerCommand": "it follows from what the others of the task read",
+	"Stderr.Max":       "it is only for a capture", "Stderr.Overflow": "it is only for a capture",
 	"Signals": "no successful run differs by them, and nobody elsewhere is sent any",
 }
 
-// watched are the fields that say how a command is watched over.
-var watched = []string{"Timeout", "IdleTimeout", "Retry", "Stop", "Leftover"}
+// watched are the fields of a command's supervision.
+var watched = []string{"Timeout", "IdleTimeout", "Retry", "Stop", "Leftover", "Limits"}
 
-// TestEncodeCovers: another value in any field is another encoding, with how it is
-// watched over or without, as it has to be.
+// TestEncodeCovers: another value in any field gives another encoding, with or without supervision,
+// as required.
 func TestEncodeCovers(t *testing.T) {
 	type encoding struct{ done, whole string }
 	of := func(c *Command) encoding {
@@ -65,7 +66,7 @@ func TestEncodeCovers(t *testing.T) {
 	c := full()
 	eachField(reflect.ValueOf(c).Elem(), "", func(path string) {
 		got := of(c)
-		name := strings.Replace(path, "Stdin.Vars.", "Vars.", 1)
+		name := strings.Replace(strings.Replace(path, "Stdin.Vars.", "Vars.", 1), "IPC.To.Vars.", "Vars.", 1)
 		_, excuse := notEncoded[name]
 		excused[name] = excuse
 		only := false
@@ -86,8 +87,8 @@ func TestEncodeCovers(t *testing.T) {
 	}
 }
 
-// eachField calls f while each exported field below v has another value. Of a list it
-// is the first element.
+// eachField calls f while each exported field below v has another value. In a list it changes the
+// first element.
 func eachField(v reflect.Value, path string, f func(path string)) {
 	change := func(to reflect.Value) {
 		old := reflect.ValueOf(v.Interface())
@@ -145,8 +146,7 @@ func eachField(v reflect.Value, path string, f func(path string)) {
 	}
 }
 
-// TestEncodeCanonical: fields stand in ascending order, and what is the default does
-// not stand there at all.
+// TestEncodeCanonical: fields are in ascending order, and defaults are omitted.
 func TestEncodeCanonical(t *testing.T) {
 	for _, whole := range []bool{false, true} {
 		last := 0
@@ -167,8 +167,7 @@ func TestEncodeCanonical(t *testing.T) {
 	}
 }
 
-// TestEncodeStays: an encoding is compared with those of earlier versions, so it stays
-// what it is.
+// TestEncodeStays: encodings are the same as in earlier versions, with which they are compared.
 func TestEncodeStays(t *testing.T) {
 	for _, tt := range []struct {
 		c    Command
@@ -185,7 +184,7 @@ func TestEncodeStays(t *testing.T) {
 	}
 }
 
-// TestDifferences: what differs is named by the key of the file, in words.
+// TestDifferences: differences are named by the keys of the file, in words.
 func TestDifferences(t *testing.T) {
 	none := with(Command{}, CommandOptions{}, Process{})
 	for name, tt := range map[string]struct {
@@ -206,8 +205,8 @@ func TestDifferences(t *testing.T) {
 		},
 		"platform": {none, with(Command{}, CommandOptions{Platforms: []schema.Platform{{OS: "linux"}, {Arch: "arm64"}}}, Process{}), "platforms=>linux arm64"},
 		"flags": {
-			none, with(Command{Defer: true, IgnoreError: true}, CommandOptions{EarlyClose: true, Mode: MergeRaw}, Process{TTY: true}),
-			"defer=>true ignore_error=>true early_close=>ok mode=>raw tty=>true",
+			none, with(Command{Defer: true, IgnoreError: true}, CommandOptions{EarlyClose: true, Mode: MergeRaw, Background: true}, Process{TTY: true, User: "u"}),
+			"defer=>true ignore_error=>true early_close=>ok mode=>raw tty=>true background=>true user=>u",
 		},
 		"members": {
 			with(Command{Kind: Pipe}, CommandOptions{Members: []Command{script("a"), script("b")}}, Process{}),
@@ -218,6 +217,15 @@ func TestDifferences(t *testing.T) {
 			with(Command{}, CommandOptions{}, Process{Interpreter: schema.Interpreter{Name: "sh", Argv: []string{"sh", "-c"}}, Stdin: &Stdin{}, Stdout: []Sink{{}, {Kind: SinkFile, File: "f", Append: true, InPlace: true}}, Accept: []int{0, 200}}),
 			with(Command{}, CommandOptions{}, Process{Interpreter: schema.Interpreter{Argv: []string{"zsh"}}, Stdin: &Stdin{Kind: StdinOutput, Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}, Stderr: []Sink{{Kind: SinkCapture, Max: 9, Overflow: OverflowTail}}, Accept: []int{}}),
 			"shell=sh -c>zsh stdin=inherit>output t A=a stderr=>capture 9 tail accept=[0 200]>[] stdout=log file f append in place>",
+		},
+		"messages": {
+			none, with(Command{}, CommandOptions{}, Process{IPC: &IPC{Send: []string{"1", `{"a":2}`}, Expect: 3, Schema: "f", To: &TaskRef{Text: "t", Vars: schema.Vars{{Name: "A", Value: "a"}}}}}),
+			`ipc=>send 1 send {"a":2} expect 3 schema f to t A=a`,
+		},
+		"channel": {none, with(Command{}, CommandOptions{}, Process{IPC: &IPC{}}), "ipc=>true"},
+		"rotated": {
+			none, with(Command{}, CommandOptions{}, Process{Stdout: []Sink{{Kind: SinkFile, File: "f", Rotate: &Rotate{Size: 10, Keep: 2}}}}),
+			"stdout=>file f rotate 10 2",
 		},
 		"watched": {with(Command{}, CommandOptions{Timeout: 1}, Process{Leftover: LeftoverKill}), none, ""},
 	} {
@@ -238,8 +246,8 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// FuzzDifferences: whatever a state file holds, telling differences ends, and a command
-// does not differ from itself.
+// FuzzDifferences: for any content of a state file Differences returns, and a command does not
+// differ from itself.
 func FuzzDifferences(f *testing.F) {
 	f.Add(string(full().Encode(nil, true)))
 	f.Add("changed")
@@ -251,7 +259,7 @@ func FuzzDifferences(f *testing.F) {
 	})
 }
 
-// BenchmarkEncode is what the fingerprint costs for a command.
+// BenchmarkEncode measures the encoding of a command for the fingerprint.
 func BenchmarkEncode(b *testing.B) {
 	c := script("cc -O2 -c -o file.o file.c")
 	var buf []byte

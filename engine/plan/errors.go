@@ -10,10 +10,10 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// TaskError wraps what made a task fail, once per level of calling.
+// TaskError wraps the error that made a task fail, once per level of calling.
 type TaskError struct {
 	Task string // how the task is shown
-	Step int32  // its number in the run; 0 if it did not come to be a step
+	Step int32  // its number in the run; 0 if it did not become a step
 	Err  error
 }
 
@@ -21,11 +21,11 @@ type TaskError struct {
 // line prints the chain itself, with the prefix before each level.
 func (e *TaskError) Error() string { return fmt.Sprintf("Failed to run task %q: %v", e.Task, e.Err) }
 
-// Unwrap returns what made the task fail.
+// Unwrap returns the error that made the task fail.
 func (e *TaskError) Unwrap() error { return e.Err }
 
-// CommandError is why a command could not be run, or no further, which is none of its own
-// doing: a script that weft's own shell cannot read, or that goes beyond a limit.
+// CommandError is the error of a command that could not be run or continued for a reason outside of
+// it: a script that weft's own shell cannot parse, or that exceeds a limit.
 type CommandError struct {
 	Pos diag.Pos
 	Err error
@@ -34,10 +34,10 @@ type CommandError struct {
 // Error returns the reference's text, which is without the position.
 func (e *CommandError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the cause.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// Problems takes the error of [Expander.Expand] apart, in order of expansion.
+// Problems returns the problems in an error of [Expander.Expand], in order of expansion.
 func Problems(err error) []error {
 	if many, ok := err.(*multierror.Error); ok {
 		return many.Errors
@@ -48,8 +48,8 @@ func Problems(err error) []error {
 	return []error{err}
 }
 
-// Wrap says that err, or each problem in it, made a task fail: as a step of that number,
-// or 0.
+// Wrap returns err with each problem in it wrapped in a [TaskError]: step is the number of the
+// task's step, or 0.
 func Wrap(task string, step int32, err error) error {
 	problems := Problems(err)
 	if len(problems) == 1 {
@@ -105,11 +105,11 @@ func (e *InvalidVarsError) Error() string {
 	return b.String()
 }
 
-// CycleReason tells why calls were found to never end.
+// CycleReason is the reason why calls were found to be endless.
 type CycleReason uint8
 
 const (
-	Repeats   CycleReason = iota // a call stands among its own ancestors
+	Repeats   CycleReason = iota // a call is among its own ancestors
 	TooDeep                      // calls are nested deeper than any limit
 	StepLimit                    // the plan explodes
 )
@@ -125,7 +125,7 @@ type CycleError struct {
 // Error shows the path with the positions of its calls.
 func (e *CycleError) Error() string {
 	if e.Why == StepLimit {
-		return fmt.Sprintf("the plan has more than %d steps, with %s among them again and again; `run: once` makes equal calls one step", maxSteps, at(e.Name, e.Pos))
+		return fmt.Sprintf("the plan has more than %d steps, with %s many times; `run: once` makes equal calls one step", maxSteps, at(e.Name, e.Pos))
 	}
 	var b strings.Builder
 	if e.Why == TooDeep {
@@ -147,7 +147,7 @@ func at(name string, p diag.Pos) string {
 	return fmt.Sprintf("%q (%s)", name, p)
 }
 
-// LoopError is a list of a loop or an enum that cannot be had.
+// LoopError is the error of a list of a loop or an enum that cannot be evaluated.
 type LoopError struct {
 	Task string
 	Pos  diag.Pos
@@ -156,7 +156,7 @@ type LoopError struct {
 
 func (e *LoopError) Error() string { return e.What }
 
-// ModeError is a `run` that is none of always, once and when_changed.
+// ModeError is the error of a `run` other than always, once and when_changed.
 type ModeError struct{ Task, Mode string }
 
 func (e *ModeError) Error() string { return fmt.Sprintf("invalid run %q", e.Mode) }

@@ -16,10 +16,10 @@ import (
 	"github.com/weftrun/weft/engine/vars"
 	"github.com/weftrun/weft/internal/limit"
 	"github.com/weftrun/weft/schema"
+	"github.com/weftrun/weft/schema/diag"
 )
 
-// Limits of an expansion. They stop what would never end; no sensible workflow
-// comes near them.
+// Limits of an expansion. They stop endless expansions; no sensible workflow comes near them.
 const (
 	maxSteps   = 1_000_000
 	maxRepeats = 1_000   // of a task among those that call it
@@ -33,37 +33,60 @@ type Options struct {
 	Resolver *vars.Resolver
 	Host     Host
 	Silent   bool // nothing is announced
-	// Limit returns ctx with the time limit of a task, which what is computed for its
-	// step has, too; done ends it. nil: there is none.
+	// Limit returns ctx with the time limit of a task, which also applies to computations for its
+	// step; done ends it. nil: there is none.
 	Limit func(ctx context.Context, task string, limit time.Duration) (limited context.Context, done func())
-	// TellSecrets computes the secret variables that a task sees before anything else of it,
+	// ComputeSecrets computes the secret variables that a task sees before anything else of it,
 	// referred to or not.
-	TellSecrets bool
+	ComputeSecrets bool
+	// Planned, unless it is nil, is called with each step once its needs are planned and before
+	// the steps that need it are. A shared step may be passed again.
+	Planned func(*Step)
+	// Body, unless it is nil, is what the only task of Workflow does, in place of its commands and
+	// outputs there.
+	Body *Body
 }
 
-// Expander turns calls into plans for one run. It remembers the steps that are
-// shared, so that a call expanded later finds them. It is safe for concurrent
-// use.
+// Expander turns calls into plans for one run. It stores the shared steps, so that a call expanded
+// later finds them. It is safe for concurrent use.
 type Expander struct {
 	o     Options
 	steps atomic.Int64
 
-	facts    []atomic.Pointer[facts] // by schema.Task.Index
-	process  *Process                // of the commands of tasks that say nothing of it
-	captured captured
-	dynamic  func() bool // whether files define dynamic variables outside of tasks
-	outputs  func() bool // whether texts of tasks may name outputs
+	facts        []atomic.Pointer[facts] // by schema.Task.Index
+	process      *Process                // of the commands of tasks without such keys
+	captured     captured
+	dynamic      func() bool                // whether files define dynamic variables outside of tasks
+	runtimeFiles func() map[*diag.File]bool // the files whose texts may name outputs or ports
+	// receivers returns the tasks that others send messages to.
+	receivers func() map[*schema.Task]bool
 
 	mu       sync.Mutex // guards the fields below
 	shared   map[Key]*Step
-	foreseen map[foreseenCall]bool // the calls whose tasks have been looked at, with all that they call
+	foreseen map[foreseenCall]bool // the calls whose tasks have been inspected, with all that they call
 }
 
 // NewExpander returns an Expander for one run.
 func NewExpander(o Options) *Expander {
 	file := facts{workflow: o.Workflow, task: &schema.Task{TaskOptions: &schema.TaskOptions{}}}
-	return &Expander{o: o, shared: map[Key]*Step{}, foreseen: map[foreseenCall]bool{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)), process: file.ownProcess(),
-		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), outputs: sync.OnceValue(func() bool { return someNameOutputs(o.Workflow) })}
+	x := &Expander{o: o, shared: map[Key]*Step{}, foreseen: map[foreseenCall]bool{}, facts: make([]atomic.Pointer[facts], len(o.Workflow.Tasks)), process: file.ownProcess(),
+		dynamic: sync.OnceValue(o.Resolver.DynamicFiles), runtimeFiles: sync.OnceValue(func() map[*diag.File]bool { return findRuntimeFiles(o.Workflow) }), receivers: sync.OnceValue(func() map[*schema.Task]bool { return receivers(o.Workflow) })}
+	if o.Body != nil {
+		x.given(o.Body)
+	}
+	return x
+}
+
+// Pools returns the sizes of the pools that steps take from, by name; nil if there are none.
+func (x *Expander) Pools() map[string]int {
+	var pools map[string]int
+	for _, p := range x.o.Workflow.Pools {
+		if pools == nil {
+			pools = map[string]int{}
+		}
+		pools[p.Name] = p.Size
+	}
+	return pools
 }
 
 // Expand returns the plan of the calls, all from one step or none, and everything
@@ -104,24 +127,29 @@ type expansion struct {
 	path     map[*schema.Task]int
 	steps    int  // that were expanded
 	keyed    int  // those of them with a key
-	exploded bool // there are too many steps: that alone is told, once
+	exploded bool // there are too many steps: only that is reported, once
 	problems *multierror.Error
 }
 
 // expand returns the step of c, new or shared, with all its needs.
 func (e *expansion) expand(ctx context.Context, c Call) (*Step, error) {
 	s, err := e.withoutNeeds(ctx, c)
-	if err != nil || s.Skip != NotSkipped || s.complete {
+	if err != nil || s.Skip != NotSkipped || s.marks.Load()&complete != 0 {
 		return s, err
 	}
 	if err := e.expandNeeds(ctx, s); err != nil {
 		return nil, err
 	}
-	s.complete = true
+	// A service, or a service group.
+	s.Serves = s.Task.Service() != nil || len(s.Task.Cmds) == 0 && slices.ContainsFunc(s.needs, func(n need) bool { return n.step.Serves })
+	s.marks.Or(complete)
 	e.steps++
 	if s.Shared() {
 		e.keyed++
 		s = e.x.share(s)
+	}
+	if e.x.o.Planned != nil {
+		e.x.o.Planned(s)
 	}
 	return s, nil
 }
@@ -136,7 +164,7 @@ func (e *expansion) withoutNeeds(ctx context.Context, c Call) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Internal && c.CommandLine() && !c.Internal {
+	if t.Internal && c.From == nil && !c.Internal {
 		return nil, &InternalError{Task: c.Name}
 	}
 	f := e.x.factsOf(t)
@@ -144,7 +172,11 @@ func (e *expansion) withoutNeeds(ctx context.Context, c Call) (*Step, error) {
 		return known, nil
 	}
 	name := ResolveStars(t.Name, match)
-	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, Failfast: t.Failfast, Slots: 1, facts: f, args: c.Vars}
+	s := &Step{Task: t, Name: name, Label: name, Prefix: t.Name, Pos: c.Pos, From: c.From, Failfast: t.Failfast, Slots: 1, facts: f}
+	s.setVars(c.Vars)
+	if t.Running != nil {
+		s.Slots = max(1, t.Running.Slots)
+	}
 	s.Silent = c.Silent || t.Silent.Or(false) || e.x.o.Silent || e.x.o.Workflow.Silent
 	if c.From != nil {
 		s.depth = c.From.depth + 1
@@ -179,18 +211,18 @@ func (e *expansion) admit(s *Step) error {
 	return nil
 }
 
-// compute binds s and returns it, or the shared step that it turns out to be. local is
+// compute binds s and returns it, or the shared step that is equal to it. local is
 // the name of its task in its file.
 func (e *expansion) compute(ctx context.Context, s *Step, local string) (*Step, error) {
 	if err := e.requires(ctx, s); err != nil {
 		return nil, err
 	}
-	mode, err := s.mode(ctx)
+	mode, err := e.x.mode(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	if mode == modeOnce {
-		s.Key = Key{file: s.Task.File, name: local}
+		s.Key = Key{file: s.Task.Pos.File, name: local}
 		if known := e.x.lookup(s.Key); known != nil {
 			return known, nil
 		}
@@ -217,8 +249,14 @@ func (e *expansion) compute(ctx context.Context, s *Step, local string) (*Step, 
 	return s, nil
 }
 
-// expandNeeds expands what s needs: its dependencies, and what it reads.
+// expandNeeds expands the needs of s: its dependencies, the tasks that it reads, and those that it
+// sends messages to.
 func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
+	if s.Task.Running != nil {
+		if err := e.checkRunning(s); err != nil {
+			return err
+		}
+	}
 	if s.HasNeeds() {
 		e.path[s.Task]++
 		defer func() { e.path[s.Task]-- }()
@@ -228,23 +266,22 @@ func (e *expansion) expandNeeds(ctx context.Context, s *Step) error {
 		if err := e.addReads(ctx, s); err != nil {
 			return err
 		}
+		if err := e.addReceivers(ctx, s); err != nil {
+			return err
+		}
 	}
 	return e.resolveReads(s)
 }
 
-// expandDeps expands the dependencies of s, as written; with several problems it goes on
-// to find them all.
+// expandDeps expands the dependencies of s, as written; it continues after a problem to find all of
+// them.
 func (e *expansion) expandDeps(ctx context.Context, s *Step) error {
 	var problems *multierror.Error
 	s.needs = make([]need, 0, len(s.Task.Deps))
 	for i := range s.Task.Deps {
 		d := &s.Task.Deps[i]
-		var asked *terms
-		if d.Timeout > 0 {
-			asked = &terms{limit: d.Timeout}
-		}
 		err := e.eachNeed(ctx, s, d, func(c Call) {
-			if e.exploded {
+			if e.exploded || d.Optional && !e.x.o.Workflow.Has(c.Name) {
 				return
 			}
 			step, err := e.expand(ctx, c)
@@ -255,13 +292,30 @@ func (e *expansion) expandDeps(ctx context.Context, s *Step) error {
 				problems = multierror.Append(problems, Problems(err)...)
 				return
 			}
-			s.needs = append(s.needs, need{step, asked})
+			if step.Serves && d.Until >= schema.UntilSucceeded {
+				problems = multierror.Append(problems, schema.EndOfService(s.Name, d, step.Label))
+				return
+			}
+			s.needs = append(s.needs, need{step, termsOf(d, step)})
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return problems.ErrorOrNil()
+}
+
+// termsOf returns the terms on which a step needs s, as d, an entry of its deps, gives them;
+// nil if d gives none.
+func termsOf(d *schema.Command, s *Step) *terms {
+	when := [...]When{schema.UntilDefault: Succeeded, schema.UntilStarted: Started, schema.UntilReady: Ready, schema.UntilSucceeded: Succeeded, schema.UntilEnded: Ended}[d.Until]
+	if d.Until == schema.UntilDefault && s.Serves {
+		when = Ready
+	}
+	if when == Succeeded && d.Timeout == 0 {
+		return nil
+	}
+	return &terms{when: when, limit: d.Timeout}
 }
 
 // ResolveStars replaces the stars of a wildcard name by what they matched.
@@ -272,28 +326,28 @@ func ResolveStars(name string, match []string) string {
 	return name
 }
 
+//go:noinline
 func matchesPlatform(ps []schema.Platform) bool {
 	return len(ps) == 0 || slices.ContainsFunc(ps, func(p schema.Platform) bool {
 		return (p.OS == "" || p.OS == runtime.GOOS) && (p.Arch == "" || p.Arch == runtime.GOARCH)
 	})
 }
 
-// Host answers what expansion must ask of the world. Its methods may be called
-// from several goroutines at once.
+// Host provides access to the system for expansion. Its methods may be called from several
+// goroutines at once.
 type Host interface {
 	// Condition runs a shell command without input or output and reports
 	// whether it exited zero.
 	Condition(ctx context.Context, text, dir string, env []string) (bool, error)
-	// Files returns the files that globs match, as a loop over them sees them.
+	// Files returns the files that globs match, for a loop over them.
 	Files(ctx context.Context, dir string, globs []Glob, gitignore bool) ([]string, error)
 	// Checksum and Timestamp are the values of the variables of those names.
 	Checksum(ctx context.Context, dir string, globs []Glob, gitignore bool) (string, error)
 	Timestamp(ctx context.Context, dir string, globs []Glob, gitignore bool) (time.Time, error)
-	// Ask asks the user for a variable; ErrCannotAsk means that nobody can answer.
-	// choices returns the values it may have, nil for any; it is only called if
-	// somebody can.
+	// Ask prompts the user for a variable; ErrCannotAsk means that there is no user. choices returns
+	// its allowed values, nil for any; it is only called if there is a user.
 	Ask(ctx context.Context, name string, choices func() ([]string, error)) (string, error)
 }
 
-// ErrCannotAsk tells that there is nobody to ask for a variable.
-var ErrCannotAsk = errors.New("nobody to ask")
+// ErrCannotAsk means that there is no user to prompt for a variable.
+var ErrCannotAsk = errors.New("there is no one to ask")

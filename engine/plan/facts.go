@@ -12,22 +12,21 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// facts are what is true of every call of a task. They are computed once.
+// facts are properties common to every call of a task. They are computed once.
 type facts struct {
 	task     *schema.Task
 	workflow *schema.Workflow
-	// process is that of the commands which say nothing of their own; nil if it must
-	// be bound for each.
+	// process is that of the commands without own keys; nil if it must be bound for each.
 	process *Process
-	// written is what the texts of a static task come to, and commands what its commands do,
-	// once making is done.
+	// written are the bound texts of a static task, and commands its bound commands, once making is
+	// done.
 	written  *bound
 	commands []Command
 	making   sync.Once
 
 	mode mode
-	// static tasks say the same at every call: no template, no loop, nothing
-	// that must be asked or computed before they can start.
+	// static tasks are the same at every call: no template, no loop, nothing that must be prompted
+	// for or computed before they can start.
 	static      bool
 	bindProcess bool // keys of the task about processes hold templates
 	checksum    bool // mentions CHECKSUM where it is defined
@@ -35,25 +34,28 @@ type facts struct {
 	afterwards  bool // has texts that are expanded while it runs
 	calls       bool // has calls among its commands
 	fails       bool // variables of its own can fail on purpose
+	background  bool // has commands that continue when it has ended
+	channel     bool // has a channel for messages
 
 	details *details // never nil
 	refs    atomic.Pointer[vars.Refs]
-	// once is the step that all calls of a `run: once` task are, unless what
-	// it requires must be looked at for each.
+	// once is the step of all calls of a `run: once` task, unless its required variables must be
+	// checked for each.
 	once atomic.Pointer[Step]
 }
 
 // details are facts that are empty for most tasks.
 type details struct {
-	outputs   []outputName     // those of its needs that its texts name
-	deferred  []string         // templates in deferred commands
-	streams   []*schema.Stdin  // the tasks whose output it reads as its stdin
-	misplaced *diag.Diagnostic // the first text that names outputs where there are none yet
+	runtimeNames []runtimeName    // outputs and ports that its texts name
+	deferred     []string         // templates in deferred commands
+	streams      []*schema.Stdin  // the tasks whose output it reads as its stdin
+	receivers    []*schema.IPC    // the channels whose messages tasks get
+	misplaced    *diag.Diagnostic // the first text that names them where they are not known yet
 }
 
 var noDetails details
 
-// detail returns the details, to be added to.
+// detail returns the details for adding to them.
 func (f *facts) detail() *details {
 	if f.details == &noDetails {
 		f.details = &details{}
@@ -69,11 +71,12 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	}
 	f := &facts{task: t, workflow: x.o.Workflow, details: &noDetails, static: t.If.S == "", fails: x.o.Resolver.CanFail(t.Vars)}
 	f.mode = modeOf(f.run().S)
-	names := x.outputs()
+	f.channel = t.Processes.HasChannel()
+	names := len(x.runtimeFiles()) > 0
 	schema.EachText(t, func(p schema.Place, text schema.Text) {
 		f.text(&p, text)
 		if names {
-			f.noteOutputs(&p, text)
+			f.noteRuntimeName(&p, text)
 		}
 	})
 	schema.EachCommand(t.Cmds, f.command)
@@ -90,11 +93,15 @@ func (x *Expander) factsOf(t *schema.Task) *facts {
 	return f
 }
 
-// text notes what a text makes true of the task.
+// text records the facts that follow from a text.
 func (f *facts) text(p *schema.Place, text schema.Text) {
 	if p.Key == schema.KeyStdinTask {
 		d := f.detail()
 		d.streams = append(d.streams, p.Processes().Stdin)
+	}
+	if p.Key == schema.KeyIPCTo {
+		d := f.detail()
+		d.receivers = append(d.receivers, p.Processes().IPC)
 	}
 	if len(f.task.Sources) > 0 && fingerprinted(p) {
 		f.checksum = f.checksum || strings.Contains(text.S, "CHECKSUM")
@@ -114,24 +121,24 @@ func (f *facts) text(p *schema.Place, text schema.Text) {
 	}
 }
 
-// noteOutputs notes the outputs that a text names.
-func (f *facts) noteOutputs(p *schema.Place, text schema.Text) {
-	refs := outputRefs(p, text.S)
+// noteRuntimeName records the outputs and ports that a text names.
+func (f *facts) noteRuntimeName(p *schema.Place, text schema.Text) {
+	refs := runtimeRefs(p, text.S)
 	if len(refs) == 0 || phaseOf(p) == unused {
 		return
 	}
-	if d := misplaced(p, text); d != nil {
+	if d := misplaced(p, text, refs[0]); d != nil {
 		f.detail().misplaced = cmp.Or(f.details.misplaced, d)
 		return
 	}
-	f.afterwards = true
+	f.afterwards, f.static = true, false // also where only env names one
 	for _, ref := range refs {
 		d := f.detail()
-		d.outputs = append(d.outputs, outputName{ref, text.Pos})
+		d.runtimeNames = append(d.runtimeNames, runtimeName{ref, text.Pos})
 	}
 }
 
-// command notes what a command makes true of the task.
+// command records the facts that follow from a command.
 func (f *facts) command(c *schema.Command) {
 	if c.Kind == schema.Call {
 		f.calls = true
@@ -140,23 +147,24 @@ func (f *facts) command(c *schema.Command) {
 		f.static = false
 	}
 	f.afterwards = f.afterwards || c.Defer && f.bindProcess
+	f.background = f.background || c.HasOptions() && c.Background
+	f.channel = f.channel || c.HasOptions() && c.Processes.HasChannel()
 }
 
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
-// captured are the names of tasks whose output some text or stdin of the workflow
-// asks for.
+// captured are the names of tasks whose output a text or stdin of the workflow uses.
 type captured struct {
 	once  sync.Once
 	names map[string]bool
-	all   bool // some are only known when they are asked for
+	all   bool // some are only known at run time
 }
 
-// Captured reports whether something in the workflow may ask for what t writes to
-// its standard output, once it has ended. It is safe for concurrent use.
+// Captured reports whether the workflow may use the standard output of t after its end. It is safe
+// for concurrent use.
 func (x *Expander) Captured(t *schema.Task) bool {
 	c := &x.captured
-	c.once.Do(func() { c.find(x.o.Workflow) })
+	c.once.Do(func() { c.find(x.o.Workflow, x.runtimeFiles()) })
 	if c.all || len(c.names) == 0 {
 		return c.all
 	}
@@ -164,29 +172,27 @@ func (x *Expander) Captured(t *schema.Task) bool {
 		slices.ContainsFunc(t.Aliases, func(a string) bool { return c.names[a] || c.names[a[strings.LastIndexByte(a, ':')+1:]] })
 }
 
-func (c *captured) find(w *schema.Workflow) {
+// find inspects the texts of the tasks of w in the files that may name outputs.
+func (c *captured) find(w *schema.Workflow, files map[*diag.File]bool) {
+	if len(files) == 0 {
+		return
+	}
 	c.names = map[string]bool{}
 	name := func(s string) {
 		c.all = c.all || isTemplate(s)
 		c.names[s] = true
 	}
-	files := map[*diag.File]bool{} // whether it can ask at all
 	for _, t := range w.Tasks {
-		asks, known := files[t.File]
-		if !known {
-			asks = mayNameOutputs(t.File)
-			files[t.File] = asks
-		}
-		if !asks {
+		if !files[t.Pos.File] {
 			continue
 		}
 		f := facts{task: t, details: &noDetails}
 		schema.EachText(t, func(p schema.Place, text schema.Text) {
 			f.text(&p, text)
-			f.noteOutputs(&p, text)
+			f.noteRuntimeName(&p, text)
 		})
-		for _, o := range f.details.outputs {
-			if o.Literal { // others are an error where they stand
+		for _, o := range f.details.runtimeNames {
+			if o.Literal && !o.Port { // others are reported as errors elsewhere
 				name(o.Task)
 			}
 		}

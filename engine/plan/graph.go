@@ -1,13 +1,13 @@
 package plan
 
 import (
-	"bytes"
+	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/dominikbraun/graph"
-	"github.com/dominikbraun/graph/draw"
 
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
@@ -15,7 +15,8 @@ import (
 
 // Graph returns the plan as a graph of step numbers, from 1, with an edge from
 // each step to what it needs. It is for drawing and explaining: building it
-// costs far more than the plan itself. Streams are dashed.
+// costs far more than the plan itself. Streams and messages are dashed, mere orders are dotted, and
+// edges are labelled with the conditions of needs.
 func (p *Plan) Graph() graph.Graph[int, int] {
 	g := graph.New(graph.IntHash, graph.Directed())
 	for i, s := range p.Steps {
@@ -23,17 +24,24 @@ func (p *Plan) Graph() graph.Graph[int, int] {
 	}
 	for i, needs := range p.Needs {
 		for _, n := range needs {
-			if n.When == Together {
-				g.AddEdge(i+1, int(n.Step)+1, graph.EdgeAttribute("style", "dashed"), graph.EdgeAttribute("label", "stream"))
-				continue
+			var how []func(*graph.EdgeProperties)
+			word := n.Word()
+			if word != "" {
+				how = append(how, graph.EdgeAttribute("label", word))
 			}
-			g.AddEdge(i+1, int(n.Step)+1) // a need that is named twice is one edge
+			switch word {
+			case Stream, ToReceiver:
+				how = append(how, graph.EdgeAttribute("style", "dashed"))
+			case Order:
+				how = append(how, graph.EdgeAttribute("style", "dotted"))
+			}
+			g.AddEdge(i+1, int(n.Step)+1, how...) // a need that is named twice is one edge
 		}
 	}
 	return g
 }
 
-// quoteDOT is s as it stands between quotes in DOT; its lines stay lines.
+// quoteDOT quotes s for DOT, keeping its line breaks.
 func quoteDOT(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(diag.PrintableText(s))
 }
@@ -41,34 +49,52 @@ func quoteDOT(s string) string {
 // WriteDOT writes the plan in the language of Graphviz. Equal plans have equal
 // texts: the statements are sorted.
 func (p *Plan) WriteDOT(w io.Writer) error {
-	var b bytes.Buffer
-	if err := draw.DOT(p.Graph(), &b, draw.GraphAttribute("rankdir", "LR")); err != nil {
+	g := p.Graph()
+	edges, err := g.AdjacencyMap()
+	if err != nil {
 		return err
 	}
-	var head, body []string
-	for line := range strings.Lines(b.String()) {
-		switch line = strings.TrimSpace(line); {
-		case line == "" || line == "}":
-		case strings.HasPrefix(line, `"`) && strings.HasSuffix(line, ";"):
-			body = append(body, "\t"+line)
-		default:
-			head = append(head, line)
+	var lines []string
+	for from, to := range edges {
+		_, vertex, err := g.VertexWithProperties(from)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, fmt.Sprintf("\t\"%d\" [ %s weight=%d ];\n", from, attributesDOT(vertex.Attributes), vertex.Weight))
+		for need, e := range to {
+			lines = append(lines, fmt.Sprintf("\t\"%d\" -> \"%d\" [ %s weight=%d ];\n", from, need, attributesDOT(e.Properties.Attributes), e.Properties.Weight))
 		}
 	}
-	slices.Sort(body)
-	_, err := io.WriteString(w, strings.Join(append(head, body...), "\n")+"\n}\n")
+	slices.Sort(lines)
+	_, err = io.WriteString(w, "strict digraph {\nrankdir=\"LR\";\n"+strings.Join(lines, "")+"}\n")
 	return err
 }
 
-// shortestCycle returns the names on the shortest way from the task name to one
-// that needs it, through the needs of the tasks on path, or nil when path is
-// the shortest: how the cycle was met depends on where the walk began.
-func shortestCycle(w *schema.Workflow, path []*Step, name string) []string {
-	g := graph.New(graph.StringHash, graph.Directed())
-	for _, s := range path {
-		g.AddVertex(s.Name)
+// attributesDOT formats attributes for DOT, sorted by name.
+func attributesDOT(attributes map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		fmt.Fprintf(&b, "%s=\"%s\", ", name, attributes[name])
 	}
-	var callers []string
+	return b.String()
+}
+
+// shortestCycle returns the names on the shortest path from the task name to one that needs it,
+// through the needs of the tasks on path, or nil when path is the shortest: the path by which the
+// cycle was found depends on the start of the walk.
+func shortestCycle(w *schema.Workflow, path []*Step, name string) []string {
+	g := graph.New(graph.IntHash, graph.Directed()) // of the same type as Graph, so that there is one graph in the program
+	var names []string
+	vertex := map[string]int{}
+	for _, s := range path {
+		if _, ok := vertex[s.Name]; !ok {
+			vertex[s.Name] = len(names)
+			g.AddVertex(len(names))
+			names = append(names, s.Name)
+		}
+	}
+	from, known := vertex[name]
+	var callers []int
 	for _, s := range path {
 		schema.EachText(s.Task, func(p schema.Place, text schema.Text) {
 			if phaseOf(&p) != needed || p.Kind() != schema.TextTask {
@@ -79,16 +105,24 @@ func shortestCycle(w *schema.Workflow, path []*Step, name string) []string {
 				return
 			}
 			if t.Name == name {
-				callers = append(callers, s.Name)
+				callers = append(callers, vertex[s.Name])
 			}
-			g.AddEdge(s.Name, t.Name)
+			if to, ok := vertex[t.Name]; ok {
+				g.AddEdge(vertex[s.Name], to)
+			}
 		})
+	}
+	if !known {
+		return nil
 	}
 	var shortest []string
 	for _, caller := range callers {
-		way, err := graph.ShortestPath(g, name, caller)
+		way, err := graph.ShortestPath(g, from, caller)
 		if err == nil && len(way) < len(path) && (shortest == nil || len(way) < len(shortest)) {
-			shortest = way
+			shortest = shortest[:0]
+			for _, v := range way {
+				shortest = append(shortest, names[v])
+			}
 		}
 	}
 	return shortest

@@ -16,10 +16,10 @@ type Key struct {
 	name string // of the task in its file, and all else that makes a difference
 }
 
-// Shared reports whether calls of the step's task may mean this same step.
+// Shared reports whether other calls of the step's task may share this step.
 func (s *Step) Shared() bool { return s.Key != Key{} }
 
-// mode is what becomes of equal calls.
+// mode is the treatment of equal calls.
 type mode uint8
 
 const (
@@ -45,7 +45,7 @@ func modeOf(text string) mode {
 	return modeUnknown
 }
 
-// run is what the file says becomes of equal calls.
+// run returns the file's setting for equal calls.
 func (f *facts) run() schema.Text {
 	if f.task.Run.S != "" {
 		return f.task.Run
@@ -53,8 +53,8 @@ func (f *facts) run() schema.Text {
 	return f.workflow.Run
 }
 
-// mode returns what becomes of calls equal to that of s.
-func (s *Step) mode(ctx context.Context) (mode, error) {
+// mode returns the treatment of calls equal to that of s.
+func (x *Expander) mode(ctx context.Context, s *Step) (mode, error) {
 	m, text := s.facts.mode, s.facts.run().S
 	if m == modeTemplate {
 		var err error
@@ -66,6 +66,9 @@ func (s *Step) mode(ctx context.Context) (mode, error) {
 	if m == modeUnknown || m == modeTemplate {
 		return m, &TaskError{Task: s.Name, Err: &ModeError{Task: s.Name, Mode: text}}
 	}
+	if m == modeAlways && (s.Task.Service() != nil || s.facts.channel && x.receivers()[s.Task]) {
+		m = modeWhenChanged // equal calls mean one service, or one receiver of messages
+	}
 	return m, nil
 }
 
@@ -73,12 +76,14 @@ func (s *Step) mode(ctx context.Context) (mode, error) {
 // bound to. local is the name of its task in its file. An argument that nothing
 // refers to makes no difference.
 func changeKey(ctx context.Context, s *Step, local string) (Key, error) {
-	env, err := s.Scope.DeclaredEnv(ctx)
+	dir, err := s.Scope.Dir(ctx)
 	if err != nil {
 		return Key{}, err
 	}
-	dir, err := s.Scope.Dir(ctx)
-	if err != nil {
+	var env any
+	if s.UsesRuntimeValues() { // its texts are not expanded yet, so all arguments make a difference
+		env = values(s.vars())
+	} else if env, err = s.Scope.DeclaredEnv(ctx); err != nil {
 		return Key{}, err
 	}
 	key := fmt.Sprintf("%s\x00%s\x00%#v\x00%#v", local, dir, env, s.Scope.Uses())
@@ -87,7 +92,7 @@ func changeKey(ctx context.Context, s *Step, local string) (Key, error) {
 			key += fmt.Sprintf("\x00%q\x00%#v", c.Text, values(c.Vars))
 		}
 	}
-	return Key{file: s.Task.File, name: key}, nil
+	return Key{file: s.Task.Pos.File, name: key}, nil
 }
 
 func (x *Expander) lookup(key Key) *Step {
@@ -96,8 +101,8 @@ func (x *Expander) lookup(key Key) *Step {
 	return x.shared[key]
 }
 
-// share publishes s, complete with its needs, under its key. If another
-// goroutine was faster its step is returned and s is dropped.
+// share publishes s, complete with its needs, under its key. If another goroutine was faster, its
+// step is returned and s is dropped.
 func (x *Expander) share(s *Step) *Step {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -109,4 +114,14 @@ func (x *Expander) share(s *Step) *Step {
 		f.once.Store(s)
 	}
 	return s
+}
+
+// Forget makes later calls equal to that of s new steps.
+func (x *Expander) Forget(s *Step) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.shared[s.Key] == s {
+		delete(x.shared, s.Key)
+	}
+	s.facts.once.CompareAndSwap(s, nil)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// foreseenCall is what makes a difference to what is evaluated for a call: the task,
+// foreseenCall is everything that determines what is evaluated for a call: the task,
 // the names of the variables passed to it, and whether it is included as the step is.
 type foreseenCall struct {
 	task     *schema.Task
@@ -26,8 +26,8 @@ func (e *expansion) foresee(ctx context.Context, s *Step) error {
 		return nil
 	}
 	l := lookahead{e: e, from: s.Task.Include, seen: map[foreseenCall]bool{}}
-	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Apart(), facts: s.facts}
-	if s.NamesOutputs() {
+	apart := &Step{Task: s.Task, Name: s.Name, Scope: s.Scope.Untracked(), facts: s.facts}
+	if s.UsesRuntimeValues() {
 		if err := l.commands(ctx, apart, s.Task.Cmds); err != nil {
 			return err
 		}
@@ -50,9 +50,9 @@ type lookahead struct {
 	seen map[foreseenCall]bool
 }
 
-// bound looks at a bound command of the task that s stands for.
+// bound inspects a bound command of the task of s.
 func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
-	if !c.Here() {
+	if !c.MatchesPlatform() {
 		return nil
 	}
 	for i := range c.Members {
@@ -69,7 +69,7 @@ func (l *lookahead) bound(ctx context.Context, s *Step, c *Command) error {
 	return l.task(ctx, c.Text, c.Vars)
 }
 
-// commands looks at commands, or needs, of a task that s stands for.
+// commands inspects commands, or needs, of the task of s.
 func (l *lookahead) commands(ctx context.Context, s *Step, cs []schema.Command) error {
 	for i := range cs {
 		c := &cs[i]
@@ -88,10 +88,10 @@ func (l *lookahead) commands(ctx context.Context, s *Step, cs []schema.Command) 
 	return nil
 }
 
-// call looks at a call that is not bound.
+// call inspects a call that is not bound.
 func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error {
 	if c.For != nil && c.For.From != "" {
-		return nil // the files may be others by then
+		return nil // the files may have changed by then
 	}
 	var problem error
 	err := l.e.eachCall(ctx, s, c, func(name string, args schema.Vars) error {
@@ -101,10 +101,10 @@ func (l *lookahead) call(ctx context.Context, s *Step, c *schema.Command) error 
 	if err != problem && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return problem // what cannot be bound is told when it is reached
+	return problem // reported when it is reached
 }
 
-// task looks at a task that is called.
+// task inspects a called task.
 func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -112,7 +112,7 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	x := l.e.x
 	t, match, err := x.o.Workflow.Lookup(name)
 	if err != nil || !matchesPlatform(t.Platforms) {
-		return nil // told when it is called
+		return nil // reported when it is called
 	}
 	c := foreseenCall{task: t, passed: passed(args), included: t.Include == l.from}
 	x.mu.Lock()
@@ -124,7 +124,7 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	l.seen[c] = true
 	call := vars.Call{Task: t, Name: ResolveStars(t.Name, match), Alias: name, Match: match, Vars: args}
 	f := x.factsOf(t)
-	if err := x.o.Resolver.Scope(call, vars.Full).Ahead(ctx, x.refsOf(f), l.from); err != nil {
+	if err := x.o.Resolver.Scope(call, vars.Full).Precompute(ctx, x.refsOf(f), l.from); err != nil {
 		return err
 	}
 	if len(t.Deps) == 0 && len(f.details.streams) == 0 && !f.calls {
@@ -142,7 +142,7 @@ func (l *lookahead) task(ctx context.Context, name string, args schema.Vars) err
 	return l.commands(ctx, s, t.Cmds)
 }
 
-// noOptions are those of a call that is only looked at.
+// noOptions are the options of an inspected call.
 var noOptions schema.CommandOptions
 
 // passed are the names of variables, as one text.

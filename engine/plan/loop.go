@@ -37,7 +37,7 @@ func (e *expansion) eachItem(ctx context.Context, s *Step, c *schema.Command, f 
 		return err
 	}
 	if items.n > limit.Passes {
-		return &LoopError{Task: s.Name, Pos: c.For.Pos, What: limit.Count("what the loop makes", limit.Passes, "passes").Error()}
+		return &LoopError{Task: s.Name, Pos: c.For.Pos, What: limit.Count("the items of the loop", limit.Passes, "passes").Error()}
 	}
 	as := cmp.Or(c.For.As, "ITEM")
 	for i := range items.n {
@@ -64,7 +64,7 @@ func (e *expansion) items(ctx context.Context, s *Step, f *schema.For) (items, e
 		items, err := varItems(ctx, s, f)
 		if s.Scope.Secret(f.Var) {
 			for i := range min(items.n, limit.Passes) {
-				s.Scope.TellPart(f.Var, items.at(i).value)
+				s.Scope.ReportSecretPart(f.Var, items.at(i).value)
 			}
 		}
 		return items, err
@@ -116,8 +116,8 @@ func varItems(ctx context.Context, s *Step, f *schema.For) (items, error) {
 	return items{}, &LoopError{Task: s.Name, Pos: f.Pos, What: "loop var must be a delimiter-separated string, list or a map"}
 }
 
-// parts splits a text by a separator, or by white space if that is empty: not into many
-// more parts than a loop may have passes.
+// parts splits a text by a separator, or by white space if that is empty, into not many more parts
+// than a loop may have passes.
 func parts(s, separator string) []string {
 	if separator != "" {
 		return strings.SplitN(s, separator, limit.Passes+2)

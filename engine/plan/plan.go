@@ -5,18 +5,18 @@
 // Needs are expanded when planned, commands when reached: only `deps` become
 // vertices, a task called from a body is one more Call that the running step
 // hands to the scheduler. A Plan is immutable and knows no channels and no
-// time. The package starts nothing itself: what expansion must ask of the
-// world (a task's `if`, the files a loop runs over) it asks through [Host].
+// time. The package starts nothing itself: expansion gets information from the system (a task's
+// `if`, the files of a loop) through [Host].
 //
 // # Commands
 //
-// A [Command] is complete: what the workflow, the task, a group and the command itself
-// say is merged when it is bound, and whoever runs it, fingerprints it or sends it
-// elsewhere asks nothing else. [Command.Encode] is its one canonical form. A task
-// without templates has its commands made once, when the first of its steps runs, and
-// all its steps share them; other tasks have theirs bound with each step. Two things are
-// known only later: the outputs of needs ([Expander.BindOutputs]) and how the commands of
-// the step ended, for deferred ones ([Step.BindDeferred]).
+// A [Command] is complete: the keys of the workflow, the task, a group and the command itself are
+// merged when it is bound, and nothing else is needed to run, fingerprint or send it.
+// [Command.Encode] is its one canonical form. A task without templates has its commands made once,
+// when the first of its steps runs, and all its steps share them; other tasks have theirs bound
+// with each step. Two things are known only later: the outputs of needs and ports
+// ([Expander.BindRuntimeValues]) and how the commands of the step ended, for deferred ones
+// ([Step.BindDeferred]).
 //
 // # Identity
 //
@@ -28,10 +28,9 @@
 //
 // # Cycles
 //
-// A call that stands among its own ancestors with equal arguments can never
-// end. Through needs it is found while expanding, before anything starts;
-// through bodies when the inner call is expanded. Either way it is a
-// [CycleError] that shows the path. Calls that only repeat are not limited.
+// A call that is among its own ancestors with equal arguments can never end. Through needs it is
+// found while expanding, before anything starts; through bodies when the inner call is expanded.
+// Either way it is a [CycleError] that shows the path. Calls that only repeat are not limited.
 package plan
 
 import (
@@ -52,15 +51,12 @@ type Call struct {
 	Internal bool
 }
 
-// CommandLine reports whether the call was made by the user, not by a task.
-func (c *Call) CommandLine() bool { return c.From == nil }
-
 // Plan is an acyclic graph of steps: the closure of one or several calls.
 type Plan struct {
 	// Steps are in order of execution at one slot: depth first, as written,
-	// needs before what needs them. A shared step stands here once.
+	// needs before their dependents. A shared step occurs once.
 	Steps []*Step
-	// Needs are what each step needs, as written.
+	// Needs are what each step needs, as written, and then what it comes after.
 	Needs [][]Need
 	// Roots are the indexes of the steps that were called, in order of the calls.
 	Roots []int32
@@ -78,35 +74,62 @@ func (p *Plan) Edges() int {
 	return n
 }
 
-// When tells how far a need must be before the step that has it may start.
+// When is the condition that a need must meet before the dependent step may start.
 type When uint8
 
 const (
 	Succeeded When = iota // it has ended well
-	Ready                 // it serves, or has ended well
-	Started               // it has started, whatever becomes of it
-	Ended                 // it has ended, well or not
-	Together              // it starts at the same time: the step reads what it writes meanwhile
+	Ready                 // it serves, or has succeeded
+	Started               // it has started, whatever its outcome
+	Ended                 // it has ended, successfully or not
+	Together              // it starts at the same time: the step reads its output meanwhile, or sends it messages
+	// After is not a need, but an order: the step waits until the other one has ended, successfully
+	// or not, or is up if it Serves. The other's outcome makes no difference to the step or the
+	// run, and the other is not needed by this.
+	After
 )
 
 // Need is an edge of a [Plan]: what a step needs.
 type Need struct {
-	Limit time.Duration // how long the need may take; 0 for as long as it likes
+	Limit time.Duration // how long the need may take; 0: no limit
 	Step  int32         // its index in Plan.Steps
 	When  When
+	// Messages means that commands of the step send it messages, until they have ended. With
+	// Together it is not a byte stream, which is a separate Need.
+	Messages bool
 }
 
-// Outlives reports whether the need may go on when the step that has it has ended.
+// How a need is called in a drawing of the plan.
+const (
+	Stream     = "stream"
+	ToReceiver = "messages"
+	Order      = "after"
+)
+
+// Word describes a need in one word, except one that must succeed: [Stream], [ToReceiver], [Order],
+// or the condition as in the file.
+func (n Need) Word() string {
+	switch {
+	case n.Messages:
+		return ToReceiver
+	case n.When == Together:
+		return Stream
+	}
+	return [...]string{Succeeded: "", Ready: "ready", Started: "started", Ended: "ended", After: Order}[n.When]
+}
+
+// Outlives reports whether the need may outlive its dependent.
 func (w When) Outlives() bool { return w == Started || w == Ready }
 
 // need is a [Need] before the steps of its plan have numbers.
 type need struct {
 	step  *Step
-	terms *terms // nil: it must end well, and may take as long as it likes
+	terms *terms // nil: it must succeed, without a limit of time
 }
 
-// terms are what a step asks of a need.
+// terms are the conditions on which a step needs another.
 type terms struct {
-	when  When
-	limit time.Duration
+	when     When
+	messages bool
+	limit    time.Duration
 }

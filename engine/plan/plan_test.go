@@ -15,7 +15,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// host answers expansion without a world.
+// host is a Host without a system.
 type host struct{ holds bool }
 
 func (h host) Condition(context.Context, string, string, []string) (bool, error) { return h.holds, nil }
@@ -30,24 +30,22 @@ func (host) Ask(context.Context, string, func() ([]string, error)) (string, erro
 	return "", plan.ErrCannotAsk
 }
 
-// workflow makes tasks that need each other: "a: b c"; a<w reads what w writes.
+// workflow makes tasks that need each other: "a: b c"; a<w reads the output of w.
 func workflow(run string, lines ...string) *schema.Workflow {
 	file := &diag.File{Path: "/Taskfile.yml"}
-	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
+	w := &schema.Workflow{File: file, Sources: []*diag.File{file}, Dir: "/"}
 	w.Run.S = run
 	for _, line := range lines {
 		name, needs, _ := strings.Cut(line, ":")
 		name, writer, reads := strings.Cut(name, "<")
-		t := &schema.Task{Name: name, LocalName: name, File: file, TaskOptions: &schema.TaskOptions{}}
+		t := &schema.Task{Name: name, LocalName: name, Pos: diag.Pos{File: file}, TaskOptions: &schema.TaskOptions{}}
 		if reads {
 			t.Processes = &schema.Processes{Stdin: &schema.Stdin{Kind: schema.StdinFrom, Text: schema.Text{S: writer}}}
 		}
 		for _, n := range strings.Fields(needs) {
 			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
 		}
-		t.Index = int32(len(w.Tasks))
-		w.Tasks = append(w.Tasks, t)
-		w.ByName[name] = t
+		w.Add(t)
 	}
 	return w
 }
@@ -77,12 +75,12 @@ func TestExpandOrderAndSharing(t *testing.T) {
 	}
 }
 
-// TestRunIsATemplate: what becomes of equal calls may depend on variables.
+// TestRunIsATemplate: the treatment of equal calls may depend on variables.
 func TestRunIsATemplate(t *testing.T) {
 	for mode, want := range map[string]string{"once": "b all", "when_changed": "b all", "always": "b b all", "": "b b all", "never": ""} {
 		w := workflow("", "all: b b", "b:")
 		w.Vars = schema.Vars{{Name: "MODE", Value: mode}}
-		w.ByName["b"].Run.S = "{{.MODE}}"
+		w.Task("b").Run.S = "{{.MODE}}"
 		p, err := expander(w).Expand(t.Context(), plan.Call{Name: "all"})
 		var unknown *plan.ModeError
 		switch {
@@ -94,8 +92,8 @@ func TestRunIsATemplate(t *testing.T) {
 	}
 }
 
-// TestManyCallsOfOneBody: however many calls a body makes at once, none is nested deeper
-// for it.
+// TestManyCallsOfOneBody: the number of concurrent calls of a body does not increase the depth of
+// nesting.
 func TestManyCallsOfOneBody(t *testing.T) {
 	x := expander(workflow("", "a:"))
 	arg := func(i int) schema.Vars { return schema.Vars{{Name: "I", Value: i}} }
@@ -130,7 +128,7 @@ func TestExpandReportsEveryProblem(t *testing.T) {
 	}
 }
 
-// TestCycleOnce: several ways into a cycle are one problem, two cycles are two.
+// TestCycleOnce: several paths into a cycle are one problem, two cycles are two.
 func TestCycleOnce(t *testing.T) {
 	for lines, want := range map[string]int{
 		"all: a b c|a: b|b: c|c: a":             1,
@@ -171,29 +169,44 @@ func TestExplosionEnds(t *testing.T) {
 	}
 }
 
-// TestAlone compares the linear algorithm with the definition, on random plans.
+// TestAlone compares the linear algorithm with the definition, on random plans, some with
+// services: a step is alone if each other one has ended before it starts, or starts after its end.
 func TestAlone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for round := range 6000 {
 		n := 1 + rng.IntN(8)
 		p := &plan.Plan{Steps: make([]*plan.Step, n), Needs: make([][]plan.Need, n)}
-		reach := make([][]bool, n) // reach[i][j]: i needs j, directly or not
-		for i := range n {
-			reach[i] = make([]bool, n)
-			for j := range i {
-				if rng.IntN(3) == 0 {
-					p.Needs[i] = append(p.Needs[i], plan.Need{Step: int32(j)})
-					reach[i][j] = true
-					for k := range j {
-						reach[i][k] = reach[i][k] || reach[j][k]
-					}
-				}
+		before := make([][]bool, 2*n) // of events: the start of step i is 2i, its end 2i+1
+		comes := func(a, b int) {
+			before[b][a] = true
+			for c := range before[a] {
+				before[b][c] = before[b][c] || before[a][c]
 			}
 		}
+		for i := range n {
+			p.Steps[i] = &plan.Step{Serves: round%2 == 1 && rng.IntN(4) == 0}
+			before[2*i], before[2*i+1] = make([]bool, 2*n), make([]bool, 2*n)
+			for j := range i {
+				if rng.IntN(3) > 0 {
+					continue
+				}
+				need := plan.Need{Step: int32(j), When: plan.Succeeded}
+				if round%2 == 1 {
+					need.When = []plan.When{plan.Succeeded, plan.Ready, plan.Started, plan.Ended, plan.After}[rng.IntN(5)]
+				}
+				p.Needs[i] = append(p.Needs[i], need)
+				if need.When.Outlives() || p.Steps[j].Serves {
+					comes(2*j, 2*i)
+				} else {
+					comes(2*j+1, 2*i)
+				}
+			}
+			comes(2*i, 2*i+1)
+		}
 		for i, got := range p.Alone() {
-			want := true
+			want := !p.Steps[i].Serves
 			for j := range n {
-				want = want && (i == j || reach[i][j] || reach[j][i])
+				want = want && (i == j || before[2*i][2*j+1] || before[2*j][2*i+1])
 			}
 			if got != want {
 				t.Fatalf("needs %v: step %d: alone %v, want %v", p.Needs, i, got, want)

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// requires checks that the variables a task requires are there, evaluates what is
-// due then, and checks that they have allowed values.
+// requires checks that the variables a task requires exist, evaluates the variables needed at the
+// start, and checks for allowed values.
 func (e *expansion) requires(ctx context.Context, s *Step) error {
 	if len(s.Task.Requires) == 0 {
 		return e.start(ctx, s)
@@ -25,7 +25,7 @@ func (e *expansion) requires(ctx context.Context, s *Step) error {
 	return checkAllowed(ctx, s)
 }
 
-// askMissing asks for the variables that the task requires and does not have.
+// askMissing prompts for missing required variables.
 func (e *expansion) askMissing(ctx context.Context, s *Step) error {
 	var missing []*schema.Required
 	for i := range s.Task.Requires {
@@ -36,7 +36,8 @@ func (e *expansion) askMissing(ctx context.Context, s *Step) error {
 	for _, r := range missing {
 		v, err := e.x.o.Host.Ask(ctx, r.Name, func() ([]string, error) { return allowed(ctx, s, r) })
 		if errors.Is(err, ErrCannotAsk) {
-			// What is missing comes before any reference: values are told as far as they are written.
+			// Missing variables are found before references are evaluated: an error shows values as
+			// they are written.
 			return &MissingVarsError{Task: s.Name, Vars: missing}
 		}
 		if err != nil {
@@ -97,9 +98,9 @@ func allowed(ctx context.Context, s *Step, r *schema.Required) ([]string, error)
 	return enum, nil
 }
 
-// start evaluates the variables that are due when s starts, as package vars says.
-// Where all texts are bound at once, binding them does that, unless some definition
-// can fail on purpose.
+// start evaluates the variables that are needed when s starts; see package vars.
+// If all texts are bound at once, binding them does that, unless some definition can fail on
+// purpose.
 func (e *expansion) start(ctx context.Context, s *Step) error {
 	if f := s.facts; !f.afterwards && !s.Scope.CanFail(f.fails) {
 		return nil
@@ -107,8 +108,8 @@ func (e *expansion) start(ctx context.Context, s *Step) error {
 	return s.Scope.Start(ctx, e.x.refsOf(s.facts))
 }
 
-// refsOf returns what the texts of a task refer to, but those of its needs, which are
-// steps of their own.
+// refsOf returns the references of the texts of a task, except those of its needs, which are
+// separate steps.
 func (x *Expander) refsOf(f *facts) vars.Refs {
 	if refs := f.refs.Load(); refs != nil {
 		return *refs
@@ -118,7 +119,7 @@ func (x *Expander) refsOf(f *facts) vars.Refs {
 		switch when := phaseOf(&p); {
 		case when == unused || when == referred || when == needed:
 		case p.Key == schema.KeyRequiredName && f.task.Requires[p.Index].Ref == "" && f.task.Requires[p.Index].Enum == nil:
-			// It must be there; what it is makes no difference.
+			// It must exist; its value makes no difference.
 		case p.Expands(text):
 			x.o.Resolver.AddRefs(&refs, template(&p, text.S))
 		}

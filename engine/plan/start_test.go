@@ -35,9 +35,8 @@ func calling(n int, sh vars.Shell) *plan.Expander {
 		for i := range cmds {
 			cmds[i].CommandOptions = &schema.CommandOptions{}
 		}
-		t := &schema.Task{Name: name, LocalName: name, Cmds: cmds, Index: int32(len(w.Tasks)), TaskOptions: &schema.TaskOptions{}}
-		w.Tasks = append(w.Tasks, t)
-		w.ByName[name] = t
+		t := &schema.Task{Name: name, LocalName: name, Cmds: cmds, TaskOptions: &schema.TaskOptions{}}
+		w.Add(t)
 	}
 	call := func(i int) schema.Command {
 		return schema.Command{Kind: schema.Call, Text: schema.Text{S: fmt.Sprint("t", i)}}
@@ -52,8 +51,8 @@ func calling(n int, sh vars.Shell) *plan.Expander {
 	return plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w, Shell: sh}), Host: host{}})
 }
 
-// TestForesee: what a called task refers to is evaluated with the plan of its caller,
-// once, and no plan is there before it is.
+// TestForesee: the references of a called task are evaluated with the plan of its caller, once,
+// before the plan is returned.
 func TestForesee(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sh := &shell{release: make(chan struct{})}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"slices"
 	"sync/atomic"
 
 	"github.com/weftrun/weft/engine/vars"
@@ -12,15 +13,15 @@ import (
 )
 
 // Step is one task with everything bound that is needed to start it. It is
-// immutable once its Plan is returned, except for its Scope, which belongs to
-// whoever executes the step.
+// immutable once its Plan is returned, except for its Scope and Kept, which belong to the executor
+// of the step.
 type Step struct {
 	Task  *schema.Task
 	Scope *vars.Scope
 
 	Name   string   // full name, stars of a wildcard replaced by what they matched
 	Label  string   // how it is shown: the label, else Name
-	Prefix string   // for prefixed output: the prefix, else the task's name, stars and all
+	Prefix string   // for prefixed output: the prefix, else the task's name, stars and all; of a service the label
 	Key    Key      // identity of a shared step; zero for `run: always`
 	Pos    diag.Pos // of the call
 	From   *Step    // the step that needs or calls it first; nil for the command line
@@ -28,19 +29,28 @@ type Step struct {
 	Silent bool     // of the call, the task or the run
 
 	Failfast bool // when one of its needs fails, those that only it needs are cancelled
-	// complete steps have their needs; only such are shared.
-	complete bool
-	known    atomic.Bool
-	depth    int32 // needs and calls above it
-	Slots    int32 // how many it takes while it runs; more than there are: all
+	// Serves means that it is a service or a service group: it is ready when its needs are, and lasts
+	// as long as it is needed.
+	Serves bool
+	marks  atomic.Uint32 // its state, as below
+	depth  int32         // needs and calls above it
+	Slots  int32         // number taken while it runs; more than exist: all
+
+	// ExecutorData belongs to the executor of the step.
+	ExecutorData atomic.Value
 
 	facts *facts
-	args  schema.Vars
+	args  *schema.Vars // of the call; nil for none
 	needs []need
-	bound *bound // nil when the task says the same at every call
+	bound *bound // nil if the task is the same at every call
 }
 
-// Skip tells why a step ends at once, successfully.
+const (
+	complete uint32 = 1 << iota // it has its needs; only such steps are shared
+	adopted                     // a run executes it
+)
+
+// Skip is the reason why a step ends at once, successfully.
 type Skip uint8
 
 const (
@@ -49,23 +59,41 @@ const (
 	ByIf
 )
 
-// bound is what the texts of a task come to.
+// bound are the expanded texts of a task.
 type bound struct {
 	commands           []Command
 	sources, generates []Glob
+	depfile            *Glob // nil: there is none
 	status             []string
 	preconditions      []Precondition
 	prompts            []string
 	outputs            []Output
 	method             string
-	reads              map[string]*Step // the needs whose outputs texts name
+	running            *running // nil: nothing
 }
 
-// Output is one of the values that a step gives to those that need it.
+// running holds the fields that few tasks set.
+type running struct {
+	reads   map[string]*Step // the needs whose outputs texts name, as they name them
+	portsOf map[string]*Step // the needs whose ports texts name
+	plain   *Step            // see Step.ForFingerprint; nil: the step itself
+	service *Service
+	ports   []Port
+	after   []string // names of tasks
+
+	cacheKey []CacheText // of the task alone
+}
+
+var notRunning running
+
+// more returns the fields that few tasks set. The caller must not change them.
+func (b *bound) more() *running { return cmp.Or(b.running, &notRunning) }
+
+// Output is one of the values that a step gives to its dependents.
 type Output struct {
 	Name string
-	// From is "stdout", "stderr", "file:PATH", or "" for a line of the file that
-	// WEFT_OUTPUT names.
+	// From is "stdout", "stderr", "message", "file:PATH", or "" for a line of the file
+	// that WEFT_OUTPUT names.
 	From string
 	As   string // "text", "json" or "lines"
 	Path string // into a JSON value: ".a.b"; "" is the whole
@@ -74,20 +102,43 @@ type Output struct {
 // Precondition is a bound schema.Precondition.
 type Precondition struct{ Cmd, Msg string }
 
+// HasGivenVars reports whether the caller or dependent of the step passes variables to it.
+func (s *Step) HasGivenVars() bool { return s.args != nil }
+
+// RerunCall returns the call that runs the task of s again, with the variables passed to s.
+func (s *Step) RerunCall() Call { return Call{Name: s.Name, Vars: s.vars(), Internal: s.Task.Internal} }
+
 // TaskPos returns where the task is written; Pos is where it is called.
 func (s *Step) TaskPos() diag.Pos { return s.Task.Pos }
 
-// Arguments is a text that tells the step's arguments from those of other
-// calls of its task; "" for a call without any.
+// Arguments returns a text that distinguishes the step's arguments from those of other calls of its
+// task; "" for a call without any.
 func (s *Step) Arguments() string {
-	if len(s.args) == 0 {
+	if s.args == nil {
 		return ""
 	}
-	return fmt.Sprint(values(s.args))
+	return fmt.Sprint(values(*s.args))
 }
 
-// NamesOutputs reports whether texts of s name what its needs put out.
-func (s *Step) NamesOutputs() bool { return len(s.facts.details.outputs) > 0 }
+// setVars sets the variables of the call, of a new step.
+func (s *Step) setVars(vs schema.Vars) {
+	if len(vs) > 0 {
+		own := vs // on the heap only if there are some
+		s.args = &own
+	}
+}
+
+// vars are the variables of the call.
+func (s *Step) vars() schema.Vars {
+	if s.args == nil {
+		return nil
+	}
+	return *s.args
+}
+
+// UsesRuntimeValues reports whether texts of s name values that are known only when it runs:
+// outputs of its needs, and ports.
+func (s *Step) UsesRuntimeValues() bool { return len(s.facts.details.runtimeNames) > 0 }
 
 // Needs calls f with every step that s needs, as written.
 func (s *Step) Needs(f func(*Step)) {
@@ -96,9 +147,9 @@ func (s *Step) Needs(f func(*Step)) {
 	}
 }
 
-// Adopt marks the step as known to the run that executes it: from then on it
-// stands in further plans without its needs.
-func (s *Step) Adopt() { s.known.Store(true) }
+// Adopt marks the step as known to the run that executes it: from then on further plans contain it
+// without its needs.
+func (s *Step) Adopt() { s.marks.Or(adopted) }
 
 // Commands yields the step's commands in order, loops unrolled.
 func (s *Step) Commands() iter.Seq2[int, *Command] {
@@ -112,7 +163,7 @@ func (s *Step) Commands() iter.Seq2[int, *Command] {
 	}
 }
 
-// texts returns what the texts of s come to: those of a static task as they are written.
+// texts returns the bound texts of s: those of a static task as they are written.
 func (s *Step) texts() *bound {
 	if s.bound != nil {
 		return s.bound
@@ -130,10 +181,10 @@ func (s *Step) commands() []Command {
 // Prompts returns the questions to be answered with yes before the commands.
 func (s *Step) Prompts() []string { return s.texts().prompts }
 
-// Preconditions returns what must hold before the commands.
+// Preconditions returns the conditions that must hold before the commands.
 func (s *Step) Preconditions() []Precondition { return s.texts().preconditions }
 
-// Outputs returns the values that the step gives to those that need it.
+// Outputs returns the values that the step gives to its dependents.
 func (s *Step) Outputs() []Output { return s.texts().outputs }
 
 // Sources returns the patterns of the files the step reads.
@@ -142,7 +193,25 @@ func (s *Step) Sources() []Glob { return s.texts().sources }
 // Generates returns the patterns of the files the step writes.
 func (s *Step) Generates() []Glob { return s.texts().generates }
 
-// Status returns the commands that tell whether the step is up to date.
+// Depfile returns the pattern of the files in which the step's commands list the files that they
+// have read; nil if there are none.
+func (s *Step) Depfile() *Glob {
+	if d := s.texts().depfile; d != nil && d.Pattern != "" {
+		return d
+	}
+	return nil
+}
+
+// Writes returns the patterns of all files the step writes: Generates, and the Depfile.
+func (s *Step) Writes() []Glob {
+	d := s.Depfile()
+	if d == nil {
+		return s.Generates()
+	}
+	return append(slices.Clip(s.Generates()), *d)
+}
+
+// Status returns the commands that check whether the step is up to date.
 func (s *Step) Status() []string { return s.texts().status }
 
 // Glob is a bound schema.Glob: the template is gone, the pattern remains.
@@ -157,13 +226,13 @@ func (s *Step) Method() string {
 	return cmp.Or(s.texts().method, s.facts.workflow.Method.S)
 }
 
-// Gitignore reports whether files that git ignores are no sources.
+// Gitignore reports whether files that git ignores are not sources.
 func (s *Step) Gitignore() bool {
 	return s.Task.UseGitignore.Or(s.facts.workflow.UseGitignore.Or(false))
 }
 
-// Rule returns the rule of what is looked at beside the method: [FingerprintV3], or
-// another one for everything that the result depends on.
+// Rule returns the rule that applies beside the method: [FingerprintV3], or another one for
+// everything that the result depends on.
 func (s *Step) Rule() string {
 	return cmp.Or(s.Task.Fingerprint, s.facts.workflow.Fingerprint)
 }

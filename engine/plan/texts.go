@@ -12,14 +12,14 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// phase is when a text of a task is expanded.
+// phase is the time at which a text of a task is expanded.
 type phase uint8
 
 const (
-	unused      phase = iota // not in a run: descriptions, and items that are no templates
+	unused      phase = iota // not in a run: descriptions, and items that are not templates
 	referred                 // when something refers to it: variables
 	environment              // with the step's directory and environment
-	needed                   // for a need: its name and what is passed to it
+	needed                   // for a need: its name and its variables
 	planned                  // with the step, before its needs run
 	body                     // with the commands; when the needs have run, if it names their outputs
 	afterwards               // with a deferred command, when others have run
@@ -31,10 +31,10 @@ func phaseOf(p *schema.Place) phase {
 		return unused
 	case schema.KeyEnv, schema.KeyDir, schema.KeyDotenv:
 		return environment
-	case schema.KeyStdinTask, schema.KeyStdinVars:
+	case schema.KeyStdinTask, schema.KeyStdinVars, schema.KeyIPCTo, schema.KeyIPCVars:
 		return needed
-	case schema.KeyLabel, schema.KeyPrefix, schema.KeyRun, schema.KeyMethod, schema.KeySources, schema.KeyGenerates,
-		schema.KeyRequiredName, schema.KeyRequiredEnum, schema.KeyForVar, schema.KeyForMatrixRef:
+	case schema.KeyLabel, schema.KeyPrefix, schema.KeyRun, schema.KeyMethod, schema.KeySources, schema.KeyGenerates, schema.KeyDepfile,
+		schema.KeyPort, schema.KeyAfter, schema.KeyRequiredName, schema.KeyRequiredEnum, schema.KeyForVar, schema.KeyForMatrixRef:
 		return planned
 	}
 	switch c := p.Command; {
@@ -62,33 +62,27 @@ func template(p *schema.Place, text string) string {
 	return text
 }
 
-// outputRefs are the outputs of tasks that a text names.
-func outputRefs(p *schema.Place, text string) []vars.OutputRef {
-	if !strings.Contains(text, "output") {
+// runtimeRefs are the outputs and ports of tasks that a text names.
+func runtimeRefs(p *schema.Place, text string) []vars.RuntimeRef {
+	if !strings.Contains(text, "output") && !strings.Contains(text, "port") {
 		return nil
 	}
-	return vars.OutputRefs(template(p, text))
+	return vars.RuntimeRefs(template(p, text))
 }
 
-// fingerprinted reports whether CHECKSUM and TIMESTAMP are defined for being mentioned
-// in the text at p.
+// fingerprinted reports whether mentioning CHECKSUM and TIMESTAMP in the text at p defines them.
 func fingerprinted(p *schema.Place) bool {
-	switch p.Key {
-	case schema.KeyStatus, schema.KeyPrecondition, schema.KeyPreconditionMsg:
-		return true
-	case schema.KeyForVar:
-		return false
-	}
-	return p.Command != nil || p.Key.OfProcesses()
+	return slices.Contains([]schema.Key{schema.KeyStatus, schema.KeyPrecondition, schema.KeyPreconditionMsg}, p.Key) ||
+		p.Key != schema.KeyForVar && (p.Command != nil || p.Key.OfProcesses())
 }
 
-// changing are the template functions that give something else every time.
+// changing are the template functions whose results differ every time.
 var changing = []string{"now", "uuid", "randInt", "randIntN"}
 
-// NeverSame returns the template function for which a command of s, by its number
-// from 1, or a variable, by its name, is something else every time; "" if there is
-// none. kind is "command" or "var".
-func (s *Step) NeverSame(kind, name string) (function string) {
+// VolatileFunction returns the template function for which a command of s, by its number
+// from 1, or a variable, by its name, differs every time; "" if there is none. kind is "command" or
+// "var".
+func (s *Step) VolatileFunction(kind, name string) (function string) {
 	note := func(text string) { function = cmp.Or(function, calls(text, changing)) }
 	switch kind {
 	case "command":
@@ -113,11 +107,14 @@ func (s *Step) NeverSame(kind, name string) (function string) {
 	return function
 }
 
-// calls returns the first of functions that stands in an action of a template.
+// calls returns the first of functions that occurs in an action of a template.
 func calls(text string, functions []string) string {
 	for _, part := range strings.Split(text, "{{")[1:] {
 		action, _, _ := strings.Cut(part, "}}")
-		for _, word := range strings.FieldsFunc(fields.Replace(action), notWord) {
+		// Words are names, fields (.NAME) and variables ($name).
+		for _, word := range strings.FieldsFunc(fields.Replace(action), func(r rune) bool {
+			return !strings.ContainsRune(".$_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
 			if slices.Contains(functions, word) {
 				return word
 			}
@@ -126,10 +123,5 @@ func calls(text string, functions []string) string {
 	return ""
 }
 
-// fields sets a field apart from what it is a field of: now.Unix calls now.
+// fields puts a space before each field and variable: now.Unix calls now.
 var fields = strings.NewReplacer(".", " .", "$", " $")
-
-// notWord tells whether r ends a name, a field (.NAME) or a variable ($name).
-func notWord(r rune) bool {
-	return !strings.ContainsRune(".$_", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-}

@@ -2,5 +2,5 @@
 
 package proc
 
-// ancestorIn reports false: environments of other processes are not known.
+// ancestorIn returns false: environments of other processes are unknown.
 func ancestorIn(string) bool { return false }

@@ -39,25 +39,25 @@ func (c Cookie) String() string {
 // Environ returns the variables that identify the group's programs, or nil if the group
 // has no cookie.
 func (g *Group) Environ() []string {
-	if g.cookie.Run == "" {
+	if g.o.Cookie.Run == "" {
 		return nil
 	}
 	session := "keep"
-	if g.leftover != LeftoverKeep {
+	if g.o.Leftover != LeftoverKeep {
 		session = g.t.session()
 	}
 	return []string{
-		RunVariable + "=" + g.t.outerRun + g.cookie.Run,
-		StepVariable + "=" + g.t.outerStep + g.cookie.String(),
-		TaskVariable + "=" + g.name,
+		RunVariable + "=" + g.t.outerRun + g.o.Cookie.Run,
+		StepVariable + "=" + g.t.outerStep + g.o.Cookie.String(),
+		TaskVariable + "=" + g.o.Name,
 		SessionVariable + "=" + session,
 	}
 }
 
-// Within reports whether this process, which has an environment, runs in a step of another
-// weft, as its [Cookie] names it.
-func Within(environ []string, step string) bool {
-	return slices.Contains(outerSteps(environ), step) || ancestorIn(step)
+// InStep reports whether this process, which has an environment, runs in a step of another
+// weft, as its [Cookie] names it. No process runs in the step "".
+func InStep(environ []string, step string) bool {
+	return step != "" && (slices.Contains(outerSteps(environ), step) || ancestorIn(step))
 }
 
 // outerSteps returns the steps of wefts that a process with an environment runs in, the

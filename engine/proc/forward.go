@@ -1,34 +1,30 @@
 package proc
 
-import (
-	"syscall"
+import "syscall"
 
-	"github.com/weftrun/weft/engine/keeper"
-)
-
-// Forward forwards a signal that weft was sent to the groups that asked for it and have
-// programs now. It returns the number of these groups.
+// Forward forwards a signal received by weft to the groups with a mapping for it that have programs
+// now. It returns the number of these groups.
 func (t *Table) Forward(s syscall.Signal) int {
 	n := 0
 	for _, g := range t.groups() {
-		if to := g.forwards[s]; to != 0 {
-			g.forward(to)
+		if to := g.o.Forwards[s]; to != 0 {
+			g.Send(to)
 			n++
 		}
 	}
 	return n
 }
 
-// forward sends s to the group, without stopping it.
-func (g *Group) forward(s syscall.Signal) {
-	if !g.stop.Main {
+// Send sends s to the group, without stopping it.
+func (g *Group) Send(s syscall.Signal) {
+	if !g.o.Stop.Main {
 		g.deliver(s)
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range g.procs {
-		g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
+		p.signal(s, false)
 	}
 }
 
@@ -49,14 +45,27 @@ type Member struct {
 func (t *Table) Running() []Running {
 	var out []Running
 	for _, g := range t.groups() {
-		r := Running{Step: g.cookie.Step}
-		g.mu.Lock()
-		id := g.id
-		g.mu.Unlock()
-		for _, m := range t.host.members(id, g.cookie.String()) {
-			r.Processes = append(r.Processes, Member{int(m.Pid), m.Name})
-		}
-		out = append(out, r)
+		out = append(out, Running{Step: g.o.Cookie.Step, Processes: t.members(g)})
 	}
 	return out
+}
+
+// Members returns the processes of the groups of a step, as Running does.
+func (t *Table) Members(step int) (all []Member) {
+	for _, g := range t.groups() {
+		if g.o.Cookie.Step == step {
+			all = append(all, t.members(g)...)
+		}
+	}
+	return all
+}
+
+func (t *Table) members(g *Group) (all []Member) {
+	g.mu.Lock()
+	id := g.id
+	g.mu.Unlock()
+	for _, m := range t.host.members(id, g.o.Cookie.String()) {
+		all = append(all, Member{int(m.Pid), m.Name})
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -22,70 +23,71 @@ type GroupOptions struct {
 	// Stop overrides the ladder of every stop but a kill: its Signal and its Grace,
 	// where they are not zero. A Grace also limits a stop that would wait forever.
 	Stop Ladder
-	// StopBy is called once, in its own goroutine, instead of sending the first
+	// StopFunc is called once, in its own goroutine, instead of sending the first
 	// signal. If it fails, the signal is sent after all. Close waits for it. It may
 	// be nil.
-	StopBy func() error
+	StopFunc func() error
 	// Forwards maps a signal that Table.Forward is called with to the signal that
 	// the group is sent. The map must not be changed.
 	Forwards map[syscall.Signal]syscall.Signal
-	// Leftover says what happens to processes that the group leaves behind.
+	// Leftover is the treatment of processes that the group leaves behind.
 	Leftover LeftoverPolicy
 	// Terminal gives the group's programs the terminal's foreground while they run,
 	// if weft's standard input is a terminal.
 	Terminal bool
 }
 
-// Group holds the processes of one step. A new Group costs one allocation and no
-// system call. It is safe for concurrent use.
+// Group holds the processes of one step. A new Group costs one allocation and no system call. It is
+// safe for concurrent use.
 type Group struct {
-	t        *Table
-	name     string
-	cookie   Cookie
-	stop     Ladder
-	stopBy   func() error
-	forwards map[syscall.Signal]syscall.Signal
-	leftover LeftoverPolicy
-	terminal bool
+	t *Table
+	o GroupOptions
 
-	refused atomic.Bool // reports whether cause is set
+	refusal atomic.Bool // reports whether cause is set
 
 	mu           sync.Mutex // guards the fields below
 	id           uint32     // the group's number in requests; 0 until it has started a program
 	index        int32      // place in Table.live
 	rank         uint8      // of the hardest signal so far; 0 if the group was not stopped
 	closed       bool
-	grace        time.Duration // of the pending kill; 0 if there is none
-	kill         time.Time     // when leftovers of the stopped group may be killed
-	cause        error         // why the group starts nothing more
-	done         chan struct{} // closed when cause is set; made on demand
-	stopByDone   chan struct{} // closed when stopBy has returned; nil if it was not called
-	idle         chan struct{} // closed when the stopped group has no program left
-	procs        []*Process    // programs that have not ended
-	usage        Usage         // of programs that have ended
 	hasLeftovers bool          // there are processes that weft did not start itself
 	alone        bool          // no other process existed when the group started its first
+	cause        error         // why the group starts nothing more
+	done         chan struct{} // closed when cause is set; made on demand
+	stop         *stop         // nil if the group was not stopped
+	procs        []*Process    // programs that have not ended
+	usage        Usage         // of programs that have ended
+	programs     int           // that have ended
 	cleanup      *Group
 }
 
-// NewGroup returns a Group without processes.
-func (t *Table) NewGroup(o GroupOptions) *Group {
-	return &Group{t: t, name: o.Name, cookie: o.Cookie, stop: o.Stop, stopBy: o.StopBy, forwards: o.Forwards, leftover: o.Leftover, terminal: o.Terminal}
+// stop is what only groups that were stopped have.
+type stop struct {
+	grace    time.Duration // of the pending kill; 0 if there is none
+	kill     time.Time     // when leftovers may be killed
+	funcDone chan struct{} // closed when StopFunc has returned; nil if it was not called
+	idle     chan struct{} // closed when the group has no program left; nil if nothing waits for that
 }
 
-// Name returns the name the group was made with.
-func (g *Group) Name() string { return g.name }
+// NewGroup returns a Group without processes.
+//
+//go:noinline
+func (t *Table) NewGroup(o GroupOptions) *Group { return &Group{t: t, o: o} }
 
-// Usage returns the resources that the group's ended programs have used.
-func (g *Group) Usage() Usage {
+// Name returns the name in the group's options.
+func (g *Group) Name() string { return g.o.Name }
+
+// Usage returns how many of the group's programs have ended, and the resources that they have
+// used.
+func (g *Group) Usage() (programs int, u Usage) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.usage
+	return g.programs, g.usage
 }
 
-// Refused returns why the group starts no more programs, or nil if it does.
-func (g *Group) Refused() error {
-	if !g.refused.Load() {
+// Err returns why the group starts no more programs, or nil if it does.
+func (g *Group) Err() error {
+	if !g.refusal.Load() {
 		return nil
 	}
 	g.mu.Lock()
@@ -93,7 +95,7 @@ func (g *Group) Refused() error {
 	return g.cause
 }
 
-// Done returns a channel that is closed once Refused is not nil.
+// Done returns a channel that is closed once Err is not nil.
 func (g *Group) Done() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,7 +114,7 @@ func (g *Group) refuse(cause error) {
 		return
 	}
 	g.cause = cause
-	g.refused.Store(true)
+	g.refusal.Store(true)
 	if g.done != nil {
 		close(g.done)
 	}
@@ -127,29 +129,34 @@ var ErrInterrupt = errors.New("interrupted at the terminal")
 // run after that time. Further calls may use a stronger signal or a shorter grace; a
 // weaker signal is ignored. The first cause is kept.
 func (g *Group) Stop(cause error, l Ladder) {
-	if l.Signal == 0 {
-		l.Signal = syscall.SIGTERM
-	}
+	l.Signal = cmp.Or(l.Signal, syscall.SIGTERM)
 	g.mu.Lock()
 	g.refuse(cause)
+	if g.stop == nil {
+		g.stop = &stop{}
+	}
 	r := rank(l.Signal)
 	l = g.ladder(l)
+	if l.Signal != syscall.SIGKILL {
+		l.Grace = g.LimitTimeout(l.Grace)
+	}
 	if r > g.rank {
 		g.rank = r
-		g.tellToEnd(l.Signal)
+		g.requestEnd(l.Signal)
 	}
-	if at := time.Now().Add(l.Grace); g.kill.IsZero() || at.Before(g.kill) {
-		g.kill = at
+	st := g.stop
+	if at := time.Now().Add(l.Grace); st.kill.IsZero() || at.Before(st.kill) {
+		st.kill = at
 	}
-	if l.Grace > 0 && len(g.procs) > 0 && (g.grace == 0 || l.Grace < g.grace) {
-		g.grace = l.Grace
-		if g.idle == nil {
-			g.idle = make(chan struct{})
+	if l.Grace > 0 && len(g.procs) > 0 && (st.grace == 0 || l.Grace < st.grace) {
+		st.grace = l.Grace
+		if st.idle == nil {
+			st.idle = make(chan struct{})
 		}
-		go g.killAfter(l.Grace, g.idle)
+		go g.killAfter(l.Grace, st.idle)
 	}
-	if l.Harder > 0 {
-		g.t.clock.AfterFunc(l.Harder, func() { g.Stop(cause, Ladder{Signal: syscall.SIGTERM, Grace: l.Grace}) })
+	if l.TermAfter > 0 {
+		g.t.clock.AfterFunc(l.TermAfter, func() { g.Stop(cause, Ladder{Signal: syscall.SIGTERM, Grace: l.Grace}) })
 	}
 	g.mu.Unlock()
 	// From now on a Ctrl-C goes to weft: with it the user asks for a stronger stop.
@@ -157,19 +164,20 @@ func (g *Group) Stop(cause error, l Ladder) {
 	g.t.term.reclaim(g)
 }
 
-// tellToEnd calls stopBy, or sends s to the whole group. The caller holds g.mu.
-func (g *Group) tellToEnd(s syscall.Signal) {
-	if g.stopBy == nil || s == syscall.SIGKILL || g.closed {
+// requestEnd calls StopFunc, or sends s to the whole group. The caller holds g.mu.
+func (g *Group) requestEnd(s syscall.Signal) {
+	if g.o.StopFunc == nil || s == syscall.SIGKILL || g.closed {
 		g.signalAll(s)
 		return
 	}
-	if g.stopByDone != nil {
+	if g.stop.funcDone != nil {
 		return
 	}
-	g.stopByDone = make(chan struct{})
+	done := make(chan struct{})
+	g.stop.funcDone = done
 	go func() {
-		defer close(g.stopByDone)
-		if g.stopBy() != nil {
+		defer close(done)
+		if g.o.StopFunc() != nil {
 			g.mu.Lock()
 			g.signalAll(s)
 			g.mu.Unlock()
@@ -186,13 +194,13 @@ func (g *Group) ladder(l Ladder) Ladder {
 	if l.Signal == syscall.SIGKILL {
 		return l
 	}
-	if g.stop.Signal != 0 {
-		l.Signal = g.stop.Signal
+	if g.o.Stop.Signal != 0 {
+		l.Signal = g.o.Stop.Signal
 	}
-	if g.stop.Grace > 0 {
-		l.Grace = g.stop.Grace
+	if g.o.Stop.Grace > 0 {
+		l.Grace = g.o.Stop.Grace
 	}
-	l.Main = g.stop.Main
+	l.Main = g.o.Stop.Main
 	return l
 }
 
@@ -226,7 +234,7 @@ func (g *Group) Cleanup() *Group {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cleanup == nil {
-		g.cleanup = &Group{t: g.t, name: g.name, cookie: g.cookie, terminal: g.terminal}
+		g.cleanup = g.t.NewGroup(GroupOptions{Name: g.o.Name, Cookie: g.o.Cookie, Terminal: g.o.Terminal})
 		if g.closed {
 			g.cleanup.closed = true
 			g.cleanup.refuse(g.cause)
@@ -251,9 +259,9 @@ func (g *Group) Close() []Leftover {
 	c := g.cleanup
 	wasClosed := g.closed
 	g.closed = true
-	if done := g.stopByDone; done != nil {
+	if st := g.stop; st != nil && st.funcDone != nil {
 		g.mu.Unlock()
-		<-done
+		<-st.funcDone
 		g.mu.Lock()
 	}
 	stopped := g.rank > 0
@@ -300,12 +308,10 @@ func (g *Group) signalAll(s syscall.Signal) {
 	}
 	switch {
 	case s == syscall.SIGKILL:
-		r.Scope, r.Cookie = keeper.TreeScope, g.cookie.String()
-	case g.stop.Main:
-		r.Scope = keeper.ProcessScope
+		r.Scope, r.Cookie = keeper.TreeScope, g.o.Cookie.String()
+	case g.o.Stop.Main:
 		for _, p := range g.procs {
-			r.Target = p.id
-			g.t.host.signal(r)
+			p.signal(s, r.Cont)
 		}
 		return
 	}
@@ -333,11 +339,6 @@ func (g *Group) deliver(s syscall.Signal) {
 	}
 }
 
-// signalGroup sends s to one process group of g. The caller holds g.mu.
-func (g *Group) signalGroup(pgid int, s syscall.Signal, cont bool) {
-	g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Only: int32(pgid), Cont: cont})
-}
-
 // Signal sends s to the programs whose Job is job or below it, and reports whether there
 // was one.
 func (g *Group) Signal(job string, s syscall.Signal) bool {
@@ -346,8 +347,7 @@ func (g *Group) Signal(job string, s syscall.Signal) bool {
 	found := false
 	for _, p := range g.procs {
 		if p.job == job || strings.HasPrefix(p.job, job+"/") {
-			// One process, not its group, which the rest of the step shares.
-			g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s)})
+			p.signal(s, false) // and not its process group, which the rest of the step shares
 			found = true
 		}
 	}
@@ -368,9 +368,9 @@ func (g *Group) remove(p *Process, hasLeftovers bool) {
 	}
 	if len(g.procs) == 0 {
 		g.t.removeLive(g)
-		if g.idle != nil {
-			close(g.idle)
-			g.idle, g.grace = nil, 0
+		if st := g.stop; st != nil && st.idle != nil {
+			close(st.idle)
+			st.idle, st.grace = nil, 0
 		}
 	}
 }

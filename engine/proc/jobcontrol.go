@@ -38,7 +38,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.file.Load() == nil || m.owner != g || m.pgid != pgid {
-		return // somebody else has sent the signal, and may continue the program
+		return // another process sent the signal, and may continue the program
 	}
 	if int32(seen-m.resumed) < 0 {
 		return // this Ctrl-Z was already handled, for another program of a pipeline
@@ -49,7 +49,7 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 		}
 	}
 	t.signalOutside(syscall.SIGSTOP)
-	t.settle()
+	t.awaitSignals()
 	if !orphaned() {
 		// This stops the other processes of the shell's job, but not weft.
 		caught := make(chan os.Signal, 1)
@@ -72,10 +72,15 @@ func (m *terminal) suspend(t *Table, g *Group, pgid int, seen uint32) {
 // stopDelay is how long programs have to handle SIGTSTP before SIGSTOP stops them.
 const stopDelay = 100 * time.Millisecond
 
-// Suspend handles Ctrl-Z when weft itself has the terminal's foreground: it stops all
-// groups, then its clock and weft. It returns when weft is continued, and all groups with
-// it. If nobody could continue weft, Suspend does nothing, as the kernel would.
+// Suspend handles Ctrl-Z when weft itself has the terminal's foreground: it stops all groups, then
+// its clock and weft. It returns when weft is continued, and all groups with it. If no process
+// could continue weft, Suspend does nothing, as the kernel would.
 func (t *Table) Suspend() {
+	t.SuspendWith(func() { t.term.sleep(t) })
+}
+
+// SuspendWith is Suspend with a function that stops weft, and returns when it was continued.
+func (t *Table) SuspendWith(stop func()) {
 	if orphaned() {
 		return
 	}
@@ -87,7 +92,7 @@ func (t *Table) Suspend() {
 		return // our own signal to the shell's job
 	}
 	for _, g := range groups {
-		if g != m.owner { // its stop would be taken for the user's
+		if g != m.owner { // its stop would be mistaken for the user's
 			g.deliver(syscall.SIGTSTP)
 		}
 	}
@@ -99,9 +104,9 @@ func (t *Table) Suspend() {
 	}
 	t.signalOutside(syscall.SIGSTOP)
 	if len(groups) > 0 {
-		t.settle()
+		t.awaitSignals()
 	}
-	m.sleep(t)
+	stop()
 	t.signalOutside(syscall.SIGCONT)
 	for _, g := range groups {
 		g.deliver(syscall.SIGCONT)
@@ -118,9 +123,9 @@ func (t *Table) signalOutside(s syscall.Signal) {
 	}
 }
 
-// settle returns when the signals that were sent have arrived: requests are handled in
-// order, so it asks something and ignores the answer.
-func (t *Table) settle() { t.host.members(0, "") }
+// awaitSignals returns when the sent signals have arrived: requests are handled in order, so it
+// sends a query and ignores the answer.
+func (t *Table) awaitSignals() { t.host.members(0, "") }
 
 // sleep restores the terminal's settings and stops weft. When weft is continued, the
 // terminal is lent again to the group that had it. The caller holds m.mu.
@@ -135,23 +140,23 @@ func (m *terminal) sleep(t *Table) {
 	t.clock.Pause()
 	stopSelf(os.Getpid(), syscall.SIGSTOP)
 	t.clock.Resume()
-	if g != nil && m.foreground() && g.contains(pgid) {
+	if g != nil && m.foreground() && (pgid == m.own || g.contains(pgid)) {
 		m.set(pgid, mode)
 		m.owner, m.pgid = g, pgid
 	}
 }
 
 // StopSelf stops weft as Ctrl-Z does, for a weft without programs. It returns when weft is
-// continued. If nobody could do that, it does nothing.
+// continued. If no process could do that, it does nothing.
 func StopSelf() {
 	if !orphaned() {
 		stopSelf(os.Getpid(), syscall.SIGSTOP)
 	}
 }
 
-// stopSelf sends s to target, which stops weft, and returns true when weft was continued.
-// It returns false if the signal had no effect: it is ignored, or nobody could continue
-// weft. The target is a process id, or 0 for weft's process group.
+// stopSelf sends s to target, which stops weft, and returns true when weft was continued. It
+// returns false if the signal had no effect: it is ignored, or no process could continue weft. The
+// target is a process id, or 0 for weft's process group.
 func stopSelf(target int, s syscall.Signal) bool {
 	cont := make(chan os.Signal, 1)
 	signal.Notify(cont, syscall.SIGCONT)
@@ -169,8 +174,8 @@ func stopSelf(target int, s syscall.Signal) bool {
 	return false
 }
 
-// orphaned reports whether nobody could continue weft when it is stopped: no ancestor in
-// its session has job control over its process group.
+// orphaned reports whether no process could continue weft when it is stopped: no ancestor in its
+// session has job control over its process group.
 func orphaned() bool {
 	session, _ := unix.Getsid(0)
 	own := syscall.Getpgrp()
@@ -194,26 +199,16 @@ func (g *Group) contains(pgid int) bool {
 	return g.has(pgid)
 }
 
-// resume continues a process group of g.
-func (g *Group) resume(pgid int) {
+// signalStopped sends s to a stopped process group of g, and SIGCONT, so that it reacts.
+func (g *Group) signalStopped(pgid int, s syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.has(pgid) {
-		g.signalGroup(pgid, syscall.SIGCONT, false)
+		g.t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: g.id, Signal: uint8(s), Only: int32(pgid), Cont: s != syscall.SIGCONT})
 	}
 }
 
-// hangUp does to a stopped process group what the kernel does to an orphaned one: it sends
-// SIGHUP and SIGCONT.
-func (g *Group) hangUp(pgid int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.has(pgid) {
-		g.signalGroup(pgid, syscall.SIGHUP, true)
-	}
-}
-
-// noteInterrupt notes that the Ctrl-C which killed p was sent to all of its process group.
+// noteInterrupt records that the Ctrl-C which killed p was sent to all of its process group.
 // It reports whether that was unknown.
 func (g *Group) noteInterrupt(p *Process) bool {
 	g.mu.Lock()
@@ -229,10 +224,6 @@ func (g *Group) noteInterrupt(p *Process) bool {
 	return true
 }
 
-// Resized tells all groups that the terminal's size has changed: the kernel tells only the
-// foreground, which is weft.
-func (t *Table) Resized() { t.Signal(syscall.SIGWINCH) }
-
 // Signal sends sig to all groups.
 func (t *Table) Signal(sig syscall.Signal) {
 	for _, g := range t.groups() {
@@ -241,8 +232,10 @@ func (t *Table) Signal(sig syscall.Signal) {
 }
 
 // HungUp reports whether the terminal has gone away.
-func (t *Table) HungUp() bool {
-	f := t.term.file.Load()
+func (t *Table) HungUp() bool { return HungUp(t.term.file.Load()) }
+
+// HungUp reports whether a terminal has gone away; one that is nil has not.
+func HungUp(f *os.File) bool {
 	if f == nil {
 		return false
 	}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// keepers holds the KEEPERs of all tables. Only the link to a KEEPER may wait for it;
-// those who wait for other children leave KEEPERs out.
+// keepers holds the KEEPERs of all tables. Only the link to a KEEPER may wait for it; other waiters
+// for children exclude KEEPERs.
 var keepers keeperSet
 
 type keeperSet struct {
@@ -32,8 +32,8 @@ func (k *keeperSet) ended(pid int) {
 	k.pids = slices.DeleteFunc(k.pids, func(p int) bool { return p == pid })
 }
 
-// unlessKeeper calls f unless pid is a KEEPER. No KEEPER is started while f runs.
-func (k *keeperSet) unlessKeeper(pid int, f func()) {
+// callUnlessKeeper calls f unless pid is a KEEPER. No KEEPER is started while f runs.
+func (k *keeperSet) callUnlessKeeper(pid int, f func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !slices.Contains(k.pids, pid) {

@@ -8,9 +8,10 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 )
 
-// TestTwoTables: the loss of one table's KEEPER takes nothing from the other.
+// TestTwoTables: the loss of one table's KEEPER does not affect the other.
 func TestTwoTables(t *testing.T) {
 	for _, first := range []bool{true, false} {
 		older, newer := newTable(t, Options{}), newTable(t, Options{})
@@ -44,7 +45,60 @@ func TestTwoTables(t *testing.T) {
 	}
 }
 
-// TestReaperAndKeepers: who reaps what others left takes no KEEPER for that.
+// TestLossDuringStart: KEEPER is lost after a start has begun, and before its request is sent.
+func TestLossDuringStart(t *testing.T) {
+	tab := newTable(t, Options{})
+	first, out := sh(t, tab.NewGroup(GroupOptions{}), "echo up; exec sleep 1000")
+	line(t, out)
+	l := tab.host.(*link)
+	l.send.Lock() // no request is sent
+	type result struct {
+		p   *Process
+		err error
+	}
+	started := make(chan result)
+	go func() {
+		p, err := tab.NewGroup(GroupOptions{}).Start(&Spec{Path: "/bin/true"})
+		started <- result{p, err}
+	}()
+	has := func(done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+			l.mu.Lock()
+			ok := done()
+			l.mu.Unlock()
+			switch {
+			case ok:
+				return
+			case time.Now().After(end):
+				l.send.Unlock()
+				t.Fatal("never")
+			}
+		}
+	}
+	has(func() bool { return len(l.procs) == 2 })
+	if err := syscall.Kill(l.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	has(func() bool { return l.lost != nil })
+	l.send.Unlock()
+	r := <-started
+	if r.err == nil {
+		_, r.err = r.p.Wait()
+	}
+	if !errors.Is(r.err, ErrKeeperLost) {
+		t.Errorf("the program ended with %v", r.err)
+	}
+	if _, err := first.Wait(); !errors.Is(err, ErrKeeperLost) {
+		t.Errorf("the one before ended with %v", err)
+	}
+	<-l.done
+	if n := len(tab.groups()); n > 0 {
+		t.Errorf("%d groups are left", n)
+	}
+}
+
+// TestReaperAndKeepers: the reaper of orphans does not reap a KEEPER.
 func TestReaperAndKeepers(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchDelay is when weft begins to watch over KEEPER: watching for stops costs more than
-// all else at the start of a short run.
+// watchDelay is when weft begins to watch KEEPER: watching for stops is the most expensive part of
+// starting a short run.
 const watchDelay = 100 * time.Millisecond
 
-// keepRunning continues KEEPER whenever somebody stops it, until it is gone: without
-// KEEPER no program can be started or signalled, and no end is reported. If weft is stopped
-// as well, KEEPER is continued together with weft; if weft is gone, by the kernel.
+// keepRunning continues KEEPER whenever it is stopped, until it is gone: without KEEPER no program
+// can be started or signalled, and no end is reported. If weft is stopped as well, KEEPER is
+// continued together with weft; if weft is gone, by the kernel.
 func (l *link) keepRunning() {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
@@ -52,9 +52,9 @@ func (l *link) withKeeper(f func(pid int)) {
 // whether it is stopped.
 const answerLimit = 2 * time.Second
 
-// takeOver kills a KEEPER that does not answer because it is traced, or stopped again and
-// again. A run that is being stopped must not wait for it: weft itself ends KEEPER's
-// children then. takeOver returns when KEEPER is gone.
+// takeOver kills a KEEPER that does not answer because it is traced, or stopped repeatedly. A run
+// that is being stopped must not wait for it: weft itself ends KEEPER's children then. takeOver
+// returns when KEEPER is gone.
 func (l *link) takeOver() {
 	for {
 		answered := make(chan struct{})

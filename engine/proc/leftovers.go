@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -19,7 +20,7 @@ type Leftover struct {
 	Kept bool   // it continues after weft
 }
 
-// LeftoverPolicy says what happens to the leftovers of a group.
+// LeftoverPolicy is the treatment of the leftovers of a group.
 type LeftoverPolicy uint8
 
 const (
@@ -32,17 +33,17 @@ const (
 // treatLeftovers applies the policy of a closed group.
 func (g *Group) treatLeftovers(stopped bool) []Leftover {
 	switch {
-	case g.leftover == LeftoverKeep:
+	case g.o.Leftover == LeftoverKeep:
 		g.t.mu.Lock()
 		g.t.kept = append(g.t.kept, g)
 		g.t.mu.Unlock()
 	case stopped:
 		g.terminate()
-	case g.leftover == LeftoverKill:
+	case g.o.Leftover == LeftoverKill:
 		ms := g.members()
 		g.terminate()
 		return leftovers(ms, false)
-	case g.leftover == LeftoverWait:
+	case g.o.Leftover == LeftoverWait:
 		g.awaitLeftovers()
 	}
 	return nil
@@ -54,7 +55,7 @@ func (g *Group) members() []keeper.Member {
 	if g.alone && g.t.groupIDs.Load() == g.id {
 		return g.t.host.members(0, "")
 	}
-	return g.t.host.members(g.id, g.cookie.String())
+	return g.t.host.members(g.id, g.o.Cookie.String())
 }
 
 // awaitLeftovers returns when the group has no process left. If the group is stopped
@@ -83,16 +84,16 @@ func leftovers(ms []keeper.Member, kept bool) []Leftover {
 	return out
 }
 
-// noteLeftovers notes that a closed group has leftovers.
+// noteLeftovers records that a closed group has leftovers.
 func (t *Table) noteLeftovers(group uint32) {
 	t.mu.Lock()
 	t.withLeftovers = append(t.withLeftovers, group)
 	t.mu.Unlock()
 }
 
-// StopLeftovers sends l.Signal to the background processes of closed groups: a Ctrl-C for
-// the run is meant for them, too. Those that weft has started itself are killed after
-// l.Grace, if it is not zero.
+// StopLeftovers sends l.Signal to the background processes of closed groups: a Ctrl-C for the run
+// applies to them, too. Those that weft has started itself are killed after l.Grace, if it is not
+// zero.
 func (t *Table) StopLeftovers(cause error, l Ladder) {
 	if t.begun.Load() {
 		if h, err := t.connect(); err == nil {
@@ -107,14 +108,11 @@ func (t *Table) StopLeftovers(cause error, l Ladder) {
 			g.Stop(cause, l)
 		}
 	}
-	if l.Signal == 0 {
-		l.Signal = syscall.SIGTERM
-	}
 	t.mu.Lock()
 	groups := t.withLeftovers
 	t.mu.Unlock()
 	for _, group := range groups {
-		t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: group, Signal: uint8(l.Signal), Cont: true})
+		t.host.signal(keeper.Signal{Scope: keeper.GroupScope, Target: group, Signal: uint8(cmp.Or(l.Signal, syscall.SIGTERM)), Cont: true})
 	}
 }
 
@@ -144,7 +142,7 @@ func (t *Table) Close(keep bool) []Leftover {
 	}
 	kept, stopped := t.classify(all, keep)
 	if len(stopped) > 0 {
-		t.terminate(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, leftoverGrace)
+		t.terminate(func() []keeper.Member { return without(t.host.members(0, ""), kept) }, t.limitTimeout(leftoverGrace))
 	}
 	t.host.end(kept)
 	return append(leftovers(kept, true), leftovers(stopped, false)...)
@@ -199,7 +197,11 @@ func without(ms, kept []keeper.Member) []keeper.Member {
 // leftoverGrace, or at once if the group was killed.
 func (g *Group) terminate() {
 	g.mu.Lock()
-	grace := max(leftoverGrace, time.Until(g.kill))
+	grace := leftoverGrace
+	if g.stop != nil {
+		grace = max(grace, time.Until(g.stop.kill))
+	}
+	grace = g.LimitTimeout(grace)
 	if g.rank >= rank(syscall.SIGKILL) {
 		grace = 0
 	}
@@ -248,5 +250,5 @@ func (t *Table) terminate(members func() []keeper.Member, grace time.Duration) {
 	}
 }
 
-// pollInterval is how often processes that somebody else reaps are looked for.
+// pollInterval is the polling interval for processes that another process reaps.
 const pollInterval = 20 * time.Millisecond

@@ -43,8 +43,8 @@ type link struct {
 	procs   map[uint32]*Process
 	queries map[uint32]chan []keeper.Member
 	last    uint32        // the last number that was assigned
-	delayed []func()      // reports that could not be delivered at once, in order; see tell
-	orphan  chan struct{} // closed when the next orphan ends; nil if nobody waits
+	delayed []func()      // reports that could not be delivered at once, in order; see deliver
+	orphan  chan struct{} // closed when the next orphan ends; may be nil
 	lost    error         // why KEEPER is gone
 	reaped  bool          // KEEPER's process id may belong to another process
 
@@ -108,7 +108,7 @@ func keeperError(err error) error {
 // it returns. The caller holds p.g.mu, so that a stop of the group either finds the program
 // started or prevents the start.
 func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags keeper.StartFlags) error {
-	if unsendable(s.Path, s.Dir) || unsendable(argv...) || unsendable(s.Extra...) {
+	if hasZeroByte(s.Path, s.Dir) || hasZeroByte(argv...) || hasZeroByte(s.Extra...) {
 		return syscall.EINVAL
 	}
 	l.mu.Lock()
@@ -136,15 +136,23 @@ func (l *link) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags k
 	fixed := [4]int{int(fds[0]), int(fds[1]), int(fds[2])} // and room for the file of a spilled request
 	rights := fixed[:3]
 	var numbers []int32
-	for _, d := range s.Further {
+	for _, d := range s.Descriptors {
 		rights, numbers = append(rights, int(d.File.Fd())), append(numbers, int32(d.Number))
 	}
-	b := keeper.AppendStart((*buf)[:0], &keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra, Further: numbers})
+	start := keeper.Start{ID: p.id, Group: p.g.id, Flags: flags, Env: place, Path: s.Path, Dir: s.Dir, Argv: argv, Extra: s.Extra, Descriptors: numbers}
+	if s.Setup != nil {
+		start.Setup = s.Setup.wire()
+		if g := s.Setup.Cgroup; g != nil {
+			start.Flags |= keeper.InCgroup
+			rights = append(rights, int(g.Fd()))
+		}
+	}
+	b := keeper.AppendStart((*buf)[:0], &start)
 	*buf = b
 	if len(b) <= keeper.MaxMessage {
 		err = l.post(b, rights)
 	} else {
-		head, tail := keeper.Spill(b, len(s.Further))
+		head, tail := keeper.Spill(b, len(s.Descriptors))
 		err = l.postSpilled(head, tail, rights)
 	}
 	return l.unsent(p, err)
@@ -169,18 +177,23 @@ func (l *link) lockEnv(env []string) (place uint32, err error) {
 	}
 }
 
-// unsendable reports whether a text contains a zero byte, which would end it.
-func unsendable(texts ...string) bool {
+// hasZeroByte reports whether a text contains a zero byte, which would end it.
+func hasZeroByte(texts ...string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return strings.IndexByte(t, 0) >= 0 })
 }
 
-// unsent removes p if its request was not sent, which err says, and returns err.
+// unsent removes p if its request was not sent, which err says, and returns err. If gone has p
+// already, it returns nil: then gone ends p, like any program that was started.
 func (l *link) unsent(p *Process, err error) error {
-	if err != nil {
-		l.mu.Lock()
-		delete(l.procs, p.id)
-		l.mu.Unlock()
+	if err == nil {
+		return nil
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.procs[p.id] == nil {
+		return nil
+	}
+	delete(l.procs, p.id)
 	return err
 }
 
@@ -289,7 +302,7 @@ func pids(ms []keeper.Member) []int32 {
 	return out
 }
 
-// end tells KEEPER to kill everything but keep and waits until it is gone.
+// end makes KEEPER kill everything except keep, and waits until it has ended.
 func (l *link) end(keep []keeper.Member) {
 	l.request(func(b []byte) []byte { return keeper.AppendEnd(b, pids(keep)) })
 	<-l.done
@@ -298,7 +311,7 @@ func (l *link) end(keep []keeper.Member) {
 // environs records which environments KEEPER remembers. An environment is identified by
 // the address of its list: callers share lists and do not change them.
 type environs struct {
-	places [keeper.Environs]*string
+	places [keeper.MaxEnvirons]*string
 	next   uint32
 }
 
@@ -320,10 +333,10 @@ func (e *environs) add(l *link, env []string) error {
 	if _, known := e.find(env); known {
 		return nil
 	}
-	if unsendable(env...) {
+	if hasZeroByte(env...) {
 		return syscall.EINVAL
 	}
-	e.next = e.next%(keeper.Environs-1) + 1
+	e.next = e.next%(keeper.MaxEnvirons-1) + 1
 	e.places[e.next] = nil
 	l.buf = keeper.AppendEnviron(l.buf[:0], e.next, env)
 	var err error

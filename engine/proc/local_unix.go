@@ -37,8 +37,11 @@ func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, flags 
 	if s.Session {
 		sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	}
+	if err := s.Setup.apply(sys); err != nil {
+		return err
+	}
 	env := append(append([]string(nil), s.Env...), s.Extra...)
-	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: byNumber(fds, s.Further), Sys: sys})
+	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Dir: s.Dir, Env: env, Files: byNumber(fds, s.Descriptors), Sys: sys})
 	if err != nil {
 		return err
 	}

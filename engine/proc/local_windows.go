@@ -52,8 +52,11 @@ func (l *local) limit(flags uint32) error {
 }
 
 func (l *local) start(p *Process, s *Spec, argv []string, fds [3]uintptr, _ keeper.StartFlags) error {
-	if len(s.Further) > 0 {
+	if len(s.Descriptors) > 0 {
 		return errors.ErrUnsupported
+	}
+	if s.Setup != nil {
+		return &SetupError{Step: "set up the program", Err: errUnsupported}
 	}
 	l.mu.Lock()
 	l.last++
@@ -161,6 +164,8 @@ func (g *Group) noteNohup(string, []string) {}
 type terminal struct {
 	stdin       bool
 	interrupted func(bool)
+	lending     func(int)
+	using       func(int) func()
 	file        atomic.Pointer[os.File] // nil
 	mu          sync.Mutex
 	owner       *Group

@@ -17,7 +17,7 @@ func (t *Table) ReapOrphans() {
 	go func() {
 		for range ended {
 			for _, pid := range children() {
-				keepers.unlessKeeper(pid, func() { syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
+				keepers.callUnlessKeeper(pid, func() { syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
 			}
 		}
 	}()

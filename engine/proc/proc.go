@@ -32,8 +32,11 @@
 package proc
 
 import (
+	"cmp"
+	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -59,6 +62,13 @@ type Options struct {
 	// all programs running at that moment, from any goroutine and without a lock; but
 	// never if weft was started with SIGINT ignored. It may be nil.
 	OnInterrupt func(died bool)
+	// OnForeground is called before a program that was stopped because it needs the terminal gets
+	// the foreground. step is that of its [Cookie]. It must not call back. It may be nil.
+	OnForeground func(step int)
+	// OnTerminalUse is called before anything uses the terminal, weft included, and the returned
+	// function when nothing does any more. step is that of the first user. Both must not call back.
+	// It may be nil.
+	OnTerminalUse func(step int) (ended func())
 	// Environ is weft's own environment. It holds the identities of an outer weft.
 	Environ []string
 	// Run is the identity of the run, which is shown in KEEPER's environment; "" means
@@ -76,12 +86,14 @@ type Table struct {
 	null      nullDevice
 	session   func() string // weft's session, see SessionVariable
 	onLost    func()
+	forAll    atomic.Pointer[[]Descriptor] // see Inherit; nil: nothing
 	groupIDs  atomic.Uint32
 	open      atomic.Int32 // groups that have started something and are not closed
 	outerRun  string       // with a colon at the end, or empty
 	outerStep string
 	term      terminal
-	inherited []int // children that weft had before it started anything
+	end       atomic.Pointer[time.Time] // see SetStopDeadline; nil means never
+	inherited []int                     // children that weft had before it started anything
 
 	connecting sync.Once
 	begun      atomic.Bool // there is a host, or there will be
@@ -112,7 +124,7 @@ type host interface {
 	// nextOrphan returns a channel that is closed when a process has ended that weft did
 	// not start.
 	nextOrphan() <-chan struct{}
-	// closed notes that a group starts nothing more.
+	// closed records that a group starts nothing more.
 	closed(group uint32)
 	// finish ends the host and returns nil if no process is left; otherwise it returns
 	// those that are alive.
@@ -134,20 +146,22 @@ func (t *Table) connect() (host, error) {
 
 // NewTable returns an empty Table. It makes no system call.
 func NewTable(o Options) *Table {
-	t := &Table{after: o.After, clock: o.Clock, run: o.Run, onLost: o.OnLost}
-	if t.clock == nil {
-		t.clock = new(clock.Clock)
-	}
+	t := &Table{after: o.After, clock: cmp.Or(o.Clock, new(clock.Clock)), run: o.Run, onLost: o.OnLost}
 	if t.after == nil {
 		t.after = t.clock.After
 	}
 	t.session = sync.OnceValue(session)
 	t.outerRun, t.outerStep = outer(o.Environ, RunVariable), outer(o.Environ, StepVariable)
-	t.term.stdin, t.term.interrupted = o.Terminal != nil, o.OnInterrupt
+	t.term.stdin, t.term.interrupted, t.term.lending = o.Terminal != nil, o.OnInterrupt, o.OnForeground
+	t.term.using = o.OnTerminalUse
 	return t
 }
 
-// addLive notes that g has programs. It locks t.mu; the caller holds g.mu.
+// Inherit has every program that is started from now on inherit ds, too, but those numbers
+// that its Spec has for other files. The caller owns the files, which must stay open.
+func (t *Table) Inherit(ds []Descriptor) { t.forAll.Store(&ds) }
+
+// addLive records that g has programs. It locks t.mu; the caller holds g.mu.
 func (t *Table) addLive(g *Group) {
 	t.mu.Lock()
 	g.index = int32(len(t.live))
@@ -155,7 +169,7 @@ func (t *Table) addLive(g *Group) {
 	t.mu.Unlock()
 }
 
-// removeLive notes that g has no program left. It locks t.mu; the caller holds g.mu.
+// removeLive records that g has no program left. It locks t.mu; the caller holds g.mu.
 func (t *Table) removeLive(g *Group) {
 	t.mu.Lock()
 	last := t.live[len(t.live)-1]
@@ -169,7 +183,7 @@ func (t *Table) removeLive(g *Group) {
 func (t *Table) groups() []*Group {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]*Group(nil), t.live...)
+	return slices.Clone(t.live)
 }
 
 // Stopper is a cause of cancellation that chooses how processes are stopped.
@@ -178,16 +192,16 @@ type Stopper interface {
 	StopLadder() Ladder
 }
 
-// Ladder says how a group is stopped.
+// Ladder describes how a group is stopped.
 type Ladder struct {
 	// Signal is the first signal; 0 means SIGTERM.
 	Signal syscall.Signal
 	// Grace is how long the processes may take before they are killed; 0 means that there
 	// is no limit.
 	Grace time.Duration
-	// Harder is when SIGTERM follows, unless Signal has ended everything by then;
+	// TermAfter is when SIGTERM follows, unless Signal has ended everything by then;
 	// zero means never.
-	Harder time.Duration
+	TermAfter time.Duration
 	// Main limits the signal to the programs that weft has started. Otherwise it is sent
 	// to their process groups.
 	Main bool
@@ -195,6 +209,16 @@ type Ladder struct {
 
 // DefaultGrace is how long programs have to end, by default, before they are killed.
 const DefaultGrace = 5 * time.Second
+
+// LadderOf returns how processes are stopped for a cause: as that says if it is a [Stopper],
+// otherwise by SIGTERM and, after [DefaultGrace], SIGKILL.
+func LadderOf(cause error) Ladder {
+	var how Stopper
+	if errors.As(cause, &how) {
+		return how.StopLadder()
+	}
+	return Ladder{Grace: DefaultGrace}
+}
 
 // rank orders signals by strength: a stop may become stronger, but never weaker.
 func rank(s syscall.Signal) uint8 {

@@ -31,8 +31,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// newTable returns a table that is closed, with everything it started, when the
-// test is over.
+// newTable returns a table that is closed at the end of the test, with everything it started.
 func newTable(t testing.TB, o Options) *Table {
 	tab := NewTable(o)
 	t.Cleanup(func() { tab.Close(false) })
@@ -114,7 +113,7 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// TestTextBusy: a program someone still writes is started once it is complete.
+// TestTextBusy: a program whose file is open for writing is started once it is closed.
 func TestTextBusy(t *testing.T) {
 	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
@@ -162,8 +161,8 @@ func TestStopIsSticky(t *testing.T) {
 		t.Errorf("after Stop: got %v, want the cause", err)
 	}
 	g.Stop(errors.New("other"), Ladder{})
-	if g.Refused() != cause {
-		t.Errorf("the cause changed: %v", g.Refused())
+	if g.Err() != cause {
+		t.Errorf("the cause changed: %v", g.Err())
 	}
 	c := g.Cleanup()
 	p, err := c.Start(&Spec{Path: "/bin/true"})
@@ -177,8 +176,8 @@ func TestStopIsSticky(t *testing.T) {
 	}
 }
 
-// TestLadder: who ignores the signal is killed when the grace is over, not
-// before, and a softer stop changes nothing.
+// TestLadder: a program that ignores the signal is killed after the grace, not before, and a softer
+// stop changes nothing.
 func TestLadder(t *testing.T) {
 	clock := make(chan time.Time)
 	var asked atomic.Int64
@@ -204,8 +203,8 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// TestOwnLadder: a group's own signal and grace hold instead of the reason's,
-// also where that would wait however long it takes; a kill stays a kill.
+// TestOwnLadder: a group's own signal and grace override the reason's, even if that has no limit; a
+// kill remains a kill.
 func TestOwnLadder(t *testing.T) {
 	clock := make(chan time.Time)
 	var asked atomic.Int64
@@ -227,8 +226,8 @@ func TestOwnLadder(t *testing.T) {
 	g.Close()
 }
 
-// TestWhatIsLeft: a grandchild in the process group of a program that has ended
-// goes on after Close, unless the group was stopped, and can be stopped later.
+// TestWhatIsLeft: a grandchild in the process group of an ended program survives Close, unless the
+// group was stopped, and can be stopped later.
 func TestWhatIsLeft(t *testing.T) {
 	tab := newTable(t, Options{})
 	start := func() (*Group, *bufio.Reader) {
@@ -331,8 +330,8 @@ func BenchmarkStart(b *testing.B) {
 	})
 }
 
-// BenchmarkForkExec runs the same programs in the plain Go way, for comparison: what KEEPER
-// costs, and what its own clone gains, is the difference to BenchmarkStart.
+// BenchmarkForkExec runs the same programs with package os/exec's mechanism, for comparison: the
+// difference to BenchmarkStart is the cost of KEEPER less the gain of its own clone.
 func BenchmarkForkExec(b *testing.B) {
 	env := os.Environ()
 	path := probe.TrueProgram()
@@ -393,7 +392,7 @@ func TestJobserver(t *testing.T) {
 	}
 }
 
-// TestDescriptors: a child does not get what weft was started with.
+// TestDescriptors: a child does not inherit descriptors that weft was started with.
 func TestDescriptors(t *testing.T) {
 	f, err := os.Open(os.DevNull)
 	if err != nil {
@@ -412,8 +411,8 @@ func TestDescriptors(t *testing.T) {
 	p.Wait()
 }
 
-// TestFurther: a program gets files as the descriptors of the numbers that are asked for,
-// whatever the numbers of the files, and no others.
+// TestFurther: a program gets files at the requested descriptor numbers, whatever the numbers of
+// the files, and no others.
 func TestFurther(t *testing.T) {
 	g := newTable(t, Options{}).NewGroup(GroupOptions{})
 	defer g.Close()
@@ -437,7 +436,7 @@ func TestFurther(t *testing.T) {
 		}
 		defer r.Close()
 		status, err := g.Run(&Spec{Path: "/bin/bash", Argv: []string{"bash", "-c", `for n in {3..24}; do [ -e /proc/$$/fd/$n ] && read -u $n && printf '%s=%s ' $n "$REPLY"; done; echo .`},
-			Env: os.Environ(), Extra: extra, Stdout: w, Stderr: os.Stderr, Further: further})
+			Env: os.Environ(), Extra: extra, Stdout: w, Stderr: os.Stderr, Descriptors: further})
 		w.Close()
 		if err != nil || status.Code != 0 {
 			t.Fatal(status, err)
@@ -447,11 +446,16 @@ func TestFurther(t *testing.T) {
 	if got := run(nil, Descriptor{9, file("nine")}, Descriptor{3, file("three")}); got != "3=three 9=nine ." {
 		t.Errorf("two: %s", got)
 	}
+	g.t.Inherit([]Descriptor{{9, file("for all")}, {20, file("twenty")}})
+	if got := run(nil, Descriptor{9, file("nine")}) + run(nil); got != "9=nine 20=twenty .9=for all ." {
+		t.Errorf("with those of all programs: %s", got)
+	}
+	g.t.Inherit(nil)
 	// More than there is room for below the files of the other side, backwards, with
 	// texts that do not fit into a message.
 	var all []Descriptor
 	want := "."
-	for n := keeper.MaxFurther + 2; n > 2; n-- {
+	for n := keeper.MaxDescriptors + 2; n > 2; n-- {
 		all = append(all, Descriptor{n, file(fmt.Sprint("f", n))})
 		want = fmt.Sprintf("%d=f%d %s", n, n, want)
 	}
@@ -459,7 +463,7 @@ func TestFurther(t *testing.T) {
 		t.Errorf("all: %s", got)
 	}
 	for _, bad := range [][]Descriptor{{{2, all[0].File}}, append(all, Descriptor{30, all[0].File})} {
-		if _, err := g.Start(&Spec{Path: "/bin/true", Further: bad}); err == nil {
+		if _, err := g.Start(&Spec{Path: "/bin/true", Descriptors: bad}); err == nil {
 			t.Errorf("started with %v", bad)
 		}
 	}

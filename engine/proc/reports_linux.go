@@ -69,24 +69,24 @@ func (l *link) report(r *keeper.Report) {
 	}
 	switch r.Kind {
 	case keeper.RepStarted:
-		l.tell(p, func() { p.started(int(r.Pid), int(r.Pgid)) })
+		l.deliver(p, func() { p.started(int(r.Pid), int(r.Pgid)) })
 	case keeper.RepFailed:
-		l.tell(p, func() { p.failed(syscall.Errno(r.Errno)) })
+		l.deliver(p, func() { p.failed(startFailure(r)) })
 	case keeper.RepEnded:
 		usage := Usage{MaxRSS: maxRSS(int64(r.MaxRSS)), User: time.Duration(r.User) * time.Microsecond, System: time.Duration(r.Sys) * time.Microsecond}
 		s := statusOf(syscall.WaitStatus(r.Status), usage)
-		l.tell(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.HasLeftovers) })
+		l.deliver(p, func() { p.ended(int(r.Pid), int(r.Pgid), s, r.HasLeftovers) })
 	case keeper.RepStopped:
-		// The start has been told before. Handling a stop may itself wait for reports.
+		// The start was reported before. Handling a stop may itself wait for reports.
 		s, seen := syscall.Signal(r.Status), r.Continues
-		l.tell(p, func() { go l.t.term.stopped(l.t, p.g, p.pgid, s, seen) })
+		l.deliver(p, func() { go l.t.term.stopped(l.t, p.g, p.pgid, s, seen) })
 	}
 }
 
-// tell calls f with p.g.mu locked. listen must not wait for that lock: its holder may be
+// deliver calls f with p.g.mu locked. listen must not wait for that lock: its holder may be
 // waiting for KEEPER to read a request, while KEEPER waits for listen to read a report. So
 // if the lock is taken, another goroutine calls f, in order.
-func (l *link) tell(p *Process, f func()) {
+func (l *link) deliver(p *Process, f func()) {
 	l.mu.Lock()
 	queued := len(l.delayed) > 0
 	if !queued && p.g.mu.TryLock() {
@@ -102,12 +102,12 @@ func (l *link) tell(p *Process, f func()) {
 	})
 	l.mu.Unlock()
 	if !queued {
-		go l.tellDelayed()
+		go l.deliverDelayed()
 	}
 }
 
-// tellDelayed calls the delayed functions in order, until there are none.
-func (l *link) tellDelayed() {
+// deliverDelayed calls the delayed functions in order, until there are none.
+func (l *link) deliverDelayed() {
 	for {
 		l.mu.Lock()
 		f := l.delayed[0]
@@ -128,21 +128,6 @@ func (l *link) tellDelayed() {
 // it kills the programs that KEEPER has left.
 const reapLimit = time.Second
 
-// keeperEnd is how KEEPER ended.
-type keeperEnd struct {
-	status syscall.WaitStatus
-	err    error
-}
-
-// reap waits for the end of KEEPER.
-func (l *link) reap() (e keeperEnd) {
-	for {
-		if _, e.err = syscall.Wait4(l.pid, &e.status, 0, nil); e.err != syscall.EINTR {
-			return e
-		}
-	}
-}
-
 // gone handles the end of KEEPER. Unless KEEPER has ended because no process was left, its
 // children are ours now, and are killed.
 func (l *link) gone() {
@@ -151,22 +136,30 @@ func (l *link) gone() {
 	l.mu.Unlock()
 	l.watch.Stop()
 	// The kernel lets a tracer reap KEEPER first.
-	end := make(chan keeperEnd, 1)
-	go func() { end <- l.reap() }()
-	var e keeperEnd
+	reaped := make(chan int, 1) // its exit status, or -1 if it has none
+	go func() {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(l.pid, &status, 0, nil)
+		for err == syscall.EINTR {
+			_, err = syscall.Wait4(l.pid, &status, 0, nil)
+		}
+		if err != nil {
+			status = syscall.WaitStatus(syscall.SIGKILL)
+		}
+		reaped <- status.ExitStatus()
+	}()
+	status := -1
 	select {
-	case e = <-end:
+	case status = <-reaped:
 		keepers.ended(l.pid)
 	case <-time.After(reapLimit):
-		e.err = syscall.ECHILD
 	}
-	status, err := e.status, e.err
-	lost := err != nil || !status.Exited() || status.ExitStatus() != 0
+	lost := status != 0
 	l.mu.Lock()
 	if l.lost = fs.ErrClosed; lost {
 		l.lost = ErrKeeperLost
-		if err == nil && status.Exited() {
-			l.lost = fmt.Errorf("%w: it ended by itself, with %d; are enough processes and threads allowed (ulimit -u)?", ErrKeeperLost, status.ExitStatus())
+		if status > 0 {
+			l.lost = fmt.Errorf("%w: it exited with %d; are enough processes and threads allowed (ulimit -u)?", ErrKeeperLost, status)
 		}
 	}
 	why := l.lost
@@ -182,7 +175,7 @@ func (l *link) gone() {
 	}
 	close(l.done)
 	for _, p := range running {
-		l.tell(p, func() { p.failed(why) })
+		l.deliver(p, func() { p.failed(why) })
 	}
 	if lost && l.t.onLost != nil {
 		l.t.onLost()

@@ -56,7 +56,7 @@ func roles(role string) int {
 		g.Close()
 		after, _ := termios.Get(0)
 		fmt.Println("echo:", during.Lflag&unix.ECHO != 0, after.Lflag&unix.ECHO != 0)
-	case "interrupt": // only the owner is told of Ctrl-C; weft hears it once
+	case "interrupt": // only the owner receives Ctrl-C; weft is notified once
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "60"}, Stdin: os.Stdin})
 		if err != nil {
@@ -67,10 +67,10 @@ func roles(role string) int {
 		<-interrupts
 		fmt.Println("signal:", s.Signal == syscall.SIGINT, len(interrupts))
 		g.Close()
-	case "caught": // who handles Ctrl-C carries on
+	case "caught": // a program that handles Ctrl-C continues
 		s := run(GroupOptions{Terminal: true}, os.Stdin, "trap 'echo mine; exit 0' INT; echo ask; i=0; while [ $i -lt 2000 ]; do sleep 0.01; i=$((i+1)); done; exit 9")
 		fmt.Println("code:", s.Code, len(interrupts))
-	case "suspend": // nobody could continue weft itself here, so all goes on
+	case "suspend": // no process could continue weft here, so everything continues
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		other := t.NewGroup(GroupOptions{})
 		var wg sync.WaitGroup
@@ -101,6 +101,15 @@ func roles(role string) int {
 			g.Close()
 			other.Close(false)
 		}
+	case "user": // who owns KEEPER after it has started a program of another user
+		g := t.NewGroup(GroupOptions{})
+		if _, err := g.Run(&Spec{Path: "/bin/true", Setup: &Setup{User: &User{UID: 65534, GID: 65534}}}); err != nil {
+			fmt.Println(err)
+		}
+		in(g, nil, "echo group $(stat -c %g /proc/$PPID/environ)")
+		g.Close()
+	case "pdeathsig":
+		showDeathSignal()
 	case "read": // weft itself reads while a program of the same step runs
 		g := t.NewGroup(GroupOptions{Terminal: true})
 		p, err := g.Start(&Spec{Path: "/bin/sleep", Argv: []string{"sleep", "1000"}, Stdin: os.Stdin})

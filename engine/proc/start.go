@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,22 +24,24 @@ type Spec struct {
 	// Stdin, Stdout and Stderr are inherited, and set to blocking mode; nil means the
 	// null device. The caller owns them and may close them when Start has returned.
 	Stdin, Stdout, Stderr *os.File
-	// Further lists the files that are inherited as further descriptors.
-	Further []Descriptor
-	// Job is what Group.Signal finds the program by; "" means nothing.
+	// Descriptors lists the files that are inherited as further descriptors.
+	Descriptors []Descriptor
+	// Job is the name by which Group.Signal finds the program; "" means none.
 	Job string
 	// Session starts the program in a session of its own, whose controlling terminal is
 	// Stdout. Only one program of a group may have it.
 	Session bool
+	// Setup is applied to the program before it starts; nil means nothing. It must not
+	// be changed before Start has returned.
+	Setup *Setup
 	// Confirm makes Start wait until exec has succeeded or failed, and repeat it for a
 	// moment while the file is open for writing. Without it, Wait returns the error of
 	// exec, which is cheaper.
 	Confirm bool
 }
 
-// Descriptor is a file that a program inherits as the descriptor Number. Numbers begin at
-// 3; a Spec has each number once, and at most [keeper.MaxFurther] of them. Windows supports
-// none.
+// Descriptor is a file that a program inherits as the descriptor Number. Numbers begin at 3; they
+// are unique in a Spec, which has at most [keeper.MaxDescriptors] of them. Windows supports none.
 type Descriptor struct {
 	Number int
 	File   *os.File
@@ -48,9 +51,15 @@ type Descriptor struct {
 // one. The caller must call Wait for the Process. If the group was stopped, Start returns
 // the cause of that. Any other error, of Start or Wait, is ErrKeeperLost or a *fs.PathError
 // that wraps the system's error, such as fs.ErrNotExist, fs.ErrPermission, syscall.ENOEXEC
-// (an unknown format) or syscall.ETXTBSY (open for writing).
+// (an unknown format) or syscall.ETXTBSY (open for writing); or a *SetupError.
 func (g *Group) Start(s *Spec) (*Process, error) {
 	t := g.t
+	if more := t.forAll.Load(); more != nil {
+		s = s.with(*more)
+	}
+	if err := s.Setup.check(); err != nil {
+		return nil, err
+	}
 	fds, err := t.files(s)
 	if err != nil {
 		return nil, err
@@ -69,6 +78,18 @@ func (g *Group) Start(s *Spec) (*Process, error) {
 	// No finalizer may close a file before it was sent.
 	runtime.KeepAlive(s)
 	return p, err
+}
+
+// with returns s with further descriptors.
+func (s *Spec) with(more []Descriptor) *Spec {
+	all := *s
+	all.Descriptors = slices.Clone(s.Descriptors)
+	for _, d := range more {
+		if !slices.ContainsFunc(s.Descriptors, func(own Descriptor) bool { return own.Number == d.Number }) {
+			all.Descriptors = append(all.Descriptors, d)
+		}
+	}
+	return &all
 }
 
 // Run starts s and waits for it.
@@ -111,10 +132,10 @@ func (t *Table) files(s *Spec) (fds [3]uintptr, err error) {
 			return fds, s.error(fs.ErrClosed)
 		}
 	}
-	if len(s.Further) > keeper.MaxFurther {
+	if len(s.Descriptors) > keeper.MaxDescriptors {
 		return fds, s.error(syscall.EMFILE)
 	}
-	for _, d := range s.Further {
+	for _, d := range s.Descriptors {
 		switch {
 		case d.Number < 3:
 			return fds, s.error(syscall.EBADF)
@@ -140,7 +161,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	}
 	g.noteNohup(s.Dir, argv)
 	var flags keeper.StartFlags
-	if g.leftover == LeftoverKeep || outlives(argv[0]) {
+	if g.o.Leftover == LeftoverKeep || outlives(argv[0]) {
 		flags |= keeper.Outlives
 	}
 	if s.Session {
@@ -153,7 +174,7 @@ func (g *Group) start(h host, s *Spec, fds [3]uintptr) (*Process, error) {
 	}
 	ready := p.ready
 	lend := false
-	if tty && g.terminal && t.term.stdin {
+	if tty && g.o.Terminal && t.term.stdin {
 		t.term.mu.Lock()
 		defer t.term.mu.Unlock()
 		g.mu.Lock()
@@ -213,17 +234,13 @@ func (g *Group) request(h host, p *Process, s *Spec, argv []string, fds [3]uintp
 func (g *Group) begin(h host) {
 	others := g.t.open.Add(1) > 1
 	g.id = g.t.groupIDs.Add(1)
-	g.alone = !others && (g.id == 1 || g.leftover != LeftoverAuto && len(h.members(0, "")) == 0)
+	g.alone = !others && (g.id == 1 || g.o.Leftover != LeftoverAuto && len(h.members(0, "")) == 0)
 }
 
 // outlives reports whether a program starts daemons: then it does not die together with
 // KEEPER.
 func outlives(name string) bool {
-	switch filepath.Base(name) {
-	case "nohup", "setsid", "daemonize", "start-stop-daemon":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"nohup", "setsid", "daemonize", "start-stop-daemon"}, filepath.Base(name))
 }
 
 // current returns a process group of g that is known to exist, or 0. The caller holds

@@ -39,8 +39,8 @@ func children() []int {
 	return out
 }
 
-// sweep kills and reaps weft's children, and the orphans that these leave, except inherited
-// ones and the KEEPERs of other tables. Nobody else may wait for children meanwhile.
+// sweep kills and reaps weft's children, and the orphans that these leave, except inherited ones
+// and the KEEPERs of other tables. No other goroutine may wait for children meanwhile.
 func sweep(inherited []int) {
 	for end := time.Now().Add(killLimit); time.Now().Before(end); {
 		found := false
@@ -48,7 +48,7 @@ func sweep(inherited []int) {
 			if slices.Contains(inherited, pid) {
 				continue
 			}
-			keepers.unlessKeeper(pid, func() {
+			keepers.callUnlessKeeper(pid, func() {
 				found = true
 				syscall.Kill(pid, syscall.SIGKILL)
 				var status syscall.WaitStatus
@@ -64,8 +64,8 @@ func sweep(inherited []int) {
 	}
 }
 
-// ancestorIn reports whether a process above this one was started by a step: its environment
-// says so, though that of this one was cleared. Of processes of other users it is not known.
+// ancestorIn reports whether a process above this one was started by a step, according to its
+// environment, even if that of this one was cleared. Processes of other users are unknown.
 func ancestorIn(step string) bool {
 	for pid := os.Getppid(); pid > 0; pid = parentOf(pid) {
 		environ, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")

@@ -24,7 +24,7 @@ func parentOf(pid int) int {
 	return int(s.Parent)
 }
 
-// statOf returns what /proc says of a process. ok is false if it is gone.
+// statOf returns the state of a process from /proc. ok is false if it is gone.
 func statOf(pid int) (s procstat.Stat, ok bool) {
 	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return procstat.Parse(text)

@@ -69,7 +69,7 @@ func session() string {
 // ignore it.
 var hangupIgnored = sync.OnceValue(func() bool { return signal.Ignored(syscall.SIGHUP) })
 
-// noteNohup notes that g uses nohup, if argv or a script in it mentions nohup. That matters
+// noteNohup records that g uses nohup, if argv or a script in it mentions nohup. That matters
 // only if all programs ignore SIGHUP: otherwise a process that nohup has started is
 // recognised by that.
 func (g *Group) noteNohup(dir string, argv []string) {

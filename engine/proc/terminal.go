@@ -29,8 +29,10 @@ import (
 // is lent the terminal if that is free, and waits in queue otherwise: it never hangs
 // silently.
 type terminal struct {
-	stdin       bool            // weft's standard input is a terminal
-	interrupted func(died bool) // called when Ctrl-C was sent only to the owner
+	stdin       bool                  // weft's standard input is a terminal
+	interrupted func(died bool)       // called when Ctrl-C was sent only to the owner
+	lending     func(step int)        // called before lend gives a group the foreground; may be nil
+	using       func(step int) func() // called before the terminal has an owner; may be nil
 
 	once sync.Once
 	file atomic.Pointer[os.File] // nil if there is no controlling terminal
@@ -40,6 +42,7 @@ type terminal struct {
 	mu        sync.Mutex // guards the fields below
 	owner     *Group     // the group that the foreground is lent to, or nil
 	pgid      int        // its process group; own if weft reads for it
+	unused    func()     // what using has returned; nil: there is no owner since, or no using
 	saved     *unix.Termios
 	savedBy   *Group // the group that has the terminal since saved was read
 	queue     []waiter
@@ -105,6 +108,21 @@ func (m *terminal) remember(g *Group) {
 	}
 }
 
+// use records that g will be the owner. The caller holds m.mu.
+func (m *terminal) use(g *Group) {
+	if m.using != nil && m.unused == nil {
+		m.unused = m.using(g.o.Cookie.Step)
+	}
+}
+
+// leave records that there is no owner any more, if that is so. The caller holds m.mu.
+func (m *terminal) leave() {
+	if m.owner == nil && m.unused != nil {
+		m.unused()
+		m.unused = nil
+	}
+}
+
 // lend gives the foreground to a process group of g and reports whether it has it now. The
 // caller holds m.mu.
 func (m *terminal) lend(g *Group, pgid int) bool {
@@ -112,7 +130,11 @@ func (m *terminal) lend(g *Group, pgid int) bool {
 		return false
 	}
 	if m.owner != g || m.pgid != pgid {
+		m.use(g)
 		m.remember(g)
+		if m.lending != nil {
+			m.lending(g.o.Cookie.Step)
+		}
 		m.set(pgid, nil)
 		m.owner, m.pgid = g, pgid
 	}
@@ -140,14 +162,14 @@ func (m *terminal) lendOrQueue(g *Group, pgid int) {
 	}
 	for m.owner == nil && !m.foreground() {
 		// As a background job that reads, weft is stopped until the user brings it to
-		// the foreground. If nobody can do that, the kernel would send SIGHUP.
+		// the foreground. If no process can do that, the kernel would send SIGHUP.
 		if !stopSelf(0, syscall.SIGTTIN) {
-			g.hangUp(pgid)
+			g.signalStopped(pgid, syscall.SIGHUP)
 			return
 		}
 	}
 	if m.lend(g, pgid) {
-		g.resume(pgid)
+		g.signalStopped(pgid, syscall.SIGCONT)
 	} else if !slices.ContainsFunc(m.queue, func(w waiter) bool { return w.g == g && w.pgid == pgid }) {
 		m.queue = append(m.queue, waiter{g: g, pgid: pgid})
 	}
@@ -160,10 +182,11 @@ func (m *terminal) lendNext() {
 		m.queue = m.queue[1:]
 		switch {
 		case w.ready != nil:
+			m.use(w.g)
 			m.owner, m.pgid = w.g, m.own
 			close(w.ready)
 		case w.g.contains(w.pgid) && m.lend(w.g, w.pgid):
-			w.g.resume(w.pgid)
+			w.g.signalStopped(w.pgid, syscall.SIGCONT)
 		}
 	}
 }
@@ -182,10 +205,11 @@ func (m *terminal) ended(p *Process, s Status) {
 		if !p.g.contains(p.pgid) {
 			// A program that exits may mean its changes to the settings, as stty
 			// does, for the rest of the step.
-			m.takeBack(s.Signal != 0 || !p.g.terminal)
+			m.takeBack(s.Signal != 0 || !p.g.o.Terminal)
 		}
 	}
 	m.lendNext()
+	m.leave()
 	m.mu.Unlock()
 	if interrupted && m.interrupted != nil {
 		// Before Wait returns, so that the step starts nothing more.
@@ -221,6 +245,7 @@ func (m *terminal) closed(g *Group) {
 		m.saved, m.savedBy = nil, nil
 	}
 	m.lendNext()
+	m.leave()
 }
 
 // Read lets weft itself read the terminal for g: it takes the foreground from programs of
@@ -238,6 +263,7 @@ func (g *Group) Read() (release func(), err error) {
 		m.takeBack(false)
 		m.owner, m.pgid = g, m.own
 	case nil:
+		m.use(g)
 		m.owner, m.pgid = g, m.own
 	default:
 		ready := make(chan struct{})
@@ -255,8 +281,9 @@ func (g *Group) Read() (release func(), err error) {
 		if n == len(m.queue) { // it was lent just now
 			m.owner, m.pgid = nil, 0
 			m.lendNext()
+			m.leave()
 		}
-		return nil, g.Refused()
+		return nil, g.Err()
 	}
 	m.mu.Unlock()
 	return g.release, nil
@@ -270,5 +297,6 @@ func (g *Group) release() {
 	if m.owner == g && m.pgid == m.own {
 		m.owner, m.pgid = nil, 0
 		m.lendNext()
+		m.leave()
 	}
 }

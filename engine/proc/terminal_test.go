@@ -10,7 +10,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// TestTerminal types into runners that have a terminal of their own.
+// TestTerminal types into runners with pseudo-terminals.
 func TestTerminal(t *testing.T) {
 	for role, dialogue := range map[string][]string{
 		"owner":     {"ask", "> a\n", "got:a", "ask", "> b\n", "got:b"},
@@ -51,9 +51,8 @@ func TestJobControl(t *testing.T) {
 	}
 }
 
-// talk starts a program on a terminal and has a dialogue with it: a line is
-// expected, or after "> " typed; "? " asks the shell for its jobs until the text
-// comes. Nothing may hang.
+// talk runs a program on a pseudo-terminal with a dialogue: a line is expected, or typed after ">
+// "; "? " repeats the shell's jobs command until the text appears.
 func talk(t *testing.T, cmd *exec.Cmd, dialogue []string) {
 	t.Helper()
 	tty, err := pty.Start(cmd)

@@ -13,7 +13,7 @@ import (
 
 // ErrKeeperLost is the error of programs that cannot be started, or whose end is unknown,
 // because KEEPER was killed.
-var ErrKeeperLost = errors.New("the process that looks after running programs is gone (was " + keeper.Name + " killed?)")
+var ErrKeeperLost = errors.New("the process that supervises running programs has ended (was " + keeper.Name + " killed?)")
 
 // Process is a started program. Wait must be called, once.
 type Process struct {
@@ -23,7 +23,7 @@ type Process struct {
 	path string
 	dir  string
 
-	ready chan struct{} // closed when exec has succeeded or failed; nil if nobody waits for that
+	ready chan struct{} // closed when exec has succeeded or failed; may be nil
 	done  chan struct{} // closed when the program has ended, or could not be started
 
 	// guarded by g.mu
@@ -40,8 +40,8 @@ type Status struct {
 	Usage  Usage
 }
 
-// BrokenPipe is the Code of a program that SIGPIPE killed. Shells and weft end with it, too,
-// where nobody reads what they write.
+// BrokenPipe is the Code of a program killed by SIGPIPE. Shells and weft exit with it, too, when
+// the reader of their output is gone.
 const BrokenPipe = 128 + int(syscall.SIGPIPE)
 
 // Usage is the resources that ended programs have used.
@@ -65,7 +65,12 @@ func (p *Process) Wait() (Status, error) {
 	return status, nil
 }
 
-// started notes that p has become a program. The caller holds p.g.mu.
+// signal sends s to p alone, and SIGCONT with cont. The caller holds p.g.mu.
+func (p *Process) signal(s syscall.Signal, cont bool) {
+	p.g.t.host.signal(keeper.Signal{Scope: keeper.ProcessScope, Target: p.id, Signal: uint8(s), Cont: cont})
+}
+
+// started records that p has become a program. The caller holds p.g.mu.
 func (p *Process) started(pid, pgid int) {
 	p.pid, p.pgid = pid, pgid
 	p.setReady()
@@ -78,7 +83,7 @@ func (p *Process) setReady() {
 	}
 }
 
-// failed notes why p could not be started, or why its end is unknown. The caller holds
+// failed records why p could not be started, or why its end is unknown. The caller holds
 // p.g.mu.
 func (p *Process) failed(err error) {
 	p.err = err
@@ -87,7 +92,7 @@ func (p *Process) failed(err error) {
 	close(p.done)
 }
 
-// ended notes the end of p. hasLeftovers says that its process group has members that weft
+// ended records the end of p. hasLeftovers says that its process group has members that weft
 // has not started. The caller holds p.g.mu.
 func (p *Process) ended(pid, pgid int, s Status, hasLeftovers bool) {
 	p.pid, p.pgid, p.status = pid, pgid, s
@@ -95,6 +100,7 @@ func (p *Process) ended(pid, pgid int, s Status, hasLeftovers bool) {
 	u.User += s.Usage.User
 	u.System += s.Usage.System
 	u.MaxRSS = max(u.MaxRSS, s.Usage.MaxRSS)
+	p.g.programs++
 	p.g.remove(p, hasLeftovers)
 	close(p.done)
 }

@@ -24,6 +24,7 @@ type process struct {
 	own                  bool   // it has the user ids of this user alone
 	run                  string // WEFT_RUN_ID: identities of runs, the outermost first
 	task                 string
+	step                 int    // in the innermost of these; 0: it belongs to none
 	began                string // WEFT_SESSION: the session it was started in
 }
 
@@ -31,7 +32,7 @@ type process struct {
 func all() (map[int]*process, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
-		return nil, ErrNotHere
+		return nil, ErrUnsupported
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
@@ -49,7 +50,7 @@ func all() (map[int]*process, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, ErrNotHere // not even this process: /proc is not mounted
+		return nil, ErrUnsupported // not even this process: /proc is not mounted
 	}
 	return found, nil
 }
@@ -73,6 +74,8 @@ func look(pid int) *process {
 			p.run = string(v)
 		} else if v, ok := bytes.CutPrefix(kv, []byte(proc.TaskVariable+"=")); ok {
 			p.task = string(v)
+		} else if v, ok := bytes.CutPrefix(kv, []byte(proc.StepVariable+"=")); ok {
+			p.step, _ = strconv.Atoi(string(v[bytes.LastIndexByte(v, '.')+1:]))
 		} else if v, ok := bytes.CutPrefix(kv, []byte(proc.SessionVariable+"=")); ok {
 			p.began = string(v)
 		}
@@ -124,14 +127,11 @@ func (p *process) of(runs []string) bool {
 // detached reports whether p may be a daemon: it is in another session than it was started
 // in, its command has the policy to keep it, or it ignores SIGHUP, as nohup arranges.
 func (p *process) detached() bool {
-	if strconv.Itoa(p.session) != p.began {
-		return true
-	}
 	ignored, _ := strconv.ParseUint(field(p.pid, "SigIgn"), 16, 64)
-	return ignored&(1<<(unix.SIGHUP-1)) != 0
+	return strconv.Itoa(p.session) != p.began || ignored&(1<<(unix.SIGHUP-1)) != 0
 }
 
-// weftOf returns the weft of a keeper, or nil if k is no keeper or its parent no weft. A
+// weftOf returns the weft of a keeper, or nil if k is not a keeper or its parent not a weft. A
 // name proves nothing: both must be processes of this user with the same program, which must
 // be weft, and the keeper must have a control socket. The first process of a container is
 // left out: it must not be ended from within.

@@ -30,23 +30,30 @@ type Process struct {
 	Pid     int
 	Task    string
 	Command []string // or the kernel's name for it, if it has no arguments
+
+	// Of the processes of a Run:
+
+	Step   int           // number of the step in its run; 0: it belongs to none
+	CPU    time.Duration // that it has used
+	Memory int64         // bytes of it that are in memory, those included that it shares
+	Ports  []int         // TCP ports at which it listens, sorted
 }
 
 // Leftover is a process of a run whose weft is gone.
 type Leftover struct {
 	Process
 	Run string
-	// Detached says that it has a session of its own, or ignores SIGHUP: it may be a
+	// Detached means that it has a session of its own, or ignores SIGHUP: it may be a
 	// daemon.
 	Detached bool
-	// Killed says that it did not end by SIGTERM and was killed.
+	// Killed means that it did not end by SIGTERM and was killed.
 	Killed bool
 }
 
-// ErrNotHere is the error of all functions on systems other than Linux.
-var ErrNotHere = errors.New("not available here: it needs Linux's /proc")
+// ErrUnsupported is the error of all functions on systems other than Linux.
+var ErrUnsupported = errors.New("not available here: it needs Linux's /proc")
 
-// ChoiceError says that a name fits no run, or several.
+// ChoiceError means that a name fits no run, or several.
 type ChoiceError struct {
 	Name string // "" if none was given
 	Runs []Run  // the runs that it fits
@@ -57,9 +64,9 @@ func (e *ChoiceError) Error() string {
 	case len(e.Runs) == 0 && e.Name == "":
 		return "nothing runs"
 	case len(e.Runs) == 0:
-		return fmt.Sprintf("no run %q; weft --ps shows those that there are", e.Name)
+		return fmt.Sprintf("no run %q; weft --ps shows the active runs", e.Name)
 	case e.Name == "":
-		return fmt.Sprintf("%d runs go on; name the one to stop, as weft --ps shows it", len(e.Runs))
+		return fmt.Sprintf("%d runs are active; name the one to stop, as weft --ps shows it", len(e.Runs))
 	}
-	return fmt.Sprintf("%q may be any of %d runs; write more of its name", e.Name, len(e.Runs))
+	return fmt.Sprintf("%q matches %d runs; write more of the name", e.Name, len(e.Runs))
 }

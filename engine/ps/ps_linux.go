@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -30,15 +31,18 @@ func List() ([]Run, error) {
 		}
 		r := Run{ID: k.innermost(), Pid: weft.pid, Command: weft.command(), Since: time.Now().Add(-age(weft)), started: weft.started}
 		r.Dir, _ = os.Readlink(file(weft.pid, "cwd"))
+		ports := listening(weft.pid)
 		for _, p := range ps {
 			if p != k && p.innermost() == r.ID && p.run != "" && !p.calledKeeper() {
-				r.Processes = append(r.Processes, Process{Pid: p.pid, Task: p.task, Command: p.command()})
+				found := Process{Pid: p.pid, Task: p.task, Command: p.command(), Step: p.step}
+				found.measure(ports)
+				r.Processes = append(r.Processes, found)
 			}
 		}
-		slices.SortFunc(r.Processes, func(a, b Process) int { return a.Pid - b.Pid })
+		sort.Slice(r.Processes, func(i, j int) bool { return r.Processes[i].Pid < r.Processes[j].Pid })
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b Run) int { return a.Since.Compare(b.Since) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Since.Before(out[j].Since) })
 	return out, nil
 }
 
@@ -156,7 +160,7 @@ func leftovers() ([]Leftover, error) {
 		}
 		out = append(out, Leftover{Process: Process{Pid: p.pid, Task: p.task, Command: p.command()}, Run: p.innermost(), Detached: p.detached()})
 	}
-	slices.SortFunc(out, func(a, b Leftover) int { return a.Pid - b.Pid })
+	sort.Slice(out, func(i, j int) bool { return out[i].Pid < out[j].Pid })
 	return out, nil
 }
 

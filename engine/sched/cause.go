@@ -10,12 +10,12 @@ import (
 	"github.com/weftrun/weft/engine/clock"
 )
 
-// Interrupted is the cause of everything that ends because weft got a signal.
+// Interrupted is the cause of every cancellation after weft received a signal.
 type Interrupted struct{ Signal os.Signal }
 
 func (e *Interrupted) Error() string { return fmt.Sprintf("stopped by signal: %s", e.Signal) }
 
-// StepFailed is the cause of what failfast cancels.
+// StepFailed is the cause of cancellations by failfast.
 type StepFailed struct {
 	Task string
 	Err  error
@@ -23,24 +23,24 @@ type StepFailed struct {
 
 func (e *StepFailed) Error() string { return fmt.Sprintf("cancelled because %q failed", e.Task) }
 
-// TimedOut is the cause of what took too long.
+// TimedOut is the cause of cancellations after a time limit.
 type TimedOut struct {
-	Name  string // how the task is shown
+	Name  string // displayed name of the task
 	After time.Duration
-	Limit Limit // that was exceeded
+	Limit Limit // the exceeded limit
 }
 
-// Limit is what a time limit is for.
+// Limit is a kind of time limit.
 type Limit uint8
 
 const (
 	CommandLimit Limit = iota
-	TaskLimit          // of a whole task, its own
-	NeedLimit          // of a whole task, as a need
-	IdleLimit          // of the time without any output
+	TaskLimit          // the task's own
+	NeedLimit          // the limit of a need for the whole task
+	IdleLimit          // time without any output
 )
 
-// ExitCode is the exit status that stands for a time-out.
+// ExitCode returns the exit status of a time-out.
 func (e *TimedOut) ExitCode() int { return 124 }
 
 func (e *TimedOut) Error() string {
@@ -53,14 +53,22 @@ func (e *TimedOut) Error() string {
 	return fmt.Sprintf("[%s] command timeout exceeded (%s)", e.Name, e.After)
 }
 
-// IsCancelled reports whether err only says that something else ended the step.
+// Stopped is the cause of the end of a step that the user stopped.
+type Stopped struct{ Task string }
+
+func (e *Stopped) Error() string { return fmt.Sprintf("%q was stopped by --stop", e.Task) }
+
+// IsCancelled reports whether err only means that something else ended the step.
 func IsCancelled(err error) bool {
 	_, failed := errors.AsType[*StepFailed](err)
+	_, lost := errors.AsType[*ServiceFailed](err)
 	_, interrupted := errors.AsType[*Interrupted](err)
-	return failed || interrupted
+	_, stopped := errors.AsType[*Stopped](err)
+	return failed || lost || interrupted || stopped
 }
 
-// WithLimit is ctx with a time limit, which is not over while c stands still; done ends it.
+// WithLimit returns ctx with a time limit, which does not elapse while c is paused; done releases
+// its resources.
 func WithLimit(ctx context.Context, c *clock.Clock, exceeded *TimedOut) (limited context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := c.AfterFunc(exceeded.After, func() { cancel(exceeded) })

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -9,69 +10,73 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Gang are steps that are started together, because some read what others write
-// while they run: started one by one, one could wait for another that waits for its
-// slot. It is not changed once one of them executes.
+// Gang is a set of steps that start together, because some read the output of others while they
+// run: started one by one, a step could wait for another one that waits for its slot. It does not
+// change once one of them executes.
 //
-// A gang is ready when all that its members need is there. It takes the slots of all
-// its members at once; one that is larger than the limit runs alone. Its members
-// settle in the order of the streams: who is read before who reads it, so that a
-// reader fails with what it has read.
+// A gang is ready when the needs of all members are met. It takes the slots of all members at once;
+// one larger than the limit runs alone. Its members settle in stream order, writers before readers,
+// so that a reader fails with the writer it has read.
 type Gang struct {
-	// Readers are, for each step that is read, those that read it.
+	// Readers lists the readers of each step that is read.
 	Readers map[*plan.Step][]*plan.Step
 
 	nodes   []*node
-	weight  [settled + 1]int32 // of the members in each state
-	pending int                // members that are not ready yet
-	fault   *node              // a member that settled before they started
+	weight  [settled + 1]int32 // sum of the members in each state
+	pending int                // number of members that are not ready yet
+	fault   *node              // a member that settled before the gang started
 	started bool
 }
 
-// streams are what connects a step with others of its gang.
+// streams are the connections of a step with others of its gang.
 type streams struct {
-	readers []*node        // read this one
-	writers int            // those it reads that have not settled
-	broken  *node          // one of those that failed
-	outcome *Outcome       // of a step that has ended, and waits for those it reads
-	timers  []*clock.Timer // of readers that do not wait for ever
+	readers []*node        // steps that read this one
+	senders []*node        // steps that send messages to this one, and settle after it like readers
+	writers int            // number of steps it reads, or sends messages to, that have not settled
+	broken  *node          // the first of those that failed
+	outcome *Outcome       // of a step that has ended, and waits for the steps it reads
+	timers  []*clock.Timer // of readers with a time limit
 }
 
-// StartedError is a stream of a step that was started before its reader was planned.
+// StartedError is the error of a stream whose writer started before its reader was planned.
 type StartedError struct {
 	Reader, Writer *plan.Step
 }
 
 func (e *StartedError) Error() string {
-	return fmt.Sprintf("task %q reads what task %q writes while it runs, but that was started before; read the finished output instead: stdin: {output: %s}",
+	return fmt.Sprintf("task %q reads what task %q writes while it runs, but that was started earlier; read the finished output instead: stdin: {output: %s}",
 		e.Reader.Label, e.Writer.Label, e.Writer.Name)
 }
 
-// connect makes reader read what writer writes.
+// connect makes reader read from writer.
 func connect(reader, writer *node) {
 	if writer.batch != reader.batch {
 		reader.verdict = &Outcome{Result: event.Failed, Err: &StartedError{Reader: reader.step, Writer: writer.step}}
 		return
 	}
-	for _, n := range [...]*node{reader, writer} {
-		if n.streams == nil {
-			n.streams = &streams{}
-		}
-	}
-	writer.streams.readers = append(writer.streams.readers, reader)
-	reader.streams.writers++
+	writer.stream().readers = append(writer.stream().readers, reader)
+	reader.stream().writers++
 }
 
-// limitStream ends the writing for a reader that does not wait for ever.
+// stream returns the connections of n, which it creates if necessary.
+func (n *node) stream() *streams {
+	if n.ties.streams == nil {
+		n.tie().streams = &streams{}
+	}
+	return n.ties.streams
+}
+
+// limitStream ends the writer after the time limit of a reader.
 func (l *loop) limitStream(reader, writer *node, limit time.Duration) {
-	if t := l.limit(reader, writer, limit); t != nil && writer.streams != nil {
-		writer.streams.timers = append(writer.streams.timers, t)
+	if t := l.limit(reader, writer, limit); t != nil && writer.ties.streams != nil {
+		writer.ties.streams.timers = append(writer.ties.streams.timers, t)
 	}
 }
 
-// gather makes the gangs of a plan.
-func (b *batch) gather() {
-	for _, members := range b.plan.Gangs {
+// makeGangs creates the gangs of a plan.
+func (b *batch) makeGangs() {
+	gangs := b.gangs()
+	for _, members := range gangs {
 		g := &Gang{Readers: map[*plan.Step][]*plan.Step{}}
 		for _, i := range members {
 			n := b.nodes[i]
@@ -80,10 +85,10 @@ func (b *batch) gather() {
 			}
 			n.env.Gang = g
 			g.nodes = append(g.nodes, n)
-			if n.streams == nil {
-				continue // what it reads was started before
+			if n.ties.streams == nil {
+				continue // the writer started earlier
 			}
-			for _, r := range n.streams.readers {
+			for _, r := range n.ties.streams.readers {
 				g.Readers[n.step] = append(g.Readers[n.step], r.step)
 			}
 		}
@@ -91,9 +96,9 @@ func (b *batch) gather() {
 		b.individual = true
 	}
 	if b.drop != nil {
-		b.weighNothing()
+		b.exemptRoots()
 	}
-	for _, members := range b.plan.Gangs {
+	for _, members := range gangs {
 		for _, i := range members {
 			if n := b.nodes[i]; n.batch == b {
 				n.env.Gang.weight[waiting] += n.weight
@@ -102,9 +107,29 @@ func (b *batch) gather() {
 	}
 }
 
-// weighNothing lets the roots of b, and what is started together with them, start
-// without waiting for slots: somebody who runs waits for them.
-func (b *batch) weighNothing() {
+// gangs returns the gangs of the plan. Connected roots form one gang if some take from pools: one
+// could otherwise wait for a pool until another, which waits for it, has ended.
+func (b *batch) gangs() [][]int32 {
+	takes := func(s *plan.Step) bool { return s.Pool().Name != "" }
+	if b.drop == nil || !slices.ContainsFunc(b.plan.Steps, takes) {
+		return b.plan.Gangs
+	}
+	var others [][]int32
+	roots := slices.Clone(b.plan.Roots)
+	for _, g := range b.plan.Gangs {
+		if slices.ContainsFunc(g, func(i int32) bool { return slices.Contains(b.plan.Roots, i) }) {
+			roots = append(roots, g...)
+		} else {
+			others = append(others, g)
+		}
+	}
+	slices.Sort(roots)
+	return append(others, slices.Compact(roots))
+}
+
+// exemptRoots lets the roots of b, and the steps that start together with them, start without
+// waiting for slots, because a running step waits for them.
+func (b *batch) exemptRoots() {
 	for _, i := range b.plan.Roots {
 		n := b.nodes[i]
 		if n.batch != b {
@@ -119,7 +144,7 @@ func (b *batch) weighNothing() {
 	}
 }
 
-// memberReady notes that a member is ready, and readies its gang when all are.
+// memberReady records that a member is ready, and enqueues its gang when all are.
 func (l *loop) memberReady(n *node) {
 	g := n.env.Gang
 	if g.fault == nil && n.cannotStart() {
@@ -129,15 +154,14 @@ func (l *loop) memberReady(n *node) {
 		return
 	}
 	if g.fault != nil {
-		l.giveUp(g)
+		l.failGang(g)
 		return
 	}
 	l.enqueue(g.nodes[0])
 }
 
-// giveUp settles the members of a gang that cannot start, by the one that is at
-// fault.
-func (l *loop) giveUp(g *Gang) {
+// failGang settles the members of a gang that cannot start because of its fault.
+func (l *loop) failGang(g *Gang) {
 	g.started = true
 	for _, n := range append([]*node{g.fault}, g.nodes...) {
 		if n.state == settled {
@@ -150,9 +174,9 @@ func (l *loop) giveUp(g *Gang) {
 	}
 }
 
-// dropOut notes that a member settled, in a state, before its gang has started: that
-// never will.
-func (l *loop) dropOut(n *node, in state) {
+// memberSettled records that a member settled before its gang has started, which makes the gang
+// fail. in is its previous state.
+func (l *loop) memberSettled(n *node, in state) {
 	g := n.env.Gang
 	if g.started {
 		return
@@ -164,11 +188,11 @@ func (l *loop) dropOut(n *node, in state) {
 		g.pending--
 	}
 	if g.pending == 0 {
-		l.giveUp(g)
+		l.failGang(g)
 	}
 }
 
-// startAll starts n with its gang.
+// startAll starts n and its gang.
 func (l *loop) startAll(n *node) {
 	g := n.env.Gang
 	if g == nil {
@@ -183,15 +207,19 @@ func (l *loop) startAll(n *node) {
 	}
 }
 
-// conclude settles a step whose body has ended, when those it reads have settled.
+// conclude settles a step whose body has ended, once the steps it reads have settled.
 func (l *loop) conclude(now time.Time, n *node, out Outcome) {
-	s := n.streams
+	if l.formGroup(n, out) {
+		return
+	}
+	n.failIfMissed(&out)
+	s := n.ties.streams
 	if s == nil {
 		l.settle(now, n, out)
 		return
 	}
 	if s.writers > 0 {
-		kept := out // so that no other outcome goes to the heap
+		kept := out // a copy, so that only this outcome escapes to the heap
 		s.outcome = &kept
 		l.set(n, ended, nil)
 		return
@@ -201,8 +229,8 @@ func (l *loop) conclude(now time.Time, n *node, out Outcome) {
 		out.Result, out.Err = event.Skipped, s.broken.err
 	}
 	l.settle(now, n, out)
-	for _, r := range s.readers {
-		s := r.streams
+	for _, r := range slices.Concat(s.readers, s.senders) {
+		s := r.ties.streams
 		if s.writers--; n.err != nil && s.broken == nil {
 			s.broken = n
 		}

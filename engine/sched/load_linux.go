@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// load tells from /proc/stat whether a CPU was idle.
+// load reads from /proc/stat whether a CPU was idle.
 type load struct {
 	ticks uint64 // idle ticks of all CPUs at the last call
 	buf   []byte
@@ -15,9 +15,9 @@ type load struct {
 
 func newLoad() *load { return &load{} }
 
-// idle reports whether a CPU was idle since the last call: the kernel counted
-// an idle tick, or fewer tasks are runnable now than there are CPUs. When the
-// system does not tell, no CPU was.
+// idle reports whether a CPU was idle since the last call: the kernel counted an idle tick, or
+// fewer tasks are runnable now than there are CPUs. It returns false if the system does not report
+// this.
 func (l *load) idle() bool {
 	f, err := os.Open("/proc/stat")
 	if err != nil {
@@ -35,8 +35,8 @@ func (l *load) idle() bool {
 	return before != 0 && ticks > before || runnable > 0 && runnable-1 < runtime.NumCPU()
 }
 
-// parseStat returns the idle and iowait ticks of all CPUs together and the
-// number of runnable tasks (0 when unknown). The layout is that of proc(5).
+// parseStat returns the idle and iowait ticks of all CPUs together and the number of runnable tasks
+// (0 if unknown). See proc(5).
 func parseStat(b []byte) (idle uint64, runnable int) {
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	fields := bytes.Fields(line)

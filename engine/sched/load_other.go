@@ -2,7 +2,7 @@
 
 package sched
 
-// load cannot tell here whether a CPU was idle.
+// load never reports an idle CPU on this system.
 type load struct{}
 
 func newLoad() *load { return &load{} }

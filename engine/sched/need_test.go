@@ -11,7 +11,7 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// life is when a step started and settled, and how.
+// life is the start, the end and the outcome of a step.
 type life struct {
 	began, ended time.Duration
 	how          event.Outcome
@@ -19,8 +19,8 @@ type life struct {
 
 const never = -1 // began: it did not start
 
-// check compares the lives of steps, and what the run came to, with what is wanted; an
-// error is told by a part of it.
+// check compares the lives of steps and the result of the run with the expected ones; errors are
+// compared by substring.
 func check(t *testing.T, r result, want map[string]life, took time.Duration, problem string) {
 	t.Helper()
 	for name, want := range want {
@@ -40,8 +40,8 @@ func check(t *testing.T, r result, want map[string]life, took time.Duration, pro
 	}
 }
 
-// TestConditions: a step starts when its needs are as far as they must be, and the run ends
-// when all has.
+// TestConditions: a step starts when the conditions of its needs are met, and the run ends when all
+// steps have.
 func TestConditions(t *testing.T) {
 	const s = time.Second
 	const ok, failed, skipped, cancelled = event.Succeeded, event.Failed, event.Skipped, event.Cancelled
@@ -166,8 +166,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestWeights: a step takes as many slots as it weighs, and what is first in line is not
-// passed by.
+// TestWeights: a step takes as many slots as its weight, and the first in the queue is not
+// overtaken.
 func TestWeights(t *testing.T) {
 	const s = time.Second
 	const ok = event.Succeeded
@@ -218,7 +218,7 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// TestGangCalls: what members of a gang call gets slots, however few there are.
+// TestGangCalls: tasks called by members of a gang get slots, however few there are.
 func TestGangCalls(t *testing.T) {
 	const s = time.Second
 	for limit := 1; limit <= 5; limit++ {
@@ -238,7 +238,7 @@ func TestGangCalls(t *testing.T) {
 	}
 }
 
-// TestCallThatIsDecidedAtOnce: who calls what cannot start holds its slot once.
+// TestCallThatIsDecidedAtOnce: the caller of a task that cannot start holds its slot once.
 func TestCallThatIsDecidedAtOnce(t *testing.T) {
 	r := run(t, `
 		all: | call x 1h; call x 1h; call both
@@ -252,7 +252,8 @@ func TestCallThatIsDecidedAtOnce(t *testing.T) {
 	}
 }
 
-// TestCancelledWithNeedsThatGoOn: what outlives those who need it ends with the run, too.
+// TestCancelledWithNeedsThatGoOn: needs that outlive their dependents are cancelled with the run,
+// too.
 func TestCancelledWithNeedsThatGoOn(t *testing.T) {
 	cause := errors.New("enough")
 	r := run(t, `

@@ -2,48 +2,89 @@ package sched
 
 import (
 	"context"
-	"time"
 
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// node is a step in the loop's table. Only the loop touches it, but for env,
-// which the step's goroutine reads.
+// node is a step in the loop's table. Only the loop accesses it, except for env, which the step's
+// goroutine reads.
 type node struct {
 	step   *plan.Step
-	batch  *batch // that brought it; others may have it, too
+	batch  *batch // that created it; others may contain it, too
 	env    Env
 	index  int32 // in batch.plan
-	needs  int32 // how many are not decided
-	weight int32 // how many slots it takes; 0 if somebody who runs waits for it
+	needs  int32 // number of undecided needs
+	weight int32 // in slots; 0 if a running step waits for it
 	state  state
 
-	early   bool // some dependents do not wait for its end
-	lingers bool // batch waits for its end, though it is no root
+	lingers      lingers // how batch waits for its end, although it is no root
+	early        bool    // some dependents do not wait for its end
+	inconclusive bool    // a quick check of it was inconclusive
+	started      bool    // it has begun to run
 
-	cancel     context.CancelCauseFunc // of its context, where it can be cancelled alone
-	dependents []wait                  // for this one
-	callers    []*batch                // have this one as a root
-	streams    *streams                // with others of its gang; nil for most
-	awaits     *batch                  // what a suspended step waits for; others, called at the same time, are linked to it
+	chain      uint32 // duration of the longest chain that begins with it
+	readyRound uint32 // loop iteration in which it became ready
+	own        int32  // weight of a step elsewhere while it is held here; 0: it is not elsewhere
+	queue      *queue // queue it waits in; nil for none
 
-	fault   *node    // the first need that failed
-	verdict *Outcome // what it settles with, without having started; nil if it may start
-	err     error    // what it failed with, wrapped
-	started time.Time
+	cancel     context.CancelCauseFunc // of its own context, if it has one
+	dependents []wait                  // steps that wait for it
+	callers    []*batch                // batches with this node as a root
+	ties       *ties                   // further connections; never nil
+	service    *service                // nil: neither a service nor a service group
+	awaits     *batch                  // batch that a suspended step waits for; others, called at the same time, are linked to it
+
+	fault   *node        // the first need that failed
+	verdict *Outcome     // outcome without having started; nil if it may start
+	err     error        // its error, wrapped
+	record  *startRecord // nil: it is not running
 }
 
-// wait is a step that waits for another one.
+// ties are the connections of a step other than needs. Most steps have none.
+type ties struct {
+	streams  *streams      // with others of its gang; usually nil
+	messages *messageLinks // to and from other steps; usually nil
+	taking   *taking       // its use of pools; usually nil
+}
+
+// noTies is shared by steps without ties, and never modified.
+var noTies ties
+
+// tie returns the ties of n, for modification.
+func (n *node) tie() *ties {
+	if n.ties == &noTies {
+		n.ties = new(ties)
+	}
+	return n.ties
+}
+
+// startRecord contains the events of a running step, in one allocation. The node does not keep it:
+// at 100,000 steps these are 45 MB.
+type startRecord struct {
+	started event.StepStarted
+	settled event.StepSettled
+}
+
+// lingers specifies how a batch waits for a need that may outlive its dependents.
+type lingers uint8
+
+const (
+	forgotten lingers = iota // not at all
+	noted                    // it waits, unless the need is still needed when everything else has ended
+	awaited
+)
+
+// wait is the wait of a step for another one.
 type wait struct {
 	by      *node // nil if it has given up
 	when    plan.When
-	decided bool         // it does not wait any more
-	timer   *clock.Timer // ends the waiting; nil for a need without a limit
+	decided bool         // the wait has ended
+	timer   *clock.Timer // ends the wait; nil for a need without a limit
 }
 
-// decide ends the waiting.
+// decide ends the wait.
 func (w *wait) decide() {
 	w.decided = true
 	w.by.needs--
@@ -52,7 +93,7 @@ func (w *wait) decide() {
 	}
 }
 
-// waits finds the waiting of a step for n; nil if it does not.
+// waits returns the wait of by for n, or nil.
 func (n *node) waits(by *node) *wait {
 	for i := range n.dependents {
 		if w := &n.dependents[i]; w.by == by && !w.decided {
@@ -62,44 +103,42 @@ func (n *node) waits(by *node) *wait {
 	return nil
 }
 
-// release ends the waiting of a step for n, if it does, and its use for it. It keeps its
-// place, since dependents may be gone through.
-func (n *node) release(by *node) {
-	if w := n.waits(by); w != nil {
-		w.decide()
-		w.by = nil
-	}
-}
-
-// edges yields what n needs, on whatever condition.
+// edges yields the needs of n, on any condition.
 func (n *node) edges(yield func(*node) bool) {
 	for _, need := range n.batch.plan.Needs[n.index] {
-		if !yield(n.batch.nodes[need.Step]) {
+		if need.When != plan.After && !yield(n.batch.nodes[need.Step]) {
 			return
 		}
 	}
 }
 
-// unwanted reports whether n is to end: its batch is, and nobody else waits for it.
-func (n *node) unwanted() bool { return n.batch.ctx.Err() != nil && !n.batch.others()[n] }
+// unwanted reports whether n is to end: its batch is done and nothing else waits for it. A ready
+// service ends when nothing needs it.
+func (n *node) unwanted() bool {
+	if n.service != nil && (n.up() || n.service.users == 0) {
+		return !n.up()
+	}
+	return n.batch.ctx.Err() != nil && !n.batch.others()[n]
+}
 
 // cannotStart reports whether n will never start.
 func (n *node) cannotStart() bool { return n.fault != nil || n.verdict != nil || n.unwanted() }
 
-// onlyNeededBy reports whether nobody but by has any use for n.
+// onlyNeededBy reports whether n has no use other than by.
 func (n *node) onlyNeededBy(by *node) bool {
-	if len(n.callers) > 0 {
+	if len(n.callers) > 0 || n.service != nil && n.service.held > 0 {
 		return false
 	}
 	for i := range n.dependents {
-		if d := n.dependents[i].by; d != nil && d != by && d.state != settled && !d.cannotStart() {
+		w := &n.dependents[i]
+		if d := w.by; d != nil && d != by && w.when != plan.After && d.state != settled && !d.cannotStart() {
 			return false
 		}
 	}
 	return true
 }
 
-// id is the number of n in the report; 0 for none.
+// id returns the ID of n in events; 0 for nil.
 func (n *node) id() event.StepID {
 	if n == nil {
 		return 0
@@ -107,31 +146,43 @@ func (n *node) id() event.StepID {
 	return n.env.ID
 }
 
-// batch is a plan under way.
+// batch is a plan being executed.
 type batch struct {
 	run       *Run
 	plan      *plan.Plan
 	ctx       context.Context
 	caller    *node  // the step whose body waits for it; nil for the command line
-	top       *batch // that of the command line that it is called from, or it is itself
-	alongside *batch // another one that the caller waits for
+	top       *batch // the batch of the command line that it belongs to, possibly itself
+	alongside *batch // another batch that the caller waits for
 	reply     chan error
-	number    uint64  // of the batches of the run
-	nodes     []*node // of the steps of plan
-	lingering []*node // needs that may outlive those who need them
-	open      int     // roots and lingering needs that have not settled, and at the top all bodies that have begun
-	err       error   // the first of theirs
-	errs      []error // of the roots, where connected
+	up        chan struct{} // closed when each root has settled or is ready; nil if not wanted
+	number    uint64        // sequence number in the run
+	nodes     []*node       // of the steps of plan
+	keys      []uint64      // keys of the steps of plan, while it is accepted; nil until they are needed
+	labels    []string      // keys of the steps that it created, for events; nil if not wanted
+	lingering []*node       // needs that may outlive their dependents
+	pending   int           // number of roots and lingering needs that have not settled, and at the top level of all running bodies
+	err       error         // the first of the errors of roots
+	errs      []error       // errors of all roots, if connected
 
-	individual bool             // steps can be cancelled one by one
-	shares     bool             // it has shared steps of its own that may go on without it
-	joins      bool             // it has some of others
-	drop       func(*plan.Step) // its roots are connected to what runs already; called for those that will not start
-	awaited    map[*node]bool   // see others; nil when it is not known
+	rootsNotUp int   // number of roots that have not settled and are not ready
+	ordinary   int   // number of roots that have not settled and are not services
+	failed     *node // the first failed root
+	wasUp      bool  // a root was ready
+	services   bool  // some nodes are services or service groups
+	again      bool  // its roots run again, see Run.BeginAgain
+	refused    bool  // it was not executed; valid when up is closed
+
+	individual bool                        // steps can be cancelled individually
+	shares     bool                        // it has shared steps of its own that may outlive it
+	joins      bool                        // it has shared steps of others
+	connect    func(int, *plan.Step) error // its roots are connected to running steps
+	drop       func(*plan.Step)            // called for connected roots that will not start
+	awaited    map[*node]bool              // see others; nil if unknown
 }
 
-// rootErrors are the errors of the roots, when b waits for nothing any more; that of one
-// which goes on for others is that of b.
+// rootErrors returns the errors of the roots when b has ended. The error of a root that continues
+// for others is that of b.
 func (b *batch) rootErrors() []error {
 	errs := make([]error, len(b.plan.Roots))
 	for i, root := range b.plan.Roots {
@@ -144,8 +195,7 @@ func (b *batch) rootErrors() []error {
 	return errs
 }
 
-// ends yields what b waits for: the roots of its plan, and the needs that may outlive
-// those who need them.
+// ends yields everything b waits for: the roots of its plan, and the lingering needs.
 func (b *batch) ends(yield func(*node) bool) {
 	for _, i := range b.plan.Roots {
 		if !yield(b.nodes[i]) {

@@ -14,9 +14,9 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// TestRandomPlans runs plans of all kinds. Each ends (one that does not is a deadlock,
-// which synctest reports), every step settles, none starts before its needs are as far as
-// they must be, and of steps that call nothing no more run than there are slots.
+// TestRandomPlans runs plans of all kinds. Each must end (synctest reports a deadlock), every step
+// settles, none starts before the conditions of its needs are met, and of steps that call nothing
+// no more run than there are slots.
 func TestRandomPlans(t *testing.T) {
 	seeds := uint64(1000)
 	if testing.Short() {
@@ -25,8 +25,8 @@ func TestRandomPlans(t *testing.T) {
 	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		lines, needs := randomPlan(rng)
-		limit := rng.IntN(5) // 0: a soft one
-		options := sched.Options{Limit: limit, Soft: 2, Failfast: rng.IntN(4) == 0}
+		limit := rng.IntN(5) // 0: a soft limit
+		options := sched.Options{Limit: limit, SoftLimit: 2, Failfast: rng.IntN(4) == 0, Pools: map[string]int{"m": 1, "p": 3}}
 		var during func(context.CancelCauseFunc)
 		if after := time.Duration(rng.IntN(20)) * time.Second / 2; after < 5*time.Second {
 			during = func(cancel context.CancelCauseFunc) {
@@ -50,11 +50,11 @@ func TestRandomPlans(t *testing.T) {
 	}
 }
 
-// randomPlan returns lines for a workflow, and the conditions of the needs of its tasks.
+// randomPlan returns the lines of a workflow, and the conditions of the needs of its tasks.
 func randomPlan(rng *rand.Rand) (lines string, needs map[string]map[string]string) {
 	needs = map[string]map[string]string{}
 	n := 2 + rng.IntN(9)
-	streams := rng.IntN(2) == 0
+	streams, pools, looks := rng.IntN(2) == 0, rng.IntN(3) == 0, rng.IntN(2) == 0
 	var text strings.Builder
 	for i := range n {
 		name := fmt.Sprintf("t%d", i)
@@ -65,6 +65,9 @@ func randomPlan(rng *rand.Rand) (lines string, needs map[string]map[string]strin
 		}
 		if rng.IntN(4) == 0 {
 			decorated += fmt.Sprintf("*%d", 1+rng.IntN(4))
+		}
+		if pools && rng.IntN(3) == 0 {
+			decorated += "%" + []string{"m", "p", "ppp"}[rng.IntN(3)]
 		}
 		var deps, cmds []string
 		for j := range i {
@@ -86,19 +89,25 @@ func randomPlan(rng *rand.Rand) (lines string, needs map[string]map[string]strin
 			}
 			deps = append(deps, need+"@"+when)
 		}
+		if looks && rng.IntN(3) > 0 {
+			cmds = append(cmds, []string{"fresh", "fresh 3ms", "stale", "stale 2ms"}[rng.IntN(4)])
+		}
 		for range rng.IntN(3) {
 			switch k := rng.IntN(12); {
 			case k == 0:
 				cmds = append(cmds, "fail")
 			case k <= 3:
 				cmds = append(cmds, "serve")
-			case k <= 5 && i > 0 && !slices.Contains(cmds, "serve"): // what is up makes no calls
+			case k <= 5 && i > 0 && !slices.Contains(cmds, "serve"): // a ready service makes no calls
 				call := fmt.Sprintf("call t%d", rng.IntN(i))
 				switch rng.IntN(4) {
 				case 0:
 					call += fmt.Sprintf(" %ds", 1+rng.IntN(3))
 				case 1:
 					call = fmt.Sprintf("connect t%d t%d", rng.IntN(i), rng.IntN(i))
+					if pools { // shared tasks would be started apart
+						call = "connect c0 c1"
+					}
 				}
 				cmds = append(cmds, call)
 			default:
@@ -107,12 +116,11 @@ func randomPlan(rng *rand.Rand) (lines string, needs map[string]map[string]strin
 		}
 		fmt.Fprintf(&text, "%s: %s | %s\n", decorated, strings.Join(deps, " "), strings.Join(cmds, "; "))
 	}
-	fmt.Fprintf(&text, "all: t%d t%d |\n", n-1, rng.IntN(n))
+	fmt.Fprintf(&text, "all: t%d t%d |\nc0%%p: t0 | sleep 1s\nc1%%pp: | sleep 2s; call t0\n", n-1, rng.IntN(n))
 	return text.String(), needs
 }
 
-// unmet tells why what needs a step on a condition could not start at a time; "" if it
-// could.
+// unmet returns why a need was not met at a time, or "".
 func unmet(r result, need, when string, at time.Duration) string {
 	began, started := r.began[need]
 	ended, how := r.at[need], r.settled[need]
@@ -121,7 +129,7 @@ func unmet(r result, need, when string, at time.Duration) string {
 		return need + " had not started"
 	case (when == "succeeded" || when == "ended") && ended > at:
 		return need + " had not ended"
-	case when == "succeeded" && how != event.Succeeded:
+	case when == "succeeded" && how != event.Succeeded && how != event.Fresh:
 		return fmt.Sprintf("%s was %v", need, how)
 	case when == "ready" && !started:
 		return need + " never was"

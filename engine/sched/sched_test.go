@@ -21,20 +21,34 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// fake is an Executor whose steps sleep (in virtual time), call and fail as
-// their commands say: "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit),
-// "connect NAME NAME" (calls them together), "wait" (for the end of the context), "serve",
-// "read NAME" (until that has ended).
+// fake is an Executor whose steps sleep (in virtual time), call and fail as their commands say:
+// "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit), "connect NAME NAME" (calls them
+// together), "wait" (for the end of the context), "serve", "up 2s" (serve until it is told to end,
+// which then takes 2s), "defer 2s" (takes 2s at the end), "read NAME" (until that has ended),
+// "drain" (until its last sender has ended). It can check steps with "fresh 2ms" (a quick check
+// takes 2ms and finds the step fresh) or "stale 2ms" (a quick check takes 2ms and is inconclusive).
 type fake struct {
-	mu    sync.Mutex // guards order, ends
-	order []string   // in which steps began
-	ends  map[string]chan struct{}
-	now   atomic.Int32
-	most  atomic.Int32
-	mild  bool // a call with a limit may fail
+	mu      sync.Mutex // guards order, ends
+	order   []string   // start order of steps
+	ends    map[string]chan struct{}
+	now     atomic.Int32
+	most    atomic.Int32
+	mild    bool // a call with a limit may fail
+	watch   func(moment)
+	checked []string // names of the steps checked; guarded by mu
 }
 
-// end is closed when the body of a step has ended.
+// moment is an event of a body: it has "begun", "calls", has "called", is "up", was "told" to end,
+// and has "ended".
+type moment struct {
+	what string
+	id   event.StepID
+	step *plan.Step
+	arg  string // the called task
+	ok   bool   // of ended, called: success
+}
+
+// end returns a channel that is closed when the body of a step has ended.
 func (f *fake) end(name string) chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,21 +61,45 @@ func (f *fake) end(name string) chan struct{} {
 	return f.ends[name]
 }
 
-func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
+func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) (out sched.Outcome) {
+	tell := func(what, arg string, ok bool) {
+		if f.watch != nil {
+			f.watch(moment{what, env.ID, s, arg, ok})
+		}
+	}
+	tell("begun", "", true)
+	defer func() { tell("ended", "", out.Err == nil) }()
 	f.mu.Lock()
 	f.order = append(f.order, s.Name)
 	f.mu.Unlock()
 	if env.Gang != nil {
-		defer close(f.end(s.Name))
+		end := f.end(s.Name)
+		defer func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			select {
+			case <-end: // of an earlier step of the same name
+			default:
+				close(end)
+			}
+		}()
 	}
 	n := f.now.Add(1)
 	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
 	}
-	defer f.now.Add(-1)
-	serving := false
+	holds := true // a slot
+	release := func() {
+		if holds {
+			f.now.Add(-1)
+		}
+		holds = false
+	}
+	defer release()
 	for _, c := range s.Task.Cmds {
 		verb, arg, _ := strings.Cut(c.Text.S, " ")
 		switch verb {
+		case "fresh":
+			return sched.Outcome{Result: event.Fresh}
 		case "sleep":
 			d, _ := time.ParseDuration(arg)
 			select {
@@ -72,15 +110,37 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 		case "wait":
 			<-ctx.Done()
 			return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
+		case "defer":
+			d, _ := time.ParseDuration(arg)
+			defer time.Sleep(d)
 		case "serve":
+			tell("up", "", true)
+			release()
 			env.Serve()
-			if !serving {
-				serving = true
-				f.now.Add(-1)
-				defer f.now.Add(1)
+		case "up": // until it is not needed any more; then it takes its time
+			tell("up", "", true)
+			release()
+			env.Serve()
+			var cancelled error
+			select {
+			case <-env.Unneeded():
+			case <-ctx.Done():
+				cancelled = context.Cause(ctx)
+			}
+			tell("told", "", true)
+			d, _ := time.ParseDuration(arg)
+			time.Sleep(d)
+			if cancelled != nil {
+				return sched.Outcome{Result: event.Cancelled, Err: cancelled}
 			}
 		case "read":
 			<-f.end(arg)
+		case "drain":
+			select {
+			case <-env.Unsent():
+			case <-ctx.Done():
+				return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
+			}
 		case "fail":
 			return sched.Outcome{Result: event.Failed, Err: errors.New("failed"), Code: 1}
 		case "connect":
@@ -102,7 +162,9 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 				d, _ := time.ParseDuration(limit)
 				callCtx, cancel = context.WithTimeoutCause(ctx, d, &sched.TimedOut{Name: s.Name, After: d})
 			}
+			tell("calls", name, true)
 			err := env.Call(callCtx, plan.Call{Name: name, From: s})
+			tell("called", name, err == nil)
 			cancel()
 			f.now.Add(1)
 			if err != nil && limited && f.mild {
@@ -116,19 +178,31 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.
 	return sched.Outcome{Result: event.Succeeded}
 }
 
-// workflow reads lines "name: need need | command; command". A leading "!"
-// makes a task `failfast`, a leading "1" `run: once`; "name*3" takes three slots,
-// "name<other" reads what other writes while it runs, the need "name@started" must only
-// have started, and "name@2s" may take no longer.
+// conditions are the suffixes of needs.
+var conditions = map[string]schema.Until{"started": schema.UntilStarted, "ready": schema.UntilReady, "ended": schema.UntilEnded}
+
+func running(t *schema.Task) *schema.Running {
+	if t.Running == nil {
+		t.Running = &schema.Running{}
+	}
+	return t.Running
+}
+
+// workflow parses lines "name: need need | command; command". A leading "!" makes a task
+// `failfast`, a leading "1" `run: once`, a leading "~" a service; "name*3" takes three slots,
+// "name%pp" two of the pool p, "name<other" reads the output of other, "name>other" sends messages
+// to other. The need "name@started" must only have started, and "name@2s" has a limit; ">name" is
+// no need, but an order.
 func workflow(lines string) *schema.Workflow {
 	file := &diag.File{Path: "/Taskfile.yml"}
-	w := &schema.Workflow{File: file, Dir: "/", ByName: map[string]*schema.Task{}}
+	w := &schema.Workflow{File: file, Sources: []*diag.File{file}, Dir: "/"}
+	var receivers []string
 	for line := range strings.Lines(lines) {
 		name, rest, ok := strings.Cut(strings.TrimSpace(line), ":")
 		if !ok {
 			continue
 		}
-		t := &schema.Task{File: file, TaskOptions: &schema.TaskOptions{}}
+		t := &schema.Task{Pos: diag.Pos{File: file}, TaskOptions: &schema.TaskOptions{}}
 		if t.Failfast = name[0] == '!'; t.Failfast {
 			name = name[1:]
 		}
@@ -136,53 +210,52 @@ func workflow(lines string) *schema.Workflow {
 			name = name[1:]
 			t.Run.S = "once"
 		}
+		if name[0] == '~' {
+			name = name[1:]
+			running(t).Service = &schema.Service{}
+		}
 		name, writer, reads := strings.Cut(name, "<")
 		if reads {
 			t.Processes = &schema.Processes{Stdin: &schema.Stdin{Kind: schema.StdinFrom, Text: schema.Text{S: writer}}}
 		}
-		name, _, _ = strings.Cut(name, "*")
+		name, receiver, sends := strings.Cut(name, ">")
+		if sends {
+			t.Processes = &schema.Processes{IPC: &schema.IPC{To: &schema.TaskRef{Text: schema.Text{S: receiver}}}}
+			receivers = append(receivers, receiver)
+		}
+		name, pool, _ := strings.Cut(name, "%")
+		name, weight, _ := strings.Cut(name, "*")
+		if w, err := strconv.Atoi(weight); err == nil {
+			running(t).Slots = int32(w)
+		}
+		if pool != "" {
+			running(t).Pool = schema.Pool{Name: pool[:1], Take: int32(max(1, len(pool)))}
+		}
 		t.Name, t.LocalName = name, name
 		needs, cmds, _ := strings.Cut(rest, "|")
 		for _, n := range strings.Fields(needs) {
-			n, _, _ = strings.Cut(n, "@")
-			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: &schema.CommandOptions{}})
-		}
-		for _, c := range strings.Split(cmds, ";") {
-			t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: strings.TrimSpace(c)}, CommandOptions: &schema.CommandOptions{}})
-		}
-		t.Index = int32(len(w.Tasks))
-		w.Tasks = append(w.Tasks, t)
-		w.ByName[name] = t
-	}
-	return w
-}
-
-// weigh gives the steps of p the weights, and their needs the conditions, that lines
-// give them.
-func weigh(p *plan.Plan, lines string) {
-	conditions := map[string]plan.When{"succeeded": plan.Succeeded, "ready": plan.Ready, "started": plan.Started, "ended": plan.Ended}
-	for line := range strings.Lines(lines) {
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
-		name, _, _ = strings.Cut(strings.TrimLeft(name, "!1"), "<")
-		name, weight, _ := strings.Cut(name, "*")
-		needs, _, _ := strings.Cut(rest, "|")
-		for i, s := range p.Steps {
-			if s.Name != name {
+			if after, ok := strings.CutPrefix(n, ">"); ok {
+				running(t).After = append(running(t).After, schema.Text{S: after})
 				continue
 			}
-			if w, err := strconv.Atoi(weight); err == nil {
-				s.Slots = int32(w)
-			}
-			for j, n := range strings.Fields(needs) {
-				_, when, ok := strings.Cut(n, "@")
-				if limit, err := time.ParseDuration(when); err == nil {
-					p.Needs[i][j].Limit = limit
-				} else if ok {
-					p.Needs[i][j].When = conditions[when]
-				}
+			n, when, _ := strings.Cut(n, "@")
+			o := &schema.CommandOptions{Until: conditions[when]}
+			o.Timeout, _ = time.ParseDuration(when)
+			t.Deps = append(t.Deps, schema.Command{Kind: schema.Call, Text: schema.Text{S: n}, CommandOptions: o})
+		}
+		for _, c := range strings.Split(cmds, ";") {
+			if c = strings.TrimSpace(c); c != "" {
+				t.Cmds = append(t.Cmds, schema.Command{Text: schema.Text{S: c}, CommandOptions: &schema.CommandOptions{}})
 			}
 		}
+		w.Add(t)
 	}
+	for _, name := range receivers {
+		if t := w.Task(name); t.Processes == nil {
+			t.Processes = &schema.Processes{IPC: &schema.IPC{}}
+		}
+	}
+	return w
 }
 
 type result struct {
@@ -194,23 +267,39 @@ type result struct {
 	at      map[string]time.Duration // when it settled
 }
 
-// run executes the task "all" in virtual time.
-func run(t *testing.T, lines string, o sched.Options, during func(cancel context.CancelCauseFunc)) result {
+// run executes the task "all", or roots instead, in virtual time.
+func run(t *testing.T, lines string, o sched.Options, during func(cancel context.CancelCauseFunc), roots ...string) result {
+	t.Helper()
+	return runWith(t, lines, o, how{during: during}, roots...)
+}
+
+// how configures a run.
+type how struct {
+	watch  func(moment)                                        // called for each moment of a body; may be nil
+	during func(cancel context.CancelCauseFunc)                // runs concurrently; may be nil
+	do     func(*sched.Run, context.Context, *plan.Plan) error // executes the plan; nil: Do
+}
+
+// runWith is run with a configuration.
+func runWith(t *testing.T, lines string, o sched.Options, h how, roots ...string) result {
 	t.Helper()
 	var r result
 	synctest.Test(t, func(t *testing.T) {
 		w := workflow(lines)
+		for name, size := range o.Pools {
+			w.Pools = append(w.Pools, schema.NamedPool{Name: name, Size: size})
+		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
 		begin := time.Now()
-		r = result{f: &fake{mild: during == nil}, settled: map[string]event.Outcome{}, began: map[string]time.Duration{}, at: map[string]time.Duration{}}
+		r = result{f: &fake{mild: h.during == nil, watch: h.watch}, settled: map[string]event.Outcome{}, began: map[string]time.Duration{}, at: map[string]time.Duration{}}
 		var mu sync.Mutex
 		o.Executor, o.Expander = r.f, x
-		watch := o.Emit
+		emit := o.Emit
 		o.Emit = func(ev event.Event) {
-			if watch != nil {
-				watch(ev)
+			if emit != nil {
+				emit(ev)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -221,26 +310,35 @@ func run(t *testing.T, lines string, o sched.Options, during func(cancel context
 				r.settled[ev.Name], r.at[ev.Name] = ev.Outcome, time.Since(begin)
 			}
 		}
-		if o.Idle == nil {
-			o.Idle = func() bool { return false }
+		if o.CPUIdle == nil {
+			o.CPUIdle = func() bool { return false }
 		}
 		s := sched.Start(o)
 		defer s.Close()
-		if during != nil {
-			go during(cancel)
+		if h.during != nil {
+			go h.during(cancel)
 		}
-		p, err := x.Expand(ctx, plan.Call{Name: "all"})
+		do := (*sched.Run).Do
+		if h.do != nil {
+			do = h.do
+		}
+		var calls []plan.Call
+		for _, name := range roots {
+			calls = append(calls, plan.Call{Name: name})
+		}
+		if len(roots) == 0 {
+			calls = []plan.Call{{Name: "all"}}
+		}
+		p, err := x.Expand(ctx, calls...)
 		if err == nil {
-			weigh(p, lines)
-			err = s.Do(ctx, p)
+			err = do(s, ctx, p)
 		}
 		r.err, r.took = err, time.Since(begin)
 	})
 	return r
 }
 
-// TestCause: a step that ends because another one failed tells which, one that fails on its
-// own does not.
+// TestCause: a step that ends because of another one names it; one that fails itself does not.
 func TestCause(t *testing.T) {
 	settled := map[string]*event.StepSettled{}
 	names := map[event.StepID]string{}
@@ -288,7 +386,7 @@ func TestHardLimit(t *testing.T) {
 	for i := range 20 {
 		lines += fmt.Sprintf("t%d: | sleep 1s\n", i)
 	}
-	r := run(t, lines, sched.Options{Limit: 4, Idle: func() bool { return true }}, nil)
+	r := run(t, lines, sched.Options{Limit: 4, CPUIdle: func() bool { return true }}, nil)
 	if r.err != nil || r.f.most.Load() != 4 || r.took != 5*time.Second {
 		t.Errorf("err %v, %d at once in %v; want 4 in 5s", r.err, r.f.most.Load(), r.took)
 	}
@@ -304,7 +402,7 @@ func TestSoftLimitAdmitsWhatWouldStarve(t *testing.T) {
 		s5: | sleep 1h
 		s6: | sleep 1h`
 	for _, idle := range []bool{true, false} {
-		r := run(t, lines, sched.Options{Soft: 2, Idle: func() bool { return idle }}, nil)
+		r := run(t, lines, sched.Options{SoftLimit: 2, CPUIdle: func() bool { return idle }}, nil)
 		if r.err != nil || r.f.most.Load() != 6 {
 			t.Errorf("idle %v: err %v, %d at once; want all 6", idle, r.err, r.f.most.Load())
 		}
@@ -324,7 +422,7 @@ func TestSoftLimitDoesNotThrash(t *testing.T) {
 	for i := range 500 {
 		lines += fmt.Sprintf("t%d: | sleep 20ms\n", i)
 	}
-	r := run(t, lines, sched.Options{Soft: 3}, nil)
+	r := run(t, lines, sched.Options{SoftLimit: 3}, nil)
 	if r.err != nil || r.f.most.Load() > 4 {
 		t.Errorf("err %v, %d at once; want no more than 4", r.err, r.f.most.Load())
 	}
@@ -350,7 +448,7 @@ func TestFailfastCancelsSiblings(t *testing.T) {
 		if o.Failfast {
 			mark = ""
 		}
-		o.Soft = 2
+		o.SoftLimit = 2
 		r := run(t, mark+`all: a b c |
 			a: | sleep 1s; fail
 			b: | wait
@@ -429,8 +527,8 @@ func TestCancelledRunSettlesEverything(t *testing.T) {
 	}
 }
 
-// TestCancelledCallEndsOnce: a call that is cancelled at the moment it is accepted gives its
-// caller one slot back, not two.
+// TestCancelledCallEndsOnce: a call that is cancelled while it is accepted returns one slot to its
+// caller, not two.
 func TestCancelledCallEndsOnce(t *testing.T) {
 	cause := errors.New("enough")
 	planned, suspended, resumed := 0, 0, 0
@@ -452,16 +550,17 @@ func TestCancelledCallEndsOnce(t *testing.T) {
 	}
 }
 
-func BenchmarkScheduler(b *testing.B) {
-	lines := "all: "
+// BenchmarkScheduler measures the overhead of a step.
+func BenchmarkScheduler(b *testing.B) { benchmark(b, "") }
+func BenchmarkLooks(b *testing.B)     { benchmark(b, "fresh") }
+
+func benchmark(b *testing.B, command string) {
+	var names, tasks strings.Builder
 	for i := range 10_000 {
-		lines += fmt.Sprintf("t%d ", i)
+		fmt.Fprintf(&names, "t%d ", i)
+		fmt.Fprintf(&tasks, "1t%d: | %s\n", i, command)
 	}
-	lines += "|\n"
-	for i := range 10_000 {
-		lines += fmt.Sprintf("1t%d: | \n", i)
-	}
-	w := workflow(lines)
+	w := workflow("all: " + names.String() + "|\n" + tasks.String())
 	b.ReportAllocs()
 	for b.Loop() {
 		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})

@@ -9,7 +9,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// state is how far a step is. Only [loop.set] changes it.
+// state is the state of a step. Only [loop.set] changes it.
 //
 //	waiting ──▶ ready ──▶ running ──▶ serving
 //	   │          │       ▲  │  │        │
@@ -21,22 +21,22 @@ import (
 type state uint8
 
 const (
-	waiting   state = iota // for what it needs
-	ready                  // for slots, or for the others of its gang
+	waiting   state = iota // for its needs
+	ready                  // waits for slots, a pool, or the others of its gang
 	running                // its body runs and holds slots
 	suspended              // its body waits for a call and holds none
-	serving                // it is a service that is up and holds none
+	serving                // it is a ready service and holds none
 	ended                  // its body has ended, but not all steps that it reads
 	settled                // it has its outcome
 )
 
-// set moves n to another state. All that hangs on the state of a step hangs here:
-// the slots it holds, the event that tells of the change (nil: nothing does), and
-// the steps and calls that wait for it.
+// set changes the state of n, and everything that depends on it: the slots it holds, the event for
+// the change (may be nil), and the steps and calls that wait for it.
 func (l *loop) set(n *node, to state, ev event.Event) {
 	from := n.state
 	l.slots.free(l.held(n))
 	n.state = to
+	n.queue = nil
 	if g := n.env.Gang; g != nil {
 		g.weight[from] -= n.weight
 		g.weight[to] += n.weight
@@ -46,15 +46,42 @@ func (l *loop) set(n *node, to state, ev event.Event) {
 		l.r.o.Emit(ev)
 	}
 	if from == ready && to == running {
-		n.batch.top.open++
+		n.batch.top.pending++
+	}
+	if n.own > 0 {
+		l.countAway(from, to)
+	}
+	if n.service != nil {
+		if from == serving {
+			l.up--
+		}
+		switch to {
+		case serving:
+			l.up++
+			l.markUp(n)
+			l.deadlockSuspected = l.deadlockSuspected || n.ties.taking != nil
+		case settled:
+			l.serviceEnded(n)
+		}
 	}
 	if to == settled || n.early {
-		l.tellDependents(n)
+		l.notifyDependents(n)
+	}
+	if from < ended && to >= ended {
+		if n.ties.taking != nil {
+			l.giveBack(n)
+		}
+		if n.ties.messages != nil {
+			l.sentLast(n)
+		}
+		if l.serves {
+			l.releaseNeeds(n)
+		}
 	}
 	if to == settled {
-		l.tellBatches(n)
+		l.notifyBatches(n)
 		if n.env.Gang != nil {
-			l.dropOut(n, from)
+			l.memberSettled(n, from)
 		}
 		if from > ready {
 			l.close(n.batch.top)
@@ -62,13 +89,12 @@ func (l *loop) set(n *node, to state, ev event.Event) {
 	}
 }
 
-// decides reports whether n is as far as a need with the condition must be, or can
-// never be so.
+// decides reports whether n has met the condition, or can never meet it.
 func (n *node) decides(when plan.When) bool {
 	switch {
 	case n.state == settled:
 		return true
-	case when == plan.Ready:
+	case when == plan.Ready || n.service != nil && when != plan.Started:
 		return n.state == serving
 	case when == plan.Started:
 		return n.state >= running
@@ -80,15 +106,15 @@ func (n *node) decides(when plan.When) bool {
 func (n *node) fails(when plan.When) bool {
 	switch when {
 	case plan.Started:
-		return n.err != nil && n.started.IsZero()
-	case plan.Ended:
+		return n.err != nil && !n.started
+	case plan.Ended, plan.After:
 		return false
 	}
 	return n.err != nil
 }
 
-// tellDependents lets those go on for whom n is as far as they need it.
-func (l *loop) tellDependents(n *node) {
+// notifyDependents ends the waits of dependents whose conditions n decides now.
+func (l *loop) notifyDependents(n *node) {
 	for i := range n.dependents {
 		w := &n.dependents[i]
 		if w.decided || !n.decides(w.when) {
@@ -116,21 +142,24 @@ func (l *loop) tellDependents(n *node) {
 	}
 }
 
-// tellBatches tells those who wait for the end of n.
-func (l *loop) tellBatches(n *node) {
+// notifyBatches notifies the batches that wait for the end of n.
+func (l *loop) notifyBatches(n *node) {
 	callers := n.callers
 	n.callers = nil
 	for _, b := range callers {
 		l.fail(b, n)
+		l.rootSettled(b, n)
 		l.close(b)
 	}
-	if n.lingers {
+	if n.lingers != forgotten {
 		l.fail(n.batch, n)
+	}
+	if n.lingers == awaited {
 		l.close(n.batch)
 	}
 }
 
-// fail has b fail with the error of n, if that has one and b has none yet.
+// fail makes b fail with the error of n, if n has one and b has none yet.
 func (l *loop) fail(b *batch, n *node) {
 	if n.err == nil || b.err != nil {
 		return
@@ -141,9 +170,9 @@ func (l *loop) fail(b *batch, n *node) {
 	}
 }
 
-// close notes that b waits for one thing less.
+// close records that b waits for one item less.
 func (l *loop) close(b *batch) {
-	if b.open--; b.open == 0 {
+	if b.pending--; b.pending == 0 && !l.awaitsEnding(b) {
 		l.finish(b)
 	}
 }
@@ -154,12 +183,12 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 		n.cancel(nil)
 	}
 	n.cancel = nil
-	if n.streams != nil {
-		for _, t := range n.streams.timers {
+	if n.ties.streams != nil {
+		for _, t := range n.ties.streams.timers {
 			t.Stop()
 		}
 	}
-	if n.started.IsZero() && n.batch.drop != nil {
+	if !n.started && n.batch.drop != nil {
 		n.batch.drop(n.step)
 	}
 	if out.Err != nil {
@@ -173,16 +202,24 @@ func (l *loop) settle(now time.Time, n *node, out Outcome) {
 
 func (n *node) settledEvent(now time.Time, out Outcome) event.Event {
 	s := n.step
-	ev := &event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
-		Silent: s.Silent, Outcome: out.Result, Err: out.Err, Code: out.Code, Cause: n.cause(out.Err), Usage: out.Usage, Outputs: out.Outputs}
-	if !n.started.IsZero() {
-		ev.Duration = now.Sub(n.started)
+	var ev *event.StepSettled
+	var duration time.Duration
+	if n.record != nil {
+		ev, duration = &n.record.settled, now.Sub(n.record.started.Time)
+		n.record = nil
+	} else {
+		ev = new(event.StepSettled)
+	}
+	*ev = event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
+		Silent: s.Silent, Internal: s.Task.Internal, Outcome: out.Result, Duration: duration, Err: out.Err, Code: out.Code, Cause: n.cause(out.Err), Usage: out.Usage, Outputs: out.Outputs}
+	if f := out.Facts; f != nil {
+		ev.Signal, ev.Attempts, ev.OOM, ev.Fingerprint, ev.Place, ev.Inputs, ev.Wrote = f.Signal, f.Attempts, f.OOM, f.Fingerprint, f.Place, f.Inputs, f.Wrote
 	}
 	return ev
 }
 
-// cause is the step that made n end with err: one that it needs or has called; 0 if it
-// failed on its own.
+// cause returns the step that made n end with err: one that it needs or has called; 0 if it failed
+// itself.
 func (n *node) cause(err error) event.StepID {
 	if called, ok := errors.AsType[*plan.TaskError](err); ok && n.fault == nil {
 		return event.StepID(called.Step)
@@ -190,7 +227,7 @@ func (n *node) cause(err error) event.StepID {
 	return n.fault.id()
 }
 
-// withoutRunning is the outcome of a step that cannot start any more.
+// withoutRunning returns the outcome of a step that cannot start.
 func (n *node) withoutRunning() Outcome {
 	switch {
 	case n.verdict != nil:

@@ -3,29 +3,32 @@ package sched
 import (
 	"context"
 	"slices"
+
+	"github.com/weftrun/weft/engine/plan"
 )
 
-// Withdrawing. A shared step is one for all that call or need it, in several batches. Whoever
-// cannot wait for it any more, because a time limit is over or something else cancelled it,
-// withdraws: for that one it has ended, for the others it goes on, with all that it needs. When
-// nobody waits for it any more it is cancelled, even if who started it was the first to
-// withdraw. What is called from the command line is cancelled with all that runs: nothing
-// goes on without it.
+// Withdrawing. A shared step is one step for everything that calls or needs it, in several batches.
+// A batch that cannot wait for it any longer, because of a time limit or another cancellation,
+// withdraws: for that batch the step has ended; for the others it continues, with all its needs.
+// When the last batch has withdrawn the step is cancelled, even if the batch that started it was
+// the first to withdraw. Batches of the command line are cancelled with everything that runs:
+// nothing continues without them.
 
-// contextOfStep is the context that a step of b runs in, and what cancels it alone; nil if
-// nothing has to. That of a batch with shared steps does not reach them: see withdraw.
-func (b *batch) contextOfStep() (context.Context, context.CancelCauseFunc) {
-	switch {
-	case b.shares:
+// context returns the context of n, and the function that cancels it alone; nil if not needed. A
+// batch's context does not reach shared steps, see withdraw, nor services.
+func (n *node) context() (context.Context, context.CancelCauseFunc) {
+	switch b := n.batch; {
+	case b.shares, n.service != nil:
 		return context.WithCancelCause(context.WithoutCancel(b.ctx))
 	case b.individual:
 		return context.WithCancelCause(b.ctx)
+	default:
+		return b.ctx, nil
 	}
-	return b.ctx, nil
 }
 
-// others are the steps of b that other batches wait for, with what they need. They are
-// remembered until somebody joins or withdraws.
+// others returns the steps of b that other batches wait for, with their needs. They are cached
+// until a batch joins or withdraws.
 func (b *batch) others() map[*node]bool {
 	if !b.shares || b.awaited != nil {
 		return b.awaited
@@ -53,18 +56,18 @@ func (b *batch) others() map[*node]bool {
 func (n *node) awaitedElsewhere() bool {
 	return slices.ContainsFunc(n.callers, func(c *batch) bool { return c != n.batch && c.ctx.Err() == nil }) ||
 		slices.ContainsFunc(n.dependents, func(w wait) bool {
-			return w.by != nil && w.by.batch != n.batch && w.by.state != settled && !w.by.unwanted()
+			return w.by != nil && w.when != plan.After && w.by.batch != n.batch && w.by.state != settled && !w.by.unwanted()
 		})
 }
 
-// withdraw has b, whose context is done, wait no more for what goes on without it, and cancels
-// what does not.
+// withdraw ends the waits of b, whose context is done, for steps that continue without it, and
+// cancels all others.
 func (l *loop) withdraw(b *batch) {
-	if !b.shares && !b.joins {
+	if !b.shares && !b.joins && !b.services {
 		return
 	}
 	b.awaited = nil
-	var owners []*batch // of what others have started, and withdrawn from before
+	var owners []*batch // owners of shared steps that withdrew earlier
 	for _, n := range b.nodes {
 		if o := n.batch; o != b && n.state != settled && o.ctx.Err() != nil && !slices.Contains(owners, o) {
 			o.awaited = nil
@@ -84,36 +87,47 @@ func (l *loop) withdraw(b *batch) {
 // goesOn reports whether n does not end with its batch.
 func (n *node) goesOn() bool { return n.state != settled && !n.unwanted() }
 
-// withdrawEnds has b wait no more for what goes on of its roots and lingering needs, and
-// reports whether nothing is left that it waits for.
+// withdrawEnds ends the waits of b for roots and lingering needs that continue, and reports whether
+// b has nothing left to wait for.
 func (l *loop) withdrawEnds(b *batch) bool {
-	before := b.open
+	before := b.pending
 	for _, i := range b.plan.Roots {
 		n := b.nodes[i]
-		if at := slices.Index(n.callers, b); at >= 0 && n.goesOn() {
+		at := slices.Index(n.callers, b)
+		switch {
+		case at < 0 || !n.goesOn():
+		case n.service != nil && b.caller == nil:
+			l.stop(n, context.Cause(b.ctx))
+		default:
 			n.callers = slices.Delete(n.callers, at, at+1)
-			b.open--
-			if n.onlyNeededBy(nil) && !n.lingers {
+			b.pending--
+			if n.onlyNeededBy(nil) && n.lingers == forgotten {
 				l.cancel(n, context.Cause(b.ctx))
+			}
+			if n.service != nil {
+				l.releaseUse(n)
 			}
 		}
 	}
 	for _, n := range b.lingering {
-		if n.lingers && n.goesOn() {
-			n.lingers = false
-			b.open--
+		if !n.goesOn() {
+			continue
 		}
+		if n.lingers == awaited {
+			b.pending--
+		}
+		n.lingers = forgotten
 	}
-	if b.open < before && b.err == nil {
+	if b.pending < before && b.err == nil {
 		b.err = context.Cause(b.ctx)
 	}
-	return before > 0 && b.open == 0
+	return before > 0 && b.pending == 0
 }
 
-// withdrawSteps cancels the steps of b that are to end with it, and has those that wait
-// do so no more for what goes on.
+// withdrawSteps cancels the steps of b that end with it, and ends their waits for steps that
+// continue.
 func (l *loop) withdrawSteps(b *batch) {
-	var free []*node // wait for nothing more
+	var free []*node // those without further waits
 	for _, n := range b.nodes {
 		if n.batch != b || !n.unwanted() {
 			continue
@@ -125,7 +139,7 @@ func (l *loop) withdrawSteps(b *batch) {
 		before := n.needs
 		for need := range n.edges {
 			if need.goesOn() {
-				need.release(n)
+				l.dropNeed(n, need)
 			}
 		}
 		if before > 0 && n.needs == 0 {

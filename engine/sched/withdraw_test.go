@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/sched"
 )
 
-// TestWithdrawing: who cannot wait for a shared step any more withdraws; it goes on for the
-// others, and is cancelled when nobody waits for it.
+// TestWithdrawing: a batch that cannot wait for a shared step withdraws; the step continues for the
+// others, and is cancelled after the last has withdrawn.
 func TestWithdrawing(t *testing.T) {
 	const ok, stopped = event.Succeeded, event.Cancelled
 	type end struct {
@@ -96,8 +96,8 @@ func TestWithdrawing(t *testing.T) {
 	}
 }
 
-// TestWithdrawingTogether: when everything is cancelled nothing goes on for another one that is
-// cancelled, too, and the run ends when all has ended.
+// TestWithdrawingTogether: when everything is cancelled no step continues for another cancelled
+// batch, and the run ends when all steps have.
 func TestWithdrawingTogether(t *testing.T) {
 	cause := errors.New("enough")
 	r := run(t, `

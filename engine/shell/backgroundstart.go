@@ -79,7 +79,7 @@ func awaitStarts(f *syntax.File) []uint {
 type starts struct {
 	mu      sync.Mutex // guards the fields below
 	at      map[uint]*startCount
-	changed chan struct{} // closed at the next change; nil if nobody waits
+	changed chan struct{} // closed at the next change; may be nil
 }
 
 type startCount struct {
@@ -131,15 +131,6 @@ func (r *execution) await(where uint) {
 			return
 		}
 	}
-}
-
-// awaited reports whether the start of the program that hc belongs to is waited for.
-func (r *execution) awaited(hc *interp.HandlerContext) (where uint, is bool) {
-	if len(r.p.awaited) == 0 || !r.positions() {
-		return 0, false
-	}
-	where = hc.Pos.Offset()
-	return where, slices.Contains(r.p.awaited, where)
 }
 
 // startCommand runs one of the inserted commands. It returns the exit status.

@@ -9,25 +9,31 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// BashOnly is something in a script that this shell does not have, or does not get
-// right, and bash does.
+// BashOnly is a part of a script that works in bash, but not, or not in the same way, in this
+// shell.
 type BashOnly struct {
-	What string // as it is written: "read -d", "${PIPESTATUS}"
-	Why  string // what becomes of it here
-	Line int    // of the script, from 1
-	// inCall tells that the interpreter fails on it in a command that callHandler
-	// sees.
-	inCall bool
-	// status is the exit status that the interpreter gives where it fails on it
-	// elsewhere; 0 means that it does not.
-	status int
+	What   string // as written: "read -d", "${PIPESTATUS}"
+	Why    string // what this shell does with it
+	Line   int    // of the script, from 1
+	inCall bool   // the interpreter fails on it in a command that callHandler sees
+	status int    // exit status if the interpreter fails on it elsewhere; 0 if it does not
 }
 
-// CheckScript returns what only bash runs right in text, the script of a command:
-// each thing once, in the order of the script. Templates in it count as words that
-// are not known. A text that is no shell language has nothing. Declared tells
-// which variables the script finds in its environment; nil means none.
+// CheckScript returns the parts of text, the script of a command, that need bash: each once, in
+// order. Templates in it count as unknown words. If text is not a script there are none.
+// Declared reports whether the script has a variable in its environment; nil means that it has
+// none.
 func CheckScript(text string, declared func(name string) bool) []BashOnly {
+	f := parseTemplate(text)
+	if f == nil {
+		return nil
+	}
+	return bashOnly(f, declared)
+}
+
+// parseTemplate parses a script, in which templates are unknown words. It returns nil if text is
+// not a script.
+func parseTemplate(text string) *syntax.File {
 	text, ok := withoutTemplates(text)
 	if !ok || limit.Shell(text) != nil {
 		return nil
@@ -36,15 +42,15 @@ func CheckScript(text string, declared func(name string) bool) []BashOnly {
 	if err != nil {
 		return nil
 	}
-	return bashOnly(f, declared)
+	return f
 }
 
 // unknownWord stands for a template.
 const unknownWord = "_WEFT_TEMPLATE_"
 
-// withoutTemplates replaces the templates in text by a word, and what only governs
-// others (if, range, end) by nothing, unless it stands inside a word. It is false
-// for a template that never ends.
+// withoutTemplates replaces each template in text by unknownWord. Control actions such as if
+// and end are removed, unless they are part of a word. It returns false if a template does not
+// end.
 func withoutTemplates(text string) (string, bool) {
 	if !strings.Contains(text, "{{") {
 		return text, true
@@ -79,7 +85,7 @@ func withoutTemplates(text string) (string, bool) {
 	}
 }
 
-// bashOnly is CheckScript for a script that is parsed.
+// bashOnly is CheckScript for a parsed script.
 func bashOnly(f *syntax.File, declared func(string) bool) []BashOnly {
 	c := bashChecker{declared: declared, funcs: map[string]bool{}, assigned: map[string]bool{}, assoc: map[string]bool{}, lastPid: map[string]bool{}, allowed: map[*syntax.ParamExp]bool{}}
 	syntax.Walk(f, c.names)
@@ -88,16 +94,16 @@ func bashOnly(f *syntax.File, declared func(string) bool) []BashOnly {
 	return c.found
 }
 
-// bashChecker goes through a script three times: for what it names, for where the
-// number of a job may stand, and for what bash alone knows.
+// bashChecker walks through a script three times: for the names that it defines, for the
+// places where $! is allowed, and for what needs bash.
 type bashChecker struct {
 	declared func(string) bool
 	funcs    map[string]bool // defined in the script
 	assigned map[string]bool // variables that it sets
-	assoc    map[string]bool // of these, those that are associative arrays
-	lastPid  map[string]bool // of these, those that are set to $!
-	// allowed are the expansions of $!, and of variables that hold it, where it is
-	// right: with wait, kill and trap.
+	assoc    map[string]bool // those that are associative arrays
+	lastPid  map[string]bool // those that are set to $!
+	// allowed are the places where $!, or a variable with its value, works: the arguments of
+	// wait, kill and trap.
 	allowed map[*syntax.ParamExp]bool
 	found   []BashOnly
 }
@@ -109,7 +115,7 @@ func (c *bashChecker) add(n syntax.Node, b BashOnly) {
 	}
 }
 
-// names notes what the script defines.
+// names records the names that the script defines.
 func (c *bashChecker) names(n syntax.Node) bool {
 	switch n := n.(type) {
 	case *syntax.FuncDecl:
@@ -141,7 +147,7 @@ func (c *bashChecker) node(n syntax.Node) bool {
 	case *syntax.ParamExp:
 		c.expansion(n)
 	case *syntax.CoprocClause:
-		c.add(n, BashOnly{What: "coproc", Why: "there are no coprocesses here", status: 1})
+		c.add(n, BashOnly{What: "coproc", Why: "weft's shell has no coprocesses", status: 1})
 	case *syntax.Redirect:
 		c.redirect(n)
 	case *syntax.DeclClause:
@@ -150,20 +156,20 @@ func (c *bashChecker) node(n syntax.Node) bool {
 		c.call(n)
 	case *syntax.Assign:
 		if n.Append && n.Array != nil && n.Name != nil && c.assoc[n.Name.Value] {
-			c.add(n, BashOnly{What: n.Name.Value + "+=(…)", Why: "it adds nothing to an associative array here"})
+			c.add(n, BashOnly{What: n.Name.Value + "+=(…)", Why: "in weft's shell it does not append to an associative array"})
 		}
 	case *syntax.UnaryTest:
 		if w, ok := n.X.(*syntax.Word); ok && n.Op == syntax.TsVarSet {
 			if text, _ := wordText(w); strings.Contains(text, "[") {
-				c.add(n, BashOnly{What: "-v " + text, Why: "it is never true of an element here"})
+				c.add(n, BashOnly{What: "-v " + text, Why: "in weft's shell it is never true for an element"})
 			}
 		}
 	}
 	return true
 }
 
-// wordText returns the text of a word without its quotes, and whether that is all
-// of it; what is expanded is left out.
+// wordText returns the text of a word without quotes and expansions. known is false if it has
+// expansions.
 func wordText(w *syntax.Word) (text string, known bool) {
 	var b strings.Builder
 	known = true

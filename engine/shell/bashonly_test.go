@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestCheckScript: what only bash runs right is found, by what the script means
-// and not by how it looks; and what this shell runs right is left alone.
+// TestCheckScript: constructs that only bash runs correctly are found by their meaning, not by
+// their text; those that this shell runs correctly are not reported.
 func TestCheckScript(t *testing.T) {
 	for _, tt := range []struct {
 		script string
@@ -110,7 +110,7 @@ func TestKnownSet(t *testing.T) {
 	}
 }
 
-// FuzzCheckScript: whatever a script is, looking at it ends, and says where.
+// FuzzCheckScript: for any script CheckScript returns, with valid positions.
 func FuzzCheckScript(f *testing.F) {
 	for _, s := range []string{"().", "f() { read -d ''; }", "declare -A a; a+=([x]=1)", "for p in $!; do kill $p; done", "a=($!)", "trap x TERM", "${#a[@]} ${PIPESTATUS[0]}"} {
 		f.Add(s)

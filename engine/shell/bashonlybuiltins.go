@@ -30,7 +30,7 @@ func (c *bashChecker) call(n *syntax.CallExpr) {
 	}
 }
 
-// shopt notes options that this shell does not have.
+// shopt records options that this shell does not have.
 func (c *bashChecker) shopt(n *syntax.CallExpr, args []string) {
 	for _, name := range args[1:] {
 		if name == "-o" || name == unknownArg {
@@ -40,54 +40,59 @@ func (c *bashChecker) shopt(n *syntax.CallExpr, args []string) {
 			continue
 		}
 		if len(CheckOptions(nil, []string{name})) > 0 {
-			c.add(n, BashOnly{What: "shopt " + name, Why: "this shell has no such option", status: 1})
+			c.add(n, BashOnly{What: "shopt " + name, Why: "weft's shell has no such option", status: 1})
 		}
 	}
 }
 
-// unknownArg is an argument whose text is not known.
+// unknownArg is an argument with expansions.
 const unknownArg = "\x00"
 
-// mayNeedBash reports whether a call of name may be one that the interpreter fails on.
-// It is asked of every command.
+// mayNeedBash reports whether a call of name may be one that the interpreter fails on. It is
+// called for every command.
+//
+//go:noinline
 func mayNeedBash(name string) bool {
-	switch name {
-	case "cd", "trap", "printf":
-		return true
-	}
-	return builtinOptions[name] != nil
+	return name == "cd" || name == "trap" || name == "printf" || builtinOptions(name) != nil
 }
 
 // optionsOf are the letters of a builtin's options: those without a value, and those with one.
 type optionsOf struct{ plain, valued string }
 
 // missing are the options of a builtin that this shell does not have at all.
-var missing = new(optionsOf)
+var missing = &optionsOf{}
 
-// builtinOptions holds the options that builtins have here, where bash has more.
-var builtinOptions = map[string]*optionsOf{
-	"read":      {"rs", "ap"},
-	"mapfile":   {"t", "d"},
-	"readarray": {"t", "d"},
-	"wait":      {},
-	"command":   {plain: "v"},
-	"exec":      {},
-	"unset":     {plain: "fv"},
-
-	"bg": missing, "bind": missing, "caller": missing, "compgen": missing, "complete": missing, "compopt": missing,
-	"disown": missing, "enable": missing, "fc": missing, "fg": missing, "history": missing, "jobs": missing,
-	"logout": missing, "suspend": missing, "ulimit": missing, "umask": missing,
+// builtinOptions returns the options that a builtin has here, where bash has more; else nil.
+//
+//go:noinline
+func builtinOptions(name string) *optionsOf {
+	switch name {
+	case "read":
+		return &optionsOf{"rs", "ap"}
+	case "mapfile", "readarray":
+		return &optionsOf{"t", "d"}
+	case "wait", "exec":
+		return &optionsOf{}
+	case "command":
+		return &optionsOf{plain: "v"}
+	case "unset":
+		return &optionsOf{plain: "fv"}
+	case "bg", "bind", "caller", "compgen", "complete", "compopt", "disown", "enable", "fc", "fg", "history", "jobs",
+		"logout", "suspend", "ulimit", "umask":
+		return missing
+	}
+	return nil
 }
 
-// checkBuiltin returns what is wrong with a call of a builtin, or nil. Arguments
-// that are not known are unknownArg.
+// checkBuiltin returns the part of a call of a builtin that needs bash, or nil. Arguments with
+// expansions are unknownArg.
 func checkBuiltin(args []string) *BashOnly {
 	name := args[0]
 	unknown := ""
-	switch options := builtinOptions[name]; options {
+	switch options := builtinOptions(name); options {
 	case nil:
 	case missing:
-		return &BashOnly{What: name, Why: "this shell has no " + name, inCall: true}
+		return &BashOnly{What: name, Why: "weft's shell has no " + name, inCall: true}
 	default:
 		unknown = options.unknown(args[1:])
 	}
@@ -100,17 +105,17 @@ func checkBuiltin(args []string) *BashOnly {
 		return checkTrap(args)
 	case "set":
 		if _, ignored := knownSet(args); ignored != "" {
-			return &BashOnly{What: "set " + ignored, Why: "the option does nothing here"}
+			return &BashOnly{What: "set " + ignored, Why: "the option has no effect in weft's shell"}
 		}
 	case "printf":
 		return checkFormat(args)
 	case "[", "test":
 		if slices.ContainsFunc(args[1:], func(a string) bool { return strings.Contains(`\<\>`, a) && len(strings.Trim(a, `\`)) == 1 }) {
-			return &BashOnly{What: name + ` \<`, Why: "texts are compared by [[ ]] alone here", status: 2}
+			return &BashOnly{What: name + ` \<`, Why: "in weft's shell only [[ ]] compares strings", status: 2}
 		}
 	}
 	if unknown != "" {
-		return &BashOnly{What: name + " " + unknown, Why: "this shell's " + name + " has no such option", inCall: true}
+		return &BashOnly{What: name + " " + unknown, Why: "weft's " + name + " has no such option", inCall: true}
 	}
 	return nil
 }
@@ -137,10 +142,10 @@ func (o *optionsOf) unknown(args []string) string {
 	return ""
 }
 
-// checkTrap notes signals that are not trapped here, and options.
+// checkTrap returns an option or a signal that this shell's trap does not support.
 func checkTrap(args []string) *BashOnly {
 	bad := func(what string) *BashOnly {
-		return &BashOnly{What: "trap " + what, Why: "only EXIT and ERR are trapped here", inCall: true}
+		return &BashOnly{What: "trap " + what, Why: "weft's shell supports only EXIT and ERR", inCall: true}
 	}
 	args = args[1:]
 	if len(args) == 0 {
@@ -161,13 +166,13 @@ func checkTrap(args []string) *BashOnly {
 	return nil
 }
 
-// checkFormat notes an option or a format that this shell's printf does not know.
+// checkFormat returns an option or a format that this shell's printf does not support.
 func checkFormat(args []string) *BashOnly {
 	if len(args) < 2 || args[1] == unknownArg {
 		return nil
 	}
 	if args[1] == "-v" {
-		return &BashOnly{What: "printf -v", Why: "it prints instead of setting the variable here"}
+		return &BashOnly{What: "printf -v", Why: "in weft's shell it prints instead of setting the variable"}
 	}
 	text := args[1]
 	if text == "--" && len(args) > 2 {
@@ -183,7 +188,7 @@ func checkFormat(args []string) *BashOnly {
 			n++
 		}
 		if n == len(rest) {
-			return nil // what follows is not known, or it is no format
+			return nil // what follows is not known, or it is not a format
 		}
 		width := strings.TrimLeft(rest[:n], "-+ ")
 		plain := n-len(width) <= 1 && strings.Trim(width, "0123456789") == ""
@@ -197,21 +202,20 @@ func checkFormat(args []string) *BashOnly {
 				end = min(n+i+2, len(rest))
 			}
 		}
-		return &BashOnly{What: "printf %" + rest[:end], Why: "this shell's printf has no such format", inCall: true}
+		return &BashOnly{What: "printf %" + rest[:end], Why: "weft's printf has no such format", inCall: true}
 	}
 }
 
-// Options of set that bash has and that change nothing here, or nothing that a
-// script could not do without.
+// Options of bash's set that this shell can ignore: they would change nothing here, or nothing
+// that a script depends on.
 const ignoredLetters = "EThBHbvmP"
 
 var ignoredNames = []string{"errtrace", "functrace", "hashall", "braceexpand", "histexpand", "notify", "verbose", "monitor", "physical",
 	"history", "ignoreeof", "nolog", "emacs", "vi"}
 
-// knownSet returns the arguments of set, its name first, without the options that
-// are ignored here; only "set" when nothing else is left of them; and nil when
-// there are none of those. ignored is the first of them that a script could miss,
-// as written: not those that are in force, or that are switched off.
+// knownSet returns args, the name "set" first, without the options that are ignored; nil if
+// there are none of them. ignored is the first of these options, as written, whose effect the
+// script lacks: it is switched on, and not in force anyway.
 func knownSet(args []string) (known []string, ignored string) {
 	known = args[:1:1]
 	all := true

@@ -18,35 +18,29 @@ func (c *bashChecker) expansion(p *syntax.ParamExp) {
 	name := p.Param.Value
 	switch {
 	case name == "!" && !c.allowed[p]:
-		c.add(p, BashOnly{What: "$!", Why: "it is no process ID here: wait and kill alone know it"})
+		c.add(p, BashOnly{What: "$!", Why: "in weft's shell it is not a process ID: only wait and kill accept it"})
 	case c.lastPid[name] && !c.allowed[p]:
-		c.add(p, BashOnly{What: "$!", Why: fmt.Sprintf("it is no process ID here, and so $%s is none: wait and kill alone know it", name)})
+		c.add(p, BashOnly{What: "$!", Why: fmt.Sprintf("in weft's shell it is not a process ID, so $%s is not one: only wait and kill accept it", name)})
 	case name == "SECONDS" && c.assigned[name]:
-		c.add(p, BashOnly{What: "${SECONDS}", Why: "it does not count here"})
+		c.add(p, BashOnly{What: "${SECONDS}", Why: "in weft's shell it does not count"})
 	case slices.Contains(alwaysEmpty, name) && !c.assigned[name] && (c.declared == nil || !c.declared(name)) && !hasDefault(p):
-		c.add(p, BashOnly{What: "${" + name + "}", Why: "it is always empty here"})
+		c.add(p, BashOnly{What: "${" + name + "}", Why: "in weft's shell it is always empty"})
 	case p.Length && p.Index != nil && c.assoc[name]:
 		if w, ok := p.Index.(*syntax.Word); ok && (w.Lit() == "@" || w.Lit() == "*") {
-			c.add(p, BashOnly{What: "${#" + name + "[" + w.Lit() + "]}", Why: "it is always 1 of an associative array here"})
+			c.add(p, BashOnly{What: "${#" + name + "[" + w.Lit() + "]}", Why: "in weft's shell it is always 1 for an associative array"})
 		}
 	}
 	if p.Repl != nil && p.Repl.Orig != nil {
 		if text, _ := wordText(p.Repl.Orig); strings.HasPrefix(text, "#") || strings.HasPrefix(text, "%") {
-			c.add(p, BashOnly{What: "${" + name + "/" + text[:1] + "…}", Why: "it replaces nothing here"})
+			c.add(p, BashOnly{What: "${" + name + "/" + text[:1] + "…}", Why: "in weft's shell it replaces nothing"})
 		}
 	}
 }
 
-// hasDefault reports whether p says what an empty variable means.
+// hasDefault reports whether p has a default for an empty variable.
 func hasDefault(p *syntax.ParamExp) bool {
-	if p.Exp == nil {
-		return false
-	}
-	switch p.Exp.Op {
-	case syntax.AlternateUnset, syntax.AlternateUnsetOrNull, syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull:
-		return true
-	}
-	return false
+	ops := []syntax.ParExpOperator{syntax.AlternateUnset, syntax.AlternateUnsetOrNull, syntax.DefaultUnset, syntax.DefaultUnsetOrNull, syntax.AssignUnset, syntax.AssignUnsetOrNull}
+	return p.Exp != nil && slices.Contains(ops, p.Exp.Op)
 }
 
 func (c *bashChecker) redirect(r *syntax.Redirect) {
@@ -55,20 +49,20 @@ func (c *bashChecker) redirect(r *syntax.Redirect) {
 		switch r.N.Value {
 		case "0", "1", "2":
 		default:
-			c.add(r, BashOnly{What: r.N.Value + what, Why: "there are no file descriptors but 0, 1 and 2 here", status: 1})
+			c.add(r, BashOnly{What: r.N.Value + what, Why: "weft's shell has only the file descriptors 0, 1 and 2", status: 1})
 			return
 		}
 		what = r.N.Value + what
 	}
 	switch r.Op {
 	case syntax.RdrClob, syntax.RdrInOut:
-		c.add(r, BashOnly{What: what, Why: "there is no such redirection here", status: 1})
+		c.add(r, BashOnly{What: what, Why: "weft's shell has no such redirection", status: 1})
 	case syntax.DplOut, syntax.DplIn:
 		text, known := wordText(r.Word)
 		if !known || text == "-" || r.Op == syntax.DplOut && (text == "1" || text == "2") {
 			return
 		}
-		c.add(r, BashOnly{What: what + text, Why: "there is no such redirection here", status: 1})
+		c.add(r, BashOnly{What: what + text, Why: "weft's shell has no such redirection", status: 1})
 	}
 }
 
@@ -83,9 +77,9 @@ func (c *bashChecker) declaration(d *syntax.DeclClause) {
 			what := name + " -" + string(f)
 			switch {
 			case name == "export" && (f == 'f' || f == 'n'):
-				c.add(d, BashOnly{What: what, Why: "it does nothing here"})
+				c.add(d, BashOnly{What: what, Why: "in weft's shell it has no effect"})
 			case !strings.ContainsRune("xraAngfp-", f):
-				c.add(d, BashOnly{What: what, Why: "this shell's " + name + " has no such option", status: 2})
+				c.add(d, BashOnly{What: what, Why: "weft's " + name + " has no such option", status: 2})
 			}
 		}
 	}
@@ -100,8 +94,8 @@ func declFlags(a *syntax.Assign) (string, bool) {
 	return strings.TrimPrefix(text, "-"), strings.HasPrefix(text, "-")
 }
 
-// The number of the job that was started last, $!, is no process ID here. What follows
-// finds where it may stand all the same.
+// The value of $! is the number of a job in this shell, not a process ID. The functions below
+// find the places where that makes no difference.
 
 // isLastPid reports whether w is "$!" and nothing else.
 func isLastPid(w *syntax.Word) bool {
@@ -127,7 +121,7 @@ func assigned(n *syntax.Assign) []*syntax.Word {
 	return words
 }
 
-// allow notes where $! may stand.
+// allow records the places where $! works.
 func (c *bashChecker) allow(n syntax.Node) bool {
 	allow := func(n syntax.Node) {
 		syntax.Walk(n, func(n syntax.Node) bool {
@@ -152,7 +146,7 @@ func (c *bashChecker) allow(n syntax.Node) bool {
 		allow(n)
 	case *syntax.ForClause:
 		if it, ok := n.Loop.(*syntax.WordIter); ok && it.Name != nil {
-			// for pid in "${pids[@]}": what becomes of pid is looked at instead.
+			// for pid in "${pids[@]}": the uses of pid are checked instead.
 			for _, w := range it.Items {
 				if c.namesLastPid(w) {
 					c.lastPid[it.Name.Value] = true

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// mostWords is how many words the interpreter makes of one with braces. If there are more, it
-// prints an error, drops the word and continues.
+// mostWords is the maximum number of words that the interpreter makes of one with braces. If there
+// are more, it prints an error, drops the word and continues.
 const mostWords = 16 << 10
 
 // braceError is the beginning of that error.
@@ -60,7 +60,7 @@ func tooManyWords(w *syntax.Word, err *error) bool {
 	}
 	n := words(b.Parts)
 	if n > limit.Passes {
-		*err = fmt.Errorf("%s: %w", w.Pos(), limit.Count("what these braces stand for", limit.Passes, "words"))
+		*err = fmt.Errorf("%s: %w", w.Pos(), limit.Count("the expansion of these braces", limit.Passes, "words"))
 		return false
 	}
 	return n > mostWords

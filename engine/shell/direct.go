@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -67,9 +68,10 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 	path, err := lookPath(sc.Dir, env.Get("PATH").Str, argv[0])
 	if err != nil {
 		why, status := unfound(sc.Dir, argv[0], err)
-		return sc.failed(why, status)
+		return unfoundError(sc.failed(why, status), argv[0])
 	}
-	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Env: env.program, Extra: sc.Group.Environ(), Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr, Session: sc.Session}
+	spec := proc.Spec{Path: path, Argv: argv, Dir: sc.Dir, Stdin: sc.Stdin, Stdout: sc.Stdout, Stderr: sc.Stderr, Descriptors: sc.Descriptors, Session: sc.Session, Setup: sc.Setup}
+	spec.Env, spec.Extra = env.with(sc.Extra, sc.Group.Environ())
 	var d *drain
 	if out != nil {
 		if d, err = s.newDrain(out); err != nil {
@@ -77,18 +79,18 @@ func (s *Shell) direct(sc *Script, argv []string, out *capture, ends ...*os.File
 		}
 		spec.Stdout = d.W
 	}
-	status, err := runProgram(sc.Group, &spec, ends)
+	status, err := runProgram(sc.Group, &spec, ends, sc.Began)
 	if d != nil {
 		d.finish()
 	}
-	if refused := sc.Group.Refused(); refused != nil {
+	if refused := sc.Group.Err(); refused != nil {
 		return refused
 	}
 	if errors.Is(err, syscall.ENOEXEC) && sc.Argv == nil {
 		return s.interpret(sc, s.scripts.analyse(sc.Text, "", sc.traced()), out)
 	}
 	if errors.Is(err, syscall.ENOEXEC) {
-		why := fmt.Sprintf("%s: %s; a script that begins without #! needs a shell", diag.Printable(path), diag.Printable(err.Error()))
+		why := fmt.Sprintf("%s: %s; a script without #! needs a shell", diag.Printable(path), diag.Printable(err.Error()))
 		return sc.failed(why, notExecutable)
 	}
 	if err != nil {
@@ -114,9 +116,9 @@ func (sc *Script) failed(why string, status int) error {
 	return exitError(status)
 }
 
-// runProgram starts a program, closes ends and waits for it.
-func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File) (proc.Status, error) {
-	if len(ends) == 0 {
+// runProgram starts a program, closes ends, reports that it has begun and waits for it.
+func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File, began func()) (proc.Status, error) {
+	if len(ends) == 0 && began == nil {
 		return g.Run(spec)
 	}
 	spec.Confirm = true // because Wait might start it again, which needs ends
@@ -125,19 +127,23 @@ func runProgram(g *proc.Group, spec *proc.Spec, ends []*os.File) (proc.Status, e
 		return proc.Status{}, err
 	}
 	pipe.CloseAll(ends)
+	if began != nil {
+		began()
+	}
 	return p.Wait()
 }
 
 // exec starts a program for the interpreter and waits for it.
 func (r *execution) exec(hc *interp.HandlerContext, args []string) error {
-	if err := r.group.Refused(); err != nil {
+	if err := r.group.Err(); err != nil {
 		return r.stopped()
 	}
 	if r.p.background {
 		defer openUnused(args)
 	}
-	path, err := lookPath(hc.Dir, searchPath(hc), args[0])
+	path, err := lookPath(hc.Dir, hc.Env.Get("PATH").String(), args[0])
 	if err != nil {
+		r.missing.Store(&args[0])
 		why, status := unfound(hc.Dir, args[0], err)
 		fmt.Fprintln(hc.Stderr, why)
 		return interp.ExitStatus(uint8(status))
@@ -153,14 +159,15 @@ func (r *execution) exec(hc *interp.HandlerContext, args []string) error {
 	if err != nil {
 		return err
 	}
-	where, awaited := r.awaited(hc)
-	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Extra: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Job: job, Confirm: true}
+	where := hc.Pos.Offset()
+	awaited := len(r.p.awaited) > 0 && r.positions() && slices.Contains(r.p.awaited, where)
+	spec := proc.Spec{Path: path, Argv: args, Dir: hc.Dir, Extra: r.exported(hc), Stdin: st.in, Stdout: st.out, Stderr: st.err, Descriptors: r.sc.Descriptors, Job: job, Setup: r.sc.Setup, Confirm: true}
 	p, err := r.group.Start(&spec)
 	st.started(err == nil)
 	if err != nil {
 		st.finish()
 		switch {
-		case r.group.Refused() != nil:
+		case r.group.Err() != nil:
 			return r.stopped()
 		case errors.Is(err, syscall.ENOEXEC):
 			return r.file(hc, path, args)
@@ -179,7 +186,7 @@ func (r *execution) exec(hc *interp.HandlerContext, args []string) error {
 	}
 	status, err := p.Wait()
 	st.finish()
-	if r.group.Refused() != nil {
+	if r.group.Err() != nil {
 		return r.stopped()
 	}
 	if err != nil {
@@ -261,14 +268,12 @@ func (r *execution) streams(hc *interp.HandlerContext) (*streams, error) {
 // writer returns the file that a program gets for w.
 func (st *streams) writer(w io.Writer, d **drain) (f *os.File, err error) {
 	switch w := w.(type) {
-	case nil:
+	case nil, nullFile:
 		return nil, nil
 	case *os.File:
 		return w, nil
 	case *stream:
 		return w.f, nil
-	case nullFile:
-		return nil, nil
 	}
 	if w == io.Discard {
 		return nil, nil

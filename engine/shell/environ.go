@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/interp"
 
 	"github.com/weftrun/weft/engine/proc"
 )
@@ -43,6 +42,33 @@ func newEnviron(env []string) *environ {
 	return e
 }
 
+// with returns the environment of a program that is started directly: e with what replaces
+// parts of it, and the variables of its group.
+func (e *environ) with(extra, group []string) (base, more []string) {
+	if len(extra) == 0 {
+		return e.program, group
+	}
+	more = slices.Concat(extra, group)
+	for _, kv := range extra {
+		if name, _, _ := strings.Cut(kv, "="); e.index.get(name) != "" {
+			return nil, lastOfEach(e.program, more)
+		}
+	}
+	return e.program, more
+}
+
+// lastOfEach returns the last entry of each name of two lists.
+func lastOfEach(a, b []string) []string {
+	var x envIndex
+	x.init(len(a) + len(b))
+	for _, kv := range slices.Concat(a, b) {
+		if i := strings.IndexByte(kv, '='); i > 0 {
+			x.put(kv, i)
+		}
+	}
+	return x.list
+}
+
 // exported is an exported variable with a value.
 func exported(value string) expand.Variable {
 	return expand.Variable{Set: true, Exported: true, Kind: expand.String, Str: value}
@@ -69,24 +95,23 @@ func (e *environ) Each(f func(name string, v expand.Variable) bool) {
 
 // ofGroup reports whether a variable is defined by the group of a program.
 func ofGroup(name string) bool {
-	return strings.HasPrefix(name, "WEFT_") && slices.Contains(groupVariables, name)
+	return strings.HasPrefix(name, "WEFT_") && slices.Contains(proc.Variables(), name)
 }
 
-var groupVariables = proc.Variables()
-
-// quiet is an environ with the variables of a script's group. It lists no variables unless
-// loud is positive: after every script the interpreter copies its variables, which nobody
-// uses, and that takes much of the time of a short script.
+// quiet is an environ with the variables of a script and of its group. It lists no variables unless
+// loud is positive: after every script the interpreter copies its variables, which are not used,
+// and that takes much of the time of a short script.
 type quiet struct {
 	*environ
-	group []string
+	own   []string // of the script and its group, which replaces that of environ
+	extra bool     // own has variables of the script
 	loud  atomic.Int32
 }
 
 // Get implements expand.Environ.
 func (q *quiet) Get(name string) expand.Variable {
-	if ofGroup(name) {
-		for _, kv := range q.group {
+	if q.extra || ofGroup(name) {
+		for _, kv := range q.own {
 			if k, v, _ := strings.Cut(kv, "="); k == name {
 				return exported(v)
 			}
@@ -105,7 +130,7 @@ func (q *quiet) Each(f func(name string, v expand.Variable) bool) {
 		more = f(name, v)
 		return more
 	})
-	for _, kv := range q.group {
+	for _, kv := range q.own {
 		if !more {
 			return
 		}
@@ -146,6 +171,7 @@ func programEnv(env expand.Environ) []string {
 type envIndex struct {
 	list  []string
 	slots []uint32 // index into list + 1; 0: free
+	seed  maphash.Seed
 }
 
 func (x *envIndex) init(n int) {
@@ -155,14 +181,12 @@ func (x *envIndex) init(n int) {
 	}
 	x.list = make([]string, 0, n)
 	x.slots = make([]uint32, size)
+	x.seed = maphash.MakeSeed()
 }
-
-// seed is that of the hashes of names.
-var seed = maphash.MakeSeed()
 
 // slot returns the slot of a name.
 func (x *envIndex) slot(name string) *uint32 {
-	for i := int(maphash.String(seed, name)) & (len(x.slots) - 1); ; i = (i + 1) & (len(x.slots) - 1) {
+	for i := int(maphash.String(x.seed, name)) & (len(x.slots) - 1); ; i = (i + 1) & (len(x.slots) - 1) {
 		s := x.slots[i]
 		if s == 0 {
 			return &x.slots[i]
@@ -207,10 +231,7 @@ func (x *envIndex) get(name string) string {
 
 // environs is a cache of conversions, by the address of the list: the scripts of a run share
 // a few environments.
-type environs struct {
-	mu sync.Mutex // guards m
-	m  map[*string]*environ
-}
+type environs struct{ cache[*string, *environ] }
 
 const maxEnvirons = 256
 
@@ -218,22 +239,33 @@ func (c *environs) get(env []string) *environ {
 	if len(env) == 0 {
 		return newEnviron(nil)
 	}
-	c.mu.Lock()
-	e := c.m[&env[0]]
-	c.mu.Unlock()
 	// The entry keeps the list alive, so its address is not used for another one.
-	if e != nil && len(e.of) == len(env) {
-		return e
+	e := c.cache.get(&env[0])
+	if e == nil || len(e.of) != len(env) {
+		e = newEnviron(env)
+		c.put(&env[0], e, maxEnvirons)
 	}
-	e = newEnviron(env)
-	c.mu.Lock()
-	if c.m == nil || len(c.m) >= maxEnvirons {
-		c.m = make(map[*string]*environ)
-	}
-	c.m[&env[0]] = e
-	c.mu.Unlock()
 	return e
 }
 
-// searchPath returns the PATH in which programs are looked up.
-func searchPath(hc *interp.HandlerContext) string { return hc.Env.Get("PATH").String() }
+// cache remembers values by their keys. It is safe for concurrent use; the zero value is empty.
+type cache[K comparable, V any] struct {
+	mu sync.Mutex // guards m
+	m  map[K]V
+}
+
+func (c *cache[K, V]) get(key K) V {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m[key]
+}
+
+// put remembers a value. If there are most of them already, the others are forgotten.
+func (c *cache[K, V]) put(key K, v V, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= most {
+		c.m = map[K]V{}
+	}
+	c.m[key] = v
+}

@@ -48,8 +48,7 @@ func TestProgramEnv(t *testing.T) {
 	}
 }
 
-// listed is an environment in which a name may stand several times, as the interpreter has
-// it.
+// listed is an environment in which a name may occur several times, as in the interpreter.
 type listed []struct {
 	name  string
 	value expand.Variable

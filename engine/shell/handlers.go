@@ -1,13 +1,13 @@
 package shell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,9 +26,8 @@ const (
 )
 
 var (
-	colon     = []string{":"}
-	failure   = []string{"false"}
-	endOfPipe = []string{"exit", strconv.Itoa(proc.BrokenPipe)}
+	colon   = []string{":"}
+	failure = []string{"false"}
 )
 
 // callHandler is called before every simple command, and returns the command to run.
@@ -50,12 +49,12 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 		if r.p.redefines || len(args) > 1 && strings.HasPrefix(args[1], "-") {
 			return args, nil
 		}
-		// One write, so that lines of concurrent commands stay whole. If nobody reads the
-		// pipe, the script ends, as by SIGPIPE.
+		// One write, so that lines of concurrent commands stay whole. If the pipe has no reader,
+		// the script ends, as by SIGPIPE.
 		line := strings.Join(args[1:], " ") + "\n"
 		switch _, err := io.WriteString(hc.Stdout, line); {
 		case epipe.Is(err):
-			return endOfPipe, nil
+			return []string{"exit", strconv.Itoa(proc.BrokenPipe)}, nil
 		case err != nil:
 			io.WriteString(hc.Stderr, writeError(err))
 			return failure, nil
@@ -84,16 +83,16 @@ func callHandler(ctx context.Context, args []string) ([]string, error) {
 	return args, nil
 }
 
-// adviseBash says once that the script fails on something that bash supports.
+// adviseBash prints once that the script fails on something that bash supports.
 func (r *execution) adviseBash(w io.Writer, b *BashOnly) {
 	if r.s.o.Plain || !r.advised.CompareAndSwap(false, true) {
 		return
 	}
 	how := "write shell: bash, or bash -c outside of cmds"
 	if r.captured {
-		how = "run it by bash -c"
+		how = "run it with bash -c"
 	}
-	io.WriteString(w, diag.Printable(b.What)+": "+b.Why+"; bash has it: "+how+"\n")
+	io.WriteString(w, diag.Printable(b.What)+": "+b.Why+"; bash supports it: "+how+"\n")
 }
 
 // writeError returns echo's message that its output could not be written.
@@ -120,7 +119,7 @@ func execHandler(ctx context.Context, args []string) error {
 		return nil
 	default:
 		if r.s.o.Utilities && utilities[args[0]] {
-			if r.group.Refused() != nil {
+			if r.group.Err() != nil {
 				return r.stopped()
 			}
 			return utility(ctx, args, func(context.Context, []string) error { return r.exec(&hc, args) })
@@ -152,7 +151,7 @@ func (r *execution) file(hc *interp.HandlerContext, path string, args []string) 
 		fmt.Fprintln(hc.Stderr, diag.Printable(err.Error()))
 		return interp.ExitStatus(notExecutable)
 	}
-	if isBinary(src) {
+	if line, _, _ := bytes.Cut(src, []byte("\n")); bytes.IndexByte(line, 0) >= 0 || bytes.HasPrefix(src, []byte("\x7fELF")) {
 		fmt.Fprintf(hc.Stderr, "%s: cannot execute binary file\n", diag.Printable(args[0]))
 		return interp.ExitStatus(notExecutable)
 	}
@@ -180,11 +179,11 @@ func (r *execution) file(hc *interp.HandlerContext, path string, args []string) 
 // openHandler opens a file for a redirection.
 func openHandler(ctx context.Context, path string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
 	r, hc := executionOf(ctx)
-	if r.group.Refused() != nil {
+	if r.group.Err() != nil {
 		return nil, r.stopped()
 	}
-	if path != "" && !filepath.IsAbs(path) {
-		path = filepath.Join(hc.Dir, path)
+	if path != "" {
+		path = absolute(hc.Dir, path)
 	}
 	if path == os.DevNull && flag&os.O_WRONLY != 0 {
 		return nullFile{}, nil

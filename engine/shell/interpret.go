@@ -23,16 +23,17 @@ type execution struct {
 	s            *Shell
 	sc           *Script
 	p            *parsed
-	group        *proc.Group   // of sc, or its cleanup
-	in           *os.File      // what the interpreter reads: sc.Stdin, or the same opened again
-	tty          bool          // in is a terminal
-	captured     bool          // its output becomes the value of a variable
-	memoryBefore int64         // how much memory weft used before
-	trapped      atomic.Bool   // the EXIT trap has begun
-	cutShort     atomic.Bool   // see stopped
-	foreign      atomic.Bool   // text from elsewhere may be running, see positions
-	advised      atomic.Bool   // see adviseBash
-	checks       atomic.Uint32 // how often Err was called
+	group        *proc.Group            // of sc, or its cleanup
+	in           *os.File               // what the interpreter reads: sc.Stdin, or the same opened again
+	tty          bool                   // in is a terminal
+	captured     bool                   // its output becomes the value of a variable
+	memoryBefore int64                  // how much memory weft used before
+	trapped      atomic.Bool            // the EXIT trap has begun
+	cutShort     atomic.Bool            // see stopped
+	foreign      atomic.Bool            // text from elsewhere may be running, see positions
+	advised      atomic.Bool            // see adviseBash
+	missing      atomic.Pointer[string] // the program that was not found last
+	checks       atomic.Uint32          // how often Err was called
 	jobs         jobs
 	starts       starts
 	env          quiet
@@ -49,14 +50,14 @@ func (r *execution) Done() <-chan struct{} { return r.group.Done() }
 // Err returns an error, which ends the interpreter, if the group was stopped or the script
 // uses too much memory.
 func (r *execution) Err() error {
-	if limit.Live() > r.memoryBefore+limit.Scripts {
+	if limit.LiveExceeds(r.memoryBefore + limit.Scripts) {
 		r.group.Kill(errMemory)
 	}
 	// Each level of a recursive function has several statements and takes kilobytes.
 	if r.checks.Add(1)%stackCheckInterval == 0 && limit.Stacks() > limit.Stack {
 		r.group.Kill(errDepth)
 	}
-	if r.group.Refused() != nil {
+	if r.group.Err() != nil {
 		return r.stopped()
 	}
 	return nil
@@ -66,10 +67,10 @@ func (r *execution) Err() error {
 const stackCheckInterval = 8192
 
 var (
-	errDepth    = errors.New("the functions of this script call one another without end, or too deep for weft's own shell; shell: bash runs it in a process of its own")
-	errMemory   = &limit.Exceeded{What: "what this script has weft's own shell keep", Limit: limit.Scripts, Hint: "shell: bash runs it in a process of its own"}
-	errCaptured = limit.Bytes("what this command writes into a variable", limit.Text)
-	errBraces   = errors.New("the braces of this script stand for too many words for weft's own shell; use a loop, or shell: bash")
+	errDepth    = errors.New("the functions of this script call one another endlessly, or too deeply for weft's own shell; shell: bash runs it in a separate process")
+	errMemory   = &limit.Exceeded{What: "the memory of weft's own shell for this script", Limit: limit.Scripts, Hint: "shell: bash runs it in a separate process"}
+	errCaptured = limit.Bytes("the output of this command for a variable", limit.Text)
+	errBraces   = errors.New("the braces of this script expand to too many words for weft's own shell; use a loop, or shell: bash")
 )
 
 // Value returns r to handlers, see executionOf.
@@ -84,7 +85,7 @@ func (r *execution) Value(key any) any {
 // the cause.
 var errStopped = errors.New("weft: stopped")
 
-// stopped notes that the script does not reach its end.
+// stopped records that the script does not reach its end.
 func (r *execution) stopped() error {
 	r.cutShort.Store(true)
 	return errStopped
@@ -101,7 +102,7 @@ func (s *stream) Write(b []byte) (int, error) {
 		s.r.group.Kill(errBraces) // the interpreter would print that and continue
 		return len(b), nil
 	}
-	if len(b) == len("weft: stopped\n") && string(b) == "weft: stopped\n" && s.r.group.Refused() != nil {
+	if len(b) == len("weft: stopped\n") && string(b) == "weft: stopped\n" && s.r.group.Err() != nil {
 		return len(b), nil
 	}
 	return s.f.Write(b)
@@ -123,7 +124,7 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 		p = s.scripts.analyse(sc.Text, "", true)
 	}
 	r := &execution{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil, memoryBefore: limit.Live()}
-	r.env.environ, r.env.group = s.environs.get(sc.Env), sc.Group.Environ()
+	r.env.environ, r.env.own, r.env.extra = s.environs.get(sc.Env), slices.Concat(sc.Extra, sc.Group.Environ()), len(sc.Extra) > 0
 	if p.lists || p.kind != script {
 		r.env.loud.Add(1)
 	}
@@ -153,15 +154,23 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	if err := r.stdio(stdout)(&rn.r); err != nil {
 		return err
 	}
+	if sc.Began != nil {
+		sc.Began()
+	}
 	err := rn.r.Run(r, p.file)
-	cause := sc.Group.Refused()
+	cause := sc.Group.Err()
 	if cause != nil && r.cutShort.Load() {
 		err = cause
 		if p.traps && !r.trapped.Load() {
 			r.trap(&rn.r)
 		}
 	} else {
-		err = result(err)
+		if status, ok := errors.AsType[interp.ExitStatus](err); ok {
+			err = exitError(int(status))
+			if name := r.missing.Load(); name != nil {
+				err = unfoundError(err, *name)
+			}
+		}
 		if exit, ok := err.(*ExitError); ok && sc.Stderr != nil {
 			r.explain(exit.Code)
 		}
@@ -209,7 +218,7 @@ func (r *execution) trap(in *interp.Runner) {
 	g := r.group.Cleanup()
 	t := &execution{s: r.s, sc: r.sc, p: r.p, group: g, in: r.in, tty: r.tty, memoryBefore: limit.Live()}
 	t.foreign.Store(true)
-	limit := r.s.o.Clock.AfterFunc(r.s.o.TrapLimit, func() { g.Kill(errTrapLimit) })
+	limit := r.s.o.Clock.AfterFunc(g.LimitTimeout(r.s.o.TrapLimit), func() { g.Kill(errTrapLimit) })
 	defer limit.Stop()
 	in.Run(t, r.s.scripts.parse("exit 130").file)
 }
@@ -249,7 +258,7 @@ func (r *execution) stdio(stdout *os.File) interp.RunnerOption {
 	return interp.StdIO(in, out, err)
 }
 
-// CheckOptions returns an error for each name that is no option of `set` or `shopt`.
+// CheckOptions returns an error for each name that is not an option of `set` or `shopt`.
 func CheckOptions(set, shopt []string) (problems []error) {
 	if len(set)+len(shopt) == 0 {
 		return nil

@@ -43,6 +43,8 @@ func numberJobs(f *syntax.File) {
 }
 
 // inBlock makes the list `X &` that s is `{ … } &`, with what block makes of X.
+//
+//go:noinline
 func inBlock(s *syntax.Stmt, block func(inner *syntax.Stmt) []*syntax.Stmt) {
 	inner := *s
 	inner.Background = false
@@ -110,12 +112,6 @@ func (j *jobs) killed(path string) syscall.Signal {
 	return 0
 }
 
-func (j *jobs) kill(path string, by syscall.Signal) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.list = append(j.list, killedJob{path, by})
-}
-
 // kill implements the builtin. It returns a command with its exit status.
 func (r *execution) kill(hc *interp.HandlerContext, args []string) ([]string, error) {
 	sig, targets, err := killArgs(args[1:])
@@ -158,7 +154,9 @@ func (r *execution) signal(hc *interp.HandlerContext, target string, sig syscall
 	}
 	if !isHarmless(sig) {
 		// The job may be about to start something.
-		r.jobs.kill(path, sig)
+		r.jobs.mu.Lock()
+		r.jobs.list = append(r.jobs.list, killedJob{path, sig})
+		r.jobs.mu.Unlock()
 	}
 	r.group.Signal(path, sig)
 	return nil

@@ -44,8 +44,7 @@ func BenchmarkLookPath(b *testing.B) {
 	}
 }
 
-// FuzzSimple compares what the parser says of simple commands with what the
-// interpreter makes of their words.
+// FuzzSimple compares the parser's words of simple commands with the interpreter's expansion.
 func FuzzSimple(f *testing.F) {
 	for _, s := range []string{"a 'b' \"c\"", "a b\\ c", "echo a{b,c}", "~ x", "a ~", "$x", "x*", "'a'b\"c\"", "a [b", "a \"$b\"", "a 'x\ny'", "echo -e x", "a \"\"", "a\tb # c", "a=b c", "a \\\nb", "a b=~/c", "a {1..3}", "a @(x)", "a !x", "a | 'b' c |\\\nd # x", "a | b >x", "! a | b", "a |& b", "a | (b)", "a | echo b", "(a) | b", "a &| b", "()."} {
 		f.Add(s)

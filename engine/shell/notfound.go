@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -24,11 +23,7 @@ const (
 // the error err.
 func unfound(dir, name string, err error) (why string, status int) {
 	if strings.Contains(name, "/") {
-		file := name
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(dir, file)
-		}
-		if info, serr := os.Stat(file); serr == nil {
+		if info, serr := os.Stat(absolute(dir, name)); serr == nil {
 			shown := diag.Printable(name)
 			if info.IsDir() {
 				return shown + ": is a directory", notExecutable
@@ -59,7 +54,7 @@ func unstarted(name, path string, err error) (why string, status int) {
 			return fmt.Sprintf("%s: its interpreter is missing: no file %q", shown, interpreter), notFound
 		}
 		if _, serr := os.Stat(path); serr == nil {
-			return shown + ": cannot be run: what its format needs (its loader) is missing", notFound
+			return shown + ": cannot be run: the loader for its format is missing", notFound
 		}
 		return shown + ": no such file", notFound
 	case syscall.EACCES, syscall.EPERM:
@@ -107,7 +102,7 @@ func interpreterOf(path string) string {
 
 // carriageReturn returns the message for a script with the line ends of Windows.
 func carriageReturn(shown, found string) string {
-	return fmt.Sprintf("%s: its first line ends with a carriage return, so that %q is looked for; save it with the line ends of Unix (sed -i 's/\\r$//' %s)", shown, found, shown)
+	return fmt.Sprintf("%s: its first line ends with a carriage return, so the interpreter is %q; save it with Unix line ends (sed -i 's/\\r$//' %s)", shown, found, shown)
 }
 
 // endedUnfound explains why a program has ended with the status notFound, if its first line is
@@ -119,10 +114,4 @@ func endedUnfound(w io.Writer, name, path string) {
 	}
 	words := bytes.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
 	fmt.Fprintln(w, carriageReturn(diag.Printable(name), string(words[len(words)-1])))
-}
-
-// isBinary reports whether the content of a file is not a script.
-func isBinary(src []byte) bool {
-	line, _, _ := bytes.Cut(src, []byte("\n"))
-	return bytes.IndexByte(line, 0) >= 0 || bytes.HasPrefix(src, []byte("\x7fELF"))
 }

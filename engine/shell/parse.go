@@ -10,7 +10,7 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// kind says how a script can be run.
+// kind is the way in which a script can be run.
 type kind uint8
 
 const (
@@ -38,7 +38,7 @@ type member struct {
 	text string // as it is written in the script
 }
 
-// facts says what a script may do.
+// facts are possible effects of a script.
 type facts struct {
 	background bool     // a background command may outlive it and its interpreter
 	traps      bool     // it may have an EXIT trap
@@ -53,7 +53,7 @@ type facts struct {
 	edges map[uint]edge
 }
 
-// edge says which streams of a command are ends of pipes that no other command uses.
+// edge is the set of streams of a command that are ends of pipes that no other command uses.
 type edge uint8
 
 const (
@@ -63,8 +63,7 @@ const (
 
 // scripts is a cache of parsed scripts.
 type scripts struct {
-	mu      sync.Mutex // guards m
-	m       map[string]*parsed
+	cache[string, *parsed]
 	parsers sync.Pool // of *syntax.Parser
 }
 
@@ -85,22 +84,13 @@ func (c *scripts) parse(text string) *parsed {
 	case "false":
 		return fails
 	}
-	c.mu.Lock()
-	p := c.m[text]
-	c.mu.Unlock()
-	if p != nil {
-		return p
+	p := c.get(text)
+	if p == nil {
+		p = c.analyse(text, "", false)
+		if len(text) <= maxText {
+			c.put(text, p, maxScripts)
+		}
 	}
-	p = c.analyse(text, "", false)
-	if len(text) > maxText {
-		return p
-	}
-	c.mu.Lock()
-	if c.m == nil || len(c.m) >= maxScripts {
-		c.m = make(map[string]*parsed)
-	}
-	c.m[text] = p
-	c.mu.Unlock()
 	return p
 }
 
@@ -186,6 +176,7 @@ func pipeline(s *syntax.Stmt, text string) []member {
 	return []member{{argv, text[s.Pos().Offset():s.End().Offset()]}}
 }
 
+//go:noinline
 func isProgram(name string) bool { return name != "" && !interp.IsBuiltin(name) }
 
 // plain returns the words of a simple command with nothing to expand, or nil.
@@ -281,7 +272,7 @@ func (f *facts) find(n syntax.Node) {
 	})
 }
 
-// command notes what a command of that name may do; "" is any.
+// command records the possible effects of a command of that name; "" is any.
 func (f *facts) command(name string) {
 	switch name {
 	case "read", "mapfile", "readarray":
@@ -297,7 +288,7 @@ func (f *facts) command(name string) {
 	}
 }
 
-// ends notes the simple commands that are ends of b's pipes. What is shared
+// ends records the simple commands that are ends of b's pipes. What is shared
 // (|& gives stderr to everyone on the left) is left alone.
 func (f *facts) ends(b *syntax.BinaryCmd) {
 	if b.Op != syntax.Pipe {
@@ -321,7 +312,7 @@ func (f *facts) ends(b *syntax.BinaryCmd) {
 	f.mark(writer, writesPipe)
 }
 
-// mark notes an end of a pipe, unless the command has redirections.
+// mark records an end of a pipe, unless the command has redirections.
 func (f *facts) mark(s *syntax.Stmt, e edge) {
 	call, ok := s.Cmd.(*syntax.CallExpr)
 	if !ok || len(s.Redirs) > 0 || len(call.Args) == 0 {

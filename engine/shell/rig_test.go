@@ -35,7 +35,7 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// outcome is what a script did.
+// outcome is the result of a script.
 type outcome struct {
 	out, err string
 	fail     error

@@ -26,8 +26,8 @@
 package shell
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -36,8 +36,6 @@ import (
 	"syscall"
 	"time"
 
-	"mvdan.cc/sh/v3/interp"
-
 	"github.com/weftrun/weft/engine/clock"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/proc"
@@ -45,7 +43,7 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// Script is a command string and what it is run with.
+// Script is a command string with its environment and streams.
 type Script struct {
 	Text string
 	// Argv, if set, is a program with its arguments, which is run without a shell. Text is
@@ -56,12 +54,26 @@ type Script struct {
 	Dir     string // absolute
 	// Env is the complete environment. Scripts share it, and it must not be changed: what
 	// is computed from it is kept under its address.
-	Env        []string
+	Env []string
+	// Extra is environment of this script alone, which replaces that of Env by name. It
+	// does not hold PATH.
+	Extra      []string
 	Set, Shopt []string // options by name, or in Set also by letter
 	// Stdin, Stdout and Stderr are inherited by programs; nil means the null device. The
 	// caller owns them.
 	Stdin, Stdout, Stderr *os.File
-	Group                 *proc.Group // of the script's processes; required
+	// Descriptors lists the files that every program of the script inherits as further
+	// descriptors. The caller owns them. The interpreter itself has none of them: its
+	// redirections know only 0, 1 and 2.
+	Descriptors []proc.Descriptor
+	// Setup is applied to every program before it starts; nil means nothing. Actions of the script
+	// without a program are not affected.
+	Setup *proc.Setup
+	Group *proc.Group // of the script's processes; required
+	// Began is called when a program that the script is has been executed, or when another
+	// script begins: not if it cannot be run. It may be called several times, concurrently.
+	// It may be nil.
+	Began func()
 }
 
 // ExitError is the error of a script whose exit status is not 0.
@@ -69,9 +81,24 @@ type ExitError struct {
 	Code int
 	// Signal is the signal that killed the program, if the script is a single program.
 	Signal syscall.Signal
+	// Missing is the program that was not found, as it is written, if the script failed by that; else "".
+	Missing string
+	// Why is additional information about the end; usually "". The caller of Run sets it.
+	Why string
+	// OutOfMemory means that the program was probably killed for lack of memory. The caller of Run
+	// sets it.
+	OutOfMemory bool
 }
 
-func (e *ExitError) Error() string { return fmt.Sprintf("exit status %d", e.Code) }
+// Killed returns Signal, and whether it was probably sent because no memory was left.
+func (e *ExitError) Killed() (sig syscall.Signal, outOfMemory bool) { return e.Signal, e.OutOfMemory }
+
+func (e *ExitError) Error() string {
+	if e.Why != "" {
+		return e.Why
+	}
+	return fmt.Sprintf("exit status %d", e.Code)
+}
 
 // ExitCode returns Code.
 func (e *ExitError) ExitCode() int { return e.Code }
@@ -85,7 +112,7 @@ type Options struct {
 	// Nil means a clock that is never paused.
 	Clock *clock.Clock
 	// Large counts the enlarged pipes of a run; nil means those of this shell.
-	Large *pipe.Large
+	Large *pipe.Enlarger
 	// Utilities provides cp, rm, mkdir and the like as parts of the shell, on a system
 	// without such programs: Windows.
 	Utilities bool
@@ -103,12 +130,7 @@ type Shell struct {
 
 // New returns a Shell.
 func New(o Options) *Shell {
-	if o.TrapLimit == 0 {
-		o.TrapLimit = proc.DefaultGrace
-	}
-	if o.Large == nil {
-		o.Large = new(pipe.Large)
-	}
+	o.TrapLimit, o.Large = cmp.Or(o.TrapLimit, proc.DefaultGrace), cmp.Or(o.Large, new(pipe.Enlarger))
 	return &Shell{o: o}
 }
 
@@ -117,9 +139,7 @@ func New(o Options) *Shell {
 // the system cannot start). If ctx is done before, Run stops the group with the cause of ctx:
 // by its ladder if the cause is a [proc.Stopper], otherwise by SIGTERM and, after
 // [proc.DefaultGrace], SIGKILL.
-func (s *Shell) Run(ctx context.Context, sc *Script) error {
-	return s.run(ctx, sc, nil)
-}
+func (s *Shell) Run(ctx context.Context, sc *Script) error { return s.run(ctx, sc, nil) }
 
 // Output runs sc and returns its standard output. If that is more than limit.Output bytes,
 // the script is killed. Stdout is not used.
@@ -129,12 +149,12 @@ func (s *Shell) Output(ctx context.Context, sc *Script) (string, error) {
 	if out.full {
 		return "", errOutput
 	}
-	return out.String(), err
+	return out.text.String(), err
 }
 
 // run implements Run and Output: standard output goes to out, if that is not nil.
 func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
-	if err := sc.Group.Refused(); err != nil {
+	if err := sc.Group.Err(); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -150,12 +170,15 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		return p.err
 	}
 	plain := len(sc.Set)+len(sc.Shopt) == 0
+	if sc.Began != nil && plain && (p.kind == constant || p.kind == message) {
+		sc.Began()
+	}
 	if plain && p.kind == constant {
 		return exitError(p.status)
 	}
 	if plain && p.kind == message && (out != nil || sc.Stdout != nil) {
 		if out != nil {
-			out.WriteString(p.text)
+			out.text.WriteString(p.text)
 			return nil
 		}
 		switch _, err := sc.Stdout.WriteString(p.text); {
@@ -174,26 +197,15 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 		stop := context.AfterFunc(ctx, func() { stopFor(sc.Group, context.Cause(ctx)) })
 		defer stop()
 	}
-	if plain && p.kind == programs && !s.builtIn(p.members) {
+	builtIn := func(m member) bool { return utilities[m.argv[0]] } // into this shell
+	if plain && p.kind == programs && !(s.o.Utilities && slices.ContainsFunc(p.members, builtIn)) {
 		return s.pipeline(sc, p.members, out)
 	}
 	return s.interpret(sc, p, out)
 }
 
-// builtIn reports whether one of the programs is built into this shell.
-func (s *Shell) builtIn(members []member) bool {
-	return s.o.Utilities && slices.ContainsFunc(members, func(m member) bool { return utilities[m.argv[0]] })
-}
-
 // stopFor stops a group because its context is done.
-func stopFor(g *proc.Group, cause error) {
-	l := proc.Ladder{Grace: proc.DefaultGrace}
-	var how proc.Stopper
-	if errors.As(cause, &how) {
-		l = how.StopLadder()
-	}
-	g.Stop(cause, l)
-}
+func stopFor(g *proc.Group, cause error) { g.Stop(cause, proc.LadderOf(cause)) }
 
 func exitError(code int) error {
 	if code == 0 {
@@ -202,30 +214,30 @@ func exitError(code int) error {
 	return &ExitError{Code: code}
 }
 
-// result converts an error of the interpreter.
-func result(err error) error {
-	var status interp.ExitStatus
-	if errors.As(err, &status) {
-		return exitError(int(status))
+// unfoundError returns err, the failure of a script in which a program was not found, with the name
+// of that if the script ended by it.
+func unfoundError(err error, name string) error {
+	if exit, ok := err.(*ExitError); ok && exit.Code == notFound {
+		exit.Missing = name
 	}
 	return err
 }
 
 // capture keeps output in memory. It kills the group if there is too much.
 type capture struct {
-	strings.Builder
+	text  strings.Builder
 	group *proc.Group
 	full  bool
 }
 
-var errOutput = limit.Bytes("what it writes", limit.Output)
+var errOutput = limit.Bytes("its output", limit.Output)
 
 // Write implements io.Writer.
 func (c *capture) Write(p []byte) (int, error) {
-	if c.full || c.Len()+len(p) > limit.Output || limit.Grow(int64(len(p))) != nil {
+	if c.full || c.text.Len()+len(p) > limit.Output || limit.Grow(int64(len(p))) != nil {
 		c.full = true
 		c.group.Kill(errOutput)
 		return 0, errOutput
 	}
-	return c.Builder.Write(p)
+	return c.text.Write(p)
 }

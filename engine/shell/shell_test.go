@@ -199,8 +199,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestNothingStartsAfterwards: what a stopped script left in the background
-// starts nothing, not even while its EXIT trap runs programs.
+// TestNothingStartsAfterwards: background commands of a stopped script start nothing, not even
+// while its EXIT trap runs programs.
 func TestNothingStartsAfterwards(t *testing.T) {
 	r := newRig(t)
 	sc := &Script{Text: `trap 'cat go; echo trap' EXIT; (read x < bg; sh -c "echo LEFT") & sh -c 'echo up; exec sleep 1000'`}
@@ -272,7 +272,7 @@ type usr1 struct{}
 func (usr1) Error() string           { return "usr1" }
 func (usr1) StopLadder() proc.Ladder { return proc.Ladder{Signal: syscall.SIGUSR1} }
 
-// TestReadIsCancelable: `read` from a pipe that nobody writes to.
+// TestReadIsCancelable: `read` from a pipe without data.
 func TestReadIsCancelable(t *testing.T) {
 	for _, text := range []string{"echo up; read x; echo NEXT", "cat /dev/null; echo up; sh -c :; read x; echo NEXT"} {
 		r := newRig(t)
@@ -292,8 +292,8 @@ func TestReadIsCancelable(t *testing.T) {
 	}
 }
 
-// TestPipeEndsAreClosed: a reader that closes its end early ends the writer
-// while it goes on itself, and a writer that closes its end ends the reader.
+// TestPipeEndsAreClosed: a reader that closes its end early ends the writer while it continues
+// itself, and a writer that closes its end ends the reader.
 func TestPipeEndsAreClosed(t *testing.T) {
 	r := newRig(t)
 	for _, text := range []string{

@@ -20,10 +20,7 @@ func checkEval(hc *interp.HandlerContext, args []string) error {
 	if len(args) < 2 {
 		return nil
 	}
-	path := args[1]
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(hc.Dir, path)
-	}
+	path := absolute(hc.Dir, args[1])
 	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
 		return nil
 	}
@@ -32,6 +29,14 @@ func checkEval(hc *interp.HandlerContext, args []string) error {
 		err = limit.Shell(string(src))
 	}
 	return err
+}
+
+// absolute returns path, relative to dir, as an absolute path.
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 // readScript returns the content of a file, unless it is too large for a script.

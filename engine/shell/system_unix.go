@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,7 +48,7 @@ func (r *execution) hush(in *os.File) (restore func()) {
 		return n > 0 || err != nil && err != unix.EINTR
 	})
 	stop()
-	c.Control(func(fd uintptr) { unix.SetNonblock(int(fd), r.group.Refused() != nil) })
+	c.Control(func(fd uintptr) { unix.SetNonblock(int(fd), r.group.Err() != nil) })
 	return func() {
 		c.Control(func(fd uintptr) {
 			unix.SetNonblock(int(fd), true)
@@ -133,7 +134,7 @@ func (r *execution) openFIFO(path string, flag int, perm os.FileMode) (io.ReadWr
 	switch {
 	case err == nil:
 		return f, nil
-	case r.group.Refused() != nil:
+	case r.group.Err() != nil:
 		return nil, r.stopped()
 	}
 	return nil, err
@@ -170,14 +171,12 @@ func reopen(f *os.File, nonblock bool) *os.File {
 
 // isTerminal reports whether f is a terminal. It does not change the mode of f.
 func isTerminal(f *os.File) (is bool) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return false
+	if c, err := f.SyscallConn(); err == nil {
+		c.Control(func(fd uintptr) {
+			_, err := termios.Get(int(fd))
+			is = err == nil
+		})
 	}
-	c.Control(func(fd uintptr) {
-		_, err := termios.Get(int(fd))
-		is = err == nil
-	})
 	return is
 }
 
@@ -189,11 +188,7 @@ func kill(pid int, sig syscall.Signal) error { return syscall.Kill(pid, sig) }
 
 // isHarmless reports whether a signal without a handler does not end a process.
 func isHarmless(sig syscall.Signal) bool {
-	switch sig {
-	case syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH:
-		return true
-	}
-	return false
+	return slices.Contains([]syscall.Signal{syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGWINCH}, sig)
 }
 
 // utilities are none: the system has them.
@@ -208,26 +203,15 @@ func utility(ctx context.Context, args []string, next interp.ExecHandlerFunc) er
 // them. It makes as few system calls as possible, since it is called for every program.
 func lookPath(dir, pathList, name string) (string, error) {
 	if strings.Contains(name, "/") {
-		file := name
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(dir, file)
-		}
-		return executable(file)
+		return executable(absolute(dir, name))
 	}
 	if name == "" {
 		return "", errNotFound(name)
 	}
-	for more := true; more; {
-		var elem string
-		elem, pathList, more = strings.Cut(pathList, ":")
-		switch {
-		case elem == "" || elem == ".":
-			elem = dir
-		case !filepath.IsAbs(elem):
-			elem = filepath.Join(dir, elem)
-		}
-		file := elem + "/" + name
-		if isExecutable(file) {
+	for elem := range strings.SplitSeq(pathList, ":") {
+		file := absolute(dir, elem) + "/" + name
+		var st unix.Stat_t
+		if unix.Stat(file, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Mode&0o111 != 0 {
 			return filepath.Clean(file), nil
 		}
 	}
@@ -236,11 +220,6 @@ func lookPath(dir, pathList, name string) (string, error) {
 
 func errNotFound(name string) error {
 	return fmt.Errorf("%q: executable file not found in $PATH", name)
-}
-
-func isExecutable(file string) bool {
-	var st unix.Stat_t
-	return unix.Stat(file, &st) == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR && st.Mode&0o111 != 0
 }
 
 // executable returns file, or an error if it is not executable.

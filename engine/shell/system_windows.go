@@ -12,10 +12,10 @@ import (
 	"mvdan.cc/sh/x/coreutils"
 )
 
-// nonblock is nothing: a named pipe is no file here.
+// nonblock is nothing: a named pipe is not a file here.
 const nonblock = 0
 
-// hush does nothing: the console's echo is the interpreter's own matter.
+// hush does nothing: the interpreter itself controls the console's echo.
 func (r *execution) hush(*os.File) (restore func()) { return func() {} }
 
 // openFile opens a file for a redirection.
@@ -47,15 +47,7 @@ func lookPath(dir, pathList, name string) (string, error) {
 
 // signalNumber returns the signal of a name such as SIGTERM, or 0.
 func signalNumber(name string) syscall.Signal {
-	switch name {
-	case "SIGINT":
-		return syscall.SIGINT
-	case "SIGTERM":
-		return syscall.SIGTERM
-	case "SIGKILL":
-		return syscall.SIGKILL
-	}
-	return 0
+	return map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL}[name]
 }
 
 // kill ends a process, whatever the signal.
@@ -67,7 +59,7 @@ func kill(pid int, _ syscall.Signal) error {
 	return p.Kill()
 }
 
-// endsNothing reports whether a process goes on after a signal.
+// isHarmless reports whether a process continues after a signal.
 func isHarmless(syscall.Signal) bool { return false }
 
 // utilities are the programs that scripts take for granted and this system lacks.

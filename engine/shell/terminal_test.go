@@ -16,9 +16,9 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 )
 
-// onTerminal is what the test binary does when it is started as a runner on a
-// terminal of its own: it runs the script of the environment. When that says
-// "ask", it is stopped if the role says so.
+// onTerminal is the main function of the test binary when it is started as a runner on its own
+// terminal: it runs the script of the environment. When that says "ask", it is stopped if the role
+// says so.
 func onTerminal(script string) int {
 	t := proc.NewTable(proc.Options{Terminal: os.Stdin})
 	defer t.Close(false)
@@ -38,7 +38,7 @@ func onTerminal(script string) int {
 	}
 	err := New(Options{}).Run(context.Background(), sc)
 	fmt.Println("over:", err)
-	// A terminal may forget what was written right before its last user left.
+	// A terminal may lose output written right before its last user closed it.
 	os.Stdin.Read(make([]byte, 1))
 	return 0
 }

@@ -26,7 +26,7 @@ func manyVars(n int) *schema.Workflow {
 // A task without templates: what each of 100,000 tasks pays.
 func BenchmarkScope(b *testing.B) {
 	r := vars.New(vars.Options{Workflow: manyVars(100), Environ: []string{"A=b"}})
-	task := &schema.Task{Name: "t"}
+	task := &schema.Task{TaskOptions: noOptions, Name: "t"}
 	text := schema.Text{S: "cc -c x.c"}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -42,7 +42,7 @@ func BenchmarkExpand(b *testing.B) {
 	r := vars.New(vars.Options{Workflow: manyVars(100)})
 	for _, text := range []string{"{{.X}}", "cc -o {{.X}} {{.TASK}} {{.Y}}", "{{.X | upper}}", "{{.U}}"} {
 		b.Run(text, func(b *testing.B) {
-			task := &schema.Task{Name: "t"}
+			task := &schema.Task{TaskOptions: noOptions, Name: "t"}
 			b.ReportAllocs()
 			for b.Loop() {
 				s := r.Scope(vars.Call{Task: task}, vars.Full)
@@ -61,7 +61,7 @@ func BenchmarkEnviron(b *testing.B) {
 		environ[i] = fmt.Sprintf("OS%d=value", i)
 	}
 	r := vars.New(vars.Options{Workflow: w, Environ: environ})
-	for name, task := range map[string]*schema.Task{"shared": {Name: "t"}, "own": {Name: "t", Env: schema.Vars{{Name: "F", Value: "{{.TASK}}"}}}} {
+	for name, task := range map[string]*schema.Task{"shared": {Name: "t", TaskOptions: noOptions}, "own": {Name: "t", TaskOptions: noOptions, Env: schema.Vars{{Name: "F", Value: "{{.TASK}}"}}}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

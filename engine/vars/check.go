@@ -34,7 +34,7 @@ func CheckTemplates(w *schema.Workflow) (list diag.List) {
 	return list
 }
 
-// reason is why a template cannot be parsed, without what the engine puts before it:
+// reason returns why a template cannot be parsed, without what the engine puts before it:
 // its own name and a line within the text, which means nothing beside the position in
 // the file.
 func reason(err error) string {

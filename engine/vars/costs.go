@@ -9,42 +9,61 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// growth is how many bytes a function may make of one of its arguments, where that is
-// more than one.
-var growth = map[string]int{
-	"quote": 10, "shellQuote": 4, "q": 4, "b64enc": 2, "b32enc": 2, "regexQuoteMeta": 2, "upper": 2, "lower": 2, "title": 2,
-	"toJson": 6, "mustToJson": 6, "toPrettyJson": 8, "mustToPrettyJson": 8, "toRawJson": 6, "mustToRawJson": 6,
-	"toYaml": 6, "mustToYaml": 6, "spew": 8, "html": 6, "js": 6, "urlquery": 3, "toString": 2, "squote": 2, "cat": 2,
+// growth returns how many bytes a function may make of one of its arguments.
+func growth(name string) int {
+	switch name {
+	case "quote":
+		return 10
+	case "toPrettyJson", "mustToPrettyJson", "spew":
+		return 8
+	case "toJson", "mustToJson", "toRawJson", "mustToRawJson", "toYaml", "mustToYaml", "html", "js":
+		return 6
+	case "shellQuote", "q":
+		return 4
+	case "urlquery":
+		return 3
+	case "b64enc", "b32enc", "regexQuoteMeta", "upper", "lower", "title", "toString", "squote", "cat":
+		return 2
+	}
+	return 1
 }
 
-// costs are those of functions that make more, or something else, than their types tell.
-var costs = map[string]cost{
-	"repeat":                     costOfRepeat,
-	"indent":                     costOfIndent,
-	"nindent":                    costOfIndent,
-	"replace":                    costOfReplace,
-	"join":                       costOfJoin,
-	"until":                      func(x *execution, a arguments) { x.steps(0, a.number(0), 1, 0) },
-	"untilStep":                  func(x *execution, a arguments) { x.steps(a.number(0), a.number(1), a.number(2), 0) },
-	"seq":                        costOfSeq,
-	"splitList":                  func(x *execution, a arguments) { x.parts(a.text(1), a.text(0)) },
-	"split":                      func(x *execution, a arguments) { x.parts(a.text(1), a.text(0)) },
-	"splitn":                     func(x *execution, a arguments) { x.parts(a.text(2), a.text(0)) },
-	"splitLines":                 func(x *execution, a arguments) { x.parts(a.text(0), "\n") },
-	"concat":                     costOfConcat,
-	"printf":                     costOfPrintf,
-	"regexMatch":                 costOfMatch,
-	"mustRegexMatch":             costOfMatch,
-	"regexFind":                  costOfMatch,
-	"mustRegexFind":              costOfMatch,
-	"regexFindAll":               costOfMatches,
-	"mustRegexFindAll":           costOfMatches,
-	"regexSplit":                 costOfMatches,
-	"mustRegexSplit":             costOfMatches,
-	"regexReplaceAll":            costOfRegexReplace,
-	"mustRegexReplaceAll":        costOfRegexReplace,
-	"regexReplaceAllLiteral":     costOfRegexReplace,
-	"mustRegexReplaceAllLiteral": costOfRegexReplace,
+// ownCost returns the cost of a function that makes more, or something else, than its type says, or
+// nil if the function makes no more.
+func ownCost(name string) cost {
+	switch name {
+	case "repeat":
+		return costOfRepeat
+	case "indent", "nindent":
+		return costOfIndent
+	case "replace":
+		return costOfReplace
+	case "join":
+		return func(x *execution, a arguments) { x.make(replaced(measure(a[1]), a.length(1), len(a.text(0)))) }
+	case "until":
+		return func(x *execution, a arguments) { x.steps(0, a.number(0), 1, 0) }
+	case "untilStep":
+		return func(x *execution, a arguments) { x.steps(a.number(0), a.number(1), a.number(2), 0) }
+	case "seq":
+		return costOfSeq
+	case "splitList", "split":
+		return func(x *execution, a arguments) { x.parts(a.text(1), a.text(0)) }
+	case "splitn":
+		return func(x *execution, a arguments) { x.parts(a.text(2), a.text(0)) }
+	case "splitLines":
+		return func(x *execution, a arguments) { x.parts(a.text(0), "\n") }
+	case "concat":
+		return costOfConcat
+	case "printf":
+		return func(x *execution, a arguments) { x.make(formatted(a.text(0), a[1].Interface().([]any))) }
+	case "regexMatch", "mustRegexMatch", "regexFind", "mustRegexFind":
+		return func(x *execution, a arguments) { x.match(a.text(0), a.text(1)) }
+	case "regexFindAll", "mustRegexFindAll", "regexSplit", "mustRegexSplit":
+		return costOfMatches
+	case "regexReplaceAll", "mustRegexReplaceAll", "regexReplaceAllLiteral", "mustRegexReplaceAllLiteral":
+		return costOfRegexReplace
+	}
+	return nil
 }
 
 // costOf returns the cost of a function by its type, or nil if it has none. The function may
@@ -100,10 +119,6 @@ func costOfReplace(x *execution, a arguments) {
 	x.make(replaced(len(s), strings.Count(s, from), len(to)))
 }
 
-func costOfJoin(x *execution, a arguments) {
-	x.make(replaced(measure(a[1]), a.length(1), len(a.text(0))))
-}
-
 func costOfSeq(x *execution, a arguments) {
 	switch ns := a[0].Interface().([]int); len(ns) {
 	case 1:
@@ -123,14 +138,7 @@ func costOfConcat(x *execution, a arguments) {
 	x.items(n)
 }
 
-func costOfPrintf(x *execution, a arguments) {
-	x.make(formatted(a.text(0), a[1].Interface().([]any)))
-}
-
-func costOfMatch(x *execution, a arguments) { x.match(a.text(0), a.text(1)) }
-
-// costOfMatches limits the number of matches, so that it is found out when there are more
-// than a list may have.
+// costOfMatches limits the number of matches, to detect more than a list may have.
 func costOfMatches(x *execution, a arguments) {
 	x.match(a.text(0), a.text(1))
 	if n := a.number(2); n < 0 || n > limit.Passes {
@@ -161,7 +169,7 @@ func (x *execution) compare(n, m int) {
 	x.spend(32 * n * m)
 }
 
-// parse counts what is made of a text in JSON or YAML: a value of it takes two bytes
+// parse counts the values in a text in JSON or YAML: a value of it takes two bytes
 // there and a hundred in memory.
 func (x *execution) parse(text string) {
 	x.items(strings.Count(text, ",") + strings.Count(text, "[") + strings.Count(text, "{") + strings.Count(text, "\n"))
@@ -171,7 +179,7 @@ func (x *execution) parse(text string) {
 // steps counts the items of a list of numbers: as many as there are steps from one to
 // the other, and more.
 func (x *execution) steps(from, to, step, more int) {
-	const most = 1 << 53 // beyond that they are no numbers for templates, and sums of them overflow
+	const most = 1 << 53 // beyond that they are not numbers for templates, and sums of them overflow
 	if int64(max(from, to, step)) > most || int64(min(from, to, step)) < -most {
 		panic(errItems)
 	}
@@ -185,8 +193,8 @@ func (x *execution) parts(s, sep string) {
 	x.items(strings.Count(s, sep) + 1)
 }
 
-// replaced is how many bytes there are when each of count places of n bytes becomes
-// one of to bytes.
+// replaced returns the number of bytes after each of count places of n bytes has become one of to
+// bytes.
 func replaced(n, count, to int) int {
 	if to > 0 && count > 4*limit.Text/to {
 		panic(errText)
@@ -194,7 +202,7 @@ func replaced(n, count, to int) int {
 	return n + count*to
 }
 
-// formatted is at least how many bytes printf makes.
+// formatted returns a lower bound of the bytes that printf produces.
 func formatted(format string, vs []any) int {
 	const (
 		widest = 1_000_000 // what fmt allows
@@ -227,7 +235,7 @@ func formatted(format string, vs []any) int {
 	return n + plain*verbs + growth*size
 }
 
-// match counts what it takes to look for re in s.
+// match counts the work of searching s for re.
 func (x *execution) match(re, s string) {
 	const longest = 64 << 10
 	if len(re) > longest {

@@ -140,8 +140,8 @@ func (r *Resolver) includeBlock(inc *schema.Include) *block {
 	return kept.(*block)
 }
 
-// depends says what a value depends on, apart from the definitions of its own block and those
-// before it.
+// depends is the set of things that a value depends on, apart from the definitions of its own block
+// and those before it.
 type depends uint8
 
 const (
@@ -157,14 +157,15 @@ type cell struct {
 	dep    depends
 }
 
-// frame is what a scope shares with those that With makes from it.
+// frame is the part that a scope shares with those that With makes from it.
 type frame struct {
-	r    *Resolver
-	mode Mode
-	call Call
-	w    *work
+	r           *Resolver
+	mode        Mode
+	secretNames bool // see Scope.WithSecretNames
+	call        Call
+	w           *work
 
-	outputs Outputs // of needs; nil if there are none, or not yet
+	runtime *RuntimeValues // what is known only when the step runs; nil before
 }
 
 // work holds what a frame has computed. It is made on demand.
@@ -173,15 +174,15 @@ type work struct {
 	// Positions, see the head of this file.
 	atInclude, atCall, atMatch, atTask, top int
 
-	dep     depends      // of the value that is being computed
-	unasked bool         // nothing refers to that value, see TellSecrets
-	local   map[int]cell // values of this scope alone
-	texts   []*tmpl      // expanded for the task, for Uses
-	ofRefs  *Scope       // whose bindings references see, see WithVar; nil for none
-	dir     string
-	varDir  string
-	environ *environment
-	owned   map[int]bool // positions in local that were copied for a template to change
+	dep          depends      // of the value that is being computed
+	unreferenced bool         // nothing refers to that value, see ComputeSecrets
+	local        map[int]cell // values of this scope alone
+	texts        []*tmpl      // expanded for the task, for Uses
+	ofRefs       *Scope       // whose bindings references see, see WithVar; nil for none
+	dir          string
+	varDir       string
+	environ      *environment
+	owned        map[int]bool // positions in local that were copied for a template to change
 }
 
 func (f *frame) work() *work {
@@ -233,7 +234,7 @@ func (f *frame) find(name string, before int) int {
 	return w.globals.find(name, before)
 }
 
-// matchDefinition stands for the definition of MATCH. Its value is not used.
+// matchDefinition is a placeholder for the definition of MATCH. Its value is not used.
 var matchDefinition = schema.Var{Name: "MATCH"}
 
 // at returns the definition at a position, and if it is in a block also that and its index
@@ -272,7 +273,7 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 		w.dep |= ofTask
 	}
 	if v.Secret {
-		defer func() { f.tellSecret(v.Name, value.v) }()
+		defer func() { f.reportSecret(v.Name, value.v) }()
 	}
 	if v.Kind == schema.Static {
 		switch x := v.Value.(type) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
-	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/weftrun/weft/internal/limit"
 )
@@ -54,11 +53,14 @@ func (f *frame) variablesDir(ctx context.Context) (string, error) {
 }
 
 // below returns path, relative to the root directory, as an absolute path.
-func (r *Resolver) below(path string) string {
+func (r *Resolver) below(path string) string { return absolute(r.o.Workflow.Dir, path) }
+
+// absolute returns path, relative to dir, as an absolute path.
+func absolute(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(r.o.Workflow.Dir, path)
+	return filepath.Join(dir, path)
 }
 
 // expandPath expands ~, $VAR from the process environment, and everything else that a shell
@@ -67,16 +69,10 @@ func (r *Resolver) expandPath(path string) (string, error) {
 	if !strings.ContainsAny(path, "$`~\\") {
 		return path, nil
 	}
-	if err := limit.Shell(path); err != nil {
-		return "", err
-	}
-	word, err := syntax.NewParser().Document(strings.NewReader(path))
-	if err != nil {
-		return "", err
-	}
 	env := r.osEnv()
 	get := func(name string) string { return env[name] }
-	if err := limit.Expansion(word, get); err != nil {
+	word, err := limit.Document(path, get)
+	if err != nil {
 		return "", err
 	}
 	return expand.Literal(&expand.Config{Env: expand.FuncEnviron(get)}, word)

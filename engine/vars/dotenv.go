@@ -110,9 +110,7 @@ func (f *frame) taskDotenv(ctx context.Context) (schema.Vars, error) {
 			}
 			return nil, located(err, file.Pos)
 		}
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
-		}
+		path = absolute(dir, path)
 		values, err := ReadDotenv(ctx, path, f.r.shownPath(path))
 		if err != nil {
 			return nil, &DotenvError{File: file, Path: path, Err: err}
@@ -162,15 +160,18 @@ func (e *DotenvLineError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
 }
 
+var errLarge = errors.New("larger than a dotenv file may be")
+
 // ReadDotenv reads the dotenv file at path. Errors call it name. A file that does not exist
 // has no variables.
 func ReadDotenv(ctx context.Context, path, name string) (map[string]string, error) {
-	large := &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
-	src, err := fifo.ReadAll(ctx, path, maxDotenv, large)
-	if errors.Is(err, os.ErrNotExist) {
+	src, err := fifo.ReadAll(ctx, path, maxDotenv, errLarge)
+	switch {
+	case err == errLarge:
+		return nil, &DotenvLineError{Path: name, What: fmt.Sprintf("larger than %d MiB: it cannot be a file of NAME=value lines", maxDotenv>>20)}
+	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	return parseDotenv(src, name)
@@ -181,12 +182,12 @@ func ReadDotenv(ctx context.Context, path, name string) (map[string]string, erro
 func parseDotenv(src []byte, name string) (values map[string]string, err error) {
 	defer func() {
 		if recover() != nil {
-			values, err = nil, &DotenvLineError{Path: name, What: "a line must read NAME=value"}
+			values, err = nil, &DotenvLineError{Path: name, What: "a line must have the form NAME=value"}
 		}
 	}()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
 	if line := growsAt(string(src)); line > 0 {
-		return nil, &DotenvLineError{Path: name, Line: line, What: fmt.Sprintf("the values up to here come to more than %d MiB", maxDotenv>>20)}
+		return nil, &DotenvLineError{Path: name, Line: line, What: fmt.Sprintf("the values up to here have more than %d MiB", maxDotenv>>20)}
 	}
 	values, err = godotenv.UnmarshalBytes(src)
 	if err != nil {
@@ -229,10 +230,10 @@ func growsAt(src string) int {
 // DotenvLineError.
 func dotenvProblem(src, name string, err error) error {
 	src = strings.ReplaceAll(src, "\r\n", "\n")
-	e := &DotenvLineError{Path: name, What: "a line must read NAME=value"}
+	e := &DotenvLineError{Path: name, What: "a line must have the form NAME=value"}
 	text := err.Error()
 	if value, ok := strings.CutPrefix(text, "unterminated quoted value "); ok {
-		e.What = "the quote that begins here is never closed"
+		e.What = "the quote that begins here is not closed"
 		for i, line := range strings.Split(src, "\n") {
 			if strings.HasSuffix(line, value) && !strings.HasSuffix(line, `\`+value) {
 				e.Line = i + 1 // the last one: what follows it holds no such quote
@@ -241,7 +242,7 @@ func dotenvProblem(src, name string, err error) error {
 		return e
 	}
 	if !strings.HasPrefix(text, `unexpected character "\n"`) && strings.HasPrefix(text, "unexpected character") {
-		e.What += `; letters, digits, "_" and "." make up the name`
+		e.What += `; a name consists of letters, digits, "_" and "."`
 	}
 	if _, quoted, ok := strings.Cut(text, " near "); ok {
 		if rest, err := strconv.Unquote(quoted); err == nil && strings.HasSuffix(src, rest) {
@@ -264,9 +265,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 			if path == "" || isTemplate(path) {
 				continue
 			}
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(dir, path)
-			}
+			path = absolute(dir, path)
 			if seen[path] {
 				continue
 			}
@@ -282,10 +281,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 		if len(t.Dotenv) == 0 || isTemplate(dir) || strings.ContainsAny(dir, "$`~\\") {
 			continue
 		}
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(w.Dir, dir)
-		}
-		check(dir, t.Dotenv)
+		check(absolute(w.Dir, dir), t.Dotenv)
 	}
 	return list
 }

@@ -7,12 +7,11 @@ import (
 	"testing"
 )
 
-// TestParseDotenv: a line that cannot be read is named by its number, and nothing
-// that the file holds is told.
+// TestParseDotenv: an error gives the number of the line, and quotes nothing from the file.
 func TestParseDotenv(t *testing.T) {
-	const form = "a line must read NAME=value"
-	const name = form + `; letters, digits, "_" and "." make up the name`
-	const open = "the quote that begins here is never closed"
+	const form = "a line must have the form NAME=value"
+	const name = form + `; a name consists of letters, digits, "_" and "."`
+	const open = "the quote that begins here is not closed"
 	for _, tt := range []struct{ src, want string }{
 		{"A=1\nB=2\n", "map[A:1 B:2]"},
 		{"\ufeffA=1\n", "map[A:1]"},

@@ -1,11 +1,10 @@
 package vars
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"reflect"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -18,18 +17,18 @@ func dump(values ...any) string {
 	var d dumper
 	for _, v := range values {
 		if v == nil {
-			d.WriteString("(interface {}) <nil>")
+			d.text.WriteString("(interface {}) <nil>")
 		} else {
 			d.value(reflect.ValueOf(v))
 		}
-		d.WriteByte('\n')
+		d.text.WriteByte('\n')
 	}
-	return d.String()
+	return d.text.String()
 }
 
 // dumper collects the text of dump.
 type dumper struct {
-	strings.Builder
+	text  strings.Builder
 	depth int // of the lists and maps around the value
 }
 
@@ -38,17 +37,17 @@ func (d *dumper) value(v reflect.Value) {
 	if v.Kind() == reflect.Interface && !v.IsNil() {
 		v = v.Elem()
 	}
-	fmt.Fprintf(d, "(%s)", v.Type())
+	fmt.Fprintf(&d.text, "(%s)", v.Type())
 	switch {
 	case v.Kind() != reflect.Pointer:
-		d.WriteByte(' ')
+		d.text.WriteByte(' ')
 		d.content(v)
 	case v.IsNil():
-		d.WriteString("(<nil>)")
+		d.text.WriteString("(<nil>)")
 	default:
-		fmt.Fprintf(d, "(%#x)(", v.Pointer())
+		fmt.Fprintf(&d.text, "(%#x)(", v.Pointer())
 		d.content(v.Elem())
-		d.WriteByte(')')
+		d.text.WriteByte(')')
 	}
 }
 
@@ -56,26 +55,26 @@ func (d *dumper) value(v reflect.Value) {
 func (d *dumper) content(v reflect.Value) {
 	d.size(v)
 	if text, ok := ownText(v); ok {
-		d.WriteString(text)
+		d.text.WriteString(text)
 		return
 	}
 	switch v.Kind() {
 	case reflect.String:
-		d.WriteString(strconv.Quote(v.String()))
+		d.text.WriteString(strconv.Quote(v.String()))
 	case reflect.Slice, reflect.Map:
 		if v.IsNil() {
-			d.WriteString("<nil>")
+			d.text.WriteString("<nil>")
 			return
 		}
 		d.elements(v)
 	case reflect.Array:
 		d.elements(v)
 	default:
-		fmt.Fprint(d, v)
+		fmt.Fprint(&d.text, v)
 	}
 }
 
-// size writes the length and the capacity of what has them, unless they are 0.
+// size writes the length and the capacity of v if it has them, unless they are 0.
 func (d *dumper) size(v reflect.Value) {
 	length, capacity := 0, 0
 	switch v.Kind() {
@@ -86,15 +85,15 @@ func (d *dumper) size(v reflect.Value) {
 	}
 	switch {
 	case capacity == 0 && length > 0:
-		fmt.Fprintf(d, "(len=%d) ", length)
+		fmt.Fprintf(&d.text, "(len=%d) ", length)
 	case length > 0:
-		fmt.Fprintf(d, "(len=%d cap=%d) ", length, capacity)
+		fmt.Fprintf(&d.text, "(len=%d cap=%d) ", length, capacity)
 	case capacity > 0:
-		fmt.Fprintf(d, "(cap=%d) ", capacity)
+		fmt.Fprintf(&d.text, "(cap=%d) ", capacity)
 	}
 }
 
-// ownText returns what the String or Error method of v, or of a pointer to it, says.
+// ownText returns the result of the String or Error method of v, or of a pointer to it.
 func ownText(v reflect.Value) (text string, ok bool) {
 	if !v.CanAddr() {
 		at := reflect.New(v.Type()).Elem()
@@ -110,15 +109,18 @@ func ownText(v reflect.Value) (text string, ok bool) {
 	return "", false
 }
 
-// elements writes what is in a list or a map, each on a line of its own; bytes as a table.
+// elements writes the elements of a list or a map, each on its own line; bytes as a table.
 func (d *dumper) elements(v reflect.Value) {
-	d.WriteString("{\n")
+	d.text.WriteString("{\n")
 	d.depth++
 	switch {
 	case v.Kind() == reflect.Map:
 		d.entries(v)
 	case v.Type().Elem() == reflect.TypeFor[byte]() && v.Len() > 0:
-		d.bytes(v)
+		for line := range strings.Lines(hex.Dump(v.Bytes())) {
+			d.indent()
+			d.text.WriteString(line)
+		}
 	default:
 		for i := range v.Len() {
 			d.indent()
@@ -128,34 +130,27 @@ func (d *dumper) elements(v reflect.Value) {
 	}
 	d.depth--
 	d.indent()
-	d.WriteByte('}')
+	d.text.WriteByte('}')
 }
 
 func (d *dumper) entries(v reflect.Value) {
 	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	sort.Slice(keys, func(i, j int) bool { return fmt.Sprint(keys[i]) < fmt.Sprint(keys[j]) })
 	for i, key := range keys {
 		d.indent()
 		d.value(key)
-		d.WriteString(": ")
+		d.text.WriteString(": ")
 		d.value(v.MapIndex(key))
 		d.end(i, len(keys))
 	}
 }
 
-func (d *dumper) bytes(v reflect.Value) {
-	for line := range strings.Lines(hex.Dump(v.Bytes())) {
-		d.indent()
-		d.WriteString(line)
-	}
-}
-
-func (d *dumper) indent() { d.WriteString(strings.Repeat(" ", d.depth)) }
+func (d *dumper) indent() { d.text.WriteString(strings.Repeat(" ", d.depth)) }
 
 // end ends the line of element i of n.
 func (d *dumper) end(i, n int) {
 	if i < n-1 {
-		d.WriteByte(',')
+		d.text.WriteByte(',')
 	}
-	d.WriteByte('\n')
+	d.text.WriteByte('\n')
 }

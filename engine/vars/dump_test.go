@@ -15,12 +15,12 @@ import (
 	"github.com/weftrun/weft/schema/yaml"
 )
 
-// spewed is what the library says.
+// spewed returns the library's output.
 func spewed(values ...any) string {
 	return (&spew.ConfigState{Indent: " ", SortKeys: true}).Sdump(values...)
 }
 
-// TestDump compares dump with the library that it stands for.
+// TestDump compares dump with the library that it replaces.
 func TestDump(t *testing.T) {
 	date := time.Date(2024, 5, 6, 7, 8, 9, 10, time.UTC)
 	id := uuid.MustParse("f47ac10b-58cc-4372-a567-0e02b2c3d479")
@@ -44,14 +44,14 @@ func TestDump(t *testing.T) {
 			t.Errorf("%#v:\n%s\nwant\n%s", values, got, want)
 		}
 	}
-	// The library leaves the order of other keys to chance.
+	// The library prints other keys in random order.
 	if got, want := dump(map[any]any{2: 1, 1: 1, "a": 1}), "(map[interface {}]interface {}) (len=3) {\n (int) 1: (int) 1,\n (int) 2: (int) 1,\n (string) (len=1) \"a\": (int) 1\n}\n"; got != want {
 		t.Errorf("keys of several types:\n%s", got)
 	}
 }
 
-// TestDumpKinds holds what templates can reach, by calling functions and then methods, to
-// the kinds that dump knows.
+// TestDumpKinds checks that dump supports every kind that templates can reach by calling functions
+// and then methods.
 func TestDumpKinds(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var reach func(reflect.Type)
@@ -87,7 +87,7 @@ func TestDumpKinds(t *testing.T) {
 	}
 }
 
-// FuzzDump compares dump with the library for all that YAML can say.
+// FuzzDump compares dump with the library for all values that YAML can express.
 func FuzzDump(f *testing.F) {
 	for _, s := range []string{"1", "a: [1, 2.5, null, true]", "{b: {c: x}, a: 2001-01-01}", "- !!binary aGVsbG8=\n- []\n- {}", "1: x", "? [a]\n: b", "x: 0x7fffffffffffffff", "[18446744073709551615, .nan, -.inf]"} {
 		f.Add(s)
@@ -106,7 +106,7 @@ func FuzzDump(f *testing.F) {
 	})
 }
 
-// hasOtherKeys reports whether something in v has several keys of which one is no text.
+// hasOtherKeys reports whether something in v has several keys of which one is not text.
 func hasOtherKeys(v any) bool {
 	switch v := v.(type) {
 	case []any:

@@ -46,6 +46,35 @@ func (f *frame) dynamic(ctx context.Context, v *schema.Var, pos int) (string, er
 	return f.r.run(ctx, command{v: v, text: text, dir: dir, env: env, key: append(key, text, dir)})
 }
 
+// Output runs a command that belongs to no variable and returns its output without one final
+// newline. It is run in the directory and the environment of the task's commands, once for all
+// callers with the same.
+func (s *Scope) Output(ctx context.Context, t schema.Text) (string, error) {
+	if s.r.o.Shell == nil {
+		return "", ErrNotRun
+	}
+	dir, err := s.Dir(ctx)
+	if err != nil {
+		return "", err
+	}
+	env, err := s.Environ(ctx)
+	if err != nil {
+		return "", err
+	}
+	declared, err := s.DeclaredEnv(ctx)
+	if err != nil {
+		return "", err
+	}
+	key := make([]string, 0, len(declared)+2)
+	for _, b := range declared {
+		key = append(key, b.Name+"="+b.Value.(string))
+	}
+	return s.r.run(ctx, command{v: &schema.Var{Pos: t.Pos}, text: t.S, dir: dir, env: env, key: append(key, t.S, dir)})
+}
+
+// Global returns the scope outside of any task.
+func (s *Scope) Global() *Scope { return s.r.Global(s.mode) }
+
 // dynamicDir returns the directory in which a dynamic variable is run.
 func (f *frame) dynamicDir(ctx context.Context, v *schema.Var, pos int) (string, error) {
 	w := f.w
@@ -143,12 +172,6 @@ type result struct {
 	err  error
 }
 
-func (c *results) clear() {
-	c.mu.Lock()
-	c.m = nil
-	c.mu.Unlock()
-}
-
 // claim returns the result of key. If mine is true, the caller must run the command.
 func (c *results) claim(key string) (res *result, mine bool) {
 	c.mu.Lock()
@@ -162,14 +185,6 @@ func (c *results) claim(key string) (res *result, mine bool) {
 	res = &result{done: make(chan struct{})}
 	c.m[key] = res
 	return res, true
-}
-
-func (c *results) drop(key string, res *result) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m[key] == res {
-		delete(c.m, key)
-	}
 }
 
 // errAbandoned is the result of a command that was cancelled because its caller was. Other
@@ -201,10 +216,14 @@ func (r *Resolver) run(ctx context.Context, c command) (string, error) {
 
 // get runs a command for all callers that wait for res.
 func (r *Resolver) get(ctx context.Context, c command, key string, res *result) (text string, err error) {
-	res.err = errAbandoned // stands if Output panics
+	res.err = errAbandoned // unless Output returns
 	defer func() {
 		if res.err != nil {
-			r.results.drop(key, res)
+			r.results.mu.Lock()
+			if r.results.m[key] == res {
+				delete(r.results.m, key)
+			}
+			r.results.mu.Unlock()
 		}
 		close(res.done)
 	}()
@@ -216,10 +235,12 @@ func (r *Resolver) get(ctx context.Context, c command, key string, res *result) 
 		res.err = &CommandError{Pos: c.v.Pos, Command: c.text, Err: err}
 		return "", res.err
 	}
-	out = trimNewline(out)
+	if line, ok := strings.CutSuffix(out, "\n"); ok {
+		out = strings.TrimSuffix(line, "\r")
+	}
 	res.text, res.err = out, nil
 	if c.v.Secret {
-		r.tellSecret("", out) // with its name when it is evaluated
+		r.reportSecret("", out) // with its name when it is evaluated
 	}
 	if r.o.OnDynamic != nil {
 		shown := out
@@ -229,12 +250,4 @@ func (r *Resolver) get(ctx context.Context, c command, key string, res *result) 
 		r.o.OnDynamic(c.text, shown)
 	}
 	return out, nil
-}
-
-// trimNewline removes one final newline.
-func trimNewline(s string) string {
-	if t, ok := strings.CutSuffix(s, "\r\n"); ok {
-		return t
-	}
-	return strings.TrimSuffix(s, "\n")
 }

@@ -3,6 +3,7 @@ package vars
 import (
 	"context"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -13,9 +14,11 @@ import (
 type environment struct {
 	all      []string  // complete
 	declared []Binding // what the workflow declares, sorted; values are strings
+	file     []Binding // the same with the values that it declares, whatever the process environment says
 	// names are the variables that it was computed from. It is not valid in a scope where
 	// they have other definitions.
-	names []string
+	names  []string
+	secret []string // names of declared variables
 }
 
 // Environ returns the complete environment of the task's commands. The result must not be
@@ -42,7 +45,45 @@ func (s *Scope) DeclaredEnv(ctx context.Context) ([]Binding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.declared, nil
+	if !s.secretNames || len(e.secret) == 0 {
+		return e.declared, nil
+	}
+	named := slices.Clone(e.declared)
+	for i := range named {
+		if name := named[i].Name; slices.Contains(e.secret, name) {
+			named[i].Value = nameOf(name)
+		}
+	}
+	return named, nil
+}
+
+// FileEnv is DeclaredEnv with the values that the workflow declares, for commands that run on another
+// machine: the environment of this process does not override them. secret are the names of those that
+// are secret. The results must not be modified.
+func (s *Scope) FileEnv(ctx context.Context) (declared []Binding, secret []string, err error) {
+	if !s.declares() {
+		return nil, nil, nil
+	}
+	e, err := s.environment(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return e.file, e.secret, nil
+}
+
+// EnvKnown reports whether Environ needs neither a command nor a prompt: it has been computed, or
+// all declared values are literals in the file.
+func (s *Scope) EnvKnown() bool {
+	if !s.declares() || s.w != nil && s.w.environ != nil {
+		return true
+	}
+	t := s.call.Task
+	written := func(v schema.Var) bool { return v.Kind == schema.Static && !hasTemplate(v.Value) }
+	return (t == nil || len(t.Env)+len(t.Dotenv) == 0) && all(s.r.o.Workflow.Env, written) && all(s.r.dotenv, written)
+}
+
+func all(vs schema.Vars, f func(schema.Var) bool) bool {
+	return !slices.ContainsFunc(vs, func(v schema.Var) bool { return !f(v) })
 }
 
 func (f *frame) declares() bool {
@@ -145,7 +186,10 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 	from := view{before: f.w.top}
 	for i := range list {
 		d := &list[i]
-		e.refer(f.r, d.v)
+		f.eachTemplate(d.v, func(t *tmpl) { e.names = append(e.names, t.names...) })
+		if d.v.Secret {
+			e.secret = append(e.secret, d.v.Name)
+		}
 		switch {
 		case d.v.Kind == schema.Dynamic:
 			continue
@@ -161,7 +205,7 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 			d.value = d.v.Value
 		}
 		d.ready = true
-		f.tellDeclared(d)
+		f.reportDeclared(d)
 	}
 	for i := range list {
 		d := &list[i]
@@ -172,27 +216,26 @@ func (f *frame) declare(ctx context.Context) (*environment, error) {
 			return nil, located(err, d.v.Pos)
 		}
 		d.ready = true
-		f.tellDeclared(d)
+		f.reportDeclared(d)
 	}
 	e.declared = known(list)
 	e.all = f.r.environment(e.declared)
+	if d := e.declared; len(d) > 1 {
+		sort.Slice(d, func(i, j int) bool { return d[i].Name < d[j].Name })
+	}
+	e.file = e.declared
 	if !f.r.o.EnvPrecedence {
 		os := f.r.osEnv()
-		for i, b := range e.declared {
-			if v, taken := os[b.Name]; taken {
+		for i, b := range e.file {
+			if v, taken := os[b.Name]; taken && v != b.Value {
+				if &e.file[0] == &e.declared[0] {
+					e.declared = slices.Clone(e.file)
+				}
 				e.declared[i].Value = v
 			}
 		}
 	}
-	slices.SortFunc(e.declared, func(a, b Binding) int { return strings.Compare(a.Name, b.Name) })
 	return e, nil
-}
-
-// refer records what the declaration of v refers to.
-func (e *environment) refer(r *Resolver, v *schema.Var) {
-	eachTemplate(v, func(text string, reference bool) {
-		e.names = append(e.names, r.templates.get(text, reference).names...)
-	})
 }
 
 // declaredCommand runs a command of env, in the task's directory and with the environment

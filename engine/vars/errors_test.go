@@ -8,9 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestReferenceErrors is TestReference for what fails: the Taskfile, the content
-// of a file "e" beside it, and the reference's error. What is wrong in a dotenv
-// file is told in other words: see TestParseDotenv.
+// TestReferenceErrors is TestReference for failures: the Taskfile, the content of a file "e" beside
+// it, and the reference's error. Errors in dotenv files are worded differently: see
+// TestParseDotenv.
 func TestReferenceErrors(t *testing.T) {
 	for _, c := range [...]struct{ name, taskfile, e, want string }{
 		{"arg", "vars: {X: \"{{.A.b | fail}}\"}\ntasks: {default: [\"echo {{.X}}\"]}", "", `template: :1:9: executing "" at <fail>: invalid value; expected string`},

@@ -12,15 +12,15 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// execution executes one template at a time and limits what that produces: the functions of
+// execution executes one template at a time and limits its output: the functions of
 // its table are bound to it. It counts the iterations of loops by empty texts that
-// [countPasses] puts at the start of their bodies. Executions are used again, see [begin].
+// [countPasses] puts at the start of their bodies. Executions are reused, see [begin].
 type execution struct {
 	base    *template.Template // has the functions used so far; nothing is ever defined in it
 	known   map[string]bool    // those functions
 	special template.FuncMap   // see specialFunctions
 	ctx     context.Context
-	outputs Outputs // for the function output; nil if there are none
+	runtime *RuntimeValues // for the functions output and port; nil if there is nothing
 
 	out    strings.Builder
 	passes int
@@ -28,35 +28,24 @@ type execution struct {
 }
 
 // idleExecutions holds the executions that are not in use.
-var idleExecutions struct {
-	sync.Mutex // guards list
-	list       []*execution
-}
+var idleExecutions sync.Pool
 
 // begin returns an execution for one template. end must be called for it.
-func begin(ctx context.Context, o Outputs) *execution {
-	idle := &idleExecutions
-	idle.Lock()
-	var x *execution
-	if n := len(idle.list); n > 0 {
-		x, idle.list = idle.list[n-1], idle.list[:n-1]
-	}
-	idle.Unlock()
+func begin(ctx context.Context, l *RuntimeValues) *execution {
+	x, _ := idleExecutions.Get().(*execution)
 	if x == nil {
 		x = &execution{base: template.New(""), known: map[string]bool{}}
 		x.special = x.specialFunctions()
 	}
-	x.ctx, x.outputs = ctx, o
+	x.ctx, x.runtime = ctx, l
 	return x
 }
 
 // end returns x to idleExecutions.
 func (x *execution) end() {
 	x.out.Reset()
-	x.ctx, x.outputs, x.passes, x.work = nil, nil, 0, 0
-	idleExecutions.Lock()
-	idleExecutions.list = append(idleExecutions.list, x)
-	idleExecutions.Unlock()
+	x.ctx, x.runtime, x.passes, x.work = nil, nil, 0, 0
+	idleExecutions.Put(x)
 }
 
 // template returns t with the functions of x.
@@ -95,7 +84,7 @@ func (x *execution) template(t *tmpl) (*template.Template, error) {
 	return exe, nil
 }
 
-// Write implements io.Writer, for what the template produces.
+// Write implements io.Writer, for the template's output.
 func (x *execution) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, x.pass()
@@ -148,7 +137,7 @@ func (x *execution) make(n int) {
 	}
 }
 
-// text returns what a function has produced.
+// text counts and returns the result of a function.
 func (x *execution) text(s string) string {
 	if len(s) > limit.Text {
 		panic(errText)
@@ -165,10 +154,10 @@ func (x *execution) items(n int) {
 }
 
 var (
-	errText   = limit.Bytes("what this template produces", limit.Text)
-	errPasses = limit.Count("what the loops of this template make", limit.Passes, "passes")
-	errItems  = limit.Count("the list that this template makes", limit.Passes, "items")
-	errWork   = limit.Count("this template takes too long: what its functions go through", limit.Work, "bytes")
+	errText   = limit.Bytes("the output of this template", limit.Text)
+	errPasses = limit.Count("the number of passes of the loops in this template", limit.Passes, "passes")
+	errItems  = limit.Count("the list that this template creates", limit.Passes, "items")
+	errWork   = limit.Count("this template takes too long: the data that its functions process", limit.Work, "bytes")
 )
 
 // branches calls f with each node of l and then does so for the lists in it.
@@ -212,8 +201,8 @@ func countEntry(l *parse.ListNode) {
 	l.Nodes = append([]parse.Node{&parse.TextNode{NodeType: parse.NodeText, Pos: l.Pos}}, l.Nodes...)
 }
 
-// shown is the function that limits the values that a template writes, if its functions may
-// make a value that is larger as text than in memory.
+// shown is the name of a function that limits the values that a template writes, if its functions
+// may make a value that is larger as text than in memory.
 const shown = "shown"
 
 // boundShown adds shown to each action below l that writes something.

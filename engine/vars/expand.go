@@ -58,7 +58,7 @@ func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
 	for name, m := range masked {
 		data[name] = m
 	}
-	out, err := parsed.execute(ctx, data, s.outputs)
+	out, err := parsed.execute(ctx, data, s.runtime)
 	if err != nil {
 		return t.S, nil
 	}
@@ -122,7 +122,7 @@ func (f *frame) text(ctx context.Context, text string, from view) (string, error
 	if err != nil {
 		return "", err
 	}
-	return t.execute(ctx, data, f.outputs)
+	return t.execute(ctx, data, f.runtime)
 }
 
 // ref evaluates the expression of a reference, seen from from.

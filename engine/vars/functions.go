@@ -14,9 +14,9 @@ import (
 
 	sprig "github.com/go-task/slim-sprig/v3"
 	"github.com/go-task/template"
-	"github.com/google/uuid"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/weftrun/weft/internal/uuid"
 	"github.com/weftrun/weft/schema/yaml"
 )
 
@@ -28,8 +28,8 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"OS":           func() string { return runtime.GOOS },
 		"ARCH":         func() string { return runtime.GOARCH },
 		"numCPU":       runtime.NumCPU,
-		"catLines":     catLines,
-		"splitLines":   splitLines,
+		"catLines":     strings.NewReplacer("\r\n", " ", "\n", " ").Replace,
+		"splitLines":   func(s string) []string { return strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n") },
 		"fromSlash":    filepath.FromSlash,
 		"toSlash":      filepath.ToSlash,
 		"exeExt":       exeExt,
@@ -45,10 +45,11 @@ var functions = sync.OnceValue(func() template.FuncMap {
 		"merge":        mergeMaps,
 		"set":          set,
 		"output":       func(string, ...string) (any, error) { return nil, errNoOutputs },
+		"port":         func(string, ...string) (any, error) { return nil, errNoPorts },
 		"spew":         dump,
-		"fromYaml":     fromYaml,
+		"fromYaml":     func(s string) any { v, _ := yaml.Decode(s); return v },
 		"mustFromYaml": yaml.Decode,
-		"toYaml":       toYaml,
+		"toYaml":       func(v any) string { s, _ := yaml.Encode(v); return s },
 		"mustToYaml":   yaml.Encode,
 		"uuid":         uuid.New,
 		"randIntN":     rand.IntN,
@@ -65,15 +66,6 @@ var functions = sync.OnceValue(func() template.FuncMap {
 	maps.Copy(fs, own)
 	return fs
 })
-
-func catLines(s string) string {
-	s = strings.ReplaceAll(s, "\r\n", " ")
-	return strings.ReplaceAll(s, "\n", " ")
-}
-
-func splitLines(s string) []string {
-	return strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
-}
 
 func exeExt() string {
 	if runtime.GOOS == "windows" {
@@ -100,7 +92,7 @@ func mergeMaps(base map[string]any, others ...map[string]any) map[string]any {
 // that would overflow the stack, which no program survives.
 func set(m map[string]any, key string, v any) (map[string]any, error) {
 	if holds(reflect.ValueOf(v), reflect.ValueOf(m).Pointer(), map[visit]bool{}) {
-		return nil, fmt.Errorf("set %q: a map cannot hold itself", key)
+		return nil, fmt.Errorf("set %q: a map cannot contain itself", key)
 	}
 	m[key] = v
 	return m, nil
@@ -148,18 +140,8 @@ func holds(v reflect.Value, p uintptr, seen map[visit]bool) bool {
 	return false
 }
 
-func fromYaml(s string) any {
-	v, _ := yaml.Decode(s)
-	return v
-}
-
-func toYaml(v any) string {
-	s, _ := yaml.Encode(v)
-	return s
-}
-
-// builtins are the names of the engine's own functions, for the parser, which
-// only asks whether there is one.
+// builtins are the names of the engine's own functions, for the parser, which only checks whether a
+// name exists.
 var builtins = sync.OnceValue(func() map[string]any {
 	m := map[string]any{}
 	for _, name := range [...]string{"and", "call", "eq", "ge", "gt", "index", "le", "len", "lt", "ne", "not", "or", "slice"} {

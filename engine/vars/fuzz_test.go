@@ -26,7 +26,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		w := &schema.Workflow{Dir: "/", Vars: schema.Vars{{Name: "X", Value: "x"}, {Name: "L", Value: []any{1, "a"}}, {Name: "M", Value: map[string]any{"a": 1.5}}, {Name: "V", Value: text}}}
 		r := vars.New(vars.Options{Workflow: w})
-		task := &schema.Task{Name: "t", Dir: schema.Text{S: text}, Env: schema.Vars{{Name: "E", Value: []any{text}}, {Name: "R", Kind: schema.Ref, Text: text}}}
+		task := &schema.Task{TaskOptions: noOptions, Name: "t", Dir: schema.Text{S: text}, Env: schema.Vars{{Name: "E", Value: []any{text}}, {Name: "R", Kind: schema.Ref, Text: text}}}
 		for _, m := range []vars.Mode{vars.Full, vars.Fast} {
 			s := r.Scope(vars.Call{Task: task, Vars: schema.Vars{{Name: "W", Value: text}}}, m)
 			out, err := s.Expand(ctx, schema.Text{S: text})
@@ -46,8 +46,8 @@ func FuzzTemplate(f *testing.F) {
 	})
 }
 
-// FuzzQuick compares what needs no template engine with what the engine makes
-// of the same text.
+// FuzzQuick compares expansion without the template engine with the engine's result for the same
+// text.
 func FuzzQuick(f *testing.F) {
 	for _, s := range []string{"{{.X}}", "a{{ .X }}b{{.M.a}}", "{{.N}}{{.B}}{{.F}}{{.NO}}{{.M.x}}", "{{.X.y}}", "{{.1}}", "{{.}}", "{{.X}}}", "{{{.X}}", "{{.X }}\n{{	.X}}", "<no {{.NO}}value>", "{{.M.n}}"} {
 		f.Add(s)
@@ -60,7 +60,7 @@ func FuzzQuick(f *testing.F) {
 		}
 		s := vars.New(vars.Options{Workflow: w}).Global(vars.Full)
 		quick, err := s.Expand(ctx, schema.Text{S: text})
-		// The comment makes the text one for the engine.
+		// The comment forces the use of the engine.
 		engine, err2 := s.Expand(ctx, schema.Text{S: "{{/**/}}" + text})
 		if strings.Contains(text, "{{") && (quick != engine || (err == nil) != (err2 == nil)) {
 			t.Errorf("%q = %q, %v; the engine says %q, %v", text, quick, err, engine, err2)
@@ -86,7 +86,7 @@ func FuzzDotenv(f *testing.F) {
 		if err := r.LoadDotenv(ctx); err != nil {
 			return
 		}
-		task := &schema.Task{Name: "t", Dotenv: []schema.Text{{S: "env"}}}
+		task := &schema.Task{Name: "t", TaskOptions: &schema.TaskOptions{Dotenv: []schema.Text{{S: "env"}}}}
 		s := r.Scope(vars.Call{Task: task}, vars.Fast)
 		env, err := s.DeclaredEnv(ctx)
 		if err != nil {

@@ -13,24 +13,24 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// A template must not make or go through more than package limit allows. So its
-// functions are wrapped: what multiplies a text, makes a list or goes through all of a
-// value first tells the execution how much that is: its cost.
+// A template must not produce or visit more than package limit allows. So its functions are
+// wrapped: a function that multiplies a text, makes a list or visits all of a value first reports
+// its cost to the execution.
 
-// cost tells the execution how much a function with these arguments makes and goes through.
+// cost reports to the execution how much a function with these arguments produces and visits.
 type cost func(x *execution, a arguments)
 
-// function returns a function of templates that counts for x what it does, or nil for
-// one of the engine's own that cannot do much.
+// function returns a function of templates whose work is counted by x, or nil for one of the
+// engine's own whose work is small.
 func (x *execution) function(name string) any {
 	if f := x.special[name]; f != nil {
 		return f
 	}
 	f := functions()[name]
-	if costs[name] != nil {
-		return x.counted(f, costs[name])
+	if c := ownCost(name); c != nil {
+		return x.counted(f, c)
 	}
-	grow := max(1, growth[name])
+	grow := growth(name)
 	switch f := f.(type) { // the usual ones are called directly, the others by reflection
 	case nil:
 		return nil
@@ -81,6 +81,7 @@ func (x *execution) specialFunctions() template.FuncMap {
 	mustUniq := x.uniq(functions()["mustUniq"].(func(any) ([]any, error)))
 	return template.FuncMap{
 		"output":    x.output,
+		"port":      x.port,
 		"expandenv": x.expandEnv,
 		"splitArgs": x.splitArgs,
 		"mustUniq":  mustUniq,
@@ -141,7 +142,7 @@ func (a arguments) entries() (n int) {
 	return n
 }
 
-// size is about how many bytes the arguments have as text.
+// size returns the approximate size of the arguments as text, in bytes.
 func (a arguments) size() (n int) {
 	for _, v := range a {
 		if n += measure(v); n > limit.Text {
@@ -204,8 +205,7 @@ func (x *execution) uniq(mustUniq func(any) ([]any, error)) func(any) ([]any, er
 	}
 }
 
-// uniqScalars is what uniq makes of a list of scalars, in linear time. ok is false for
-// any other.
+// uniqScalars is uniq for a list of scalars, in linear time. ok is false for any other list.
 func uniqScalars(list any) (out []any, ok bool) {
 	r := reflect.ValueOf(list)
 	if r.Kind() != reflect.Slice {

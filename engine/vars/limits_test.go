@@ -11,7 +11,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// bombs are templates that ask for more memory or time than there is.
+// bombs are templates that need more memory or time than available.
 var bombs = []string{
 	`{{repeat 1000000000 "x"}}`, `{{repeat 9223372036854775807 "xx"}}`, `{{"x" | repeat 1000000000}}`,
 	`{{$x := "x"}}{{range until 64}}{{$x = cat $x $x}}{{end}}`, `{{$x := "x"}}{{range until 64}}{{$x = printf "%s%s" $x $x}}{{end}}`,
@@ -47,8 +47,8 @@ var bombs = []string{
 	`{{splitArgs "${PATH//?/${PATH//?/${PATH//?/${PATH//?/${PATH//?/$PATH}}}}}"}}`,
 }
 
-// TestBombs expands templates that ask for more than there is: each is an error. One
-// that is not ends with the memory of the machine, or with the time of the tests.
+// TestBombs expands templates that need more than available: each is an error. One that is not
+// exhausts the memory of the machine, or the time limit of the tests.
 func TestBombs(t *testing.T) {
 	for i, text := range bombs {
 		if testing.Short() && i%8 != 0 {
@@ -67,7 +67,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestBounds expands what is just allowed.
+// TestBounds expands templates that are just within the limits.
 func TestBounds(t *testing.T) {
 	for text, want := range map[string]int{
 		`{{range until 1000000}}x{{end}}`: 1_000_000, `{{len (until 1000000)}}`: 7, `{{repeat 67108864 "x"}}`: 64 << 20, `{{range untilStep 0 3000000 3}}{{end}}`: 0,
@@ -116,7 +116,7 @@ func TestWideValues(t *testing.T) {
 	}
 }
 
-// TestCancelledTemplate ends the context of a template that takes its time.
+// TestCancelledTemplate cancels the context of a slow template.
 func TestCancelledTemplate(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stopped := errors.New("stopped")

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "record what the reference says")
 // file "want": the reference's standard output, or its error. The directory is
 // shown as ROOT. Lines of the archive's comment are NAME=value arguments, "--
 // ARGS", or "env NAME=value". With WEFT_REFERENCE naming the reference's binary,
-// what is recorded is compared with what it says, or with -update replaced.
+// the recorded output is compared with that of the binary, or with -update replaced.
 func TestReference(t *testing.T) {
 	bin := os.Getenv("WEFT_REFERENCE")
 	paths, err := filepath.Glob("testdata/reference/*.txtar")
@@ -132,7 +132,7 @@ func (c *refCase) resolver(t testing.TB) (*vars.Resolver, *schema.Workflow) {
 	return vars.New(o), w
 }
 
-// run returns what the commands of the task print, or the error.
+// run returns the output of the task's commands, or the error.
 func (c *refCase) run(t *testing.T) string {
 	r, w := c.resolver(t)
 	out, err := "", r.LoadDotenv(context.Background())
@@ -204,7 +204,7 @@ func runTask(r *vars.Resolver, w *schema.Workflow, name string, args schema.Vars
 	return all.String(), nil
 }
 
-// reference returns what the reference prints, or its error.
+// reference returns the reference's output, or its error.
 func (c *refCase) reference(bin string) string {
 	args := append([]string{"--silent", "default"}, c.args...)
 	if c.cliArgs != nil {

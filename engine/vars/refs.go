@@ -10,12 +10,12 @@ import (
 type refs struct {
 	names []string
 	all   bool // any name: the map of all variables is used as a value
-	// chance says that two executions with the same variables may differ; mutates that one
-	// changes a variable's value in place.
+	// chance: two executions with the same variables may differ. mutates: an execution changes a
+	// variable's value in place.
 	chance, mutates bool
 	builds          bool     // it makes lists or maps, which may hold a value many times
 	calls           []string // functions, each once
-	outputs         []OutputRef
+	runtime         []RuntimeRef
 }
 
 func (r *refs) add(name string) {
@@ -57,7 +57,7 @@ func (r *refs) pipe(p *parse.PipeNode, root bool) {
 		return
 	}
 	for i, c := range p.Cmds {
-		r.output(c, i > 0)
+		r.named(c, i > 0)
 		if f, ok := c.Args[0].(*parse.IdentifierNode); ok {
 			r.call(f.Ident)
 		}
@@ -134,13 +134,13 @@ func (r *refs) call(name string) {
 	}
 }
 
-// output records a call of the function output.
-func (r *refs) output(c *parse.CommandNode, piped bool) {
+// named records a call of the function output or port.
+func (r *refs) named(c *parse.CommandNode, piped bool) {
 	f, ok := c.Args[0].(*parse.IdentifierNode)
-	if !ok || f.Ident != "output" {
+	if !ok || f.Ident != "output" && f.Ident != "port" {
 		return
 	}
-	ref := OutputRef{Literal: !piped && len(c.Args) >= 2 && len(c.Args) <= 3}
+	ref := RuntimeRef{Port: f.Ident == "port", Literal: !piped && len(c.Args) >= 2 && len(c.Args) <= 3}
 	for i, a := range c.Args[1:] {
 		text, ok := a.(*parse.StringNode)
 		switch {
@@ -152,10 +152,13 @@ func (r *refs) output(c *parse.CommandNode, piped bool) {
 			ref.Name = text.Text
 		}
 	}
-	r.outputs = append(r.outputs, ref)
+	if ref.Port && len(c.Args) == 2 {
+		ref.Task, ref.Name = "", ref.Task
+	}
+	r.runtime = append(r.runtime, ref)
 }
 
-// function records functions whose results do not depend on their arguments alone.
+// function records a function if its result depends on more than its arguments.
 func (r *refs) function(name string) {
 	switch name {
 	case "set", "unset":

@@ -18,7 +18,9 @@ type view struct {
 // end is the view of the task's texts.
 func (s *Scope) end() view { return view{before: s.work().top, bound: s} }
 
-// binding returns what With bound to name.
+// binding returns the value that With bound to name.
+//
+//go:noinline
 func (s *Scope) binding(name string) (any, bool) {
 	for ; s != nil; s = s.outer {
 		for i := len(s.bound) - 1; i >= 0; i-- {
@@ -35,6 +37,9 @@ func (f *frame) lookup(ctx context.Context, name string, from view) (v any, ok b
 	if v, ok := from.bound.binding(name); ok {
 		f.work().dep |= ofTask | ofHigh
 		return v, true, nil
+	}
+	if f.secretNames && from.bound != nil && f.secret(name, from) {
+		return nameOf(name), true, nil
 	}
 	if pos := f.find(name, from.before); pos >= 0 {
 		c, err := f.eval(ctx, pos)
@@ -146,13 +151,13 @@ func (s *Scope) Uses() []Binding {
 	return out
 }
 
-// Mention makes Uses include a template that will be expanded later.
-func (s *Scope) Mention(template string) {
+// AddUses makes Uses include a template that will be expanded later.
+func (s *Scope) AddUses(template string) {
 	s.note(s.r.templates.get(template, false), s.end())
 }
 
-// Given returns those of Uses that are set on the command line.
-func (s *Scope) Given() []Binding {
+// CommandLineUses returns those of Uses that are set on the command line.
+func (s *Scope) CommandLineUses() []Binding {
 	if len(s.r.o.CLI) == 0 {
 		return nil
 	}

@@ -28,16 +28,29 @@ func (f *frame) secret(name string, from view) bool {
 	return v.Secret
 }
 
-// TellSecrets computes every secret variable that the task sees, even if nothing refers to
+// WithSecretNames returns a scope that sees what s sees, in which the name of a secret variable
+// replaces its value where a text or the environment refers to it. Values computed from a secret
+// are not replaced. Uses of s does not include texts that are expanded in it.
+func (s *Scope) WithSecretNames() *Scope {
+	in := s.Untracked()
+	in.secretNames = true
+	return in
+}
+
+// nameOf returns the replacement for the value of a secret variable. It does not occur in any
+// script or environment otherwise.
+func nameOf(secret string) string { return "\x00" + secret + "\x00" }
+
+// ComputeSecrets computes every secret variable that the task sees, even if nothing refers to
 // it, so that its value is known before anything of the task is shown. It ignores errors: a
 // variable that the task needs fails again when it is used.
-func (s *Scope) TellSecrets(ctx context.Context) {
+func (s *Scope) ComputeSecrets(ctx context.Context) {
 	if !s.r.o.Workflow.Secrets || s.r.o.OnSecret == nil {
 		return
 	}
 	w := s.work()
-	w.unasked = true
-	defer func() { w.unasked = false }()
+	w.unreferenced = true
+	defer func() { w.unreferenced = false }()
 	for pos := range w.top {
 		if v, _, _ := s.at(pos); v.Secret {
 			s.eval(ctx, pos)
@@ -52,7 +65,7 @@ func (s *Scope) TellSecrets(ctx context.Context) {
 		if d.v.Secret && d.v.Kind == schema.Static {
 			d.value, _ = s.value(ctx, d.v.Value, view{before: w.top})
 		}
-		s.tellDeclared(&d)
+		s.reportDeclared(&d)
 	}
 }
 
@@ -62,13 +75,13 @@ func LiteralSecrets(w *schema.Workflow, cli schema.Vars, f func(value string)) {
 	r := Resolver{o: Options{OnSecret: func(_, value string) { f(value) }}}
 	eachSecret(w, func(v *schema.Var) {
 		if v.Kind == schema.Static && !hasTemplate(v.Value) {
-			r.tellSecret(v.Name, v.Value)
+			r.reportSecret(v.Name, v.Value)
 		}
 	})
 	names := SecretNames(w)
 	for _, v := range cli {
 		if names[v.Name] {
-			r.tellSecret(v.Name, v.Value)
+			r.reportSecret(v.Name, v.Value)
 		}
 	}
 }
@@ -92,48 +105,48 @@ func eachSecret(w *schema.Workflow, f func(*schema.Var)) {
 	})
 }
 
-// TellPart reports a part of the value of a secret variable that is used by itself.
-func (s *Scope) TellPart(name string, part any) { s.tellSecret(name, part) }
+// ReportSecretPart reports a part of the value of a secret variable that is used by itself.
+func (s *Scope) ReportSecretPart(name string, part any) { s.reportSecret(name, part) }
 
-// tellDeclared reports the value of an environment variable, if it is secret, and the value
+// reportDeclared reports the value of an environment variable, if it is secret, and the value
 // that overrides it.
-func (f *frame) tellDeclared(d *declaration) {
+func (f *frame) reportDeclared(d *declaration) {
 	if !d.v.Secret {
 		return
 	}
-	f.tellSecret(d.v.Name, d.value)
+	f.reportSecret(d.v.Name, d.value)
 	if value, ok := f.r.osEnv()[d.v.Name]; ok {
-		f.tellSecret(d.v.Name, value)
+		f.reportSecret(d.v.Name, value)
 	}
 }
 
-// tellSecret reports the value of a secret variable.
-func (f *frame) tellSecret(name string, value any) {
-	if f.work().unasked {
+// reportSecret reports the value of a secret variable.
+func (f *frame) reportSecret(name string, value any) {
+	if f.work().unreferenced {
 		name = ""
 	}
-	f.r.tellSecret(name, value)
+	f.r.reportSecret(name, value)
 }
 
-// tellSecret reports a secret value, or for a list or a map all values in it.
-func (r *Resolver) tellSecret(name string, value any) {
+// reportSecret reports a secret value, or for a list or a map all values in it.
+func (r *Resolver) reportSecret(name string, value any) {
 	if r.o.OnSecret == nil {
 		return
 	}
 	switch v := value.(type) {
 	case nil, bool:
-		// Masking "true" would hide what has nothing to do with it.
+		// Masking "true" would also hide unrelated text.
 	case []string:
 		for _, x := range v {
-			r.tellSecret(name, x)
+			r.reportSecret(name, x)
 		}
 	case []any:
 		for _, x := range v {
-			r.tellSecret(name, x)
+			r.reportSecret(name, x)
 		}
 	case map[string]any:
 		for _, x := range v {
-			r.tellSecret(name, x)
+			r.reportSecret(name, x)
 		}
 	default:
 		r.o.OnSecret(name, fmt.Sprint(v))

@@ -18,6 +18,9 @@ import (
 var specialNames = [...]string{"TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR", "TASK_EXE", "ROOT_TASKFILE", "ROOT_DIR",
 	"USER_WORKING_DIR", "TASK_VERSION", "PATH_LIST_SEPARATOR", "FILE_PATH_SEPARATOR"}
 
+// ofTaskNames is the number of the first specialNames, which differ from task to task.
+const ofTaskNames = 5
+
 // isSpecial reports whether name is a special variable.
 func isSpecial(name string) bool {
 	return name == "WEFT_VERSION" || slices.Contains(specialNames[:], name)
@@ -47,7 +50,10 @@ func (f *frame) special(name string) (string, bool) {
 	case "TASK_VERSION":
 		return schema.FormatVersion, true
 	case "WEFT_VERSION":
-		return o.Version, true
+		if o.Version == nil {
+			return "", true
+		}
+		return o.Version(), true
 	case "PATH_LIST_SEPARATOR":
 		return string(os.PathListSeparator), true
 	case "FILE_PATH_SEPARATOR":
@@ -75,21 +81,21 @@ func (f *frame) special(name string) (string, bool) {
 		if filepath.IsAbs(t.Dir.S) {
 			return filepath.ToSlash(t.Dir.S), true
 		}
-		if t.File != nil && t.File.Remote {
+		if t.Pos.File != nil && t.Pos.File.Remote {
 			return filepath.ToSlash(filepath.Join(o.UserDir, t.Dir.S)), true
 		}
 		return filepath.ToSlash(filepath.Join(f.r.namedRoot(), t.Dir.S)), true
 	}
 	isDir := name == "TASKFILE_DIR"
 	switch {
-	case t.File == nil, t.File.Remote && isDir:
+	case t.Pos.File == nil, t.Pos.File.Remote && isDir:
 		return "", true
-	case t.File.Remote:
-		return t.File.Path, true
+	case t.Pos.File.Remote:
+		return t.Pos.File.Path, true
 	case isDir:
-		return filepath.ToSlash(filepath.Dir(t.File.Path)), true
+		return filepath.ToSlash(filepath.Dir(t.Pos.File.Path)), true
 	}
-	return filepath.ToSlash(t.File.Path), true
+	return filepath.ToSlash(t.Pos.File.Path), true
 }
 
 // stdin is the path of a file that was read from standard input.
@@ -107,17 +113,20 @@ func (r *Resolver) namedRoot() string {
 
 // commandLine returns the variables about the command line.
 func (r *Resolver) commandLine() []schema.Var {
-	args := append([]string{}, r.o.CLIArgs...)
 	fl := r.o.Flags
-	return []schema.Var{
-		{Name: "CLI_ARGS", Value: quoteAll(args)},
-		{Name: "CLI_ARGS_LIST", Value: args},
+	return append(Arguments(r.o.CLIArgs), []schema.Var{
 		{Name: "CLI_FORCE", Value: fl.Force},
 		{Name: "CLI_SILENT", Value: fl.Silent},
 		{Name: "CLI_VERBOSE", Value: fl.Verbose},
 		{Name: "CLI_OFFLINE", Value: fl.Offline},
 		{Name: "CLI_ASSUME_YES", Value: fl.AssumeYes},
-	}
+	}...)
+}
+
+// Arguments returns the variables for the arguments after -- on the command line.
+func Arguments(args []string) schema.Vars {
+	args = append([]string{}, args...)
+	return schema.Vars{{Name: "CLI_ARGS", Value: quoteAll(args)}, {Name: "CLI_ARGS_LIST", Value: args}}
 }
 
 func quoteAll(args []string) string {

@@ -20,12 +20,12 @@ import (
 //   - When a task starts, before anything of it or of its needs runs, the definitions
 //     are evaluated that its texts refer to, even texts that are expanded later, such as
 //     deferred ones: see Scope.Start. So are the definitions of files that the tasks
-//     refer to which it calls, since all calls share them: see Scope.Ahead. They do not
+//     refer to which it calls, since all calls share them: see Scope.Precompute. They do not
 //     see what the task changes while it runs.
 //   - A static definition that can fail on purpose, since it calls fail or must…, is
 //     evaluated when the task starts, even if nothing refers to it. For a dynamic one the
 //     text is expanded, but not run.
-//   - Definitions that are due at the same time are evaluated in their order, so the first
+//   - Definitions needed at the same time are evaluated in their order, so the first
 //     one in the file fails first.
 //   - If nothing may be run, the Resolver has no Shell: evaluating a dynamic variable, or
 //     what is computed from it, returns ErrNotRun. In fast mode it has no value, and texts
@@ -33,7 +33,7 @@ import (
 
 // ErrNotRun is the error of a dynamic variable, and of all that is computed from it, for a
 // Resolver without a Shell.
-var ErrNotRun = errors.New("dynamic variables are not run here")
+var ErrNotRun = errors.New("dynamic variables are not evaluated here")
 
 // Refs is the set of names that texts refer to. The zero value is empty.
 type Refs struct {
@@ -41,7 +41,7 @@ type Refs struct {
 	all   bool // any name
 }
 
-// AddRefs adds the names that a text refers to. A text that is no template refers to none.
+// AddRefs adds the names that a text refers to. A text that is not a template refers to none.
 func (r *Resolver) AddRefs(to *Refs, text string) {
 	if !isTemplate(text) {
 		return
@@ -77,14 +77,11 @@ func (r *Resolver) CanFail(vs schema.Vars) bool {
 
 func (r *Resolver) canFail(v *schema.Var) (can bool) {
 	eachTemplate(v, func(text string, reference bool) {
-		can = can || namesFailing(text) && r.templates.get(text, reference).canFail()
+		// Most texts need not be parsed.
+		can = can || (strings.Contains(text, "fail") || strings.Contains(text, "must")) && r.templates.get(text, reference).canFail()
 	})
 	return can
 }
-
-// namesFailing reports whether s may call such a function. It is quick: most texts need not
-// be parsed.
-func namesFailing(s string) bool { return strings.Contains(s, "fail") || strings.Contains(s, "must") }
 
 func (t *tmpl) canFail() bool {
 	return t.err != nil || slices.ContainsFunc(t.calls, func(name string) bool { return name == "fail" || strings.HasPrefix(name, "must") })
@@ -95,14 +92,14 @@ func (t *tmpl) canFail() bool {
 // definition that fails.
 func (s *Scope) Start(ctx context.Context, refs Refs) error {
 	f, w := s.frame, s.work()
-	due := due{f: f}
-	due.refer(refs.names, refs.all, w.top)
+	required := requiredSet{f: f}
+	required.addNames(refs.names, refs.all, w.top)
 	failing := w.failing(f)
 	for _, pos := range failing {
-		due.through(pos)
+		required.addDependencies(pos)
 	}
-	return due.evaluate(func(pos int, v *schema.Var) error {
-		if v.Kind == schema.Dynamic && !due.at[pos] {
+	return required.evaluate(func(pos int, v *schema.Var) error {
+		if v.Kind == schema.Dynamic && !required.at[pos] {
 			_, err := f.text(ctx, v.Text, view{before: pos})
 			return err
 		}
@@ -111,19 +108,19 @@ func (s *Scope) Start(ctx context.Context, refs Refs) error {
 	}, failing...)
 }
 
-// Ahead evaluates, for a task that will be called, the dynamic variables of files that its
+// Precompute evaluates, for a task that will be called, the dynamic variables of files that its
 // texts refer to, which is refs. It leaves those for the start of the task that depend on the
 // task, and the vars of its include, unless the task that has started has the same include,
 // which is from.
-func (s *Scope) Ahead(ctx context.Context, refs Refs, from *schema.Include) error {
+func (s *Scope) Precompute(ctx context.Context, refs Refs, from *schema.Include) error {
 	f, w := s.frame, s.work()
 	own := w.atInclude // the end of those of the include alone
 	if w.include != nil && s.call.Task.Include != from {
 		own += w.include.taskDir
 	}
-	due := due{f: f}
-	due.refer(refs.names, refs.all, w.top)
-	return due.evaluate(func(pos int, v *schema.Var) error {
+	required := requiredSet{f: f}
+	required.addNames(refs.names, refs.all, w.top)
+	return required.evaluate(func(pos int, v *schema.Var) error {
 		if v.Kind != schema.Dynamic || pos >= w.atInclude && pos < own || pos >= w.atCall || f.ofTask(pos, map[int]bool{}) {
 			return nil
 		}
@@ -162,17 +159,17 @@ func (b *block) failing(r *Resolver) []int32 {
 	return b.fails
 }
 
-// due is a set of definitions that must be evaluated, with all that they are computed from.
-type due struct {
-	f     *frame
-	at    map[int]bool // positions
-	whole int          // all before this position are due
+// requiredSet is a set of definitions that must be evaluated, with all that they are computed from.
+type requiredSet struct {
+	f         *frame
+	at        map[int]bool // positions
+	allBefore int          // all before this position are required
 }
 
-// refer adds the definitions that names refer to before a position.
-func (d *due) refer(names []string, all bool, before int) {
+// addNames adds the definitions that names refer to before a position.
+func (d *requiredSet) addNames(names []string, all bool, before int) {
 	if all {
-		d.whole = max(d.whole, before)
+		d.allBefore = max(d.allBefore, before)
 		names = d.f.everything(view{before: before}, false)
 	}
 	for _, name := range names {
@@ -184,22 +181,22 @@ func (d *due) refer(names []string, all bool, before int) {
 			d.at = map[int]bool{}
 		}
 		d.at[pos] = true
-		d.through(pos)
+		d.addDependencies(pos)
 	}
 }
 
-// through adds the definitions that the one at pos is computed from.
-func (d *due) through(pos int) {
+// addDependencies adds the definitions that the one at pos is computed from.
+func (d *requiredSet) addDependencies(pos int) {
 	v, _, _ := d.f.at(pos)
-	if v.Kind == schema.Dynamic && d.at[pos] && pos > d.whole {
-		d.refer(nil, true, pos)
+	if v.Kind == schema.Dynamic && d.at[pos] && pos > d.allBefore {
+		d.addNames(nil, true, pos)
 	}
-	d.f.eachTemplate(v, func(t *tmpl) { d.refer(t.names, t.all, pos) })
+	d.f.eachTemplate(v, func(t *tmpl) { d.addNames(t.names, t.all, pos) })
 }
 
-// evaluate calls eval for each definition that is due, and for others, in order. It returns
+// evaluate calls eval for each definition of the set, and for others, in order. It returns
 // the first error, with its place.
-func (d *due) evaluate(eval func(pos int, v *schema.Var) error, others ...int) error {
+func (d *requiredSet) evaluate(eval func(pos int, v *schema.Var) error, others ...int) error {
 	if len(d.at)+len(others) == 0 {
 		return nil
 	}
@@ -234,7 +231,7 @@ func (f *frame) known(pos int) bool {
 // isMatch reports whether pos is the position of MATCH.
 func (f *frame) isMatch(pos int) bool { return pos == f.w.atMatch && f.call.Task != nil }
 
-// ofTask reports whether the definition at pos refers, directly or through others, to what
+// ofTask reports whether the definition at pos refers, directly or through others, to a value that
 // differs from task to task. seen holds the positions that were visited.
 func (f *frame) ofTask(pos int, seen map[int]bool) (of bool) {
 	if seen[pos] {
@@ -259,11 +256,7 @@ func (f *frame) ofTask(pos int, seen map[int]bool) (of bool) {
 
 // ofTaskName reports whether name is a special variable that differs from task to task.
 func ofTaskName(name string) bool {
-	switch name {
-	case "TASK", "ALIAS", "TASK_DIR", "TASKFILE", "TASKFILE_DIR":
-		return true
-	}
-	return false
+	return slices.Contains(specialNames[:ofTaskNames], name)
 }
 
 // eachTemplate calls do with every template of a definition, parsed.
@@ -290,7 +283,7 @@ func eachTemplate(v *schema.Var, do func(text string, reference bool)) {
 	}
 }
 
-// traits says whether a list of definitions has a dynamic one, and one that can fail on
+// traits describes a list of definitions: whether one is dynamic, and whether one can fail on
 // purpose.
 type traits struct{ dynamic, fails bool }
 
@@ -306,11 +299,6 @@ func (t *traits) add(r *Resolver, vs schema.Vars) {
 type fileTraits struct {
 	globals  atomic.Pointer[traits]
 	includes sync.Map // *schema.Include → traits
-}
-
-func (ft *fileTraits) forget() {
-	ft.globals.Store(nil)
-	ft.includes.Clear()
 }
 
 // global returns the traits of the global definitions.

@@ -58,8 +58,8 @@ func command(name, text string) schema.Var {
 	return schema.Var{Name: name, Kind: schema.Dynamic, Text: text}
 }
 
-// TestStart: what is due is evaluated in the order of the definitions, and nothing
-// else; the first that fails ends it.
+// TestStart: exactly the needed definitions are evaluated, in their order; the first failure stops
+// the evaluation.
 func TestStart(t *testing.T) {
 	fails := schema.Var{Name: "F", Value: `{{fail "on purpose"}}`}
 	for name, tt := range map[string]struct {
@@ -86,7 +86,7 @@ func TestStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shell := new(recorder)
 			r := vars.New(vars.Options{Workflow: &schema.Workflow{Vars: tt.globals}, Shell: shell})
-			s := r.Scope(vars.Call{Task: &schema.Task{Name: "t", Vars: tt.own}, Name: "t"}, vars.Full)
+			s := r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: "t", Vars: tt.own}, Name: "t"}, vars.Full)
 			var refs vars.Refs
 			r.AddRefs(&refs, tt.text)
 			err := s.Start(t.Context(), refs)
@@ -100,8 +100,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestAhead: of what a call refers to, the dynamic variables of files are evaluated,
-// but those that its task, or the call itself, makes a difference to.
+// TestAhead: the dynamic variables of files that a call refers to are evaluated, except those that
+// depend on its task or on the call itself.
 func TestAhead(t *testing.T) {
 	inc := &schema.Include{Vars: schema.Vars{command("I", "i")}, FileVars: schema.Vars{{Name: "S", Value: "s"}}}
 	globals := schema.Vars{command("G", "g"), {Name: "D", Value: "{{.G}}"}, {Name: "N", Kind: schema.Dynamic, Text: "echo {{.TASK}}"}}
@@ -113,22 +113,22 @@ func TestAhead(t *testing.T) {
 	}{
 		"global":           {text: "{{.G}}", ran: "g"},
 		"over others":      {text: "{{.D}}", ran: "g"},
-		"of the task":      {call: vars.Call{Task: &schema.Task{Vars: schema.Vars{command("O", "o")}}}, text: "{{.O}}", ran: "g"}, // $G
+		"of the task":      {call: vars.Call{Task: &schema.Task{TaskOptions: noOptions, Vars: schema.Vars{command("O", "o")}}}, text: "{{.O}}", ran: "g"}, // $G
 		"passed":           {call: vars.Call{Vars: schema.Vars{{Name: "G", Value: "x"}}}, text: "{{.G}}"},
 		"by name":          {text: "{{.N}}", ran: "g"},
-		"static":           {call: vars.Call{Task: &schema.Task{Vars: schema.Vars{{Name: "BAD", Value: "{{index .G 99}}"}}}}, text: "{{.BAD}}", ran: "g"},
-		"include":          {call: vars.Call{Task: &schema.Task{Include: inc}}, text: "{{.I}}", ran: "g"},
-		"the same include": {call: vars.Call{Task: &schema.Task{Include: inc}}, from: inc, text: "{{.I}}", ran: "g echo  i"},
+		"static":           {call: vars.Call{Task: &schema.Task{TaskOptions: noOptions, Vars: schema.Vars{{Name: "BAD", Value: "{{index .G 99}}"}}}}, text: "{{.BAD}}", ran: "g"},
+		"include":          {call: vars.Call{Task: &schema.Task{TaskOptions: noOptions, Include: inc}}, text: "{{.I}}", ran: "g"},
+		"the same include": {call: vars.Call{Task: &schema.Task{TaskOptions: noOptions, Include: inc}}, from: inc, text: "{{.I}}", ran: "g echo  i"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shell := new(recorder)
 			r := vars.New(vars.Options{Workflow: &schema.Workflow{Vars: globals}, Shell: shell})
 			if tt.call.Task == nil {
-				tt.call.Task = &schema.Task{}
+				tt.call.Task = &schema.Task{TaskOptions: noOptions}
 			}
 			var refs vars.Refs
 			r.AddRefs(&refs, tt.text)
-			if err := r.Scope(tt.call, vars.Full).Ahead(t.Context(), refs, tt.from); err != nil {
+			if err := r.Scope(tt.call, vars.Full).Precompute(t.Context(), refs, tt.from); err != nil {
 				t.Error(err)
 			}
 			if got := strings.Join(shell.ran, " "); got != tt.ran {
@@ -138,12 +138,12 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestWithoutShell: what needs a dynamic variable has no value, the rest has.
+// TestWithoutShell: variables computed from a dynamic variable have no value, the others have.
 func TestWithoutShell(t *testing.T) {
 	w := &schema.Workflow{Vars: schema.Vars{command("G", "g"), {Name: "D", Value: "{{.G}}"}, {Name: "S", Value: "s"}},
 		Env: schema.Vars{command("E", "e")}}
 	r := vars.New(vars.Options{Workflow: w})
-	s := r.Scope(vars.Call{Task: &schema.Task{}}, vars.Full)
+	s := r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions}}, vars.Full)
 	for text, want := range map[string]error{"{{.G}}": vars.ErrNotRun, "{{.D}}": vars.ErrNotRun, "{{.S}}": nil, "text": nil} {
 		if _, err := s.Expand(t.Context(), schema.Text{S: text}); !errors.Is(err, want) {
 			t.Errorf("%s: got %v", text, err)

@@ -107,7 +107,7 @@ func enlarge(size, n int) error {
 	return limit.Grow(int64(size + n))
 }
 
-// noValue is what the engine writes for null or a name that nothing defines.
+// noValue is the engine's text for null or an undefined name.
 const noValue = "<no value>"
 
 // dropNoValue removes noValue, even from values, as the reference does.

@@ -112,10 +112,11 @@ func (t *tmpl) compile() {
 	})
 }
 
-// parse parses t, and adds what counts the work of its executions.
+// parse parses t, and adds the counters of its executions' work.
 func (t *tmpl) parse() (r refs, err error) {
 	defer recovered(&err)
-	if deep(t.text) {
+	// The parser recurses without a limit, and would overflow the stack.
+	if strings.Count(t.text, "(") > 10_000 || strings.Count(t.text, "{{") > 100_000 {
 		return r, &TemplateError{Err: fmt.Errorf("template: %s:1: max expression depth exceeded", t.name)}
 	}
 	trees, err := parse.Parse(t.name, t.text, "", "", functions(), builtins())
@@ -144,12 +145,6 @@ func (t *tmpl) parse() (r refs, err error) {
 	return r, nil
 }
 
-// deep reports whether text may be nested so deeply that the parser, which recurses without a
-// limit, would overflow the stack.
-func deep(text string) bool {
-	return strings.Count(text, "(") > 10_000 || strings.Count(text, "{{") > 100_000
-}
-
 // recovered converts a panic in the engine or in a function to an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
@@ -158,12 +153,12 @@ func recovered(err *error) {
 }
 
 // execute executes t, which is compiled. It returns early when ctx is done.
-func (t *tmpl) execute(ctx context.Context, data map[string]any, o Outputs) (out string, err error) {
+func (t *tmpl) execute(ctx context.Context, data map[string]any, l *RuntimeValues) (out string, err error) {
 	if t.err != nil {
 		return "", clone(t.err)
 	}
 	defer recovered(&err)
-	x := begin(ctx, o)
+	x := begin(ctx, l)
 	defer x.end()
 	exe, err := x.template(t)
 	if err == nil {

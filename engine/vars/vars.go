@@ -17,8 +17,8 @@
 // A definition is computed once per scope. If it is in a file and has the same value for
 // every task, all scopes share the value. A dynamic variable sees all scalars before it as
 // $NAME: before it is run, everything before it is computed, in order. Equal commands with
-// equal directories and environments are run once (dynamic.go). start.go says what is
-// computed, and when.
+// equal directories and environments are run once (dynamic.go). start.go defines what is computed,
+// and when.
 package vars
 
 import (
@@ -38,14 +38,14 @@ type Shell interface {
 // Options configures a Resolver. Workflow is required.
 type Options struct {
 	Workflow *schema.Workflow
-	Environ  []string    // the process environment, NAME=value; must not change
-	CLI      schema.Vars // NAME=value from the command line, in order
-	CLIArgs  []string    // arguments after --: CLI_ARGS, CLI_ARGS_LIST
-	Flags    Flags       // the other CLI_ variables
-	Exe      string      // argv[0]: TASK_EXE
-	UserDir  string      // the directory weft was started in: USER_WORKING_DIR
-	Version  string      // weft's own: WEFT_VERSION
-	Shell    Shell       // nil if no dynamic variable is to be run, see start.go
+	Environ  []string      // the process environment, NAME=value; must not change
+	CLI      schema.Vars   // NAME=value from the command line, in order
+	CLIArgs  []string      // arguments after --: CLI_ARGS, CLI_ARGS_LIST
+	Flags    Flags         // the other CLI_ variables
+	Exe      string        // argv[0]: TASK_EXE
+	UserDir  string        // the directory weft was started in: USER_WORKING_DIR
+	Version  func() string // returns weft's own: WEFT_VERSION; nil: ""
+	Shell    Shell         // nil if no dynamic variable is to be run, see start.go
 	// EnvPrecedence gives the workflow's env priority over the process environment.
 	EnvPrecedence bool
 	// OnDynamic, if set, is called for every command of a dynamic variable that was run.
@@ -79,6 +79,8 @@ type Resolver struct {
 }
 
 // New returns a Resolver. It computes nothing.
+//
+//go:noinline
 func New(o Options) *Resolver {
 	r := &Resolver{o: o}
 	r.osEnv = sync.OnceValue(func() map[string]string { return byName(o.Environ) })
@@ -88,7 +90,9 @@ func New(o Options) *Resolver {
 // ClearCache drops the values of dynamic variables: scopes that are made from now on run
 // them again.
 func (r *Resolver) ClearCache() {
-	r.results.clear()
+	r.results.mu.Lock()
+	r.results.m = nil
+	r.results.mu.Unlock()
 	r.forget()
 }
 
@@ -96,11 +100,12 @@ func (r *Resolver) ClearCache() {
 func (r *Resolver) forget() {
 	r.globals.Store(nil)
 	r.includes.Clear()
-	r.traits.forget()
+	r.traits.globals.Store(nil)
+	r.traits.includes.Clear()
 	r.plain.Store(nil)
 }
 
-// Mode says how much is computed.
+// Mode selects how much is computed.
 type Mode uint8
 
 const (
@@ -132,6 +137,8 @@ type Binding struct {
 }
 
 // Scope returns the scope of a call. It computes nothing.
+//
+//go:noinline
 func (r *Resolver) Scope(c Call, m Mode) *Scope {
 	s := &struct {
 		Scope
@@ -158,9 +165,9 @@ func (s *Scope) WithVar(b Binding) *Scope {
 	return in
 }
 
-// Apart returns a scope that sees what s sees. Uses of s does not include texts that are
+// Untracked returns a scope that sees what s sees. Uses of s does not include texts that are
 // expanded in it.
-func (s *Scope) Apart() *Scope {
+func (s *Scope) Untracked() *Scope {
 	f, w := *s.frame, *s.work()
 	w.texts = nil
 	f.w = &w

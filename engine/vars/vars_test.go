@@ -14,9 +14,11 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
+var noOptions = &schema.TaskOptions{}
+
 var ctx = context.Background()
 
-// fake is a Shell that records the commands it is given and answers "<TEXT>".
+// fake is a Shell that records its commands and returns "<TEXT>".
 type fake struct {
 	mu   sync.Mutex
 	ran  []string
@@ -65,7 +67,7 @@ func scope(o vars.Options, global, task schema.Vars, m vars.Mode) *vars.Scope {
 	if o.Workflow == nil {
 		o.Workflow = &schema.Workflow{Dir: "/root", Vars: global}
 	}
-	return vars.New(o).Scope(vars.Call{Task: &schema.Task{Name: "t", Vars: task}, Name: "t", Alias: "t"}, m)
+	return vars.New(o).Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: "t", Vars: task}, Name: "t", Alias: "t"}, m)
 }
 
 func expand(t *testing.T, s *vars.Scope, text string) string {
@@ -112,7 +114,7 @@ func TestCommandsRunOnce(t *testing.T) {
 	w := &schema.Workflow{Dir: "/root", Vars: schema.Vars{dyn("A", "a"), dyn("T", "x $TASK"), str("N", "{{.TASK}}"), dyn("L", "late")}}
 	r := vars.New(vars.Options{Workflow: w, Shell: sh})
 	for i := range 3 {
-		task := &schema.Task{Name: fmt.Sprint("t", i)}
+		task := &schema.Task{TaskOptions: noOptions, Name: fmt.Sprint("t", i)}
 		s := r.Scope(vars.Call{Task: task, Name: task.Name}, vars.Full)
 		expand(t, s, "{{.A}}{{.A}}{{.T}}{{.T}}")
 		expand(t, s, "{{.A}}")
@@ -174,8 +176,8 @@ func TestFailedCommand(t *testing.T) {
 	}
 }
 
-// What a command sees decides whether its result is another's, but for special
-// variables that its text does not name.
+// Commands with equal environments share a result; special variables that the text does not name
+// make no difference.
 func TestCommandEnvironment(t *testing.T) {
 	sh := &fake{}
 	o := vars.Options{Shell: sh, Environ: []string{"OS1=os", "A=os"}, Workflow: &schema.Workflow{Dir: "/root",
@@ -317,7 +319,7 @@ func TestEnvironIsShared(t *testing.T) {
 	sh := &fake{}
 	w := &schema.Workflow{Dir: "/root", Env: schema.Vars{str("E", "{{.V}}"), dyn("D", "d")}, Vars: schema.Vars{str("V", "v")}}
 	r := vars.New(vars.Options{Workflow: w, Environ: []string{"HOME=/"}, Shell: sh})
-	plain := environ(r.Scope(vars.Call{Task: &schema.Task{Name: "a"}}, vars.Full))
+	plain := environ(r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: "a"}}, vars.Full))
 	if want := []string{"HOME=/", "E=v", "D=<d>"}; !slices.Equal(plain, want) {
 		t.Fatalf("environment %v, want %v", plain, want)
 	}
@@ -325,10 +327,10 @@ func TestEnvironIsShared(t *testing.T) {
 		task *schema.Task
 		want bool
 	}{
-		"another":       {&schema.Task{Name: "b"}, true},
-		"other vars":    {&schema.Task{Name: "b", Vars: schema.Vars{str("X", "x")}}, true},
-		"same name":     {&schema.Task{Name: "b", Vars: schema.Vars{str("V", "own")}}, false},
-		"env of itself": {&schema.Task{Name: "b", Env: schema.Vars{str("X", "x")}}, false},
+		"another":       {&schema.Task{TaskOptions: noOptions, Name: "b"}, true},
+		"other vars":    {&schema.Task{TaskOptions: noOptions, Name: "b", Vars: schema.Vars{str("X", "x")}}, true},
+		"same name":     {&schema.Task{TaskOptions: noOptions, Name: "b", Vars: schema.Vars{str("V", "own")}}, false},
+		"env of itself": {&schema.Task{TaskOptions: noOptions, Name: "b", Env: schema.Vars{str("X", "x")}}, false},
 	} {
 		if got := environ(r.Scope(vars.Call{Task: c.task}, vars.Full)); same(got, plain) != c.want {
 			t.Errorf("%s: shared is not %v: %v", name, c.want, got)
@@ -340,7 +342,7 @@ func TestEnvironIsShared(t *testing.T) {
 	w = &schema.Workflow{Dir: "/root", Env: schema.Vars{str("E", "{{.TASK}}")}}
 	r = vars.New(vars.Options{Workflow: w})
 	for _, name := range []string{"a", "b"} {
-		if got := environ(r.Scope(vars.Call{Task: &schema.Task{Name: name}}, vars.Full)); !slices.Equal(got, []string{"E=" + name}) {
+		if got := environ(r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: name}}, vars.Full)); !slices.Equal(got, []string{"E=" + name}) {
 			t.Errorf("environment of %s: %v", name, got)
 		}
 	}
@@ -348,20 +350,20 @@ func TestEnvironIsShared(t *testing.T) {
 
 func TestDeclaredEnv(t *testing.T) {
 	w := &schema.Workflow{Dir: "/root", Env: schema.Vars{str("B", "b"), str("HOME", "lost"), {Name: "L", Value: []any{}}, {Name: "F", Value: 1e6}}}
-	task := &schema.Task{Name: "t", Env: schema.Vars{str("B", "b2"), str("A", "{{.TASK}}")}}
+	task := &schema.Task{TaskOptions: noOptions, Name: "t", Env: schema.Vars{str("B", "b2"), str("A", "{{.TASK}}")}}
 	got, err := vars.New(vars.Options{Workflow: w, Environ: []string{"HOME=/"}}).Scope(vars.Call{Task: task}, vars.Full).DeclaredEnv(ctx)
 	if want := []vars.Binding{{"A", "t"}, {"B", "b2"}, {"F", "1e+06"}, {"HOME", "/"}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("declared %v, %v; want %v", got, err, want)
 	}
 }
 
-// Values that come out the same for every task are computed once; others are not.
+// Values that are the same for every task are computed once; others are not.
 func TestValuesOfFilesAreKept(t *testing.T) {
 	w := &schema.Workflow{Dir: "/root", Vars: schema.Vars{str("U", "{{uuid}}"), str("T", "{{.TASK}}"), str("TT", "{{.T}}"), {Name: "M", Value: map[string]any{"k": "{{.K}}"}}}}
 	r := vars.New(vars.Options{Workflow: w, CLI: schema.Vars{str("K", "v")}})
 	var got [2]string
 	for i := range got {
-		s := r.Scope(vars.Call{Task: &schema.Task{Name: fmt.Sprint("t", i)}}, vars.Full)
+		s := r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: fmt.Sprint("t", i)}}, vars.Full)
 		got[i] = expand(t, s, "{{.U}}")
 		if got[i] != expand(t, s, "{{.U}}") {
 			t.Error("a value changed within one scope")
@@ -385,7 +387,7 @@ func TestConcurrentScopes(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			s := r.Scope(vars.Call{Task: &schema.Task{Name: fmt.Sprint(i)}}, vars.Full)
+			s := r.Scope(vars.Call{Task: &schema.Task{TaskOptions: noOptions, Name: fmt.Sprint(i)}}, vars.Full)
 			for j := range 20 {
 				if got := expand(t, s, fmt.Sprintf(`{{.X}}{{.M.k}}{{$_ := set .M "k" "z"}}{{/* %d */}}`, j%5)); got != "<A><a>" && got != "<A>z" {
 					t.Errorf("got %s", got)
@@ -408,7 +410,7 @@ func TestDeepTemplates(t *testing.T) {
 		`{{define "x"}}{{template "x" .}}{{end}}{{template "x" .}}`,
 	} {
 		if _, err := s.Expand(ctx, schema.Text{S: text}); err == nil {
-			t.Errorf("%.20s… is no error", text)
+			t.Errorf("%.20s… is not an error", text)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// loop has each run of some tasks write a file, always something else, until none of them
-// has run for a minute. It returns how many runs there were, and what was warned of.
+// loop makes each run of some tasks write a different content to a file, until none of them has run
+// for a minute. It returns the number of runs, and the warnings.
 func (r *rig) loop(writes map[string]string) (runs int, warnings []string) {
 	for last := time.Now(); time.Since(last) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		for _, task := range r.running() {
@@ -30,8 +30,8 @@ func (r *rig) loop(writes map[string]string) (runs int, warnings []string) {
 	return runs, warnings
 }
 
-// TestLoops: tasks that change what they, or each other, are made from do not run for ever;
-// a change that comes when they do not has them run as before.
+// TestLoops: tasks that change their own or each other's sources do not run for ever; a change
+// while none of them runs starts them as before.
 func TestLoops(t *testing.T) {
 	const three = two + "  z: {sources: [c]}\n"
 	for name, test := range map[string]struct {
@@ -53,7 +53,7 @@ func TestLoops(t *testing.T) {
 					if runs < loopLimit || runs > most {
 						t.Errorf("%d runs, want %d to %d", runs, loopLimit, most)
 					}
-					if len(warnings) == 0 || !strings.Contains(warnings[0], "which it is made from, changes each time it runs") {
+					if len(warnings) == 0 || !strings.Contains(warnings[0], "one of its sources, changes each time it runs") {
 						t.Errorf("warned of %q", warnings)
 					}
 					r.saved(fmt.Sprint("begun anew", try), "/a")
@@ -63,8 +63,8 @@ func TestLoops(t *testing.T) {
 	}
 }
 
-// TestLoopWhileRunning: what goes on when a change comes that may be its own, a server that
-// writes what it is made from, is restarted less and less often, and no change is lost.
+// TestLoopWhileRunning: a server that writes its own sources is restarted at increasing intervals,
+// and no change is lost.
 func TestLoopWhileRunning(t *testing.T) {
 	watching(t, one, Options{}, "x", func(r *rig) {
 		restarts := 0
@@ -87,16 +87,15 @@ func TestLoopWhileRunning(t *testing.T) {
 		r.mu.Unlock()
 		r.ends("x", nil)
 		time.Sleep(time.Hour)
-		r.told("x was stopped", "x begins") // and that is all
+		r.told("x was stopped", "x begins") // and nothing else
 	})
 }
 
-// TestNoLoop: saves that come one after the other, each when nothing runs, or long after the
-// run has begun, are no loop.
+// TestNoLoop: successive saves while nothing runs, or long after a run has begun, are no loop.
 func TestNoLoop(t *testing.T) {
 	watching(t, one, Options{}, "x", func(r *rig) {
 		for i := range 3 * loopLimit {
-			time.Sleep(2 * young)
+			time.Sleep(2 * maxCauseAge)
 			r.saved(fmt.Sprint("while it runs", i), "/a")
 			if !r.stopping("x") {
 				t.Fatal("it is not restarted")
@@ -126,7 +125,7 @@ func TestStopIsNoLoop(t *testing.T) {
 	})
 }
 
-// stopping reports whether a run has been told to stop.
+// stopping reports whether a run was stopped.
 func (r *rig) stopping(task string) bool {
 	r.t.Helper()
 	f := r.run(task)

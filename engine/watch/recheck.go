@@ -11,26 +11,37 @@ import (
 	"github.com/weftrun/weft/engine/glob"
 )
 
-// The system does not tell of everything: not of what a program writes through memory
-// (mmap) before it closes the file, and not of a directory far above that is renamed. So
-// from time to time the files that have changed last are looked at, by their times, and
-// whether what is watched is where it was.
+// The system does not report every change: not what a program writes through mmap before it
+// closes the file, and not the renaming of a directory further up. So the watcher regularly
+// checks the times of the files that changed most recently, and whether the watched
+// directories are still where they were.
 const (
 	recheckEvery = 3 * time.Second
 	mostRecent   = 16
-	mostSeeded   = 4096 // of so many sources it is looked at the start which have changed last
+	mostSeeded   = 4096 // with more sources than this, recent starts empty
 )
 
-// stamp is what a file looks like without being read.
+// stamp is what is known about a file without reading it.
 type stamp struct {
 	size     int64
 	modified time.Time
 }
 
-// disk is files as the runs see them, too.
-type disk struct{ *glob.Tree }
+// disk is the [files] that the runs use as well.
+type disk struct{ tree *glob.Tree }
 
-func (disk) Stat(path string) (s stamp, ok bool) {
+func (d *disk) Digests(ctx context.Context, dir string, patterns []glob.Pattern, gitignore bool) (map[string]glob.Digest, error) {
+	return d.tree.Digests(ctx, dir, patterns, gitignore)
+}
+
+func (d *disk) DigestOf(ctx context.Context, path string) glob.Digest {
+	return d.tree.DigestOf(ctx, path)
+}
+func (d *disk) SetContent(path string, digest glob.Digest) { d.tree.SetContent(path, digest) }
+func (d *disk) MarkChanged(path string)                    { d.tree.MarkChanged(path) }
+func (d *disk) MarkDirty()                                 { d.tree.MarkDirty() }
+
+func (*disk) Stat(path string) (s stamp, ok bool) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return stamp{}, false
@@ -38,18 +49,18 @@ func (disk) Stat(path string) (s stamp, ok bool) {
 	return stamp{st.Size(), st.ModTime()}, true
 }
 
-// recent is a source that has changed not long ago.
+// recent is a source that changed recently.
 type recent struct {
 	path string
 	stamp
 }
 
-// remember notes a source among those that have changed last.
+// remember adds a source to those that changed recently.
 func (w *Watcher) remember(path string) {
 	w.recent = slices.DeleteFunc(w.recent, func(r recent) bool { return r.path == path })
 	st, ok := w.files.Stat(path)
 	if !ok {
-		return // it is gone
+		return // it no longer exists
 	}
 	at, _ := slices.BinarySearchFunc(w.recent, st.modified, func(r recent, t time.Time) int { return t.Compare(r.modified) })
 	if w.recent = slices.Insert(w.recent, at, recent{path, st}); len(w.recent) > mostRecent {
@@ -57,8 +68,8 @@ func (w *Watcher) remember(path string) {
 	}
 }
 
-// seed remembers which of the sources have changed last.
-func (w *Watcher) seed() {
+// rememberSources fills recent from all sources.
+func (w *Watcher) rememberSources() {
 	var paths []string
 	for _, t := range w.targets {
 		for _, s := range t.sources {
@@ -73,7 +84,7 @@ func (w *Watcher) seed() {
 	}
 }
 
-// recheck looks at what the system may not have told of.
+// recheck looks for changes that the system did not report.
 func (w *Watcher) recheck(ctx context.Context) {
 	w.changes.Check()
 	var changed []string
@@ -91,12 +102,4 @@ func (w *Watcher) recheck(ctx context.Context) {
 	w.recheckLater()
 }
 
-// recheckLater has recheck called after some time.
-func (w *Watcher) recheckLater() {
-	w.clock.AfterFunc(recheckEvery, func() {
-		select {
-		case w.rechecks <- struct{}{}:
-		case <-w.done:
-		}
-	})
-}
+func (w *Watcher) recheckLater() { later(w, recheckEvery, w.rechecks, struct{}{}) }

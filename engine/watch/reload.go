@@ -2,15 +2,16 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/schema"
 )
 
-// reload loads the workflow again; what cannot be loaded is told, and changes nothing.
+// reload loads the workflow again. If that fails, it reports the error, keeps the old
+// workflow and returns false.
 func (w *Watcher) reload(ctx context.Context) bool {
 	if w.o.Load == nil {
 		return true
@@ -23,38 +24,34 @@ func (w *Watcher) reload(ctx context.Context) bool {
 	old := w.workflow
 	w.workflow = loaded
 	w.prepare(ctx)
+	names := w.names()
+	for _, t := range w.once {
+		names = append(names, t.call.Name)
+	}
+	used := loaded.Reach(names...)
+	w.services.Retain(func(task string) bool { return used[task] })
 	for _, t := range w.targets {
-		if different(old, loaded, t.call.Name) {
-			w.tell(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(loaded.File.Path)}, Tasks: []string{t.call.Name}})
+		if !same(old, loaded, t.call.Name) {
+			w.emit(&event.WatchTriggered{Time: time.Now(), Paths: []string{filepath.Base(loaded.File.Path)}, Tasks: []string{t.call.Name}})
 			w.trigger(ctx, t, nil)
 		}
 	}
 	return true
 }
 
-// different reports whether a task, or one it needs or calls, says something else in
-// two workflows.
-func different(a, b *schema.Workflow, name string) bool {
-	return !slices.Equal(meaning(a, name), meaning(b, name))
-}
-
-// meaning is what a task and all it needs and calls say.
-func meaning(w *schema.Workflow, name string) []string {
-	var all []string
-	seen := map[string]bool{}
-	var visit func(name string)
-	visit = func(name string) {
-		t, _, err := w.Lookup(name)
-		if err != nil || seen[t.Name] {
-			return
-		}
-		seen[t.Name] = true
-		all = append(all, t.Name+"\x00"+schema.Describe(w, t))
-		for _, n := range schema.Names(t) {
-			visit(n)
+// same reports whether a task is identical in two workflows, with everything that it needs and
+// calls.
+func same(v, w *schema.Workflow, name string) bool {
+	reached := v.Reach(name)
+	if !maps.Equal(reached, w.Reach(name)) {
+		return false
+	}
+	for name := range reached {
+		a, _, _ := v.Lookup(name)
+		b, _, _ := w.Lookup(name)
+		if !schema.Same(v, a, w, b) {
+			return false
 		}
 	}
-	visit(name)
-	slices.Sort(all)
-	return all
+	return true
 }

@@ -22,33 +22,36 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// rig is a Watcher in virtual time, of files that are nowhere and runs that do nothing until
-// the test says so.
+// rig is a Watcher in virtual time, with simulated files and runs controlled by the test.
 type rig struct {
 	*Watcher
 	t       *testing.T
 	changed *fswatch.Batcher
-	over    chan error // what Run returns
+	over    chan error // result of Run
 
 	mu       sync.Mutex // guards the fields below
 	log      []string
 	contents map[string]string
-	runs     map[string]*fakeRun // that run, by task
+	runs     map[string]*fakeRun // running ones, by task
 	dirs     []fswatch.Dir
 	checks   int
-	// What the test wants to go wrong, or to take its time; nil: nothing.
+	up       []string // services
+	// Contents of a depfile, and whether the last run failed; nil: no depfile.
+	discovered map[string]glob.Digest
+	unsure     bool
+	// Hooks for failures and delays; may be nil.
 	making  func(context.Context) error // of a run
 	finding func(context.Context) error // of sources
 }
 
-// fakeRun is a run that ends when the test says so.
+// fakeRun is a run whose end the test controls.
 type fakeRun struct {
 	r       *rig
 	of      *schema.Workflow
 	task    string
 	end     chan error
 	signals []os.Signal // r.mu guards it, and
-	cause   error       // that it was cancelled for
+	cause   error       // why it was cancelled
 }
 
 // load reads a Taskfile.
@@ -61,13 +64,13 @@ func load(t *testing.T, tasks string) *schema.Workflow {
 	return w
 }
 
-// watching has a test look at the watching of the tasks x, y, … of a Taskfile. Sources have
-// the content "1". The watching must end when the test tells it to.
+// watching tests watch mode for the tasks x, y, … of a Taskfile. Sources have the content "1". The
+// test must end watch mode.
 func watching(t *testing.T, tasks string, o Options, calls string, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, tasks, o)
-		defer r.stopAll() // what is left would keep virtual time going for ever
+		defer r.stopAll() // remaining goroutines would keep virtual time going for ever
 		r.watchAll(calls)
 		test(r)
 	})
@@ -79,6 +82,7 @@ func prepare(t *testing.T, tasks string, o Options) *rig {
 	r.Watcher = New(o)
 	r.changed = fswatch.NewBatcher(o.Interval, &r.clock)
 	r.Watcher.changes, r.Watcher.files, r.newRun = r, fakeFiles{r}, r.make
+	r.services = fakeServices{r}
 	return r
 }
 
@@ -91,7 +95,7 @@ func (r *rig) watchAll(tasks string) {
 	go func() { r.over <- r.watch(r.t.Context(), calls) }()
 }
 
-// stopAll ends the watching, if nothing has yet, and waits for what is left in the bubble.
+// stopAll ends watch mode, if still active, and waits for the remaining goroutines of the bubble.
 func (r *rig) stopAll() {
 	r.Signal(syscall.SIGTERM)
 	select {
@@ -100,11 +104,11 @@ func (r *rig) stopAll() {
 		r.t.Error("the watching does not end")
 	}
 	r.changed.Close()
-	<-r.Stuck() // the watchdog goes on until nothing is left to look at
+	<-r.Stuck() // the watchdog continues until it is stuck
 	time.Sleep(recheckEvery)
 }
 
-// told compares what has been told since it was called last.
+// told compares the events since its last call.
 func (r *rig) told(want ...string) {
 	r.t.Helper()
 	time.Sleep(time.Microsecond) // see fakeRun.note
@@ -145,7 +149,7 @@ func (r *rig) hear(ev event.Event) {
 	}
 }
 
-// write changes files, and has the system tell of it.
+// write changes files, and reports the change.
 func (r *rig) write(content string, paths ...string) {
 	r.set(content, paths...)
 	for _, p := range paths {
@@ -153,7 +157,7 @@ func (r *rig) write(content string, paths ...string) {
 	}
 }
 
-// set changes files of which the system does not tell; without content they are removed.
+// set changes files without a report; without content they are removed.
 func (r *rig) set(content string, paths ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -164,13 +168,13 @@ func (r *rig) set(content string, paths ...string) {
 	}
 }
 
-// saved is write, and the time until a single save is noticed.
+// saved is write, followed by the time until a single save is noticed.
 func (r *rig) saved(content string, paths ...string) {
 	r.write(content, paths...)
 	r.settle()
 }
 
-// settle lets so much time pass that an open batch is dealt with.
+// settle waits until an open batch has been handled.
 func (r *rig) settle() {
 	time.Sleep(150 * time.Millisecond)
 	synctest.Wait()
@@ -221,10 +225,15 @@ func (f *fakeRun) Sources(ctx context.Context, c plan.Call) ([]engine.Sources, e
 	for _, g := range t.Sources {
 		s.Patterns = append(s.Patterns, glob.Pattern{Glob: g.Pattern.S})
 	}
+	if s.Depfile = t.Depfile.S != ""; s.Depfile {
+		f.r.mu.Lock()
+		s.Discovered, s.Unsure = maps.Clone(f.r.discovered), f.r.unsure
+		f.r.mu.Unlock()
+	}
 	return []engine.Sources{s}, nil
 }
 
-// Run notes that it begins and, when it is cancelled, why; it ends when the test says so.
+// Run records its beginning and, when it is cancelled, the cause; the test controls its end.
 func (f *fakeRun) Run(ctx context.Context, calls []plan.Call) error {
 	f.task = calls[0].Name
 	f.r.mu.Lock()
@@ -253,14 +262,14 @@ func (f *fakeRun) Run(ctx context.Context, calls []plan.Call) error {
 	}
 }
 
-// note notes what a run does: those at the same time in the order of their names.
+// note records an action of a run: simultaneous ones are sorted by name.
 func (f *fakeRun) note(what string) {
 	time.Sleep(time.Duration(f.task[0]))
 	f.r.note("%s %s", f.task, what)
 }
 
-// HandOn notes the signals that are not for weft, and SIGHUP in a task called server.
-func (f *fakeRun) HandOn(sig os.Signal) bool {
+// HandleSignal records signals that do not stop weft, and SIGHUP in a task called server.
+func (f *fakeRun) HandleSignal(sig os.Signal) bool {
 	if stops(sig) && (sig != syscall.SIGHUP || f.task != "server") {
 		return false
 	}
@@ -268,7 +277,7 @@ func (f *fakeRun) HandOn(sig os.Signal) bool {
 	return true
 }
 
-// Stop notes a signal.
+// Stop records a signal.
 func (f *fakeRun) Stop(sig os.Signal) {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
@@ -277,9 +286,65 @@ func (f *fakeRun) Stop(sig os.Signal) {
 
 func (f *fakeRun) SignalCommands(sig syscall.Signal) { f.r.note("%s gets %v", f.task, sig) }
 
-func (f *fakeRun) Waits(time.Duration) (bool, int) { return true, 0 }
+func (f *fakeRun) Waiting(time.Duration) (bool, int) { return true, 0 }
+
+func (f *fakeRun) StopStep(event.StepID) error { return errors.New("no step") }
+
+func (f *fakeRun) ReleaseShared() {}
 
 func (f *fakeRun) Close() {}
+
+// fakeServices are the services of a rig: those in its list.
+type fakeServices struct{ r *rig }
+
+func (f fakeServices) Up() bool {
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	return len(f.r.up) > 0
+}
+
+// Retain implements services.
+func (f fakeServices) Retain(holds func(string) bool) {
+	f.r.mu.Lock()
+	defer f.r.mu.Unlock()
+	f.r.up = slices.DeleteFunc(f.r.up, func(task string) bool { return !holds(task) })
+}
+
+// Stop records that it was called while services were running; they take a second.
+func (f fakeServices) Stop() {
+	if f.Up() {
+		f.r.note("services are stopped")
+		time.Sleep(time.Second)
+		f.Retain(func(string) bool { return false })
+	}
+}
+
+func (f fakeServices) LimitStop(*engine.Options, os.Signal) {}
+
+func (f fakeServices) Kill(os.Signal) { f.r.note("services are killed") }
+
+// HandleSignal records signals that do not stop weft.
+func (f fakeServices) HandleSignal(sig os.Signal) bool {
+	if stops(sig) || !f.Up() {
+		return false
+	}
+	f.r.note("services get %v", sig)
+	return true
+}
+
+func (f fakeServices) Suspend(stop func()) {
+	f.r.note("services are suspended")
+	stop()
+	f.r.note("services go on")
+}
+
+func (f fakeServices) RestartStep(event.StepID) bool { return false }
+
+func (f fakeServices) StopStep(event.StepID) bool { return false }
+
+func (f fakeServices) SendLine(event.StepID, string) error { return errors.New("no step") }
+
+func (f fakeServices) Waiting() (bool, int) { return f.Up(), 0 }
 
 // Watch implements changes.
 func (r *rig) Watch(dirs []fswatch.Dir) {
@@ -326,8 +391,8 @@ func (f fakeFiles) DigestOf(_ context.Context, path string) glob.Digest {
 }
 
 func (f fakeFiles) SetContent(string, glob.Digest) {}
-func (f fakeFiles) Changed(string)                 {}
-func (f fakeFiles) Dirty()                         {}
+func (f fakeFiles) MarkChanged(string)             {}
+func (f fakeFiles) MarkDirty()                     {}
 
 func (f fakeFiles) Stat(path string) (stamp, bool) {
 	f.r.mu.Lock()
@@ -343,7 +408,7 @@ func (r *rig) has(dir string) bool {
 	return slices.Contains(r.dirs, fswatch.Dir{Path: dir})
 }
 
-// got returns the signals that a run has got.
+// got returns the signals that a run has received.
 func (f *fakeRun) got() []os.Signal {
 	synctest.Wait()
 	f.r.mu.Lock()

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -10,11 +11,11 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 )
 
-// Signal hands a signal on to all that runs. One that is a reason to stop, which nobody has
-// asked for, ends the watching; one that comes before Run does so as well. Ctrl-Z suspends
-// weft: then it returns when weft was continued.
+// Signal passes a signal on to everything that runs. A signal that asks weft to stop, and that no
+// run handles, ends watch mode, also when it arrives before Run. Ctrl-Z suspends weft: Signal then
+// returns once weft is continued.
 func (w *Watcher) Signal(sig os.Signal) {
-	if w.handOn(sig) || !stops(sig) {
+	if w.handleSignal(sig) || !stops(sig) {
 		return
 	}
 	w.mu.Lock()
@@ -27,43 +28,79 @@ func (w *Watcher) Signal(sig os.Signal) {
 	for _, r := range w.running() {
 		r.Stop(sig)
 	}
+	w.limit(sig)
+	if services := w.known(); services != nil && (sig == syscall.SIGQUIT || sig == syscall.SIGINT && !first) {
+		services.Kill(sig)
+	}
 	if first && cancel != nil {
 		cancel(command.Interrupt(sig))
 	}
 	w.watchdog.Guard(w.waits)
 }
 
-// handOn has all runs deal with a signal that is no reason to stop, and reports whether it was
-// one for any of them.
-func (w *Watcher) handOn(sig os.Signal) (handedOn bool) {
+// limit starts the time limit of the whole stop, at the first signal that has one.
+func (w *Watcher) limit(sig os.Signal) {
+	w.mu.Lock()
+	limited := w.limited
+	w.limited = limited || w.o.Engine.StopLimited(sig)
+	begins := w.limited && !limited
+	services := w.services
+	w.mu.Unlock()
+	if !begins {
+		return
+	}
+	w.watchdog.LimitStop(&w.o.Engine, sig)
+	if services != nil {
+		services.LimitStop(&w.o.Engine, sig)
+	}
+}
+
+// handleSignal passes a signal that does not ask weft to stop on to services and runs, and reports
+// whether any of them handled it.
+func (w *Watcher) handleSignal(sig os.Signal) (handedOn bool) {
+	services := w.known()
+	if services != nil && isSuspend(sig) && services.Up() {
+		services.Suspend(func() { w.handleSignalInRuns(sig) })
+		return true
+	}
+	handedOn = services != nil && services.HandleSignal(sig)
+	return w.handleSignalInRuns(sig) || handedOn
+}
+
+// handleSignalInRuns is handleSignal without services.
+func (w *Watcher) handleSignalInRuns(sig os.Signal) (handedOn bool) {
 	running := w.running()
 	if len(running) == 0 {
 		w.suspend(sig)
 	}
 	for _, r := range running {
-		handedOn = r.HandOn(sig) || handedOn
+		handedOn = r.HandleSignal(sig) || handedOn
 	}
 	return handedOn
 }
 
-// stops reports whether a signal ends the watching.
+// stops reports whether a signal ends watch mode.
 func stops(sig os.Signal) bool {
-	switch sig {
-	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT:
-		return true
-	}
-	return false
+	return slices.Contains([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}, sig)
 }
 
-// Signalled returns nil: a signal is how watching is meant to end, whichever it was.
+// Signalled returns nil: a signal is the normal end of watch mode.
 func (w *Watcher) Signalled() os.Signal { return nil }
 
-// Stuck returns a channel that is closed when the watching was told to stop, has no reason
-// to take longer, and does.
+// Stuck returns a channel that is closed when the watcher should have stopped by now and has
+// not.
 func (w *Watcher) Stuck() <-chan struct{} { return w.watchdog.Stuck() }
 
-// begin makes calls the targets, has signals call cancel, and reports whether none has come
-// before that ends the watching.
+// ReleaseShared restores what other programs rely on, before weft exits without waiting for the
+// runs.
+func (w *Watcher) ReleaseShared() {
+	for _, r := range w.running() {
+		r.ReleaseShared()
+	}
+}
+
+// begin makes calls the targets and lets signals call cancel. It returns false if a signal has
+// already ended watch mode.
 func (w *Watcher) begin(cancel context.CancelCauseFunc, calls []plan.Call) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,14 +111,22 @@ func (w *Watcher) begin(cancel context.CancelCauseFunc, calls []plan.Call) bool 
 	return w.stopped == nil
 }
 
-// signal returns the signal that has ended the watching, or nil.
+// known returns the services; nil before Run.
+func (w *Watcher) known() services {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.services
+}
+
+// signal returns the signal that ended watch mode, or nil.
 func (w *Watcher) signal() os.Signal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stopped
 }
 
-// enter makes r the run of a target, which signals reach, unless one has ended the watching.
+// enter makes r the run of a target, so that signals reach it. It returns false if a signal has
+// ended watch mode.
 func (w *Watcher) enter(t *target, r run) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,18 +137,18 @@ func (w *Watcher) enter(t *target, r run) bool {
 	return true
 }
 
-// leave notes that the run of a target has ended.
+// leave removes the run of a target, which has ended.
 func (w *Watcher) leave(t *target) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t.run, t.cancel = nil, nil
 }
 
-// running returns what runs.
+// running returns the current runs.
 func (w *Watcher) running() (runs []run) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, t := range w.targets {
+	for _, t := range slices.Concat(w.targets, w.once) {
 		if t.run != nil {
 			runs = append(runs, t.run)
 		}
@@ -111,10 +156,14 @@ func (w *Watcher) running() (runs []run) {
 	return runs
 }
 
-// waits is what the watchdog asks: see [engine.Engine.Waits].
+// waits informs the watchdog about the progress of the stop: see [engine.Engine.Waiting].
 func (w *Watcher) waits(elapsed time.Duration) (waits bool, moves int) {
 	for _, r := range w.running() {
-		commands, n := r.Waits(elapsed)
+		commands, n := r.Waiting(elapsed)
+		waits, moves = waits || commands, moves+n
+	}
+	if services := w.known(); services != nil {
+		commands, n := services.Waiting()
 		waits, moves = waits || commands, moves+n
 	}
 	return waits, moves

@@ -13,8 +13,8 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// TestSignals: a signal ends the watching, wherever it is, at once and without an error;
-// what runs gets it, and each that follows, and is waited for.
+// TestSignals: a signal ends watch mode in any state, at once and without an error; running runs
+// receive it, and all later ones, and are waited for.
 func TestSignals(t *testing.T) {
 	untilDone := func(ctx context.Context) error {
 		<-ctx.Done()
@@ -100,8 +100,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestSignalEndsRuns: nothing begins after a signal, whatever has changed, and the end of
-// what ran is told.
+// TestSignalEndsRuns: nothing starts after a signal, whatever has changed, and the ends of runs are
+// reported.
 func TestSignalEndsRuns(t *testing.T) {
 	watching(t, two, Options{}, "x y", func(r *rig) {
 		r.told("watching x y", "x begins", "y begins")
@@ -115,7 +115,7 @@ func TestSignalEndsRuns(t *testing.T) {
 	})
 }
 
-// TestOtherSignals: those that end nothing go to what runs.
+// TestOtherSignals: signals that stop nothing are passed to runs.
 func TestOtherSignals(t *testing.T) {
 	watching(t, two, Options{}, "x y", func(r *rig) {
 		x, y := r.run("x"), r.run("y")
@@ -132,8 +132,8 @@ func TestOtherSignals(t *testing.T) {
 	})
 }
 
-// TestHangup: a SIGHUP that a command has asked for is handed on to it, and ends nothing, as
-// without watching.
+// TestHangup: a SIGHUP that a command handles is passed on to it, and stops nothing, as without
+// watch mode.
 func TestHangup(t *testing.T) {
 	watching(t, one+"  server: {sources: [b]}\n", Options{}, "x server", func(r *rig) {
 		r.told("watching x server", "server begins", "x begins")
@@ -152,7 +152,7 @@ func TestHangup(t *testing.T) {
 	})
 }
 
-// TestStuck: what waits for nothing and does not end is noticed.
+// TestStuck: a stop without progress is detected.
 func TestStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := make(chan struct{})

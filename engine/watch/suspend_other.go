@@ -4,5 +4,8 @@ package watch
 
 import "os"
 
-// suspend does nothing: there is no Ctrl-Z here.
+// isSuspend returns false: there is no job control on this system.
+func isSuspend(os.Signal) bool { return false }
+
+// suspend does nothing: there is no job control on this system.
 func (w *Watcher) suspend(os.Signal) {}

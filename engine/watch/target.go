@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/weftrun/weft/schema"
 )
 
-// target is one of the calls that are watched:
+// target is a call that is watched:
 //
 //	        start            ended
 //	idle ───────────▶ running ─────▶ idle
@@ -20,8 +21,8 @@ import (
 //	                  │     ▼
 //	            ended └── stopping
 //
-// A target that is idle or running may wait, too: for the end of the run (queued), or for
-// some time without a change (due; see follow).
+// Besides, a run of an idle or running target may be planned: for the end of the current run
+// (queued), or after a quiet time (due; see follow).
 type target struct {
 	call    plan.Call
 	policy  schema.OnChange
@@ -29,14 +30,17 @@ type target struct {
 
 	run      run // nil when idle; Watcher.mu guards it
 	cancel   context.CancelCauseFunc
-	stopping bool     // it is being stopped, to be run again
-	queued   []string // changed, for which it is run again when it has ended
+	stopping bool     // the run is being stopped, and starts again then
+	serves   bool     // services that its last run started are up
+	queued   []string // changed paths that cause a run after this one
 	started  time.Time
-	paths    []string // that made the run necessary, as they are shown
+	paths    []string // changed paths that caused the run, as they are shown
 
-	followed int           // how many runs it has followed, each of which may have made the change for the next one
-	due      time.Time     // when it has waited long enough; zero: it does not wait
-	wait     time.Duration // how long it waits
+	wanted chan<- error // gets the end of a run that is not watched; nil for what is
+
+	followed int           // how many runs in a row came before, each of which may have caused the next
+	due      time.Time     // the end of the quiet time; zero if there is none
+	wait     time.Duration // the length of the quiet time
 }
 
 // runEnd is the end of a target's run.
@@ -45,16 +49,15 @@ type runEnd struct {
 	err error
 }
 
-// triggerAll has all targets run again because the user asks for it, or because of what may
-// change anything.
+// triggerAll runs all targets again: the user wants it, or any of them may have changed.
 func (w *Watcher) triggerAll(ctx context.Context) {
 	for _, t := range w.targets {
 		w.trigger(ctx, t, nil)
 	}
 }
 
-// trigger has a target run again because paths have changed, by what its policy says while
-// it runs; or, without paths, because it is asked for.
+// trigger runs a target again because paths have changed, following its policy if it is
+// running; or, without paths, because the user wants it.
 func (w *Watcher) trigger(ctx context.Context, t *target, paths []string) {
 	asked := paths == nil
 	suspect := w.suspect()
@@ -82,7 +85,7 @@ func (w *Watcher) trigger(ctx context.Context, t *target, paths []string) {
 	}
 }
 
-// runAgain starts a target, or stops what runs, to be run again.
+// runAgain starts a target; if it is running, it stops the run first.
 func (w *Watcher) runAgain(ctx context.Context, t *target) {
 	if t.run == nil {
 		w.start(ctx, t)
@@ -92,9 +95,9 @@ func (w *Watcher) runAgain(ctx context.Context, t *target) {
 	t.cancel(command.Interrupt(syscall.SIGTERM))
 }
 
-// start runs a target.
+// start starts a run of a target.
 func (w *Watcher) start(ctx context.Context, t *target) {
-	t.due, t.stopping, t.queued, t.started = time.Time{}, false, nil, time.Now()
+	t.due, t.stopping, t.serves, t.queued, t.started = time.Time{}, false, false, nil, time.Now()
 	r, err := w.newRun(ctx, w.workflow)
 	if err != nil {
 		w.failed(ctx, err)
@@ -115,38 +118,60 @@ func (w *Watcher) start(ctx context.Context, t *target) {
 	}(t.cancel)
 }
 
-// runEnded deals with the end of a run: what has changed meanwhile makes another one
-// due. The end is told when that is known: what changes after it is an outside change.
+// runEnded handles the end of a run: what has changed during it causes another one. The end is
+// reported once that is known: any change after the report comes from elsewhere.
 func (w *Watcher) runEnded(ctx context.Context, end runEnd) {
 	t := end.target
 	w.leave(t)
+	if t.wanted != nil {
+		w.requestEnded(end)
+	}
 	if w.signal() != nil {
-		w.tellEnd(end, true)
+		w.reportEnd(end, true)
+		return
+	}
+	if t.wanted != nil {
+		w.reportEnd(end, false)
+		if w.o.Idle != nil && len(w.running()) == 0 {
+			w.o.Idle(true)
+		}
 		return
 	}
 	if t.stopping {
 		w.look(ctx, t, fswatch.Batch{Lost: true})
-		w.tellEnd(end, true)
+		w.reportEnd(end, true)
 		w.start(ctx, t)
 		return
 	}
-	// What has changed by now may come from it.
+	var discovering []*target
+	for _, t := range w.targets {
+		if slices.ContainsFunc(t.sources, func(s *sources) bool { return s.Depfile }) {
+			discovering = append(discovering, t)
+		}
+	}
+	if discovering != nil {
+		w.refresh(ctx, discovering)
+	}
+	// The run may have made any change up to now.
 	type change struct{ stale, paths []string }
 	changes := make([]change, len(w.targets))
 	for i, o := range w.targets {
 		changes[i].stale, changes[i].paths = w.look(ctx, o, fswatch.Batch{Lost: true})
 	}
-	w.tellEnd(end, false)
-	w.tellIdle()
+	t.serves = w.services.Up()
+	w.reportEnd(end, false)
+	if w.o.Idle != nil && len(w.running()) == 0 {
+		w.o.Idle(true)
+	}
 	for i, o := range w.targets {
 		c := changes[i]
 		if len(c.stale) > 0 && (o != t || t.policy.Mode != schema.ChangeIgnored && t.policy.Signal == 0) {
 			o.paths = w.shown(c.paths)
-			w.tell(&event.WatchTriggered{Time: time.Now(), Paths: o.paths, Tasks: c.stale})
+			w.emit(&event.WatchTriggered{Time: time.Now(), Paths: o.paths, Tasks: c.stale})
 		} else if c.paths = nil; o == t {
 			c.paths = t.queued
 		}
-		if o == t { // if it waited, then for its end
+		if o == t { // if it waited, it was for this end
 			t.due = time.Time{}
 		}
 		switch {
@@ -159,14 +184,7 @@ func (w *Watcher) runEnded(ctx context.Context, end runEnd) {
 	}
 }
 
-func (w *Watcher) tellEnd(end runEnd, restarted bool) {
-	w.tell(&event.WatchEnded{Time: time.Now(), Task: end.call.Name, Err: end.err, Restarted: restarted,
+func (w *Watcher) reportEnd(end runEnd, restarted bool) {
+	w.emit(&event.WatchEnded{Time: time.Now(), Task: end.call.Name, Err: end.err, Restarted: restarted, Serving: end.serves,
 		Duration: time.Since(end.started), Trigger: end.paths})
-}
-
-// tellIdle says that nothing runs, if so.
-func (w *Watcher) tellIdle() {
-	if w.o.Idle != nil && len(w.running()) == 0 {
-		w.o.Idle(true)
-	}
 }

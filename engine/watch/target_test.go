@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestChangeDuringRun: what a change does while a target runs, by its policy.
+// TestChangeDuringRun: the effect of a change while a target runs, by its policy.
 func TestChangeDuringRun(t *testing.T) {
 	const stops = "x is to stop: stopped by signal: terminated"
 	for policy, test := range map[string]struct{ changed, again, ended []string }{
@@ -50,14 +50,14 @@ func TestChangeDuringRun(t *testing.T) {
 	}
 }
 
-// TestNextBeginsAfterEnd: a run that is stopped has ended before the next one begins, however
-// long it takes; what changes meanwhile is in the next one, not the reason for one more.
+// TestNextBeginsAfterEnd: a stopped run has ended before the next one begins, however long it
+// takes; changes meanwhile are part of the next one, not the reason for one more.
 func TestNextBeginsAfterEnd(t *testing.T) {
 	watching(t, one, Options{}, "x", func(r *rig) {
 		first := r.run("x")
 		r.saved("2", "/a")
 		r.told("watching x", "x begins", "a changed: x", "x is to stop: stopped by signal: terminated")
-		r.set("3", "/a") // the news of it comes after the end
+		r.set("3", "/a") // reported after the end
 		r.told()
 		if r.run("x") != first {
 			t.Error("another one runs")
@@ -72,7 +72,7 @@ func TestNextBeginsAfterEnd(t *testing.T) {
 	})
 }
 
-// TestChangeAtEnd: a change that is noticed only when the run has ended is not lost.
+// TestChangeAtEnd: a change that is noticed only after the end of the run is not lost.
 func TestChangeAtEnd(t *testing.T) {
 	for _, policy := range []string{"restart", "queue"} {
 		watching(t, "tasks:\n  x: {on_change: "+policy+", sources: [a]}\n", Options{}, "x", func(r *rig) {
@@ -90,7 +90,7 @@ func TestSeveralTargets(t *testing.T) {
 		r.ends("y", nil)
 		r.ends("z", nil)
 		r.told("watching x y z", "x begins", "y begins", "z begins", "y is done", "z is done")
-		time.Sleep(young) // x is no suspect any more
+		time.Sleep(maxCauseAge) // x is not suspected any more
 		r.saved("2", "/b")
 		r.told("b changed: y", "b changed: z", "y begins", "z begins")
 		r.saved("2", "/a")

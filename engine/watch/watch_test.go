@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weftrun/weft/engine"
+	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/pipe"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/schema"
@@ -44,6 +45,64 @@ func TestChanges(t *testing.T) {
 		r.told("x is done", "dir/file changed: x", "x begins")
 		r.ends("x", nil)
 		r.told("x is done")
+	})
+}
+
+// TestDiscovered: what a run has discovered is watched from then on, also after one that has
+// failed, and no longer when a run has not read it.
+func TestDiscovered(t *testing.T) {
+	watching(t, "tasks:\n  x: {sources: [a], depfile: d}\n", Options{}, "x", func(r *rig) {
+		found := func(unsure bool, contents map[string]string) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.unsure, r.discovered = unsure, nil
+			for p, c := range contents {
+				if r.discovered == nil {
+					r.discovered = map[string]glob.Digest{}
+				}
+				r.discovered[p] = digest(c)
+			}
+		}
+		r.told("watching x", "x begins")
+		r.set("1", "/inc/h")
+		r.saved("0", "/inc/h")
+		r.told()
+		// It is not a change that it is discovered, but one that the run has read something else.
+		found(false, map[string]string{"/b": "1", "/inc/h": "1"})
+		r.ends("x", nil)
+		r.told("x is done", "inc/h changed: x", "x begins")
+		if !r.has("/inc") {
+			t.Errorf("watched: %v", r.dirs)
+		}
+		found(false, map[string]string{"/b": "1", "/inc/h": ""}) // by times only
+		r.ends("x", nil)
+		r.told("x is done")
+		r.saved("2", "/inc/h")
+		r.told("inc/h changed: x", "x begins")
+		// After a failure the depfile may say nothing.
+		found(true, nil)
+		r.ends("x", errors.New("failed"))
+		r.told("x failed: failed")
+		r.saved("3", "/inc/h")
+		r.told("inc/h changed: x", "x begins")
+		r.saved("", "/inc/h")
+		r.told("inc/h changed: x", "x is to stop: stopped by signal: terminated")
+		r.ends("x", nil)
+		r.told("x was stopped", "x begins")
+		found(true, map[string]string{"/b": ""})
+		r.ends("x", errors.New("no h"))
+		r.told("x failed: no h")
+		r.saved("4", "/inc/h")
+		r.told("inc/h changed: x", "x begins")
+		// What is no longer read is no source.
+		found(false, map[string]string{"/b": "1"})
+		r.ends("x", nil)
+		r.told("x is done")
+		r.saved("5", "/inc/h")
+		r.told()
+		r.saved("5", "/b")
+		r.told("b changed: x", "x begins")
+		r.ends("x", nil)
 	})
 }
 
@@ -97,7 +156,7 @@ func TestUnnoticed(t *testing.T) {
 	})
 }
 
-// TestGit: nothing runs while git goes on, but not for ever.
+// TestGit: nothing runs while git runs, up to a limit.
 func TestGit(t *testing.T) {
 	watching(t, two, Options{}, "x y", func(r *rig) {
 		r.ends("x", nil)
@@ -114,12 +173,12 @@ func TestGit(t *testing.T) {
 		r.ends("x", nil)
 		r.saved("3", "/a")
 		r.told("x is done")
-		time.Sleep(gitPatience)
+		time.Sleep(gitTimeout)
 		r.told("a changed: x", "x begins")
 	})
 }
 
-// TestFailure: a run that fails, or cannot even be made, is told, and the watching goes on.
+// TestFailure: a run that fails, or cannot be planned, is reported, and watching continues.
 func TestFailure(t *testing.T) {
 	watching(t, one, Options{}, "x", func(r *rig) {
 		r.ends("x", errors.New("exit status 1"))
@@ -140,7 +199,7 @@ func TestFailure(t *testing.T) {
 func TestNoSources(t *testing.T) {
 	watching(t, "tasks:\n  x: 'true'\n", Options{}, "x", func(r *rig) {
 		r.ends("x", nil)
-		r.told("watching x", "warning: task x: neither it nor a task it needs has sources, so nothing will make it run again", "x begins", "x is done")
+		r.told("watching x", "warning: task x: neither it nor a task that it needs has sources, so it will not run again", "x begins", "x is done")
 	})
 }
 
@@ -160,7 +219,7 @@ func TestDotenv(t *testing.T) {
 	})
 }
 
-// TestReload: what a Taskfile says differently makes targets run again.
+// TestReload: changed tasks of a Taskfile make targets run again.
 func TestReload(t *testing.T) {
 	var loaded *schema.Workflow
 	var broken error
@@ -213,7 +272,7 @@ func TestReloadDuringRun(t *testing.T) {
 	})
 }
 
-// TestKeys: what the user asks for.
+// TestKeys: requests of the user.
 func TestKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := make(chan Key)
@@ -235,7 +294,7 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// TestIdle: the terminal is somebody else's while something runs.
+// TestIdle: the terminal belongs to others while something runs.
 func TestIdle(t *testing.T) {
 	var r *rig
 	o := Options{Idle: func(idle bool) { r.note("idle: %t", idle) }}
@@ -270,7 +329,7 @@ func TestCause(t *testing.T) {
 	})
 }
 
-// TestSecrets: what the watching itself tells is masked, as what the runs tell is.
+// TestSecrets: messages of watching itself are masked, like those of runs.
 func TestSecrets(t *testing.T) {
 	o := Options{Engine: engine.Options{Secrets: new(pipe.Secrets)}}
 	o.Engine.Secrets.Add("hunter22")

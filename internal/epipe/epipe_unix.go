@@ -1,5 +1,6 @@
 //go:build !windows
 
+// Package epipe recognises the error of writing to a pipe without readers.
 package epipe
 
 import (
@@ -7,4 +8,5 @@ import (
 	"syscall"
 )
 
-func is(err error) bool { return errors.Is(err, syscall.EPIPE) }
+// Is reports whether err is the error of writing to a pipe without readers.
+func Is(err error) bool { return errors.Is(err, syscall.EPIPE) }

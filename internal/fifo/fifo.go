@@ -31,7 +31,7 @@ func ReadAll(ctx context.Context, path string, max int64, large error) ([]byte, 
 }
 
 // ErrNotRegular is the error of [OpenRegular] for a named pipe, a device and the like.
-var ErrNotRegular = errors.New("it is no regular file")
+var ErrNotRegular = errors.New("it is not a regular file")
 
 // ReadRegular reads the file at path, which must be regular. It returns large if the file has
 // more than max bytes. It never waits.
@@ -49,6 +49,9 @@ func ReadRegular(path string, max int64, large error) ([]byte, error) {
 
 // OpenRegular opens the file at path, which must be regular, for reading. It never waits.
 func OpenRegular(path string) (*os.File, error) {
+	if err := absent(path); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err

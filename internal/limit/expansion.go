@@ -27,7 +27,7 @@ func Shell(text string) error {
 		n += strings.Count(text, word)
 	}
 	if n > Nested {
-		return Count("what may be nested in a script for weft's own shell", Nested, "signs and words")
+		return Count("the nesting of a script for weft's own shell", Nested, "operators and keywords")
 	}
 	return nil
 }
@@ -37,9 +37,22 @@ func Shell(text string) error {
 // multiplies, as in ${X//a/$Y}.
 func Expansion(word *syntax.Word, get func(name string) string) error {
 	if expanded(word, get) > Text {
-		return Bytes("what the variables of this text expand to", Text)
+		return Bytes("the expansion of the variables in this text", Text)
 	}
 	return nil
+}
+
+// Document parses text as a here-document, in which quotes have no meaning. It returns the error of
+// [Shell] or [Expansion] for a text that is too large.
+func Document(text string, get func(name string) string) (*syntax.Word, error) {
+	if err := Shell(text); err != nil {
+		return nil, err
+	}
+	word, err := syntax.NewParser().Document(strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return word, Expansion(word, get)
 }
 
 // expanded returns an upper limit of the bytes that node expands to, or a number above Text.
@@ -78,10 +91,10 @@ func expanded(node syntax.Node, get func(string) string) (n int) {
 	return n
 }
 
-// quoted is how many bytes ${X@Q} and the like make of one.
+// quoted is the number of bytes that ${X@Q} and the like make of one.
 const quoted = 4
 
-// mostBraces is how many {a,b} and {1..3} a word may contain. With two choices in each that is
+// mostBraces is the maximum number of {a,b} and {1..3} in a word. With two choices in each that is
 // far more words than a shell makes.
 const mostBraces = 32
 

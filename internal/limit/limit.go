@@ -1,43 +1,45 @@
-// Package limit limits what a Taskfile can make weft produce. Without limits, weft could use
-// all memory of the machine, or never end; no sensible workflow comes near them. Code that
-// produces something checks the limit first, so that the result is an error with a position
+// Package limit limits the memory and time that a Taskfile can make weft use. Without limits, weft
+// could use all memory of the machine, or never end; no sensible workflow comes near them. Code
+// that produces something checks the limit first, so that the result is an error with a position
 // and not the end of the process.
 package limit
 
 import "strconv"
 
 const (
-	// Text is how many bytes one template may produce: as its result, and as the
-	// result of each function in it.
+	// Text is the maximum size in bytes of a template's result, and of the result of each function
+	// in it.
 	Text = 64 << 20
-	// Output is how many bytes the command of one variable may write.
+	// Output is the maximum number of bytes that the command of one variable may write.
 	Output = 16 << 20
-	// Script is how many bytes a script may have that weft itself interprets.
+	// Log is the maximum number of bytes of a task's output that the cache keeps.
+	Log = 256 << 20
+	// Script is the maximum size in bytes of a script that weft itself interprets.
 	Script = 4 << 20
-	// Nested is how many nested constructs such a script may have: the interpreter
+	// Nested is the maximum number of nested constructs in such a script: the interpreter
 	// recurses into each.
 	Nested = 40_000
-	// Scripts is how many bytes the variables of such a script may take. Doubling one takes
-	// four times as many for a moment.
+	// Scripts is the maximum size in bytes of the variables of such a script. Doubling one takes
+	// four times as much for a moment.
 	Scripts = 96 << 20
-	// Stack is how many bytes of stack recursive functions of such a script may take. Go
+	// Stack is the maximum stack in bytes of recursive functions of such a script. Go
 	// doubles a stack that is full, and ends a program whose stack reaches a gigabyte.
 	Stack = 96 << 20
-	// Passes is how many iterations a loop may have, or all loops of a template together,
-	// and how many items a list that a template makes.
+	// Passes is the maximum number of iterations of a loop, or of all loops of a template together,
+	// and of items of a list that a template makes.
 	Passes = 1_000_000
-	// Work is how much a template may do, in bytes that its functions read or write.
+	// Work is the maximum work of a template, in bytes that its functions read or write.
 	Work = 1 << 30
-	// Includes is how many files may include one another in a chain.
+	// Includes is the maximum length of a chain of includes.
 	Includes = 1_000
-	// File is how many bytes a Taskfile may have.
+	// File is the maximum size of a Taskfile in bytes.
 	File = 16 << 20
-	// Nodes is how many YAML values a Taskfile may have, those reached by an alias
-	// counted each time.
+	// Nodes is the maximum number of YAML values of a Taskfile, those reached by an alias counted
+	// each time.
 	Nodes = 2_000_000
-	// Problems is how many problems are shown at once.
+	// Problems is the maximum number of problems shown at once.
 	Problems = 100
-	// Memory is how many bytes weft itself may need while it produces more: see
+	// Memory is the maximum memory of weft itself in bytes while it produces more: see
 	// [Grow].
 	Memory = 320 << 20
 	// Plan is Memory for the steps of a plan, which are small: of the smallest there may
@@ -48,10 +50,10 @@ const (
 // Exceeded is the error of something that exceeds a limit. Error makes its text, so that one
 // in a package variable costs nothing at start-up.
 type Exceeded struct {
-	What  string // "the text": what is too large
+	What  string // "the text": the subject, which is too large
 	Limit int64
-	Unit  string // "passes": what Limit counts; "" for bytes
-	Hint  string // what else to do; "" if there is nothing to say
+	Unit  string // "passes": the unit of Limit; "" for bytes
+	Hint  string // advice; "" if there is none
 }
 
 func (e *Exceeded) Error() string {

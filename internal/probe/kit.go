@@ -15,12 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kit is the test's side: where the probes say hello. It is used by one goroutine,
-// the test's, and runs none of its own. It is closed at the end of the test; those
-// who hold then end.
+// Kit is the test's side of the connections. It is used by one goroutine, the test's, and starts
+// none. It is closed at the end of the test; probes that hold then end.
 type Kit struct {
-	// Patience bounds every wait for something that must happen.
-	Patience time.Duration
+	// Timeout bounds every wait for something that must happen.
+	Timeout time.Duration
 
 	t      testing.TB
 	socket int
@@ -28,7 +27,7 @@ type Kit struct {
 	probes []*Probe // in the order of their connections
 }
 
-// Probe is one that connected.
+// Probe is a connected probe.
 type Probe struct {
 	Role string // empty until the hello was read
 	PID  string
@@ -36,7 +35,7 @@ type Probe struct {
 	kit   *Kit
 	fd    int
 	unget []byte   // of a line that is not complete
-	lines []string // not asked for yet
+	lines []string // not returned yet
 	gone  bool
 }
 
@@ -47,7 +46,7 @@ func New(t testing.TB) *Kit {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &Kit{Patience: 30 * time.Second, t: t, path: filepath.Join(dir, "s")}
+	k := &Kit{Timeout: 30 * time.Second, t: t, path: filepath.Join(dir, "s")}
 	k.socket, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err == nil {
 		unix.CloseOnExec(k.socket)
@@ -56,7 +55,7 @@ func New(t testing.TB) *Kit {
 	if err == nil {
 		err = unix.Bind(k.socket, &unix.SockaddrUnix{Name: k.path})
 	}
-	// Probes may be other users.
+	// Probes may run as other users.
 	if err == nil {
 		err = os.Chmod(dir, 0o711)
 	}
@@ -82,9 +81,9 @@ func New(t testing.TB) *Kit {
 // Env is the variable that probes need in their environment.
 func (k *Kit) Env() string { return variable + "=" + k.path }
 
-// Meet waits until one more probe of each of the roles has said hello, beyond
+// Accept waits until one more probe of each of the roles has said hello, beyond
 // those that earlier calls returned, and returns them in this order.
-func (k *Kit) Meet(roles ...string) []*Probe {
+func (k *Kit) Accept(roles ...string) []*Probe {
 	k.t.Helper()
 	met := make([]*Probe, len(roles))
 	k.until(func() bool {
@@ -102,7 +101,7 @@ func (k *Kit) Meet(roles ...string) []*Probe {
 	return met
 }
 
-// claim returns a probe that no call of Meet has returned yet, or nil.
+// claim returns a probe that no call of Accept has returned yet, or nil.
 func (k *Kit) claim(role string) *Probe {
 	hello := "hello " + role
 	for _, p := range k.probes {
@@ -120,8 +119,8 @@ func (k *Kit) Alive() []string {
 	return k.names(func(p *Probe) bool { return !p.gone })
 }
 
-// AllGone waits until every probe is dead.
-func (k *Kit) AllGone() {
+// AwaitAllDead waits until every probe is dead.
+func (k *Kit) AwaitAllDead() {
 	k.t.Helper()
 	k.until(func() bool { return !slices.ContainsFunc(k.probes, func(p *Probe) bool { return !p.gone }) },
 		func() string { return fmt.Sprint("alive: ", k.Alive()) })
@@ -136,29 +135,29 @@ func (k *Kit) names(which func(*Probe) bool) (names []string) {
 	return names
 }
 
-// Do has a probe that holds do what a word says, and returns the answer.
+// Do makes a holding probe execute a word, and returns the answer.
 func (p *Probe) Do(word string) string {
 	p.kit.t.Helper()
-	p.Tell(word)
+	p.Send(word)
 	return p.Answer()
 }
 
-// Tell has a probe that holds do what a word says, without waiting for it.
-func (p *Probe) Tell(word string) {
+// Send makes a holding probe execute a word, without waiting for it.
+func (p *Probe) Send(word string) {
 	p.kit.t.Helper()
 	if _, err := unix.Write(p.fd, []byte(word+"\n")); err != nil {
 		p.kit.t.Fatalf("%s to %s: %v", word, p.Role, err)
 	}
 }
 
-// Answer waits for the answer to the oldest word that has had none.
+// Answer waits for the answer to the oldest unanswered word.
 func (p *Probe) Answer() string {
 	p.kit.t.Helper()
 	return p.hear(func(line string) bool { return strings.HasPrefix(line, "= ") }, "an answer")[len("= "):]
 }
 
-// Hear waits for a line that the probe tells by itself, "INT 1".
-func (p *Probe) Hear(line string) {
+// Expect waits for a line that the probe sends by itself, "INT 1".
+func (p *Probe) Expect(line string) {
 	p.kit.t.Helper()
 	p.hear(func(l string) bool { return l == line }, line)
 }
@@ -176,8 +175,8 @@ func (p *Probe) hear(what func(string) bool, name string) string {
 	return line
 }
 
-// Gone waits until the probe is dead.
-func (p *Probe) Gone() {
+// AwaitDeath waits until the probe is dead.
+func (p *Probe) AwaitDeath() {
 	p.kit.t.Helper()
 	p.kit.until(func() bool { return p.gone }, func() string { return "the end of " + p.Role })
 }
@@ -188,10 +187,10 @@ func (p *Probe) Dead() bool {
 	return p.gone
 }
 
-// until waits for a condition and fails the test when it does not come to hold.
+// until waits for a condition and fails the test if it does not become true.
 func (k *Kit) until(holds func() bool, what func() string) {
 	k.t.Helper()
-	for end := time.Now().Add(k.Patience); ; {
+	for end := time.Now().Add(k.Timeout); ; {
 		k.pump(0)
 		if holds() {
 			return

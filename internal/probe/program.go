@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// TrueProgram returns the path of the smallest program there is, built at the first
-// call, or /bin/true where nothing can be built. It is for benchmarks.
+// TrueProgram returns the path of a minimal program, built at the first call, or /bin/true if
+// nothing can be built. It is for benchmarks.
 var TrueProgram = sync.OnceValue(func() string {
 	dir, err := os.MkdirTemp("", "probe")
 	if err != nil {

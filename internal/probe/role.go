@@ -26,21 +26,21 @@ import (
 // argument after a colon:
 //
 //	ignore:TERM+HUP   ignore signals
-//	count:INT         tell the test of each of them, as "INT 1", "INT 2", ...
+//	count:INT         report each of them to the test, as "INT 1", "INT 2", ...
 //	fork:ROLE,WORD... start another probe and wait until it holds or ends; what
 //	                  follows the first comma is its script, to the end of the word
 //	write:N           write N bytes to stdout; N may end in K, M or G
 //	read:N            read N bytes from stdin, or to its end without N
-//	fill              write to stdout until it takes no more, and say how much that was
-//	trace:PID         trace a process, for as long as it lives, and let it go on
+//	fill              write to stdout until it is full, and report the number of bytes
+//	trace:PID         trace a process, for as long as it lives, and let it continue
 //	exit:N            end, here and now
-//	hold              do what the test says, until it ends or says exit
+//	hold              execute words of the test, until it ends or sends exit
 //
 // At the end of its script a probe exits with 0. The same words, sent by
-// [Probe.Do], are answered with what they found.
+// [Probe.Do], are answered with their results.
 //
 // Words of a forked probe only: setsid (a session of its own), clean (no
-// environment), daemon (its parent is gone), hold-stdout (it has its parent's
+// environment), daemon (its parent has ended), hold-stdout (it has its parent's
 // stdout and stderr, not the null device), user:N (it runs as another user).
 //
 // The socket is named by the environment, or by the first word at:PATH.
@@ -55,7 +55,7 @@ func Main() {
 	if len(words) > 0 && strings.HasPrefix(words[0], "at:") {
 		p.at, words = words[0][len("at:"):], words[1:]
 	}
-	// What concerns signals comes before the hello: who has said it is prepared.
+	// Words about signals are executed before the hello: then the probe is prepared.
 	late := slices.DeleteFunc(slices.Clone(words), prepares)
 	for _, w := range slices.DeleteFunc(words, func(w string) bool { return !prepares(w) }) {
 		p.must(p.do(w))
@@ -79,12 +79,12 @@ func prepares(word string) bool {
 	return verb == "ignore" || verb == "count"
 }
 
-// program is a probe, from within.
+// program is the state of a probe in its own process.
 type program struct {
 	role, at string
 	mu       sync.Mutex // guards conn's writing side
 	conn     *net.UnixConn
-	early    []string // what there is to tell before the hello
+	early    []string // lines to send after the hello
 }
 
 func (p *program) must(_ string, err error) {
@@ -107,10 +107,10 @@ func (p *program) hello() error {
 	return err
 }
 
-// forked says in the environment that somebody waits for the end of descriptor 3.
+// forked is set in the environment if the parent waits for the end of descriptor 3.
 const forked = "WEFT_PROBE_FORKED"
 
-// ready tells whoever started this probe that it has come to hold.
+// ready reports to the parent that this probe holds.
 func ready() {
 	if os.Getenv(forked) != "" {
 		unix.Close(3)
@@ -130,7 +130,7 @@ func (p *program) tell(line string) error {
 	return err
 }
 
-// do does what a word says, and returns what there is to say about it.
+// do executes a word, and returns its result.
 func (p *program) do(word string) (string, error) {
 	verb, arg, _ := strings.Cut(word, ":")
 	switch verb {
@@ -141,7 +141,7 @@ func (p *program) do(word string) (string, error) {
 	case "fork":
 		script, nested, _ := strings.Cut(arg, ",fork:")
 		words := strings.Split(script, ",")
-		if nested != "" { // all that follows is that probe's
+		if nested != "" { // the rest belongs to that probe
 			words = append(words, "fork:"+nested)
 		}
 		return "", p.fork(words)
@@ -237,9 +237,12 @@ func (p *program) fork(script []string) error {
 			cmd.Env = nil
 		case "hold-stdout":
 			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		case "daemon": // one between us, who ends when the daemon lives
-			script = slices.Delete(script, i+1, i+2)
-			return p.fork([]string{silent, "fork:" + strings.Join(script, ",")})
+		case "daemon": // a process between, which ends when the daemon lives
+			between := []string{silent, "fork:" + strings.Join(slices.Delete(script, i+1, i+2), ",")}
+			if cmd.SysProcAttr.Setsid { // else a signal for our group might end it when the daemon has said hello already
+				between = slices.Insert(between, 1, "setsid")
+			}
+			return p.fork(between)
 		default:
 			words = append(words, w)
 			continue
@@ -268,7 +271,7 @@ func (p *program) fork(script []string) error {
 	return nil
 }
 
-// hold does what the test says.
+// hold executes the words of the test.
 func (p *program) hold() error {
 	ready()
 	for in := bufio.NewScanner(p.conn); in.Scan(); {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trace traces a process until it ends, and returns when that has begun.
+// trace traces a process until it ends, and returns when tracing has begun.
 func trace(pid int) error {
 	begun := make(chan error)
 	go func() {

@@ -1,6 +1,6 @@
-// Package procstat reads what /proc/PID/stat says. It knows where the fields stand; who
-// reads the file, and when, is up to its callers. It allocates nothing and imports
-// nothing, since one of these is a process without a garbage collector.
+// Package procstat parses /proc/PID/stat. It knows the positions of the fields; its callers read
+// the file. It allocates nothing and imports nothing, since one of these is a process without a
+// garbage collector.
 package procstat
 
 // Stat describes a process. Times are in clock ticks, 100 a second.
@@ -12,14 +12,14 @@ type Stat struct {
 	Session int32
 	Flags   uint64 // PF_FORKNOEXEC and others
 	CPU     uint64 // time spent, in user and system mode
-	Started uint64 // when, after the machine was
+	Started uint64 // time since the start of the machine
 }
 
 // Dead reports whether the process has ended and is only waiting to be reaped.
 func (s *Stat) Dead() bool { return s.State == 'Z' || s.State == 'X' }
 
-// Parse reads the text of a file. ok is false for a text that is cut short, as of a
-// process that is gone.
+// Parse reads the text of a file. ok is false for a text that is cut short, as of a process that
+// has ended.
 func Parse(text []byte) (s Stat, ok bool) {
 	// A name may hold spaces and parentheses.
 	begin, end := 0, len(text)-1

@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseOwn reads what the kernel says of this process.
+// TestParseOwn parses the kernel's text for this process.
 func TestParseOwn(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/stat")
 	if runtime.GOOS != "linux" || err != nil {

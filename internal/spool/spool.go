@@ -1,6 +1,5 @@
-// Package spool holds bytes until they are wanted: in memory at first, then in a file
-// without a name, which is gone when the program has ended, however it ends. It does not
-// know what the bytes are, or in which order they come.
+// Package spool buffers bytes: in memory at first, then in a file without a name, which disappears
+// when the program ends, however it ends. It knows neither the meaning nor the order of the bytes.
 package spool
 
 import (
@@ -13,14 +12,14 @@ import (
 // Buffer holds bytes. The zero value is empty, and keeps nothing in memory. It is for one
 // goroutine at a time.
 type Buffer struct {
-	InMemory int64 // how many bytes are kept in memory
+	InMemory int64 // number of bytes kept in memory
 
 	mem  []byte
 	file *os.File // holds all, if it is not nil
 }
 
-// WriteAt implements io.WriterAt. After an error it holds what it held before, and perhaps
-// a part of p.
+// WriteAt implements io.WriterAt. After an error it holds its earlier content, and perhaps a part
+// of p.
 func (b *Buffer) WriteAt(p []byte, off int64) (int, error) {
 	if b.file == nil {
 		end := off + int64(len(p))
@@ -30,15 +29,15 @@ func (b *Buffer) WriteAt(p []byte, off int64) (int, error) {
 			}
 			return copy(b.mem[off:], p), nil
 		}
-		if err := b.toFile(); err != nil {
+		if err := b.ToFile(); err != nil {
 			return 0, err
 		}
 	}
 	return b.file.WriteAt(p, off)
 }
 
-// toFile moves what is in memory to a file.
-func (b *Buffer) toFile() error {
+// ToFile moves the bytes in memory to a file.
+func (b *Buffer) ToFile() error {
 	f, err := unnamed.File()
 	if err != nil {
 		return err
@@ -66,10 +65,10 @@ func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 // File returns the file that holds all, or nil as long as it is in memory. It belongs to b.
 func (b *Buffer) File() *os.File { return b.file }
 
-// Memory returns what is in memory: all, as long as File is nil. It belongs to b.
+// Memory returns the bytes in memory: all, as long as File is nil. It belongs to b.
 func (b *Buffer) Memory() []byte { return b.mem }
 
-// Reset makes b empty. Its memory is used again.
+// Reset makes b empty. Its memory is reused.
 func (b *Buffer) Reset() error {
 	f := b.file
 	b.file, b.mem = nil, b.mem[:0]

@@ -44,7 +44,7 @@ func TestBuffer(t *testing.T) {
 	}
 }
 
-// TestNoFile: where no file can be made all that was written is still there.
+// TestNoFile: if no file can be made, all written bytes are kept.
 func TestNoFile(t *testing.T) {
 	b := Buffer{InMemory: 4}
 	b.WriteAt([]byte("abc"), 0)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkGrow measures a goroutine that goes deep, as those of a run do, with a stack that
-// grows once and with one that grows as it is needed.
+// BenchmarkGrow measures a goroutine with deep calls, like those of a run, with a stack that grows
+// once and with one that grows on demand.
 func BenchmarkGrow(b *testing.B) {
 	for name, grow := range map[string]func(){"once": Grow, "as needed": func() {}} {
 		b.Run(name, func(b *testing.B) {

@@ -24,7 +24,7 @@ func LockFile(f *os.File, wait bool) error {
 // UnlockFile unlocks a file.
 func UnlockFile(f *os.File) { syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
-// Unlockable reports whether err says that the file system does not support locks.
+// Unlockable reports whether err means that the file system does not support locks.
 func Unlockable(err error) bool {
 	return err == syscall.ENOLCK || err == syscall.EOPNOTSUPP || err == syscall.ENOSYS || err == syscall.EINVAL
 }

@@ -27,7 +27,7 @@ func UnlockFile(f *os.File) {
 	windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: 1 << 30})
 }
 
-// Unlockable reports whether err says that the file system does not support locks.
+// Unlockable reports whether err means that the file system does not support locks.
 func Unlockable(err error) bool {
 	return err == windows.ERROR_NOT_SUPPORTED || err == windows.ERROR_INVALID_FUNCTION
 }

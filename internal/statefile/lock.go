@@ -19,7 +19,7 @@ type Lock struct {
 	name string
 }
 
-// maxHolder is how much of a holder's text is read, in bytes.
+// maxHolder is the maximum length of a holder's text, in bytes.
 const maxHolder = 4 << 10
 
 // TryLock takes the lock called name, or returns [ErrLocked]. Other processes can read holder.

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Without directories by descriptor, links and irregular files are refused by a look
-// at the path.
+// Without directories by descriptor, links and irregular files are refused by a check of the path.
 
-// look returns what is called name, if it is what is wanted or nothing.
+// look returns the file called name, if it is of the wanted type or missing.
 func (d *Dir) look(name string, dir bool) (string, error) {
 	path := filepath.Join(d.path, name)
 	info, err := os.Lstat(path)
@@ -24,11 +23,11 @@ func (d *Dir) look(name string, dir bool) (string, error) {
 	case info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0:
 		why = "it is a symbolic link"
 	case dir && !info.IsDir():
-		why = "it is no directory"
+		why = "it is not a directory"
 	case !dir && info.IsDir():
 		why = "it is a directory"
 	case !dir && !info.Mode().IsRegular():
-		why = "it is no regular file"
+		why = "it is not a regular file"
 	default:
 		return path, nil
 	}
@@ -55,29 +54,39 @@ func (d *Dir) openFile(name string, flag int) (*os.File, error) {
 
 func (d *Dir) check(*os.File, string, bool) error { return nil }
 
-func ownerFor(string) int { return -1 }
+func ownerFor(string) (user, group int) { return -1, -1 }
 
 func (d *Dir) mkdir(name string, perm fs.FileMode) error {
 	return os.Mkdir(filepath.Join(d.path, name), perm)
 }
 
-func (d *Dir) rename(from, to string) error {
-	return os.Rename(filepath.Join(d.path, from), filepath.Join(d.path, to))
+// Move moves the file called name to another directory of the same file system, under a new
+// name. It replaces a file of that name.
+func (d *Dir) Move(name string, to *Dir, newName string) error {
+	return os.Rename(filepath.Join(d.path, name), filepath.Join(to.path, newName))
+}
+
+// Touch sets the time of the last change of the file called name.
+func (d *Dir) Touch(name string, modified time.Time) error {
+	if _, err := d.look(name, false); err != nil {
+		return err
+	}
+	return os.Chtimes(filepath.Join(d.path, name), time.Time{}, modified)
 }
 
 // Remove removes the file called name.
 func (d *Dir) Remove(name string) error { return os.Remove(filepath.Join(d.path, name)) }
 
-// Modified returns when what is called name was changed last.
-func (d *Dir) Modified(name string) (time.Time, error) {
+// Stat returns the size of the file called name, in bytes, and the time of its last change.
+func (d *Dir) Stat(name string) (size int64, modified time.Time, err error) {
 	info, err := os.Lstat(filepath.Join(d.path, name))
 	if err != nil {
-		return time.Time{}, err
+		return 0, time.Time{}, err
 	}
-	return info.ModTime(), nil
+	return info.Size(), info.ModTime(), nil
 }
 
-// Is reports whether the open file f is still what is called name.
+// Is reports whether the open file f is still the file called name.
 func (d *Dir) Is(name string, f *os.File) bool {
 	there, err := os.Lstat(filepath.Join(d.path, name))
 	if err != nil {

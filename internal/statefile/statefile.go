@@ -1,5 +1,5 @@
-// Package statefile opens the files that weft keeps for itself: fingerprints, locks, trust and
-// caches. All access to them goes through it. It does not know what they contain.
+// Package statefile opens weft's own files: fingerprints, locks, trust and caches. All access to
+// them goes through it. It does not know what they contain.
 //
 // # The rules
 //
@@ -12,8 +12,9 @@
 //   - A file must be regular and have one name: weft does not wait for named pipes, or
 //     write through hard links.
 //   - Directories and files must belong to the user that weft runs as, and must not be
-//     writable by everybody. For root they may also belong to the owner of the project,
-//     who decides anyway what root runs there.
+//     writable by everyone. For root they may also belong to the owner of the project,
+//     who decides anyway what root runs there. What root creates below the project belongs to
+//     that owner, who could not use it otherwise.
 //   - No more is read than the caller allows, and no holes.
 //
 // A violation is an [Unsafe]: the caller continues as if there were no file, and warns once.
@@ -35,12 +36,12 @@ import (
 	"strings"
 )
 
-// Place says where a directory of state is, and who may own it.
+// Place is the place of a directory of state, with its permitted owners.
 type Place struct {
 	Base    string // an absolute path; links in it are followed
 	Path    string // of the directory below Base, with slashes; none of its parts may be a link
-	Project string // whose owner may own the state, too, when root runs weft; "" for nobody's
-	Private bool   // nobody else may write to it, nor read what is made
+	Project string // its owner may own the state, too, when root runs weft; "" for none
+	Private bool   // only the owner may write to it and read its files
 }
 
 // String returns the path of the directory.
@@ -62,23 +63,25 @@ type Dir struct {
 	rule rule
 }
 
-// rule says what is required of everything in a directory.
+// rule is the set of requirements for everything in a directory.
 type rule struct {
-	owner   int // another user than ours who may own it; -1 for none
+	owner   int  // another permitted owner; -1 for none
+	group   int  // the group of the project
+	gives   bool // created files are given to owner and group
 	private bool
 }
 
-// Open opens the directory. An error is fs.ErrNotExist where there is none, or an
-// [Unsafe].
+// Open opens the directory. An error is fs.ErrNotExist if there is none, or an [Unsafe].
 func (p Place) Open() (*Dir, error) { return p.open(false) }
 
-// Make is Open that makes the directory, and those it stands in, if need be.
+// Make is Open that makes the directory, and its parents, if necessary.
 func (p Place) Make() (*Dir, error) { return p.open(true) }
 
 func (p Place) open(create bool) (*Dir, error) {
 	r := rule{owner: -1, private: p.Private}
 	if p.Project != "" {
-		r.owner = ownerFor(p.Project)
+		r.owner, r.group = ownerFor(p.Project)
+		r.gives = r.owner > 0 && (p.Base == p.Project || strings.HasPrefix(p.Base, p.Project+string(filepath.Separator)))
 	}
 	at, err := openBase(p.Base)
 	if create && errors.Is(err, fs.ErrNotExist) {
@@ -105,8 +108,8 @@ func (p Place) open(create bool) (*Dir, error) {
 	return d, nil
 }
 
-// Sub opens the directory called name in d; with create it is made if need be. What
-// is asked of d is asked of it.
+// Sub opens the directory called name in d; with create it is made if necessary. The requirements
+// for d apply to it.
 func (d *Dir) Sub(name string, create bool) (*Dir, error) {
 	sub, err := d.enter(name, create)
 	if err != nil {
@@ -119,7 +122,7 @@ func (d *Dir) Sub(name string, create bool) (*Dir, error) {
 	return sub, nil
 }
 
-// enter opens a directory, without a look at whose it is.
+// enter opens a directory, without checking its owner.
 func (d *Dir) enter(name string, create bool) (*Dir, error) {
 	f, err := d.openDir(name)
 	if create && errors.Is(err, fs.ErrNotExist) {
@@ -140,11 +143,11 @@ func (d *Dir) enter(name string, create bool) (*Dir, error) {
 // Close ends the use of d. Files that were opened stay open.
 func (d *Dir) Close() error { return d.f.Close() }
 
-// Path returns where d is, for messages.
+// Path returns the path of d, for messages.
 func (d *Dir) Path() string { return d.path }
 
-// OpenFile opens the file called name. flag is as in os.OpenFile; what is made is
-// for nobody else.
+// OpenFile opens the file called name. flag is as in os.OpenFile; only the owner can use a created
+// file.
 func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
 	f, err := d.openFile(name, flag)
 	if err != nil {
@@ -177,11 +180,11 @@ func (d *Dir) ReadFile(name string, limit int64) ([]byte, error) {
 	return b[:n], err
 }
 
-// someHoles is the size from which a file is searched for holes: less is as well read.
+// someHoles is the size from which a file is searched for holes: smaller ones are simply read.
 const someHoles = 1 << 20
 
-// Size returns how many bytes of a file of state are to be read: those before its first
-// hole. A file of more than limit bytes before it is an [Unsafe].
+// Size returns the number of bytes of a file of state to be read: those before its first hole. A
+// file of more than limit bytes before it is an [Unsafe].
 func Size(f *os.File, limit int64) (int64, error) {
 	st, err := f.Stat()
 	if err != nil {
@@ -197,19 +200,19 @@ func Size(f *os.File, limit int64) (int64, error) {
 	return size, nil
 }
 
-// DirName is the name of the state directory in the root directory, unless it is put
-// elsewhere. No pattern matches it, and no change in it is watched.
+// DirName is the name of the state directory in the root directory, unless another place is
+// configured. No pattern matches it, and no change in it is watched.
 const DirName = ".weft"
 
 // TemporarySuffix ends the names of files that WriteFile has not finished.
 const TemporarySuffix = ".new"
 
-// BesideSuffix ends the names of files that stand beside what they are to become, outside of
+// BesideSuffix ends the names of temporary files in the directory of their final file, outside of
 // any directory of state: no pattern matches them.
 const BesideSuffix = ".weft-tmp"
 
-// WriteFile replaces the file called name, whatever it was, by one with the content b
-// that nobody else may read. Readers see the old one or the new one.
+// WriteFile replaces the file called name, whatever it was, by one with the content b that only the
+// owner may read. Readers see the old one or the new one.
 func (d *Dir) WriteFile(name string, b []byte) error {
 	temp := fmt.Sprintf("%s.%016x%s", name, rand.Uint64(), TemporarySuffix)
 	f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
@@ -221,7 +224,7 @@ func (d *Dir) WriteFile(name string, b []byte) error {
 		err = e
 	}
 	if err == nil {
-		err = d.rename(temp, name)
+		err = d.Move(temp, d, name)
 	}
 	if err != nil {
 		d.Remove(temp)
@@ -229,9 +232,34 @@ func (d *Dir) WriteFile(name string, b []byte) error {
 	return err
 }
 
+const (
+	ignoreName = ".gitignore"
+	ignoreAll  = "*\n"
+)
+
+// IgnoreByGit makes git ignore everything in d, unless d has its own ignore rules.
+func (d *Dir) IgnoreByGit() error {
+	f, err := d.OpenFile(ignoreName, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(ignoreAll)
+	return err
+}
+
+// IgnoredByGit reports whether IgnoreByGit has done that for d.
+func (d *Dir) IgnoredByGit() bool {
+	b, err := d.ReadFile(ignoreName, int64(len(ignoreAll)))
+	return err == nil && string(b) == ignoreAll
+}
+
 // Names returns the names in d, in no order.
 func (d *Dir) Names() ([]string, error) {
-	f, err := d.openDir(".") // a place to read of its own
+	f, err := d.openDir(".") // with its own read position
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// unsafeBecause fails the test unless err is an Unsafe that says why.
+// unsafeBecause fails the test unless err is an Unsafe with that reason.
 func unsafeBecause(t *testing.T, err error, why string) {
 	t.Helper()
 	var u *Unsafe
@@ -86,8 +86,7 @@ func TestBaseIsMade(t *testing.T) {
 	}
 }
 
-// What stands where a file of state is wanted, prepared by somebody else: neither read
-// nor written, and nothing waits.
+// Files planted in the place of a file of state are neither read nor written, and nothing waits.
 func TestUnsafeFiles(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -172,7 +171,7 @@ func TestUnsafeDirectories(t *testing.T) {
 			must(t, os.Symlink(elsewhere, filepath.Join(p.Base, "a")))
 			p.Path = "a/.weft"
 		}, "symbolic link"},
-		{"file", func(t *testing.T, p *Place, _ string) { must(t, os.WriteFile(p.String(), nil, 0o644)) }, "no directory"},
+		{"file", func(t *testing.T, p *Place, _ string) { must(t, os.WriteFile(p.String(), nil, 0o644)) }, "not a directory"},
 		{"pipe", func(t *testing.T, p *Place, _ string) { must(t, syscall.Mkfifo(p.String(), 0o644)) }, "named pipe"},
 		{"everybody's", func(t *testing.T, p *Place, _ string) {
 			must(t, os.Mkdir(p.String(), 0o755))
@@ -205,7 +204,7 @@ func TestUnsafeDirectories(t *testing.T) {
 	}
 }
 
-// The same of a directory in one that is in order.
+// The same for a directory in a valid one.
 func TestUnsafeSub(t *testing.T) {
 	p := place(t)
 	d := mustMake(t, p)
@@ -217,7 +216,7 @@ func TestUnsafeSub(t *testing.T) {
 	}
 }
 
-// A base is the user's affair: links in it are followed, but nothing waits for it.
+// A base belongs to the user: links in it are followed, but nothing waits for it.
 func TestBase(t *testing.T) {
 	p := place(t)
 	link := filepath.Join(t.TempDir(), "link")
@@ -231,7 +230,7 @@ func TestBase(t *testing.T) {
 	}
 }
 
-// Root uses what belongs to the owner of the project, and nobody else's.
+// Root uses files of the owner of the project, and of no other user.
 func TestRootInProject(t *testing.T) {
 	p := place(t)
 	if err := os.Chown(p.Base, 12345, -1); err != nil {
@@ -254,7 +253,37 @@ func TestRootInProject(t *testing.T) {
 	unsafeBecause(t, err, "belongs to user 12345")
 }
 
-// What took a file's place after it was opened is not what is read, or written.
+// Files that root creates in a project belong to the owner of the project, and no others do.
+func TestRootCreates(t *testing.T) {
+	p := place(t)
+	if err := os.Chown(p.Base, 12345, 23456); err != nil {
+		t.Skip("only root can give a directory away")
+	}
+	d := mustMake(t, p)
+	must(t, d.IgnoreByGit())
+	must(t, d.WriteFile("f", []byte("x")))
+	must(t, os.WriteFile(filepath.Join(p.String(), "roots"), nil, 0o600))
+	for _, name := range []string{"opened", "roots"} {
+		f, err := d.OpenFile(name, os.O_RDWR|os.O_CREATE)
+		must(t, err)
+		f.Close()
+	}
+	sub, err := d.Sub("sub", true)
+	must(t, err)
+	must(t, sub.WriteFile("f", nil))
+	sub.Close()
+	elsewhere := Place{Base: t.TempDir(), Path: "x", Project: p.Project}
+	mustMake(t, elsewhere)
+	for path, want := range map[string]uint32{p.String(): 12345, p.String() + "/" + ignoreName: 12345, p.String() + "/f": 12345, p.String() + "/opened": 12345, p.String() + "/roots": 0, p.String() + "/sub": 12345, p.String() + "/sub/f": 12345, elsewhere.String(): 0} {
+		info, err := os.Lstat(path)
+		must(t, err)
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != want || (st.Gid == 23456) != (want == 12345) {
+			t.Errorf("%s belongs to %d:%d, want %d", path, st.Uid, st.Gid, want)
+		}
+	}
+}
+
+// A file that replaces another after it was opened is neither read nor written.
 func TestReplacedMeanwhile(t *testing.T) {
 	p := place(t)
 	d := mustMake(t, p)
@@ -272,7 +301,7 @@ func TestReplacedMeanwhile(t *testing.T) {
 	if d.Is("f", f) {
 		t.Error("a link to something else is still it")
 	}
-	// The directory, too: what was opened is what is used.
+	// The same for the directory: the opened one is used.
 	must(t, os.Rename(p.String(), p.String()+"-moved"))
 	must(t, os.Symlink(p.Base, p.String()))
 	must(t, d.WriteFile("target", []byte("state")))
@@ -320,5 +349,35 @@ func TestLock(t *testing.T) {
 	}
 	if names, _ := d.Names(); len(names) != 0 {
 		t.Errorf("left: %q", names)
+	}
+}
+
+func TestMove(t *testing.T) {
+	p := place(t)
+	d := mustMake(t, p)
+	to, err := d.Sub("to", true)
+	must(t, err)
+	defer to.Close()
+	must(t, to.WriteFile("b", []byte("old")))
+	must(t, d.WriteFile("a", []byte("new")))
+	must(t, d.Move("a", to, "b"))
+	if b, err := to.ReadFile("b", 10); err != nil || string(b) != "new" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if err := d.Move("a", to, "b"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("again: %v", err)
+	}
+}
+
+func TestTouch(t *testing.T) {
+	d := mustMake(t, place(t))
+	must(t, d.WriteFile("a", []byte("abc")))
+	when := time.Unix(1700000000, 0)
+	must(t, d.Touch("a", when))
+	if size, at, err := d.Stat("a"); err != nil || size != 3 || !at.Equal(when) {
+		t.Errorf("%d, %v, %v", size, at, err)
+	}
+	if err := d.Touch("b", when); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing: %v", err)
 	}
 }

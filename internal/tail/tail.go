@@ -1,5 +1,5 @@
-// Package tail keeps the end of what a program writes, to show it or to look at it when
-// the program has failed.
+// Package tail keeps the end of a program's output, to show or check it when the program has
+// failed.
 package tail
 
 import (

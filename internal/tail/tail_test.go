@@ -2,7 +2,7 @@ package tail
 
 import "testing"
 
-// TestBuffer: what is written over and over keeps no more than it must.
+// TestBuffer: the buffer does not grow beyond its bound, however much is written.
 func TestBuffer(t *testing.T) {
 	b := Buffer{Max: 5}
 	for _, p := range []string{"ab", "cdefgh", "", "i", "0123456789"} {

@@ -1,6 +1,5 @@
-// Package taskurl is where a remote Taskfile is: it tells remote places from
-// paths, and reads, joins, names and shows their URLs. It fetches nothing and
-// trusts nothing.
+// Package taskurl handles the locations of remote Taskfiles: it distinguishes URLs from paths, and
+// parses, joins, names and shows URLs. It fetches nothing and trusts nothing.
 //
 //	https://HOST/DIR/Taskfile.yml                  one file, or a directory, by HTTP
 //	https://HOST/REPO.git//DIR/Taskfile.yml?ref=X  one in a git repository
@@ -18,10 +17,10 @@ import (
 	"unicode"
 )
 
-// Kind is how a file is fetched.
+// Kind is the way in which a file is fetched.
 type Kind uint8
 
-// The kinds of URL. None is a path on this machine, or nothing known.
+// The kinds of URL. None is a path on this machine, or anything unknown.
 const (
 	None Kind = iota
 	HTTP
@@ -31,22 +30,22 @@ const (
 // URL is a remote place. It does not change.
 type URL struct {
 	Kind Kind
-	// Repository is what git is given, with credentials, and Path where the file
-	// or directory is in it, "" for the root. Ref is the branch, tag or commit,
-	// "" for the default branch. They are empty for HTTP.
+	// Repository is the URL for git, with credentials, and Path the file or directory in it, "" for
+	// the root. Ref is the branch, tag or commit, "" for the default branch. They are empty for
+	// HTTP.
 	Repository, Path, Ref string
 
 	u *url.URL // complete
 }
 
 // IsRemote reports whether a path of an include, or an entry point, names a place
-// that is not on this machine. Such a text may still be no good: Parse tells.
+// that is not on this machine. Such a text may still be invalid: see Parse.
 func IsRemote(text string) bool {
 	kind, _, _ := split(text)
 	return kind != None
 }
 
-// split tells what text is. scp tells that it has the form USER@HOST:PATH.
+// split returns the kind of text. scp means that it has the form USER@HOST:PATH.
 func split(text string) (kind Kind, u *url.URL, scp bool) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" || !strings.Contains(text, "://") {
@@ -73,8 +72,7 @@ func split(text string) (kind Kind, u *url.URL, scp bool) {
 	return None, nil, false
 }
 
-// brokenKind is the kind of a text that is no URL because of err: one that
-// begins like one is meant to be one.
+// brokenKind returns the kind of a text that is not a URL because of err, by its beginning.
 func brokenKind(text string, err error) Kind {
 	scheme, _, found := strings.Cut(text, "://")
 	if err == nil || !found {
@@ -110,7 +108,7 @@ func parseSCP(text string) *url.URL {
 	return u
 }
 
-// made reports whether text has nothing but letters, digits and others.
+// made reports whether text consists of letters, digits and characters of others.
 func made(text, others string) bool {
 	for _, r := range text {
 		if r >= unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(others, r) {
@@ -120,8 +118,7 @@ func made(text, others string) bool {
 	return text != ""
 }
 
-// Parse reads the URL of a remote place. The error says what is wrong with it,
-// and does not repeat it.
+// Parse reads the URL of a remote place. The error does not repeat the URL.
 func Parse(text string) (*URL, error) {
 	kind, u, scp := split(text)
 	switch {
@@ -130,9 +127,9 @@ func Parse(text string) (*URL, error) {
 	case u == nil:
 		return nil, errors.New("the URL cannot be read")
 	case u.Hostname() == "":
-		return nil, errors.New("the URL names no host")
+		return nil, errors.New("the URL has no host")
 	case u.Host[0] == '-' || strings.HasPrefix(u.User.Username(), "-"):
-		return nil, errors.New("a host or user does not begin with a dash")
+		return nil, errors.New("a host or user cannot begin with a dash")
 	}
 	u.Fragment, u.RawFragment = "", ""
 	r := &URL{Kind: kind, u: u}
@@ -157,20 +154,22 @@ func Parse(text string) (*URL, error) {
 			r.Repository = u.User.Username() + "@" + r.Repository
 		}
 	}
-	for _, err := range [...]error{checkRef(r.Ref), checkPath(r.Path), checkRepository(repository)} {
+	for _, err := range [...]error{checkRef(r.Ref), checkPath(r.Path)} {
 		if err != nil {
 			return nil, err
 		}
 	}
+	if strings.HasPrefix(repository, "-") || !printable(repository) {
+		return nil, errors.New("not the path of a repository")
+	}
 	return r, nil
 }
 
-// checkRef refuses what git would take for something else than the name of a
-// branch, a tag or a commit.
+// checkRef refuses a text that git would not take for the name of a branch, a tag or a commit.
 func checkRef(ref string) error {
 	switch {
 	case strings.HasPrefix(ref, "-"):
-		return fmt.Errorf("a ref does not begin with a dash: %q", ref)
+		return fmt.Errorf("a ref cannot begin with a dash: %q", ref)
 	case strings.ContainsAny(ref, " ~^:?*[\\+\x7f") || strings.Contains(ref, "..") || strings.Contains(ref, "@{"), !printable(ref):
 		return fmt.Errorf("not the name of a branch, tag or commit: %q", ref)
 	}
@@ -185,14 +184,7 @@ func checkPath(file string) error {
 		}
 	}
 	if strings.IndexByte(file, 0) >= 0 {
-		return errors.New("the path holds a zero byte")
-	}
-	return nil
-}
-
-func checkRepository(file string) error {
-	if strings.HasPrefix(file, "-") || !printable(file) {
-		return errors.New("not the path of a repository")
+		return errors.New("the path contains a zero byte")
 	}
 	return nil
 }
@@ -215,7 +207,7 @@ func (r *URL) String() string {
 	s := r.Repository
 	switch {
 	case r.Path == "":
-	case r.short(): // what stands in it is taken as it is
+	case r.short(): // its parts are taken unchanged
 		s += "//" + r.Path
 	default:
 		s += "//" + (&url.URL{Path: "/" + r.Path}).EscapedPath()[1:]
@@ -229,12 +221,12 @@ func (r *URL) String() string {
 // short reports whether the repository has the form USER@HOST:PATH.
 func (r *URL) short() bool { return !strings.Contains(r.Repository, "://") }
 
-// Redacted returns the URL as it may be shown: with xxxxx in place of a
-// password. It may hold characters that a terminal obeys.
+// Redacted returns the URL for display: with xxxxx in place of a password. It may contain control
+// characters.
 func (r *URL) Redacted() string { return r.u.Redacted() }
 
-// Secrets returns what Redacted hides, as it may appear in the output of
-// programs that were given the URL.
+// Secrets returns the texts that Redacted hides, as they may appear in the output of programs that
+// get the URL.
 func (r *URL) Secrets() []string {
 	password, set := r.u.User.Password()
 	if !set || password == "" {
@@ -243,8 +235,8 @@ func (r *URL) Secrets() []string {
 	return []string{r.u.User.String(), password, url.QueryEscape(password), url.PathEscape(password)}
 }
 
-// IsCommit reports whether the URL names a commit by its full hash, so that what
-// is there never changes.
+// IsCommit reports whether the URL names a commit by its full hash, so that its content never
+// changes.
 func (r *URL) IsCommit() bool {
 	if len(r.Ref) != 40 && len(r.Ref) != 64 {
 		return false
@@ -253,7 +245,7 @@ func (r *URL) IsCommit() bool {
 	return err == nil
 }
 
-// Resolve returns where an include of the file at r is. In git a relative one
+// Resolve returns the URL of an include of the file at r. In git a relative one
 // starts from the file's directory, in the same repository and at the same ref.
 func (r *URL) Resolve(include string) (*URL, error) {
 	if IsRemote(include) {
@@ -294,8 +286,8 @@ func (r *URL) Join(name string) *URL {
 	return &in
 }
 
-// CacheName returns the name of a copy's files without extension, the one that
-// the reference gives: kind, host, last directory, file and hash.
+// CacheName returns the name of a copy's files without extension, the same as the reference's:
+// kind, host, last directory, file and hash.
 func (r *URL) CacheName() string {
 	kind, dir, file := "http", path.Dir(r.u.Path), ""
 	if r.u.Path != "" && !strings.HasSuffix(r.u.Path, "/") {
@@ -317,8 +309,8 @@ func (r *URL) CacheName() string {
 // room for two of them and the hash.
 const maxPlain = 80
 
-// plain makes a text fit for a part of a file's name, wherever that is. What
-// people name files and hosts stays as it is.
+// plain makes a text fit for a part of a file's name, wherever that is. Usual names of files and
+// hosts are unchanged.
 func plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || strings.ContainsRune(`/\<>"|?*`, r) || r == unicode.ReplacementChar {

@@ -141,7 +141,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestCacheName has the names that the reference gives.
+// TestCacheName compares with the reference's names.
 func TestCacheName(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://github.com/foo/bar.git//Taskfile.yml?ref=main":           "git.github.com.Taskfile.yml.39d28c1ff36f973705ae188b991258bbabaffd6d60bcdde9693d157d00d5e3a4",
@@ -191,8 +191,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is read can be written and read again, gives no option to git
-// and no path outside a repository or a cache.
+// FuzzParse: a parsed URL can be formatted and parsed again, and gives no option to git and no path
+// outside a repository or a cache.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"https://u:p@h:1/a/../b.git//c/d?ref=e/f", "git@h.org:o/r.git//d?ref=x", "ssh://h/x", "https://h/%2e%2e%2f?x#y", "http://[::1]:3/x", "git@00:0// "} {
 		f.Add(s, "../c.yml")

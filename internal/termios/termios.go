@@ -12,5 +12,5 @@ func Get(fd int) (*unix.Termios, error) { return unix.IoctlGetTermios(fd, get) }
 // Set changes the settings at once.
 func Set(fd int, t *unix.Termios) error { return unix.IoctlSetTermios(fd, set, t) }
 
-// SetDrained changes the settings when what was written before has been shown.
+// SetDrained changes the settings when earlier output has been transmitted.
 func SetDrained(fd int, t *unix.Termios) error { return unix.IoctlSetTermios(fd, setDrained, t) }

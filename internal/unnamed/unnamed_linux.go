@@ -43,9 +43,9 @@ func Named() (*os.File, string, error) {
 	return f, path, nil
 }
 
-// For returns a new file, open for writing, in the directory of path; Name gives it that name.
-// ok is false if the system does not support that.
-func For(path string, perm os.FileMode) (f *os.File, ok bool) {
+// CreateFor returns a new file, open for writing, in the directory of path; Name gives it that
+// name. ok is false if the system does not support that.
+func CreateFor(path string, perm os.FileMode) (f *os.File, ok bool) {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, uint32(perm.Perm()))
 	if err != nil {
 		return nil, false
@@ -58,8 +58,8 @@ func For(path string, perm os.FileMode) (f *os.File, ok bool) {
 	return f, true
 }
 
-// Name gives a file of For its name. It returns an error if a file of that name exists.
-func Name(f *os.File, path string) error {
+// Link gives a file of For its name. It returns an error if a file of that name exists.
+func Link(f *os.File, path string) error {
 	err := unix.Linkat(unix.AT_FDCWD, self(f), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	if err != nil {
 		return &os.LinkError{Op: "link", Old: "temporary", New: path, Err: err}

@@ -20,8 +20,8 @@ func Named() (*os.File, string, error) {
 	return f, f.Name(), nil
 }
 
-// For returns nothing here.
-func For(string, os.FileMode) (*os.File, bool) { return nil, false }
+// CreateFor returns nothing here.
+func CreateFor(string, os.FileMode) (*os.File, bool) { return nil, false }
 
-// Name fails here.
-func Name(*os.File, string) error { return errors.ErrUnsupported }
+// Link fails here.
+func Link(*os.File, string) error { return errors.ErrUnsupported }

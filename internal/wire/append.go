@@ -14,7 +14,7 @@ const (
 	typeVarint  = 0
 	typeFixed64 = 1
 	typeLen     = 2
-	typeStart   = 3 // of a group, which proto3 can only pass over
+	typeStart   = 3 // of a group, which proto3 can only skip
 	typeEnd     = 4
 	typeFixed32 = 5
 )
@@ -22,12 +22,15 @@ const (
 // maxField is the largest field number there is.
 const maxField = 1<<29 - 1
 
+//go:noinline
 func appendTag(b []byte, field, kind int) []byte {
 	return binary.AppendUvarint(b, uint64(field)<<3|uint64(kind))
 }
 
 // AppendUint appends a field of type uint32, uint64 or an enumeration; zero is
 // left out.
+//
+//go:noinline
 func AppendUint(b []byte, field int, v uint64) []byte {
 	if v == 0 {
 		return b
@@ -36,13 +39,9 @@ func AppendUint(b []byte, field int, v uint64) []byte {
 }
 
 // AppendInt appends a field of type int32 or int64; zero is left out.
+//
+//go:noinline
 func AppendInt(b []byte, field int, v int64) []byte { return AppendUint(b, field, uint64(v)) }
-
-// AppendSint appends a field of type sint32 or sint64, which is short for small
-// negative numbers; zero is left out.
-func AppendSint(b []byte, field int, v int64) []byte {
-	return AppendUint(b, field, uint64(v)<<1^uint64(v>>63))
-}
 
 // AppendBool appends a field of type bool; false is left out.
 func AppendBool(b []byte, field int, v bool) []byte {
@@ -50,14 +49,6 @@ func AppendBool(b []byte, field int, v bool) []byte {
 		return b
 	}
 	return append(appendTag(b, field, typeVarint), 1)
-}
-
-// AppendFixed32 appends a field of type fixed32; zero is left out.
-func AppendFixed32(b []byte, field int, v uint32) []byte {
-	if v == 0 {
-		return b
-	}
-	return binary.LittleEndian.AppendUint32(appendTag(b, field, typeFixed32), v)
 }
 
 // AppendFixed64 appends a field of type fixed64; zero is left out.

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// ErrMalformed is wrapped by every error of a Decoder: its input is no message, or another
+// ErrMalformed is wrapped by every error of a Decoder: its input is not a message, or another
 // one than expected.
 var ErrMalformed = errors.New("malformed message")
 
-// maxGroups is how deeply skipped groups may be nested.
+// maxGroups is the maximum nesting of skipped groups.
 const maxGroups = 64
 
 // Decoder reads the fields of one message, in the order in which they stand:
@@ -112,7 +112,7 @@ func (d *Decoder) skipGroup() {
 		case d.err != nil:
 			return
 		case d.kind == typeStart && len(open) == maxGroups:
-			d.fail("groups are nested more than %d deep", maxGroups)
+			d.fail("groups are nested more than %d levels deep", maxGroups)
 		case d.kind == typeStart:
 			open = append(open, d.field)
 		case d.kind == typeEnd && d.field != open[len(open)-1]:
@@ -165,22 +165,8 @@ func (d *Decoder) Uint() uint64 {
 // Int returns a value of type int32 or int64.
 func (d *Decoder) Int() int64 { return int64(d.Uint()) }
 
-// Sint returns a value of type sint32 or sint64.
-func (d *Decoder) Sint() int64 {
-	v := d.Uint()
-	return int64(v>>1) ^ -int64(v&1)
-}
-
 // Bool returns a value of type bool.
 func (d *Decoder) Bool() bool { return d.Uint() != 0 }
-
-// Fixed32 returns a value of type fixed32.
-func (d *Decoder) Fixed32() uint32 {
-	if !d.is(typeFixed32) {
-		return 0
-	}
-	return uint32(d.num)
-}
 
 // Fixed64 returns a value of type fixed64.
 func (d *Decoder) Fixed64() uint64 {

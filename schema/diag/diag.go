@@ -7,7 +7,7 @@
 package diag
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -30,27 +30,32 @@ func (p Pos) Path() string {
 }
 
 // String returns "path:line:column", or "" when p is not valid.
-func (p Pos) String() string {
+func (p Pos) String() string { return string(p.Append(nil)) }
+
+// Append appends String to b.
+func (p Pos) Append(b []byte) []byte {
 	if p.File == nil {
-		return ""
+		return b
 	}
 	name := p.File.Name
 	if name == "" {
 		name = p.File.Path
 	}
+	b = append(b, name...)
 	if p.Line == 0 {
-		return name
+		return b
 	}
-	return fmt.Sprintf("%s:%d:%d", name, p.Line, p.Column)
+	b = strconv.AppendInt(append(b, ':'), int64(p.Line), 10)
+	return strconv.AppendInt(append(b, ':'), int64(p.Column), 10)
 }
 
-// Severity tells whether a diagnostic stops the run.
+// Severity determines whether a diagnostic stops the run.
 type Severity uint8
 
 const (
 	Error   Severity = iota // the file cannot be used
-	Warning                 // the file works, but probably not as meant
-	Hint                    // the file works, and may well be meant so: shown on demand alone
+	Warning                 // the file works, but probably not as intended
+	Hint                    // the file works, probably as intended: shown only on demand
 )
 
 // String returns the severity's name, "" of one that does not exist.
@@ -68,34 +73,36 @@ type Kind uint8
 
 const (
 	Other            Kind = iota // anything without a code of its own
-	NotFound                     // no Taskfile at the place named
+	NotFound                     // no Taskfile at the given place
 	Decode                       // a value of the wrong type or form
 	Version                      // schema version missing or not supported
 	Syntax                       // not YAML, or a loop that cannot be expanded
 	IncludeCycle                 // a file includes itself, directly or not
 	ChecksumMismatch             // an include differs from its pinned checksum
 	Conflict                     // a flattened include brings a name that exists
-	UnknownKey                   // a key that means nothing (a warning)
+	UnknownKey                   // an unknown key (a warning)
 	MissingTask                  // a call of a task that is not there
 	Cycle                        // tasks that need each other
-	Suspicious                   // legal, but can never do what it says (a warning)
-	FetchFailed                  // a remote file cannot be had
+	Suspicious                   // valid, but without the intended effect (a warning)
+	FetchFailed                  // a remote file cannot be fetched
 	NotTrusted                   // the user does not trust a remote file
-	NotSecure                    // a remote file would travel in the clear
+	NotSecure                    // a remote file would be sent unencrypted
 	NotCached                    // there is no copy of a remote file, and nothing may be fetched
-	FetchTimedOut                // a remote file did not come in time
+	FetchTimedOut                // a remote file did not arrive in time
+	SharedCache                  // a shared cache is not used, or not as it should be (a warning)
 )
 
 var kindNames = [...]string{
 	"other", "not_found", "decode", "version", "syntax", "include_cycle", "checksum_mismatch", "conflict", "unknown_key",
 	"missing_task", "cycle", "suspicious", "fetch_failed", "not_trusted", "not_secure", "not_cached", "fetch_timed_out",
+	"shared_cache",
 }
 
 // String returns the kind's name, "" of one that does not exist.
 func (k Kind) String() string { return nameAt(kindNames[:], int(k)) }
 
-// Diagnostic is one problem. What is always set; the others are "" when there
-// is nothing to say. No field ends with a full stop.
+// Diagnostic is one problem. What is always set; the others may be "". No field ends with a full
+// stop.
 type Diagnostic struct {
 	Pos      Pos
 	Severity Severity

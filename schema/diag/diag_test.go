@@ -40,8 +40,8 @@ func TestDiagnosticText(t *testing.T) {
 	}
 }
 
-// TestList: order is kept, warnings are no errors, and an error can be taken
-// apart again however it was wrapped.
+// TestList: order is kept, warnings are not errors, and the diagnostics of a wrapped error are
+// found.
 func TestList(t *testing.T) {
 	var empty List
 	if empty.Err() != nil || empty.All() != nil || empty.Warnings() != nil {

@@ -12,7 +12,7 @@ type File struct {
 	// Path is where the file is: absolute for files on disk, "__stdin__" for
 	// standard input, the URL (its password hidden) of a remote file.
 	Path string
-	// Remote tells that Path is a URL.
+	// Remote means that Path is a URL.
 	Remote bool
 	// Name is how the file is shown to the user; "" means Path.
 	Name string

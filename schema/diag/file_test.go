@@ -30,7 +30,7 @@ func TestLines(t *testing.T) {
 			}
 		}
 	}
-	// Once they are known, lines cost nothing: a file may have as many problems.
+	// Later lookups are cheap: a file may have many problems.
 	f := &File{Source: strings.Repeat("line\n", 1000)}
 	f.Lines()
 	if n := testing.AllocsPerRun(10, func() { f.Line(500) }); n != 0 {

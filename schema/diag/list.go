@@ -1,9 +1,9 @@
 package diag
 
 import (
-	"cmp"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -16,13 +16,15 @@ type List struct {
 	failed bool // it holds an error
 }
 
-// most is how many diagnostics a List keeps: far more than anybody looks at.
+// most is the number of diagnostics that a List keeps: far more than a user reads.
 const most = 10_000
 
 // Full reports whether further warnings are dropped, and errors as well but the first.
 func (l *List) Full() bool { return len(l.all) >= most }
 
 // Add appends d, unless the list is full.
+//
+//go:noinline
 func (l *List) Add(d *Diagnostic) {
 	if !l.Full() || d.Severity == Error && !l.failed {
 		l.failed = l.failed || d.Severity == Error
@@ -42,6 +44,8 @@ func (l *List) All() []*Diagnostic { return l.all }
 
 // Err returns the diagnostics of severity [Error] as one error, or nil when
 // there are none. [FromError] takes it apart again.
+//
+//go:noinline
 func (l *List) Err() error {
 	if !l.failed {
 		return nil
@@ -62,8 +66,9 @@ func (l *List) Warnings() []*Diagnostic {
 
 // Sort puts the diagnostics, which are of one file, in the order of their places.
 func (l *List) Sort() {
-	slices.SortStableFunc(l.all, func(a, b *Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	sort.SliceStable(l.all, func(i, j int) bool {
+		a, b := l.all[i].Pos, l.all[j].Pos
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
 	})
 }
 

@@ -2,17 +2,17 @@ package diag
 
 import "unicode/utf8"
 
-// Printable returns s with everything escaped that a terminal would obey or that would
-// make a line look like something else: for text from outside (names, paths, values,
-// errors of the system) that belongs into one line.
+// Printable returns s with everything escaped that a terminal would interpret or that would
+// disguise a line: for text from outside (names, paths, values, errors of the system) that is shown
+// on one line.
 //
 // Escaped are control characters but the tab (C0, DEL and C1, newline and carriage
 // return among them), the marks that change the direction of text, the separators of
 // lines and paragraphs (U+2028, U+2029), and bytes that are not UTF-8. They become \n,
-// \r, \x1b, \u202e and so on, as in Go. Everything else stays, backslashes too, so the
-// result tells a reader what is there but cannot be turned back. Printable of its own
-// result changes nothing; a text of JSON stays one, with equal values. Printable does not
-// allocate for a string that needs no escape.
+// \r, \x1b, \u202e and so on, as in Go. Everything else stays, backslashes too, so the result shows
+// a reader the content but cannot be reversed. Printable of its own result changes nothing; a text
+// of JSON stays one, with equal values. Printable does not allocate for a string that needs no
+// escape.
 func Printable(s string) string { return printable(s, false) }
 
 // PrintableText is [Printable] for text that may have several lines, such as a script
@@ -49,7 +49,7 @@ func appendPrintable(b []byte, s string, lines bool) []byte {
 			b = append(b, `\r`...)
 		case r == utf8.RuneError && size == 1 || r < ' ':
 			b = append(b, '\\', 'x', hex[s[0]>>4], hex[s[0]&15])
-		default: // mustEscape knows none beyond U+FFFF; DEL, too, as it stands in JSON
+		default: // mustEscape knows none beyond U+FFFF; DEL, too, which JSON does not escape
 			b = append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		}
 		s = s[size:]
@@ -88,8 +88,8 @@ func plainPrefix(s string, lines bool) int {
 	return len(s)
 }
 
-// ordinary reports whether s, of eight bytes, is ASCII without control characters. It may
-// say no where the answer is yes.
+// ordinary reports whether s, of eight bytes, is ASCII without control characters. It may return
+// false for an ordinary one.
 func ordinary(s string) bool {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |

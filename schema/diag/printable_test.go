@@ -35,7 +35,7 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// TestPrintableOfOrdinaryText: what needs no escape costs no memory.
+// TestPrintableOfOrdinaryText: text that needs no escape causes no allocation.
 func TestPrintableOfOrdinaryText(t *testing.T) {
 	s := strings.Repeat("go build ./... → äöü\t", 20)
 	if n := testing.AllocsPerRun(100, func() { Printable(s) }); n != 0 {

@@ -1,6 +1,6 @@
 package yaml
 
-// arena hands out slices from blocks, which again makes it use once more. The zero value is
+// arena allocates slices from blocks, which again makes it reuse. The zero value is
 // ready.
 type arena[T any] struct {
 	blocks [][]T
@@ -11,7 +11,7 @@ type arena[T any] struct {
 // again returns a with all its blocks free.
 func (a arena[T]) again() arena[T] { return arena[T]{blocks: a.blocks} }
 
-// take returns a slice of length n with whatever it had before.
+// take returns a slice of length n, which is not cleared.
 func (a *arena[T]) take(n int) []T {
 	for ; a.block < len(a.blocks); a.block, a.used = a.block+1, 0 {
 		if b := a.blocks[a.block]; a.used+n <= len(b) {

@@ -13,10 +13,10 @@ func (r *Reader) block() *Node {
 // atEntry reports whether an item of a list begins here.
 func (r *Reader) atEntry() bool { return r.at(0) == '-' && isBreak(r.at(1)) }
 
-// atColon reports whether what was read just now is a key.
+// atColon reports whether the text just read is a key.
 func (r *Reader) atColon() bool { return r.at(0) == ':' && isBreak(r.at(1)) }
 
-// mapping reads a map in block style whose keys stand in the given column. Its
+// mapping reads a map in block style whose keys are in the given column. Its
 // first key k may have been read already.
 func (r *Reader) mapping(column int, k *Node) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
@@ -68,8 +68,8 @@ func (r *Reader) value(column int) *Node {
 	return n
 }
 
-// sequence reads a list in block style whose dashes stand in the given column.
-// flush tells that it is the value of a map whose keys stand there, too.
+// sequence reads a list in block style whose dashes are in the given column. flush means that it is
+// the value of a map whose keys are in that column, too.
 func (r *Reader) sequence(column int, flush bool) *Node {
 	if r.depth++; r.depth > maxPlainDepth {
 		return nil
@@ -131,7 +131,7 @@ func (r *Reader) inline(column int) *Node {
 }
 
 // ended goes from after n, a value inside a collection of the given column, to
-// the next token. It returns nil when the value may go on there.
+// the next token. It returns nil when the value may continue there.
 func (r *Reader) ended(n *Node, column int) *Node {
 	if n == nil || !r.endLine() || r.column > column {
 		return nil

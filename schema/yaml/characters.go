@@ -15,7 +15,7 @@ func BadCharacter(src string) (offset int, what string) {
 			return i, fmt.Sprintf("control character 0x%02x", r)
 		case r == utf8.RuneError && !strings.HasPrefix(src[i:], string(utf8.RuneError)):
 			return i, fmt.Sprintf("byte 0x%02x is not UTF-8", src[i])
-		case r >= 0x80 && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff: // what the library refuses besides
+		case r >= 0x80 && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff: // also refused by the library
 			return i, fmt.Sprintf("character U+%04X is not allowed", r)
 		}
 	}

@@ -10,8 +10,7 @@ import (
 	"github.com/weftrun/weft/internal/limit"
 )
 
-// library is Parse for what the plain reader gives up. lines of the document stand
-// before src.
+// library is Parse for texts that the plain reader gives up. lines of the document precede src.
 func (r *Reader) library(src string, lines int) (*Node, error) {
 	doc, err := unmarshal(src)
 	if err != nil || len(doc.Content) == 0 {
@@ -26,12 +25,12 @@ func (r *Reader) library(src string, lines int) (*Node, error) {
 }
 
 // unmarshal reads src by the library, and guards against panics of it: a file
-// must never be able to crash the program. A large one is read with a look at the
-// memory now and then, since the library knows no limit.
+// must never be able to crash the program. For a large one the memory is checked now and then,
+// since the library has no limit.
 func unmarshal(src string) (doc yaml.Node, err error) {
 	defer func() {
 		if recover() != nil {
-			err = Error{Text: "the parser gave up"}
+			err = Error{Text: "the parser failed"}
 		}
 	}()
 	const large = 256 << 10
@@ -64,13 +63,13 @@ func ownError(err error) error {
 	return Error{Text: text}
 }
 
-// announcingReader announces the memory that the nodes of what is read take.
+// announcingReader announces the memory that the nodes of the text read take.
 type announcingReader struct {
 	r   io.Reader
 	err error // why no more is read
 }
 
-// nodeBytes is how much memory a byte of YAML takes at most, as nodes.
+// nodeBytes is the maximum memory of the nodes for one byte of YAML.
 const nodeBytes = 100
 
 func (a *announcingReader) Read(b []byte) (n int, err error) {
@@ -95,8 +94,23 @@ func count(node *yaml.Node, n int) int {
 // shift adds lines to the positions of n and of the nodes below it.
 func shift(n *Node, lines int) { Each(n, func(n *Node) { n.Line += lines }) }
 
-// typeOf returns the tag of a text without quotes.
+// typeOf returns the tag of a text without quotes. It knows what nearly all texts are by their
+// first letter, and calls the library for those that may be numbers or times.
 func typeOf(text string) string {
+	switch c := text[0]; {
+	case c == '+', c == '-', c == '~', c == '.', c >= '0' && c <= '9':
+		return libraryType(text)
+	}
+	switch text {
+	case "true", "True", "TRUE", "false", "False", "FALSE":
+		return "!!bool"
+	case "null", "Null", "NULL":
+		return "!!null"
+	}
+	return "!!str"
+}
+
+func libraryType(text string) string {
 	n := yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	return n.ShortTag()
 }

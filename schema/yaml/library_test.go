@@ -18,3 +18,23 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestTypeOf: the type of a text is the one that the library finds.
+func TestTypeOf(t *testing.T) {
+	words := []string{
+		"true", "True", "TRUE", "tRUE", "truer", "false", "False", "FALSE", "fALSE", "null", "Null", "NULL", "nULL", "nulls", "~", "~a",
+		"y", "Y", "yes", "Yes", "n", "N", "no", "on", "On", "off", "OFF", "t", "f", "inf", "nan", "Infinity", "NaN", "0x", "e1", "x1F", "o17",
+		"0", "1", "-1", "+1", "1_0", "0x1F", "0b1", "0o17", "017", "1e3", "1.5", ".5", "-.5", ".inf", "-.INF", "+.inf", ".nan", ".NaN", "./a", ".", "..", "../x",
+		"2024-01-02", "2024-01-02T03:04:05Z", "1:30", "=", "/a", "$A", "(x)", "\\x", "_", "^", "\u00e9", ";",
+	}
+	for c := range byte(0x7f) {
+		if c > ' ' {
+			words = append(words, string(rune(c)), string(rune(c))+"1", string(rune(c))+".5")
+		}
+	}
+	for _, w := range words {
+		if got, want := typeOf(w), libraryType(w); got != want {
+			t.Errorf("typeOf(%q) = %s, the library has %s", w, got, want)
+		}
+	}
+}

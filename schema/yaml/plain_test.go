@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// differs tells the first difference of two nodes, comments left aside.
+// differs returns the first difference of two nodes, without comments.
 func differs(got, want *Node) string {
 	if got.Kind != want.Kind || got.Style != want.Style || got.Tag != want.Tag || got.Value != want.Value ||
 		got.Line != want.Line || got.Column != want.Column || got.Anchor != want.Anchor || len(got.Content) != len(want.Content) {
@@ -28,7 +28,7 @@ func show(n *Node) string {
 	return fmt.Sprintf("kind %d style %d %s %q [%d]", n.Kind, n.Style, n.Tag, n.Value, len(n.Content))
 }
 
-// plainProblem tells where the reader and the library do not agree on src.
+// plainProblem returns the first difference between the reader and the library for src.
 func plainProblem(src string) (problem string, read bool) {
 	n := new(Reader).plain(src, 0)
 	if n == nil {
@@ -139,8 +139,8 @@ func FuzzPlain(f *testing.F) {
 	})
 }
 
-// TestPlainMutated compares the reader with the library on what becomes of the
-// examples' files when a few of their characters and lines change.
+// TestPlainMutated compares the reader with the library on the examples' files with a few
+// characters and lines changed.
 func TestPlainMutated(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/*.yml")
 	if err != nil || len(files) < 10 {
@@ -177,7 +177,7 @@ func TestPlainMutated(t *testing.T) {
 	}
 }
 
-// tokens are what is put into texts: all that has a meaning to YAML.
+// tokens are inserted into texts: everything with a meaning in YAML.
 var tokens = []string{
 	" ", "  ", "\n", "\n  ", "\n    ", "\n- ", "- ", ": ", ":", "#", " #", "'", "''", "\"", "\\", "[", "]", "{", "}", ",", "|", "|\n", "|-\n", ">", ">-\n",
 	"\t", "---\n", "a", "1", "~", "null", "\u00e9", "<<", "*", "&a", "!", "?", "-", "--", "...", "\r\n",
@@ -202,4 +202,23 @@ func mutate(rnd *rand.Rand, s string) string {
 		lines[a] = "  " + lines[a]
 	}
 	return strings.Join(lines, "")
+}
+
+// TestPlainText: each character counts, at any place.
+func TestPlainText(t *testing.T) {
+	for n := range 18 {
+		for c := range 256 {
+			for at := range n {
+				src := []byte(strings.Repeat("a", n))
+				src[at] = byte(c)
+				ok := c >= ' ' && c < 0x7f || c == '\n' || c == '\t'
+				if wide, got := plainText(string(src)); got != ok || wide && ok {
+					t.Fatalf("%q: %t, %t", src, wide, got)
+				}
+			}
+		}
+	}
+	if wide, ok := plainText("a long text with ä in it"); !wide || !ok {
+		t.Error(wide, ok)
+	}
 }

@@ -21,7 +21,7 @@ func (r *Reader) unquoted() *Node {
 	case ' ', '\n', '\t', '?', ':', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`':
 		return nil
 	}
-	from, end := r.pos, r.pos // end of what is no blank
+	from, end := r.pos, r.pos // end of what is not a blank
 	i := from
 scan:
 	for ; i < len(r.src); i++ {
@@ -90,7 +90,7 @@ func (r *Reader) quoted() *Node {
 	return nil
 }
 
-// unescape returns what the character at i means after a backslash.
+// unescape returns the meaning of the character at i after a backslash.
 func unescape(src string, i int) (byte, bool) {
 	if i < len(src) {
 		switch c := src[i]; c {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Parts are a document that is cut apart in the map of one key of its root.
+// Parts is a document that is divided in the map of one key of its root.
 type Parts struct {
 	Root   *Node // without that key
 	chunks []chunk
@@ -61,11 +61,11 @@ func (p *Parts) Err() error { return tooMany(int(p.nodes.Load())) }
 // around cuts src around the lines below one that is nothing but key. body is ""
 // when there is no such line, or more than one document.
 func around(src, key string) (head, body, tail string) {
-	at, i := -1, 0 // offsets of the first line below key, and of line
+	at := -1       // offset of the first line below key
 	begun := false // there is a key before it
-	for line := range strings.Lines(src) {
+	for i := outermost(src, 0); i < len(src); i = outermost(src, nextLine(src, i)) {
+		line := src[i:nextLine(src, i)]
 		switch {
-		case strings.IndexByte("\n\r #\t", line[0]) >= 0:
 		case strings.IndexByte(".-%", line[0]) >= 0:
 			// A marker of documents; one may open the file.
 			if at >= 0 || begun || strings.TrimSpace(line) != "---" {
@@ -78,7 +78,6 @@ func around(src, key string) (head, body, tail string) {
 		default:
 			begun = true
 		}
-		i += len(line)
 	}
 	if at < 0 {
 		return "", "", ""
@@ -86,38 +85,80 @@ func around(src, key string) (head, body, tail string) {
 	return src[:at], src[at:], ""
 }
 
-// cut divides body in front of lines that begin an entry.
-func cut(body string, lines, size int) []chunk {
-	indent := -1
-	var chunks []chunk
-	next := chunk{lines: lines} // what begins at start
-	start, i := 0, 0
-	for line := range strings.Lines(body) {
-		text := strings.TrimLeft(line, " ")
-		if text != "" && strings.IndexByte("#\n\r", text[0]) < 0 {
-			in := len(line) - len(text)
-			if indent < 0 {
-				indent = in
-			}
-			if in == indent && i-start >= size && (isWord(text[0]) || text[0] == '"' || text[0] == '\'') {
-				next.src = body[start:i]
-				chunks = append(chunks, next)
-				next, start = chunk{before: strings.Repeat(" ", indent) + "x: y\n", lines: lines}, i
-			}
-		}
-		i += len(line)
-		lines++
+// nextLine returns the offset of the line after the one that holds offset i.
+func nextLine(src string, i int) int {
+	n := strings.IndexByte(src[i:], '\n')
+	if n < 0 {
+		return len(src)
 	}
+	return i + n + 1
+}
+
+// outermost returns the offset of the first line from i on that is not indented, and is no
+// comment and not empty. A line begins at i.
+func outermost(src string, i int) int {
+	for i < len(src) {
+		switch src[i] {
+		case ' ', '\t', '\n', '\r', '#':
+			i = nextLine(src, i)
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// cut divides body in front of lines that begin an entry. lines of the document precede it.
+func cut(body string, lines, size int) []chunk {
+	indent := firstIndentation(body)
 	if indent < 1 {
 		return nil
+	}
+	var chunks []chunk
+	next := chunk{lines: lines} // what begins at start
+	start := 0
+	for i := entry(body, size, indent); i < len(body); i = entry(body, start+size, indent) {
+		next.src = body[start:i]
+		chunks = append(chunks, next)
+		lines += strings.Count(next.src, "\n")
+		next, start = chunk{before: strings.Repeat(" ", indent) + "x: y\n", lines: lines}, i
 	}
 	next.src = body[start:]
 	return append(chunks, next)
 }
 
+// entry returns the offset of the first line from i on that begins an entry of the map with
+// that indentation; the length of body if there is none.
+func entry(body string, i, indent int) int {
+	for i = nextLine(body, min(i, len(body))-1); i+indent < len(body); i = nextLine(body, i) {
+		if c := body[i+indent]; (isWord(c) || c == '"' || c == '\'') && indentation(body[i:]) == indent {
+			return i
+		}
+	}
+	return len(body)
+}
+
+// firstIndentation returns the indentation of the first line that is not a comment and not empty.
+func firstIndentation(body string) int {
+	for i := 0; i < len(body); i = nextLine(body, i) {
+		n := indentation(body[i:])
+		if i+n < len(body) && strings.IndexByte("#\n\r", body[i+n]) < 0 {
+			return n
+		}
+	}
+	return 0
+}
+
+// indentation returns how many spaces s begins with.
+func indentation(s string) (n int) {
+	for n < len(s) && s[n] == ' ' {
+		n++
+	}
+	return n
+}
+
 // without returns the root of the document without key, nil if it cannot be read so. head
-// ends with the line of the key; the lines of its value, which stand before tail, are left
-// out.
+// ends with the line of the key; the lines of its value, which precede tail, are left out.
 func (p *Parts) without(key, head, tail string, lines int) *Node {
 	r := new(Reader)
 	root := r.plain(head+tail, 0)

@@ -12,7 +12,7 @@ import (
 // Node is one value of a document, with its position; comments are left out of most.
 type Node = yaml.Node
 
-// What a node is, and how it is written: a style of 0 is block style, or text without quotes.
+// The kind of a node, and its style: 0 is block style, or text without quotes.
 const (
 	MappingNode  = yaml.MappingNode
 	SequenceNode = yaml.SequenceNode
@@ -55,10 +55,10 @@ func tooMany(n int) error {
 	if n <= limit.Nodes {
 		return nil
 	}
-	return limit.Count("what the file holds", limit.Nodes, "YAML values")
+	return limit.Count("the content of the file", limit.Nodes, "YAML values")
 }
 
-// Error says why a text is not YAML. It is comparable.
+// Error is the reason why a text is not YAML. It is comparable.
 type Error struct {
 	Line int // 0 if it is not known; often not the line that is wrong
 	Text string

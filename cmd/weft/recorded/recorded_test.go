@@ -28,7 +28,7 @@ func write(t *testing.T, content string) *File {
 	return f
 }
 
-// all returns how many events f has before its end, or the error.
+// all returns the number of events in f before its end, or the error.
 func all(f *File) (n int, err error) {
 	for {
 		ev, err := f.Next()
@@ -81,7 +81,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestHugeLine: a line without end takes no more memory than a line may.
+// TestHugeLine: an endless line takes no more memory than the limit.
 func TestHugeLine(t *testing.T) {
 	f := write(t, resumed+"\n")
 	if err := os.Truncate(f.f.Name(), 1<<40); err != nil {
@@ -93,7 +93,7 @@ func TestHugeLine(t *testing.T) {
 	}
 }
 
-// TestEventsStay: an event is the same after the next one was read.
+// TestEventsStay: an event is unchanged after the next one was read.
 func TestEventsStay(t *testing.T) {
 	f := write(t, `{"event":"output","time":"2026-01-01T00:00:00Z","step":1,"command":0,"stream":"stdout","data":"first"}`+"\n"+
 		`{"event":"output","time":"2026-01-01T00:00:00Z","step":1,"command":0,"stream":"stdout","data":"other"}`+"\n")
@@ -106,7 +106,7 @@ func TestEventsStay(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "x")); !errors.Is(err, os.ErrNotExist) {

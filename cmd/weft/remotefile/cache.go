@@ -16,7 +16,7 @@ import (
 //
 //	KEY.yaml       the content
 //	KEY.checksum   its SHA-256: a copy that was cut off is none
-//	KEY.timestamp  when it was last known to be what the server has (RFC 3339)
+//	KEY.timestamp  when it was last known to equal the server's file (RFC 3339)
 //	KEY.etag       two lines: the server's ETag, and the name of the file that
 //	               was found below the URL
 //
@@ -34,12 +34,9 @@ type copied struct {
 	at                      time.Time // the zero time if it is unknown
 }
 
-// age returns the age of the copy. A copy from the future is too old.
-func (c *copied) age(now time.Time) time.Duration {
-	if c.at.IsZero() || c.at.After(now) {
-		return 1<<63 - 1
-	}
-	return now.Sub(c.at)
+// isYoung reports whether the copy is younger than limit. One from the future is not.
+func (c *copied) isYoung(now time.Time, limit time.Duration) bool {
+	return !c.at.IsZero() && !c.at.After(now) && now.Sub(c.at) < limit
 }
 
 // suffixes are the suffixes of the files of a copy.
@@ -113,7 +110,7 @@ func (c *cache) write(f *file, now time.Time) {
 // problem warns once that copies cannot be used. It ignores that there are none.
 func (c *cache) problem(err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
-		c.warn(err, "no copies of remote Taskfiles are kept there")
+		c.warn(err, "it contains no copies of remote Taskfiles")
 	}
 }
 
@@ -135,7 +132,8 @@ func (c *cache) clear() error {
 		return err
 	}
 	for _, name := range names {
-		if !isCopy(name) {
+		isCopy := strings.HasPrefix(name, "http.") || strings.HasPrefix(name, "git.")
+		if !isCopy || !slices.ContainsFunc(suffixes[:], func(s string) bool { return strings.Contains(name, s) }) {
 			continue
 		}
 		if e := d.Remove(name); e != nil && !errors.Is(e, fs.ErrNotExist) {
@@ -143,13 +141,4 @@ func (c *cache) clear() error {
 		}
 	}
 	return err
-}
-
-// isCopy reports whether a file of that name belongs to a copy.
-func isCopy(name string) bool {
-	if !strings.HasPrefix(name, "http.") && !strings.HasPrefix(name, "git.") {
-		return false
-	}
-	name = strings.TrimSuffix(name, statefile.TemporarySuffix)
-	return slices.ContainsFunc(suffixes[:], func(s string) bool { return strings.Contains(name, s) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -19,11 +20,12 @@ func (op *Opener) judge(ctx context.Context, files []*file) {
 		if f.problem != nil {
 			continue
 		}
-		pinned, right := f.pinned()
+		// The loader verifies checksums: a file with a wrong one is neither asked about nor kept.
+		right := slices.ContainsFunc(f.Checksums, func(sum string) bool { return strings.EqualFold(sum, f.sum) })
 		switch {
-		case right || op.trustedHost(f) || op.trust.digest(f.location) == f.sum:
+		case right || slices.Contains(op.o.TrustedHosts, f.URL.Host()) || op.trust.digest(f.location) == f.sum:
 			op.keep(f)
-		case !pinned:
+		case len(f.Checksums) == 0:
 			asked = append(asked, f)
 		}
 	}
@@ -35,7 +37,7 @@ func (op *Opener) judge(ctx context.Context, files []*file) {
 	op.trust.add(ctx, agreed)
 }
 
-// keep stores a copy of what the server has sent.
+// keep stores a copy of the server's response.
 func (op *Opener) keep(f *file) {
 	if f.fetched {
 		op.cache.write(f, op.o.Now())
@@ -66,10 +68,10 @@ func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 	question := op.question(files)
 	switch {
 	case op.o.AssumeYes:
-		op.o.Say(question + " [assuming yes]\n")
+		op.o.Print(question + " [assuming yes]\n")
 		return files
 	case op.o.Ask == nil:
-		refuse("there is no terminal to ask on")
+		refuse("there is no terminal for the question")
 		return nil
 	}
 	for {
@@ -81,7 +83,7 @@ func (op *Opener) consent(ctx context.Context, files []*file) []*file {
 			question = "Use them?"
 		default:
 			if err == nil {
-				err = errors.New("you did not agree to it")
+				err = errors.New("you did not agree")
 			}
 			refuse(err.Error())
 			return nil
@@ -100,18 +102,18 @@ func (op *Opener) question(files []*file) string {
 		}
 		fmt.Fprintf(&b, "  %s (%s)\n", diag.Printable(f.location), state)
 	}
-	b.WriteString("Whoever can change them can run commands here. Use them?")
+	b.WriteString("Anybody who can change them can run commands on this machine. Use them?")
 	return b.String()
 }
 
 func (op *Opener) show(files []*file) {
 	for _, f := range files {
-		op.o.Say(op.content(f))
+		op.o.Print(op.content(f))
 	}
 }
 
-// content returns what the user is asked about: the file, or the difference from the version
-// that the user agreed to last, if there is a copy of that.
+// content returns the text that the user is asked to accept: the file, or the difference from the
+// version that the user agreed to last, if there is a copy of that.
 func (op *Opener) content(f *file) string {
 	head := "--- " + f.location + "\n"
 	text := f.source
@@ -124,7 +126,7 @@ func (op *Opener) content(f *file) string {
 	return diag.PrintableText(head + text)
 }
 
-// consentOneByOne asks as the reference does.
+// consentOneByOne asks like the reference.
 func (op *Opener) consentOneByOne(ctx context.Context, files []*file) []*file {
 	var agreed []*file
 	for _, f := range files {
@@ -145,7 +147,7 @@ func (op *Opener) consentOneByOne(ctx context.Context, files []*file) []*file {
 func (op *Opener) ask(ctx context.Context, question string) bool {
 	switch {
 	case op.o.AssumeYes:
-		op.o.Say(question + " [assuming yes]\n")
+		op.o.Print(question + " [assuming yes]\n")
 		return true
 	case op.o.Ask == nil:
 		return false
@@ -156,11 +158,11 @@ func (op *Opener) ask(ctx context.Context, question string) bool {
 
 // consentToRedirect asks whether f may be fetched from another host.
 func (op *Opener) consentToRedirect(ctx context.Context, f *file) bool {
-	question := fmt.Sprintf("The Taskfile at %s comes from another host:\n  %s\nFollow it there?", diag.Printable(f.location), diag.Printable(f.redirect.Redacted()))
+	question := fmt.Sprintf("The Taskfile at %s redirects to another host:\n  %s\nFollow the redirect?", diag.Printable(f.location), diag.Printable(f.redirect.Redacted()))
 	if !op.ask(ctx, question) {
 		f.problem = &diag.Diagnostic{Kind: diag.NotTrusted, What: fmt.Sprintf("Taskfile %q not trusted by user", f.location),
-			Why: fmt.Sprintf("its server leads to another host, %s", f.redirect.Redacted()),
-			Fix: fmt.Sprintf("name the URL that it leads to, pin its checksum, or trust the host: --trusted-hosts %s", f.redirect.Host())}
+			Why: fmt.Sprintf("its server redirects to another host, %s", f.redirect.Redacted()),
+			Fix: fmt.Sprintf("use the URL that it redirects to, pin its checksum, or trust the host: --trusted-hosts %s", f.redirect.Host())}
 		return false
 	}
 	op.trust.add(ctx, []consent{{toRedirect, f.redirect.Host(), f.location}})

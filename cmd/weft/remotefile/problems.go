@@ -13,23 +13,18 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// What has the texts of the reference; Why and Fix are weft's own.
+// What contains the texts of the reference; Why and Fix are weft's own.
 
 func insecure(f *file) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotSecure,
 		What: fmt.Sprintf("Taskfile %q cannot be downloaded over an insecure connection. You can override this by using the --insecure flag", f.location)}
 }
 
-func notCached(f *file) *diag.Diagnostic {
-	return &diag.Diagnostic{Kind: diag.NotCached,
-		What: fmt.Sprintf("Taskfile %q was not found in the cache. Remove the --offline flag to use a remote copy or download it using the --download flag", f.location)}
-}
-
 // unread returns the hint about a file that is not read.
 func unread(f *file) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotCached, Severity: diag.Hint,
-		What: fmt.Sprintf("the remote Taskfile %q was not looked into", f.location),
-		Why:  "nothing is fetched here, and there is no copy of it that you have agreed to", Fix: "fetch it with --download"}
+		What: fmt.Sprintf("the remote Taskfile %q was not checked", f.location),
+		Why:  "nothing is fetched here, and there is no copy that you have agreed to", Fix: "fetch it with --download"}
 }
 
 // notTrusted returns the problem of a file that the user has not agreed to. It contains the
@@ -42,6 +37,7 @@ func (op *Opener) notTrusted(f *file, why string) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotTrusted, What: fmt.Sprintf("Taskfile %q not trusted by user", f.location), Why: why, Fix: fix}
 }
 
+//go:noinline
 func fetchFailed(f *file, why, fix string) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.FetchFailed, What: fmt.Sprintf("Download of %q failed", f.location), Why: why, Fix: fix}
 }
@@ -50,7 +46,7 @@ func notFound(f *file, why string) *diag.Diagnostic {
 	return &diag.Diagnostic{Kind: diag.NotFound, What: fmt.Sprintf("No Taskfile found at %q", f.location), Why: why}
 }
 
-// failed handles an answer that is no file: it uses the copy of f if the server could not be
+// failed handles an answer that is not a file: it uses the copy of f if the server could not be
 // reached, or else sets the problem.
 func (op *Opener) failed(f *file, err error) {
 	e, ok := errors.AsType[*channel.Error](err)
@@ -72,7 +68,7 @@ func (op *Opener) failed(f *file, err error) {
 	case channel.TimedOut:
 		f.problem = &diag.Diagnostic{Kind: diag.FetchTimedOut,
 			What: fmt.Sprintf("Network connection timed out after %s while attempting to download Taskfile %q", op.o.Timeout, f.location)}
-		op.fallBack(f, fmt.Sprintf("no answer within %s", op.o.Timeout))
+		op.fallBack(f, fmt.Sprintf("no response within %s", op.o.Timeout))
 	case channel.Unreachable:
 		f.problem = fetchFailed(f, e.Text, "")
 		op.fallBack(f, e.Text)
@@ -98,7 +94,7 @@ func (op *Opener) refused(f *file, e *channel.Error) {
 	}
 	f.problem.What += " with status code " + status
 	if op.o.Reference && e.Kind != channel.Unauthorized {
-		f.problem = notFound(f, "") // it has tried all names, and found none
+		f.problem = notFound(f, "") // the server has none of the names
 	}
 	if e.Status >= 500 {
 		op.fallBack(f, "status code "+status)

@@ -2,25 +2,25 @@
 // used.
 //
 // [Opener.Open] implements schema.LoadOptions.Open. For each file it uses the copy of an
-// earlier run, if that is young enough, or asks the server through [Fetcher], which is the
-// second program. Then it decides:
+// earlier run, if that is young enough, or requests it from the server through [Fetcher], which is
+// the second program. Then it decides:
 //
 //	copy or answer ─▶ pinned by a checksum? trusted host? agreed to before? ─▶ use it
 //	                                  no ─▶ ask, once for all ─▶ yes: remember, keep a copy
 //	                                                             no, or nobody to ask: NotTrusted
 //
-// Copies are kept in a [cache], which anybody may fill: it proves nothing. What the user has
-// agreed to is recorded by [trust] in the user's state directory, which projects cannot write.
-// The package knows neither HTTP nor git nor terminals.
+// Copies are kept in a [cache], which anyone may fill: it proves nothing. The user's consent is
+// recorded by [trust] in the user's state directory, which projects cannot write. The package knows
+// neither HTTP nor git nor terminals.
 package remotefile
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,20 +31,20 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Options says what may be fetched, and what is trusted. The zero value fetches nothing, since
-// it has no Fetch, and trusts nothing.
+// Options configures what may be fetched, and what is trusted. The zero value fetches nothing,
+// since it has no Fetch, and trusts nothing.
 type Options struct {
 	// Fetch fetches a file. It is called concurrently. An error that is not a
 	// *channel.Error means that nothing can be fetched.
 	Fetch func(ctx context.Context, r *channel.TaskfileRequest) (*channel.Taskfile, error)
-	// CopiesOnly uses copies of any age, and neither fetches nor asks. A file without a
+	// CopiesOnly uses copies of any age, without fetching or prompting. A file without a
 	// trusted copy is a hint.
 	CopiesOnly bool
 
 	Insecure bool          // http: is allowed
 	Offline  bool          // use copies of any age; a file without one is an error
 	Download bool          // fetch all files again
-	Expiry   time.Duration // how long a copy is used without asking the server; 0 means never
+	Expiry   time.Duration // how long a copy is used without a request to the server; 0 means never
 	Timeout  time.Duration // for each file
 	// TrustedHosts are hosts, with their port if they have one, whose files need
 	// no consent.
@@ -54,7 +54,7 @@ type Options struct {
 
 	CacheHome string // the user's cache directory; "" keeps no copies
 	CacheDir  string // in place of weft's own below CacheHome; relative to the root directory
-	StateHome string // the user's state directory; "" remembers no consent
+	StateHome string // the user's state directory; "" records no consent
 
 	AssumeYes bool             // agree to everything
 	ShowFirst bool             // show the content before asking
@@ -64,8 +64,8 @@ type Options struct {
 	// Ask asks a question and returns the answer: "y", "d", or anything else, which means
 	// no. It is nil if there is no user to ask.
 	Ask func(ctx context.Context, question, choices string) (string, error)
-	// Say shows a text, of one line or more.
-	Say func(text string)
+	// Print shows a text, of one line or more.
+	Print func(text string)
 	// Warn shows a warning. It may be called concurrently.
 	Warn func(*diag.Diagnostic)
 }
@@ -95,18 +95,15 @@ type file struct {
 
 	source   string
 	sum      string // of source, in hexadecimal
-	name     string // of the file, where the URL is a directory of a repository
+	name     string // of the file, if the URL is a directory of a repository
 	etag     string
 	fetched  bool // source is the server's, not a copy
 	copied   *copied
 	followed []string // hosts that the server may redirect to
 	problem  *diag.Diagnostic
-	absent   bool         // problem is that it is not there
-	redirect *taskurl.URL // problem is that the server leads there, to another host
+	absent   bool         // problem is that it does not exist
+	redirect *taskurl.URL // problem is this redirect to another host
 }
-
-// names are those a Taskfile may have.
-var names = schema.FileNames()
 
 // Open implements schema.LoadOptions.Open; dir is the root directory.
 func (op *Opener) Open(ctx context.Context, dir string, files []schema.RemoteFile) []schema.RemoteContent {
@@ -138,7 +135,7 @@ func (op *Opener) Open(ctx context.Context, dir string, files []schema.RemoteFil
 	return out
 }
 
-// maxRedirects is how many times one file may lead to another host.
+// maxRedirects is the maximum number of redirects of one file to other hosts.
 const maxRedirects = 10
 
 // getAll gets all files concurrently, and again those with redirects that the user agrees to.
@@ -149,14 +146,20 @@ func (op *Opener) getAll(ctx context.Context, files []*file) {
 			wg.Go(func() { op.get(ctx, f) })
 		}
 		wg.Wait()
-		files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool { return f.redirect == nil || !op.follow(ctx, f) })
+		// With a checksum it does not matter who sends the content.
+		files = slices.DeleteFunc(slices.Clone(files), func(f *file) bool {
+			return f.redirect == nil || len(f.Checksums) == 0 && !op.consentToRedirect(ctx, f)
+		})
+		for _, f := range files {
+			f.followed = append(f.followed, f.redirect.Host())
+		}
 		if len(files) == 0 {
 			return
 		}
 	}
 }
 
-// get uses the copy of f, or asks the server.
+// get uses the copy of f, or requests it from the server.
 func (op *Opener) get(ctx context.Context, f *file) {
 	o := &op.o
 	f.problem, f.redirect = nil, nil
@@ -164,22 +167,23 @@ func (op *Opener) get(ctx context.Context, f *file) {
 	switch c := f.copied; {
 	case !o.Insecure && (f.URL.Scheme() == "http" || f.URL.Scheme() == "git"):
 		f.problem = insecure(f)
-	case c != nil && (o.Offline || o.CopiesOnly || !o.Download && (f.URL.IsCommit() || c.age(o.Now()) < o.Expiry)):
+	case c != nil && (o.Offline || o.CopiesOnly || !o.Download && (f.URL.IsCommit() || c.isYoung(o.Now(), o.Expiry))):
 		f.take(c)
 	case o.CopiesOnly:
 		f.problem = unread(f)
 	case o.Offline:
-		f.problem = notCached(f)
+		f.problem = &diag.Diagnostic{Kind: diag.NotCached,
+			What: fmt.Sprintf("Taskfile %q was not found in the cache. Remove the --offline flag to use a remote copy or download it using the --download flag", f.location)}
 	default:
 		op.fetch(ctx, f)
 	}
 }
 
-// fetch asks the server for f.
+// fetch requests f from the server.
 func (op *Opener) fetch(ctx context.Context, f *file) {
 	o := &op.o
 	r := &channel.TaskfileRequest{
-		URL: f.URL.String(), Names: names[:], Insecure: o.Insecure, CACert: o.CACert, Cert: o.Cert, CertKey: o.CertKey, Timeout: o.Timeout,
+		URL: f.URL.String(), Names: schema.FileNames(), Insecure: o.Insecure, CACert: o.CACert, Cert: o.Cert, CertKey: o.CertKey, Timeout: o.Timeout,
 		RedirectHosts: slices.Concat(o.TrustedHosts, f.followed), Headers: o.Headers[f.URL.Host()],
 	}
 	if f.copied != nil {
@@ -193,7 +197,7 @@ func (op *Opener) fetch(ctx context.Context, f *file) {
 		f.take(f.copied)
 		f.fetched = true
 	case answer.NotModified:
-		f.problem = fetchFailed(f, "the server says that it has not changed since a copy which there is not", "")
+		f.problem = fetchFailed(f, "the server reports that it has not changed, but there is no copy", "")
 	default:
 		f.source, f.name, f.etag, f.fetched = string(answer.Body), answer.Name, answer.ETag, true
 		f.sum = Checksum(f.source)
@@ -205,19 +209,10 @@ func (f *file) take(c *copied) {
 	f.source, f.sum, f.name, f.etag, f.fetched = c.source, c.sum, c.name, c.etag, false
 }
 
-// Checksum is the SHA-256 of a file, as checksum in a Taskfile has it.
+// Checksum returns the SHA-256 of a file, in the form of checksum in a Taskfile.
 func Checksum(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return hex.EncodeToString(sum[:])
-}
-
-// follow asks whether f may be fetched from the place that its server redirects to.
-func (op *Opener) follow(ctx context.Context, f *file) bool {
-	if len(f.Checksums) == 0 && !op.consentToRedirect(ctx, f) {
-		return false // where there is a checksum it does not matter who sends the content
-	}
-	f.followed = append(f.followed, f.redirect.Host())
-	return true
 }
 
 // Clear removes all copies, and no other files. dir is the root directory.
@@ -247,13 +242,4 @@ func (op *Opener) unsafe(err error, consequence string) {
 	if _, told := op.warned.LoadOrStore(d.What, true); !told && op.o.Warn != nil {
 		op.o.Warn(d)
 	}
-}
-
-// trustedHost reports whether files of f's host need no consent.
-func (op *Opener) trustedHost(f *file) bool { return slices.Contains(op.o.TrustedHosts, f.URL.Host()) }
-
-// pinned reports whether an include has a checksum of f. The loader verifies it; a file with
-// a wrong checksum is neither asked about nor kept.
-func (f *file) pinned() (pinned, right bool) {
-	return len(f.Checksums) > 0, slices.ContainsFunc(f.Checksums, func(sum string) bool { return strings.EqualFold(sum, f.sum) })
 }

@@ -18,12 +18,12 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// world is a user with directories, a network, and somebody who answers.
+// world is a user with directories, a network, and prepared answers.
 type world struct {
 	t       *testing.T
 	o       Options
 	now     time.Time
-	answers []string // to questions; none left is a test that fails
+	answers []string // to questions; a question without one fails the test
 
 	mu       sync.Mutex     // guards the fields below
 	web      map[string]any // URL → content (string) or error
@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 			w.answers = w.answers[1:]
 			return answer, nil
 		},
-		Say: func(text string) { w.said = append(w.said, text) },
+		Print: func(text string) { w.said = append(w.said, text) },
 		Warn: func(d *diag.Diagnostic) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -132,7 +132,7 @@ func TestConsent(t *testing.T) {
 	w := newWorld(t)
 	w.web[a], w.web[b] = "A", "B"
 
-	// All that is new is one question, in order.
+	// All new files are in one question, in order.
 	w.answers = []string{"y"}
 	cs := w.open(b, a)
 	w.got(cs[0], "B")
@@ -140,23 +140,23 @@ func TestConsent(t *testing.T) {
 	if len(w.asked) != 1 || strings.Index(w.asked[0], b) > strings.Index(w.asked[0], a) || !strings.Contains(w.asked[0], "new") {
 		t.Fatalf("asked %q", w.asked)
 	}
-	// It is remembered.
+	// The consent is recorded.
 	w.got(w.open(a)[0], "A")
-	// What has changed is asked about, and shown as a difference.
+	// Changed content needs consent again, and is shown as a difference.
 	w.web[a] = "A\nrm -rf /\n"
 	w.answers = []string{"d", "n"}
 	w.refused(w.open(a)[0], diag.NotTrusted, "checksum: "+Checksum("A\nrm -rf /\n"))
 	if len(w.asked) != 2 || !strings.Contains(w.asked[0], "changed since") || len(w.said) != 1 || !strings.Contains(w.said[0], "+rm -rf /") {
 		t.Fatalf("asked %q, said %q", w.asked, w.said)
 	}
-	// What was refused is kept nowhere.
+	// Refused content is not stored.
 	w.o.Offline = true
 	w.got(w.open(a)[0], "A")
 	w.o.Offline = false
-	// Nobody to ask is a no.
+	// Without a user the answer is no.
 	w.o.Ask = nil
 	w.refused(w.open(a)[0], diag.NotTrusted, "no terminal")
-	// Yes in advance is remembered like any other.
+	// Consent in advance is recorded like any other.
 	w.o.AssumeYes = true
 	w.got(w.open(a)[0], "A\nrm -rf /\n")
 	if len(w.said) != 1 || !strings.HasSuffix(w.said[0], " [assuming yes]\n") {
@@ -169,7 +169,7 @@ func TestConsent(t *testing.T) {
 func TestConsentIsTheUsersOwn(t *testing.T) {
 	w := newWorld(t)
 	w.web[a] = "A"
-	// A project that brings a cache along, checksum and all, brings no consent.
+	// A cache in a project, even with checksums, is not consent.
 	w.o.CacheDir = t.TempDir()
 	w.answers = []string{"y"}
 	w.got(w.open(a)[0], "A")
@@ -212,7 +212,7 @@ func TestConsentFileOfOthers(t *testing.T) {
 			}
 		})
 	}
-	// Nowhere to keep it: asked each time.
+	// Without a place to record it, consent is needed each time.
 	w.o.StateHome = ""
 	for range 2 {
 		w.answers = []string{"y"}
@@ -224,7 +224,7 @@ func TestNoQuestion(t *testing.T) {
 	w := newWorld(t)
 	w.web[a], w.web["https://example.com:8443/a.yml"] = "A", "A8443"
 	w.got(w.open(a + " " + Checksum("A"))[0], "A")
-	// A wrong checksum is the loader's to tell; the file is not kept.
+	// A wrong checksum is reported by the loader; the file is not kept.
 	w.web[a] = "A2"
 	w.got(w.open(a + " " + Checksum("A"))[0], "A2")
 	w.o.Offline = true
@@ -242,7 +242,7 @@ func TestCopies(t *testing.T) {
 	w.web[a] = "A"
 	w.o.TrustedHosts = []string{"example.com"}
 	w.got(w.open(a)[0], "A")
-	// By default the server is asked each time, with what it said of the copy.
+	// By default a request is sent each time, with the ETag of the copy.
 	w.got(w.open(a)[0], "A")
 	if len(w.requests) != 1 || w.requests[0].ETag == "" {
 		t.Fatalf("requests %+v", w.requests)
@@ -261,7 +261,7 @@ func TestCopies(t *testing.T) {
 	w.now = w.now.Add(2 * time.Hour)
 	w.web[a] = "A3"
 	w.got(w.open(a)[0], "A3")
-	// One from the future is no young one.
+	// A copy from the future is not young.
 	w.now = w.now.Add(-time.Hour)
 	w.web[a] = "A4"
 	w.got(w.open(a)[0], "A4")
@@ -270,7 +270,7 @@ func TestCopies(t *testing.T) {
 	w.now = w.now.Add(1000 * time.Hour)
 	w.got(w.open(a)[0], "A4")
 	w.refused(w.open(b)[0], diag.NotCached, "--offline")
-	// A copy that was cut off is none.
+	// An incomplete copy is not used.
 	names, _ := filepath.Glob(filepath.Join(w.o.CacheHome, "weft/remote/*.yaml"))
 	if len(names) != 1 {
 		t.Fatal(names)
@@ -279,8 +279,7 @@ func TestCopies(t *testing.T) {
 	w.refused(w.open(a)[0], diag.NotCached, "")
 }
 
-// A server that says "not modified" about a copy that is no longer there is
-// wrong, and one that says so unasked, too.
+// "Not modified" is an error for a copy that no longer exists, and for a request without an ETag.
 func TestNotModifiedWithoutCopy(t *testing.T) {
 	w := newWorld(t)
 	w.web[a] = channel.Taskfile{NotModified: true}
@@ -344,7 +343,7 @@ func TestRedirect(t *testing.T) {
 	to := "https://u:secret@cdn.example.net/a.yml"
 	w.web[a] = &channel.Error{Kind: channel.Redirect, URL: to}
 	w.web[to] = "A"
-	w.answers = []string{"y", "y"} // to go there, and to use it
+	w.answers = []string{"y", "y"} // to the redirect, and to the file
 	w.got(w.open(a)[0], "A")
 	if len(w.asked) != 2 || !strings.Contains(w.asked[0], a) || !strings.Contains(w.asked[0], "cdn.example.net") || strings.Contains(w.asked[0], "secret") {
 		t.Fatalf("asked %q", w.asked)
@@ -353,7 +352,7 @@ func TestRedirect(t *testing.T) {
 	w.o.StateHome = ""
 	w.answers = []string{"n"}
 	w.refused(w.open(a)[0], diag.NotTrusted, "cdn.example.net")
-	// Whoever sends it, the content is the one that is pinned.
+	// The content is the pinned one, whoever sends it.
 	w.got(w.open(a + " " + Checksum("A"))[0], "A")
 }
 
@@ -388,10 +387,10 @@ func TestCopiesOnly(t *testing.T) {
 	}
 }
 
-// The state of two runs at a time is that of both.
+// The state after two concurrent runs contains the consent of both.
 func TestTwoAtOnce(t *testing.T) {
 	w := newWorld(t)
-	w.o.AssumeYes, w.o.Say = true, func(string) {}
+	w.o.AssumeYes, w.o.Print = true, func(string) {}
 	var urls []string
 	for i := range 20 {
 		u := fmt.Sprintf("https://example.com/%d.yml", i)

@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// What the user has agreed to is recorded in a file of lines in the user's state directory,
-// which nobody else can write:
+// The user's consent is recorded in a file of lines in the user's state directory, which only the
+// user can write:
 //
 //	sha256 DIGEST URL    the content with that digest, of that URL
 //	redirect HOST URL    that the server of that URL leads to that host
@@ -27,7 +27,7 @@ const (
 
 // trust records consent. It is for one goroutine, and reads its file once.
 type trust struct {
-	home string // the user's state directory; "" remembers nothing
+	home string // the user's state directory; "" records nothing
 	warn func(err error, consequence string)
 
 	read  bool
@@ -146,6 +146,6 @@ func merge(old, agreed []consent) []consent {
 // problem warns once that consent cannot be recorded. It ignores that there is no file yet.
 func (t *trust) problem(err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.warn(err, "consent to remote Taskfiles is not remembered, so you are asked each time")
+		t.warn(err, "consent to remote Taskfiles cannot be recorded, so you are asked each time")
 	}
 }

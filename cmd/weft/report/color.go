@@ -1,8 +1,12 @@
 package report
 
-import "github.com/weftrun/weft/schema/diag"
+import (
+	"strings"
 
-// Color is one of the colours messages have.
+	"github.com/weftrun/weft/schema/diag"
+)
+
+// Color is a colour of messages.
 type Color uint8
 
 const (
@@ -19,14 +23,17 @@ const (
 	BrightBlue
 	BrightMagenta
 	BrightCyan
-	colors // how many there are
+	colors // number of colours
 )
 
-// Palette holds the attributes of each colour, as they stand between "ESC["
-// and "m". The zero Palette writes no colours at all.
+// Palette contains the SGR attributes of each colour, as written between "ESC[" and "m". The zero
+// Palette writes no colours.
 type Palette struct {
 	On    bool
-	Codes [colors]string // "" means the usual one
+	Codes [colors]string // "" means the default
+	// AfterLine ends colours after the newline of a message, as the reference does. Otherwise they end
+	// before it.
+	AfterLine bool
 }
 
 // code returns the attributes of c.
@@ -42,28 +49,45 @@ func (p *Palette) code(c Color) string {
 	return usual[i : i+2]
 }
 
-// Append appends text in colour c, escaped as [diag.PrintableText] is: no other escape
-// sequence stands in a message than those of its colours.
+// Append appends text in colour c, escaped by [diag.PrintableText], so that a message contains no
+// escape sequences except those of its colours.
 func (p *Palette) Append(b []byte, c Color, text string) []byte {
 	return p.AppendSafe(b, c, diag.PrintableText(text))
 }
 
-// AppendSafe is Append for text that is safe to show as it is.
+// AppendSafe is like Append for text that needs no escaping.
+//
+//go:noinline
 func (p *Palette) AppendSafe(b []byte, c Color, text string) []byte {
-	if !p.On {
-		return append(b, text...)
+	line, newline := strings.CutSuffix(text, "\n")
+	b = append(p.begin(b, c), line...)
+	if newline {
+		return p.endLine(b)
 	}
-	b = append(b, "\x1b["...)
-	b = append(b, p.code(c)...)
-	b = append(b, 'm')
-	b = append(b, text...)
+	return p.end(b)
+}
+
+// begin appends the sequence that starts colour c, and end the one that ends it.
+//
+//go:noinline
+func (p *Palette) begin(b []byte, c Color) []byte {
+	if !p.On {
+		return b
+	}
+	return append(append(append(b, "\x1b["...), p.code(c)...), 'm')
+}
+
+func (p *Palette) end(b []byte) []byte {
+	if !p.On {
+		return b
+	}
 	return append(b, "\x1b[0m"...)
 }
 
-// Text returns text in colour c, escaped as Append does it.
-func (p *Palette) Text(c Color, text string) string {
-	if !p.On {
-		return diag.PrintableText(text)
+// endLine ends a coloured text and its line.
+func (p *Palette) endLine(b []byte) []byte {
+	if p.AfterLine {
+		return p.end(append(b, '\n'))
 	}
-	return string(p.Append(nil, c, text))
+	return append(p.end(b), '\n')
 }

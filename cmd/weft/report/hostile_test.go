@@ -13,17 +13,17 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// hostile is a name of everything that a terminal would obey, and of a line that is not
-// weft's.
+// hostile is a name with every kind of terminal control and a forged line.
 const hostile = "n\x1b]0;t\x07\x1b[2J\r\x08\u009b1m\u202eb\u2066c\u200f\u2028\x9b\x7f\nFORGED"
 
-// TestHostileNames: whatever names, paths and errors hold, no message of any style gives it
-// to the terminal, or lets it begin a line.
+// TestHostileNames: names, paths and errors with control characters never reach the terminal
+// unescaped or begin a line, in any style.
 func TestHostileNames(t *testing.T) {
 	styles := map[string]func(o Options) Reporter{
 		"interleaved": func(o Options) Reporter { return New("interleaved", o) },
 		"group":       func(o Options) Reporter { return New("group", o) },
 		"prefixed":    func(o Options) Reporter { return New("prefixed", o) },
+		"ci":          func(o Options) Reporter { o.CI = GitHub; return New("ci", o) },
 		"summary":     func(o Options) Reporter { return NewSummary(o, func(task string) string { return task }) },
 	}
 	for style, reporter := range styles {
@@ -49,8 +49,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// obeyed reports whether a terminal does something at r, or shows other text in another
-// order for it.
+// obeyed reports whether r controls a terminal or changes the order of shown text.
 func obeyed(r rune) bool {
 	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f || r == 0x61c || r == 0x200e || r == 0x200f ||
 		r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
@@ -85,27 +84,36 @@ func hostileEvents() []event.Event {
 	add(&event.ErrorIgnored{Step: 1})
 	add(&event.BodyEnded{Step: 1})
 	add(&event.DeferFailed{Step: 1})
+	add(&event.Ready{Step: 1})
+	add(&event.Ready{Step: 1, Kept: true})
+	for _, why := range []event.Change{event.ByExit, event.ByAlive} {
+		add(&event.Stopping{Step: 1, Why: why})
+		add(&event.Restarted{Step: 1, Why: why})
+	}
+	add(&event.Stopped{Step: 1})
 	add(&event.DiagnosticFound{})
 	add(&event.Snapshot{})
 	add(&event.StillRunning{})
 	add(&event.Leftover{})
 	add(&event.Leftover{Kept: true})
+	all = append(all, &event.SignalReceived{Signal: syscall.SIGINT, Count: 1})
+	add(&event.CommandStarted{Step: 1, Command: 2, Background: true})
+	add(&event.StepSettled{Step: 1, Outcome: event.Failed, Code: 1})
+	add(&event.BackgroundEnded{Step: 1, Command: 2, Code: 1})
+	for _, outcome := range []event.Outcome{event.Fresh, event.Succeeded, event.Cancelled} {
+		all = append(all, &event.StepStarted{Step: 2, Task: hostile, Name: hostile}, &event.StepSettled{Step: 2, Task: hostile, Name: hostile, Prefix: hostile, Outcome: outcome})
+	}
+	add(&event.RunFinished{})
 	add(&event.WatchStarted{})
 	add(&event.WatchTriggered{})
 	add(&event.WatchEnded{})
 	all = append(all, &event.WatchEnded{Task: hostile, Trigger: []string{hostile}})
 	add(&event.WatchFailed{})
-	all = append(all, &event.SignalReceived{Signal: syscall.SIGINT, Count: 1})
-	add(&event.StepSettled{Step: 1, Outcome: event.Failed, Code: 1})
-	for _, outcome := range []event.Outcome{event.Fresh, event.Succeeded, event.Cancelled} {
-		all = append(all, &event.StepStarted{Step: 2, Task: hostile, Name: hostile}, &event.StepSettled{Step: 2, Task: hostile, Name: hostile, Prefix: hostile, Outcome: outcome})
-	}
-	add(&event.RunFinished{})
 	return all
 }
 
-// fill puts the hostile name into every text of v that has none. Texts that may have
-// several lines, and errors, get it without its newline.
+// fill sets every empty text of v to the hostile name. Multi-line texts and errors get it without
+// its newline.
 func fill(v reflect.Value) {
 	block := strings.ReplaceAll(hostile, "\n", "")
 	for i := range v.NumField() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// unprefixed takes prefixes away again: what is left is what went in.
+// unprefixed removes prefixes again and returns the original output.
 func unprefixed(t *testing.T, out []byte, prefix string) []byte {
 	var in []byte
 	for len(out) > 0 {
@@ -56,8 +57,8 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// TestProgress: of a line that overwrites itself the last state is shown, however it
-// is cut.
+// TestProgress: only the final state of a line that overwrites itself is shown, however it is
+// split.
 func TestProgress(t *testing.T) {
 	for in, want := range map[string]string{
 		"10%\r20%\r100%\n":        "[p] 100%\n",
@@ -83,10 +84,10 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestProgressShown: what stood for a moment is overwritten by what comes after it, on a
-// terminal; elsewhere only the last state is shown, and questions are shown everywhere.
+// TestProgressShown: on a terminal an intermediate state is overwritten by the next; elsewhere only
+// the final state is shown. Questions are shown everywhere.
 func TestProgressShown(t *testing.T) {
-	for _, c := range []struct{ in, terminal, file string }{ // "|" is a moment
+	for _, c := range []struct{ in, terminal, file string }{ // "|" is a pause
 		{"\r10%|\r20%|\r30%|\n", "[p] 10%\r[p] 20%\r[p] 30%\n", "[p] 30%\n"},
 		{"10%\r|20%\r|30%\r|\n", "[p] 10%\r\r[p] 20%\r\r[p] 30%\r\n", "[p] 30%\r\n"},
 		{"\r1|0|%|\r20%|\n", "[p] 10%\r[p] 20%\n", "[p] 20%\n"},
@@ -116,8 +117,8 @@ func TestProgressShown(t *testing.T) {
 	}
 }
 
-// TestProgressOften: of a line that overwrites itself all the time, a terminal is shown
-// ten states a second, and the last.
+// TestProgressOften: of a line that overwrites itself continuously, a terminal is shown ten states
+// a second and the final one.
 func TestProgressOften(t *testing.T) {
 	for _, form := range []string{"%d%%\r", "\r%d%%"} {
 		var r recorder
@@ -145,8 +146,7 @@ func TestProgressOften(t *testing.T) {
 	}
 }
 
-// TestLongLineCut: where another command comes between a line too long to be held
-// back, both of its parts are marked.
+// TestLongLineCut: both parts of a long line that another command interrupts are marked.
 func TestLongLineCut(t *testing.T) {
 	var r recorder
 	p := newPrefixed(r.options())
@@ -172,7 +172,7 @@ func TestEndlessLine(t *testing.T) {
 	for range 10_000 {
 		p.Handle(&event.Output{Step: 1, Data: chunk})
 	}
-	if held := cap(p.open[command{1, 0}].partial) + cap(p.lines.buf); held > 2*(keepLine+batch) {
+	if held := cap(p.open[command{1, 0}].partial) + cap(p.lines.buf); held > 2*(keepLine+batchSize) {
 		t.Errorf("%d bytes held", held)
 	}
 }
@@ -192,7 +192,7 @@ func benchmarkOutput(b *testing.B, style string) {
 	r.Handle(&event.CommandEnded{Step: 1})
 }
 
-// BenchmarkAnnounce is one step of one small command, as a run of many has it.
+// BenchmarkAnnounce is one step with one small command.
 func BenchmarkAnnounce(b *testing.B) {
 	r := New("interleaved", Options{Stdout: NewOut(io.Discard), Stderr: NewOut(io.Discard), Name: "weft"})
 	started, command := &event.StepStarted{Step: 1, Task: "t"}, &event.CommandStarted{Step: 1, Text: "echo hi"}
@@ -202,5 +202,27 @@ func BenchmarkAnnounce(b *testing.B) {
 		r.Handle(started)
 		r.Handle(command)
 		r.Handle(settled)
+	}
+}
+
+// TestInterrupted: on a terminal a message begins a new line after unterminated output, and the
+// output continues on another new line.
+func TestInterrupted(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		shown, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shown.Close()
+		o := Options{Stdout: NewOut(shown), Stderr: NewOut(shown), Name: "weft", Terminal: terminal}
+		replay(New("prefixed", o), &event.StepStarted{Step: 1, Task: "a", Prefix: "a"}, outputEvent(1, "who? "), &event.Output{Step: 1, Stream: event.Merged, Partial: true},
+			&event.Ready{Step: 2, Task: "b"}, &event.CommandStarted{Step: 1, Command: 1, Text: "x"}, outputEvent(1, "me\n"))
+		want := "[a] who? \nweft: \"b\" is ready\nweft: [a] x\n[a] me\n"
+		if !terminal {
+			want = "[a] who? weft: \"b\" is ready\nweft: [a] x\nme\n"
+		}
+		if got, _ := os.ReadFile(shown.Name()); string(got) != want {
+			t.Errorf("terminal: %v: got %q, want %q", terminal, got, want)
+		}
 	}
 }

@@ -11,28 +11,33 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// messages shows everything but output: what every style has in common. Each
-// message is one write, so that lines of other writers do not fall into it.
+// messages shows everything except output, which all styles share. Each message is one write, so
+// that lines of other writers do not interrupt it.
 type messages struct {
 	o        Options
 	buf      []byte
-	steps    map[event.StepID]step // those that run
+	steps    map[event.StepID]step // running steps, and steps with running commands
+	stopping map[service]bool      // services being stopped; true: because of an error
 	prefixed bool                  // "up to date" names the prefix
+	// interrupt ends an unterminated line of output on the terminal of the messages; may be nil.
+	interrupt func()
 }
 
-// step is what messages have to know of a running step.
+// step is the state that messages need of a running step, or of one with running commands.
 type step struct {
 	*event.StepStarted
-	said bool // verbose: its start was shown
-	done bool // verbose: its end was shown
+	said       bool // verbose: its start was shown
+	done       bool // verbose: its end was shown
+	background int  // number of background commands
+	settled    bool
 }
 
 func newMessages(o Options) messages {
-	return messages{o: o, steps: map[event.StepID]step{}}
+	return messages{o: o, steps: map[event.StepID]step{}, stopping: map[service]bool{}}
 }
 
-// say writes one message to w. Texts among args are escaped so that they stay in their
-// line, unless they are a paragraph.
+// say writes one message to w. Texts among args are escaped so that they stay in one line, unless
+// they are a paragraph.
 func (m *messages) say(w *Out, c Color, format string, args ...any) {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -45,8 +50,7 @@ func (m *messages) say(w *Out, c Color, format string, args ...any) {
 // paragraph is a text of a message that may have several lines.
 type paragraph string
 
-// inLine is a text of a message that belongs into its line: %s and %v escape it, %q
-// quotes it as any other string.
+// inLine is a one-line text of a message: %s and %v escape it, %q quotes it.
 type inLine string
 
 // Format implements fmt.Formatter.
@@ -61,21 +65,29 @@ func (s inLine) Format(f fmt.State, verb rune) {
 // raw writes text to w.
 func (m *messages) raw(w *Out, c Color, text string) {
 	m.buf = m.o.Palette.Append(m.buf[:0], c, w.masked(text))
-	w.Write(m.buf)
+	m.write(w)
 }
+
+// Wants implements Reporter. The default events suffice.
+func (m *messages) Wants() event.Wants { return event.Wants{} }
 
 func (m *messages) handle(ev event.Event) {
 	switch ev := ev.(type) {
 	case *event.StepStarted:
-		m.begun(ev.Parent) // one that calls a task runs
+		m.begun(ev.Parent) // a calling step is running
 		m.steps[ev.Step] = step{StepStarted: ev}
 	case *event.CommandStarted:
 		m.begun(ev.Step)
+		if ev.Background && ev.Attempt <= 1 {
+			m.inBackground(ev.Step, 1)
+		}
 		if m.o.Verbose || !ev.Silent {
 			m.announce(ev)
 		}
 	case *event.StepSettled:
 		m.settled(ev)
+	case *event.BackgroundEnded:
+		m.inBackground(ev.Step, -1)
 	case *event.SignalReceived:
 		m.signal(ev)
 	case *event.Snapshot:
@@ -86,11 +98,12 @@ func (m *messages) handle(ev event.Event) {
 		}
 	case *event.Leftover:
 		if ev.Kept {
-			m.say(m.o.Stderr, Yellow, "%s (pid %d) goes on after this run", ev.Name, ev.Pid)
+			m.say(m.o.Stderr, Yellow, "%s (pid %d) keeps running after this run", ev.Name, ev.Pid)
 		} else {
 			m.say(m.o.Stderr, Yellow, "stopped %s (pid %d), which a command had left in the background", ev.Name, ev.Pid)
 		}
 	case *event.WatchStarted:
+		m.o.HasSummary = false
 		if m.o.DropIn {
 			m.say(m.o.Stderr, Green, "Started watching for tasks: %s", strings.Join(ev.Tasks, ", "))
 		} else {
@@ -105,24 +118,39 @@ func (m *messages) handle(ev event.Event) {
 	case *event.WatchEnded:
 		m.watchEnded(ev)
 	case *event.WatchFailed:
-		m.say(m.o.Stderr, Red, "%s", m.o.errorText(ev.Err))
+		m.say(m.o.Stderr, Red, "%s", m.o.inner(ev.Err))
 	case *event.DiagnosticFound:
+		if d := ev.Diagnostic; d.Kind == diag.SharedCache {
+			if !m.o.DropIn {
+				m.say(m.o.Stderr, Yellow, "%s", d.Error())
+			}
+			return
+		}
 		m.raw(m.o.Stderr, Yellow, "warning: "+ev.Diagnostic.Error()+"\n")
+	case *event.Ready, *event.Restarted, *event.Stopping, *event.Stopped:
+		m.service(ev)
 	default:
 		m.notice(ev)
 	}
 }
 
-// announce shows a command before it runs. It is the hot path of a run with
-// many small commands, hence no formatting.
-func (m *messages) announce(ev *event.CommandStarted) {
-	b := m.buf[:0]
-	if m.o.Palette.On {
-		b = append(b, "\x1b["...)
-		b = append(b, m.o.Palette.code(Green)...)
-		b = append(b, 'm')
+// inBackground counts the background commands of a step.
+func (m *messages) inBackground(id event.StepID, more int) {
+	s, ok := m.steps[id]
+	if !ok {
+		return
 	}
-	b = append(b, m.o.Name...)
+	if s.background += more; s.settled && s.background <= 0 {
+		delete(m.steps, id)
+	} else {
+		m.steps[id] = s
+	}
+}
+
+// announce shows a command before it runs. It is the hot path of a run with many small commands,
+// hence it formats by hand.
+func (m *messages) announce(ev *event.CommandStarted) {
+	b := append(m.o.Palette.begin(m.buf[:0], Green), m.o.Name...)
 	b = append(b, ": ["...)
 	b = diag.AppendPrintable(b, m.label(ev.Step))
 	b = append(b, "] "...)
@@ -130,17 +158,26 @@ func (m *messages) announce(ev *event.CommandStarted) {
 	if ev.Attempt > 1 {
 		b = fmt.Appendf(b, " (attempt %d of %d)", ev.Attempt, ev.Attempts)
 	}
-	b = append(b, '\n')
-	if m.o.Palette.On {
-		b = append(b, "\x1b[0m"...)
+	if ev.Replayed {
+		b = append(b, " (from the cache)"...)
 	}
-	m.buf = b
-	m.o.Stderr.Write(b)
+	m.buf = m.o.Palette.endLine(b)
+	m.write(m.o.Stderr)
 }
 
-// begun shows in verbose mode that the step was started, once. It comes before
-// anything else of the step but a word of its condition or platform: a step
-// ended by these never started.
+// write writes the message in m.buf to w.
+func (m *messages) write(w *Out) {
+	if m.o.InCI {
+		m.buf = append(m.buf[:0], EscapeMarkers(string(m.buf))...)
+	}
+	if m.interrupt != nil {
+		m.interrupt()
+	}
+	w.Write(m.buf)
+}
+
+// begun shows in verbose mode, once, that the step started. It precedes all other messages of the
+// step except those about its condition or platform, which mean that it never started.
 func (m *messages) begun(id event.StepID) {
 	if !m.o.Verbose {
 		return
@@ -156,8 +193,13 @@ func (m *messages) settled(ev *event.StepSettled) {
 	if ev.Outcome != event.Skipped && ev.Outcome != event.Cancelled {
 		m.begun(ev.Step)
 	}
-	done := m.steps[ev.Step].done
-	delete(m.steps, ev.Step)
+	s := m.steps[ev.Step]
+	if s.background > 0 {
+		s.settled = true
+		m.steps[ev.Step] = s
+	} else {
+		delete(m.steps, ev.Step)
+	}
 	switch {
 	case ev.Outcome == event.Fresh || ev.Outcome == event.Restored:
 		if m.o.Verbose || !ev.Silent {
@@ -165,23 +207,29 @@ func (m *messages) settled(ev *event.StepSettled) {
 			if m.prefixed {
 				name = ev.Prefix
 			}
-			m.say(m.o.Stderr, Magenta, "Task %q is up to date", name)
+			what := "is up to date"
+			if ev.Outcome == event.Restored {
+				what = "was restored from the cache"
+			}
+			m.say(m.o.Stderr, Magenta, "Task %q %s", name, what)
 		}
-	case m.o.Verbose && !done && ev.Outcome == event.Succeeded:
+	case m.o.Verbose && !s.done && ev.Outcome == event.Succeeded:
 		m.ended(ev.Name, nil)
 	}
 }
 
-// ended is the verbose line of a step that ran.
+// ended is the verbose message about the end of a step.
 func (m *messages) ended(name string, err error) {
 	if err != nil {
-		m.say(m.o.Stderr, Red, "%q failed: %s", name, m.o.errorText(err))
+		m.say(m.o.Stderr, Red, "%q failed: %s", name, m.o.inner(err))
 		return
 	}
 	m.say(m.o.Stderr, Magenta, "%q finished", name)
 }
 
-// started is how the running step id was started, or nothing.
+// started returns the start of running step id, or an empty event.
+//
+//go:noinline
 func (m *messages) started(id event.StepID) *event.StepStarted {
 	if s, ok := m.steps[id]; ok {
 		return s.StepStarted
@@ -189,10 +237,12 @@ func (m *messages) started(id event.StepID) *event.StepStarted {
 	return new(event.StepStarted)
 }
 
-// label is how the running step id is shown.
+// label returns the displayed name of running step id.
+//
+//go:noinline
 func (m *messages) label(id event.StepID) string { return m.started(id).Task }
 
-// list joins names, the first most of them.
+// list joins at most most names.
 func list(names []string, most int) string {
 	s := strings.Join(names[:min(len(names), most)], ", ")
 	if n := len(names) - most; n > 0 {
@@ -203,3 +253,6 @@ func list(names []string, most int) string {
 
 // Err returns the first error of standard output, else of standard error.
 func (m *messages) Err() error { return cmp.Or(m.o.Stdout.Err(), m.o.Stderr.Err()) }
+
+// Close returns Err. Nothing is held back.
+func (m *messages) Close() error { return m.Err() }

@@ -6,30 +6,47 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// NDJSON writes every event as one JSON object a line.
+// NDJSON writes every event as one JSON object a line, many lines at a time.
 type NDJSON struct {
+	// All includes all output of commands in the events.
+	All bool
+
 	w     *Out
 	close func() error
 	enc   event.Encoder
-	line  []byte
+	lines []byte // not yet written
 }
 
-// NewNDJSON returns a reporter that writes to w and closes it in the end,
-// unless close is nil. describe puts errors into words, secrets masked; nil means their
-// own texts.
+// NewNDJSON returns a reporter that writes to w and finally calls close, if not nil. describe
+// describes errors with secrets masked; nil means their own texts.
 func NewNDJSON(w io.Writer, close func() error, describe func(error) event.Failure) *NDJSON {
 	return &NDJSON{w: NewOut(w), close: close, enc: event.Encoder{Describe: describe}}
 }
 
+// Wants implements Reporter. It requests all details that do not change the run; with All, the
+// output too.
+func (n *NDJSON) Wants() event.Wants {
+	return event.Wants{Graph: true, Reasons: true, Detail: true, Output: n.All}
+}
+
 // Handle implements Reporter.
 func (n *NDJSON) Handle(ev event.Event) {
-	n.line = n.enc.Encode(n.line[:0], ev)
-	n.w.Write(n.line)
-	if cap(n.line) > batch {
-		n.line = nil
-	}
+	n.lines = n.enc.Encode(n.lines, ev)
 	if out, ok := ev.(*event.Output); ok {
 		release(out)
+	}
+	if len(n.lines) >= batchSize {
+		n.Flush()
+	}
+}
+
+// Flush implements Flusher.
+func (n *NDJSON) Flush() {
+	if len(n.lines) > 0 {
+		n.w.Write(n.lines)
+	}
+	if n.lines = n.lines[:0]; cap(n.lines) > 2*batchSize {
+		n.lines = nil
 	}
 }
 
@@ -38,6 +55,7 @@ func (n *NDJSON) Err() error { return n.w.Err() }
 
 // Close implements Reporter.
 func (n *NDJSON) Close() error {
+	n.Flush()
 	if n.close != nil {
 		if err := n.close(); err != nil && n.w.err == nil {
 			n.w.err = err

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,22 +12,26 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// notice shows what happens to a step beside its commands, their output and its end.
-// Streams and colours are part of the format.
+// notice shows events of a step other than commands, output and its end. Streams and colours are
+// part of the format.
 func (m *messages) notice(ev event.Event) {
 	out, errs := m.o.Stdout, m.o.Stderr
 	switch ev := ev.(type) {
 	case *event.PreconditionFailed:
 		m.begun(ev.Step)
-		m.say(errs, Magenta, "%s", paragraph(ev.Message))
+		if !m.o.HasSummary {
+			m.say(errs, Magenta, "%s", paragraph(ev.Message))
+		}
 	case *event.PromptAssumed:
 		m.raw(out, Yellow, ev.Text+" [assuming yes]\n")
 	case *event.StopFailed:
-		m.say(errs, Yellow, "the command that stops %q failed: %v; it gets the signal", ev.Task, ev.Err)
+		m.say(errs, Yellow, "the stop command of %q failed: %v; the signal is sent instead", ev.Task, ev.Err)
 	case *event.AttemptFailed:
-		m.say(errs, Yellow, "[%s] %s; attempt %d of %d follows in %s", m.label(ev.Step), m.o.errorText(ev.Err), ev.Attempt+1, ev.Attempts, ev.Delay.Truncate(time.Microsecond))
+		m.say(errs, Yellow, "[%s] %s; attempt %d of %d follows in %s", m.label(ev.Step), m.o.inner(ev.Err), ev.Attempt+1, ev.Attempts, ev.Delay.Truncate(time.Microsecond))
 	case *event.Waiting:
-		m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", m.label(ev.Step), ev.Holder)
+		if ev.For == event.Lock {
+			m.say(errs, Yellow, "[%s] waiting for %s, which runs the same task", m.label(ev.Step), ev.Holder)
+		}
 	default:
 		if m.o.Verbose {
 			m.detail(ev)
@@ -34,7 +39,7 @@ func (m *messages) notice(ev event.Event) {
 	}
 }
 
-// detail shows what only verbose mode shows.
+// detail shows the events of verbose mode.
 func (m *messages) detail(ev event.Event) {
 	out, errs := m.o.Stdout, m.o.Stderr
 	switch ev := ev.(type) {
@@ -60,14 +65,21 @@ func (m *messages) detail(ev event.Event) {
 		if ev.Err == nil {
 			m.say(out, Yellow, "status command %s exited zero", paragraph(ev.Text))
 		} else {
-			m.say(out, Yellow, "status command %s exited non-zero: %s", paragraph(ev.Text), m.o.errorText(ev.Err))
+			m.say(out, Yellow, "status command %s exited non-zero: %s", paragraph(ev.Text), m.o.inner(ev.Err))
 		}
+	case *event.Message:
+		m.begun(ev.Step)
+		text := ev.Data
+		if len(text) > shownMessage {
+			text = text[:shownMessage] + cutMark
+		}
+		m.say(errs, Magenta, "[%s] message: %s", m.label(ev.Step), text)
 	case *event.ErrorIgnored:
 		m.begun(ev.Step)
-		m.say(errs, Yellow, "[%s] command error ignored: %s", m.label(ev.Step), m.o.errorText(ev.Err))
+		m.say(errs, Yellow, "[%s] command error ignored: %s", m.label(ev.Step), m.o.inner(ev.Err))
 	case *event.DeferFailed:
 		m.begun(ev.Step)
-		m.say(errs, Yellow, "ignored error in deferred cmd: %s", m.o.errorText(ev.Err))
+		m.say(errs, Yellow, "ignored error in deferred cmd: %s", m.o.inner(ev.Err))
 	case *event.BodyEnded:
 		m.begun(ev.Step)
 		if s, ok := m.steps[ev.Step]; ok {
@@ -78,7 +90,30 @@ func (m *messages) detail(ev event.Event) {
 	}
 }
 
-// signal tells that the run is being stopped, and how to hurry it.
+// shownMessage is the maximum number of bytes shown of a message.
+const shownMessage = 1 << 10
+
+// progress shows the progress of a step, except in the style interleaved, in which the command
+// itself writes to the terminal.
+func (m *messages) progress(ev *event.Progress) {
+	if ev.Stage != "" {
+		return
+	}
+	m.begun(ev.Step)
+	what := fmt.Sprintf("%d%%", int(ev.Value*100+1e-9))
+	switch {
+	case ev.Bytes > 0 && ev.Value == 0: // total unknown
+		what = size(ev.Bytes)
+	case ev.Bytes > 0:
+		what += ", " + size(ev.Bytes)
+	}
+	if ev.Text != "" {
+		what += ": " + ev.Text
+	}
+	m.say(m.o.Stderr, Cyan, "[%s] %s", m.label(ev.Step), what)
+}
+
+// signal announces that the run is being stopped, and how to stop it faster.
 func (m *messages) signal(ev *event.SignalReceived) {
 	name := ev.Signal.String()
 	switch {
@@ -96,17 +131,14 @@ func (m *messages) signal(ev *event.SignalReceived) {
 	}
 }
 
-// snapshot shows what runs, a line for each step.
+// snapshot shows the running steps, one line each.
 func (m *messages) snapshot(ev *event.Snapshot) {
 	for _, r := range ev.Steps {
 		var programs []string
 		for _, p := range r.Processes {
 			programs = append(programs, fmt.Sprintf("%s (pid %d)", p.Name, p.Pid))
 		}
-		if programs == nil {
-			programs = []string{"no program"}
-		}
-		m.say(m.o.Stderr, Yellow, "running: %s: %s", r.Task, strings.Join(programs, ", "))
+		m.say(m.o.Stderr, Yellow, "running: %s: %s", r.Task, cmp.Or(strings.Join(programs, ", "), "no program"))
 	}
 }
 
@@ -117,14 +149,13 @@ func steps(n int) string {
 	return strconv.Itoa(n) + " steps"
 }
 
-// ClearScreen moves the cursor to the beginning of a terminal that is emptied, with what
-// scrolled out of it.
+// ClearScreen clears a terminal and its scrollback, and moves the cursor to the top.
 const ClearScreen = "\x1b[H\x1b[2J\x1b[3J"
 
-// shownPaths is how many of the paths that changed are named.
+// shownPaths is the maximum number of changed paths in a message.
 const shownPaths = 3
 
-// triggered says in one line what has changed, and which tasks that makes stale.
+// triggered shows in one line the changed paths and the stale tasks.
 func (m *messages) triggered(ev *event.WatchTriggered) {
 	if m.o.Clear {
 		m.o.Stderr.Write([]byte(ClearScreen))
@@ -139,12 +170,12 @@ func (m *messages) triggered(ev *event.WatchTriggered) {
 	m.say(m.o.Stderr, Cyan, "%s changed: %s", what, list(ev.Tasks, 5))
 }
 
-// watchEnded says how a run has ended; the next one may come at any time.
+// watchEnded shows the end of a run in watch mode.
 func (m *messages) watchEnded(ev *event.WatchEnded) {
 	switch {
 	case ev.Restarted:
 	case ev.Err != nil:
-		m.say(m.o.Stderr, Red, "%s", m.o.errorText(ev.Err))
+		m.say(m.o.Stderr, Red, "%s", m.o.inner(ev.Err))
 	case m.o.DropIn:
 		m.say(m.o.Stderr, Green, "task \"%s\" finished running", ev.Task)
 	default:
@@ -152,6 +183,10 @@ func (m *messages) watchEnded(ev *event.WatchEnded) {
 		if len(ev.Trigger) > 0 {
 			last = ", last change " + list(ev.Trigger, shownPaths)
 		}
-		m.say(m.o.Stderr, Green, "%q is done after %s, waiting for changes since %s%s", ev.Task, ev.Duration.Round(time.Millisecond), ev.Time.Format(time.TimeOnly), last)
+		how := "done"
+		if ev.Serving {
+			how = "up"
+		}
+		m.say(m.o.Stderr, Green, "%q is %s after %s, waiting for changes since %s%s", ev.Task, how, ev.Duration.Round(time.Millisecond), ev.Time.Format(time.TimeOnly), last)
 	}
 }

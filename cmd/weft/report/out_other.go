@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// waitWritable gives the reader of w a moment.
+// waitWritable sleeps briefly.
 func waitWritable(io.Writer) error {
 	time.Sleep(time.Millisecond)
 	return nil
 }
 
-// Probe does nothing: there is no way to ask.
+// Probe does nothing: this system has no way to check.
 func (o *Out) Probe() {}

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitWritable returns when w takes bytes again.
+// waitWritable returns when w accepts bytes again.
 func waitWritable(w io.Writer) error {
 	f, ok := w.(*os.File)
 	if !ok {
-		time.Sleep(time.Millisecond) // a writer of unknown kind: nothing to wait on
+		time.Sleep(time.Millisecond) // a writer of unknown kind cannot be polled
 		return nil
 	}
 	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLOUT}}
@@ -26,8 +26,8 @@ func waitWritable(w io.Writer) error {
 	return err
 }
 
-// Probe looks whether anybody still reads o, of which only commands that
-// inherited the stream may know.
+// Probe checks whether o still has a reader, which weft does not notice if only commands write to
+// the inherited stream.
 func (o *Out) Probe() {
 	f := o.file()
 	if f == nil || o.err != nil {

@@ -2,11 +2,9 @@ package report
 
 import "github.com/weftrun/weft/engine/event"
 
-// plain is the style "interleaved": commands write to weft's own streams
-// themselves, and what is relayed all the same is passed on as it comes.
+// plain is the style "interleaved": commands write to weft's own streams directly, and relayed
+// output is passed on as it arrives.
 type plain struct{ messages }
-
-func newPlain(o Options) *plain { return &plain{newMessages(o)} }
 
 func (p *plain) Handle(ev event.Event) {
 	if out, ok := ev.(*event.Output); ok {
@@ -20,5 +18,3 @@ func (p *plain) Handle(ev event.Event) {
 	}
 	p.handle(ev)
 }
-
-func (p *plain) Close() error { return p.Err() }

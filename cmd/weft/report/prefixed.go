@@ -7,13 +7,13 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// prefixed is the style "prefixed": every line a command writes is shown at
-// once, on standard output, as "[PREFIX] line".
+// prefixed is the style "prefixed": every line of a command is shown at once, on standard output,
+// as "[PREFIX] line".
 type prefixed struct {
 	messages
 	lines  lines
 	open   map[command]*lineState
-	colors map[string]Color // of the prefixes seen so far
+	colors map[string]Color // by prefix
 }
 
 // sequence are the colours prefixes get, in order of appearance.
@@ -22,20 +22,26 @@ var sequence = [...]Color{
 	BrightYellow, BrightBlue, BrightMagenta, BrightCyan, BrightGreen, BrightRed,
 }
 
-// lineState is how the output of one command stands.
+// lineState is the state of one command's output.
 type lineState struct {
 	prefix   []byte    // "[PREFIX] ", coloured
-	partial  []byte    // an unterminated line not yet shown
-	inLine   bool      // the line shown last is not terminated
-	long     bool      // it was too long to be held back
-	replaces bool      // what comes next overwrites what is shown of the line
-	shown    time.Time // when an unterminated line was shown last
+	partial  []byte    // unterminated line not yet shown
+	inLine   bool      // the last shown line is not terminated
+	long     bool      // the line was too long to be held back
+	replaces bool      // further output overwrites the shown part of the line
+	shown    time.Time // last time an unterminated line was shown
 }
 
 func newPrefixed(o Options) *prefixed {
 	p := &prefixed{messages: newMessages(o), open: map[command]*lineState{}, colors: map[string]Color{}}
 	p.messages.prefixed = true
-	p.lines = lines{w: o.Stdout, hold: keepLine, progress: !o.DropIn, terminal: o.Terminal}
+	p.lines = lines{w: o.Stdout, hold: keepLine, progress: !o.DropIn, commands: o.CI != "", terminal: o.Terminal}
+	if o.Terminal && !o.DropIn && o.Stdout.same(o.Stderr) {
+		p.messages.interrupt = func() {
+			p.lines.interrupt()
+			p.lines.flush()
+		}
+	}
 	return p
 }
 
@@ -53,6 +59,9 @@ func (p *prefixed) Handle(ev event.Event) {
 		p.lines.write(t, ev.Data)
 		p.lines.progressed(t, ev.Time)
 		release(ev)
+		return
+	case *event.Progress:
+		p.progress(ev)
 		return
 	case *event.CommandEnded:
 		c := command{ev.Step, ev.Command}
@@ -74,7 +83,7 @@ func (p *prefixed) tail(c command) *lineState {
 	return t
 }
 
-// prefix is what stands before the lines of a step.
+// prefix returns the prefix of a step's lines.
 func (p *prefixed) prefix(id event.StepID) []byte {
 	name := diag.Printable(p.started(id).Prefix)
 	b := []byte{'['}
@@ -91,7 +100,7 @@ func (p *prefixed) prefix(id event.StepID) []byte {
 	return append(b, "] "...)
 }
 
-// Close shows the unterminated lines of commands that never ended.
+// Close shows unterminated lines of commands that did not end.
 func (p *prefixed) Close() error {
 	for c, t := range p.open {
 		delete(p.open, c)

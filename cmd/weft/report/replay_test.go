@@ -9,8 +9,8 @@ import (
 	"github.com/weftrun/weft/engine/event"
 )
 
-// FuzzReplay: no recorded run, whatever somebody has made of its file, makes a reporter
-// panic, or give to the terminal what it would obey, but for what commands wrote.
+// FuzzReplay: no recorded run, however corrupted, makes a reporter panic or pass control characters
+// to the terminal, except in command output.
 func FuzzReplay(f *testing.F) {
 	var enc event.Encoder
 	var all []byte
@@ -33,7 +33,7 @@ func FuzzReplay(f *testing.F) {
 			r := Multi(New(style, o), NewSummary(o, nil), NewNDJSON(&bytes.Buffer{}, nil, nil))
 			for _, ev := range evs {
 				if written, ok := ev.(*event.Output); ok {
-					written.Data = bytes.Repeat([]byte{'x'}, len(written.Data)) // that is passed on as it is
+					written.Data = bytes.Repeat([]byte{'x'}, len(written.Data)) // output is passed on unchanged
 				}
 				r.Handle(ev)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// recorder is a reporter's surroundings: what it wrote where.
+// recorder captures both streams of a reporter.
 type recorder struct{ out, err bytes.Buffer }
 
 func (r *recorder) options(change ...func(*Options)) Options {
@@ -26,8 +26,8 @@ func (r *recorder) options(change ...func(*Options)) Options {
 	return o
 }
 
-// step returns the events of one step named name that runs one command with
-// the given output and error.
+// stepEvents returns the events of one step named name that runs one command with the given output
+// and error.
 func stepEvents(id event.StepID, name, output string, err error) []event.Event {
 	evs := []event.Event{
 		&event.StepStarted{Step: id, Task: name, Name: name, Prefix: name},
@@ -71,7 +71,14 @@ func TestStyles(t *testing.T) {
 		out, err    string
 	}{
 		{"announce", "interleaved", nil, stepEvents(1, "a", "", nil), "", "weft: [a] run a\n"},
-		{"announce in colour", "interleaved", colored, stepEvents(1, "a", "", nil), "", "\x1b[32mweft: [a] run a\n\x1b[0m"},
+		{"progress", "group", nil, slices.Insert(stepEvents(1, "a", "", nil), 2, []event.Event{&event.Progress{Step: 1, Value: 0.999}, &event.Progress{Step: 1, Value: 0.29, Text: "half\n", Bytes: 7}}...), "",
+			"weft: [a] run a\nweft: [a] 99%\nweft: [a] 29%, 7 B: half\\n\n"},
+		{"progress, prefixed", "prefixed", nil, slices.Insert(stepEvents(1, "a", "", nil), 2, event.Event(&event.Progress{Step: 1, Value: 1})), "", "weft: [a] run a\nweft: [a] 100%\n"},
+		{"progress, interleaved", "interleaved", verbose, slices.Insert(stepEvents(1, "a", "", nil)[:2], 2, event.Event(&event.Progress{Step: 1, Value: 1})), "", "weft: \"a\" started\nweft: [a] run a\n"},
+		{"message", "group", nil, slices.Insert(stepEvents(1, "a", "", nil), 2, event.Event(&event.Message{Step: 1, Data: `{"a":1}`})), "", "weft: [a] run a\n"},
+		{"message, verbose", "group", verbose, slices.Insert(stepEvents(1, "a", "", nil)[:2], 2, event.Event(&event.Message{Step: 1, Data: `"` + strings.Repeat("x", 2000)})), "",
+			"weft: \"a\" started\nweft: [a] run a\nweft: [a] message: \"" + strings.Repeat("x", 1023) + "…\n"},
+		{"announce in colour", "interleaved", colored, stepEvents(1, "a", "", nil), "", "\x1b[32mweft: [a] run a\x1b[0m\n"},
 		{"verbose", "interleaved", verbose, stepEvents(1, "a", "", nil), "",
 			"weft: \"a\" started\nweft: [a] run a\nweft: \"a\" finished\n"},
 		{"verbose, failed", "interleaved", verbose, append(stepEvents(1, "a", "", errStatus1)[:2], &event.BodyEnded{Step: 1, Err: errStatus1},
@@ -91,7 +98,7 @@ func TestStyles(t *testing.T) {
 		{"prefixed", "prefixed", nil, stepEvents(1, "a", "x\r\n\ny", nil), "[a] x\r\n[a] \n[a] y\n", "weft: [a] run a\n"},
 		{"prefixed in colour", "prefixed", colored,
 			append(stepEvents(1, "a", "x\n", nil), stepEvents(2, "b", "y\n", nil)...),
-			"[\x1b[33ma\x1b[0m] x\n[\x1b[34mb\x1b[0m] y\n", "\x1b[32mweft: [a] run a\n\x1b[0m\x1b[32mweft: [b] run b\n\x1b[0m"},
+			"[\x1b[33ma\x1b[0m] x\n[\x1b[34mb\x1b[0m] y\n", "\x1b[32mweft: [a] run a\x1b[0m\n\x1b[32mweft: [b] run b\x1b[0m\n"},
 		{"prefixed never ended", "prefixed", nil, stepEvents(1, "a", "x", nil)[:3], "[a] x\n", "weft: [a] run a\n"},
 	}
 	for _, tt := range tests {
@@ -112,7 +119,7 @@ func TestStyles(t *testing.T) {
 	}
 }
 
-// Commands that write at the same time keep their lines apart in every style.
+// TestInterleavedChunks: lines of commands that write at the same time are not mixed, in any style.
 func TestInterleavedChunks(t *testing.T) {
 	evs := func() []event.Event {
 		return []event.Event{
@@ -138,8 +145,8 @@ func TestNotices(t *testing.T) {
 	tests := []struct {
 		event      event.Event
 		out, err   string // verbose
-		always     bool   // shown without verbose too
-		withoutRun bool   // the step has not begun: no "started" line
+		always     bool   // also shown without verbose
+		withoutRun bool   // the step has not started: no "started" line
 	}{
 		{event: &event.VarComputed{Text: "ls", Result: "x\"y"}, err: `weft: dynamic variable: "ls" result: "x\"y"` + "\n", withoutRun: true},
 		{event: &event.TaskSkipped{Step: 1, Reason: event.ByIf}, out: `weft: if condition not met - skipped: "full"` + "\n", withoutRun: true},
@@ -156,7 +163,7 @@ func TestNotices(t *testing.T) {
 		{event: &event.PromptAssumed{Step: 1, Text: "Sure?"}, out: "Sure? [assuming yes]\n", always: true, withoutRun: true},
 		{event: &event.AttemptFailed{Step: 1, Attempt: 1, Attempts: 3, Err: errStatus1, Delay: time.Second}, err: "weft: [shown] exit status 1; attempt 2 of 3 follows in 1s\n", always: true, withoutRun: true},
 		{event: &event.Waiting{Step: 1, For: event.Lock, Holder: "weft (pid 7)"}, err: "weft: [shown] waiting for weft (pid 7), which runs the same task\n", always: true, withoutRun: true},
-		{event: &event.StopFailed{Step: 1, Task: "shown", Text: "halt", Err: errStatus1}, err: "weft: the command that stops \"shown\" failed: exit status 1; it gets the signal\n", always: true, withoutRun: true},
+		{event: &event.StopFailed{Step: 1, Task: "shown", Text: "halt", Err: errStatus1}, err: "weft: the stop command of \"shown\" failed: exit status 1; the signal is sent instead\n", always: true, withoutRun: true},
 	}
 	for _, tt := range tests {
 		for _, verbose := range []bool{true, false} {
@@ -215,17 +222,17 @@ func TestSummary(t *testing.T) {
 	}
 	var r recorder
 	replay(NewSummary(r.options(), func(task string) string { return "weft " + task }), evs...)
-	want := "weft: 1 step cancelled\n" +
+	want := "weft: 2 failed, 1 cancelled\n" +
 		"weft: \"lint\" failed: exit status 1; run it again with: weft lint\n" +
-		"weft: \"test:unit\" failed: exit status 3 after 1.3s; run it again with: weft test:unit\n" +
-		strings.Repeat("  | early\n", 8) + "  | FAIL x\n  | want 1\n"
+		"weft: \"unit\" failed: exit status 3 after 1.3s; run it again with: weft test:unit\n" +
+		strings.Repeat("  | early\n", tailLines-2) + "  | FAIL x\n  | want 1\n"
 	if got := r.err.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
 
-// TestSummaryBlames: what is shown of a failed step is what the command wrote that it failed
-// by, none whose failure was ignored, tried again or of a deferred command.
+// TestSummaryBlames: the summary shows the output of the command that made a step fail, not of one
+// that was ignored, retried or deferred.
 func TestSummaryBlames(t *testing.T) {
 	failed := func(command int, output string, members ...event.Member) []event.Event {
 		out := outputEvent(1, output)
@@ -256,7 +263,7 @@ func TestSummaryBlames(t *testing.T) {
 	}
 }
 
-// Whatever the size, a command's output comes out as it went in.
+// TestHeld: a command's output of any size is shown unchanged.
 func TestHeld(t *testing.T) {
 	for _, size := range []int{0, 1, heldInMemory - 1, heldInMemory, heldInMemory + 1, 3*heldInMemory + 17} {
 		data := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
@@ -272,7 +279,7 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// A command that writes much is not held in memory.
+// TestHeldMemory: large output is not held in memory.
 func TestHeldMemory(t *testing.T) {
 	var s held
 	chunk := bytes.Repeat([]byte("x"), 64<<10)
@@ -288,7 +295,7 @@ func TestHeldMemory(t *testing.T) {
 	}
 }
 
-// stubborn takes what it is given bit by bit.
+// stubborn accepts only a few bytes per write.
 type stubborn struct {
 	bytes.Buffer
 	turn int
@@ -329,7 +336,7 @@ func TestOutBrokenPipe(t *testing.T) {
 	}
 }
 
-// Output is given back exactly once, however many look at it.
+// TestMultiReleasesOnce: output is released exactly once, however many reporters handle it.
 func TestMultiReleasesOnce(t *testing.T) {
 	var r recorder
 	var released int
@@ -349,3 +356,39 @@ func TestDiagnostic(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestNDJSONWritesMuchAtOnce: events are batched, flushed when none is pending, and never lost or
+// cut.
+func TestNDJSONWritesMuchAtOnce(t *testing.T) {
+	var writes []int
+	var all bytes.Buffer
+	n := NewNDJSON(writerFunc(func(p []byte) (int, error) {
+		writes = append(writes, len(p))
+		return all.Write(p)
+	}), nil, nil)
+	n.Flush()
+	if len(writes) > 0 {
+		t.Error("nothing is written for nothing")
+	}
+	const events = 3000
+	for range events {
+		n.Handle(&event.PromptAssumed{Step: 1, Text: "sure?"})
+	}
+	if len(writes) == 0 || slices.Min(writes) < batchSize {
+		t.Errorf("written in pieces of %d bytes", writes)
+	}
+	n.Flush()
+	if got := bytes.Count(all.Bytes(), []byte{'\n'}); got != events {
+		t.Errorf("%d of %d events are written", got, events)
+	}
+	n.Handle(&event.Output{Data: make([]byte, 8*batchSize)})
+	n.Handle(&event.Resumed{Step: 1})
+	n.Close()
+	if got := bytes.Count(all.Bytes(), []byte{'\n'}); got != events+2 {
+		t.Errorf("%d of %d events are written", got, events+2)
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

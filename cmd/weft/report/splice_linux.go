@@ -6,15 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// splice shows the bytes of f from off to end without copying them, which the
-// system can do when the stream is a pipe. It returns how far it got; what is
-// left must be written, and the writing tells what is wrong.
+// splice shows the bytes of f from off to end without copying them, if the stream is a pipe. It
+// returns the offset it reached; the caller writes the rest and gets the error, if any.
 func (o *Out) splice(f *os.File, off, end int64) int64 {
 	to := o.file()
-	if to == nil || o.err != nil {
+	if to == nil || o.err != nil || o.area != nil || o.stamps != nil {
 		return off
 	}
-	// Not to.Fd(): it would change the mode of a stream that others have, too.
+	// Not to.Fd(), which would change the mode of a shared stream.
 	c, err := to.SyscallConn()
 	if err != nil {
 		return off

@@ -8,14 +8,13 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// unusedFor is how many days a record is kept that nobody asks for.
+// unusedFor is the number of days an unused record is kept.
 const unusedFor = 30
 
 func (s *Store) today() uint32 { return uint32(s.o.Now().Unix() / (24 * 60 * 60)) }
 
-// compact drops what nobody asks for any more, when there is enough of it to be
-// worth a new state file: records unused for a month, or replaced by later ones,
-// bodies and lock files that nobody refers to.
+// compact drops unused data, when there is enough of it to be worth a new state file: records
+// unused for a month, or replaced by later ones, and bodies and lock files without a record.
 func (s *Store) compact() {
 	today := s.today()
 	unused := func(r stored) bool { return r.day+unusedFor < today }
@@ -35,8 +34,8 @@ func (s *Store) compact() {
 	if err != nil {
 		return
 	}
-	// A body is there before its record, and what is being written has another name
-	// first: young ones are left alone, and what is not named by us.
+	// A body exists before its record, and a file being written has another name first: young files
+	// are kept, and files that weft has not named.
 	sweep(s.log.dir, isUnfinished)
 	sweep(s.bodies, func(name string) bool {
 		return isUnfinished(name) || isBodyName(name) && !bodies[name]
@@ -60,7 +59,7 @@ func isUnfinished(name string) bool {
 	return ok && strings.Trim(rest[strings.LastIndexByte(rest, '.')+1:], hexDigits) == "" && strings.Contains(rest, ".")
 }
 
-// sweep removes files of a directory that nobody has touched for an hour.
+// sweep removes files of a directory that are older than an hour.
 func sweep(d *statefile.Dir, remove func(name string) bool) {
 	if d == nil {
 		return
@@ -68,7 +67,7 @@ func sweep(d *statefile.Dir, remove func(name string) bool) {
 	names, _ := d.Names()
 	limit := time.Now().Add(-time.Hour)
 	for _, name := range names {
-		if at, err := d.Modified(name); err == nil && at.Before(limit) && remove(name) {
+		if _, at, err := d.Stat(name); err == nil && at.Before(limit) && remove(name) {
 			d.Remove(name)
 		}
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// A full disk: nothing is recorded, what was is invalid, nothing fails.
+// A full disk: nothing is recorded, the old record is invalid, nothing fails.
 func TestDiskFull(t *testing.T) {
 	const child = "WEFT_TEST_FULL_DISK"
 	if os.Getenv(child) == "" {
-		// The limit is the whole process's: the test runs in one of its own.
+		// The limit applies to the whole process: the test runs in its own.
 		cmd := exec.Command(os.Args[0], "-test.run=^TestDiskFull$")
 		cmd.Env = append(os.Environ(), child+"=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -51,8 +51,7 @@ func TestDiskFull(t *testing.T) {
 // assign sets a number that has a sign on some systems only.
 func assign[T int64 | uint64](to *T, n int64) { *to = T(n) }
 
-// kill -9 while records are written: the state is readable, and everything it
-// says had succeeded.
+// kill -9 while records are written: the state is readable, and everything recorded had succeeded.
 func TestKill(t *testing.T) {
 	const child = "WEFT_TEST_KILL"
 	open := func(dir string) *Store { return Open(statefile.Place{Base: dir, Path: ".weft"}, Options{}) }
@@ -82,7 +81,7 @@ func TestKill(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 		s := open(dir)
-		s.open()
+		s.Read()
 		if s.log.damaged || len(s.log.live) < 48 {
 			t.Fatalf("%d of 50 records are left, damaged: %v", len(s.log.live), s.log.damaged)
 		}

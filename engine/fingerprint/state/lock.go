@@ -39,21 +39,20 @@ func (l *locks) take(k Key) (release func(), busy <-chan struct{}) {
 	}, nil
 }
 
-// OwnLockError says that a lock is held by a step that waits for this process to end:
-// it would never be released.
+// OwnLockError means that a lock is held by a step that waits for this process to end: it would
+// never be released.
 type OwnLockError struct{}
 
 func (*OwnLockError) Error() string {
 	return "the lock is held by a step that waits for this one to end"
 }
 
-// Lock makes sure that nobody else does the work of k at the same time, neither
-// another process nor another step of this one. step is the caller's name, which is
-// written into the lock. After a second of waiting for another process, Lock calls
-// onWait once with the name of the holder ("process 123"). The caller must look at the
-// record again, since the work may be done by now, and should hold nothing while it
-// waits that the holder may need. The error is that of ctx, or an [OwnLockError]; if
-// the file system has no locks, Lock succeeds without one.
+// Lock prevents other processes and other steps of this one from doing the work of k at the same
+// time. step is the caller's name, which is written into the lock. After a second of waiting for
+// another process, Lock calls onWait once with the name of the holder ("process 123"). The caller
+// must read the record again, since the work may be done by now, and must not hold anything that
+// the holder may need. The error is that of ctx, or an [OwnLockError]; if the file system has no
+// locks, Lock succeeds without one.
 func (s *Store) Lock(ctx context.Context, k Key, step string, onWait func(holder string)) (release func(), err error) {
 	here, busy := s.locks.take(k)
 	for here == nil {
@@ -73,8 +72,7 @@ func (s *Store) Lock(ctx context.Context, k Key, step string, onWait func(holder
 	return releaser(here, f), nil
 }
 
-// TryLock is [Store.Lock] if nobody holds the lock; otherwise ok is false, and nothing
-// is locked.
+// TryLock is [Store.Lock] if the lock is free; otherwise ok is false, and nothing is locked.
 func (s *Store) TryLock(k Key, step string) (release func(), ok bool) {
 	here, busy := s.locks.take(k)
 	if busy != nil {
@@ -86,7 +84,7 @@ func (s *Store) TryLock(k Key, step string) (release func(), ok bool) {
 		return nil, false
 	}
 	if f != nil {
-		s.reread() // its last holder may have ended a moment before
+		s.reread() // its last holder may just have ended
 	}
 	return releaser(here, f), true
 }
@@ -109,7 +107,8 @@ func (s *Store) lockFile(ctx context.Context, k Key, step string, onWait func(st
 	start, asked := time.Now(), ""
 	l, err = s.lockFiles.Lock(ctx, k.String(), holding(step), func() error {
 		pid, holder, _ := strings.Cut(s.lockFiles.Holder(k.String()), " ")
-		if holder != asked && s.o.Within != nil && s.o.Within(holder) {
+		// No holder: the lock is being released, or was just taken.
+		if holder != "" && holder != asked && s.o.InStep != nil && s.o.InStep(holder) {
 			return &OwnLockError{}
 		}
 		asked = holder
@@ -147,5 +146,5 @@ func (s *Store) tryFile(k Key, step string) (*statefile.Lock, error) {
 	return s.lockFiles.TryLock(k.String(), holding(step))
 }
 
-// holding is what stands in a lock: the process, and its step.
+// holding returns the content of a lock: the process, and its step.
 func holding(step string) string { return strconv.Itoa(os.Getpid()) + " " + step }

@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -52,5 +54,41 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	if left := r.names("locks/*"); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestLockWithoutHolder: a lock whose holder cannot be read is just being taken or released. It is
+// not one that this process waits for in vain.
+func TestLockWithoutHolder(t *testing.T) {
+	r := newRig(t)
+	one := r.open()
+	var asked []string
+	r.o.InStep = func(step string) bool {
+		asked = append(asked, step)
+		return step == ""
+	}
+	two := r.open()
+	k := KeyOf("1", "k")
+	unlock, ok := one.TryLock(k, "run.1")
+	if !ok {
+		t.Fatal("the lock is not free")
+	}
+	file := filepath.Join("locks", k.String())
+	waits := make(chan error)
+	go func() {
+		release, err := two.Lock(t.Context(), k, "run.2", func(string) {
+			r.write(file, nil) // as it is before the next holder writes its name
+			time.AfterFunc(100*time.Millisecond, unlock)
+		})
+		if err == nil {
+			release()
+		}
+		waits <- err
+	}()
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+	if want := []string{"run.1"}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %q, want %q", asked, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -16,11 +17,10 @@ import (
 
 // log is the state file: one record per success, the last of a key counts.
 //
-// Context: a run of a thousand tasks with nothing to do must learn what is
-// recorded of each; a first run must record each as it succeeds, so that a
-// crash loses nothing that is done. A file per entry makes the one a thousand
-// opens and the other a thousand renames, each of which is a hundred times
-// dearer than looking at the two files of a task.
+// Context: a run of a thousand up-to-date tasks must read the record of each; a first run must
+// record each as it succeeds, so that a crash loses no finished work. With a file per entry the one
+// takes a thousand opens and the other a thousand renames, each of which costs a hundred times as
+// much as the stats of a task's two files.
 //
 // Decision: one file that is read at once and appended to, each record with its
 // own sum. A record is invalidated by one byte, written in place: that needs no
@@ -28,45 +28,45 @@ import (
 // sum; the next writer cuts it off.
 //
 // Consequences: all writing is under the file's lock, which is held for
-// microseconds. A writer first reads what others have appended. If it finds that
+// microseconds. A writer first reads the records that others have appended. If it finds that
 // the file has been replaced (by a compact one: temporary file and rename), it
 // reads the whole file again.
 type log struct {
 	secret atomic.Pointer[Secret] // of the file, or for it; nil if there is none yet
 
 	mu      sync.Mutex     // guards the fields below
-	dir     *statefile.Dir // where the file is; nil until something is written
+	dir     *statefile.Dir // directory of the file; nil until something is written
 	f       *os.File       // open for writing; nil until something is written
 	file    fs.FileInfo    // the file that was read
-	end     int64          // up to where it was read, or written by us
+	end     int64          // end of the part that was read, or written by weft
 	live    map[Key]stored
 	size    int64 // bytes of the records in live
 	damaged bool  // something could not be read
 }
 
-// Secret is what a file of state has to seal secrets with.
+// Secret is the key with which a state file seals secrets.
 type Secret [32]byte
 
 // stored is one record of the log.
 type stored struct {
 	off     int64  // of the record in the file; 0 for one that is not in it
-	day     uint32 // when it was asked for last, in days since 1970
+	day     uint32 // day of the last use, in days since 1970
 	payload []byte // see record.go
 }
 
 // The file: magic, secret, records. A record: valid, length, sum, key, day, payload.
-// The sum, a CRC-32, covers what follows it.
+// The sum, a CRC-32, covers the rest of the record.
 const (
 	logFamily  = "weft state " // of all versions
 	logMagic   = logFamily + "4\n"
-	logHead    = len(logMagic) + len(Secret{}) // what stands before the first record
+	logHead    = len(logMagic) + len(Secret{}) // size of the header
 	recordHead = 1 + 4 + 4
 	keyHead    = keySize + 4
 	maxRecord  = 1 << 28 // bytes
 	maxLog     = 1 << 28 // bytes
 )
 
-// read reads the file f, or what was appended to it.
+// read reads the file f, or the part appended to it.
 func (l *log) read(f *os.File, size int64) error {
 	from := l.end
 	if from == 0 {
@@ -88,8 +88,9 @@ func (l *log) read(f *os.File, size int64) error {
 	b = b[:n]
 	if from == 0 {
 		if !strings.HasPrefix(string(b[:min(len(b), len(logMagic))]), logMagic) {
-			if !isState(b) && !l.marked() {
-				return &statefile.Unsafe{Path: f.Name(), Why: "it is no state file of weft", Fix: "remove it"}
+			// In a directory that weft has not made, and that was named by mistake, it overwrites nothing.
+			if !isState(b) && !l.dir.IgnoredByGit() {
+				return &statefile.Unsafe{Path: f.Name(), Why: "it is not a state file of weft", Fix: "remove it"}
 			}
 			l.damaged = len(b) > 0
 			return nil
@@ -109,18 +110,11 @@ func (l *log) read(f *os.File, size int64) error {
 	return nil
 }
 
-// isState reports whether a file that begins with b is a state file of some version, or
-// what a crash left of one.
+// isState reports whether a file that begins with b is a state file of some version, or the
+// remainder of one after a crash.
 func isState(b []byte) bool {
 	b = b[:min(len(b), len(logMagic))]
 	return strings.HasPrefix(string(b), logFamily) || strings.HasPrefix(logFamily, string(b)) || len(bytes.Trim(b, "\x00")) == 0
-}
-
-// marked reports whether weft has made the directory. In another one, which was named by
-// mistake, it does not overwrite a file with the name of the state file.
-func (l *log) marked() bool {
-	b, err := l.dir.ReadFile(ignoreName, int64(len(ignoreAll)))
-	return err == nil && string(b) == ignoreAll
 }
 
 // scan adds the records in b, which is at offset from in the file.
@@ -133,7 +127,7 @@ func (l *log) scan(b []byte, from int64) {
 		}
 		n := binary.LittleEndian.Uint32(rest[1:])
 		if n < keyHead || n > maxRecord || int64(n) > int64(len(rest)-recordHead) {
-			return // cut off, or damaged: nothing can be said of what follows
+			return // cut off, or damaged: the rest cannot be interpreted
 		}
 		content := rest[recordHead : recordHead+n]
 		if crc32.ChecksumIEEE(content) != binary.LittleEndian.Uint32(rest[5:]) {
@@ -199,7 +193,8 @@ func (l *log) open(how func() (*statefile.Dir, error)) (*statefile.Dir, error) {
 	return l.dir, nil
 }
 
-// writable reports whether files can be made in the directory, as far as it is there.
+// writable reports whether files can be made in the directory, or in the part of its path that
+// exists.
 func (l *log) writable() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -212,4 +207,11 @@ func (l *log) get(k Key) (stored, bool) {
 	defer l.mu.Unlock()
 	s, ok := l.live[k]
 	return s, ok
+}
+
+// all returns a copy of all records.
+func (l *log) all() map[Key]stored {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.live)
 }

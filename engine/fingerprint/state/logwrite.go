@@ -54,8 +54,8 @@ func (l *log) locked(do func() error) error {
 	}
 }
 
-// begin truncates the file to what was read of it: to its head, which it writes, or to
-// the last whole record.
+// begin truncates the file to its valid part: to its head, which it writes, or to the last whole
+// record.
 func (l *log) begin(size int64) error {
 	if l.end == 0 {
 		if err := l.f.Truncate(0); err != nil {
@@ -73,7 +73,7 @@ func (l *log) begin(size int64) error {
 	return nil
 }
 
-// head is what a file begins with.
+// head returns the header of a file.
 func (l *log) head() []byte {
 	secret := l.secret.Load()
 	if secret == nil {
@@ -144,7 +144,7 @@ func (l *log) invalidate(k Key) error {
 	})
 }
 
-// compact writes the file anew with the records that keep says.
+// compact rewrites the file with the records that keep selects.
 func (l *log) compact(keep func(Key, stored) bool) error {
 	return l.locked(func() error {
 		b := append(make([]byte, 0, l.size+64), l.head()...)

@@ -7,11 +7,10 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// OutputFile makes an empty file beside the state, for a program to write to. It is gone
-// with release, and where that was never called, because the process was killed, when
-// another one asks for a file. name is the caller's alone.
+// OutputFile creates an empty file beside the state, for a program to write to. It is removed by
+// release, or if the process was killed, by the next call. name must be unique to the caller.
 func (s *Store) OutputFile(name string) (path string, release func(), err error) {
-	s.open()
+	s.Read()
 	if s.o.ReadOnly || s.disabled {
 		return "", nil, fs.ErrPermission
 	}

@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// Record is what is kept of a success. The zero Record is none.
+// Record is the record of a success. The zero Record is none.
 type Record struct {
-	Head    []byte // what every run compares; it must not be changed
+	Head    []byte // compared in every run; it must not be changed
 	payload []byte // all of it
-	body    []byte // nil when it stands in a file of its own
+	body    []byte // nil if it is in a file of its own
 	apart   bodyFile
 }
 
-// bodyFile names a body that stands in a file of its own.
+// bodyFile identifies a body in a file of its own.
 type bodyFile struct {
 	id   uint64 // chosen at random: no two bodies of a key have the same
 	size uint64
 	sum  uint32
 }
 
-// inlineBody is the size, in bytes, up to which a body stands with its head.
+// inlineBody is the maximum size, in bytes, of a body stored with its head.
 const inlineBody = 16 << 10
 
-// The first byte of a payload says where the body stands.
+// The first byte of a payload says where the body is stored.
 const (
 	bodyFollows = iota
 	bodyApart
@@ -37,7 +37,7 @@ const bodyFileSize = 8 + 8 + 4
 
 var errRecord = errors.New("not a record of this version")
 
-// newRecord returns a record, whose body is still to be written when it stands apart.
+// newRecord returns a record; a large body must be written to its own file by the caller.
 func newRecord(head, body []byte) Record {
 	r := Record{Head: head}
 	b := make([]byte, 0, 1+binary.MaxVarintLen32+len(head)+max(min(len(body), inlineBody), bodyFileSize))
@@ -57,7 +57,7 @@ func newRecord(head, body []byte) Record {
 	return r
 }
 
-// parseRecord reads what newRecord made. The record refers to payload.
+// parseRecord parses the payload of a record made by newRecord. The record refers to payload.
 func parseRecord(payload []byte) (Record, error) {
 	if len(payload) == 0 {
 		return Record{}, errRecord
@@ -82,10 +82,10 @@ func parseRecord(payload []byte) (Record, error) {
 	return r, nil
 }
 
-// isApart reports whether the body stands in a file of its own.
+// isApart reports whether the body is in a file of its own.
 func (r *Record) isApart() bool { return r.apart != bodyFile{} }
 
-// is reports whether b is the body that stands apart.
+// is reports whether b is the body in file f.
 func (f bodyFile) is(b []byte) bool {
 	return uint64(len(b)) == f.size && crc32.ChecksumIEEE(b) == f.sum
 }
@@ -119,8 +119,8 @@ func (s *Store) readBody(k Key, f bodyFile) ([]byte, error) {
 	return from.ReadFile(bodyName(k, f.id), maxRecord)
 }
 
-// removeBody removes the body of old, a record of k, if it stands in a file of its own
-// that is not also that of now. Either may be the zero value.
+// removeBody removes the body of old, a record of k, if it is in a file of its own that now does
+// not use. Either may be the zero value.
 func (s *Store) removeBody(k Key, old, now stored) {
 	if len(old.payload) == 0 || old.payload[0] != bodyApart || s.bodies == nil {
 		return

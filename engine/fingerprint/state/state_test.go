@@ -26,12 +26,12 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
-// open is what a new process does.
+// open opens the state like a new process.
 func (r *rig) open() *Store {
 	return Open(statefile.Place{Base: r.root, Path: ".weft", Project: r.root}, r.o)
 }
 
-// path is that of something in the directory of state.
+// path returns a path in the directory of state.
 func (r *rig) path(name string) string { return filepath.Join(r.root, ".weft", name) }
 
 func (r *rig) must(err error) {
@@ -59,7 +59,7 @@ func (r *rig) names(pattern string) []string {
 	return names
 }
 
-// succeed records a success in a process of its own.
+// succeed records a success in its own process.
 func (r *rig) succeed(key, head, body string) {
 	s := r.open()
 	defer s.Close()
@@ -71,7 +71,7 @@ func succeed(s *Store, key, head, body string) {
 	s.Put(KeyOf("1", key), []byte(head), []byte(body))
 }
 
-// get returns what a new process finds; ok is false if there is no record.
+// get returns the record that a new process finds; ok is false if there is none.
 func (r *rig) get(key string) (head, body string, ok bool) {
 	s := r.open()
 	defer s.Close()
@@ -84,7 +84,7 @@ func get(s *Store, key string) (head, body string, ok bool) {
 	return string(rec.Head), string(s.Body(k, rec)), ok
 }
 
-// Whatever happens to the state file: a record that was there, or none.
+// After any damage to the state file a record is the old one, or absent.
 func TestDamagedState(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -136,7 +136,7 @@ func TestDamagedState(t *testing.T) {
 	}
 }
 
-// What a crash left at the end of the file does not hide what comes later.
+// The remainder of a crash at the end of the file does not hide later records.
 func TestTornTail(t *testing.T) {
 	r := newRig(t)
 	r.succeed("k", "head", "")
@@ -149,7 +149,7 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// Large bodies stand in files of their own, which go with their records.
+// Large bodies are in their own files, which are removed with their records.
 func TestLargeBodies(t *testing.T) {
 	r := newRig(t)
 	large := strings.Repeat("x", inlineBody+1)
@@ -184,7 +184,7 @@ func TestLargeBodies(t *testing.T) {
 }
 
 // A deferred record is not written in place of one that another process has invalidated, or
-// replaced, and leaves nothing behind.
+// replaced, and leaves no files.
 func TestPutLater(t *testing.T) {
 	large := strings.Repeat("x", inlineBody+1)
 	for name, other := range map[string]func(s *Store){
@@ -252,8 +252,8 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// Two stores write in turn; neither loses what the other wrote, also when one
-// of them makes the file compact.
+// Two stores write in turn; neither loses records of the other, even if one of them compacts the
+// file.
 func TestSharedState(t *testing.T) {
 	r := newRig(t)
 	stores := [2]*Store{r.open(), r.open()}
@@ -287,12 +287,12 @@ func TestCompact(t *testing.T) {
 		}
 	}
 	s := r.open()
-	s.open()
+	s.Read()
 	if _, ok := s.log.get(KeyOf("1", "rare")); ok || len(s.log.live) != 1 {
 		t.Errorf("%d records after 45 days", len(s.log.live))
 	}
-	// A lock file of a process that was killed, bodies that nobody needs, of this version and
-	// of an older one, and a file that is being written.
+	// A lock file of a process that was killed, unused bodies, of this version and of an older one,
+	// and a file that is being written.
 	x := KeyOf("1", "x").String()
 	for _, name := range []string{"locks/" + x, "files/" + bodyName(KeyOf("1", "x"), 1), "files/" + x + "-01234567", "files/not-ours", "state.0123456789abcdef.new"} {
 		r.write(name, nil)
@@ -308,8 +308,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// FuzzRecord: damaged records and files are errors, or lost, never a panic; a good record
-// comes out as it went in.
+// FuzzRecord: damaged records and files are errors, or lost, never a panic; a good record is
+// decoded to the same value.
 func FuzzRecord(f *testing.F) {
 	small, large := newRecord([]byte("head"), []byte("body")), newRecord([]byte("head"), make([]byte, inlineBody+1))
 	f.Add(small.payload)

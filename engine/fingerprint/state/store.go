@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"sync"
 	"time"
 
@@ -21,13 +20,13 @@ type Options struct {
 	// Warn is called at most once, from any goroutine, when the state cannot be used,
 	// or not all of it. It may be nil.
 	Warn func(*diag.Diagnostic)
-	// Within reports whether this process runs in a step of another weft process: a lock
-	// that it holds is not released before this process has ended. It is asked about
-	// those that hold a lock which is waited for. Nil: there is none.
-	Within func(step string) bool
+	// InStep reports whether this process runs in a step of another weft process: a lock that it
+	// holds is not released before this process has ended. It is called for holders of awaited
+	// locks. May be nil.
+	InStep func(step string) bool
 }
 
-// Store is a directory of state. Nothing is read or made before it is needed. It
+// Store is a directory of state. Files are read and made on demand. It
 // is safe for concurrent use, by several processes too.
 type Store struct {
 	place statefile.Place
@@ -40,10 +39,10 @@ type Store struct {
 	prepare  func() error // makes the directory, once
 	warned   sync.Once
 
-	// These are nil until they are needed, and where they cannot be had.
+	// These are nil until they are needed, and if they cannot be opened.
 	bodies, lockFiles *statefile.Dir
 
-	makingOutputs sync.Once // makes outputs, and removes what killed processes left in it
+	makingOutputs sync.Once // makes outputs, and removes leftovers of killed processes
 	outputs       *statefile.Dir
 
 	mu       sync.Mutex     // guards the fields below
@@ -69,8 +68,8 @@ func (s *Store) Now() time.Time { return s.o.Now() }
 // ReadOnly reports whether nothing is written.
 func (s *Store) ReadOnly() bool { return s.o.ReadOnly }
 
-// open reads the state.
-func (s *Store) open() {
+// Read reads the state now, not on first use.
+func (s *Store) Read() {
 	s.once.Do(func() {
 		err := s.log.load(s.place)
 		var bad *statefile.Unsafe
@@ -79,9 +78,9 @@ func (s *Store) open() {
 			s.disabled = true
 			s.warnUnsafe(bad)
 		case err != nil && !errors.Is(err, fs.ErrNotExist) || s.log.damaged:
-			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.Dir()), "it is damaged, or of another version", "what it was about runs again")
+			s.warn(fmt.Sprintf("part of the state in %s cannot be read", s.Dir()), "it is damaged, or of another version", "the tasks concerned run again")
 		}
-		// State that cannot be invalidated must not be believed either.
+		// State that cannot be invalidated must not be trusted either.
 		if !s.o.ReadOnly && !s.disabled && !s.log.writable() {
 			s.disabled = true
 			s.warnUnwritable(fs.ErrPermission)
@@ -89,20 +88,20 @@ func (s *Store) open() {
 	})
 }
 
-// reread makes the next Get see what other processes have written.
+// reread makes the next Get see records written by other processes.
 func (s *Store) reread() {
-	s.open()
+	s.Read()
 	if !s.o.ReadOnly && !s.disabled {
 		s.log.locked(func() error { return nil })
 	}
 }
 
-// Secret returns the secret of this state, a key for digests of what readers of the
-// state must not guess: random bytes that are made before anything is recorded, or
-// zeros if there is no state, and none can be made.
+// Secret returns the secret of this state, a key for digests of texts that readers of the state
+// must not guess: random bytes that are made before anything is recorded, or zeros if there is no
+// state, and none can be made.
 func (s *Store) Secret() Secret {
 	if s.log.secret.Load() == nil {
-		s.open()
+		s.Read()
 	}
 	if s.log.secret.Load() == nil && !s.o.ReadOnly && !s.disabled && s.prepare() == nil {
 		s.log.locked(func() error { return nil })
@@ -113,10 +112,10 @@ func (s *Store) Secret() Secret {
 	return Secret{}
 }
 
-// Get returns the record of k; ok is false if there is none. It notes the day, since
-// records that nobody asks for are dropped in the end.
+// Get returns the record of k; ok is false if there is none. It records the day of use, since
+// unused records are finally dropped.
 func (s *Store) Get(k Key) (r Record, ok bool) {
-	s.open()
+	s.Read()
 	if s.disabled {
 		return Record{}, false
 	}
@@ -138,7 +137,24 @@ func (s *Store) Get(k Key) (r Record, ok bool) {
 	return r, true
 }
 
-// Unchanged reports whether r, the zero Record for none, is what is recorded of k now.
+// Each calls f with every record, in no order. It does not count as a use.
+func (s *Store) Each(f func(k Key, r Record)) {
+	s.Read()
+	if s.disabled {
+		return
+	}
+	all := s.log.all()
+	s.mu.Lock()
+	maps.Copy(all, s.deferred)
+	s.mu.Unlock()
+	for k, at := range all {
+		if r, err := parseRecord(at.payload); err == nil {
+			f(k, r)
+		}
+	}
+}
+
+// Unchanged reports whether r, the zero Record for none, is the current record of k.
 func (s *Store) Unchanged(k Key, r Record) bool {
 	now, _ := s.Get(k)
 	return bytes.Equal(now.payload, r.payload)
@@ -158,8 +174,8 @@ func (s *Store) Put(k Key, head, body []byte) {
 	}
 }
 
-// PutLater is Put for a record that says the same as the present one, for newer times of
-// files: it is written when the store is closed, if the present one is still valid then.
+// PutLater is Put for a record that differs from the present one only in the times of files: it is
+// written when the store is closed, if the present one is still valid then.
 func (s *Store) PutLater(k Key, head, body []byte) {
 	if r, ok := s.prepareRecord(k, head, body); ok {
 		old, _ := s.log.get(k)
@@ -168,9 +184,9 @@ func (s *Store) PutLater(k Key, head, body []byte) {
 	}
 }
 
-// prepareRecord makes a record; ok is false where none can be written.
+// prepareRecord makes a record; ok is false if none can be written.
 func (s *Store) prepareRecord(k Key, head, body []byte) (r Record, ok bool) {
-	s.open()
+	s.Read()
 	if s.o.ReadOnly || s.disabled {
 		return r, false
 	}
@@ -199,7 +215,7 @@ func (s *Store) later(k Key, r stored) {
 	s.mu.Unlock()
 }
 
-// cancelDeferred drops what was to be written of k at the end.
+// cancelDeferred drops the deferred record of k.
 func (s *Store) cancelDeferred(k Key) {
 	s.mu.Lock()
 	r, ok := s.deferred[k]
@@ -211,7 +227,7 @@ func (s *Store) cancelDeferred(k Key) {
 	}
 }
 
-// writeDeferred writes what was put off until the end.
+// writeDeferred writes the deferred records.
 func (s *Store) writeDeferred() {
 	s.mu.Lock()
 	records := s.deferred
@@ -230,7 +246,7 @@ func (s *Store) writeDeferred() {
 	for k, r := range records {
 		now, _ := s.log.get(k)
 		s.removeBody(k, old[k], now)
-		s.removeBody(k, r, now) // if it was left out
+		s.removeBody(k, r, now) // if it was omitted
 	}
 }
 
@@ -239,15 +255,15 @@ func (s *Store) Remove(k Key) {
 	if s.o.ReadOnly {
 		return
 	}
-	s.open()
+	s.Read()
 	if s.disabled {
 		return
 	}
 	s.cancelDeferred(k)
-	s.prepare() // where it fails, there may be a state file nevertheless
+	s.prepare() // if it fails, a state file may exist nevertheless
 	old, _ := s.log.get(k)
 	if err := s.log.invalidate(k); err != nil {
-		// Better to lose all that is recorded than to leave this.
+		// It is better to lose all records than to keep this one.
 		if e := s.log.remove(); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			s.warnUnwritable(err)
 		}
@@ -273,21 +289,12 @@ func (s *Store) makeDirs() (err error) {
 	if s.lockFiles, err = d.Sub(locksName, true); err != nil {
 		return err
 	}
-	ignore, err := d.OpenFile(ignoreName, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer ignore.Close()
-	_, err = ignore.WriteString(ignoreAll)
-	return err
+	return d.IgnoreByGit()
 }
 
 // warnUnsafe warns that something in the place of the state is not used.
 func (s *Store) warnUnsafe(u *statefile.Unsafe) {
-	s.warn(fmt.Sprintf("%s is not used as state", u.Path), u.Why+": everything runs every time", u.Fix+", or name another directory with --temp-dir")
+	s.warn(fmt.Sprintf("%s is not used as state", u.Path), u.Why+": all tasks run every time", u.Fix+", or name another directory with --temp-dir")
 }
 
 func (s *Store) warnUnwritable(err error) {
@@ -296,7 +303,7 @@ func (s *Store) warnUnwritable(err error) {
 		s.warnUnsafe(bad)
 		return
 	}
-	s.warn(fmt.Sprintf("the state directory %s cannot be written", s.Dir()), err.Error()+": everything runs every time", "make it writable, or name another with --temp-dir")
+	s.warn(fmt.Sprintf("the state directory %s cannot be written", s.Dir()), err.Error()+": all tasks run every time", "make it writable, or name another with --temp-dir")
 }
 
 func (s *Store) warn(what, why, fix string) {
@@ -307,8 +314,8 @@ func (s *Store) warn(what, why, fix string) {
 	}
 }
 
-// Close ends the use of the store: it writes what was deferred, and drops what has not
-// been used for long.
+// Close ends the use of the store: it writes deferred records, and drops records that were not used
+// for long.
 func (s *Store) Close() {
 	if s.o.ReadOnly {
 		return

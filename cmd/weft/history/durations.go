@@ -1,0 +1,257 @@
+package history
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/internal/statefile"
+)
+
+// The durations file has a record for each step with known durations, sorted by key. All numbers
+// are little-endian:
+//
+//	 0  key
+//	 8  the last five durations until success, in ms, the newest first; 0 for none
+//	28  time of the last change of the record, in hours since 1970
+const (
+	durationsName     = "durations"
+	recordSize        = 32
+	lastTimes         = 5
+	maxDurations      = 8 << 20 // bytes
+	maxAge            = 90 * 24 // hours without a change after which a record is dropped
+	confirmAfter      = 7 * 24  // hours after which a record is changed even if nothing is new
+	ignoredDifference = 5       // differences in ms that are ignored
+)
+
+// Durations provides the durations of steps that succeeded. The file is read on the first use. It
+// is safe for concurrent use.
+type Durations struct {
+	store *Store
+	read  sync.Once
+	table table
+}
+
+// Durations returns the recorded durations of steps.
+func (s *Store) Durations() *Durations { return &Durations{store: s} }
+
+// Any reports whether any duration is known.
+func (d *Durations) Any() bool {
+	d.read.Do(func() {
+		dir, err := d.store.open()
+		if err != nil {
+			return
+		}
+		defer dir.Close()
+		d.table = readTable(dir)
+	})
+	return len(d.table) > 0
+}
+
+// Of returns the median of the last durations of the step with a key, as in events; 0 if unknown.
+func (d *Durations) Of(key string) time.Duration {
+	if !d.Any() {
+		return 0
+	}
+	k, ok := event.ParseKey(key)
+	if !ok {
+		return 0
+	}
+	return d.table.median(k)
+}
+
+// OfKey is [Durations.Of] for the number in a key.
+func (d *Durations) OfKey(key uint64) time.Duration {
+	if !d.Any() {
+		return 0
+	}
+	return d.table.median(key)
+}
+
+// sample is the duration of a step.
+type sample struct {
+	key uint64
+	ms  uint32
+}
+
+// table is the content of the durations file.
+type table []byte
+
+func readTable(d *statefile.Dir) table {
+	b, err := d.ReadFile(durationsName, maxDurations)
+	if err != nil {
+		return nil
+	}
+	return table(b).valid()
+}
+
+// valid returns t if its records are sorted, or else an empty table.
+func (t table) valid() table {
+	t = t[:len(t)/recordSize*recordSize]
+	for i := recordSize; i < len(t); i += recordSize {
+		if t.key(i) <= t.key(i-recordSize) {
+			return nil
+		}
+	}
+	return t
+}
+
+func (t table) key(at int) uint64 { return binary.LittleEndian.Uint64(t[at:]) }
+
+// find returns where the record of a step is, or would be. Keys are hashes, so it begins where that
+// is if they are evenly distributed.
+func (t table) find(key uint64) (at int, found bool) {
+	records := len(t) / recordSize
+	guess, _ := bits.Mul64(key, uint64(records))
+	low, high := int(guess), int(guess)
+	for step := 16; low > 0 && t.key(low*recordSize) > key; step *= 2 {
+		low, high = max(0, low-step), low
+	}
+	for step := 16; high < records && t.key(high*recordSize) < key; step *= 2 {
+		low, high = high, min(records, high+step)
+	}
+	i, found := sort.Find(min(high+1, records)-low, func(i int) int { return cmp.Compare(key, t.key((low+i)*recordSize)) })
+	return (low + i) * recordSize, found
+}
+
+// from returns the part of t from the record of a step on, or from its insertion point. It is the
+// faster the closer that is.
+func (t table) from(key uint64) table {
+	step := recordSize
+	for ; step < len(t) && t.key(step) <= key; step *= 2 {
+		t = t[step:]
+	}
+	at, _ := t[:min(step, len(t))].find(key)
+	return t[at:]
+}
+
+// median returns the median of the times of a step, or 0.
+func (t table) median(key uint64) time.Duration {
+	i, found := t.find(key)
+	if !found {
+		return 0
+	}
+	return t.medianAt(i)
+}
+
+// medianAt returns the median of the times in a record, or 0.
+func (t table) medianAt(i int) time.Duration {
+	var times [lastTimes]uint32
+	n := 0
+	for k := range lastTimes {
+		ms := binary.LittleEndian.Uint32(t[i+8+4*k:])
+		if ms == 0 {
+			continue
+		}
+		at := n
+		for ; at > 0 && times[at-1] > ms; at-- {
+			times[at] = times[at-1]
+		}
+		times[at] = ms
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	return (time.Duration(times[(n-1)/2]) + time.Duration(times[n/2])) * time.Millisecond / 2
+}
+
+// add returns a table with samples added, in the order in which they were taken, at a time in
+// hours since 1970. Records that have not changed for long are dropped.
+func (t table) add(samples []sample, now uint32) table {
+	samples = byKey(samples)
+	sum := make(table, 0, len(t)+len(samples)*recordSize)
+	for len(t) > 0 || len(samples) > 0 {
+		var record [recordSize]byte
+		switch {
+		case len(samples) == 0 || len(t) > 0 && t.key(0) < samples[0].key:
+			copy(record[:], t)
+			t = t[recordSize:]
+			if changed := binary.LittleEndian.Uint32(record[28:]); now > maxAge && changed < now-maxAge {
+				continue
+			}
+		default:
+			key := samples[0].key
+			if len(t) > 0 && t.key(0) == key {
+				copy(record[:], t)
+				t = t[recordSize:]
+			}
+			binary.LittleEndian.PutUint64(record[:], key)
+			binary.LittleEndian.PutUint32(record[28:], now)
+			for len(samples) > 0 && samples[0].key == key {
+				copy(record[12:28], record[8:24])
+				binary.LittleEndian.PutUint32(record[8:], max(1, samples[0].ms))
+				samples = samples[1:]
+			}
+		}
+		sum = append(sum, record[:]...)
+	}
+	return sum
+}
+
+// byKey returns samples in the order of their keys; those of one step stay in order. It sorts by
+// one byte of the keys after the other, the lowest first. samples are overwritten.
+func byKey(samples []sample) []sample {
+	if slices.IsSortedFunc(samples, func(a, b sample) int { return cmp.Compare(a.key, b.key) }) {
+		return samples
+	}
+	to := make([]sample, len(samples))
+	for shift := 0; shift < 64; shift += 8 {
+		var next [257]int // by the value of the byte, where the next one with it goes
+		for _, s := range samples {
+			next[int(byte(s.key>>shift))+1]++
+		}
+		for i := range 256 {
+			next[i+1] += next[i]
+		}
+		for _, s := range samples {
+			at := &next[byte(s.key>>shift)]
+			to[*at] = s
+			*at++
+		}
+		samples, to = to, samples
+	}
+	return samples
+}
+
+// confirms reports whether a sample adds nothing: t begins with the record of its step, the record
+// is complete and recent, and the duration is similar.
+func (t table) confirms(s sample, now uint32) bool {
+	if len(t) == 0 || t.key(0) != s.key || binary.LittleEndian.Uint32(t[24:]) == 0 || now-binary.LittleEndian.Uint32(t[28:]) > confirmAfter {
+		return false
+	}
+	median := uint64(t.medianAt(0).Milliseconds())
+	return 4*uint64(s.ms) <= 5*(median+ignoredDifference) && 4*median <= 5*(uint64(s.ms)+ignoredDifference)
+}
+
+// newTimes returns samples, sorted by key, if they add anything to the file, or else nil. samples
+// are overwritten.
+func newTimes(d *statefile.Dir, samples []sample, at time.Time) []sample {
+	if len(samples) == 0 {
+		return nil
+	}
+	known, now := readTable(d), hour(at)
+	samples = byKey(samples)
+	for _, s := range samples {
+		if known = known.from(s.key); !known.confirms(s, now) {
+			return samples
+		}
+	}
+	return nil
+}
+
+// addDurations adds samples to the file. The caller has the lock.
+func addDurations(d *statefile.Dir, samples []sample, at time.Time) error {
+	sum := readTable(d).add(samples, hour(at))
+	if len(sum) > maxDurations {
+		return nil // an old file is better than an unreadable one
+	}
+	return d.WriteFile(durationsName, sum)
+}
+
+func hour(t time.Time) uint32 { return uint32(t.Unix() / 3600) }
