@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -69,13 +70,13 @@ func asked(t *testing.T) *companion.Companion {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := companion.New(companion.Options{Version: version.Module(), Environ: append(os.Environ(), asProgram+"=1", companion.Variable+"="+self)})
+	c := companion.New(companion.Options{Version: version.Module, Environ: append(os.Environ(), asProgram+"=1", companion.Variable+"="+self)})
 	t.Cleanup(c.Close)
 	return c
 }
 
-// serve serves with TLS and returns the path of its authority.
-func serve(t *testing.T, h http.HandlerFunc) (s *httptest.Server, ca string) {
+// website serves with TLS and returns the path of its authority.
+func website(t *testing.T, h http.HandlerFunc) (s *httptest.Server, ca string) {
 	t.Helper()
 	s = httptest.NewTLSServer(h)
 	t.Cleanup(s.Close)
@@ -88,7 +89,7 @@ func serve(t *testing.T, h http.HandlerFunc) (s *httptest.Server, ca string) {
 
 // TestFetch fetches twenty files side by side through both ends of the channel.
 func TestFetch(t *testing.T) {
-	s, ca := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s, ca := website(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
 		io.WriteString(w, "# "+r.URL.Path)
 	})
@@ -105,11 +106,73 @@ func TestFetch(t *testing.T) {
 	wg.Wait()
 }
 
+// TestConform checks a message through both ends of the channel.
+func TestConform(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.json")
+	if err := os.WriteFile(file, []byte(`{"type": "string"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c := asked(t)
+	for message, want := range map[string]string{`"a"`: "", "1": "/: got number, want string"} {
+		if v, err := c.Conform(t.Context(), &channel.ConformRequest{Schema: file, Message: []byte(message)}); err != nil || v.Problem != want {
+			t.Errorf("%s: %v, %v", message, v, err)
+		}
+	}
+}
+
+// TestSharedCache asks a server, which is this program too, through both ends of the channel.
+func TestSharedCache(t *testing.T) {
+	server := program(t, "serve", "--dir", filepath.Join(t.TempDir(), "store"), "--listen", "127.0.0.1:0")
+	stderr, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		server.Process.Kill()
+		server.Wait()
+	}()
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	_, address, ok := strings.Cut(strings.TrimSpace(line), "http://")
+	if err != nil || !ok {
+		t.Fatalf("%q, %v", line, err)
+	}
+	cmd := program(t)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c := channel.NewClient(out, in)
+	if err := c.Hello(t.Context(), channel.Hello{Version: version.Module()}); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := c.Connect(t.Context(), &channel.ConnectRequest{URL: "grpc://" + address, Push: true, Local: t.TempDir()}); err != nil || a.Off != "" || !a.Writes || a.API != "2.0-2.3" {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if a, err := c.Lookup(t.Context(), &channel.LookupRequest{Action: channel.Blob{Hash: [32]byte{1}, Size: 1}}); err != nil || a.Lookup != channel.Miss {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	c.Close()
+	c.Wait()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEndOfInput: what is under way is dropped, and the program ends within a
 // second.
 func TestEndOfInput(t *testing.T) {
 	arrived, over := make(chan struct{}), make(chan struct{})
-	s, ca := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s, ca := website(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/quick" {
 			w.Header().Set("Content-Type", "text/plain")
 			return

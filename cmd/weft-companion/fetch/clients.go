@@ -13,14 +13,14 @@ import (
 	"github.com/weftrun/weft/engine/channel"
 )
 
-// clients are the HTTP transports of a Room, one for each set of certificates,
-// so that connections are used again. The zero value is ready.
+// clients contains the HTTP transports of a Room, one for each set of certificates, so that
+// connections are reused.
 type clients struct {
 	mu  sync.Mutex // guards all
 	all map[certificates]*http.Transport
 }
 
-// certificates are paths of PEM files; "" is none.
+// certificates contains the paths of PEM files; "" means none.
 type certificates struct {
 	ca, cert, key string
 }
@@ -59,9 +59,6 @@ func (c *clients) transport(files certificates) (*http.Transport, error) {
 		MaxResponseHeaderBytes: 256 << 10,
 		IdleConnTimeout:        30 * time.Second,
 	}
-	if c.all == nil {
-		c.all = map[certificates]*http.Transport{}
-	}
 	c.all[files] = t
 	return t, nil
 }
@@ -97,8 +94,7 @@ func (f certificates) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// sender sends requests, with the headers and the client certificate that are
-// for the origin to it alone.
+// sender sends requests. Only those to the origin have the user's headers and client certificate.
 type sender struct {
 	origin     *url.URL
 	headers    http.Header
@@ -106,7 +102,7 @@ type sender struct {
 }
 
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
-	// Where one came from may hold a token in its query.
+	// The query of the previous URL may contain a token.
 	if req.Header.Get("Referer") != "" {
 		req = req.Clone(req.Context())
 		req.Header.Del("Referer")

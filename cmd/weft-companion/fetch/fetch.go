@@ -1,19 +1,17 @@
-// Package fetch is the room of weft-companion that gets remote Taskfiles, by
-// HTTP and from git repositories. It returns bytes and where they came from; it
-// judges neither their trust nor their content, and asks nobody: that is weft's.
+// Package fetch is the room of weft-companion that gets remote Taskfiles, by HTTP and from git
+// repositories. It returns their content and location. It neither decides whether they are trusted,
+// nor interprets them, nor prompts the user: weft does that.
 //
-// What it does not do, whatever is asked: accept a certificate that is not
-// valid, send headers, client certificates or passwords to another host than they
-// are for, follow a redirect to a host that was not named, read a file of this
-// machine, or hold more than the limit of a file.
+// No request makes it accept an invalid certificate, send headers, client certificates or passwords
+// to a host that they are not for, follow a redirect to a host that is not in the request, read a
+// file of this machine, or store more of a file than its limit.
 package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"sync"
-	"time"
 
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/engine/proc"
@@ -22,15 +20,15 @@ import (
 
 // Options configure a Room.
 type Options struct {
-	// Environ is the environment, for git and what it runs, and for proxies.
+	// Environ is the environment, for git and its programs, and for proxies.
 	Environ []string
 }
 
-// Room answers requests. It may be used concurrently.
+// Room answers requests. It is safe for concurrent use.
 type Room struct {
 	environ []string
 	clients clients
-	turns   turns
+	limiter hostLimiter
 	table   *proc.Table // of git's processes
 	temp    func() (string, error)
 
@@ -46,20 +44,21 @@ type Room struct {
 
 // New returns a Room. It starts nothing.
 func New(o Options) *Room {
-	r := &Room{environ: o.Environ, table: proc.NewTable(proc.Options{Environ: o.Environ}), checkouts: map[checkoutKey]*checkout{}}
+	r := &Room{environ: o.Environ, table: proc.NewTable(proc.Options{Environ: o.Environ}), checkouts: map[checkoutKey]*checkout{},
+		clients: clients{all: map[certificates]*http.Transport{}}, limiter: hostLimiter{slots: map[string]chan struct{}{}}}
 	r.ctx, r.close = context.WithCancel(context.Background())
 	r.temp = sync.OnceValues(r.makeTemp)
 	return r
 }
 
-// Hello takes note of weft's cache directory.
+// Hello records weft's cache directory.
 func (r *Room) Hello(weft channel.Hello) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cacheDir = weft.CacheDir
 }
 
-// Close ends what is under way and removes what was only for this run.
+// Close cancels all requests, waits for their end, and removes the temporary directory.
 func (r *Room) Close() {
 	r.close()
 	r.fetching.Wait()
@@ -72,7 +71,7 @@ func (r *Room) Close() {
 	}
 }
 
-// makeTemp makes the directory for what lives as long as the Room.
+// makeTemp makes the temporary directory, which Close removes.
 func (r *Room) makeTemp() (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,25 +82,29 @@ func (r *Room) makeTemp() (string, error) {
 	return r.tempDir.path, nil
 }
 
-// Taskfile fetches one file. Every error is a *channel.Error, unless ctx is done.
+// Taskfile fetches one file. The errors are those of [channel.Handler].
 func (r *Room) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*channel.Taskfile, error) {
 	u, err := taskurl.Parse(q.URL)
 	if err != nil {
 		return nil, &channel.Error{Kind: channel.Invalid, Text: err.Error()}
 	}
 	if u.Scheme() == "http" && !q.Insecure {
-		return nil, insecure()
+		return nil, &channel.Error{Kind: channel.Insecure, Text: "the connection would not be encrypted"}
 	}
 	if q.MaxBytes <= 0 || q.MaxBytes > channel.MaxTaskfile {
 		q.MaxBytes = channel.MaxTaskfile
 	}
-	leave, err := r.turns.enter(ctx, u.Host())
+	leave, err := r.limiter.acquire(ctx, u.Host())
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	limited, cancel := limit(ctx, q.Timeout)
-	defer cancel()
+	limited := ctx
+	if q.Timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, q.Timeout)
+		defer cancel()
+	}
 	get := r.overHTTP
 	if u.Kind == taskurl.Git {
 		get = r.fromGit
@@ -113,21 +116,9 @@ func (r *Room) Taskfile(ctx context.Context, q *channel.TaskfileRequest) (*chann
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case limited.Err() != nil:
-		return nil, &channel.Error{Kind: channel.TimedOut, Text: fmt.Sprintf("no complete answer within %s", q.Timeout)}
+		return nil, &channel.Error{Kind: channel.TimedOut, Text: fmt.Sprintf("no complete response within %s", q.Timeout)}
 	}
-	return nil, asError(err)
-}
-
-// limit returns a context that is done after d; zero is no limit.
-func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d <= 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, d)
-}
-
-func insecure() *channel.Error {
-	return &channel.Error{Kind: channel.Insecure, Text: "the connection would not be encrypted"}
+	return nil, err
 }
 
 func tooLarge(max int64) *channel.Error {
@@ -138,32 +129,20 @@ func tooLarge(max int64) *channel.Error {
 	return &channel.Error{Kind: channel.TooLarge, Text: "it has more than " + size}
 }
 
-// asError makes any error one that can be sent.
-func asError(err error) *channel.Error {
-	var e *channel.Error
-	if !errors.As(err, &e) {
-		e = &channel.Error{Kind: channel.Unknown, Text: err.Error()}
-	}
-	return e
-}
-
-// perHost is how many requests go to one host at a time.
+// perHost is the maximum number of concurrent requests to one host.
 const perHost = 8
 
-// turns lets perHost requests to each host in. The zero value is ready.
-type turns struct {
+// hostLimiter limits the number of concurrent requests to each host to perHost.
+type hostLimiter struct {
 	mu    sync.Mutex // guards slots
 	slots map[string]chan struct{}
 }
 
-// enter waits for a turn, which leave gives to the next.
-func (t *turns) enter(ctx context.Context, host string) (leave func(), err error) {
+// acquire waits until a request to host is allowed. The caller must call leave after the request.
+func (t *hostLimiter) acquire(ctx context.Context, host string) (leave func(), err error) {
 	t.mu.Lock()
 	slots := t.slots[host]
 	if slots == nil {
-		if t.slots == nil {
-			t.slots = map[string]chan struct{}{}
-		}
 		slots = make(chan struct{}, perHost)
 		t.slots[host] = slots
 	}

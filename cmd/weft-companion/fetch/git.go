@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,10 +16,10 @@ import (
 	"github.com/weftrun/weft/internal/taskurl"
 )
 
-// fetched is the ref in our bare repository that what was fetched is known by.
+// fetched is the ref of the fetched commit in the bare repository.
 const fetched = "refs/weft/fetched"
 
-// checkoutKey is what one git fetch gets, and with what.
+// checkoutKey identifies a git fetch: its source and its options.
 type checkoutKey struct {
 	repository, ref string
 	insecure        bool
@@ -26,24 +27,22 @@ type checkoutKey struct {
 	redirectHosts   string
 }
 
-// checkout is one repository at one ref, fetched once for all who ask for files
-// of it.
+// checkout is one repository at one ref. It is fetched once for all requests of its files.
 type checkout struct {
-	key  checkoutKey
-	done chan struct{} // closed when the next four are set
-	dir  string        // bare
-	kept bool          // dir is in the cache directory
-	err  error
-	at   time.Time // of the end
+	key       checkoutKey
+	done      chan struct{} // closed when the next four are set
+	dir       string        // of the bare repository
+	kept      bool          // dir is in the cache directory
+	err       error
+	fetchedAt time.Time // end of the fetch
 
 	// Guarded by Room.mu:
-	waiting int                // how many wait for it
-	cancel  context.CancelFunc // ends the fetch, for which nobody waits any more
+	waiting int                // number of requests that wait for it
+	cancel  context.CancelFunc // ends the fetch when no request waits for it
 }
 
-// fromGit reads the file at u, or else the first of q.Names in the directory
-// there, out of a commit. There is no working tree, so nothing is checked out,
-// filtered or followed.
+// fromGit reads the file at u from a commit, or if u is a directory the first of q.Names in it. There
+// is no working tree, so no file is written or filtered, and no link is followed.
 func (r *Room) fromGit(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (*channel.Taskfile, error) {
 	if u.Scheme() == "git" {
 		return nil, &channel.Error{Kind: channel.Insecure, Text: "git: connections are not encrypted: use https: or ssh:"}
@@ -56,9 +55,8 @@ func (r *Room) fromGit(ctx context.Context, q *channel.TaskfileRequest, u *tasku
 	return t, err
 }
 
-// readFrom reads what is asked for out of a commit that it has fetched. If that
-// comes from the cache directory and is damaged, it returns where that is, and
-// forgets it.
+// readFrom reads the requested file from the fetched commit. If the commit is in the cache directory
+// and is damaged, it forgets it and returns its directory as kept.
 func (r *Room) readFrom(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (t *channel.Taskfile, kept string, err error) {
 	c, err := r.checkout(ctx, q, u)
 	if err != nil {
@@ -79,28 +77,28 @@ func (r *Room) readFrom(ctx context.Context, q *channel.TaskfileRequest, u *task
 	return t, "", err
 }
 
-// forget lets what was fetched be fetched again; r.mu is held.
+// forget makes the next request fetch c again. r.mu is held.
 func (r *Room) forget(c *checkout) {
 	if r.checkouts[c.key] == c {
 		delete(r.checkouts, c.key)
 	}
 }
 
-// failedFor is how long a failure stands for all who ask after it: long enough for
-// those of one load, and not for all of a watch.
-const failedFor = 5 * time.Second
+// failureTTL is the time for which a failure is returned for later requests, too: long enough for
+// all requests of one load, but not for a whole session of watch mode.
+const failureTTL = 5 * time.Second
 
-// outdated reports whether what is asked for has to be fetched once more.
+// outdated reports whether c has failed and must be fetched again.
 func (c *checkout) outdated() bool {
 	select {
 	case <-c.done:
-		return c.err != nil && time.Since(c.at) > failedFor
+		return c.err != nil && time.Since(c.fetchedAt) > failureTTL
 	default:
 		return false
 	}
 }
 
-// checkout returns what u asks for, fetched.
+// checkout returns the checkout for u, which it fetches if necessary.
 func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (*checkout, error) {
 	key := checkoutKey{u.Repository, u.Ref, q.Insecure, certificates{q.CACert, q.Cert, q.CertKey}, strings.Join(q.RedirectHosts, " ")}
 	r.mu.Lock()
@@ -113,7 +111,7 @@ func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *task
 		r.fetching.Go(func() {
 			defer c.cancel()
 			c.dir, c.kept, c.err = r.fetch(fetchCtx, q, u)
-			c.at = time.Now()
+			c.fetchedAt = time.Now()
 			close(c.done)
 		})
 	}
@@ -128,23 +126,26 @@ func (r *Room) checkout(ctx context.Context, q *channel.TaskfileRequest, u *task
 	defer r.mu.Unlock()
 	if c.waiting--; c.waiting == 0 {
 		c.cancel()
-		r.forget(c) // who asks again has it tried again
+		r.forget(c) // the next request tries it again
 	}
 	return nil, context.Cause(ctx)
 }
 
-// fetch fetches what u asks for into a bare directory. That of a commit is kept
-// in the cache directory, and found there the next time: a commit never changes.
+// fetch fetches the repository and ref of u into a bare repository. If the ref is a commit, which
+// never changes, the repository is kept in the cache directory for later runs.
 func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl.URL) (dir string, kept bool, err error) {
 	place := ""
 	if u.IsCommit() {
 		place = r.keptDir(u)
 	}
-	if place != "" && r.holds(ctx, place, u.Ref) {
+	if place != "" && r.hasCommit(ctx, place, u.Ref) {
 		return place, true, nil
 	}
-	if dir, err = r.newDir(); err != nil {
-		return "", false, &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory to fetch into: %v", err)}
+	if dir, err = r.temp(); err == nil {
+		dir, err = os.MkdirTemp(dir, "")
+	}
+	if err != nil {
+		return "", false, &channel.Error{Kind: channel.Git, Text: fmt.Sprintf("no directory for the fetch: %v", err)}
 	}
 	err = r.fetchInto(ctx, dir, q, u, u.Repository)
 	if moved(err) {
@@ -163,10 +164,10 @@ func (r *Room) fetch(ctx context.Context, q *channel.TaskfileRequest, u *taskurl
 	return dir, false, nil
 }
 
-// replace puts dir where something stands that could not be renamed over:
-// another weft was faster, which is as good, or what stands there is broken.
+// replace moves dir to kept, which exists already. If kept is a complete repository, which another
+// weft has fetched meanwhile, dir is removed instead.
 func (r *Room) replace(ctx context.Context, dir, kept, commit string) bool {
-	if r.holds(ctx, kept, commit) {
+	if r.hasCommit(ctx, kept, commit) {
 		os.RemoveAll(dir)
 		return true
 	}
@@ -174,7 +175,7 @@ func (r *Room) replace(ctx context.Context, dir, kept, commit string) bool {
 	return os.Rename(dir, kept) == nil
 }
 
-// keptDir returns where a commit is kept, "" without a cache directory.
+// keptDir returns the directory in which a commit is kept, or "" if there is no cache directory.
 func (r *Room) keptDir(u *taskurl.URL) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,8 +186,8 @@ func (r *Room) keptDir(u *taskurl.URL) string {
 	return filepath.Join(r.cacheDir, channel.CommitsDir, hex.EncodeToString(sum[:16])+".git")
 }
 
-// holds reports whether the bare directory is there and has the commit whole.
-func (r *Room) holds(ctx context.Context, dir, commit string) bool {
+// hasCommit reports whether dir is a bare repository in which commit was fetched.
+func (r *Room) hasCommit(ctx context.Context, dir, commit string) bool {
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return false
 	}
@@ -194,18 +195,9 @@ func (r *Room) holds(ctx context.Context, dir, commit string) bool {
 	return err == nil && strings.TrimSpace(id) == strings.ToLower(commit)
 }
 
-// newDir makes an empty directory, which is removed when the Room is closed.
-func (r *Room) newDir() (string, error) {
-	parent, err := r.temp()
-	if err != nil {
-		return "", err
-	}
-	return os.MkdirTemp(parent, "")
-}
-
 // fetchInto fetches one commit, without its history, into dir.
 func (r *Room) fetchInto(ctx context.Context, dir string, q *channel.TaskfileRequest, u *taskurl.URL, repository string) error {
-	// An empty template: no hooks, no attributes, nothing that is the machine's.
+	// An empty template: no hooks and no attributes of the machine.
 	initialise := []string{"-c", "init.defaultObjectFormat=sha1", "init", "--quiet", "--bare", "--template=", dir}
 	if u.IsCommit() && len(u.Ref) == 64 {
 		initialise = append(initialise, "--object-format=sha256")
@@ -213,16 +205,12 @@ func (r *Room) fetchInto(ctx context.Context, dir string, q *channel.TaskfileReq
 	if _, err := r.git(ctx, command{args: initialise}); err != nil {
 		return err
 	}
-	ref := u.Ref
-	if ref == "" {
-		ref = "HEAD"
-	}
 	remote := remoteOf(repository)
 	_, err := r.git(ctx, command{
 		args: []string{
 			"--git-dir=" + dir, "-c", "core.hooksPath=" + os.DevNull, "-c", "http.followRedirects=false", "-c", "http.sslVerify=true",
 			"-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.writeCommitGraph=false",
-			"fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", remote.url, "+" + ref + ":" + fetched,
+			"fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--", remote.url, "+" + cmp.Or(u.Ref, "HEAD") + ":" + fetched,
 		},
 		environ: append(remote.environ(r.environ), remoteEnviron(q)...),
 		hide:    u.Secrets(),

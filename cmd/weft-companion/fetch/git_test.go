@@ -435,7 +435,7 @@ func TestGitPassword(t *testing.T) {
 	if strings.Contains(e.Text, "sword") {
 		t.Errorf("the password is in %q", e.Text)
 	}
-	// Without one nobody is asked, and it does not hang.
+	// Without one there is no prompt, and it does not hang.
 	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/r.git", CACert: ca, Names: names}, channel.Unauthorized, "")
 }
 
@@ -493,7 +493,7 @@ func TestGitRedirects(t *testing.T) {
 	if got := others.Load(); got != "" {
 		t.Errorf("the other host was told %q", got)
 	}
-	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/page/r.git", CACert: ca}, channel.Git, "no git repository")
+	fetchError(t, r, channel.TaskfileRequest{URL: s.URL + "/page/r.git", CACert: ca}, channel.Git, "not a git repository")
 }
 
 // TestGitSSH: with a command for ssh that is the user's.
@@ -579,7 +579,7 @@ func TestGitSlow(t *testing.T) {
 // TestOutdated: a failure is not for ever, what was fetched stays for the run.
 func TestOutdated(t *testing.T) {
 	done := make(chan struct{})
-	c := &checkout{done: done, err: errors.New("x"), at: time.Now().Add(-2 * failedFor)}
+	c := &checkout{done: done, err: errors.New("x"), fetchedAt: time.Now().Add(-2 * failureTTL)}
 	if c.outdated() {
 		t.Error("it is under way")
 	}
@@ -587,10 +587,10 @@ func TestOutdated(t *testing.T) {
 	if !c.outdated() {
 		t.Error("the failure stays")
 	}
-	if c.at = time.Now(); c.outdated() {
+	if c.fetchedAt = time.Now(); c.outdated() {
 		t.Error("the failure is forgotten at once")
 	}
-	c.err, c.at = nil, time.Time{}
+	c.err, c.fetchedAt = nil, time.Time{}
 	if c.outdated() {
 		t.Error("what was fetched is forgotten")
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/weftrun/weft/engine/channel"
 )
 
-// gitFailure says in the terms of the channel why git failed, by what it wrote
-// in the language of the C locale.
+// gitFailure converts the output of a failed git, in the C locale, to an error of the channel. It
+// removes the texts in hide.
 func gitFailure(output string, hide []string) *channel.Error {
 	for _, secret := range hide {
 		output = strings.ReplaceAll(output, secret, "xxxxx")
@@ -16,10 +16,11 @@ func gitFailure(output string, hide []string) *channel.Error {
 	return &channel.Error{Kind: gitKind(output), Text: cut(lastLine(output), 500)}
 }
 
-// advice is what git adds to a failed connection; the line before says more.
+// advice is the last line that git writes after a failed connection. The line before it has the
+// reason.
 const advice = "Could not read from remote repository."
 
-// lastLine returns the last line that says why.
+// lastLine returns the line of git's output that contains the reason of the failure.
 func lastLine(output string) string {
 	if before, _, found := strings.Cut(output, "\n\nPlease make sure you have the correct access rights"); found {
 		output = before
@@ -43,9 +44,9 @@ func lastLine(output string) string {
 	return "git failed and did not say why"
 }
 
-// gitSays is how git, curl and ssh say what matters. The first that is found
-// counts.
-var gitSays = []struct {
+// gitMessages contains messages of git, curl and ssh, by kind of error. The first kind with a
+// message in the output applies.
+var gitMessages = []struct {
 	kind  channel.Kind
 	texts []string
 }{
@@ -60,7 +61,7 @@ var gitSays = []struct {
 }
 
 func gitKind(output string) channel.Kind {
-	for _, say := range gitSays {
+	for _, say := range gitMessages {
 		if slices.ContainsFunc(say.texts, func(text string) bool { return strings.Contains(output, text) }) {
 			return say.kind
 		}

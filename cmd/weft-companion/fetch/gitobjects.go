@@ -16,14 +16,14 @@ import (
 	"github.com/weftrun/weft/internal/taskurl"
 )
 
-// objects reads the objects of a bare repository, through one `git cat-file
-// --batch`. It walks the trees itself: so a link is seen and not followed, and no
-// name is ever given to git or to the file system.
+// objects reads the objects of a bare repository with one `git cat-file --batch`. It looks up paths
+// in the trees itself: so links are not followed, and no name in a path is passed to git or to the
+// file system.
 type objects struct {
-	ctx     context.Context
-	process *process
-	ask     *os.File
-	answers *bufio.Reader
+	ctx      context.Context
+	process  *process
+	requests *os.File
+	answers  *bufio.Reader
 }
 
 func (r *Room) openObjects(ctx context.Context, dir string) (*objects, error) {
@@ -37,25 +37,25 @@ func (r *Room) openObjects(ctx context.Context, dir string) (*objects, error) {
 		ask.Close()
 		return nil, err
 	}
-	return &objects{ctx: ctx, process: p, ask: ask, answers: bufio.NewReader(p.out)}, nil
+	return &objects{ctx: ctx, process: p, requests: ask, answers: bufio.NewReader(p.out)}, nil
 }
 
 func (o *objects) close() {
-	o.ask.Close()
-	o.process.group.Kill(errDropped) // it may be writing what is too large
+	o.requests.Close()
+	o.process.group.Kill(errDropped) // it may be writing an object that is too large
 	o.process.wait()
 }
 
 // maxTree is the largest commit or tree that is read, in bytes.
 const maxTree = 16 << 20
 
-// errDamaged is returned for an object that is not there or cannot be read.
+// errDamaged is the error of an object that is missing or cannot be read.
 var errDamaged = &channel.Error{Kind: channel.Git, Text: "the commit is not complete"}
 
-// read returns the object that a name stands for. It must have a kind, and no
-// more than max bytes.
+// read returns the object called name. It is an error if the object is of another kind or has more
+// than max bytes.
 func (o *objects) read(name, kind string, max int64) (id string, content []byte, err error) {
-	if _, err := io.WriteString(o.ask, name+"\n"); err != nil {
+	if _, err := io.WriteString(o.requests, name+"\n"); err != nil {
 		return "", nil, o.broken()
 	}
 	head, err := o.answers.ReadString('\n')
@@ -73,14 +73,14 @@ func (o *objects) read(name, kind string, max int64) (id string, content []byte,
 	if size > max {
 		return "", nil, tooLarge(max)
 	}
-	content = make([]byte, size+1) // and the end of a line
+	content = make([]byte, size+1) // with a newline at the end
 	if _, err := io.ReadFull(o.answers, content); err != nil {
 		return "", nil, o.broken()
 	}
 	return fields[0], content[:size], nil
 }
 
-// broken is why there was no answer.
+// broken returns the error of an answer that is missing or malformed.
 func (o *objects) broken() error {
 	if o.ctx.Err() != nil {
 		return context.Cause(o.ctx)
@@ -99,8 +99,8 @@ const (
 	modeSubmodule = "160000"
 )
 
-// entries reads a tree, whose lines are MODE, a space, NAME, a zero byte, and the
-// hash in binary, which has idLen characters in hexadecimal.
+// entries parses a tree. Each entry is MODE, a space, NAME, a zero byte, and the hash in binary, which
+// has idLen characters in hexadecimal.
 func entries(tree []byte, idLen int) ([]entry, error) {
 	var out []entry
 	for len(tree) > 0 {
@@ -126,7 +126,10 @@ func (o *objects) taskfile(q *channel.TaskfileRequest, u *taskurl.URL) (*channel
 		return nil, err
 	}
 	at := entry{mode: modeDir, id: root}
-	for _, name := range parts(u.Path) {
+	for name := range strings.SplitSeq(u.Path, "/") {
+		if name == "" || name == "." {
+			continue
+		}
 		if at, tree, err = o.step(at, tree, name); err != nil {
 			return nil, err
 		}
@@ -145,13 +148,8 @@ func (o *objects) taskfile(q *channel.TaskfileRequest, u *taskurl.URL) (*channel
 	return t, err
 }
 
-// parts returns the names in a path, without empty ones and ".".
-func parts(path string) []string {
-	return slices.DeleteFunc(strings.Split(path, "/"), func(p string) bool { return p == "" || p == "." })
-}
-
-// step goes from a directory, of which tree is the content, to what is called
-// name there, and reads that if it is a directory as well.
+// step returns the entry called name in the directory from, whose content is tree. If it is a
+// directory, too, it also returns its content.
 func (o *objects) step(from entry, tree []byte, name string) (entry, []byte, error) {
 	if from.mode != modeDir {
 		return entry{}, nil, noSuchPath()
@@ -171,8 +169,7 @@ func (o *objects) step(from entry, tree []byte, name string) (entry, []byte, err
 	return e, tree, err
 }
 
-// firstOf returns the file in a directory that has the first of names that is
-// there.
+// firstOf returns the entry of the first of names that exists in a directory, and that name.
 func (o *objects) firstOf(names []string, tree []byte, idLen int) (entry, string, error) {
 	all, err := entries(tree, idLen)
 	if err != nil {
@@ -203,7 +200,7 @@ func noSuchPath() error {
 	return &channel.Error{Kind: channel.NotFound, Text: "the repository has no such path at this ref"}
 }
 
-// refuse returns why an entry is neither read nor followed.
+// refuse returns the error of an entry that is neither read nor followed, or nil.
 func (e entry) refuse() error {
 	switch e.mode {
 	case modeLink:

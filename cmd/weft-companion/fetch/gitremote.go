@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,12 +81,8 @@ func moved(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	for _, status := range [...]string{"301", "302", "303", "307", "308"} {
-		if strings.HasSuffix(e.Text, "The requested URL returned error: "+status) {
-			return true
-		}
-	}
-	return false
+	_, status, _ := strings.Cut(e.Text, "The requested URL returned error: ")
+	return slices.Contains([]string{"301", "302", "303", "307", "308"}, status)
 }
 
 // follow returns where the repository of u has moved to. The rules for redirects of files
@@ -116,7 +113,7 @@ func (r *Room) follow(ctx context.Context, q *channel.TaskfileRequest, u *taskur
 	}
 	repository, found := strings.CutSuffix(to.String(), discovery)
 	if !found {
-		return "", &channel.Error{Kind: channel.Git, Text: "it redirects to what is no git repository"}
+		return "", &channel.Error{Kind: channel.Git, Text: "it redirects to something that is not a git repository"}
 	}
 	return repository, nil
 }

@@ -25,7 +25,7 @@ type command struct {
 	hide    []string // texts that an error must not contain
 }
 
-// maxOutput is how much output of git is kept, in bytes.
+// maxOutput is the maximum output of git that is kept, in bytes.
 const maxOutput = 8 << 10
 
 // git runs a command and returns the end of its output. The error is a *channel.Error, or the
@@ -60,8 +60,8 @@ type process struct {
 	done    func() bool    // stops watching the context
 }
 
-// errDropped is the cause of killing a git that nobody waits for.
-var errDropped = errors.New("nobody waits for it any more")
+// errDropped is the cause of killing a git that no request waits for.
+var errDropped = errors.New("the fetch was cancelled")
 
 // startGit starts git. input is its standard input, or nil.
 func (r *Room) startGit(ctx context.Context, args, environ []string, input *os.File) (*process, error) {

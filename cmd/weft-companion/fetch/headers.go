@@ -23,7 +23,7 @@ func expandHeaders(ctx context.Context, lines []channel.Header) (http.Header, er
 			return nil, &channel.Error{Kind: channel.Invalid, Text: fmt.Sprintf("the template of the header %s cannot be expanded", h.Name)}
 		}
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return nil, &channel.Error{Kind: channel.Invalid, Text: fmt.Sprintf("the value of the header %s holds a character that cannot be sent, as the end of a line", h.Name)}
+			return nil, &channel.Error{Kind: channel.Invalid, Text: fmt.Sprintf("the value of the header %s contains a character that cannot be sent, such as a newline", h.Name)}
 		}
 		headers.Set(h.Name, value)
 	}

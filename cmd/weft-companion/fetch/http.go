@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ var contentTypes = [...]string{
 	"text/plain", "text/yaml", "text/x-yaml", "application/yaml", "application/x-yaml", "application/octet-stream",
 }
 
-// maxRedirects is how many redirects a request follows.
+// maxRedirects is the maximum number of redirects of a request.
 const maxRedirects = 10
 
 // maxETag is the length of the longest ETag that is kept, in bytes.
@@ -41,33 +42,28 @@ func (r *Room) overHTTP(ctx context.Context, q *channel.TaskfileRequest, u *task
 		return nil, err
 	}
 	t, problem := get(ctx, client, q, origin, "")
-	if problem == nil || !mayBeDirectory(problem) {
-		return t, orNil(problem)
+	if !mayBeDirectory(problem) {
+		return t, problem
 	}
 	for _, name := range q.Names {
 		at, err := url.Parse(u.Join(name).String())
 		if err != nil {
 			return nil, &channel.Error{Kind: channel.Invalid, Text: fmt.Sprintf("no URL with the name %q", name)}
 		}
-		t, problem := get(ctx, client, q, at, name)
-		if problem == nil || !mayBeDirectory(problem) {
-			return t, orNil(problem)
+		if t, err := get(ctx, client, q, at, name); !mayBeDirectory(err) {
+			return t, err
 		}
 	}
 	return nil, problem
 }
 
-// orNil returns e as an error, which is nil if e is nil.
-func orNil(e *channel.Error) error {
-	if e == nil {
-		return nil
-	}
-	return e
-}
-
 // mayBeDirectory reports whether there may be a Taskfile below a URL for which the server has
-// returned e.
-func mayBeDirectory(e *channel.Error) bool {
+// returned err.
+func mayBeDirectory(err error) bool {
+	e, ok := errors.AsType[*channel.Error](err)
+	if !ok {
+		return false
+	}
 	switch e.Kind {
 	case channel.NotFound, channel.BadType:
 		return true
@@ -79,7 +75,7 @@ func mayBeDirectory(e *channel.Error) bool {
 }
 
 // get makes one request. name is the one of q.Names at the end of the URL.
-func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, at *url.URL, name string) (*channel.Taskfile, *channel.Error) {
+func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, at *url.URL, name string) (*channel.Taskfile, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return nil, &channel.Error{Kind: channel.Invalid, Text: "the URL cannot be read"}
@@ -99,10 +95,7 @@ func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, a
 	}
 	switch {
 	case resp.StatusCode == http.StatusNotModified && req.Header.Get("If-None-Match") != "":
-		t.NotModified = true
-		if t.ETag == "" {
-			t.ETag = q.ETag
-		}
+		t.NotModified, t.ETag = true, cmp.Or(t.ETag, q.ETag)
 		return t, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, badStatus(resp.StatusCode)
@@ -119,7 +112,7 @@ func get(ctx context.Context, client *http.Client, q *channel.TaskfileRequest, a
 	case int64(len(t.Body)) > q.MaxBytes:
 		return nil, tooLarge(q.MaxBytes)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, &channel.Error{Kind: channel.Unreachable, Text: "the answer was cut off"}
+		return nil, &channel.Error{Kind: channel.Unreachable, Text: "the response was cut off"}
 	case err != nil:
 		return nil, problem(err)
 	case ctx.Err() != nil:
@@ -168,7 +161,7 @@ func redirects(q *channel.TaskfileRequest, origin *url.URL) func(*http.Request, 
 		case to.Scheme == "http" && !q.Insecure:
 			return &channel.Error{Kind: channel.Insecure, Text: "it redirects to a connection that is not encrypted", URL: to.String()}
 		case to.Scheme != "http" && to.Scheme != "https" || to.Host == "":
-			return &channel.Error{Kind: channel.Redirect, Text: "it redirects to what is no URL for this"}
+			return &channel.Error{Kind: channel.Redirect, Text: "it redirects to an unsupported URL"}
 		case !sameHost(to, origin) && !slices.Contains(q.RedirectHosts, to.Host):
 			return &channel.Error{Kind: channel.Redirect, Text: fmt.Sprintf("it redirects to another host, %s", cut(to.Host, 300)), URL: to.String()}
 		}

@@ -147,7 +147,7 @@ func TestContentTypes(t *testing.T) {
 	}
 }
 
-// TestNames: below a URL that is no Taskfile the names are tried in order.
+// TestNames: below a URL that is not a Taskfile the names are tried in order.
 func TestNames(t *testing.T) {
 	for _, c := range []struct {
 		path, at string // of the request, and where there is a file
@@ -377,7 +377,7 @@ func TestRedirects(t *testing.T) {
 	fetchError(t, room(t), allowed, channel.Redirect, "another host")
 	allowed.RedirectHosts = []string{plain.Listener.Addr().String()}
 	fetchOK(t, room(t), allowed)
-	fetchError(t, room(t), q("/file"), channel.Redirect, "no URL for this")
+	fetchError(t, room(t), q("/file"), channel.Redirect, "unsupported URL")
 	fetchError(t, room(t), q("/nowhere"), channel.BadStatus, "302")
 }
 
@@ -572,25 +572,25 @@ func TestSideBySide(t *testing.T) {
 }
 
 func TestTurnsOfHosts(t *testing.T) {
-	var turns turns
+	turns := hostLimiter{slots: map[string]chan struct{}{}}
 	var leaves []func()
 	for range perHost {
-		leave, err := turns.enter(t.Context(), "a")
+		leave, err := turns.acquire(t.Context(), "a")
 		if err != nil {
 			t.Fatal(err)
 		}
 		leaves = append(leaves, leave)
 	}
-	if _, err := turns.enter(t.Context(), "b"); err != nil {
+	if _, err := turns.acquire(t.Context(), "b"); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := turns.enter(ctx, "a"); err == nil {
+	if _, err := turns.acquire(ctx, "a"); err == nil {
 		t.Error("one more came in")
 	}
 	leaves[0]()
-	if _, err := turns.enter(t.Context(), "a"); err != nil {
+	if _, err := turns.acquire(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/weftrun/weft/internal/statefile"
 )
 
-// tempDir is a directory for one run. A killed process leaves it behind, and the next run
-// removes it: it is where only weft writes, and its file lockName is locked while it is used.
+// tempDir is a temporary directory of one run. If the process is killed, the next run removes it:
+// only weft writes to its parent, and its file lockName is locked while it is used.
 type tempDir struct {
 	path string
 	lock *os.File // nil if the file system has no locks
