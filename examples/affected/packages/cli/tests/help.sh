@@ -1,0 +1,1 @@
+grep -q usage build/cli && echo "cli helps"

@@ -1,0 +1,1 @@
+grep -q GET build/http && echo "http answers"

@@ -1,0 +1,1 @@
+sort -c build/text && echo "text is sorted"

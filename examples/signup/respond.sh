@@ -1,0 +1,1 @@
+echo "202 Accepted: $1"
