@@ -71,6 +71,7 @@ type options struct {
 	noCache, refresh      bool
 	connects              bool   // with check: connect to the servers, too
 	elsewhere             string // where tasks with the key remote run, one of remoteModes; "" is what the file says
+	remoteSet             bool   // elsewhere is that of a flag
 	remoteJobs            string // how many of them are on a server; "" is what the file says
 	silent, verbose       bool
 	failfast, exitCode    bool
@@ -250,7 +251,7 @@ func (o *options) parse(args []string) (*pflag.FlagSet, error) {
 	}
 	// WEFT_REMOTE is for runs.
 	o.connects = o.check && (o.elsewhere == string(schema.RemoteAuto) || o.elsewhere == string(schema.RemoteStrict))
-	o.colorSet = f.Changed("color")
+	o.remoteSet, o.colorSet = f.Changed("remote"), f.Changed("color")
 	words := f.Args()
 	if n := f.ArgsLenAtDash(); n >= 0 {
 		words, o.cliArgs = words[:n], words[n:]

@@ -95,10 +95,10 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 
 func TestAgain(t *testing.T) {
 	a := &app{name: "weft"}
-	if _, err := a.opts.parse([]string{"-d", "a dir", "x", "V=it's", "--", "-n", "b c"}); err != nil {
+	if _, err := a.opts.parse([]string{"-d", "a dir", "--remote=strict", "x", "V=it's", "--", "-n", "b c"}); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := a.rerun("ns:x"), `weft -d 'a dir' ns:x 'V=it'\''s' -- -n 'b c'`; got != want {
+	if got, want := a.rerun("ns:x"), `weft -d 'a dir' --remote=strict ns:x 'V=it'\''s' -- -n 'b c'`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

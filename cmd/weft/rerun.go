@@ -30,6 +30,9 @@ func (o *options) around(secret map[string]bool) (words [2]string) {
 	if o.global {
 		add(0, "-g")
 	}
+	if o.remoteSet {
+		add(0, "--remote="+o.elsewhere)
+	}
 	for _, v := range o.vars {
 		value := v.Value.(string)
 		if secret[v.Name] {

@@ -110,7 +110,7 @@ func (c *Cache) ready(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.negotiated, c.abilities = true, a
 	if c.push && !a.Writes {
-		c.say.warn("writes", "does not accept writes from here: reading only")
+		c.say.warnReadOnly("does not accept writes from here")
 	}
 	return nil
 }
@@ -125,12 +125,12 @@ func (c *Cache) notNegotiated(err error) {
 	switch f.Class {
 	case passing, unreachable, late:
 		if epoch, ok := c.breaker.enter(); ok && c.breaker.leave(epoch, gone) {
-			c.warnDown(f)
+			c.say.warnDown(c.say.describe(f))
 		}
 	case denied: // attempt has said it
 	default:
 		c.giveUp(c.say.clean(f.Text))
-		c.say.warn("down", fmt.Sprintf("cannot be used (%s): going on without it", c.say.clean(f.Text)))
+		c.say.warnDown(fmt.Sprintf("cannot be used (%s)", c.say.clean(f.Text)))
 	}
 }
 
@@ -181,7 +181,7 @@ func (c *Cache) attempt(ctx context.Context, k kind, f func(context.Context) err
 	if c.breaker.leave(epoch, verdictOf(err)) {
 		var fail *Failure
 		if errors.As(err, &fail) {
-			c.warnDown(fail)
+			c.say.warnDown(c.say.describe(fail))
 		}
 	}
 	return err
@@ -203,15 +203,6 @@ func verdictOf(err error) verdict {
 	return works // it answers
 }
 
-// warnDown tells that the server does not work.
-func (c *Cache) warnDown(f *Failure) {
-	verb := "fails"
-	if f.Class == unreachable || f.Class == late {
-		verb = "cannot be reached"
-	}
-	c.say.warn("down", fmt.Sprintf("%s (%s): going on without it", verb, c.say.clean(f.Text)))
-}
-
 // deny draws the consequence of a call that the server does not allow.
 func (c *Cache) deny(k kind, f *Failure) {
 	text := c.say.clean(f.Text)
@@ -220,7 +211,7 @@ func (c *Cache) deny(k kind, f *Failure) {
 		return
 	}
 	c.giveUp("it refuses access: " + text)
-	c.say.warn("down", fmt.Sprintf("refuses access (%s): going on without it", text))
+	c.say.warnDown(fmt.Sprintf("refuses access (%s)", text))
 }
 
 // readingOnly ends all storing on the server.
@@ -228,5 +219,5 @@ func (c *Cache) readingOnly(why string) {
 	c.mu.Lock()
 	c.readOnly = true
 	c.mu.Unlock()
-	c.say.warn("writes", fmt.Sprintf("does not accept writes from here (%s): reading only", why))
+	c.say.warnReadOnly(fmt.Sprintf("does not accept writes from here (%s)", why))
 }

@@ -66,7 +66,7 @@ func (c *Cache) result(ctx context.Context, call Call, action cache.Digest) (mes
 	})
 	if is(err, unsupported) {
 		c.giveUp("it keeps no results")
-		c.say.warn("down", fmt.Sprintf("keeps no results (%s): going on without it", c.say.clean(err.Error())))
+		c.say.warnDown(fmt.Sprintf("keeps no results (%s)", c.say.clean(err.Error())))
 	}
 	return message, err
 }

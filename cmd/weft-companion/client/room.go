@@ -89,7 +89,7 @@ func (r *Room) Connect(ctx context.Context, q *channel.ConnectRequest) (*channel
 	c := &connection{say: &speaker{secrets: new(pipe.Secrets), executes: q.Remote}, remote: q.Remote}
 	if err := r.open(c, q); err != nil {
 		c.off = c.say.clean(err.Error())
-		c.say.warn("down", fmt.Sprintf("cannot be used (%s): going on without it", c.off))
+		c.say.warnDown(fmt.Sprintf("cannot be used (%s)", c.off))
 	}
 	r.mu.Lock()
 	r.all = append(r.all, c)
@@ -99,7 +99,7 @@ func (r *Room) Connect(ctx context.Context, q *channel.ConnectRequest) (*channel
 		err := c.cache.ready(ctx)
 		a, off := c.cache.status()
 		if err != nil && off == "" {
-			off = c.say.clean(err.Error())
+			off = c.say.describe(err)
 		}
 		answer.Off = off
 		answer.API, answer.MaxBatch, answer.MaxBlob = a.API, a.MaxBatch, a.MaxBlob
@@ -209,7 +209,7 @@ func (r *Room) Fetch(ctx context.Context, q *channel.FetchRequest) (*channel.Fet
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		a.Problem = c.say.clean(err.Error())
+		a.Problem = c.say.describe(err)
 	}
 	for _, b := range missing {
 		a.Missing = append(a.Missing, channel.Blob(b))

@@ -41,10 +41,6 @@ func (s *speaker) clean(text string) string {
 func (s *speaker) warn(subject, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.executes && (subject == "down" || subject == "writes") {
-		s.down, _, _ = strings.Cut(text, ": going on")
-		return
-	}
 	if s.told[subject] {
 		return
 	}
@@ -53,6 +49,36 @@ func (s *speaker) warn(subject, text string) {
 	}
 	s.told[subject] = true
 	s.queue = append(s.queue, s.server+" "+text)
+}
+
+// warnDown tells the user that the server does not work, and what follows from that. why follows the
+// server's name.
+func (s *speaker) warnDown(why string) { s.warnUnless("down", why, ": going on without it") }
+
+// warnReadOnly tells the user that the server does not store anything.
+func (s *speaker) warnReadOnly(why string) { s.warnUnless("writes", why, ": reading only") }
+
+// warnUnless warns of what does not work, and what follows from that, unless the server executes.
+func (s *speaker) warnUnless(subject, why, consequence string) {
+	if !s.executes {
+		s.warn(subject, why+consequence)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = why
+}
+
+// describe returns the error of a call as it may be shown: "cannot be reached (connection refused)".
+func (s *speaker) describe(err error) string {
+	text := s.clean(err.Error())
+	switch {
+	case is(err, unreachable), is(err, late):
+		return "cannot be reached (" + text + ")"
+	case is(err, passing):
+		return "fails (" + text + ")"
+	}
+	return text
 }
 
 // trouble returns why a server that executes does not work.
