@@ -37,7 +37,7 @@ func TestPages(t *testing.T) {
 				os.RemoveAll(runtime)
 				os.RemoveAll(dir)
 			})
-			s := &session{dir: dir, bin: buildWeft(t), stderr: true, timeless: true, env: []string{"XDG_RUNTIME_DIR=" + runtime}}
+			s := &session{dir: dir, bin: buildWeft(t), stderr: true, env: []string{"XDG_RUNTIME_DIR=" + runtime}}
 			played := 0
 			for _, b := range readBlocks(t, page.name) {
 				switch {

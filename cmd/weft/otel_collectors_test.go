@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -113,9 +112,6 @@ func newExportedRun(t *testing.T, taskfile string) *exportedRun {
 	return r
 }
 
-// took matches a duration in a message, which short ones omit.
-var took = regexp.MustCompile(` (in|after) [\d.]+m?s`)
-
 // exportResult is how a run has ended.
 type exportResult struct {
 	stdout, stderr string // without the warning
@@ -139,7 +135,7 @@ func (r *exportedRun) run(t *testing.T, env []string, args ...string) exportResu
 		if strings.HasPrefix(line, "weft: warning: OpenTelemetry: ") {
 			got.warnings = append(got.warnings, strings.TrimSuffix(line, "\n"))
 		} else {
-			got.stderr += took.ReplaceAllString(line, "")
+			got.stderr += timeless(line)
 		}
 	}
 	return got

@@ -162,6 +162,7 @@ func TestScript(t *testing.T) {
 			"touch":   cmdTouch,
 			"write":   cmdWrite,
 			"lines":   cmdLines,
+			"same":    cmdSame,
 			"trace":   cmdTrace,
 		},
 	})
@@ -339,6 +340,18 @@ func cmdLines(ts *testscript.TestScript, neg bool, args []string) {
 	got, want := sortedLines(ts.ReadFile(args[0])), sortedLines(ts.ReadFile(args[1]))
 	if got != want {
 		ts.Fatalf("sorted lines of %s:\n%swant:\n%s", args[0], got, want)
+	}
+}
+
+// cmdSame compares an output with a file, without the text that depends on the clock: "same stderr
+// want".
+func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same stdout|stderr|FILE FILE")
+	}
+	got, want := timeless(ts.ReadFile(args[0])), timeless(ts.ReadFile(args[1]))
+	if got != want {
+		ts.Fatalf("%s without times:\n%swant:\n%s", args[0], got, want)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 // A transcript is text as a terminal shows it: a line that begins with "$ " is a command for sh, the
 // lines after it are its output, and a last line "[exit N]" is its exit code if that is not 0; "…"
 // matches any text. "$ # …" is a comment. A command that ends in "# weft only" is not run with the
-// reference.
+// reference. Text that depends on the clock is not compared (see timeless).
 type exchange struct {
 	line     int // of the command, counted from 1
 	command  string
@@ -57,7 +57,6 @@ type session struct {
 	bin       string // directory that holds the program, named weft
 	reference bool   // the program is the reference
 	stderr    bool   // stderr is part of the answer
-	timeless  bool   // text that depends on the clock is not compared
 	env       []string
 }
 
@@ -72,11 +71,7 @@ func (s *session) run(t *testing.T, file string, list []exchange) {
 		if err != nil {
 			t.Fatalf("%s:%d: $ %s: %v\n%s", file, x.line, x.command, err, log)
 		}
-		want := x.want
-		if s.timeless {
-			got, want = timeless(got), timeless(want)
-		}
-		if !matches(want, got) {
+		if got, want := timeless(got), timeless(x.want); !matches(want, got) {
 			t.Errorf("%s:%d: $ %s\ngot:\n%s\nwant:\n%s\nstderr:\n%s", file, x.line, x.command, got, want, log)
 		}
 	}
