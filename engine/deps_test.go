@@ -22,7 +22,7 @@ const module = "github.com/weftrun/weft"
 var depsRules = map[string]string{
 	"schema/diag": "",
 	"schema/yaml": "internal/limit",
-	"schema":      "schema/diag schema/yaml internal/fifo internal/limit internal/taskurl",
+	"schema":      "schema/diag schema/yaml internal/fifo internal/heap internal/limit internal/taskurl",
 
 	"engine/event": "schema/diag",
 	"engine/vars":  "schema/diag schema/yaml schema internal/limit internal/fifo internal/uuid",
@@ -48,6 +48,7 @@ var depsRules = map[string]string{
 	"internal/tail":            "",
 	"internal/quickzip":        "",
 	"internal/stack":           "",
+	"internal/heap":            "",
 	"internal/browser":         "", // tests alone import it
 	"internal/termios":         "",
 	"internal/width":           "",
@@ -114,7 +115,7 @@ var depsRules = map[string]string{
 	"cmd/weft/changes": "schema engine/affected engine/proc internal/fifo internal/tail",
 	// The user and the loader decide whether a remote file may be used; the second program fetches it.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/control engine/ps engine/shell engine engine/affected engine/cache engine/remote engine/watch engine/channel engine/companion engine/sharedcache cmd/weft/changes cmd/weft/history cmd/weft/recorded cmd/weft/strace cmd/weft/report cmd/weft/report/model cmd/weft/report/page cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/fifo internal/epipe internal/limit internal/stack internal/tail engine/trace",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/control engine/ps engine/shell engine engine/affected engine/cache engine/remote engine/watch engine/channel engine/companion engine/sharedcache cmd/weft/changes cmd/weft/history cmd/weft/recorded cmd/weft/strace cmd/weft/report cmd/weft/report/model cmd/weft/report/page cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/fifo internal/epipe internal/heap internal/limit internal/stack internal/tail engine/trace",
 }
 
 // libraryRules lists the packages that may import a library; "*" stands for all. Libraries that are
@@ -148,7 +149,7 @@ var libraryRules = map[string]string{
 	"github.com/chromedp":                "internal/browser",
 	"os/exec":                            "internal/probe internal/browser", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
-	"unsafe":                             "engine/keeper engine/glob engine/proc",
+	"unsafe":                             "engine/keeper engine/glob engine/proc internal/heap",
 
 	"go.opentelemetry.io/otel": "cmd/weft-companion/otel",
 	"github.com/go-logr/logr":  "cmd/weft-companion/otel", // used for the SDK's log

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weftrun/weft/internal/fifo"
+	"github.com/weftrun/weft/internal/heap"
 	"github.com/weftrun/weft/internal/limit"
 )
 
@@ -31,6 +32,10 @@ func (o *LoadOptions) isDir(path string) (bool, error) {
 
 // errLarge means that a file is too large to be read.
 var errLarge = limit.Bytes("the file", limit.File)
+
+// heapOfByte is what a byte of a Taskfile needs of the heap in a run of all its tasks, in bytes:
+// for its nodes, tasks, commands and steps.
+const heapOfByte = 64
 
 // readSource returns the content of the file at path, or errLarge.
 func (o *LoadOptions) readSource(path string) (string, error) {
@@ -59,6 +64,7 @@ func (o *LoadOptions) readSource(path string) (string, error) {
 				if st.Size() > limit.File {
 					return "", errLarge
 				}
+				heap.Expect(int(st.Size()) * heapOfByte)
 				b.Grow(int(st.Size()))
 			case st.Mode()&fs.ModeDevice != 0 && !isNullDevice(st):
 				return "", errDevice

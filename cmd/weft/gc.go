@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"github.com/weftrun/weft/internal/heap"
 	"github.com/weftrun/weft/internal/limit"
 )
 
@@ -24,7 +25,7 @@ func tuneForWatching() {
 
 // tuneGC makes small heaps collect rarely and large ones often: the next collection starts
 // when the heap has grown by headroom or by half of what is live, whichever is more. It
-// adjusts that after every collection.
+// adjusts that after every collection, and prepares the heap for the growth that follows.
 func tuneGC() {
 	debug.SetGCPercent(800) // of the runtime's minimal heap, 4 MiB: headroom
 	watchGC(new(gcSentinel))
@@ -65,6 +66,9 @@ func watchGC(s *gcSentinel) {
 			most = int64(2 * m.HeapAlloc)
 		}
 		debug.SetMemoryLimit(most)
+		if !watches.Load() {
+			heap.Expect(int(room(m.HeapAlloc)))
+		}
 		watchGC(s)
 	})
 }
