@@ -8,7 +8,7 @@
 package heap
 
 // Least is the growth for which [Expect] does something, in bytes.
-const Least = 8 << 20
+const Least = 2 << 20
 
 // Expect says that the heap is about to grow by n bytes, or more. It is a hint: it allocates
 // nothing, and changes only how fast the memory can be used. It may be called at any time, by any
