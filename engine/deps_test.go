@@ -48,7 +48,7 @@ var depsRules = map[string]string{
 	"internal/tail":            "",
 	"internal/quickzip":        "",
 	"internal/stack":           "",
-	"internal/heap":            "",
+	"internal/heap":            "internal/limit",
 	"internal/browser":         "", // tests alone import it
 	"internal/termios":         "",
 	"internal/width":           "",

@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/remote"
 	"github.com/weftrun/weft/engine/trace"
+	"github.com/weftrun/weft/internal/heap"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -71,7 +72,7 @@ type app struct {
 
 // Main runs the program and returns its exit code. args is like os.Args.
 func Main(args, environ []string) int {
-	tuneGC()
+	heap.Tune()
 	a := &app{name: "weft", exe: args[0], args: args[1:], environ: environ, out: report.NewOut(os.Stdout), err: report.NewOut(os.Stderr)}
 	a.out.Mask(a.secrets.Mask)
 	a.err.Mask(a.ownText)

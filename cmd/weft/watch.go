@@ -9,6 +9,7 @@ import (
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/watch"
+	"github.com/weftrun/weft/internal/heap"
 	"github.com/weftrun/weft/schema"
 )
 
@@ -17,7 +18,7 @@ func (r *runner) watch(ctx context.Context, s *signals, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
-	tuneForWatching()
+	heap.TuneForWatching()
 	o := watch.Options{Engine: r.options, Interval: cmp.Or(r.opts.interval, r.workflow.Interval), Poll: r.opts.poll, Load: r.reload}
 	if keys := r.keys(ctx, &o); keys != nil {
 		defer keys.pause()

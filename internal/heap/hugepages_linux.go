@@ -16,14 +16,14 @@ const (
 	adviseHugePages = 14 // MADV_HUGEPAGE
 )
 
-// expect has the runtime map regions of its heap, and asks for huge pages in them.
+// useHugePages has the runtime map regions of its heap, and asks for huge pages in them.
 //
 // The runtime maps its heap in steps of 4 MiB, unless it needs more at once, and a mapping begins
 // without advice. So each region is taken as the stack of a goroutine: a stack comes from
 // the heap, is not touched where no frame is in use, and goes back to the heap when its goroutine
 // ends, without a collection. If a later runtime did any of that otherwise, the heap would
 // grow as without this.
-func expect(n int) {
+func useHugePages(n int) {
 	var ready, done sync.WaitGroup
 	regions := (n + region - 1) / region
 	ready.Add(regions)

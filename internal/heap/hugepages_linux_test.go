@@ -6,28 +6,14 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"unsafe"
 )
 
-// object is what the tests fill the heap with.
-type object [1 << 10]byte
-
-// fill lets the heap grow by n bytes and returns what it holds.
-func fill(n int) []*object {
-	all := make([]*object, n/len(object{}))
-	for i := range all {
-		all[i] = &object{1}
-	}
-	return all
-}
-
-// TestExpect: what is allocated after Expect has the advice for huge pages, also beyond the first
+// TestHugePages: what is allocated after Expect has the advice for huge pages, also beyond the first
 // region, and Expect itself uses no memory.
-func TestExpect(t *testing.T) {
+func TestHugePages(t *testing.T) {
 	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage"); err != nil || most == 0 {
 		t.Skip("there are no huge pages here")
 	}
@@ -41,13 +27,6 @@ func TestExpect(t *testing.T) {
 		if flags := flagsOf(t, uintptr(unsafe.Pointer(last))); !strings.Contains(flags, " hg") {
 			t.Errorf("part %d: an object at %p is in memory with the flags%s, want hg among them", part, last, flags)
 		}
-	}
-}
-
-// TestExpectSmall: a small growth is not prepared.
-func TestExpectSmall(t *testing.T) {
-	if n := testing.AllocsPerRun(10, func() { Expect(Least - 1) }); n != 0 {
-		t.Errorf("%v allocations, want none", n)
 	}
 }
 
@@ -82,30 +61,4 @@ func flagsOf(t *testing.T, address uintptr) string {
 	}
 	t.Fatalf("no mapping contains %#x", address)
 	return ""
-}
-
-// BenchmarkExpect measures a process whose heap grows by 24 MiB, with and without Expect.
-func BenchmarkExpect(b *testing.B) {
-	const mode = "WEFT_TEST_HEAP"
-	switch os.Getenv(mode) {
-	case "expected":
-		Expect(24 << 20)
-		fallthrough
-	case "not":
-		os.Exit(int(fill(24 << 20)[0][1]))
-	}
-	for _, how := range []string{"expected", "not"} {
-		b.Run(how, func(b *testing.B) {
-			faults := int64(0)
-			for b.Loop() {
-				cmd := exec.Command(os.Args[0], "-test.bench=.", "-test.run=^$")
-				cmd.Env = append(os.Environ(), mode+"="+how)
-				if out, err := cmd.CombinedOutput(); err != nil {
-					b.Fatalf("%v\n%s", err, out)
-				}
-				faults += cmd.ProcessState.SysUsage().(*syscall.Rusage).Minflt
-			}
-			b.ReportMetric(float64(faults)/float64(b.N), "faults/op")
-		})
-	}
 }
