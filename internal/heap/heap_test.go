@@ -63,7 +63,7 @@ func run(tb testing.TB, name string) (out string, faults int64) {
 		tb.Fatalf("%s: %v\n%s", name, err, text)
 	}
 	if use, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		faults = use.Minflt
+		faults = int64(use.Minflt)
 	}
 	return string(text), faults
 }
