@@ -12,6 +12,7 @@ const (
 	hugePage = 2 << 20
 	region   = 32 << 20  // the stack that grow needs, in bytes
 	most     = 128 << 20 // is prepared at once, in bytes
+	spare    = 128 << 20 // must be left for all else, in bytes
 
 	adviseHugePages = 14 // MADV_HUGEPAGE
 )
@@ -24,8 +25,11 @@ const (
 // ends, without a collection. If a later runtime did any of that otherwise, the heap would
 // grow as without this.
 func useHugePages(n int) {
-	var ready, done sync.WaitGroup
 	regions := (n + region - 1) / region
+	if !mappable(regions*region + spare) {
+		return
+	}
+	var ready, done sync.WaitGroup
 	ready.Add(regions)
 	for range regions {
 		done.Go(func() {
@@ -37,6 +41,17 @@ func useHugePages(n int) {
 		})
 	}
 	done.Wait()
+}
+
+// mappable reports whether n bytes can be mapped: if the process has a limit (ulimit -v), or the
+// system (vm.overcommit_memory), what is prepared could be missing elsewhere, and the runtime would
+// end the program.
+func mappable(n int) bool {
+	at, _, err := syscall.Syscall6(syscall.SYS_MMAP, 0, uintptr(n), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON, ^uintptr(0), 0)
+	if err == 0 {
+		syscall.Syscall(syscall.SYS_MUNMAP, at, uintptr(n), 0)
+	}
+	return err == 0
 }
 
 // advise asks for huge pages in the stack that contains an address close to its end. What is asked

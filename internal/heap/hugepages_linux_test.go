@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"unsafe"
 )
@@ -30,17 +31,42 @@ func TestHugePages(t *testing.T) {
 	}
 }
 
+// TestLimit: a process that may not map much more has the memory for itself.
+func TestLimit(t *testing.T) {
+	defer func(old syscall.Rlimit) { syscall.Setrlimit(syscall.RLIMIT_AS, &old) }(limitOf(t))
+	size := mapped(t)
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: uint64(size + region + spare/2), Max: limitOf(t).Max}); err != nil {
+		t.Fatal(err)
+	}
+	Expect(region)
+	if grown := mapped(t) - size; grown > region/2 {
+		t.Errorf("Expect maps %d bytes", grown)
+	}
+}
+
+func limitOf(t *testing.T) (l syscall.Rlimit) {
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// mapped returns the size of the address space in use, in bytes.
+func mapped(t *testing.T) int { size, _ := sizes(t); return size }
+
 // resident returns the size of this process in memory, in bytes.
-func resident(t *testing.T) int {
+func resident(t *testing.T) int { _, size := sizes(t); return size }
+
+// sizes returns the size of the address space in use and what of it is in memory, in bytes.
+func sizes(t *testing.T) (all, resident int) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var size, pages int
-	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+	if _, err := fmt.Sscan(string(text), &all, &resident); err != nil {
 		t.Fatal(err)
 	}
-	return pages * os.Getpagesize()
+	return all * os.Getpagesize(), resident * os.Getpagesize()
 }
 
 // flagsOf returns the flags of the mapping that contains address, from smaps, each after a space.
