@@ -41,27 +41,27 @@ const (
 )
 
 var cacheKeys = []key[*Cache]{
-	{"env", listOfText, "Names of inherited variables on which the result depends.", (*decoder).cacheEnv},
-	{"key", cacheKeyForm, "What else the result depends on: texts, and the output of commands ({sh: go version}).", (*decoder).cacheTexts},
-	{"remote", boolForm, "false: its results stay on this machine.", func(d *decoder, n *yaml.Node, c *Cache) { c.Share = d.boolean(n) }},
-	{"push", boolForm, "Its results are uploaded to the shared cache.", func(d *decoder, n *yaml.Node, c *Cache) { c.Push = d.boolean(n) }},
+	{"env", len(listOfText), len("Names of inherited variables on which the result depends."), (*decoder).cacheEnv},
+	{"key", len(cacheKeyForm), len("What else the result depends on: texts, and the output of commands ({sh: go version})."), (*decoder).cacheTexts},
+	{"remote", len(boolForm), len("false: its results stay on this machine."), func(d *decoder, n *yaml.Node, c *Cache) { c.Share = d.boolean(n) }},
+	{"push", len(boolForm), len("Its results are uploaded to the shared cache."), func(d *decoder, n *yaml.Node, c *Cache) { c.Push = d.boolean(n) }},
 }
 
 var rootCacheKeys = []key[*Cache]{
-	{"env", listOfText, "Names of inherited variables on which results depend.", (*decoder).cacheEnv},
-	{"key", cacheKeyForm, "What else results depend on: texts, and the output of commands ({sh: go version}).", (*decoder).cacheTexts},
-	{"all", boolForm, "Every task with sources and generates is cached, unless it says cache: false.", func(d *decoder, n *yaml.Node, c *Cache) { c.On = d.boolean(n) }},
-	{"salt", textForm, "Results that were stored with another value are not found.", func(d *decoder, n *yaml.Node, c *Cache) {
+	{"env", len(listOfText), len("Names of inherited variables on which results depend."), (*decoder).cacheEnv},
+	{"key", len(cacheKeyForm), len("What else results depend on: texts, and the output of commands ({sh: go version})."), (*decoder).cacheTexts},
+	{"all", len(boolForm), len("Every task with sources and generates is cached, unless it says cache: false."), func(d *decoder, n *yaml.Node, c *Cache) { c.On = d.boolean(n) }},
+	{"salt", len(textForm), len("Results that were stored with another value are not found."), func(d *decoder, n *yaml.Node, c *Cache) {
 		salt := d.text(n)
 		d.noTemplate(salt)
 		c.Salt = salt.S
 	}},
-	{"remote", connectionForm, "The shared cache: its URL, or a map with url.", (*decoder).sharedCache},
-	{"push", boolForm, "Results of runs here are uploaded to the shared cache.", func(d *decoder, n *yaml.Node, c *Cache) { c.Push = d.boolean(n) }},
+	{"remote", len(connectionForm), len("The shared cache: its URL, or a map with url."), (*decoder).sharedCache},
+	{"push", len(boolForm), len("Results of runs here are uploaded to the shared cache."), func(d *decoder, n *yaml.Node, c *Cache) { c.Push = d.boolean(n) }},
 }
 
 var cacheTextKeys = []key[*CacheText]{
-	{"sh", textForm, "Command whose output counts.", func(d *decoder, n *yaml.Node, c *CacheText) { c.Text = d.text(n) }},
+	{"sh", len(textForm), len("Command whose output counts."), func(d *decoder, n *yaml.Node, c *CacheText) { c.Text = d.text(n) }},
 }
 
 // cache reads `cache` of a task, or that of the root file: true, false or a map.

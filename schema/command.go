@@ -37,50 +37,50 @@ const (
 var doing = [...]string{"cmd", "task", "defer", "exec", "pipe", "parallel", "tee", "merge"}
 
 var commandKeys = []key[*commandForm]{
-	{"cmd", textForm, "The command.", func(d *decoder, n *yaml.Node, c *commandForm) {
+	{"cmd", len(textForm), len("The command."), func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.cmd, c.given[givenCmd] = d.text(n), isGiven(n)
 		c.broken = c.broken || n.Kind != yaml.ScalarNode
 	}},
-	{"task", textForm, "Task to call instead of a command.", func(d *decoder, n *yaml.Node, c *commandForm) {
+	{"task", len(textForm), len("Task to call instead of a command."), func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.task, c.given[givenTask] = d.text(n), isGiven(n)
 		c.broken = c.broken || n.Kind != yaml.ScalarNode
 	}},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
-	{"silent", boolForm, "Do not show it before it runs.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
-	{"ignore_error", boolForm, "Continue when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.IgnoreError = d.flag(n) }},
-	{"for", `{"$ref":"#/$defs/for"}`, "Run it once for every item.", func(d *decoder, n *yaml.Node, c *commandForm) { c.For = d.loop(n) }},
-	{"if", textForm, "Condition: the command is skipped if this one fails.", func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
-	{"defer", `{"$ref":"#/$defs/defer"}`, "Command or task to run when the task ends.", (*decoder).readDefer},
-	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
-	{"stop", stopForm, "How it is stopped.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
-	{"leftover", leftoverForm, "What happens to processes that it leaves behind.", func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
-	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
-	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "Program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Argv, c.given[givenExec] = d.argv(n), !isNull(n) }},
-	{"pipe", membersForm, "Commands run at the same time, each reading the output of the one before.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenPipe] = n }},
-	{"parallel", membersForm, "Commands run at the same time.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenParallel] = n }},
-	{"tee", membersForm, "In a pipe: commands that all read the output of the one before.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
-	{"merge", membersForm, "First in a pipe: commands whose outputs are combined.", func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
-	{"mode", `{"enum":["lines","raw","concat",null]}`, "How outputs are merged: whole lines, raw, or one after the other (concat).", func(d *decoder, n *yaml.Node, c *commandForm) {
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables given to the task."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Vars = d.vars(n) }},
+	{"silent", len(boolForm), len("Do not show it before it runs."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Silent = d.flag(n) }},
+	{"ignore_error", len(boolForm), len("Continue when it fails."), func(d *decoder, n *yaml.Node, c *commandForm) { c.IgnoreError = d.flag(n) }},
+	{"for", len(`{"$ref":"#/$defs/for"}`), len("Run it once for every item."), func(d *decoder, n *yaml.Node, c *commandForm) { c.For = d.loop(n) }},
+	{"if", len(textForm), len("Condition: the command is skipped if this one fails."), func(d *decoder, n *yaml.Node, c *commandForm) { c.If = d.text(n) }},
+	{"defer", len(`{"$ref":"#/$defs/defer"}`), len("Command or task to run when the task ends."), (*decoder).readDefer},
+	{"timeout", len(durationForm), len("Longest time it may take."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Timeout = d.timeout(n) }},
+	{"stop", len(stopForm), len("How it is stopped."), func(d *decoder, n *yaml.Node, c *commandForm) { d.readStop(n, &c.Processes) }},
+	{"leftover", len(leftoverForm), len("What happens to processes that it leaves behind."), func(d *decoder, n *yaml.Node, c *commandForm) { d.leftover(n, &c.Processes) }},
+	{"signals", len(signalsForm), len("Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send."), func(d *decoder, n *yaml.Node, c *commandForm) { d.readSignals(n, &c.Processes) }},
+	{"exec", len(`{"type":"array","items":` + textForm + `,"minItems":1}`), len("Program and arguments, run without a shell."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Argv, c.given[givenExec] = d.argv(n), !isNull(n) }},
+	{"pipe", len(membersForm), len("Commands run at the same time, each reading the output of the one before."), func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenPipe] = n }},
+	{"parallel", len(membersForm), len("Commands run at the same time."), func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenParallel] = n }},
+	{"tee", len(membersForm), len("In a pipe: commands that all read the output of the one before."), func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenTee] = n }},
+	{"merge", len(membersForm), len("First in a pipe: commands whose outputs are combined."), func(d *decoder, n *yaml.Node, c *commandForm) { c.groups[givenMerge] = n }},
+	{"mode", len(`{"enum":["lines","raw","concat",null]}`), len("How outputs are merged: whole lines, raw, or one after the other (concat)."), func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.Mode = MergeMode(d.word(n, "use lines, raw or concat", "lines", "raw", "concat"))
 	}},
-	{"early_close", `{"enum":["ok",null]}`, "ok: a command of the pipe may fail if those after it have succeeded.", func(d *decoder, n *yaml.Node, c *commandForm) {
+	{"early_close", len(`{"enum":["ok",null]}`), len("ok: a command of the pipe may fail if those after it have succeeded."), func(d *decoder, n *yaml.Node, c *commandForm) {
 		c.EarlyClose = d.word(n, "write ok or leave it out", "", "ok") == 1
 	}},
-	{"accept", acceptForm, "Exit codes that count as success.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Accept = d.exitCodes(n) }},
-	{"shell", interpreterForm, "What runs its script.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Shell = d.interpreter(n) }},
-	{"stdin", stdinForm, "What it reads.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdin = d.stdin(n) }},
-	{"stdout", sinksForm, "Where its output goes.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdout = d.sinks(n, false) }},
-	{"stderr", sinksForm, "Where its standard error goes.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stderr = d.sinks(n, true) }},
-	{"idle_timeout", durationForm, "Longest time it may write nothing.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).IdleTimeout = d.timeout(n) }},
-	{"retry", retryForm, "How often it is retried when it fails.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Retry = d.retry(n) }},
-	{"tty", boolForm, "Give it a terminal of its own.", func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).TTY = d.boolean(n) }},
-	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
-	{"set", listOfText, "POSIX shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
-	{"shopt", listOfText, "Bash shell options.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
-	{"background", boolForm, "The next command starts immediately; the run waits for this one at its end.", func(d *decoder, n *yaml.Node, c *commandForm) { c.Background = d.flag(n) }},
-	{"user", textForm, "User that it runs as: NAME or UID:GID.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readUser(n, &c.Processes) }},
-	{"limits", limitsForm, "What each of its processes may use.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readLimits(n, &c.Processes) }},
-	{"ipc", ipcForm, "A channel for messages, compatible with Node's.", func(d *decoder, n *yaml.Node, c *commandForm) { d.readIPC(n, &c.Processes) }},
+	{"accept", len(acceptForm), len("Exit codes that count as success."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Accept = d.exitCodes(n) }},
+	{"shell", len(interpreterForm), len("What runs its script."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Shell = d.interpreter(n) }},
+	{"stdin", len(stdinForm), len("What it reads."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdin = d.stdin(n) }},
+	{"stdout", len(sinksForm), len("Where its output goes."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", len(sinksForm), len("Where its standard error goes."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Stderr = d.sinks(n, true) }},
+	{"idle_timeout", len(durationForm), len("Longest time it may write nothing."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", len(retryForm), len("How often it is retried when it fails."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).Retry = d.retry(n) }},
+	{"tty", len(boolForm), len("Give it a terminal of its own."), func(d *decoder, n *yaml.Node, c *commandForm) { made(&c.Processes).TTY = d.boolean(n) }},
+	{"platforms", len(listOfText), len("Systems it runs on: os, arch or os/arch."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Platforms = d.platforms(n) }},
+	{"set", len(listOfText), len("POSIX shell options."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Set = d.strings(n, "options") }},
+	{"shopt", len(listOfText), len("Bash shell options."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Shopt = d.strings(n, "options") }},
+	{"background", len(boolForm), len("The next command starts immediately; the run waits for this one at its end."), func(d *decoder, n *yaml.Node, c *commandForm) { c.Background = d.flag(n) }},
+	{"user", len(textForm), len("User that it runs as: NAME or UID:GID."), func(d *decoder, n *yaml.Node, c *commandForm) { d.readUser(n, &c.Processes) }},
+	{"limits", len(limitsForm), len("What each of its processes may use."), func(d *decoder, n *yaml.Node, c *commandForm) { d.readLimits(n, &c.Processes) }},
+	{"ipc", len(ipcForm), len("A channel for messages, compatible with Node's."), func(d *decoder, n *yaml.Node, c *commandForm) { d.readIPC(n, &c.Processes) }},
 }
 
 // commandNames are the names of the keys in commandKeys, in the same order. Readers in the
@@ -93,10 +93,10 @@ var commandNames = []string{
 }
 
 var deferKeys = []key[*Command]{
-	{"task", textForm, "Task to call.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
-	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
-	{"timeout", `false`, "Written next to defer.", func(d *decoder, n *yaml.Node, c *Command) {
+	{"task", len(textForm), len("Task to call."), func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables given to the task."), func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
+	{"silent", len(boolForm), len("Do not show its commands."), func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
+	{"timeout", len(`false`), len("Written next to defer."), func(d *decoder, n *yaml.Node, c *Command) {
 		d.fail(n, "", "timeout must be set next to defer, not inside it")
 	}},
 }
@@ -267,15 +267,15 @@ func (d *decoder) ignoredBesideDefer(n *yaml.Node) {
 }
 
 var depKeys = []key[*Command]{
-	{"task", textForm, "Name of the task.", func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to it.", func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
-	{"silent", boolForm, "Do not show its commands.", func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
-	{"for", `{"$ref":"#/$defs/for"}`, "Need it once for every item.", func(d *decoder, n *yaml.Node, c *Command) { c.For = d.loop(n) }},
-	{"timeout", durationForm, "Longest time it may take.", func(d *decoder, n *yaml.Node, c *Command) { c.Timeout = d.timeout(n) }},
-	{"until", `{"enum":["started","ready","succeeded","ended",null]}`, "The state that it must have reached: started, ready, succeeded or ended; ready for a service, else succeeded.", func(d *decoder, n *yaml.Node, c *Command) {
+	{"task", len(textForm), len("Name of the task."), func(d *decoder, n *yaml.Node, c *Command) { c.Text = d.text(n) }},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables given to it."), func(d *decoder, n *yaml.Node, c *Command) { c.Vars = d.vars(n) }},
+	{"silent", len(boolForm), len("Do not show its commands."), func(d *decoder, n *yaml.Node, c *Command) { c.Silent = d.flag(n) }},
+	{"for", len(`{"$ref":"#/$defs/for"}`), len("Need it once for every item."), func(d *decoder, n *yaml.Node, c *Command) { c.For = d.loop(n) }},
+	{"timeout", len(durationForm), len("Longest time it may take."), func(d *decoder, n *yaml.Node, c *Command) { c.Timeout = d.timeout(n) }},
+	{"until", len(`{"enum":["started","ready","succeeded","ended",null]}`), len("The state that it must have reached: started, ready, succeeded or ended; ready for a service, else succeeded."), func(d *decoder, n *yaml.Node, c *Command) {
 		c.Until = Until(d.word(n, "use started, ready, succeeded or ended", untilNames[:]...))
 	}},
-	{"optional", boolForm, "It is not an error if there is no such task.", func(d *decoder, n *yaml.Node, c *Command) { c.Optional = d.flag(n) }},
+	{"optional", len(boolForm), len("It is not an error if there is no such task."), func(d *decoder, n *yaml.Node, c *Command) { c.Optional = d.flag(n) }},
 }
 
 func (d *decoder) deps(n *yaml.Node) []Command {

@@ -41,18 +41,18 @@ const (
 )
 
 var connectionKeys = []key[*Connection]{
-	{"url", textForm, "grpcs://HOST[:PORT][/INSTANCE], grpc://, unix:/PATH, https:// or http://.", func(d *decoder, n *yaml.Node, c *Connection) { c.URL = d.plain(n) }},
-	{"headers", headersForm, "Sent with every request, by name; $NAME is taken from the environment.", (*decoder).connectionHeaders},
-	{"helper", textForm, "Program that gives credentials, as Bazel's credential helpers do.", func(d *decoder, n *yaml.Node, c *Connection) { c.Helper = d.plain(n) }},
-	{"tls", connectionTLSForm, "Certificates, as PEM files.", (*decoder).connectionTLS},
-	{"insecure", boolForm, "Plain text is allowed beyond this machine; no credentials are sent then.", func(d *decoder, n *yaml.Node, c *Connection) { c.Insecure = d.flag(n) }},
+	{"url", len(textForm), len("grpcs://HOST[:PORT][/INSTANCE], grpc://, unix:/PATH, https:// or http://."), func(d *decoder, n *yaml.Node, c *Connection) { c.URL = d.plain(n) }},
+	{"headers", len(headersForm), len("Sent with every request, by name; $NAME is taken from the environment."), (*decoder).connectionHeaders},
+	{"helper", len(textForm), len("Program that gives credentials, as Bazel's credential helpers do."), func(d *decoder, n *yaml.Node, c *Connection) { c.Helper = d.plain(n) }},
+	{"tls", len(connectionTLSForm), len("Certificates, as PEM files."), (*decoder).connectionTLS},
+	{"insecure", len(boolForm), len("Plain text is allowed beyond this machine; no credentials are sent then."), func(d *decoder, n *yaml.Node, c *Connection) { c.Insecure = d.flag(n) }},
 }
 
 var connectionTLSKeys = []key[*Connection]{
-	{"ca", textForm, "Authority to trust instead of the system's.", func(d *decoder, n *yaml.Node, c *Connection) { c.CA = d.plain(n) }},
-	{"cert", textForm, "Certificate of this client.", func(d *decoder, n *yaml.Node, c *Connection) { c.Cert = d.plain(n) }},
-	{"key", textForm, "Key of that certificate.", func(d *decoder, n *yaml.Node, c *Connection) { c.Key = d.plain(n) }},
-	{"server_name", textForm, "Name in the certificate of the server, if it is not its host.", func(d *decoder, n *yaml.Node, c *Connection) { c.ServerName = d.plain(n) }},
+	{"ca", len(textForm), len("Authority to trust instead of the system's."), func(d *decoder, n *yaml.Node, c *Connection) { c.CA = d.plain(n) }},
+	{"cert", len(textForm), len("Certificate of this client."), func(d *decoder, n *yaml.Node, c *Connection) { c.Cert = d.plain(n) }},
+	{"key", len(textForm), len("Key of that certificate."), func(d *decoder, n *yaml.Node, c *Connection) { c.Key = d.plain(n) }},
+	{"server_name", len(textForm), len("Name in the certificate of the server, if it is not its host."), func(d *decoder, n *yaml.Node, c *Connection) { c.ServerName = d.plain(n) }},
 }
 
 // plain reads a text about a server, in which nothing is a template.

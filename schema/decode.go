@@ -19,9 +19,10 @@ import (
 // key is one row of a key table of T, a pointer: then there is one copy of the code for all tables.
 type key[T any] struct {
 	name string
-	form string // JSON Schema of the value
-	doc  string
-	read func(d *decoder, n *yaml.Node, t T)
+	// form and doc are the lengths of the JSON Schema of the value, and of what it says about the key.
+	// Only the tests need the texts, and take them from the source: they are no part of the program.
+	form, doc int
+	read      func(d *decoder, n *yaml.Node, t T)
 }
 
 // JSON Schema fragments that several keys share.

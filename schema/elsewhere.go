@@ -76,24 +76,24 @@ const (
 )
 
 var remoteKeys = []key[*Remote]{
-	{"url", textForm, "The server: grpcs://HOST[:PORT][/INSTANCE], grpc:// or unix:/PATH; that of cache.remote if not given.", func(d *decoder, n *yaml.Node, r *Remote) { r.Server.URL = d.plain(n) }},
-	{"headers", headersForm, "Sent with every request, by name; $NAME is taken from the environment.", func(d *decoder, n *yaml.Node, r *Remote) { d.connectionHeaders(n, &r.Server) }},
-	{"helper", textForm, "Program that gives credentials, as Bazel's credential helpers do.", func(d *decoder, n *yaml.Node, r *Remote) { r.Server.Helper = d.plain(n) }},
-	{"tls", connectionTLSForm, "Certificates, as PEM files.", func(d *decoder, n *yaml.Node, r *Remote) { d.connectionTLS(n, &r.Server) }},
-	{"insecure", boolForm, "Plain text is allowed beyond this machine; no credentials are sent then.", func(d *decoder, n *yaml.Node, r *Remote) { r.Server.Insecure = d.flag(n) }},
-	{"mode", `{"enum":["off","auto","strict",null]}`, "Whether tasks run elsewhere: off; auto: here if that is not possible; strict: they fail then.", (*decoder).remoteMode},
-	{"jobs", `{"type":["integer","null"],"minimum":0,"maximum":1000}`, "How many tasks may be there at a time; 0: results are looked up only.", (*decoder).remoteJobs},
-	{"wait", durationForm, "Longest time that a task waits for a worker before it runs here.", func(d *decoder, n *yaml.Node, r *Remote) { r.Wait = d.timeout(n) }},
-	{"all", boolForm, "Every task that can runs elsewhere, unless it says remote: false.", func(d *decoder, n *yaml.Node, r *Remote) { r.All = d.flag(n) }},
-	{"profile", textForm, "Name of the profile of tasks that name none.", func(d *decoder, n *yaml.Node, r *Remote) { r.Profile = d.plainText(n) }},
-	{"profiles", profilesForm, "The kinds of machines that tasks run on, by name.", (*decoder).remoteProfiles},
+	{"url", len(textForm), len("The server: grpcs://HOST[:PORT][/INSTANCE], grpc:// or unix:/PATH; that of cache.remote if not given."), func(d *decoder, n *yaml.Node, r *Remote) { r.Server.URL = d.plain(n) }},
+	{"headers", len(headersForm), len("Sent with every request, by name; $NAME is taken from the environment."), func(d *decoder, n *yaml.Node, r *Remote) { d.connectionHeaders(n, &r.Server) }},
+	{"helper", len(textForm), len("Program that gives credentials, as Bazel's credential helpers do."), func(d *decoder, n *yaml.Node, r *Remote) { r.Server.Helper = d.plain(n) }},
+	{"tls", len(connectionTLSForm), len("Certificates, as PEM files."), func(d *decoder, n *yaml.Node, r *Remote) { d.connectionTLS(n, &r.Server) }},
+	{"insecure", len(boolForm), len("Plain text is allowed beyond this machine; no credentials are sent then."), func(d *decoder, n *yaml.Node, r *Remote) { r.Server.Insecure = d.flag(n) }},
+	{"mode", len(`{"enum":["off","auto","strict",null]}`), len("Whether tasks run elsewhere: off; auto: here if that is not possible; strict: they fail then."), (*decoder).remoteMode},
+	{"jobs", len(`{"type":["integer","null"],"minimum":0,"maximum":1000}`), len("How many tasks may be there at a time; 0: results are looked up only."), (*decoder).remoteJobs},
+	{"wait", len(durationForm), len("Longest time that a task waits for a worker before it runs here."), func(d *decoder, n *yaml.Node, r *Remote) { r.Wait = d.timeout(n) }},
+	{"all", len(boolForm), len("Every task that can runs elsewhere, unless it says remote: false."), func(d *decoder, n *yaml.Node, r *Remote) { r.All = d.flag(n) }},
+	{"profile", len(textForm), len("Name of the profile of tasks that name none."), func(d *decoder, n *yaml.Node, r *Remote) { r.Profile = d.plainText(n) }},
+	{"profiles", len(profilesForm), len("The kinds of machines that tasks run on, by name."), (*decoder).remoteProfiles},
 }
 
 var profileKeys = []key[*Profile]{
-	{"platform", propertiesForm, "What the machine must be, as the server understands it: NAME: VALUE.", func(d *decoder, n *yaml.Node, p *Profile) { p.Platform = d.platform(n) }},
-	{"env", propertiesForm, "Environment of the commands there.", func(d *decoder, n *yaml.Node, p *Profile) { p.Env = d.properties(n) }},
-	{"timeout", durationForm, "Longest time a task without its own may take.", func(d *decoder, n *yaml.Node, p *Profile) { p.Timeout = d.timeout(n) }},
-	{"runner", `{"$ref":"#/$defs/runner"}`, "The weft that runs the commands there.", func(d *decoder, n *yaml.Node, p *Profile) {
+	{"platform", len(propertiesForm), len("What the machine must be, as the server understands it: NAME: VALUE."), func(d *decoder, n *yaml.Node, p *Profile) { p.Platform = d.platform(n) }},
+	{"env", len(propertiesForm), len("Environment of the commands there."), func(d *decoder, n *yaml.Node, p *Profile) { p.Env = d.properties(n) }},
+	{"timeout", len(durationForm), len("Longest time a task without its own may take."), func(d *decoder, n *yaml.Node, p *Profile) { p.Timeout = d.timeout(n) }},
+	{"runner", len(`{"$ref":"#/$defs/runner"}`), len("The weft that runs the commands there."), func(d *decoder, n *yaml.Node, p *Profile) {
 		if readMap(d, n, "runner", runnerKeys, &p.Runner); (p.Runner.File == "") == (p.Runner.Installed == "") {
 			d.fail(n, "write {file: dist/weft} or {installed: /usr/bin/weft}", "runner: a map with file, or with installed, is expected")
 		}
@@ -101,13 +101,13 @@ var profileKeys = []key[*Profile]{
 }
 
 var runnerKeys = []key[*Runner]{
-	{"file", textForm, "A file here, which is sent.", func(d *decoder, n *yaml.Node, r *Runner) { r.File = d.plainText(n).S }},
-	{"installed", textForm, "Its path on the machine.", func(d *decoder, n *yaml.Node, r *Runner) { r.Installed = d.plainText(n).S }},
+	{"file", len(textForm), len("A file here, which is sent."), func(d *decoder, n *yaml.Node, r *Runner) { r.File = d.plainText(n).S }},
+	{"installed", len(textForm), len("Its path on the machine."), func(d *decoder, n *yaml.Node, r *Runner) { r.Installed = d.plainText(n).S }},
 }
 
 var taskRemoteKeys = []key[*TaskRemote]{
-	{"profile", textForm, "Name of its profile.", func(d *decoder, n *yaml.Node, r *TaskRemote) { r.Profile = d.plainText(n) }},
-	{"platform", propertiesForm, "What the machine must be, too.", func(d *decoder, n *yaml.Node, r *TaskRemote) { r.Platform = d.platform(n) }},
+	{"profile", len(textForm), len("Name of its profile."), func(d *decoder, n *yaml.Node, r *TaskRemote) { r.Profile = d.plainText(n) }},
+	{"platform", len(propertiesForm), len("What the machine must be, too."), func(d *decoder, n *yaml.Node, r *TaskRemote) { r.Platform = d.platform(n) }},
 }
 
 // NoServer is the error of a mode that needs a server, and NoServerFix what to do about it.

@@ -54,7 +54,7 @@ const (
 )
 
 var ipcKeys = []key[*IPC]{
-	{"send", `{"type":["array","null"],"items":` + anyForm + `}`, "Values sent to it when it starts.", func(d *decoder, n *yaml.Node, c *IPC) {
+	{"send", len(`{"type":["array","null"],"items":` + anyForm + `}`), len("Values sent to it when it starts."), func(d *decoder, n *yaml.Node, c *IPC) {
 		if n.Kind != yaml.SequenceNode && !isNull(n) {
 			d.fail(n, "write a list, as in send: [{task: sum}]", "send: expected a list of values, found %s", describe(n))
 			return
@@ -68,17 +68,17 @@ var ipcKeys = []key[*IPC]{
 			c.Send = append(c.Send, m)
 		}
 	}},
-	{"expect", `{"type":"integer","minimum":1}`, "It is done when it has sent this number of messages.", func(d *decoder, n *yaml.Node, c *IPC) { c.Expect = d.positive(n) }},
-	{"schema", textForm, "File with a JSON Schema of the messages it sends.", func(d *decoder, n *yaml.Node, c *IPC) { c.Schema = d.text(n) }},
-	{"to", taskRef, "Task that also gets its messages.", func(d *decoder, n *yaml.Node, c *IPC) {
+	{"expect", len(`{"type":"integer","minimum":1}`), len("It is done when it has sent this number of messages."), func(d *decoder, n *yaml.Node, c *IPC) { c.Expect = d.positive(n) }},
+	{"schema", len(textForm), len("File with a JSON Schema of the messages it sends."), func(d *decoder, n *yaml.Node, c *IPC) { c.Schema = d.text(n) }},
+	{"to", len(taskRef), len("Task that also gets its messages."), func(d *decoder, n *yaml.Node, c *IPC) {
 		to := d.taskRef(n, "name the task that gets the messages")
 		c.To = &to
 	}},
 }
 
 var taskRefKeys = []key[*TaskRef]{
-	{"task", textForm, "Name of the task.", func(d *decoder, n *yaml.Node, t *TaskRef) { t.Text = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to it.", func(d *decoder, n *yaml.Node, t *TaskRef) { t.Vars = d.vars(n) }},
+	{"task", len(textForm), len("Name of the task."), func(d *decoder, n *yaml.Node, t *TaskRef) { t.Text = d.text(n) }},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables given to it."), func(d *decoder, n *yaml.Node, t *TaskRef) { t.Vars = d.vars(n) }},
 }
 
 // taskRef reads a task that is referred to: its name, or a map. fix is the advice if it names none.

@@ -23,14 +23,15 @@ func objectOf[T any](keys []key[T], required ...string) object {
 	props := object{}
 	for _, k := range keys {
 		var form object
-		if k.form == "false" {
+		texts := keyTexts()[keyLengths{k.name, k.form, k.doc}]
+		if texts.form == "false" {
 			props[k.name] = false
 			continue
 		}
-		if err := json.Unmarshal([]byte(k.form), &form); err != nil {
+		if err := json.Unmarshal([]byte(texts.form), &form); err != nil {
 			panic(k.name + ": " + err.Error())
 		}
-		form["description"] = k.doc
+		form["description"] = texts.doc
 		props[k.name] = form
 	}
 	o := object{"type": "object", "properties": props, "patternProperties": object{"^(x-.*|<<)$": true}, "additionalProperties": false}

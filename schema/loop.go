@@ -13,10 +13,10 @@ type forForm struct {
 }
 
 var forKeys = []key[*forForm]{
-	{"var", textForm, "Variable to loop over.", func(d *decoder, n *yaml.Node, f *forForm) { f.Var, f.hasVar = d.text(n).S, !isNull(n) && n.Value != "" }},
-	{"split", textForm, "Separator of the items of a text; by default white space.", func(d *decoder, n *yaml.Node, f *forForm) { f.Split = d.text(n).S }},
-	{"as", textForm, "Name of the variable with the item; by default ITEM.", func(d *decoder, n *yaml.Node, f *forForm) { f.As = d.text(n).S }},
-	{"matrix", `{"$ref":"#/$defs/matrix"}`, "Lists to loop over in all combinations.", func(d *decoder, n *yaml.Node, f *forForm) { d.matrix(n, f) }},
+	{"var", len(textForm), len("Variable to loop over."), func(d *decoder, n *yaml.Node, f *forForm) { f.Var, f.hasVar = d.text(n).S, !isNull(n) && n.Value != "" }},
+	{"split", len(textForm), len("Separator of the items of a text; by default white space."), func(d *decoder, n *yaml.Node, f *forForm) { f.Split = d.text(n).S }},
+	{"as", len(textForm), len("Name of the variable with the item; by default ITEM."), func(d *decoder, n *yaml.Node, f *forForm) { f.As = d.text(n).S }},
+	{"matrix", len(`{"$ref":"#/$defs/matrix"}`), len("Lists to loop over in all combinations."), func(d *decoder, n *yaml.Node, f *forForm) { d.matrix(n, f) }},
 }
 
 // loop reads for: a list, a word, or a map.
@@ -66,5 +66,5 @@ func (d *decoder) matrix(n *yaml.Node, f *forForm) {
 }
 
 var matrixRowKeys = []key[*MatrixRow]{
-	{"ref", textForm, "Template expression that gives a list.", func(d *decoder, n *yaml.Node, r *MatrixRow) { r.Ref = d.text(n).S }},
+	{"ref", len(textForm), len("Template expression that gives a list."), func(d *decoder, n *yaml.Node, r *MatrixRow) { r.Ref = d.text(n).S }},
 }

@@ -24,7 +24,7 @@ type OnChange struct {
 const onChangeForm = `{"anyOf":[{"enum":["restart","queue","ignore",null]},{"$ref":"#/$defs/onChange"}]}`
 
 var onChangeKeys = []key[*OnChange]{
-	{"signal", textForm, "Signal that its programs get: HUP, USR1, USR2, INT, TERM, QUIT or WINCH.", func(d *decoder, n *yaml.Node, o *OnChange) { o.Signal = d.receivableSignal(n) }},
+	{"signal", len(textForm), len("Signal that its programs get: HUP, USR1, USR2, INT, TERM, QUIT or WINCH."), func(d *decoder, n *yaml.Node, o *OnChange) { o.Signal = d.receivableSignal(n) }},
 }
 
 // onChange reads `on_change`: a word, or a map.

@@ -20,7 +20,7 @@ type NamedOutput struct {
 }
 
 var outputsKeys = []key[*NamedOutput]{
-	{"from", textForm, "stdout, stderr, message or file:PATH; by default the file that WEFT_OUTPUT names.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+	{"from", len(textForm), len("stdout, stderr, message or file:PATH; by default the file that WEFT_OUTPUT names."), func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		switch t := d.text(n); {
 		case t.S == "stdout", t.S == "stderr", t.S == "message", strings.HasPrefix(t.S, "file:") && t.S != "file:":
 			o.From = t
@@ -28,11 +28,11 @@ var outputsKeys = []key[*NamedOutput]{
 			d.fail(n, "use stdout, stderr, message or file:PATH", "an output cannot come from %q", t.S)
 		}
 	}},
-	{"as", `{"enum":["text","json","lines",null]}`, "Its format: text, json or lines.", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+	{"as", len(`{"enum":["text","json","lines",null]}`), len("Its format: text, json or lines."), func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		words := []string{"", "text", "json", "lines"}
 		o.As = words[d.word(n, "use text, json or lines", words...)]
 	}},
-	{"path", textForm, "Part of a JSON value, as in .a.b or .list[0].", func(d *decoder, n *yaml.Node, o *NamedOutput) {
+	{"path", len(textForm), len("Part of a JSON value, as in .a.b or .list[0]."), func(d *decoder, n *yaml.Node, o *NamedOutput) {
 		o.Path = d.text(n).S
 		if !strings.HasPrefix(o.Path, ".") {
 			d.fail(n, "write .name", "the path %q does not begin with a dot", o.Path)

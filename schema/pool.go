@@ -37,8 +37,8 @@ const (
 )
 
 var poolKeys = []key[*Pool]{
-	{"name", textForm, "Name of the pool, as in pools at the root.", func(d *decoder, n *yaml.Node, p *Pool) { p.Name = d.poolName(n) }},
-	{"take", `{"type":"integer","minimum":1}`, "How much of it the task takes; by default 1.", func(d *decoder, n *yaml.Node, p *Pool) { p.Take = int32(d.positive(n)) }},
+	{"name", len(textForm), len("Name of the pool, as in pools at the root."), func(d *decoder, n *yaml.Node, p *Pool) { p.Name = d.poolName(n) }},
+	{"take", len(`{"type":"integer","minimum":1}`), len("How much of it the task takes; by default 1."), func(d *decoder, n *yaml.Node, p *Pool) { p.Take = int32(d.positive(n)) }},
 }
 
 // readPool reads `pool`: a name, or a map.

@@ -26,8 +26,8 @@ const (
 )
 
 var portKeys = []key[*Port]{
-	{"port", portForm, "Its number; 0 means any.", func(d *decoder, n *yaml.Node, p *Port) { p.Requested = d.port(n) }},
-	{"strict", boolForm, "It is an error if the port is in use.", func(d *decoder, n *yaml.Node, p *Port) { p.Strict = d.flag(n) }},
+	{"port", len(portForm), len("Its number; 0 means any."), func(d *decoder, n *yaml.Node, p *Port) { p.Requested = d.port(n) }},
+	{"strict", len(boolForm), len("It is an error if the port is in use."), func(d *decoder, n *yaml.Node, p *Port) { p.Strict = d.flag(n) }},
 }
 
 // readPorts reads `ports`: numbers by name, or maps.

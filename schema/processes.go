@@ -114,14 +114,14 @@ const (
 )
 
 var stopKeys = []key[*Stop]{
-	{"signal", textForm, "Signal that stops them; SIGTERM by default.", func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.stopSignal(n) }},
-	{"cmd", textForm, "Command that stops them, instead of a signal.", func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
-	{"grace", durationForm, "Time after which they are killed.", func(d *decoder, n *yaml.Node, s *Stop) {
+	{"signal", len(textForm), len("Signal that stops them; SIGTERM by default."), func(d *decoder, n *yaml.Node, s *Stop) { s.Signal = d.stopSignal(n) }},
+	{"cmd", len(textForm), len("Command that stops them, instead of a signal."), func(d *decoder, n *yaml.Node, s *Stop) { s.Command = d.text(n) }},
+	{"grace", len(durationForm), len("Time after which they are killed."), func(d *decoder, n *yaml.Node, s *Stop) {
 		if s.Grace = d.duration(n); s.Grace < 0 {
 			d.fail(n, "write the time they may take, as in 10s", "grace: %v is in the past", s.Grace)
 		}
 	}},
-	{"scope", `{"enum":["group","main",null]}`, "Whether the signal goes to all processes of the command (group) or only to the main one.", func(d *decoder, n *yaml.Node, s *Stop) {
+	{"scope", len(`{"enum":["group","main",null]}`), len("Whether the signal goes to all processes of the command (group) or only to the main one."), func(d *decoder, n *yaml.Node, s *Stop) {
 		s.Main = d.word(n, "use group or main", "group", "main") == 1
 	}},
 }

@@ -31,21 +31,21 @@ const retryForm = `{"anyOf":[{"type":["integer","null"],"minimum":0},{"$ref":"#/
 const acceptForm = `{"type":["array","null"],"items":{"type":"integer","minimum":0,"maximum":255}}`
 
 var retryKeys = []key[*Retry]{
-	{"max", `{"type":"integer","minimum":0}`, "Maximum number of further attempts.", func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
-	{"delay", durationForm, "Time before the second attempt.", func(d *decoder, n *yaml.Node, r *Retry) { r.Delay = d.wait(n) }},
-	{"backoff", `{"type":"number","minimum":1}`, "Factor by which the delay grows after each attempt; by default 2.", func(d *decoder, n *yaml.Node, r *Retry) {
+	{"max", len(`{"type":"integer","minimum":0}`), len("Maximum number of further attempts."), func(d *decoder, n *yaml.Node, r *Retry) { r.Max = d.count(n) }},
+	{"delay", len(durationForm), len("Time before the second attempt."), func(d *decoder, n *yaml.Node, r *Retry) { r.Delay = d.wait(n) }},
+	{"backoff", len(`{"type":"number","minimum":1}`), len("Factor by which the delay grows after each attempt; by default 2."), func(d *decoder, n *yaml.Node, r *Retry) {
 		if r.Backoff = d.fraction(n); r.Backoff < 1 {
 			d.fail(n, "write 1 for a constant delay", "backoff must be 1 at least")
 		}
 	}},
-	{"max_delay", durationForm, "Maximum delay; by default 1m.", func(d *decoder, n *yaml.Node, r *Retry) { r.MaxDelay = d.wait(n) }},
-	{"jitter", `{"type":"number","minimum":0,"maximum":1}`, "Random part of the delay, from 0 to 1.", func(d *decoder, n *yaml.Node, r *Retry) {
+	{"max_delay", len(durationForm), len("Maximum delay; by default 1m."), func(d *decoder, n *yaml.Node, r *Retry) { r.MaxDelay = d.wait(n) }},
+	{"jitter", len(`{"type":"number","minimum":0,"maximum":1}`), len("Random part of the delay, from 0 to 1."), func(d *decoder, n *yaml.Node, r *Retry) {
 		if r.Jitter = d.fraction(n); r.Jitter < 0 || r.Jitter > 1 {
 			d.fail(n, "write 0.1 for up to 10 % more or less", "jitter must be from 0 to 1")
 		}
 	}},
-	{"on", `{"type":"array","items":{"anyOf":[{"type":"integer"},{"enum":["timeout","signal"]}]}}`, "Which failures are retried: exit codes, timeout, signal.", (*decoder).retryOn},
-	{"match", textForm, "Regular expression that the end of the output must match.", func(d *decoder, n *yaml.Node, r *Retry) {
+	{"on", len(`{"type":"array","items":{"anyOf":[{"type":"integer"},{"enum":["timeout","signal"]}]}}`), len("Which failures are retried: exit codes, timeout, signal."), (*decoder).retryOn},
+	{"match", len(textForm), len("Regular expression that the end of the output must match."), func(d *decoder, n *yaml.Node, r *Retry) {
 		var err error
 		if r.Match, err = regexp.Compile(d.text(n).S); err != nil {
 			d.fail(n, "", "match: %v", err)

@@ -44,28 +44,28 @@ type includeEntry struct {
 }
 
 var rootKeys = []key[*document]{
-	{"version", `{"type":["string","number"]}`, "Version of the format; '3' for this one.", func(d *decoder, n *yaml.Node, t *document) { t.version = d.text(n) }},
-	{"tasks", `{"$ref":"#/$defs/tasks"}`, "Tasks by name.", (*decoder).readTasks},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of every task.", func(d *decoder, n *yaml.Node, t *document) { t.Vars = d.vars(n) }},
-	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Env = d.vars(n) }},
-	{"includes", `{"$ref":"#/$defs/includes"}`, "Other files whose tasks are added, by namespace.", (*decoder).readIncludes},
-	{"dotenv", listOfText, "Files of NAME=value lines for the environment; root file only.", func(d *decoder, n *yaml.Node, t *document) {
+	{"version", len(`{"type":["string","number"]}`), len("Version of the format; '3' for this one."), func(d *decoder, n *yaml.Node, t *document) { t.version = d.text(n) }},
+	{"tasks", len(`{"$ref":"#/$defs/tasks"}`), len("Tasks by name."), (*decoder).readTasks},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables of every task."), func(d *decoder, n *yaml.Node, t *document) { t.Vars = d.vars(n) }},
+	{"env", len(`{"$ref":"#/$defs/vars"}`), len("Environment of every command."), func(d *decoder, n *yaml.Node, t *document) { t.Env = d.vars(n) }},
+	{"includes", len(`{"$ref":"#/$defs/includes"}`), len("Other files whose tasks are added, by namespace."), (*decoder).readIncludes},
+	{"dotenv", len(listOfText), len("Files of NAME=value lines for the environment; root file only."), func(d *decoder, n *yaml.Node, t *document) {
 		t.Dotenv, t.dotenvPos = d.texts(n, "file names"), d.pos(n)
 	}},
-	{"output", `{"$ref":"#/$defs/output"}`, "How output of commands is shown.", func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.Output) }},
-	{"silent", boolForm, "Do not show commands before they run.", func(d *decoder, n *yaml.Node, t *document) { t.Silent = d.flag(n) }},
-	{"method", methodForm, "Default way to tell whether a task is up to date.", func(d *decoder, n *yaml.Node, t *document) { t.Method = d.text(n) }},
-	{"fingerprint", ruleForm, "What to compare for that: everything (full), or only the content of sources (task-v3); root file only.", func(d *decoder, n *yaml.Node, t *document) { t.Fingerprint = d.fingerprint(n) }},
-	{"cache", rootCacheForm, "Which results are kept and restored, and what they depend on; root file only.", (*decoder).rootCache},
-	{"remote", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/remote"}]}`, "Which tasks run elsewhere, and on what machines; root file only.", (*decoder).rootRemote},
-	{"run", runForm, "Default of how often a task runs when several others need it.", func(d *decoder, n *yaml.Node, t *document) { t.Run = d.text(n) }},
-	{"interval", durationForm, "Time that watch mode waits for more changes.", func(d *decoder, n *yaml.Node, t *document) { t.Interval = d.duration(n) }},
-	{"set", listOfText, "POSIX shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Set = d.strings(n, "options") }},
-	{"shopt", listOfText, "Bash shell options of every command.", func(d *decoder, n *yaml.Node, t *document) { t.Shopt = d.strings(n, "options") }},
-	{"use_gitignore", boolForm, "Exclude files ignored by git from sources and generates.", func(d *decoder, n *yaml.Node, t *document) { t.UseGitignore = d.boolean(n) }},
-	{"shell", interpreterForm, "What runs the scripts of this file.", func(d *decoder, n *yaml.Node, t *document) { t.Shell = d.interpreter(n) }},
-	{"pools", poolsForm, "Sizes of shared resources, by name.", (*decoder).readPools},
-	{"jobserver", boolForm, "Programs get a GNU make jobserver with weft's slots.", func(d *decoder, n *yaml.Node, t *document) { t.Jobserver = d.flag(n) }},
+	{"output", len(`{"$ref":"#/$defs/output"}`), len("How output of commands is shown."), func(d *decoder, n *yaml.Node, t *document) { d.output(n, &t.Output) }},
+	{"silent", len(boolForm), len("Do not show commands before they run."), func(d *decoder, n *yaml.Node, t *document) { t.Silent = d.flag(n) }},
+	{"method", len(methodForm), len("Default way to tell whether a task is up to date."), func(d *decoder, n *yaml.Node, t *document) { t.Method = d.text(n) }},
+	{"fingerprint", len(ruleForm), len("What to compare for that: everything (full), or only the content of sources (task-v3); root file only."), func(d *decoder, n *yaml.Node, t *document) { t.Fingerprint = d.fingerprint(n) }},
+	{"cache", len(rootCacheForm), len("Which results are kept and restored, and what they depend on; root file only."), (*decoder).rootCache},
+	{"remote", len(`{"anyOf":[{"type":"null"},{"$ref":"#/$defs/remote"}]}`), len("Which tasks run elsewhere, and on what machines; root file only."), (*decoder).rootRemote},
+	{"run", len(runForm), len("Default of how often a task runs when several others need it."), func(d *decoder, n *yaml.Node, t *document) { t.Run = d.text(n) }},
+	{"interval", len(durationForm), len("Time that watch mode waits for more changes."), func(d *decoder, n *yaml.Node, t *document) { t.Interval = d.duration(n) }},
+	{"set", len(listOfText), len("POSIX shell options of every command."), func(d *decoder, n *yaml.Node, t *document) { t.Set = d.strings(n, "options") }},
+	{"shopt", len(listOfText), len("Bash shell options of every command."), func(d *decoder, n *yaml.Node, t *document) { t.Shopt = d.strings(n, "options") }},
+	{"use_gitignore", len(boolForm), len("Exclude files ignored by git from sources and generates."), func(d *decoder, n *yaml.Node, t *document) { t.UseGitignore = d.boolean(n) }},
+	{"shell", len(interpreterForm), len("What runs the scripts of this file."), func(d *decoder, n *yaml.Node, t *document) { t.Shell = d.interpreter(n) }},
+	{"pools", len(poolsForm), len("Sizes of shared resources, by name."), (*decoder).readPools},
+	{"jobserver", len(boolForm), len("Programs get a GNU make jobserver with weft's slots."), func(d *decoder, n *yaml.Node, t *document) { t.Jobserver = d.flag(n) }},
 }
 
 // readRoot reads a whole file from its root node.
@@ -95,7 +95,7 @@ func (d *decoder) fingerprint(n *yaml.Node) string {
 }
 
 var outputKeys = []key[*Output]{
-	{"group", `{"$ref":"#/$defs/outputGroup"}`, "Show the output of each command in one piece when it ends.", func(d *decoder, n *yaml.Node, o *Output) {
+	{"group", len(`{"$ref":"#/$defs/outputGroup"}`), len("Show the output of each command in one piece when it ends."), func(d *decoder, n *yaml.Node, o *Output) {
 		if isNull(n) {
 			return
 		}
@@ -105,9 +105,9 @@ var outputKeys = []key[*Output]{
 }
 
 var outputGroupKeys = []key[*Output]{
-	{"begin", textForm, "Template shown before the output.", func(d *decoder, n *yaml.Node, o *Output) { o.Begin = d.text(n) }},
-	{"end", textForm, "Template shown after the output.", func(d *decoder, n *yaml.Node, o *Output) { o.End = d.text(n) }},
-	{"error_only", boolForm, "Show nothing when the command succeeded.", func(d *decoder, n *yaml.Node, o *Output) { o.ErrorOnly = d.flag(n) }},
+	{"begin", len(textForm), len("Template shown before the output."), func(d *decoder, n *yaml.Node, o *Output) { o.Begin = d.text(n) }},
+	{"end", len(textForm), len("Template shown after the output."), func(d *decoder, n *yaml.Node, o *Output) { o.End = d.text(n) }},
+	{"error_only", len(boolForm), len("Show nothing when the command succeeded."), func(d *decoder, n *yaml.Node, o *Output) { o.ErrorOnly = d.flag(n) }},
 }
 
 func (d *decoder) output(n *yaml.Node, o *Output) {
@@ -135,15 +135,15 @@ func (d *decoder) duration(n *yaml.Node) time.Duration {
 }
 
 var includeKeys = []key[*includeEntry]{
-	{"taskfile", textForm, "File, or directory to look for one; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.taskfile = d.text(n) }},
-	{"dir", textForm, "Directory its tasks run in; relative to this file.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.dir = d.text(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables given to its tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.vars = d.vars(n) }},
-	{"optional", boolForm, "A missing file is not an error.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.optional = d.flag(n) }},
-	{"internal", boolForm, "Its tasks can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.internal = d.flag(n) }},
-	{"flatten", boolForm, "Add its tasks without a namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.flatten = d.flag(n) }},
-	{"aliases", listOfText, "Other names of the namespace.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.aliases = d.strings(n, "names") }},
-	{"excludes", listOfText, "Tasks to leave out.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.excludes = d.strings(n, "task names") }},
-	{"checksum", textForm, "SHA-256 that the file must have.", func(d *decoder, n *yaml.Node, t *includeEntry) { t.checksum = d.text(n) }},
+	{"taskfile", len(textForm), len("File, or directory to look for one; relative to this file."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.taskfile = d.text(n) }},
+	{"dir", len(textForm), len("Directory its tasks run in; relative to this file."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.dir = d.text(n) }},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables given to its tasks."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.vars = d.vars(n) }},
+	{"optional", len(boolForm), len("A missing file is not an error."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.optional = d.flag(n) }},
+	{"internal", len(boolForm), len("Its tasks can only be called by other tasks."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.internal = d.flag(n) }},
+	{"flatten", len(boolForm), len("Add its tasks without a namespace."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.flatten = d.flag(n) }},
+	{"aliases", len(listOfText), len("Other names of the namespace."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.aliases = d.strings(n, "names") }},
+	{"excludes", len(listOfText), len("Tasks to leave out."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.excludes = d.strings(n, "task names") }},
+	{"checksum", len(textForm), len("SHA-256 that the file must have."), func(d *decoder, n *yaml.Node, t *includeEntry) { t.checksum = d.text(n) }},
 }
 
 func (d *decoder) readIncludes(n *yaml.Node, t *document) {

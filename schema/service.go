@@ -86,29 +86,29 @@ type probeForm struct {
 func (p *probeForm) is(k ProbeKind) { p.Kind, p.kinds = k, append(p.kinds, k.String()) }
 
 var probeKeys = []key[*probeForm]{
-	{"log", textForm, "A line of its output matches this regular expression.", func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeLog) }},
-	{"http", textForm, "This URL answers with 2xx or 3xx: http://HOST[:PORT]/PATH or unix:/SOCKET:/PATH.", func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeHTTP) }},
-	{"tcp", textForm, "HOST:PORT or unix:/SOCKET accepts a connection.", func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeTCP) }},
-	{"exec", textForm, "This command succeeds.", func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeExec) }},
-	{"file", textForm, "This file exists.", func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeFile) }},
-	{"ipc", `{"const":true}`, "It reports that in a message.", func(d *decoder, n *yaml.Node, p *probeForm) {
+	{"log", len(textForm), len("A line of its output matches this regular expression."), func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeLog) }},
+	{"http", len(textForm), len("This URL answers with 2xx or 3xx: http://HOST[:PORT]/PATH or unix:/SOCKET:/PATH."), func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeHTTP) }},
+	{"tcp", len(textForm), len("HOST:PORT or unix:/SOCKET accepts a connection."), func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeTCP) }},
+	{"exec", len(textForm), len("This command succeeds."), func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeExec) }},
+	{"file", len(textForm), len("This file exists."), func(d *decoder, n *yaml.Node, p *probeForm) { d.target(n, p, ProbeFile) }},
+	{"ipc", len(`{"const":true}`), len("It reports that in a message."), func(d *decoder, n *yaml.Node, p *probeForm) {
 		if p.is(ProbeIPC); !d.flag(n) {
 			d.fail(n, "write ipc: true, or another probe", "ipc: false is not a probe")
 		}
 	}},
-	{"fd", `{"type":"integer","minimum":3,"maximum":1023}`, "It writes a line to this descriptor.", func(d *decoder, n *yaml.Node, p *probeForm) {
+	{"fd", len(`{"type":"integer","minimum":3,"maximum":1023}`), len("It writes a line to this descriptor."), func(d *decoder, n *yaml.Node, p *probeForm) {
 		p.is(ProbeFD)
 		if p.FD, _ = d.number(n, 1023, "fd: %q is not a number of a descriptor"); p.FD < 3 {
 			d.fail(n, "use 3 or a later one", "fd: %d is one of stdin, stdout and stderr", p.FD)
 		}
 	}},
-	{"interval", durationForm, "Time between two checks: by default 200ms until it is ready, then 10s.", func(d *decoder, n *yaml.Node, p *probeForm) {
+	{"interval", len(durationForm), len("Time between two checks: by default 200ms until it is ready, then 10s."), func(d *decoder, n *yaml.Node, p *probeForm) {
 		if p.Interval = d.duration(n); p.Interval < time.Millisecond {
 			d.fail(n, "write 200ms", "interval: %v is too short", p.Interval)
 		}
 	}},
-	{"timeout", durationForm, "Time limit for becoming ready, by default 60s; or for one check of alive, by default 5s.", func(d *decoder, n *yaml.Node, p *probeForm) { p.Timeout = d.timeout(n) }},
-	{"failures", `{"type":"integer","minimum":1}`, "Number of consecutive failures; by default 3.", func(d *decoder, n *yaml.Node, p *probeForm) {
+	{"timeout", len(durationForm), len("Time limit for becoming ready, by default 60s; or for one check of alive, by default 5s."), func(d *decoder, n *yaml.Node, p *probeForm) { p.Timeout = d.timeout(n) }},
+	{"failures", len(`{"type":"integer","minimum":1}`), len("Number of consecutive failures; by default 3."), func(d *decoder, n *yaml.Node, p *probeForm) {
 		if p.Failures = d.count(n); p.Failures < 1 {
 			d.fail(n, "write 1 for the first failure", "failures: must be at least 1")
 		}

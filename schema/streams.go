@@ -81,13 +81,13 @@ const (
 )
 
 var stdinKeys = []key[*Stdin]{
-	{"text", textForm, "This text.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinText, d.text(n) }},
-	{"file", textForm, "The content of a file.", func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinFile, d.text(n) }},
-	{"from", taskRef, "Standard output of a task while it runs: both are started together.", func(d *decoder, n *yaml.Node, s *Stdin) {
+	{"text", len(textForm), len("This text."), func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinText, d.text(n) }},
+	{"file", len(textForm), len("The content of a file."), func(d *decoder, n *yaml.Node, s *Stdin) { s.Kind, s.Text = StdinFile, d.text(n) }},
+	{"from", len(taskRef), len("Standard output of a task while it runs: both are started together."), func(d *decoder, n *yaml.Node, s *Stdin) {
 		s.Kind = StdinFrom
 		d.streamTask(n, s)
 	}},
-	{"output", taskRef, "Complete standard output of a task, when it has ended.", func(d *decoder, n *yaml.Node, s *Stdin) {
+	{"output", len(taskRef), len("Complete standard output of a task, when it has ended."), func(d *decoder, n *yaml.Node, s *Stdin) {
 		s.Kind = StdinOutput
 		d.streamTask(n, s)
 	}},
@@ -128,19 +128,19 @@ type sinkForm struct {
 }
 
 var sinkKeys = []key[*sinkForm]{
-	{"capture", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/capture"}]}`, "Keep it as the task's output.", func(d *decoder, n *yaml.Node, s *sinkForm) {
+	{"capture", len(`{"anyOf":[{"type":"null"},{"$ref":"#/$defs/capture"}]}`), len("Keep it as the task's output."), func(d *decoder, n *yaml.Node, s *sinkForm) {
 		s.Kind = SinkCapture
 		readMap(d, n, "capture", captureKeys, &s.Sink)
 	}},
-	{"file", textForm, "Write it to a file.", func(d *decoder, n *yaml.Node, s *sinkForm) {
+	{"file", len(textForm), len("Write it to a file."), func(d *decoder, n *yaml.Node, s *sinkForm) {
 		s.Kind, s.file = SinkFile, true
 		if s.File = d.text(n); s.File.S == "" {
 			d.fail(n, "write the name of the file", "the name of the file is empty")
 		}
 	}},
-	{"append", boolForm, "Add to the file.", func(d *decoder, n *yaml.Node, s *sinkForm) { s.Append, s.append = d.flag(n), true }},
-	{"atomic", boolForm, "The file appears, complete, only when the command has succeeded; true unless append.", func(d *decoder, n *yaml.Node, s *sinkForm) { s.InPlace, s.atomic = !d.flag(n), true }},
-	{"rotate", `{"$ref":"#/$defs/rotate"}`, "Begin a new file when it has this size, as for the log of a service.", func(d *decoder, n *yaml.Node, s *sinkForm) {
+	{"append", len(boolForm), len("Add to the file."), func(d *decoder, n *yaml.Node, s *sinkForm) { s.Append, s.append = d.flag(n), true }},
+	{"atomic", len(boolForm), len("The file appears, complete, only when the command has succeeded; true unless append."), func(d *decoder, n *yaml.Node, s *sinkForm) { s.InPlace, s.atomic = !d.flag(n), true }},
+	{"rotate", len(`{"$ref":"#/$defs/rotate"}`), len("Begin a new file when it has this size, as for the log of a service."), func(d *decoder, n *yaml.Node, s *sinkForm) {
 		s.Rotate, s.rotate = &Rotate{Keep: 5}, true
 		if readMap(d, n, "rotate", rotateKeys, s.Rotate); s.Rotate.Size == 0 {
 			d.fail(n, "add size: 10MiB", "rotate needs a size")
@@ -149,15 +149,15 @@ var sinkKeys = []key[*sinkForm]{
 }
 
 var rotateKeys = []key[*Rotate]{
-	{"size", textForm, "Size at which a new file is begun, as in 10MiB.", func(d *decoder, n *yaml.Node, r *Rotate) { r.Size = d.size(n) }},
-	{"keep", `{"type":"integer","minimum":0}`, "Number of older files to keep; by default 5.", func(d *decoder, n *yaml.Node, r *Rotate) {
+	{"size", len(textForm), len("Size at which a new file is begun, as in 10MiB."), func(d *decoder, n *yaml.Node, r *Rotate) { r.Size = d.size(n) }},
+	{"keep", len(`{"type":"integer","minimum":0}`), len("Number of older files to keep; by default 5."), func(d *decoder, n *yaml.Node, r *Rotate) {
 		r.Keep, _ = d.number(n, 1000, "keep: %q is not a number from 0 to 1000")
 	}},
 }
 
 var captureKeys = []key[*Sink]{
-	{"max", textForm, "Maximum size, as in 16MiB.", func(d *decoder, n *yaml.Node, s *Sink) { s.Max = d.size(n) }},
-	{"overflow", `{"enum":["fail","truncate","tail",null]}`, "What happens to more: fail, truncate (keep the head) or tail.", func(d *decoder, n *yaml.Node, s *Sink) {
+	{"max", len(textForm), len("Maximum size, as in 16MiB."), func(d *decoder, n *yaml.Node, s *Sink) { s.Max = d.size(n) }},
+	{"overflow", len(`{"enum":["fail","truncate","tail",null]}`), len("What happens to more: fail, truncate (keep the head) or tail."), func(d *decoder, n *yaml.Node, s *Sink) {
 		s.Overflow = Overflow(d.word(n, "use fail, truncate or tail", "fail", "truncate", "tail"))
 	}},
 }

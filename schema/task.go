@@ -14,15 +14,15 @@ const ownTaskKeys = 7
 
 // taskKeys has the commonest keys first: they are looked up in order.
 var taskKeys = []key[*Task]{
-	{"desc", textForm, "One line for the list of tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Desc = d.text(n) }},
-	{"cmds", `{"type":["array","null"],"items":{"$ref":"#/$defs/command"}}`, "Commands, run one after the other.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"desc", len(textForm), len("One line for the list of tasks."), func(d *decoder, n *yaml.Node, t *Task) { t.Desc = d.text(n) }},
+	{"cmds", len(`{"type":["array","null"],"items":{"$ref":"#/$defs/command"}}`), len("Commands, run one after the other."), func(d *decoder, n *yaml.Node, t *Task) {
 		if t.Cmds != nil && !isNull(n) {
 			d.fail(n, "keep one of them", "task cannot have both cmd and cmds")
 			return
 		}
 		t.Cmds = d.commandList(n)
 	}},
-	{"cmd", `{"$ref":"#/$defs/command"}`, "The only command.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"cmd", len(`{"$ref":"#/$defs/command"}`), len("The only command."), func(d *decoder, n *yaml.Node, t *Task) {
 		if isNull(n) {
 			return
 		}
@@ -35,39 +35,39 @@ var taskKeys = []key[*Task]{
 			t.Cmds = t.Cmds[:0]
 		}
 	}},
-	{"deps", `{"type":["array","null"],"items":{"$ref":"#/$defs/dep"}}`, "Tasks that run before this one, in parallel.", func(d *decoder, n *yaml.Node, t *Task) { t.Deps = d.deps(n) }},
-	{"vars", `{"$ref":"#/$defs/vars"}`, "Variables of this task.", func(d *decoder, n *yaml.Node, t *Task) { t.Vars = d.vars(n) }},
-	{"env", `{"$ref":"#/$defs/vars"}`, "Environment of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Env = d.vars(n) }},
-	{"dir", textForm, "Directory its commands run in.", func(d *decoder, n *yaml.Node, t *Task) { t.Dir = d.text(n) }},
-	{"sources", globsForm, "Files it reads: it is up to date when they have not changed.", func(d *decoder, n *yaml.Node, t *Task) { t.Sources = d.globs(n) }},
-	{"generates", globsForm, "Files it writes.", func(d *decoder, n *yaml.Node, t *Task) { t.Generates = d.globs(n) }},
-	{"depfile", textForm, "File, in the syntax of Make, in which the compiler lists the files that it has read: these are sources, too.", func(d *decoder, n *yaml.Node, t *Task) { t.Depfile = d.text(n) }},
-	{"status", listOfText, "Commands that all succeed when it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Status = d.texts(n, "commands") }},
-	{"method", methodForm, "How to tell whether it is up to date.", func(d *decoder, n *yaml.Node, t *Task) { t.Method = d.text(n) }},
-	{"cache", cacheForm, "Store what it makes and its log, and restore them for the same inputs: true, or a map.", (*decoder).taskCache},
-	{"remote", remoteForm, "It may run elsewhere, where it finds only its sources: true, false, the name of a profile, or a map.", (*decoder).taskRemote},
-	{"fingerprint", ruleForm, "What to compare for that: everything (full), or only the content of sources (task-v3).", func(d *decoder, n *yaml.Node, t *Task) { t.Fingerprint = d.fingerprint(n) }},
-	{"silent", boolForm, "Do not show its commands before they run.", func(d *decoder, n *yaml.Node, t *Task) { t.Silent = d.boolean(n) }},
-	{"internal", boolForm, "It can only be called by other tasks.", func(d *decoder, n *yaml.Node, t *Task) { t.Internal = d.flag(n) }},
-	{"summary", textForm, "Longer description, for --summary.", func(d *decoder, n *yaml.Node, t *Task) { t.Summary = d.text(n) }},
-	{"aliases", listOfText, "Other names.", func(d *decoder, n *yaml.Node, t *Task) { t.Aliases = d.strings(n, "names") }},
-	{"label", textForm, "Name shown in messages instead of the task's name.", func(d *decoder, n *yaml.Node, t *Task) { t.Label = d.text(n) }},
-	{"prefix", textForm, "Name shown before its output in prefixed mode.", func(d *decoder, n *yaml.Node, t *Task) { t.Prefix = d.text(n) }},
-	{"preconditions", `{"type":["array","null"],"items":{"$ref":"#/$defs/precondition"}}`, "Commands that must succeed before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Preconditions = d.preconditions(n) }},
-	{"requires", `{"$ref":"#/$defs/requires"}`, "Required variables.", func(d *decoder, n *yaml.Node, t *Task) { readMap(d, n, "requires", requiresKeys, t) }},
-	{"if", textForm, "Condition: the task is skipped if this command fails.", func(d *decoder, n *yaml.Node, t *Task) { t.If = d.text(n) }},
-	{"prompt", `{"anyOf":[` + textForm + `,` + listOfText + `]}`, "Questions to answer with yes before it runs.", func(d *decoder, n *yaml.Node, t *Task) { t.Prompt = d.prompt(n) }},
-	{"run", runForm, "How often it runs when several other tasks need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Run = d.text(n) }},
-	{"platforms", listOfText, "Systems it runs on: os, arch or os/arch.", func(d *decoder, n *yaml.Node, t *Task) { t.Platforms = d.platforms(n) }},
-	{"dotenv", listOfText, "Files of NAME=value lines for its environment.", func(d *decoder, n *yaml.Node, t *Task) { t.Dotenv = d.texts(n, "file names") }},
-	{"interactive", boolForm, "Its commands talk to the terminal directly.", func(d *decoder, n *yaml.Node, t *Task) { t.Interactive = d.flag(n) }},
-	{"ignore_error", boolForm, "A failing command does not stop it.", func(d *decoder, n *yaml.Node, t *Task) { t.IgnoreError = d.flag(n) }},
-	{"set", listOfText, "POSIX shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Set = d.strings(n, "options") }},
-	{"shopt", listOfText, "Bash shell options of its commands.", func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
-	{"stop", stopForm, "How its commands are stopped.", func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
-	{"leftover", leftoverForm, "What happens to processes that its commands leave behind.", func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
-	{"signals", signalsForm, "Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send.", func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
-	{"exec", `{"type":"array","items":` + textForm + `,"minItems":1}`, "The only command: program and arguments, run without a shell.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"deps", len(`{"type":["array","null"],"items":{"$ref":"#/$defs/dep"}}`), len("Tasks that run before this one, in parallel."), func(d *decoder, n *yaml.Node, t *Task) { t.Deps = d.deps(n) }},
+	{"vars", len(`{"$ref":"#/$defs/vars"}`), len("Variables of this task."), func(d *decoder, n *yaml.Node, t *Task) { t.Vars = d.vars(n) }},
+	{"env", len(`{"$ref":"#/$defs/vars"}`), len("Environment of its commands."), func(d *decoder, n *yaml.Node, t *Task) { t.Env = d.vars(n) }},
+	{"dir", len(textForm), len("Directory its commands run in."), func(d *decoder, n *yaml.Node, t *Task) { t.Dir = d.text(n) }},
+	{"sources", len(globsForm), len("Files it reads: it is up to date when they have not changed."), func(d *decoder, n *yaml.Node, t *Task) { t.Sources = d.globs(n) }},
+	{"generates", len(globsForm), len("Files it writes."), func(d *decoder, n *yaml.Node, t *Task) { t.Generates = d.globs(n) }},
+	{"depfile", len(textForm), len("File, in the syntax of Make, in which the compiler lists the files that it has read: these are sources, too."), func(d *decoder, n *yaml.Node, t *Task) { t.Depfile = d.text(n) }},
+	{"status", len(listOfText), len("Commands that all succeed when it is up to date."), func(d *decoder, n *yaml.Node, t *Task) { t.Status = d.texts(n, "commands") }},
+	{"method", len(methodForm), len("How to tell whether it is up to date."), func(d *decoder, n *yaml.Node, t *Task) { t.Method = d.text(n) }},
+	{"cache", len(cacheForm), len("Store what it makes and its log, and restore them for the same inputs: true, or a map."), (*decoder).taskCache},
+	{"remote", len(remoteForm), len("It may run elsewhere, where it finds only its sources: true, false, the name of a profile, or a map."), (*decoder).taskRemote},
+	{"fingerprint", len(ruleForm), len("What to compare for that: everything (full), or only the content of sources (task-v3)."), func(d *decoder, n *yaml.Node, t *Task) { t.Fingerprint = d.fingerprint(n) }},
+	{"silent", len(boolForm), len("Do not show its commands before they run."), func(d *decoder, n *yaml.Node, t *Task) { t.Silent = d.boolean(n) }},
+	{"internal", len(boolForm), len("It can only be called by other tasks."), func(d *decoder, n *yaml.Node, t *Task) { t.Internal = d.flag(n) }},
+	{"summary", len(textForm), len("Longer description, for --summary."), func(d *decoder, n *yaml.Node, t *Task) { t.Summary = d.text(n) }},
+	{"aliases", len(listOfText), len("Other names."), func(d *decoder, n *yaml.Node, t *Task) { t.Aliases = d.strings(n, "names") }},
+	{"label", len(textForm), len("Name shown in messages instead of the task's name."), func(d *decoder, n *yaml.Node, t *Task) { t.Label = d.text(n) }},
+	{"prefix", len(textForm), len("Name shown before its output in prefixed mode."), func(d *decoder, n *yaml.Node, t *Task) { t.Prefix = d.text(n) }},
+	{"preconditions", len(`{"type":["array","null"],"items":{"$ref":"#/$defs/precondition"}}`), len("Commands that must succeed before it runs."), func(d *decoder, n *yaml.Node, t *Task) { t.Preconditions = d.preconditions(n) }},
+	{"requires", len(`{"$ref":"#/$defs/requires"}`), len("Required variables."), func(d *decoder, n *yaml.Node, t *Task) { readMap(d, n, "requires", requiresKeys, t) }},
+	{"if", len(textForm), len("Condition: the task is skipped if this command fails."), func(d *decoder, n *yaml.Node, t *Task) { t.If = d.text(n) }},
+	{"prompt", len(`{"anyOf":[` + textForm + `,` + listOfText + `]}`), len("Questions to answer with yes before it runs."), func(d *decoder, n *yaml.Node, t *Task) { t.Prompt = d.prompt(n) }},
+	{"run", len(runForm), len("How often it runs when several other tasks need it."), func(d *decoder, n *yaml.Node, t *Task) { t.Run = d.text(n) }},
+	{"platforms", len(listOfText), len("Systems it runs on: os, arch or os/arch."), func(d *decoder, n *yaml.Node, t *Task) { t.Platforms = d.platforms(n) }},
+	{"dotenv", len(listOfText), len("Files of NAME=value lines for its environment."), func(d *decoder, n *yaml.Node, t *Task) { t.Dotenv = d.texts(n, "file names") }},
+	{"interactive", len(boolForm), len("Its commands talk to the terminal directly."), func(d *decoder, n *yaml.Node, t *Task) { t.Interactive = d.flag(n) }},
+	{"ignore_error", len(boolForm), len("A failing command does not stop it."), func(d *decoder, n *yaml.Node, t *Task) { t.IgnoreError = d.flag(n) }},
+	{"set", len(listOfText), len("POSIX shell options of its commands."), func(d *decoder, n *yaml.Node, t *Task) { t.Set = d.strings(n, "options") }},
+	{"shopt", len(listOfText), len("Bash shell options of its commands."), func(d *decoder, n *yaml.Node, t *Task) { t.Shopt = d.strings(n, "options") }},
+	{"stop", len(stopForm), len("How its commands are stopped."), func(d *decoder, n *yaml.Node, t *Task) { d.readStop(n, &t.Processes) }},
+	{"leftover", len(leftoverForm), len("What happens to processes that its commands leave behind."), func(d *decoder, n *yaml.Node, t *Task) { d.leftover(n, &t.Processes) }},
+	{"signals", len(signalsForm), len("Signals that weft forwards: HUP, USR1, USR2, or a map from these to the signals to send."), func(d *decoder, n *yaml.Node, t *Task) { d.readSignals(n, &t.Processes) }},
+	{"exec", len(`{"type":"array","items":` + textForm + `,"minItems":1}`), len("The only command: program and arguments, run without a shell."), func(d *decoder, n *yaml.Node, t *Task) {
 		if isNull(n) {
 			return
 		}
@@ -79,41 +79,41 @@ var taskKeys = []key[*Task]{
 		argv := d.argv(n)
 		t.Cmds[0] = Command{Pos: d.pos(n), Kind: Exec, Text: Text{S: commandLine(argv), Pos: d.pos(n)}, CommandOptions: &CommandOptions{Argv: argv}}
 	}},
-	{"shell", interpreterForm, "What runs its scripts.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Shell = d.interpreter(n) }},
-	{"stdin", stdinForm, "What its commands read.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdin = d.stdin(n) }},
-	{"stdout", sinksForm, "Where their output goes.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdout = d.sinks(n, false) }},
-	{"stderr", sinksForm, "Where their standard error goes.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stderr = d.sinks(n, true) }},
-	{"outputs", `{"type":["object","null"],"additionalProperties":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/namedOutput"}]}}`, "Values for tasks that need it.", func(d *decoder, n *yaml.Node, t *Task) { t.Outputs = d.outputs(n) }},
-	{"timeout", durationForm, "Longest time the whole task may take.", func(d *decoder, n *yaml.Node, t *Task) { t.Timeout = d.timeout(n) }},
-	{"idle_timeout", durationForm, "Longest time a command may write nothing.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).IdleTimeout = d.timeout(n) }},
-	{"retry", retryForm, "How often a command is retried when it fails.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Retry = d.retry(n) }},
-	{"accept", acceptForm, "Exit codes of its commands that count as success.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Accept = d.exitCodes(n) }},
-	{"tty", boolForm, "Give its commands a terminal of their own.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).TTY = d.boolean(n) }},
-	{"watch", boolForm, "When it is called, its sources are watched, and it runs again when they change.", func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
-	{"on_change", onChangeForm, "What a change does while it is watched and running: restart, queue, ignore or {signal: HUP}.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).OnChange = d.onChange(n) }},
-	{"failfast", boolForm, "The first failing dependency stops the others.", func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
-	{"use_gitignore", boolForm, "Exclude files ignored by git from sources and generates.", func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
-	{"service", boolForm, "Those that need it wait until it is ready, and it is stopped when nothing needs it any more.", func(d *decoder, n *yaml.Node, t *Task) { service(t).stated = d.flag(n) }},
-	{"ready", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/ready"}]}`, "Condition for the service to be ready; by default that it has started.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"shell", len(interpreterForm), len("What runs its scripts."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Shell = d.interpreter(n) }},
+	{"stdin", len(stdinForm), len("What its commands read."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdin = d.stdin(n) }},
+	{"stdout", len(sinksForm), len("Where their output goes."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stdout = d.sinks(n, false) }},
+	{"stderr", len(sinksForm), len("Where their standard error goes."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Stderr = d.sinks(n, true) }},
+	{"outputs", len(`{"type":["object","null"],"additionalProperties":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/namedOutput"}]}}`), len("Values for tasks that need it."), func(d *decoder, n *yaml.Node, t *Task) { t.Outputs = d.outputs(n) }},
+	{"timeout", len(durationForm), len("Longest time the whole task may take."), func(d *decoder, n *yaml.Node, t *Task) { t.Timeout = d.timeout(n) }},
+	{"idle_timeout", len(durationForm), len("Longest time a command may write nothing."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).IdleTimeout = d.timeout(n) }},
+	{"retry", len(retryForm), len("How often a command is retried when it fails."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Retry = d.retry(n) }},
+	{"accept", len(acceptForm), len("Exit codes of its commands that count as success."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).Accept = d.exitCodes(n) }},
+	{"tty", len(boolForm), len("Give its commands a terminal of their own."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Processes).TTY = d.boolean(n) }},
+	{"watch", len(boolForm), len("When it is called, its sources are watched, and it runs again when they change."), func(d *decoder, n *yaml.Node, t *Task) { t.Watch = d.flag(n) }},
+	{"on_change", len(onChangeForm), len("What a change does while it is watched and running: restart, queue, ignore or {signal: HUP}."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).OnChange = d.onChange(n) }},
+	{"failfast", len(boolForm), len("The first failing dependency stops the others."), func(d *decoder, n *yaml.Node, t *Task) { t.Failfast = d.flag(n) }},
+	{"use_gitignore", len(boolForm), len("Exclude files ignored by git from sources and generates."), func(d *decoder, n *yaml.Node, t *Task) { t.UseGitignore = d.boolean(n) }},
+	{"service", len(boolForm), len("Those that need it wait until it is ready, and it is stopped when nothing needs it any more."), func(d *decoder, n *yaml.Node, t *Task) { service(t).stated = d.flag(n) }},
+	{"ready", len(`{"anyOf":[{"type":"null"},{"$ref":"#/$defs/ready"}]}`), len("Condition for the service to be ready; by default that it has started."), func(d *decoder, n *yaml.Node, t *Task) {
 		service(t).Ready = d.probe(n, Probe{Interval: 200 * time.Millisecond, Timeout: time.Minute})
 	}},
-	{"alive", `{"anyOf":[{"type":"null"},{"$ref":"#/$defs/alive"}]}`, "Check that the service still works; if it fails, the service is stopped, and restart applies.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"alive", len(`{"anyOf":[{"type":"null"},{"$ref":"#/$defs/alive"}]}`), len("Check that the service still works; if it fails, the service is stopped, and restart applies."), func(d *decoder, n *yaml.Node, t *Task) {
 		service(t).Alive = d.probe(n, Probe{Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3})
 	}},
-	{"restart", restartForm, "When the service is started again: no, on-failure, always, the last two also with a limit, as in on-failure:5.", (*decoder).readRestart},
-	{"listen", listenForm, "Sockets that weft opens and hands to the service, by name: HOST:PORT.", (*decoder).readListen},
-	{"ports", portsForm, "Ports that it is given, by name: the preferred number, 0 for any.", (*decoder).readPorts},
-	{"after", listOfText, "Tasks to wait for if they also run; they are not needs.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).After = d.texts(n, "task names") }},
-	{"slots", slotsForm, "Number of slots that it takes; by default 1.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"restart", len(restartForm), len("When the service is started again: no, on-failure, always, the last two also with a limit, as in on-failure:5."), (*decoder).readRestart},
+	{"listen", len(listenForm), len("Sockets that weft opens and hands to the service, by name: HOST:PORT."), (*decoder).readListen},
+	{"ports", len(portsForm), len("Ports that it is given, by name: the preferred number, 0 for any."), (*decoder).readPorts},
+	{"after", len(listOfText), len("Tasks to wait for if they also run; they are not needs."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).After = d.texts(n, "task names") }},
+	{"slots", len(slotsForm), len("Number of slots that it takes; by default 1."), func(d *decoder, n *yaml.Node, t *Task) {
 		if !isNull(n) {
 			made(&t.Running).Slots = int32(d.positive(n))
 		}
 	}},
-	{"pool", poolForm, "The pool that it takes from while it runs.", (*decoder).readPool},
-	{"jobserver", boolForm, "Its programs get a GNU make jobserver with weft's slots.", func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).Jobserver = d.boolean(n) }},
-	{"user", textForm, "User that its commands run as: NAME or UID:GID.", func(d *decoder, n *yaml.Node, t *Task) { d.readUser(n, &t.Processes) }},
-	{"limits", limitsForm, "What each process of its commands may use.", func(d *decoder, n *yaml.Node, t *Task) { d.readLimits(n, &t.Processes) }},
-	{"ipc", ipcForm, "A channel for messages, compatible with Node's.", func(d *decoder, n *yaml.Node, t *Task) { d.readIPC(n, &t.Processes) }},
+	{"pool", len(poolForm), len("The pool that it takes from while it runs."), (*decoder).readPool},
+	{"jobserver", len(boolForm), len("Its programs get a GNU make jobserver with weft's slots."), func(d *decoder, n *yaml.Node, t *Task) { made(&t.Running).Jobserver = d.boolean(n) }},
+	{"user", len(textForm), len("User that its commands run as: NAME or UID:GID."), func(d *decoder, n *yaml.Node, t *Task) { d.readUser(n, &t.Processes) }},
+	{"limits", len(limitsForm), len("What each process of its commands may use."), func(d *decoder, n *yaml.Node, t *Task) { d.readLimits(n, &t.Processes) }},
+	{"ipc", len(ipcForm), len("A channel for messages, compatible with Node's."), func(d *decoder, n *yaml.Node, t *Task) { d.readIPC(n, &t.Processes) }},
 }
 
 // taskNames are the names of the keys in taskKeys, in the same order. Readers in the
@@ -230,7 +230,7 @@ func (doc *document) uniqueTasks() {
 }
 
 var globKeys = []key[*Glob]{
-	{"exclude", textForm, "Files to leave out.", func(d *decoder, n *yaml.Node, g *Glob) { g.Pattern = d.text(n) }},
+	{"exclude", len(textForm), len("Files to leave out."), func(d *decoder, n *yaml.Node, g *Glob) { g.Pattern = d.text(n) }},
 }
 
 func (d *decoder) globs(n *yaml.Node) []Glob {
@@ -245,8 +245,8 @@ func (d *decoder) globs(n *yaml.Node) []Glob {
 }
 
 var preconditionKeys = []key[*Precondition]{
-	{"sh", textForm, "Command that must succeed.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Cmd = d.text(n) }},
-	{"msg", textForm, "Message when it fails.", func(d *decoder, n *yaml.Node, p *Precondition) { p.Msg = d.text(n) }},
+	{"sh", len(textForm), len("Command that must succeed."), func(d *decoder, n *yaml.Node, p *Precondition) { p.Cmd = d.text(n) }},
+	{"msg", len(textForm), len("Message when it fails."), func(d *decoder, n *yaml.Node, p *Precondition) { p.Msg = d.text(n) }},
 }
 
 func (d *decoder) preconditions(n *yaml.Node) []Precondition {
@@ -261,7 +261,7 @@ func (d *decoder) preconditions(n *yaml.Node) []Precondition {
 }
 
 var requiresKeys = []key[*Task]{
-	{"vars", `{"type":["array","null"],"items":{"$ref":"#/$defs/required"}}`, "Names of the variables.", func(d *decoder, n *yaml.Node, t *Task) {
+	{"vars", len(`{"type":["array","null"],"items":{"$ref":"#/$defs/required"}}`), len("Names of the variables."), func(d *decoder, n *yaml.Node, t *Task) {
 		t.Requires = list(d, n, "variable names", func(it *yaml.Node) Required {
 			r := Required{Pos: d.pos(it)}
 			if it.Kind == yaml.MappingNode {
@@ -275,8 +275,8 @@ var requiresKeys = []key[*Task]{
 }
 
 var requiredKeys = []key[*Required]{
-	{"name", textForm, "Name of the variable.", func(d *decoder, n *yaml.Node, r *Required) { r.Name = d.text(n).S }},
-	{"enum", `{"anyOf":[` + listOfText + `,{"$ref":"#/$defs/enumRef"}]}`, "Values it may have.", func(d *decoder, n *yaml.Node, r *Required) {
+	{"name", len(textForm), len("Name of the variable."), func(d *decoder, n *yaml.Node, r *Required) { r.Name = d.text(n).S }},
+	{"enum", len(`{"anyOf":[` + listOfText + `,{"$ref":"#/$defs/enumRef"}]}`), len("Values it may have."), func(d *decoder, n *yaml.Node, r *Required) {
 		switch n.Kind {
 		case yaml.SequenceNode:
 			r.Enum = d.strings(n, "values")
@@ -294,7 +294,7 @@ var requiredKeys = []key[*Required]{
 }
 
 var enumKeys = []key[*Required]{
-	{"ref", textForm, "Template expression that gives the values.", func(d *decoder, n *yaml.Node, r *Required) { r.Ref = d.text(n).S }},
+	{"ref", len(textForm), len("Template expression that gives the values."), func(d *decoder, n *yaml.Node, r *Required) { r.Ref = d.text(n).S }},
 }
 
 func (d *decoder) prompt(n *yaml.Node) []Text {

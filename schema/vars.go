@@ -17,11 +17,11 @@ type varForm struct {
 }
 
 var varKeys = []key[*varForm]{
-	{"sh", textForm, "Command whose output is the value.", func(d *decoder, n *yaml.Node, v *varForm) { v.sh, v.given = d.text(n), true }},
-	{"ref", textForm, "Template expression whose value keeps its type.", func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
-	{"map", anyForm, "The value, a map.", func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
-	{"value", anyForm, "The value, of any type.", func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
-	{"secret", boolForm, "Show its value as ***** everywhere.", func(d *decoder, n *yaml.Node, v *varForm) {
+	{"sh", len(textForm), len("Command whose output is the value."), func(d *decoder, n *yaml.Node, v *varForm) { v.sh, v.given = d.text(n), true }},
+	{"ref", len(textForm), len("Template expression whose value keeps its type."), func(d *decoder, n *yaml.Node, v *varForm) { v.ref, v.given = d.text(n).S, true }},
+	{"map", len(anyForm), len("The value, a map."), func(d *decoder, n *yaml.Node, v *varForm) { v.mapping, v.given = d.value(n), true }},
+	{"value", len(anyForm), len("The value, of any type."), func(d *decoder, n *yaml.Node, v *varForm) { v.value, v.given = d.value(n), true }},
+	{"secret", len(boolForm), len("Show its value as ***** everywhere."), func(d *decoder, n *yaml.Node, v *varForm) {
 		v.Secret = d.flag(n)
 		d.secrets = d.secrets || v.Secret
 	}},
