@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"embed"
+	_ "embed" // for the scripts
 	"errors"
 	"slices"
 	"strconv"
@@ -14,24 +14,38 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-//go:embed completion
-var completionScripts embed.FS
+// The scripts of the shells.
+var (
+	//go:embed completion/bash
+	completionBash string
+	//go:embed completion/zsh
+	completionZsh string
+	//go:embed completion/fish
+	completionFish string
+	//go:embed completion/powershell
+	completionPowershell string
+	//go:embed completion/nu
+	completionNu string
+)
 
 // completion handles --completion: it writes a script that calls `weft __complete`.
 func (a *app) completion() int {
-	shell := a.opts.completion
-	switch shell {
-	case "bash", "zsh", "fish", "powershell", "nu":
-	case "nushell":
-		shell = "nu"
+	script := ""
+	switch shell := a.opts.completion; shell {
+	case "bash":
+		script = completionBash
+	case "zsh":
+		script = completionZsh
+	case "fish":
+		script = completionFish
+	case "powershell":
+		script = completionPowershell
+	case "nu", "nushell":
+		script = completionNu
 	default:
 		return a.fail(errors.New("unknown shell: " + shell))
 	}
-	script, err := completionScripts.ReadFile("completion/" + shell)
-	if err != nil {
-		return a.fail(err)
-	}
-	a.out.Show(strings.ReplaceAll(string(script), "PROGRAM", a.name))
+	a.out.Show(strings.ReplaceAll(script, "PROGRAM", a.name))
 	return 0
 }
 

@@ -3,6 +3,7 @@ package sched
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/weftrun/weft/engine/clock"
@@ -123,7 +124,7 @@ func (b *batch) gangs() [][]int32 {
 			others = append(others, g)
 		}
 	}
-	slices.Sort(roots)
+	sort.Slice(roots, func(i, j int) bool { return roots[i] < roots[j] })
 	return append(others, slices.Compact(roots))
 }
 
