@@ -23,6 +23,7 @@ func (e *Engine) setRemote(xo *executor.Options, here *command.Local) {
 	default:
 		return
 	}
+	xo.Final = e.final.Load
 	xo.Shown = executor.Cache{Replay: here.Replay, SeparateStderr: e.apart(), Taskfiles: e.o.Workflow.Files()}
 }
 

@@ -66,7 +66,8 @@ type Engine struct {
 	background   *command.Background // of the run; nil before
 	jobs         makeJobs
 	cache        outputCache
-	act          *act // performed in place of tasks; nil: none
+	act          *act        // performed in place of tasks; nil: none
+	final        atomic.Bool // nothing more is planned for the calls of the run
 
 	watchdog *Watchdog
 	up       up
@@ -234,6 +235,7 @@ func (e *Engine) all(ctx context.Context, x *plan.Expander, run *sched.Run, call
 	if err != nil {
 		return err
 	}
+	e.final.Store(true)
 	if !serves(p) {
 		e.up.atCommand.Store(true)
 		return run.Do(ctx, p)

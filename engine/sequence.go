@@ -42,6 +42,7 @@ func (e *Engine) runInOrder(ctx context.Context, x *plan.Expander, run *sched.Ru
 			continue
 		}
 		last := i == len(calls)-1
+		e.final.Store(last)
 		if last && !serves(p) {
 			e.up.atCommand.Store(true)
 		}

@@ -20,6 +20,7 @@ type Remote struct {
 	ModePos  diag.Pos
 	Jobs     int           // tasks that are there at a time; 0: results are looked up only, DefaultJobs if not given
 	Wait     time.Duration // longest time in the server's queue before a task runs here; 0: no limit
+	Download Download      // which outputs of tasks elsewhere are fetched
 	All      bool          // every task that can, unless it says remote: false
 	Profile  Text          // of tasks that name none; zero: a machine like this one
 	Profiles []Profile
@@ -33,6 +34,17 @@ const (
 	RemoteOff    RemoteMode = ""       // they run here
 	RemoteAuto   RemoteMode = "auto"   // here if that is not possible
 	RemoteStrict RemoteMode = "strict" // they fail if that is not possible
+)
+
+// Download is which outputs of tasks that run elsewhere are fetched. Others stay there until they are
+// needed here.
+type Download string
+
+// The values of Download.
+const (
+	DownloadAll      Download = "all"
+	DownloadTopLevel Download = "toplevel" // those of tasks that the user has named
+	DownloadNone     Download = "none"
 )
 
 // DefaultJobs is the default of [Remote.Jobs], and MaxJobs the maximum.
@@ -83,6 +95,7 @@ var remoteKeys = []key[*Remote]{
 	{"insecure", len(boolForm), len("Plain text is allowed beyond this machine; no credentials are sent then."), func(d *decoder, n *yaml.Node, r *Remote) { r.Server.Insecure = d.flag(n) }},
 	{"mode", len(`{"enum":["off","auto","strict",null]}`), len("Whether tasks run elsewhere: off; auto: here if that is not possible; strict: they fail then."), (*decoder).remoteMode},
 	{"jobs", len(`{"type":["integer","null"],"minimum":0,"maximum":1000}`), len("How many tasks may be there at a time; 0: results are looked up only."), (*decoder).remoteJobs},
+	{"download", len(`{"enum":["all","toplevel","none",null]}`), len("Which outputs are fetched: all; toplevel: of the named tasks; none. Others stay there until they are needed here."), (*decoder).remoteDownload},
 	{"wait", len(durationForm), len("Longest time that a task waits for a worker before it runs here."), func(d *decoder, n *yaml.Node, r *Remote) { r.Wait = d.timeout(n) }},
 	{"all", len(boolForm), len("Every task that can runs elsewhere, unless it says remote: false."), func(d *decoder, n *yaml.Node, r *Remote) { r.All = d.flag(n) }},
 	{"profile", len(textForm), len("Name of the profile of tasks that name none."), func(d *decoder, n *yaml.Node, r *Remote) { r.Profile = d.plainText(n) }},
@@ -125,6 +138,27 @@ func (d *decoder) remoteMode(n *yaml.Node, r *Remote) {
 	default:
 		d.fail(n, "", "mode: off, auto or strict is expected, not %q", mode)
 	}
+}
+
+func (d *decoder) remoteDownload(n *yaml.Node, r *Remote) {
+	if isNull(n) {
+		return
+	}
+	download, err := ParseDownload(d.text(n).S)
+	if err != nil {
+		d.fail(n, "", "download: %v", err)
+		return
+	}
+	r.Download = download
+}
+
+// ParseDownload returns the Download with a name.
+func ParseDownload(text string) (Download, error) {
+	switch d := Download(text); d {
+	case DownloadAll, DownloadTopLevel, DownloadNone:
+		return d, nil
+	}
+	return DownloadAll, fmt.Errorf("all, toplevel or none is expected, not %q", text)
 }
 
 func (d *decoder) remoteJobs(n *yaml.Node, r *Remote) {
@@ -193,7 +227,7 @@ func (d *decoder) rootRemote(n *yaml.Node, doc *document) {
 	if isNull(n) {
 		return
 	}
-	doc.Remote = &Remote{Pos: d.pos(n), Jobs: DefaultJobs}
+	doc.Remote = &Remote{Pos: d.pos(n), Jobs: DefaultJobs, Download: DownloadAll}
 	readMap(d, n, "remote", remoteKeys, doc.Remote)
 	d.literalPassword("remote", &doc.Remote.Server)
 }

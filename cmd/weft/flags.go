@@ -72,6 +72,7 @@ type options struct {
 	connects              bool   // with check: connect to the servers, too
 	elsewhere             string // where tasks with the key remote run, one of remoteModes; "" is what the file says
 	remoteSet             bool   // elsewhere is that of a flag
+	remoteDownload        string // which of their outputs are fetched; "" is what the file says
 	remoteJobs            string // how many of them are on a server; "" is what the file says
 	silent, verbose       bool
 	failfast, exitCode    bool
@@ -181,6 +182,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.refresh, "refresh", false, "restore nothing from the cache")
 	f.StringVar(&o.elsewhere, "remote", "", "where tasks with remote run: auto: on the server, or here if that is not possible; strict; here: in an empty directory with only their sources; off")
 	f.Lookup("remote").NoOptDefVal = "auto"
+	f.StringVar(&o.remoteDownload, "remote-download", "", "fetch outputs of tasks on the server: all, toplevel (of the named tasks) or none; others when they are needed here")
 	f.StringVar(&o.remoteJobs, "remote-jobs", "", "run at most this many tasks on the server at the same time")
 	f.StringVar(&o.events, "events", "", "write events as JSON lines")
 	f.StringVar(&o.replay, "replay", "", "show a run of the history by its number, or a run recorded with --events")
@@ -203,7 +205,7 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.DurationVar(&o.poll, "poll", 0, "with --watch: check for changes at this interval, without system events")
 	f.BoolVar(&o.clear, "clear", false, "with --watch: clear the screen before each run")
 	f.BoolVarP(&o.keepGoing, "keep-going", "k", false, "continue with the next named task after a failure")
-	for _, name := range [...]string{"pin", "force-all", "check", "why", "audit", "fix", "graph", "affected", "run", "shard", "shard-by", "ps", "stop", "detach", "attach", "tui", "restart", "start", "send", "logs", "follow", "wait", "reap", "cache", "no-cache", "refresh", "remote", "remote-jobs", "events", "replay", "history", "rerun-failed", "record", "report", "ui", "compare", "timings", "timestamps", "schema", "ci", "progress", "poll", "clear", "keep-going"} {
+	for _, name := range [...]string{"pin", "force-all", "check", "why", "audit", "fix", "graph", "affected", "run", "shard", "shard-by", "ps", "stop", "detach", "attach", "tui", "restart", "start", "send", "logs", "follow", "wait", "reap", "cache", "no-cache", "refresh", "remote", "remote-download", "remote-jobs", "events", "replay", "history", "rerun-failed", "record", "report", "ui", "compare", "timings", "timestamps", "schema", "ci", "progress", "poll", "clear", "keep-going"} {
 		f.Lookup(name).Hidden = true
 	}
 	return f

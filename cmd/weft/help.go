@@ -93,6 +93,8 @@ How
       --no-cache              restore nothing from the cache, put nothing into it
       --remote[=MODE]         run tasks with remote on the server: auto, strict or off; here: in an
                               empty directory with their sources alone
+      --remote-download WHAT  fetch outputs of tasks there: all, toplevel (of the named tasks) or
+                              none; others when they are needed here
       --remote-jobs N         run at most N tasks on the server at the same time
       --refresh               restore nothing from the cache
   -n, --dry                   only show the commands

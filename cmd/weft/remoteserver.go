@@ -59,6 +59,15 @@ func (r *runner) useRemote(w *schema.Workflow, run string) error {
 			return fmt.Errorf("%s: --remote-jobs, or WEFT_REMOTE_JOBS: %w", a.name, err)
 		}
 	}
+	download := w.Remote.Download
+	if o.remoteDownload != "" {
+		if download, err = schema.ParseDownload(o.remoteDownload); err != nil {
+			return fmt.Errorf("%s: --remote-download, or WEFT_REMOTE_DOWNLOAD: %w", a.name, err)
+		}
+	}
+	if o.watch {
+		download = schema.DownloadAll // what is changed here must not be older than what is elsewhere
+	}
 	disk, temporary, err := a.openResults()
 	if r.remoteDir = temporary; err != nil {
 		return err
@@ -67,7 +76,7 @@ func (r *runner) useRemote(w *schema.Workflow, run string) error {
 	q := connection(&w.Remote.Server, disk.Path(), run)
 	q.Remote = true
 	r.server = remote.NewServer(remote.ServerOptions{
-		Workflow: w, Disk: disk, Strict: mode == schema.RemoteStrict, Jobs: jobs, Anew: o.noCache || o.refresh, Keep: !o.noCache,
+		Workflow: w, Disk: disk, Strict: mode == schema.RemoteStrict, Jobs: jobs, Download: download, Anew: o.noCache || o.refresh, Keep: !o.noCache,
 		Secret: func(message []byte) bool { return a.secrets.Contains(string(message)) },
 	}, func(connected func(*channel.Connection)) remote.Client {
 		return a.secondProgram(w.Dir).Server(q, connected)

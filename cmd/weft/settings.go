@@ -33,6 +33,7 @@ func (a *app) settings(flags *pflag.FlagSet) {
 		boolean(&o.record, "record", "WEFT_RECORD", nil)
 		text(&o.progress, "progress", "WEFT_PROGRESS", nil)
 		text(&o.elsewhere, "remote", "WEFT_REMOTE", nil)
+		text(&o.remoteDownload, "remote-download", "WEFT_REMOTE_DOWNLOAD", nil)
 		text(&o.remoteJobs, "remote-jobs", "WEFT_REMOTE_JOBS", nil)
 	}
 	boolean(&o.interactive, "interactive", "TASK_INTERACTIVE", rc.Interactive)

@@ -312,7 +312,7 @@ func (w *restorer) isRight(ctx context.Context, p *place, o *output) (bool, erro
 	case !st.Mode().IsRegular():
 		return false, blockedBy(o.path, st)
 	}
-	if o.file == nil || st.Size() != o.file.Digest.Size || !o.file.hasMode(st) {
+	if o.file == nil || st.Size() != o.file.Digest.Size || !o.file.SameMode(st) {
 		return false, nil
 	}
 	if w.Known != nil {
@@ -332,8 +332,8 @@ func (w *restorer) isRight(ctx context.Context, p *place, o *output) (bool, erro
 	return err == nil && got == o.file.Digest, nil
 }
 
-// hasMode reports whether a file has the mode of f.
-func (f *OutputFile) hasMode(st fs.FileInfo) bool {
+// SameMode reports whether a file has the mode of f.
+func (f *OutputFile) SameMode(st fs.FileInfo) bool {
 	switch {
 	case runtime.GOOS == "windows":
 		return true

@@ -13,7 +13,8 @@ const (
 	MaxInputBytes = 4 << 20
 )
 
-// Input is a blob that an Action needs. Without Data and Path it is in the local cache.
+// Input is a blob that an Action needs. Without Data and Path it is in the local cache, or was made
+// by another Action on the server.
 type Input struct {
 	Blob Blob
 	Data []byte // its content
@@ -65,6 +66,7 @@ const (
 	Missing                     // the server does not have all inputs
 	OverTime                    // a worker has stopped it because of its time limit
 	Changed                     // the content of an input is not what its digest was computed of
+	Lost                        // inputs without Data and Path are neither there nor in the local cache
 	failureClasses
 )
 

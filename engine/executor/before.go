@@ -20,7 +20,7 @@ type Success struct {
 // succeeded in the run being rerun: its inputs are the same, its files exist, and its outputs
 // that others read were kept.
 func (l *fresh) doneBefore(ctx context.Context, b *Bound, v *verdict) bool {
-	if l.before == nil || v.check == nil || len(b.Step.Task.Status) > 0 || b.readable() && !v.check.Fresh {
+	if l.before == nil || v.check == nil || len(b.handed) > 0 || len(b.Step.Task.Status) > 0 || b.readable() && !v.check.Fresh {
 		return false
 	}
 	was := l.before(b.Step)

@@ -18,10 +18,14 @@ type bind struct {
 	next     Body
 	expander *plan.Expander // binds texts that name outputs; may be nil
 	root     string         // directory of the workflow, known to exist
+	left     *left
 }
 
 // Run implements Body.
 func (l *bind) Run(ctx context.Context, b *Bound) Result {
+	if err := l.left.before(b); err != nil {
+		return Ended(ctx, err)
+	}
 	if err := l.bind(ctx, b); err != nil {
 		return failed(err)
 	}

@@ -85,9 +85,15 @@ type Bound struct {
 	job   *cache.Inputs      // how it is performed elsewhere; nil: it is performed here
 	place event.Place        // where it was performed elsewhere; "" before
 	anew  bool               // an earlier result of it is damaged
-	asked bool               // the user has answered its prompts
-	held  bool               // in a call of hold
-	tree  *glob.Tree         // contents of directories; nil for a service
+	again bool               // it has ended, and makes outputs again that are gone
+
+	leaves     bool                  // its outputs may be left elsewhere
+	handed     map[string]cache.File // inputs that are elsewhere, by their paths from the root
+	unrecorded bool                  // inputs or outputs were elsewhere: its success is not recorded
+
+	asked bool       // the user has answered its prompts
+	held  bool       // in a call of hold
+	tree  *glob.Tree // contents of directories; nil for a service
 
 	// Recorded means that all output of its commands must be in events, whatever the style.
 	Recorded bool
@@ -156,6 +162,12 @@ func (b *Bound) hold(f func()) {
 
 // Anew reports whether a [Remote] must perform the step even if it has a result.
 func (b *Bound) Anew() bool { return b.Forced || b.anew }
+
+// HandedOver reports whether an input is where an earlier step has left it.
+func (b *Bound) HandedOver(path string) bool {
+	_, is := b.handed[path]
+	return is
+}
 
 // readable reports whether the step has outputs that others may read.
 func (b *Bound) readable() bool { return b.Capture || len(b.Step.Task.Outputs) > 0 }

@@ -72,6 +72,9 @@ func (l *cached) Run(ctx context.Context, b *Bound) Result {
 		case takes:
 			return l.next.Run(ctx, b)
 		}
+		if err := l.remote.left.bring(b); err != nil {
+			return Ended(ctx, err)
+		}
 	}
 	return l.runHere(ctx, b)
 }

@@ -39,9 +39,16 @@ func (l *fresh) fileInputs(ctx context.Context, b *Bound) (*cache.Inputs, error)
 	in.Act.Dir = strings.TrimSuffix(glob.Relative(l.root, b.Dir+"/"), "/")
 	in.Dirs = emptyDirs(in.Act.Dir, b.Step.Sources())
 	in.Files = make([]cache.File, 0, b.check.Sources()+len(in.Dirs)+1) // plus the directories that NewKey adds
-	err := b.check.EachFile(ctx, func(f fingerprint.File) { in.Files = append(in.Files, inputFile(&f)) })
+	err := b.check.EachFile(ctx, func(f fingerprint.File) {
+		if !b.HandedOver(f.Path) {
+			in.Files = append(in.Files, inputFile(&f))
+		}
+	})
 	if err != nil {
 		return nil, err
+	}
+	for _, f := range b.handed {
+		in.Files = append(in.Files, f)
 	}
 	in.Act.Captured = b.Capture
 	for _, g := range b.Step.Writes() {

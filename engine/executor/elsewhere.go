@@ -26,11 +26,15 @@ type Remote interface {
 	Declined(s *plan.Step, why string) error
 	// Run performs a step. The error means that it could not be performed, not that it has failed, or
 	// is the cause of ctx. It is an [*Unavailable] if the step is to be performed here then.
+	// It is [ErrGone] if inputs are missing there that [Bound.HandedOver] reports.
 	Run(ctx context.Context, b *Bound, in *cache.Inputs, accept Accept) (*Performed, error)
+	// Leaves reports whether outputs stay there until they are needed here; named means that they are
+	// those of a task that the user has named.
+	Leaves(named bool) bool
 }
 
-// Accept returns the blobs that are needed to restore a result, which may come from anyone. The error is
-// why it must not be restored.
+// Accept returns the blobs that are needed of a result, which may come from anyone, to restore it, or to
+// show it if its outputs stay where they are. The error is why it must not be used.
 type Accept func(*cache.ActionResult) ([]cache.Digest, error)
 
 // Unavailable is the error of a step that is to be performed here, since it could not be performed
@@ -49,6 +53,8 @@ type Performed struct {
 	Disk   *cache.Disk         // with the blobs of Result
 	Place  event.Place         // where it was performed, or that the result is an earlier one
 	Keep   func() error        // keeps Result, which was restored, in a cache; may be nil
+	// Rest puts other blobs of Result into Disk; nil: all are there.
+	Rest func(ctx context.Context, blobs []cache.Digest) error
 
 	// The log of a failure.
 	Log   io.Reader // nil: there is none
@@ -65,6 +71,7 @@ type elsewhere struct {
 	clock  *clock.Clock
 	next   Body // performs steps here
 	cached *cached
+	left   *left
 }
 
 // takes decides whether b is performed elsewhere, and tells why not.
@@ -93,7 +100,7 @@ func (l *elsewhere) takes(ctx context.Context, b *Bound) (bool, error) {
 	case err != nil:
 		return false, err
 	case why == "":
-		b.job = in
+		b.job, b.leaves = in, l.left.mayLeave(b.Step)
 	case told:
 		if err := l.remote.Declined(b.Step, why); err != nil {
 			return false, err
@@ -111,12 +118,23 @@ func (l *elsewhere) Run(ctx context.Context, b *Bound) Result {
 	ctx = b.outer // the runner has the limit: waiting for a worker does not count
 	b.begin()
 	r, err := l.perform(ctx, b)
+	if errors.Is(err, ErrGone) && ctx.Err() == nil {
+		if err = l.left.bring(b); err == nil {
+			b.job, err = l.cached.fresh.job(ctx, b)
+		}
+		if err == nil {
+			r, err = l.perform(ctx, b)
+		}
+	}
 	if err != nil && b.place == event.Cache && ctx.Err() == nil {
 		b.anew = true // the earlier result is damaged
 		r, err = l.perform(ctx, b)
 	}
 	if _, unavailable := errors.AsType[*Unavailable](err); unavailable {
 		b.job, b.place = nil, ""
+		if err := l.left.bring(b); err != nil {
+			return Ended(ctx, err)
+		}
 		ctx, done := limited(ctx, l.clock, b.Step)
 		defer done()
 		return l.cached.runHere(ctx, b)
@@ -130,7 +148,11 @@ func (l *elsewhere) Run(ctx context.Context, b *Bound) Result {
 // perform performs b elsewhere, and restores its result.
 func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 	shown := l.shown
+	if b.again {
+		shown.Replay = notShown
+	}
 	e := &entry{cached: l.cached, Cache: &shown, b: b}
+	leaves := false
 	p, err := l.remote.Run(ctx, b, b.job, func(r *cache.ActionResult) ([]cache.Digest, error) {
 		meta, err := e.usable(r)
 		if err != nil {
@@ -139,6 +161,9 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 		declared, err := e.generated().declaredIn(ctx, r)
 		if err == nil {
 			err = r.Check(declared)
+		}
+		if leaves = b.leaves && err == nil && e.leavable(ctx, r); leaves {
+			return (&cache.ActionResult{Stdout: r.Stdout}).Blobs(meta), nil
 		}
 		return r.Blobs(meta), err
 	})
@@ -152,12 +177,22 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 		meta, err := e.usable(p.Result)
 		var r *Result
 		if err == nil {
-			r, err = e.restoreResult(ctx, p.Result, meta)
+			r, err = e.accept(ctx, p.Result, meta, func(ctx context.Context) error {
+				if leaves && p.Rest != nil {
+					if left, err := e.leaveFiles(ctx, p); left || err != nil {
+						return err
+					}
+					if err := p.Rest(ctx, p.Result.Blobs(meta)); err != nil {
+						return err
+					}
+				}
+				return e.restoreFiles(ctx, p.Result)
+			})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("what it has made cannot be restored: %w", err)
 		}
-		if p.Keep != nil && r.Err == nil {
+		if p.Keep != nil && r.Err == nil && !leaves {
 			e.warn(ctx, "has run elsewhere, but its result is not kept in the cache", p.Keep())
 		}
 		return r, nil
@@ -175,6 +210,9 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 	r := Ended(ctx, p.Err)
 	return &r, nil
 }
+
+// notShown is a [Replayer] for a step that was shown before.
+func notShown(context.Context, *Bound, io.Reader, []cache.Mark, int64) error { return nil }
 
 // job returns everything that b needs to be performed elsewhere. The error says why that is not
 // possible, unless it is that of ctx.

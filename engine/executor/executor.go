@@ -12,6 +12,9 @@
 // Most steps of most runs are up to date, which a quick check of a few named files can tell
 // (quickcheck.go, ahead.go): such a step does not pass through the layers at all.
 //
+// A step that is performed elsewhere may leave its outputs there (left.go). Then they are inputs of later
+// steps there without being files here, and are brought here before a process may read them.
+//
 // # Other steps
 //
 // A body knows only its own step. Bound contains what it needs of others: files that its commands
@@ -57,7 +60,9 @@ type Options struct {
 	Run      string               // identity of the run, for the cookies of its processes
 	Gather   *Gathering           // nil: the run performs no act
 	Remote   Remote               // performs steps elsewhere; nil: all are performed here
-	Shown    Cache                // how results of Remote are restored and shown; without a Disk and an Index
+	// Final reports whether nothing more is planned for the command line; required with Remote.
+	Final func() bool
+	Shown Cache // how results of Remote are restored and shown; without a Disk and an Index
 
 	Dry       bool
 	Force     func(*plan.Step) bool // whether to run a step even if up to date; nil: never
@@ -106,6 +111,7 @@ func New(o Options) *Executor {
 	var remote *elsewhere
 	if o.Remote != nil && !o.Dry {
 		remote = &elsewhere{remote: o.Remote, shown: o.Shown, clock: o.Clock, next: body}
+		remote.left = &left{remote: remote, final: o.Final}
 		body = remote
 	}
 	prompt := &prompt{next: body, confirm: o.Confirm, flush: o.Flush, yes: o.AssumeYes, dry: o.Dry}
@@ -115,8 +121,11 @@ func New(o Options) *Executor {
 	}
 	x.fresh = &fresh{next: x.cached, test: o.Test, expander: o.Expander, checker: o.Checker, tree: o.Tree, root: o.Root, secrets: o.Secrets, dry: o.Dry, ran: o.Ran, reasons: o.Reasons, before: o.Before}
 	x.cached.fresh = x.fresh
+	if remote != nil {
+		x.fresh.left = remote.left
+	}
 	require := &require{next: x.fresh, test: o.Test, dry: o.Dry}
-	x.bind = &bind{next: require, expander: o.Expander, root: o.Root}
+	x.bind = &bind{next: require, expander: o.Expander, root: o.Root, left: x.fresh.left}
 	x.chain = &streams{next: &skip{next: &ports{next: x.bind, ports: o.Ports, dry: o.Dry}}, clock: o.Clock, large: o.Large}
 	return x
 }

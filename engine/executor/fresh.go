@@ -29,6 +29,7 @@ type fresh struct {
 	ran      func(*plan.Step) // called for steps whose commands have run; may be nil
 	reasons  bool             // report why steps run
 	before   func(*plan.Step) *Success
+	left     *left
 
 	unmatched sync.Map // patterns with a warning: unmatched to true
 }
@@ -96,7 +97,7 @@ func (l *fresh) ended(ctx context.Context, b *Bound, v *verdict, r *Result) {
 	case b.check == nil:
 	case r.Err != nil:
 		b.check.Discard()
-	case !v.unrecorded:
+	case !v.unrecorded && !b.unrecorded:
 		var output []byte
 		if b.readable() {
 			output = r.Output.encode(l.secrets)
@@ -150,7 +151,7 @@ func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, er
 	if err != nil || in.Method == fingerprint.None {
 		return v, err
 	}
-	if v.check, err = l.checker.Check(ctx, in); err != nil {
+	if v.check, err = l.compare(ctx, b, in); err != nil {
 		return v, err
 	}
 	l.warnUnmatched(b, v.check)
@@ -162,6 +163,33 @@ func (l *fresh) judge(ctx context.Context, b *Bound, forced bool) (v verdict, er
 		return v, nil
 	}
 	return v, l.lock(ctx, b, &v, in, stale)
+}
+
+// compare checks the files of the step. It is not up to date if some of them are elsewhere.
+func (l *fresh) compare(ctx context.Context, b *Bound, in *fingerprint.Inputs) (c *fingerprint.Check, err error) {
+	var unmatched []glob.Pattern
+	if l.left != nil { // first, since they may be brought here meanwhile
+		if b.handed, unmatched, err = l.left.matching(ctx, b, in.Sources); err != nil {
+			return nil, err
+		}
+	}
+	if c, err = l.checker.Check(ctx, in); err != nil {
+		return nil, err
+	}
+	if len(b.handed) > 0 {
+		c.Fresh, b.unrecorded = false, true
+		neither := unmatched[:0]
+		for _, p := range unmatched {
+			for _, other := range c.Unmatched {
+				if p == other {
+					neither = append(neither, p)
+					break
+				}
+			}
+		}
+		c.Unmatched = neither
+	}
+	return c, nil
 }
 
 // isFresh passes the recorded outputs of the step to its readers.
@@ -183,7 +211,7 @@ func (l *fresh) judgeForced(ctx context.Context, b *Bound) (v verdict, err error
 	if err != nil || in.Method == fingerprint.None {
 		return v, nil // the step runs, whatever it is made from
 	}
-	v.check, err = l.checker.Check(ctx, in)
+	v.check, err = l.compare(ctx, b, in)
 	v.unrecorded = err == nil && !v.check.Fresh
 	return v, err
 }
@@ -213,7 +241,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 		return nil
 	}
 	l.tree.MarkDirty() // its files are another process's work
-	if v.check, err = l.checker.Check(ctx, in); err != nil {
+	if v.check, err = l.compare(ctx, b, in); err != nil {
 		v.release()
 		return err
 	}

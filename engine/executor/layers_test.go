@@ -161,7 +161,7 @@ func TestBind(t *testing.T) {
 				v.Write([]byte("1.2\n"))
 				p.steps.outputs.Store(b.Step.Reads("v"), &Output{Stdout: v})
 			}
-			r := (&bind{body, p.expander, p.dir}).Run(t.Context(), b)
+			r := (&bind{next: body, expander: p.expander, root: p.dir}).Run(t.Context(), b)
 			if want.err != "" {
 				if r.Err == nil || !strings.Contains(r.Err.Error(), want.err) || r.Outcome != event.Failed || *n != 0 {
 					t.Errorf("%+v, reached %d times", r, *n)

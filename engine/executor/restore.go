@@ -47,6 +47,11 @@ func (e *entry) usable(result *cache.ActionResult) (*cache.Log, error) {
 
 // restoreResult is restore for a result, whose blobs are in the cache, or of a run elsewhere.
 func (e *entry) restoreResult(ctx context.Context, result *cache.ActionResult, meta *cache.Log) (*Result, error) {
+	return e.accept(ctx, result, meta, func(ctx context.Context) error { return e.restoreFiles(ctx, result) })
+}
+
+// accept makes a result that of the step; files puts its files where they belong.
+func (e *entry) accept(ctx context.Context, result *cache.ActionResult, meta *cache.Log, files func(context.Context) error) (*Result, error) {
 	output, err := e.output(ctx, meta)
 	if err != nil {
 		return nil, err
@@ -56,7 +61,7 @@ func (e *entry) restoreResult(ctx context.Context, result *cache.ActionResult, m
 		return nil, err
 	}
 	defer log.Close()
-	if err := e.restoreFiles(ctx, result); err != nil {
+	if err := files(ctx); err != nil {
 		return nil, err
 	}
 	outcome := event.Succeeded
@@ -152,38 +157,9 @@ func (e *entry) restoreFiles(ctx context.Context, result *cache.ActionResult) er
 	if err != nil {
 		return err
 	}
-	keep := make(map[string]bool, len(result.Files))
-	output := func(p string) { // including its parents: a link there would be the user's own
-		for ; p != "." && !keep[p]; p = path.Dir(p) {
-			keep[p] = true
-		}
-	}
-	for i := range result.Files {
-		output(result.Files[i].Path)
-	}
-	for i := range result.Symlinks {
-		output(result.Symlinks[i].Path)
-	}
-	for i := range result.Directories {
-		output(result.Directories[i].Path)
-	}
-	stale := slices.DeleteFunc(there.paths, func(p string) bool { return keep[p] })
-	if len(stale) > 0 {
-		others := e.b.check.GeneratedByOthers()
-		stale = slices.DeleteFunc(stale, func(p string) bool { return others[p] })
-		sources := map[string]bool{} // sources among the outputs
-		for _, p := range stale {
-			sources[p] = false
-		}
-		err := e.b.check.EachFile(ctx, func(f fingerprint.File) {
-			if _, is := sources[f.Path]; is {
-				sources[f.Path] = true
-			}
-		})
-		if err != nil {
-			return err
-		}
-		stale = slices.DeleteFunc(stale, func(p string) bool { return sources[p] })
+	stale, err := e.stale(ctx, result, there.paths)
+	if err != nil {
+		return err
 	}
 	unedited, err := e.b.check.Unedited(ctx)
 	if err != nil {
@@ -203,6 +179,41 @@ func (e *entry) restoreFiles(ctx context.Context, result *cache.ActionResult) er
 	}
 	e.recordDigests(result)
 	return nil
+}
+
+// stale returns those of the existing files of the step that it would not leave.
+func (e *entry) stale(ctx context.Context, result *cache.ActionResult, existing []string) ([]string, error) {
+	keep := make(map[string]bool, len(result.Files))
+	output := func(p string) { // including its parents: a link there would be the user's own
+		for ; p != "." && !keep[p]; p = path.Dir(p) {
+			keep[p] = true
+		}
+	}
+	for i := range result.Files {
+		output(result.Files[i].Path)
+	}
+	for i := range result.Symlinks {
+		output(result.Symlinks[i].Path)
+	}
+	for i := range result.Directories {
+		output(result.Directories[i].Path)
+	}
+	stale := slices.DeleteFunc(existing, func(p string) bool { return keep[p] })
+	if len(stale) == 0 {
+		return nil, nil
+	}
+	others := e.b.check.GeneratedByOthers()
+	stale = slices.DeleteFunc(stale, func(p string) bool { return others[p] })
+	sources := map[string]bool{} // sources among the outputs
+	for _, p := range stale {
+		sources[p] = false
+	}
+	err := e.b.check.EachFile(ctx, func(f fingerprint.File) {
+		if _, is := sources[f.Path]; is {
+			sources[f.Path] = true
+		}
+	})
+	return slices.DeleteFunc(stale, func(p string) bool { return sources[p] }), err
 }
 
 // recordDigests records the digests of the restored files, so that they need not be read again.

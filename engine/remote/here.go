@@ -63,6 +63,9 @@ func (e *Failed) Error() string { return e.Why }
 // ExitCode returns Code.
 func (e *Failed) ExitCode() int { return e.Code }
 
+// Leaves implements executor.Remote: what is made is only moved.
+func (h *Here) Leaves(bool) bool { return false }
+
 // Declined implements executor.Remote.
 func (h *Here) Declined(*plan.Step, string) error { return nil }
 

@@ -28,6 +28,7 @@ type job struct {
 	place     *place
 	accept    executor.Accept
 	anew      bool // what was found is not used
+	handed    bool // inputs are where another step has left them
 	key       *cache.Key
 	inputs    []channel.Input
 	executing atomic.Bool // by a worker
@@ -142,6 +143,11 @@ func (j *job) upload(ctx context.Context, again bool) error {
 		case channel.NoFailure:
 		case channel.Changed:
 			return errors.New("its sources have changed while they were sent")
+		case channel.Lost:
+			if j.handed {
+				return executor.ErrGone
+			}
+			fallthrough
 		default:
 			return errors.New(a.Failure.Text)
 		}
@@ -212,6 +218,26 @@ func (j *job) fetch(ctx context.Context, message []byte, large channel.Blob) (*o
 		return nil, err
 	}
 	j.stage(event.Download)
+	if err := j.bring(ctx, blobs); err != nil {
+		return nil, err
+	}
+	return &outcome{result: r}, nil
+}
+
+// complete puts what is needed of the outcome of another job into the local cache.
+func (j *job) complete(ctx context.Context, o *outcome) error {
+	if o.result == nil {
+		return nil
+	}
+	blobs, err := j.accept(o.result)
+	if err != nil {
+		return err
+	}
+	return j.bring(ctx, blobs)
+}
+
+// bring puts blobs into the local cache. The error is errMissing if the server lacks one.
+func (j *job) bring(ctx context.Context, blobs []cache.Digest) error {
 	for len(blobs) > 0 {
 		n := min(len(blobs), channel.MaxBlobs)
 		q := &channel.FetchRequest{Task: j.b.Step.Name, Remote: true, Blobs: make([]channel.Blob, n)}
@@ -220,18 +246,18 @@ func (j *job) fetch(ctx context.Context, message []byte, large channel.Blob) (*o
 		}
 		a, err := j.client.Fetch(ctx, q)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		j.warnings(a.Warnings)
 		switch {
 		case len(a.Missing) > 0:
-			return nil, errMissing
+			return errMissing
 		case a.Problem != "":
-			return nil, fmt.Errorf("what it has made cannot be fetched: %s", a.Problem)
+			return fmt.Errorf("what it has made cannot be fetched: %s", a.Problem)
 		}
 		blobs = blobs[n:]
 	}
-	return &outcome{result: r}, nil
+	return nil
 }
 
 // performed returns the outcome as the executor wants it. The error is why it is none of the commands.
@@ -242,7 +268,7 @@ func (j *job) performed(ctx context.Context, o *outcome) (*executor.Performed, e
 		p.Err = &sched.TimedOut{Name: j.b.Step.Label, After: j.place.limit(j.b.Step), Limit: sched.TaskLimit}
 		return p, nil
 	case o.result != nil:
-		p.Disk, p.Result = j.o.Disk, o.result
+		p.Disk, p.Result, p.Rest = j.o.Disk, o.result, j.bring
 		if o.found {
 			p.Place = event.Cache
 		}

@@ -31,11 +31,12 @@ type Client interface {
 // ServerOptions configure a Server. Workflow, Disk and Secret are required.
 type ServerOptions struct {
 	Workflow *schema.Workflow
-	Disk     *cache.Disk // where blobs come, and what is looked up first
-	Strict   bool        // steps are never performed here
-	Jobs     int         // steps that are there at a time; 0: results are looked up only
-	Anew     bool        // nothing is looked up
-	Keep     bool        // Disk keeps results
+	Disk     *cache.Disk     // where blobs come, and what is looked up first
+	Strict   bool            // steps are never performed here
+	Jobs     int             // steps that are there at a time; 0: results are looked up only
+	Anew     bool            // nothing is looked up
+	Download schema.Download // which outputs are fetched; those of other steps stay there
+	Keep     bool            // Disk keeps results
 	// Secret reports whether a message has the value of a secret. Such a message is not sent.
 	Secret func(message []byte) bool
 }
@@ -56,6 +57,7 @@ type Server struct {
 	off     bool       // it is not used any more
 	inRow   int        // steps in a row that failed because of it
 	told    map[string]bool
+	without map[*plan.Step]bool // that were to be performed there since it is off
 	flights map[cache.Digest]*flight
 	totals  Totals
 }
@@ -79,7 +81,7 @@ func NewServer(o ServerOptions, connect func(connected func(*channel.Connection)
 	if jobs == 0 {
 		jobs = lookups
 	}
-	s := &Server{o: o, places: places{workflow: o.Workflow}, jobs: make(chan struct{}, jobs), name: "the server", told: map[string]bool{}, flights: map[cache.Digest]*flight{}}
+	s := &Server{o: o, places: places{workflow: o.Workflow}, jobs: make(chan struct{}, jobs), name: "the server", told: map[string]bool{}, without: map[*plan.Step]bool{}, flights: map[cache.Digest]*flight{}}
 	s.client = connect(func(a *channel.Connection) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -94,7 +96,10 @@ func (s *Server) Wants(step *plan.Step) (wants, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if wants && s.off {
-		s.totals.Without++
+		if !s.without[step] {
+			s.without[step] = true
+			s.totals.Without++
+		}
 		return false, false
 	}
 	return wants, told
@@ -109,6 +114,11 @@ func (s *Server) Place(step *plan.Step) sched.Place {
 		return sched.Here
 	}
 	return sched.Elsewhere
+}
+
+// Leaves implements executor.Remote.
+func (s *Server) Leaves(named bool) bool {
+	return s.o.Download == schema.DownloadNone || s.o.Download == schema.DownloadTopLevel && !named
 }
 
 // Strict reports whether steps fail that cannot be performed there.
@@ -152,6 +162,9 @@ func (s *Server) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, a
 		return p, nil
 	}
 	o, err := s.share(ctx, j)
+	if errors.Is(err, executor.ErrGone) {
+		return nil, err
+	}
 	var p *executor.Performed
 	if err == nil {
 		p, err = j.performed(ctx, o)
@@ -171,7 +184,13 @@ func (s *Server) job(b *executor.Bound, in *cache.Inputs, accept executor.Accept
 	}
 	j := &job{Server: s, b: b, place: p, accept: accept, anew: s.o.Anew || b.Anew()}
 	for i := range in.Files {
-		if f := &in.Files[i]; f.Target == "" {
+		f := &in.Files[i]
+		switch {
+		case f.Target != "":
+		case b.HandedOver(f.Path):
+			j.handed = true
+			j.add(channel.Input{Blob: channel.Blob(f.Digest)})
+		default:
 			j.add(channel.Input{Blob: channel.Blob(f.Digest), Path: filepath.Join(s.o.Workflow.Dir, filepath.FromSlash(f.Path))})
 		}
 	}
@@ -277,7 +296,7 @@ func (s *Server) share(ctx context.Context, j *job) (*outcome, error) {
 			return nil, context.Cause(ctx)
 		}
 		if f.err == nil && !j.anew {
-			return f.outcome, nil
+			return f.outcome, j.complete(ctx, f.outcome)
 		}
 	}
 }

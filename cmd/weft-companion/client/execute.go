@@ -229,6 +229,11 @@ func (c *Cache) provide(ctx context.Context, call Call, inputs []channel.Input, 
 		}
 	}
 	missing, err := c.missing(ctx, call, blobs)
+	for _, b := range missing {
+		if in := by[b]; in.Data == nil && in.Path == "" && !c.local.Has(b) {
+			return &failed{channel.Lost, "it has lost what another task has made"}
+		}
+	}
 	if err == nil {
 		err = c.upload(ctx, call, missing, func(b cache.Digest) (blobFile, error) { return c.openInput(by[b]) })
 	}

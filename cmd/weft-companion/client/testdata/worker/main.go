@@ -4,7 +4,8 @@
 //
 // Its behaviour is that of servers in use: results are not looked up by Execute, those of failures are
 // not kept, and inputs that are missing are a failed precondition. A property of the platform called
-// "test" has it misbehave: "unavailable", "lose" (it forgets all blobs once), "slow" (it never ends). So has
+// "test" has it misbehave: "unavailable", "lose" (it forgets all blobs once), "slow" (it never ends),
+// "die" (so does the server). So has
 // a header called "test" when it tells its capabilities: "idle" (it executes nothing), "rude" (it refuses, in
 // a text for the terminal).
 package main
@@ -215,6 +216,8 @@ func (s *server) run(ctx context.Context, digest *repb.Digest) (*repb.ActionResu
 		case p.Name != "test":
 		case p.Value == "unavailable":
 			return nil, status.Error(codes.Unavailable, "No workers exist for \x1b[31mthis")
+		case p.Value == "die":
+			os.Exit(1)
 		case p.Value == "slow":
 			<-ctx.Done()
 			return nil, ctx.Err()
