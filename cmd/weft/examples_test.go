@@ -29,7 +29,7 @@ var exampleTools = map[string][]string{
 
 // ours are the examples of keys that the reference does not have.
 var ours = map[string]bool{
-	"affected": true, "application": true, "c-cache": true, "captured-version": true, "container-entrypoint": true, "detached-stack": true, "dev-server": true, "kept-socket": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "messages": true, "migration": true, "queue-worker": true, "signup": true, "pipes": true, "remote-here": true, "report-file": true, "shared-cache": true,
+	"affected": true, "application": true, "c-cache": true, "captured-version": true, "container-entrypoint": true, "detached-stack": true, "dev-server": true, "kept-socket": true, "log-analytics": true, "long-running": true, "media-pipeline": true, "messages": true, "migration": true, "queue-worker": true, "signup": true, "pipes": true, "remote-execution": true, "remote-here": true, "report-file": true, "shared-cache": true,
 	"watch-c": true, "watch-server": true, "watch-site": true,
 }
 
@@ -83,14 +83,19 @@ func TestExamples(t *testing.T) {
 				}
 				t.Run(program, func(t *testing.T) {
 					t.Parallel()
-					if name == "shared-cache" && program == "weft" {
+					var env []string
+					switch name {
+					case "remote-execution":
+						env = append(env, "WEFT_REMOTE_URL=unix:"+startWorker(t))
+						fallthrough
+					case "shared-cache":
 						both, err := buildBoth()
 						if err != nil {
 							t.Fatal(err)
 						}
 						bin = both
 					}
-					s := &session{dir: filepath.Join(t.TempDir(), name), bin: bin, reference: program == "reference"}
+					s := &session{dir: filepath.Join(t.TempDir(), name), bin: bin, reference: program == "reference", env: env}
 					copyTree(t, from, s.dir)
 					if got, log, err := check(s); got != "" || err != nil {
 						t.Errorf("weft --check: %v\n%s%s", err, got, log)

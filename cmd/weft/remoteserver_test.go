@@ -3,49 +3,18 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-var buildWorker = buildOnce("github.com/weftrun/weft/cmd/weft-companion/client/testdata/worker")
-
 // newFarm is newTeam with a server that runs tasks, on its socket.
 func newFarm(t *testing.T) *team {
 	t.Helper()
 	k := newTeam(t)
-	bin, err := buildWorker()
-	if err != nil {
-		t.Fatal(err)
-	}
-	work := filepath.Join(k.home, "work")
-	if err := os.Mkdir(work, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(bin, "worker"), k.socket)
-	cmd.Env = []string{"TMPDIR=" + work}
-	end, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		end.Close()
-		cmd.Wait()
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the worker does not listen: %q, %v", line, err)
-	}
+	k.socket = startWorker(t)
 	return k
 }
 
@@ -207,11 +176,6 @@ func TestRemoteServer(t *testing.T) {
 	k.wants(a.run(1, "--offline --remote=strict build"), "--offline")
 	k.wants(a.run(0, "-f --offline --remote twin"), "twin\n", "!remote:")
 	k.wants(a.run(0, gone+" --list-all --remote"), "!remote:")
-
-	// Nothing is left there.
-	if left, err := filepath.Glob(filepath.Join(k.home, "work", "*")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
 }
 
 // TestRemoteInFlight: steps that are there take no slot, and are not more than allowed.
