@@ -40,12 +40,12 @@ func (s *Store) compact() {
 	sweep(s.bodies, func(name string) bool {
 		return isUnfinished(name) || isBodyName(name) && !bodies[name]
 	})
-	sweep(s.lockFiles, func(name string) bool {
+	sweep(s.lockDir, func(name string) bool {
 		var k Key
 		if n, err := hex.Decode(k[:], []byte(name)); err != nil || n != len(k) {
 			return false
 		}
-		lock, err := s.lockFiles.TryLock(name, "")
+		lock, err := s.lockDir.TryLock(name, "")
 		if err == nil {
 			lock.Release()
 		}

@@ -40,7 +40,8 @@ type Store struct {
 	warned   sync.Once
 
 	// These are nil until they are needed, and if they cannot be opened.
-	bodies, lockFiles *statefile.Dir
+	bodies, lockDir *statefile.Dir
+	lockFiles       *statefile.Locks // in lockDir
 
 	makingOutputs sync.Once // makes outputs, and removes leftovers of killed processes
 	outputs       *statefile.Dir
@@ -286,9 +287,10 @@ func (s *Store) makeDirs() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.lockFiles, err = d.Sub(locksName, true); err != nil {
+	if s.lockDir, err = d.Sub(locksName, true); err != nil {
 		return err
 	}
+	s.lockFiles = statefile.NewLocks(s.lockDir)
 	return d.IgnoreByGit()
 }
 
@@ -323,7 +325,10 @@ func (s *Store) Close() {
 	s.writeDeferred()
 	s.compact()
 	s.log.close()
-	for _, d := range [...]*statefile.Dir{s.bodies, s.lockFiles, s.outputs} {
+	if s.lockFiles != nil {
+		s.lockFiles.Close()
+	}
+	for _, d := range [...]*statefile.Dir{s.bodies, s.lockDir, s.outputs} {
 		if d != nil {
 			d.Close()
 		}
