@@ -42,6 +42,7 @@ remote:
     none: {platform: {test: unavailable}}
     lossy: {platform: {test: lose}}
     other: {runner: {file: in}}
+    odd: {platform: {ISA: pdp-11}, runner: {installed: /weft}}
 tasks:
   build:
     remote: true
@@ -63,6 +64,7 @@ tasks:
   lossy: {remote: lossy, sources: [in], generates: [made], cmd: cp in made}
   cannot: {remote: true, sources: [in], generates: [], cmds: [{task: bad}]}
   other: {remote: other, sources: [in], generates: [], cmd: echo ran}
+  system: {remote: odd, sources: [in], generates: [], vars: {A: '{{ARCH}}'}, cmd: ': {{.A}}; echo ran'}
   secret: {remote: true, sources: [in], generates: [], cmd: 'test -n {{.TOKEN}} && echo ran'}
   value: {remote: true, sources: [in], generates: [], stdout: [capture], cmd: echo v42}
   use: {deps: [value], cmd: 'echo got {{output "value"}}'}
@@ -97,9 +99,13 @@ func TestRemoteServer(t *testing.T) {
 		}
 	}
 
+	const worker = `"worker":"worker-7","stages":{`
 	// Nothing goes there unless that is wanted.
 	k.wants(a.run(0, "none"), "ran\n", "!remote:")
-	out := a.run(0, "--remote build")
+	out := a.run(0, "--remote --events events build")
+	if events, err := os.ReadFile(filepath.Join(a.dir, "events")); err != nil || !strings.Contains(string(events), worker) {
+		t.Errorf("no worker in %s, %v", events, err)
+	}
 	k.wants(out, "to stderr\n", "FROM=file\n", "hidden=no\n", "weft: [build] echo", "weft: remote: 1 ran there, 0 from the cache, up ")
 	check(a)
 	k.wants(a.run(0, "WEFT_REMOTE=auto build"), "is up to date", "!remote:")
@@ -153,6 +159,7 @@ func TestRemoteServer(t *testing.T) {
 
 	// What cannot run there runs here, or fails.
 	k.wants(a.run(0, "--remote secret"), "ran\n", "it uses the secret variable TOKEN", "!s3cret-value")
+	k.wants(a.run(0, "--remote system"), "ran\n", "its text depends on the system, ", " here and pdp-11 there (ARCH in the variable A)")
 	k.wants(a.run(201, "-f --remote=strict secret"), "!ran\n", "it cannot run elsewhere: it uses the secret variable TOKEN")
 	k.wants(a.run(1, "--remote=strict cannot"), `: task "cannot" cannot run elsewhere: command 1 calls task "bad": make that a need; remove remote`, "!before")
 	k.wants(a.run(0, "-f --remote other"), "ran\n", `no weft for`, `it is no program for Linux or macOS): set runner of profile "other"`)

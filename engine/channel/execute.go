@@ -88,6 +88,7 @@ type Executed struct {
 	// Stdout and Stderr are what a command that has failed has written. They are in the local cache.
 	Stdout, Stderr Blob
 	Found          bool     // the server has had the result
+	Worker         string   // that has executed it, as the server calls it, without credentials. It must be escaped.
 	Warnings       []string // see Connection
 }
 
@@ -155,4 +156,5 @@ func (a *Executed) fields(f *wire.Fields) {
 	blob(f, 6, &a.Stderr)
 	f.Bool(7, &a.Found)
 	f.Texts(8, &a.Warnings)
+	f.Text(9, &a.Worker)
 }

@@ -63,7 +63,7 @@ func everyEvent() []Event {
 		&Progress{Time: now, Step: 1, Value: 0.25, Text: "half of it", Bytes: 1 << 40, Stage: Lookup},
 		&StepSettled{Time: now, Step: 1, Parent: 2, Task: "label", Name: "a", Prefix: "p", Silent: true, Internal: true, Outcome: Failed, Err: err, Code: 3, Cause: 2, Duration: time.Second, Usage: usage,
 			Outputs: map[string]any{"text": "t", "list": []any{"a", "\xff"}, "json": map[string]any{"n": json.Number("12345678901234567890"), "t": true, "none": nil}},
-			Signal:  syscall.SIGKILL, Attempts: 3, OOM: true, Fingerprint: "feed", Place: Here, Inputs: Inputs{Files: 2, Bytes: 1 << 40}, Wrote: []string{"bin/a"}},
+			Signal:  syscall.SIGKILL, Attempts: 3, OOM: true, Fingerprint: "feed", Place: Here, Worker: "w1", Stages: Stages{Queued: 1500 * time.Millisecond, Executing: time.Minute}, Inputs: Inputs{Files: 2, Bytes: 1 << 40}, Wrote: []string{"bin/a"}},
 		&WatchStarted{Time: now, Tasks: []string{"a"}},
 		&WatchTriggered{Time: now, Paths: []string{"a.c"}, Tasks: []string{"a"}},
 		&WatchEnded{Time: now, Task: "a", Err: err, Restarted: true, Serving: true, Duration: time.Second, Trigger: []string{"a.c"}},

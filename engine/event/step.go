@@ -289,6 +289,8 @@ type StepSettled struct {
 	// Fingerprint is equal for steps with equal inputs, in hexadecimal digits; "" if unknown.
 	Fingerprint string   `event:"fingerprint,omitzero"`
 	Place       Place    `event:"place,omitzero"`  // "" if nothing was done
+	Worker      string   `event:"worker,omitzero"` // of the server that has performed it, as the server calls it
+	Stages      Stages   `event:"stages,omitzero"` // zero unless Place is Remote
 	Inputs      Inputs   `event:"inputs,omitzero"` // zero if its files were not checked
 	Wrote       []string `event:"wrote,omitzero"`  // existing paths that it generates, relative to the root; at most [MaxWrote]
 }
@@ -322,6 +324,11 @@ func (ev *StepSettled) encode(e *Encoder) {
 	e.flagIf("oom", ev.OOM)
 	e.textIf("fingerprint", ev.Fingerprint)
 	e.textIf("place", string(ev.Place))
+	e.textIf("worker", ev.Worker)
+	if ev.Stages != (Stages{}) {
+		e.key("stages")
+		ev.Stages.encode(e)
+	}
 	if ev.Inputs != (Inputs{}) {
 		e.key("inputs")
 		ev.Inputs.encode(e)
@@ -340,6 +347,42 @@ const (
 	Cache  Place = "cache" // an earlier run, which stored the result in the cache
 	Remote Place = "remote"
 )
+
+// Stages is how long each [Stage] of a step has taken.
+type Stages struct {
+	Lookup    time.Duration `event:"lookup,omitzero"`
+	Upload    time.Duration `event:"upload,omitzero"`
+	Queued    time.Duration `event:"queued,omitzero"`
+	Executing time.Duration `event:"running,omitzero"`
+	Download  time.Duration `event:"download,omitzero"`
+}
+
+// Of returns the duration of a stage, to be changed; nil for "".
+func (s *Stages) Of(stage Stage) *time.Duration {
+	switch stage {
+	case Lookup:
+		return &s.Lookup
+	case Upload:
+		return &s.Upload
+	case Queued:
+		return &s.Queued
+	case Executing:
+		return &s.Executing
+	case Download:
+		return &s.Download
+	}
+	return nil
+}
+
+func (s *Stages) encode(e *Encoder) {
+	e.b = append(e.b, '{')
+	e.secondsIf("lookup", s.Lookup)
+	e.secondsIf("upload", s.Upload)
+	e.secondsIf("queued", s.Queued)
+	e.secondsIf("running", s.Executing)
+	e.secondsIf("download", s.Download)
+	e.b = append(e.b, '}')
+}
 
 // Inputs are the files that a step depends on.
 type Inputs struct {

@@ -75,17 +75,19 @@ type Bound struct {
 	Streams Streams       // to which it is connected
 	Ports   *socket.Lease // its ports; may be nil
 
-	steps *exchange
-	gang  *sched.Gang        // nil: it is alone
-	links *links             // to others of the gang; may be nil
-	check *fingerprint.Check // record of its last success; nil: nothing will be recorded
-	seen  *fingerprint.Check // the last check, whatever its result; nil: none
-	used  event.Usage        // by tests
-	outer context.Context    // without its time limit, which holds where it is performed
-	job   *cache.Inputs      // how it is performed elsewhere; nil: it is performed here
-	place event.Place        // where it was performed elsewhere; "" before
-	anew  bool               // an earlier result of it is damaged
-	again bool               // it has ended, and makes outputs again that are gone
+	steps  *exchange
+	gang   *sched.Gang        // nil: it is alone
+	links  *links             // to others of the gang; may be nil
+	check  *fingerprint.Check // record of its last success; nil: nothing will be recorded
+	seen   *fingerprint.Check // the last check, whatever its result; nil: none
+	used   event.Usage        // by tests
+	outer  context.Context    // without its time limit, which holds where it is performed
+	job    *cache.Inputs      // how it is performed elsewhere; nil: it is performed here
+	place  event.Place        // where it was performed elsewhere; "" before
+	worker string             // see event.StepSettled
+	stages event.Stages
+	anew   bool // an earlier result of it is damaged
+	again  bool // it has ended, and makes outputs again that are gone
 
 	leaves     bool                  // its outputs may be left elsewhere
 	handed     map[string]cache.File // inputs that are elsewhere, by their paths from the root

@@ -52,7 +52,9 @@ type Performed struct {
 	Result *cache.ActionResult // of a success
 	Disk   *cache.Disk         // with the blobs of Result
 	Place  event.Place         // where it was performed, or that the result is an earlier one
-	Keep   func() error        // keeps Result, which was restored, in a cache; may be nil
+	Worker string              // that has performed it now, as the server calls it; "" if unknown
+	Stages event.Stages
+	Keep   func() error // keeps Result, which was restored, in a cache; may be nil
 	// Rest puts other blobs of Result into Disk; nil: all are there.
 	Rest func(ctx context.Context, blobs []cache.Digest) error
 
@@ -172,7 +174,7 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 	}
 	defer p.Close()
 	defer l.cached.flush() // see entry.record
-	shown.Disk, b.place = p.Disk, p.Place
+	shown.Disk, b.place, b.worker, b.stages = p.Disk, p.Place, p.Worker, p.Stages
 	if p.Err == nil {
 		meta, err := e.usable(p.Result)
 		var r *Result

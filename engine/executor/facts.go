@@ -38,7 +38,7 @@ func (x *Executor) factsOf(b *Bound, r *Result) *sched.Facts {
 	case r.Outcome == event.Restored:
 		f.Place = event.Cache
 	case b.place != "":
-		f.Place = b.place
+		f.Place, f.Worker, f.Stages = b.place, b.worker, b.stages
 	case b.begun:
 		f.Place = event.Here
 	}

@@ -125,3 +125,47 @@ func calls(text string, functions []string) string {
 
 // fields puts a space before each field and variable: now.Unix calls now.
 var fields = strings.NewReplacer(".", " .", "$", " $")
+
+// systemic are the template functions whose results are those of the machine that weft runs on.
+var systemic = []string{"OS", "ARCH", "numCPU", "exeExt", "ExeExt"}
+
+// OfSystem returns what in the work of t depends on the machine that weft runs on: "OS in command 1", or
+// "ARCH in the variable NAME", if used, the names of variables, has it; "" for nothing. What is evaluated
+// before the work does not count.
+func OfSystem(w *schema.Workflow, t *schema.Task, used func(f func(name string))) (what string) {
+	schema.EachText(t, func(p schema.Place, text schema.Text) {
+		switch p.Key {
+		case schema.KeyDesc, schema.KeySummary, schema.KeyLabel, schema.KeyPrefix, schema.KeyPrompt, schema.KeyStatus, schema.KeyPrecondition, schema.KeyPreconditionMsg, schema.KeyVars:
+			return
+		}
+		if what != "" || p.Need || p.Key == schema.KeyIf && p.Command == nil {
+			return
+		}
+		function := calls(template(&p, text.S), systemic)
+		if function == "" {
+			return
+		}
+		what = function + " in a text of the task"
+		for i := range t.Cmds {
+			if c := &t.Cmds[i]; p.Command == c || len(p.Groups) > 0 && p.Groups[0] == c {
+				what = fmt.Sprintf("%s in command %d", function, i+1)
+			}
+		}
+	})
+	used(func(name string) {
+		for _, vs := range [...]schema.Vars{t.Vars, w.Vars} {
+			i := vs.Index(name)
+			if i < 0 || what != "" {
+				continue
+			}
+			note := func(text string) {
+				if f := calls(text, systemic); f != "" {
+					what = fmt.Sprintf("%s in the variable %s", f, name)
+				}
+			}
+			schema.EachString(vs[i].Value, note)
+			note("{{" + vs[i].Text + "}}")
+		}
+	})
+	return what
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/schema/diag"
 )
 
 // job is a step that a server performs:
@@ -32,12 +34,18 @@ type job struct {
 	key       *cache.Key
 	inputs    []channel.Input
 	executing atomic.Bool // by a worker
+
+	timing sync.Mutex // guards the fields below
+	stages event.Stages
+	now    event.Stage // that it is in, since began
+	began  time.Time
 }
 
 // outcome is how the commands of a step have ended there. It does not change.
 type outcome struct {
 	result *cache.ActionResult // of a success; its blobs are in the local cache
 	found  bool                // they had ended before
+	worker string              // that has performed them, as the server calls it
 	late   bool                // a worker has stopped them
 	exit   int                 // of a runner that has failed, which has written log and said
 	log    cache.Digest
@@ -195,14 +203,14 @@ func (j *job) execute(ctx context.Context) (*outcome, error) {
 	case a.Failure.Class != channel.NoFailure:
 		return nil, errors.New(a.Failure.Text)
 	case a.Exit != 0:
-		return &outcome{exit: int(a.Exit), log: cache.Digest(a.Stdout), said: cache.Digest(a.Stderr)}, nil
+		return &outcome{worker: diag.Printable(a.Worker), exit: int(a.Exit), log: cache.Digest(a.Stdout), said: cache.Digest(a.Stderr)}, nil
 	}
 	o, err := j.fetch(ctx, a.Result, a.Large)
 	if err != nil {
 		j.anew = true
 		return nil, err
 	}
-	o.found = a.Found
+	o.found, o.worker = a.Found, diag.Printable(a.Worker)
 	return o, nil
 }
 
@@ -262,7 +270,8 @@ func (j *job) bring(ctx context.Context, blobs []cache.Digest) error {
 
 // performed returns the outcome as the executor wants it. The error is why it is none of the commands.
 func (j *job) performed(ctx context.Context, o *outcome) (*executor.Performed, error) {
-	p := &executor.Performed{Place: event.Remote, Close: func() {}}
+	j.enter("")
+	p := &executor.Performed{Place: event.Remote, Worker: o.worker, Stages: j.stages, Close: func() {}}
 	switch {
 	case o.late:
 		p.Err = &sched.TimedOut{Name: j.b.Step.Label, After: j.place.limit(j.b.Step), Limit: sched.TaskLimit}
@@ -270,7 +279,7 @@ func (j *job) performed(ctx context.Context, o *outcome) (*executor.Performed, e
 	case o.result != nil:
 		p.Disk, p.Result, p.Rest = j.o.Disk, o.result, j.bring
 		if o.found {
-			p.Place = event.Cache
+			p.Place, p.Worker = event.Cache, ""
 		}
 		if j.o.Keep {
 			p.Keep = func() error { return j.o.Disk.Keep(j.key, o.result) }
@@ -307,7 +316,19 @@ func (j *job) performed(ctx context.Context, o *outcome) (*executor.Performed, e
 
 // stage reports what is done for the step.
 func (j *job) stage(s event.Stage) {
-	j.b.Emit(&event.Progress{Time: time.Now(), Step: j.b.ID, Stage: s})
+	j.b.Emit(&event.Progress{Time: j.enter(s), Step: j.b.ID, Stage: s})
+}
+
+// enter ends the present stage, and begins another one.
+func (j *job) enter(s event.Stage) (now time.Time) {
+	j.timing.Lock()
+	defer j.timing.Unlock()
+	now = time.Now()
+	if d := j.stages.Of(j.now); d != nil {
+		*d += now.Sub(j.began)
+	}
+	j.now, j.began = s, now
+	return now
 }
 
 // warnings shows warnings about the server.

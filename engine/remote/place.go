@@ -110,6 +110,39 @@ func (ps *places) load(path string, platform cache.Platform) (*program, error) {
 	return l.program, l.err
 }
 
+// differs returns why the work of t, which uses variables, is not the same at p as here: "its text depends on
+// the system, …"; "" if it is.
+func (ps *places) differs(p *place, t *schema.Task, used func(f func(name string))) string {
+	family, isa := systemOf(p.worker.Platform)
+	thisFamily, thisISA := systemOf(nil)
+	here, there := thisFamily, family
+	switch {
+	case family != thisFamily:
+	case isa != thisISA:
+		here, there = thisISA, isa
+	default:
+		return ""
+	}
+	if what := plan.OfSystem(ps.workflow, t, used); what != "" {
+		return fmt.Sprintf("its text depends on the system, %s here and %s there (%s)", here, there, what)
+	}
+	return ""
+}
+
+// systemOf returns the system of the machines of a platform, in the words of REAPI and in lower case. What
+// the platform does not say is that of this machine.
+func systemOf(platform cache.Platform) (family, isa string) {
+	for _, p := range append(cache.ThisPlatform(), platform...) {
+		switch p.Name {
+		case "OSFamily":
+			family = strings.ToLower(p.Value)
+		case "ISA":
+			isa = strings.ToLower(p.Value)
+		}
+	}
+	return family, isa
+}
+
 // String returns what a worker must be: "ISA=x86-64, OSFamily=linux".
 func (p *place) String() string { return describe(p.worker.Platform) }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/internal/fifo"
@@ -37,15 +36,7 @@ func loadProgram(path string, platform cache.Platform) (*program, error) {
 // checkProgram returns why the program b cannot be the runner on machines of a platform. What the
 // platform does not say is that of this machine.
 func checkProgram(b []byte, platform cache.Platform) error {
-	family, isa := "", ""
-	for _, p := range append(cache.ThisPlatform(), platform...) {
-		switch p.Name {
-		case "OSFamily":
-			family = strings.ToLower(p.Value)
-		case "ISA":
-			isa = strings.ToLower(p.Value)
-		}
-	}
+	family, isa := systemOf(platform)
 	kind, machine, loader := describeProgram(b)
 	switch {
 	case kind == "":

@@ -135,10 +135,15 @@ func (s *Server) Refuses(ctx context.Context, b *executor.Bound, in *cache.Input
 	if why := Refusal(b.Step.Task); why != "" {
 		return why, nil
 	}
-	if _, err := s.places.of(b.Step.Task.Remote); err != nil {
+	p, err := s.places.of(b.Step.Task.Remote)
+	if err != nil {
 		return err.Error(), nil
 	}
-	return "", nil
+	return s.places.differs(p, b.Step.Task, func(f func(string)) {
+		for _, u := range b.Step.Scope.Uses() {
+			f(u.Name)
+		}
+	}), nil
 }
 
 // Declined implements executor.Remote. Without a server a step that asks for one does not run.

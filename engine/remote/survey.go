@@ -34,7 +34,8 @@ type Destination struct {
 	Task    *schema.Task
 	Profile string
 	// Reasons are those of [Refusals], and Unsendable is that there is no program to send for its profile
-	// and the platform of its own. Without any of them it runs elsewhere.
+	// and the platform of its own, or that its text depends on the system. Without any of them it runs
+	// elsewhere.
 	Reasons    []string
 	Unsendable string
 }
@@ -71,8 +72,10 @@ func NewSurvey(w *schema.Workflow) *Survey {
 			continue
 		}
 		d := Destination{Task: t, Profile: cmp.Or(profile, defaultProfile), Reasons: Refusals(t)}
-		if _, err := ps.of(t.Remote); err != nil {
+		if p, err := ps.of(t.Remote); err != nil {
 			d.Unsendable = err.Error()
+		} else {
+			d.Unsendable = ps.differs(p, t, func(func(string)) {})
 		}
 		s.Tasks = append(s.Tasks, d)
 	}

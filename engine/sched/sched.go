@@ -70,6 +70,8 @@ type Facts struct {
 	OOM         bool
 	Fingerprint string
 	Place       event.Place
+	Worker      string
+	Stages      event.Stages
 	Inputs      event.Inputs
 	Wrote       []string
 }

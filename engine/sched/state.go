@@ -213,7 +213,7 @@ func (n *node) settledEvent(now time.Time, out Outcome) event.Event {
 	*ev = event.StepSettled{Time: now, Step: n.env.ID, Parent: n.env.Parent, Task: s.Label, Name: s.Name, Prefix: s.Prefix,
 		Silent: s.Silent, Internal: s.Task.Internal, Outcome: out.Result, Duration: duration, Err: out.Err, Code: out.Code, Cause: n.cause(out.Err), Usage: out.Usage, Outputs: out.Outputs}
 	if f := out.Facts; f != nil {
-		ev.Signal, ev.Attempts, ev.OOM, ev.Fingerprint, ev.Place, ev.Inputs, ev.Wrote = f.Signal, f.Attempts, f.OOM, f.Fingerprint, f.Place, f.Inputs, f.Wrote
+		ev.Signal, ev.Attempts, ev.OOM, ev.Fingerprint, ev.Place, ev.Worker, ev.Stages, ev.Inputs, ev.Wrote = f.Signal, f.Attempts, f.OOM, f.Fingerprint, f.Place, f.Worker, f.Stages, f.Inputs, f.Wrote
 	}
 	return ev
 }

@@ -246,6 +246,7 @@ func (r *Room) Execute(ctx context.Context, q *channel.ExecuteRequest, stage fun
 		if err != nil {
 			return err
 		}
+		a.Worker = c.say.clean(r.result.GetExecutionMetadata().GetWorker())
 		return c.cache.take(ctx, call, r, a)
 	})
 	a.Warnings = c.say.take()

@@ -27,7 +27,8 @@ type running struct {
 	id        event.StepID
 	name      string
 	started   time.Time
-	suspended bool // it waits for called tasks
+	suspended bool        // it waits for called tasks
+	stage     event.Stage // what weft does for it with a server; "": its commands run here
 	feed      *feed
 	service   bool
 	ready     time.Time // when a service became ready; else zero
@@ -62,8 +63,9 @@ func (b *board) note(ev event.Event) {
 	case *event.CommandStarted:
 		// A command with the terminal to itself runs alone.
 		b.beside = b.beside || ev.Relayed
-		if s := b.steps[ev.Step]; s != nil && ev.Service {
-			s.service = true
+		if s := b.steps[ev.Step]; s != nil {
+			s.service = s.service || ev.Service
+			s.stage = ""
 		}
 	case *event.Suspended:
 		if s := b.steps[ev.Step]; s != nil {
@@ -127,6 +129,7 @@ func (b *board) writes(f *feed) {
 // progress records a progress report of the step.
 func (s *running) progress(ev *event.Progress) {
 	if ev.Stage != "" {
+		s.stage = ev.Stage
 		return
 	}
 	if ev.Bytes > s.bytes {

@@ -293,3 +293,31 @@ func FuzzLive(f *testing.F) {
 		}
 	})
 }
+
+// TestThere: the status line tells how many steps a server has, and how many of them wait for a worker.
+func TestThere(t *testing.T) {
+	b := newBoard(nil)
+	stage := func(id event.StepID, s event.Stage) { b.note(&event.Progress{Step: id, Stage: s}) }
+	for id := event.StepID(1); id <= 4; id++ {
+		b.note(&event.StepStarted{Step: id, Task: "t"})
+		stage(id, event.Upload)
+	}
+	check := func(want string) {
+		t.Helper()
+		if got := b.there(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	check("")
+	for id := event.StepID(1); id <= 3; id++ {
+		stage(id, event.Queued)
+	}
+	stage(1, event.Executing)
+	check(" · there 3 (2 waiting)")
+	stage(2, event.Executing)
+	b.note(&event.CommandStarted{Step: 3}) // it runs here
+	check(" · there 2")
+	b.note(&event.StepSettled{Step: 1})
+	stage(2, event.Download)
+	check("")
+}

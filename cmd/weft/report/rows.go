@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/internal/width"
 )
 
@@ -109,7 +110,7 @@ func (b *board) line(f frame, shown []*running) row {
 
 // head returns the first row, which shows the progress of the run.
 func (b *board) head(p *Palette, f frame, active int) row {
-	text := b.count() + " · " + strconv.Itoa(active) + " running · " + short(f.now.Sub(b.started))
+	text := b.count() + " · " + strconv.Itoa(active) + " running" + b.there() + " · " + short(f.now.Sub(b.started))
 	if left, known := b.estimate.left(f.now, active); known && f.now.Sub(b.started) >= estimateAfter {
 		text += " · about " + short(rounded(left)) + " left"
 	}
@@ -123,6 +124,27 @@ func (b *board) head(p *Palette, f frame, active int) row {
 	r := fitted(text+" · ", f.columns)
 	failed, taken := width.Cut(failed, f.columns-1-r.columns)
 	return row{r.text + string(p.AppendSafe(nil, Red, failed)), r.columns + taken}
+}
+
+// there returns how many steps are on a server, and how many of them wait for a worker.
+func (b *board) there() string {
+	there, waiting := 0, 0
+	for _, s := range b.order {
+		switch s.stage {
+		case event.Queued:
+			waiting++
+			fallthrough
+		case event.Executing:
+			there++
+		}
+	}
+	switch {
+	case there == 0:
+		return ""
+	case waiting == 0:
+		return " · there " + strconv.Itoa(there)
+	}
+	return " · there " + strconv.Itoa(there) + " (" + strconv.Itoa(waiting) + " waiting)"
 }
 
 // row returns the row of one step, with its name padded to names columns.

@@ -256,7 +256,7 @@ func (s *server) run(ctx context.Context, digest *repb.Digest) (*repb.ActionResu
 	if ctx.Err() != nil {
 		return nil, status.Error(codes.DeadlineExceeded, "it took too long")
 	}
-	r := &repb.ActionResult{StdoutDigest: s.put(stdout.Bytes()), StderrRaw: stderr.Bytes()}
+	r := &repb.ActionResult{ExecutionMetadata: &repb.ExecutedActionMetadata{Worker: "worker-7"}, StdoutDigest: s.put(stdout.Bytes()), StderrRaw: stderr.Bytes()}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		r.ExitCode = int32(exit.ExitCode())
 		return r, nil
