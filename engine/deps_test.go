@@ -43,6 +43,7 @@ var depsRules = map[string]string{
 	"engine/fingerprint":       "schema/diag engine/depfile engine/glob engine/fingerprint/state internal/xxh3",
 	"engine/cache":             "internal/statefile internal/wire",
 	"internal/unnamed":         "",
+	"internal/tempdir":         "internal/statefile",
 	"internal/procstat":        "",
 	"internal/spool":           "internal/unnamed",
 	"internal/tail":            "",
@@ -71,7 +72,7 @@ var depsRules = map[string]string{
 	// Layers around a Body, which others implement: locally, and elsewhere.
 	"engine/executor": "schema/diag engine/cache engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe engine/socket internal/fifo internal/limit internal/unnamed internal/spool engine/trace",
 	"engine/command":  "schema/diag engine/account engine/cgroup engine/plan engine/event engine/sched engine/clock engine/proc engine/ipc engine/pipe engine/shell engine/ready engine/socket engine/executor internal/fifo internal/tail internal/limit engine/cache",
-	"engine/remote":   "schema/diag schema engine/plan engine/event engine/sched engine/proc engine/cache engine/channel engine/executor internal/fifo internal/limit", // knows requests to the second program, and no server
+	"engine/remote":   "schema/diag schema engine/plan engine/event engine/sched engine/proc engine/cache engine/channel engine/executor internal/fifo internal/limit internal/tempdir", // knows requests to the second program, and no server
 	"engine":          "schema/diag schema engine/account engine/vars engine/plan engine/event engine/sched engine/clock engine/proc engine/fingerprint engine/fingerprint/state engine/glob engine/pipe engine/shell engine/socket engine/executor engine/command engine/jobserver internal/githead internal/statefile engine/cache engine/remote internal/uuid engine/trace",
 	"engine/affected": "schema engine/vars engine/plan engine/glob engine",                                                                                                    // above engine, which knows no earlier state of the files
 	"engine/watch":    "schema/diag schema engine/plan engine/event engine/clock engine/proc engine/glob engine/pipe engine/fswatch engine/command engine internal/statefile", // above engine: every run is one of its own
@@ -115,7 +116,7 @@ var depsRules = map[string]string{
 	"cmd/weft/changes": "schema engine/affected engine/proc internal/fifo internal/tail",
 	// The user and the loader decide whether a remote file may be used; the second program fetches it.
 	"cmd/weft/remotefile": "schema/diag schema engine/channel engine/companion internal/statefile internal/taskurl",
-	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/control engine/ps engine/shell engine engine/affected engine/cache engine/remote engine/watch engine/channel engine/companion engine/sharedcache cmd/weft/changes cmd/weft/history cmd/weft/recorded cmd/weft/strace cmd/weft/report cmd/weft/report/model cmd/weft/report/page cmd/weft/remotefile internal/taskurl internal/termios internal/version internal/fifo internal/epipe internal/heap internal/limit internal/stack internal/tail engine/trace",
+	"cmd/weft":            "schema/diag schema engine/vars engine/plan engine/event engine/sched engine/proc engine/pipe engine/executor engine/command engine/control engine/ps engine/shell engine engine/affected engine/cache engine/remote engine/watch engine/channel engine/companion engine/sharedcache cmd/weft/changes cmd/weft/history cmd/weft/recorded cmd/weft/strace cmd/weft/report cmd/weft/report/model cmd/weft/report/page cmd/weft/remotefile internal/tempdir internal/taskurl internal/termios internal/version internal/fifo internal/epipe internal/heap internal/limit internal/stack internal/tail engine/trace",
 }
 
 // libraryRules lists the packages that may import a library; "*" stands for all. Libraries that are

@@ -20,6 +20,7 @@ import (
 	"github.com/weftrun/weft/engine/remote"
 	"github.com/weftrun/weft/engine/trace"
 	"github.com/weftrun/weft/internal/heap"
+	"github.com/weftrun/weft/internal/tempdir"
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -65,6 +66,9 @@ type app struct {
 	// For remote Taskfiles; nil until there are any.
 	remote    *remotefile.Opener
 	companion *companion.Companion
+	// ownResults is where the second program puts what servers have, if the output cache cannot be written to;
+	// otherwise nil.
+	ownResults *tempdir.Dir
 	// remoteSettings sets the options about remote Taskfiles, which most runs do not use. It is nil
 	// afterwards.
 	remoteSettings func()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -123,28 +122,20 @@ func (c *serverCheck) connections(ctx context.Context) (executes bool) {
 	if !server && !shared {
 		return false
 	}
-	disk, temporary, err := c.openResults()
-	defer func() {
-		if disk != nil {
-			disk.Close()
-		}
-		if temporary != "" {
-			os.RemoveAll(temporary)
-		}
-	}()
+	dir, err := c.serverDir()
 	if err != nil {
 		c.problem(diag.Pos{}, "--check --remote: %v", err)
 		return false
 	}
 	if shared {
-		q := connection(c.w.Cache.Remote, disk.Path(), "")
+		q := connection(c.w.Cache.Remote, dir, "")
 		q.Push = c.mayPush(c.w)
 		c.connect(ctx, "cache.remote", c.w.Cache.Remote, q)
 	}
 	if !server {
 		return false
 	}
-	q := connection(&c.w.Remote.Server, disk.Path(), "")
+	q := connection(&c.w.Remote.Server, dir, "")
 	q.Remote = true
 	return c.connect(ctx, "remote", &c.w.Remote.Server, q)
 }

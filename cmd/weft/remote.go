@@ -16,8 +16,10 @@ import (
 
 	"github.com/weftrun/weft/cmd/weft/remotefile"
 	"github.com/weftrun/weft/cmd/weft/report"
+	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/engine/companion"
+	"github.com/weftrun/weft/internal/tempdir"
 	"github.com/weftrun/weft/internal/version"
 	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
@@ -152,10 +154,36 @@ func (a *app) cacheDir() string {
 // resultsDir returns the directory of the output cache, or "".
 func (a *app) resultsDir() string { return cmp.Or(a.env("WEFT_CACHE_DIR"), a.cacheDir()) }
 
+// serverDir returns the directory of the cache where what servers have is put: that of the output cache, or,
+// if that cannot be written to, one that closeCompanion removes.
+func (a *app) serverDir() (string, error) {
+	if a.ownResults != nil {
+		return a.ownResults.Path, nil
+	}
+	if disk, err := engine.OpenCache(a.resultsDir()); err == nil {
+		writable := disk.Writable()
+		disk.Close()
+		if writable {
+			return disk.Path(), nil
+		}
+	}
+	tempdir.Clean(resultsPrefix)
+	var err error
+	if a.ownResults, err = tempdir.New(resultsPrefix); err != nil {
+		return "", err
+	}
+	return a.ownResults.Path, nil
+}
+
+const resultsPrefix = "weft-results-"
+
 // closeCompanion ends the second program, if it was started.
 func (a *app) closeCompanion() {
 	if a.companion != nil {
 		a.companion.Close()
+	}
+	if a.ownResults != nil {
+		a.ownResults.Remove()
 	}
 }
 

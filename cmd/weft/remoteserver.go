@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/weftrun/weft/cmd/weft/report"
-	"github.com/weftrun/weft/engine"
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/channel"
 	"github.com/weftrun/weft/engine/remote"
@@ -68,8 +66,12 @@ func (r *runner) useRemote(w *schema.Workflow, run string) error {
 	if o.watch {
 		download = schema.DownloadAll // what is changed here must not be older than what is elsewhere
 	}
-	disk, temporary, err := a.openResults()
-	if r.remoteDir = temporary; err != nil {
+	dir, err := a.serverDir()
+	if err != nil {
+		return err
+	}
+	disk, err := cache.Open(dir)
+	if err != nil {
 		return err
 	}
 	r.remoteDisk = disk
@@ -85,19 +87,6 @@ func (r *runner) useRemote(w *schema.Workflow, run string) error {
 	return nil
 }
 
-// openResults opens the output cache, or one in a temporary directory, since what is fetched has to be
-// somewhere. The caller closes it, and removes that directory, which may be there in spite of an error.
-func (a *app) openResults() (disk *cache.Disk, temporary string, err error) {
-	if disk, err = engine.OpenCache(a.resultsDir()); err == nil {
-		return disk, "", nil
-	}
-	if temporary, err = os.MkdirTemp("", "weft-remote-"); err != nil {
-		return nil, "", err
-	}
-	disk, err = cache.Open(temporary)
-	return disk, temporary, err
-}
-
 // connection returns the request that connects to a server. local is the directory of the local cache.
 func connection(c *schema.Connection, local, run string) *channel.ConnectRequest {
 	q := &channel.ConnectRequest{
@@ -110,17 +99,13 @@ func connection(c *schema.Connection, local, run string) *channel.ConnectRequest
 	return q
 }
 
-// closeRemote shows what the server has done for the run, and removes what was fetched from it unless
-// that is in the cache.
+// closeRemote shows what the server has done for the run.
 func (r *runner) closeRemote(ctx context.Context) {
 	if r.server == nil {
 		return
 	}
 	t := r.server.Flush(context.WithoutCancel(ctx))
 	r.remoteDisk.Close()
-	if r.remoteDir != "" {
-		os.RemoveAll(r.remoteDir)
-	}
 	if t == nil {
 		return
 	}

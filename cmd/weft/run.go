@@ -111,7 +111,6 @@ type runner struct {
 	shared     *sharedcache.Cache // nil: none
 	server     *remote.Server     // that runs tasks; nil: none
 	remoteDisk *cache.Disk        // where its results come
-	remoteDir  string             // of remoteDisk, if it is not the cache; otherwise ""
 	// broken is called once when the reader of our output is gone.
 	broken func()
 	once   sync.Once
@@ -164,8 +163,8 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Schemas: schemas{a.secondProgram(w.Dir)}, Secrets: &a.secrets, MaskOutput: a.onCI(),
 		CacheDir: a.resultsDir(), Durations: a.stepDurations(w), Before: a.again.before(w), NoCache: o.noCache, Refresh: o.refresh, RemoteHere: o.elsewhere == "here", Trace: a.trace,
 	}
-	if r.shared = a.sharedCache(w, id); r.shared != nil {
-		r.options.Shared, r.options.Push = r.shared, a.pushes(w)
+	if err := r.useShared(w, id); err != nil {
+		return nil, err
 	}
 	if err := r.useRemote(w, id); err != nil {
 		return nil, err

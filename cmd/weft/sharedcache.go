@@ -13,16 +13,29 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// sharedCache returns the shared cache of a run of w; nil if it uses none.
-func (a *app) sharedCache(w *schema.Workflow, run string) *sharedcache.Cache {
+// shares reports whether a run of w uses a shared cache.
+func (a *app) shares(w *schema.Workflow) bool {
 	o := &a.opts
-	push := o.cache == "push"
-	if w.Cache == nil || w.Cache.Remote == nil || o.noCache || o.dry || o.remote.Offline || o.inspects() && !push {
+	return w.Cache != nil && w.Cache.Remote != nil && !o.noCache && !o.dry && !o.remote.Offline && (!o.inspects() || o.cache == "push")
+}
+
+// useShared has a run of w use a shared cache, if there is one for it.
+func (r *runner) useShared(w *schema.Workflow, run string) error {
+	if !r.shares(w) {
 		return nil
 	}
-	q := connection(w.Cache.Remote, a.resultsDir(), run)
-	q.Push = push || a.mayPush(w)
-	return sharedcache.New(a.secondProgram(w.Dir), q)
+	if r.opts.cache != "push" { // which stores what was there before
+		dir, err := r.serverDir()
+		if err != nil {
+			return err
+		}
+		r.options.CacheDir = dir
+	}
+	q := connection(w.Cache.Remote, r.options.CacheDir, run)
+	q.Push = r.opts.cache == "push" || r.mayPush(w)
+	r.shared = sharedcache.New(r.secondProgram(w.Dir), q)
+	r.options.Shared, r.options.Push = r.shared, r.pushes(w)
+	return nil
 }
 
 // pushes reports whether results of tasks that do not say it are stored in the shared cache.

@@ -72,6 +72,16 @@ func Open(dir string) (*Disk, error) {
 // Path returns the directory of the cache, for messages.
 func (d *Disk) Path() string { return d.place.Base }
 
+// Writable reports whether something can be kept in d. It makes the directory of d, if there is none.
+func (d *Disk) Writable() bool {
+	for _, name := range [...]string{"tmp", d.blobs.name, d.results.name} {
+		if dir, err := d.dir(name, true); err != nil || !dir.Writable() {
+			return false
+		}
+	}
+	return true
+}
+
 // Close ends the use of d. Files that were opened stay open.
 func (d *Disk) Close() {
 	d.blobs.close()

@@ -7,10 +7,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/engine/cache"
@@ -19,6 +19,7 @@ import (
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
+	"github.com/weftrun/weft/internal/tempdir"
 )
 
 // Options configure a Here. All fields are required, except Environ.
@@ -36,10 +37,15 @@ type Options struct {
 // Here implements [executor.Remote] on this machine: a runner performs each step in a temporary
 // directory that has nothing but the inputs. So a source that a task forgets is missing, as it would
 // be on a worker. No cache is asked or filled.
-type Here struct{ o Options }
+type Here struct {
+	o     Options
+	clean sync.Once // what killed runs have left
+}
 
 // NewHere returns a Here.
-func NewHere(o Options) *Here { return &Here{o} }
+func NewHere(o Options) *Here { return &Here{o: o} }
+
+const herePrefix = "weft-here-"
 
 // Wants implements executor.Remote.
 func (h *Here) Wants(s *plan.Step) (wants, told bool) { return h.o.Wants(s) }
@@ -71,11 +77,12 @@ func (h *Here) Declined(*plan.Step, string) error { return nil }
 
 // Run implements executor.Remote.
 func (h *Here) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, _ executor.Accept) (p *executor.Performed, err error) {
-	dir, err := os.MkdirTemp("", "weft-here-")
+	h.clean.Do(func() { tempdir.Clean(herePrefix) })
+	dir, err := tempdir.New(herePrefix)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Here: h, dir: dir, root: filepath.Join(dir, "root")}
+	r := &run{Here: h, temp: dir, dir: dir.Path, root: filepath.Join(dir.Path, "root")}
 	defer func() {
 		if p == nil {
 			r.close()
@@ -97,6 +104,7 @@ func (h *Here) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, _ e
 // run is a step that is performed.
 type run struct {
 	*Here
+	temp        *tempdir.Dir
 	dir, root   string   // its directory, and that of the inputs in it
 	out, errors *os.File // output of the runner
 	disk        *cache.Disk
@@ -231,17 +239,7 @@ func (r *run) close() {
 	if r.disk != nil {
 		r.disk.Close()
 	}
-	if os.RemoveAll(r.dir) == nil {
-		return
-	}
-	// A directory that may not be written to, as in Go's module cache.
-	filepath.WalkDir(r.dir, func(name string, e fs.DirEntry, err error) error {
-		if e != nil && e.IsDir() {
-			os.Chmod(name, 0o700)
-		}
-		return nil
-	})
-	os.RemoveAll(r.dir)
+	r.temp.Remove()
 }
 
 // said is what a runner has said.
