@@ -71,7 +71,9 @@ func (a *app) problems(err error) (all []problem) {
 	all = append(all[1:], all[0])
 	if n := len(ds) - limit.Problems; n > 0 {
 		text := fmt.Sprintf("%s: %d more problems are not shown", a.name, n)
-		all = slices.Insert(all, len(all)-1, problem{Problem: event.Problem{Text: text}})
+		last := all[len(all)-1]
+		all[len(all)-1] = problem{Problem: event.Problem{Text: text}}
+		all = append(all, last)
 	}
 	return all
 }

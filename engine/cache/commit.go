@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sort"
 )
 
 // commit gives all staged files their names, and removes stale ones. If that fails, it undoes the
@@ -35,7 +36,7 @@ func (r *restore) commit() error {
 // removals returns the removals of stale files. Paths that are not files are omitted.
 func (r *restore) removals() (changes []change) {
 	for _, p := range r.Stale {
-		if _, is := slices.BinarySearchFunc(r.outs, p, func(o output, p string) int { return comparePaths(o.path, p) }); is || checkPath(p) != "" {
+		if r.isOutput(p) || checkPath(p) != "" {
 			continue
 		}
 		dir, err := r.w.to(path.Dir(p))
@@ -175,12 +176,18 @@ func (r *restore) removeMade(top string) error {
 	return nil
 }
 
+// isOutput reports whether p is the path of an output.
+func (r *restore) isOutput(p string) bool {
+	i := sort.Search(len(r.outs), func(i int) bool { return comparePaths(r.outs[i].path, p) >= 0 })
+	return i < len(r.outs) && r.outs[i].path == p
+}
+
 // removeEmptied removes the directories that became empty when stale files were removed.
 func (r *restore) removeEmptied() {
 	for _, c := range r.made {
 		for p := path.Dir(c.path); c.item == "" && p != "."; p = path.Dir(p) {
-			if _, is := slices.BinarySearchFunc(r.outs, p, func(o output, p string) int { return comparePaths(o.path, p) }); is {
-				break // an output itself
+			if r.isOutput(p) {
+				break
 			}
 			up, err := r.w.to(path.Dir(p))
 			if err != nil {

@@ -105,7 +105,13 @@ func about(p string, err error) error {
 // compact sorts a list by path, and removes duplicates.
 func compact[T any](list *[]T, path func(T) string) {
 	sort.Slice(*list, func(i, j int) bool { return path((*list)[i]) < path((*list)[j]) })
-	*list = slices.CompactFunc(*list, func(a, b T) bool { return path(a) == path(b) })
+	kept := (*list)[:0]
+	for _, one := range *list {
+		if len(kept) == 0 || path(one) != path(kept[len(kept)-1]) {
+			kept = append(kept, one)
+		}
+	}
+	*list = kept
 }
 
 // add adds the entry name of dir, whose path is whole, and its contents.

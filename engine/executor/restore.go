@@ -9,7 +9,7 @@ import (
 	"io"
 	"path"
 	"slices"
-	"strings"
+	"sort"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
@@ -219,8 +219,8 @@ func (e *entry) stale(ctx context.Context, result *cache.ActionResult, existing 
 // recordDigests records the digests of the restored files, so that they need not be read again.
 func (e *entry) recordDigests(result *cache.ActionResult) {
 	e.b.check.SetDigests(func(p string) (glob.Digest, bool) {
-		i, ok := slices.BinarySearchFunc(result.Files, p, func(f cache.OutputFile, p string) int { return strings.Compare(f.Path, p) })
-		if !ok {
+		i := sort.Search(len(result.Files), func(i int) bool { return result.Files[i].Path >= p })
+		if i == len(result.Files) || result.Files[i].Path != p {
 			return glob.Digest{}, false
 		}
 		return result.Files[i].Digest.Hash, true

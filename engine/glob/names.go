@@ -28,7 +28,13 @@ func NewNameTree(paths []string, environ []string) *Tree {
 			a, b := &d.entries[i], &d.entries[j]
 			return compareNames(listed{a.name, a.kind}, listed{b.name, b.kind}) < 0
 		})
-		d.entries = slices.CompactFunc(d.entries, func(a, b entry) bool { return a.name == b.name && a.kind == b.kind })
+		kept := d.entries[:0]
+		for _, e := range d.entries {
+			if n := len(kept); n == 0 || kept[n-1].name != e.name || kept[n-1].kind != e.kind {
+				kept = append(kept, e)
+			}
+		}
+		d.entries = kept
 	}
 	return t
 }

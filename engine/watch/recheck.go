@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/weftrun/weft/engine/fswatch"
@@ -62,8 +63,10 @@ func (w *Watcher) remember(path string) {
 	if !ok {
 		return // it no longer exists
 	}
-	at, _ := slices.BinarySearchFunc(w.recent, st.modified, func(r recent, t time.Time) int { return t.Compare(r.modified) })
-	if w.recent = slices.Insert(w.recent, at, recent{path, st}); len(w.recent) > mostRecent {
+	at := sort.Search(len(w.recent), func(i int) bool { return !st.modified.Before(w.recent[i].modified) })
+	w.recent = append(w.recent, recent{})
+	copy(w.recent[at+1:], w.recent[at:])
+	if w.recent[at] = (recent{path, st}); len(w.recent) > mostRecent {
 		w.recent = w.recent[:mostRecent]
 	}
 }
