@@ -79,6 +79,7 @@ func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix
 	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
 }
 
+//go:noinline
 func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func (c *checker) task(t *Task) {

@@ -130,6 +130,8 @@ func (d *Disk) dir(name string, create bool) (*statefile.Dir, error) {
 }
 
 // changing is called before every change of a file or directory.
+//
+//go:noinline
 func (d *Disk) changing() {
 	if d.onChange != nil {
 		d.onChange()

@@ -25,6 +25,9 @@ func AppendPrintable(b []byte, s string) []byte { return appendPrintable(b, s, f
 // AppendPrintableText appends [PrintableText] of s to b.
 func AppendPrintableText(b []byte, s string) []byte { return appendPrintable(b, s, true) }
 
+// printable is called in more than a hundred places, each of which would have a copy.
+//
+//go:noinline
 func printable(s string, lines bool) string {
 	if n := plainPrefix(s, lines); n == len(s) {
 		return s
