@@ -28,10 +28,19 @@ var watches atomic.Bool
 // collected means that there was a collection.
 var collected atomic.Bool
 
+// percent is the growth of the live heap before the next collection, in percent.
+var percent atomic.Uint64
+
+// setPercent sets percent.
+func setPercent(n uint64) {
+	percent.Store(n)
+	debug.SetGCPercent(int(n))
+}
+
 // TuneForWatching makes small heaps collect sooner.
 func TuneForWatching() {
 	watches.Store(true)
-	debug.SetGCPercent(100)
+	setPercent(100)
 }
 
 // Tune makes small heaps collect rarely and large ones often: the next collection starts
@@ -44,7 +53,7 @@ func Tune() {
 }
 
 // setHeadroom makes the first collection start when the heap has n bytes.
-func setHeadroom(n int) { debug.SetGCPercent(n * 100 / minimalHeap) }
+func setHeadroom(n int) { setPercent(uint64(n) * 100 / minimalHeap) }
 
 // expected is the sum of what was expected, in bytes.
 var expected atomic.Int64
@@ -78,22 +87,32 @@ type sentinel struct{ _ [16]byte }
 func watch(s *sentinel) {
 	runtime.SetFinalizer(s, func(s *sentinel) {
 		collected.Store(true)
-		// Right after a collection, what is allocated is what is live.
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		limit.SetLive(int64(m.HeapAlloc + m.StackInuse))
-		if n := m.HeapAlloc; n > 0 {
-			debug.SetGCPercent(int(room(n) * 100 / n))
+		n := live(&m, percent.Load())
+		limit.SetLive(int64(n + m.StackInuse))
+		if n > 0 {
+			setPercent(room(n) * 100 / n)
 		}
 		// If the step is large, there is another collection in between.
 		most := int64(ceiling)
-		if m.HeapAlloc >= ceiling {
-			most = int64(2 * m.HeapAlloc)
+		if n >= ceiling {
+			most = int64(2 * n)
 		}
 		debug.SetMemoryLimit(most)
 		if !watches.Load() {
-			prepare(int(room(m.HeapAlloc)))
+			prepare(int(room(n)))
 		}
 		watch(s)
 	})
+}
+
+// live returns what the last collection has left, in bytes. The finalizer may come late, when much is
+// allocated again, so that m.HeapAlloc says little: but the runtime has derived from what was left
+// when it will collect next, if the memory limit is far.
+func live(m *runtime.MemStats, percent uint64) uint64 {
+	if m.NextGC > ceiling/2 {
+		return m.HeapAlloc
+	}
+	return min(m.HeapAlloc, m.NextGC*100/(100+percent))
 }

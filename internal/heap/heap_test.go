@@ -96,6 +96,25 @@ func TestExpectSmall(t *testing.T) {
 	}
 }
 
+// TestLive: a finalizer that comes late knows what was left.
+func TestLive(t *testing.T) {
+	for _, tt := range []struct {
+		name                 string
+		alloc, next, percent uint64 // in MiB, and percent
+		want                 uint64
+	}{
+		{"at once", 4, 36, 800, 4},
+		{"late", 30, 36, 800, 4},
+		{"small", 1, 32, 800, 1},
+		{"at the limit", 300, 390, 100, 300},
+	} {
+		m := runtime.MemStats{HeapAlloc: tt.alloc << 20, NextGC: tt.next << 20}
+		if got := live(&m, tt.percent); got != tt.want<<20 {
+			t.Errorf("%s: %d bytes, want %d", tt.name, got, tt.want<<20)
+		}
+	}
+}
+
 // BenchmarkExpect measures a process whose heap grows by 24 MiB, with and without Expect.
 func BenchmarkExpect(b *testing.B) {
 	for _, name := range []string{"grow", "grow, expected"} {
