@@ -43,7 +43,9 @@ func startWorker(t *testing.T) (socket string) {
 	}
 	t.Cleanup(func() {
 		end.Close()
-		cmd.Wait()
+		if cmd.Wait() != nil {
+			return // the test has had it die
+		}
 		if left, err := filepath.Glob(filepath.Join(work, "*")); err != nil || len(left) > 0 {
 			t.Errorf("left: %v, %v", left, err)
 		}

@@ -6,7 +6,7 @@
 // not kept, and inputs that are missing are a failed precondition. A property of the platform called
 // "test" has it misbehave: "unavailable", "lose" (it forgets all blobs once), "slow" (it never ends),
 // "die" (so does the server). So has
-// a header called "test" when it tells its capabilities: "idle" (it executes nothing), "rude" (it refuses, in
+// a file whose name is that of the socket with ".faults" (see faults). So has a header called "test" when it tells its capabilities: "idle" (it executes nothing), "rude" (it refuses, in
 // a text for the terminal).
 package main
 
@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -49,7 +50,8 @@ func main() {
 		os.Exit(1)
 	}
 	s := &server{blobs: map[string][]byte{}, results: map[string]*repb.ActionResult{}}
-	g := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+	s.faults.file = os.Args[1] + ".faults"
+	g := grpc.NewServer(grpc.MaxRecvMsgSize(64<<20), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
 	repb.RegisterCapabilitiesServer(g, s)
 	repb.RegisterActionCacheServer(g, s)
 	repb.RegisterContentAddressableStorageServer(g, s)
@@ -76,6 +78,66 @@ type server struct {
 	blobs   map[string][]byte
 	results map[string]*repb.ActionResult
 	lost    bool
+
+	faults faults
+}
+
+// faults are what goes wrong by chance: a file has words of "unavailable" (calls fail), "lose" (blobs are
+// forgotten), "lie" (blobs have other bytes) and "die" (the server ends). Each happens at about one in ten
+// calls.
+type faults struct {
+	file string
+	mu   sync.Mutex // guards rand
+	rand *rand.Rand
+}
+
+// happens reports whether something goes wrong now.
+func (f *faults) happens(what string) bool {
+	words, err := os.ReadFile(f.file)
+	if err != nil || !strings.Contains(string(words), what) {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rand == nil {
+		f.rand = rand.New(rand.NewPCG(1, 1))
+	}
+	return f.rand.IntN(10) == 0
+}
+
+// call has something go wrong at a call.
+func (s *server) call() error {
+	if s.faults.happens("die") {
+		os.Exit(1)
+	}
+	if s.faults.happens("lose") {
+		s.mu.Lock()
+		n := 0
+		for hash := range s.blobs {
+			if n++; n%2 == 0 {
+				delete(s.blobs, hash)
+			}
+		}
+		s.mu.Unlock()
+	}
+	if s.faults.happens("unavailable") {
+		return status.Error(codes.Unavailable, "by chance")
+	}
+	return nil
+}
+
+func (s *server) unary(ctx context.Context, q any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := s.call(); err != nil {
+		return nil, err
+	}
+	return handle(ctx, q)
+}
+
+func (s *server) stream(_ any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if err := s.call(); err != nil {
+		return err
+	}
+	return handle(s, stream)
 }
 
 func (s *server) put(b []byte) *repb.Digest {
@@ -170,6 +232,9 @@ func (s *server) Read(q *bspb.ReadRequest, stream bspb.ByteStream_ReadServer) er
 	s.mu.Unlock()
 	if !ok {
 		return status.Error(codes.NotFound, "")
+	}
+	if len(b) > 0 && s.faults.happens("lie") {
+		b = append([]byte{b[0] ^ 1}, b[1:]...)
 	}
 	for b = b[q.ReadOffset:]; len(b) > 0; {
 		n := min(len(b), 1<<20)
