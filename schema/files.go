@@ -35,7 +35,7 @@ var errLarge = limit.Bytes("the file", limit.File)
 
 // heapOfByte is what a byte of a Taskfile needs of the heap in a run of all its tasks, in bytes:
 // for its nodes, tasks, commands and steps.
-const heapOfByte = 64
+const heapOfByte = 96
 
 // readSource returns the content of the file at path, or errLarge.
 func (o *LoadOptions) readSource(path string) (string, error) {

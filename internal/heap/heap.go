@@ -8,7 +8,7 @@
 package heap
 
 // least is the growth that is prepared, in bytes.
-const least = 2 << 20
+const least = 3 << 20
 
 // Expect says that the program is about to need n more bytes of heap, or more, for as long as it
 // runs. It is a hint: it allocates nothing, and changes only how fast the memory can be used, and
