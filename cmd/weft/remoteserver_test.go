@@ -64,6 +64,8 @@ tasks:
   lossy: {remote: lossy, sources: [in], generates: [made], cmd: cp in made}
   cannot: {remote: true, sources: [in], generates: [], cmds: [{task: bad}]}
   other: {remote: other, sources: [in], generates: [], cmd: echo ran}
+  private: {deps: [private2], remote: true, sources: [in, id_x], generates: [], cmd: cat id_x}
+  private2: {remote: true, sources: [in], generates: [made], cmd: cp in made}
   system: {remote: odd, sources: [in], generates: [], vars: {A: '{{ARCH}}'}, cmd: ': {{.A}}; echo ran'}
   secret: {remote: true, sources: [in], generates: [], cmd: 'test -n {{.TOKEN}} && echo ran'}
   value: {remote: true, sources: [in], generates: [], stdout: [capture], cmd: echo v42}
@@ -159,6 +161,10 @@ func TestRemoteServer(t *testing.T) {
 
 	// What cannot run there runs here, or fails.
 	k.wants(a.run(0, "--remote secret"), "ran\n", "it uses the secret variable TOKEN", "!s3cret-value")
+	if err := os.WriteFile(filepath.Join(a.dir, "id_x"), []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k.wants(a.run(0, "--remote=strict private"), "x\n", `weft: remote: "private" sends id_x to unix:`, `task "private": its sources match nothing that "private2" generates`, `!"private2" sends`)
 	k.wants(a.run(0, "--remote system"), "ran\n", "its text depends on the system, ", " here and pdp-11 there (ARCH in the variable A)")
 	k.wants(a.run(201, "-f --remote=strict secret"), "!ran\n", "it cannot run elsewhere: it uses the secret variable TOKEN")
 	k.wants(a.run(1, "--remote=strict cannot"), `: task "cannot" cannot run elsewhere: command 1 calls task "bad": make that a need; remove remote`, "!before")

@@ -103,6 +103,9 @@ func (l *elsewhere) takes(ctx context.Context, b *Bound) (bool, error) {
 		return false, err
 	case why == "":
 		b.job, b.leaves = in, l.left.mayLeave(b.Step)
+		if told {
+			l.tellUnread(ctx, &e)
+		}
 	case told:
 		if err := l.remote.Declined(b.Step, why); err != nil {
 			return false, err
@@ -110,6 +113,17 @@ func (l *elsewhere) takes(ctx context.Context, b *Bound) (bool, error) {
 		e.tell(ctx, fmt.Sprintf("task %q: runs here: %s", b.Step.Name, why), "")
 	}
 	return b.job != nil, nil
+}
+
+// tellUnread warns of needs that make files of which none is a source of the step: it gets only its sources.
+func (l *elsewhere) tellUnread(ctx context.Context, e *entry) {
+	b := e.b
+	sources := Patterns(b.Step.Sources())
+	b.Step.Needs(func(n *plan.Step) {
+		if len(n.Writes()) > 0 && !reads(b.Dir, sources, n, l.cached.fresh.root) {
+			e.tell(ctx, fmt.Sprintf("task %q: its sources match nothing that %q generates: elsewhere it does not get that", b.Step.Name, n.Name), "")
+		}
+	})
 }
 
 // Run implements Body.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,6 +168,7 @@ func (s *Server) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, a
 	if p := j.kept(); p != nil {
 		return p, nil
 	}
+	s.tellPrivate(b, in)
 	o, err := s.share(ctx, j)
 	if errors.Is(err, executor.ErrGone) {
 		return nil, err
@@ -179,6 +182,19 @@ func (s *Server) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, a
 		return nil, context.Cause(ctx)
 	}
 	return p, s.conclude(j, o, err)
+}
+
+// tellPrivate warns of inputs that may not be meant for others.
+func (s *Server) tellPrivate(b *executor.Bound, in *cache.Inputs) {
+	for i := range in.Files {
+		switch name := path.Base(in.Files[i].Path); {
+		case name == ".env", strings.HasSuffix(name, ".pem"), strings.HasSuffix(name, ".key"), strings.HasPrefix(name, "id_"):
+			s.mu.Lock()
+			s.warn(b, "private "+b.Step.Name, fmt.Sprintf("%q sends %s to %s, and everyone who may read the server can read it: exclude it from sources", b.Step.Name, diag.Printable(in.Files[i].Path), s.name))
+			s.mu.Unlock()
+			return
+		}
+	}
 }
 
 // job returns what is to be done for a step.
