@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weftrun/weft/internal/statefile"
@@ -21,7 +22,27 @@ import (
 // The file has a line for each entry: when it was stored or restored, in seconds since 1970; the
 // digest of its Action; the quoted name of its task. Lines are appended, and one that a crash
 // has cut off is skipped. Surplus entries are dropped when the file has grown.
-type Index struct{ Place statefile.Place }
+type Index struct {
+	Place statefile.Place
+
+	mu    sync.Mutex // guards known
+	known readIndex
+}
+
+// readIndex is what of the file was read or written before, so that a run with many entries reads it
+// once.
+type readIndex struct {
+	file  os.FileInfo // nil: nothing was read
+	size  int64       // in bytes
+	last  string      // its last line
+	times map[indexKey]time.Time
+}
+
+// indexKey identifies an entry.
+type indexKey struct {
+	task   string
+	action Digest
+}
 
 // Indexed is an entry of the cache that a task has stored or restored.
 type Indexed struct {
@@ -54,15 +75,11 @@ func (x *Index) Entries() ([]Indexed, error) {
 
 // lastTimes returns each entry once, with its last time.
 func lastTimes(entries []Indexed) []Indexed {
-	type name struct {
-		task   string
-		action Digest
-	}
-	seen := map[name]bool{}
+	seen := map[indexKey]bool{}
 	last := make([]Indexed, 0, len(entries))
 	for _, e := range slices.Backward(entries) {
-		if n := (name{e.Task, e.Action}); !seen[n] {
-			seen[n] = true
+		if k := (indexKey{e.Task, e.Action}); !seen[k] {
+			seen[k] = true
 			last = append(last, e)
 		}
 	}
@@ -84,22 +101,38 @@ func (x *Index) Note(e Indexed) error {
 	if len(e.Task) > maxTaskName {
 		return nil
 	}
-	err := x.change(func(d *statefile.Dir, f *os.File, b []byte) error {
-		entries := parseIndex(b)
-		for _, old := range entries {
-			if old.Task == e.Task && old.Action == e.Action && e.Time.Sub(old.Time) < indexedAgain {
-				return nil
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	err := x.change(func(d *statefile.Dir, f *os.File) error {
+		known := &x.known
+		if err := known.read(f); err != nil {
+			*known = readIndex{}
+			return err
+		}
+		k := indexKey{e.Task, e.Action}
+		if at, ok := known.times[k]; ok && e.Time.Sub(at) < indexedAgain {
+			return nil
+		}
+		if known.size >= largeIndex {
+			*known = readIndex{}
+			b, err := content(f, 0)
+			if err != nil {
+				return err
 			}
+			return d.WriteFile(indexName, formatIndex(newest(append(parseIndex(b), e))))
 		}
-		if len(b) >= largeIndex {
-			return d.WriteFile(indexName, formatIndex(newest(append(entries, e))))
+		line := string(e.append(nil))
+		cut := ""
+		if known.size > 0 && !strings.HasSuffix(known.last, "\n") {
+			cut = "\n"
 		}
-		line := e.append(nil)
-		if len(b) > 0 && b[len(b)-1] != '\n' {
-			line = append([]byte{'\n'}, line...)
+		if _, err := f.WriteAt([]byte(cut+line), known.size); err != nil {
+			*known = readIndex{}
+			return err
 		}
-		_, err := f.WriteAt(line, int64(len(b)))
-		return err
+		known.size += int64(len(cut) + len(line))
+		known.last, known.times[k] = line, e.Time
+		return nil
 	})
 	if _, unsafe := errors.AsType[*statefile.Unsafe](err); unsafe {
 		return err
@@ -107,9 +140,62 @@ func (x *Index) Note(e Indexed) error {
 	return nil
 }
 
+// read reads what has been added to the file, which no other process changes, or all of another
+// file.
+func (k *readIndex) read(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if k.file == nil || !os.SameFile(k.file, info) || info.Size() < k.size {
+		*k = readIndex{}
+	}
+	b, err := content(f, k.size-int64(len(k.last)))
+	if err != nil {
+		return err
+	}
+	added, ok := strings.CutPrefix(string(b), k.last)
+	if !ok { // another file has got the number of the one that was read
+		*k = readIndex{}
+		if b, err = content(f, 0); err != nil {
+			return err
+		}
+		added = string(b)
+	}
+	k.file = info
+	if k.times == nil {
+		k.times = map[indexKey]time.Time{}
+	}
+	for _, e := range parseIndex([]byte(added)) {
+		k.times[indexKey{e.Task, e.Action}] = e.Time
+	}
+	if added != "" {
+		k.size += int64(len(added))
+		k.last = strings.Clone(added[strings.LastIndexByte(strings.TrimSuffix(added, "\n"), '\n')+1:])
+	}
+	return nil
+}
+
+// content returns the content of f from an offset.
+func content(f *os.File, from int64) ([]byte, error) {
+	size, err := statefile.Size(f, maxIndex)
+	if err != nil || size <= from {
+		return nil, err
+	}
+	b := make([]byte, size-from)
+	if _, err := f.ReadAt(b, from); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return b, nil
+}
+
 // Drop removes the entries that drop selects.
 func (x *Index) Drop(drop func(Indexed) bool) error {
-	return absent(x.change(func(d *statefile.Dir, _ *os.File, b []byte) error {
+	return absent(x.change(func(d *statefile.Dir, f *os.File) error {
+		b, err := content(f, 0)
+		if err != nil {
+			return err
+		}
 		entries := parseIndex(b)
 		kept := slices.DeleteFunc(slices.Clone(entries), drop)
 		if len(kept) == len(entries) {
@@ -119,8 +205,8 @@ func (x *Index) Drop(drop func(Indexed) bool) error {
 	}))
 }
 
-// change calls do with the file and its content, while no other process changes it.
-func (x *Index) change(do func(d *statefile.Dir, f *os.File, b []byte) error) error {
+// change calls do with the file, while no other process changes it.
+func (x *Index) change(do func(d *statefile.Dir, f *os.File) error) error {
 	d, err := x.Place.Open()
 	if err != nil {
 		return err
@@ -139,22 +225,10 @@ func (x *Index) change(do func(d *statefile.Dir, f *os.File, b []byte) error) er
 			f.Close()
 			continue
 		}
-		err = changeLocked(d, f, do)
+		err = do(d, f)
 		f.Close() // which unlocks it
 		return err
 	}
-}
-
-func changeLocked(d *statefile.Dir, f *os.File, do func(*statefile.Dir, *os.File, []byte) error) error {
-	size, err := statefile.Size(f, maxIndex)
-	if err != nil {
-		return err
-	}
-	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && err != io.EOF {
-		return err
-	}
-	return do(d, f, b)
 }
 
 // newest returns the entries that are kept when there are too many, each once.

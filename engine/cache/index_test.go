@@ -17,7 +17,7 @@ func testIndex(t *testing.T) (*Index, string) {
 	if err := os.Mkdir(filepath.Join(dir, "state"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Index{statefile.Place{Base: dir, Path: "state"}}, filepath.Join(dir, "state", indexName)
+	return &Index{Place: statefile.Place{Base: dir, Path: "state"}}, filepath.Join(dir, "state", indexName)
 }
 
 // entry is the nth entry of a task.
@@ -158,4 +158,77 @@ func FuzzIndex(f *testing.F) {
 			t.Errorf("%q is %v, and written and read again %v", b, entries, again)
 		}
 	})
+}
+
+// TestIndexOfOthers: an Index that has read the file sees what other processes add, drop and replace.
+func TestIndexOfOthers(t *testing.T) {
+	x, file := testIndex(t)
+	y := &Index{Place: x.Place}
+	note := func(x *Index, n int) {
+		t.Helper()
+		if err := x.Note(entry("t", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := func(want int) {
+		t.Helper()
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(b), "\n"); got != want {
+			t.Errorf("%d lines, want %d", got, want)
+		}
+	}
+	for n := range 10 {
+		note(x, n)
+		note(y, n)
+		note(x, n)
+	}
+	lines(10)
+	for round := range 5 {
+		if err := y.Drop(func(e Indexed) bool { return e == entry("t", 3) }); err != nil {
+			t.Fatal(err)
+		}
+		lines(9)
+		note(x, 3)
+		lines(10)
+		note(y, 3)
+		lines(10)
+		// The same number of bytes, at the same place: the last line tells.
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := parseIndex(b)
+		other := entry("t", 100+round)
+		all[len(all)-1] = other
+		if err := os.WriteFile(file, formatIndex(all), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		note(x, 100+round)
+		lines(10)
+		note(x, 3)
+		lines(11)
+		if err := y.Drop(func(e Indexed) bool { return e == other }); err != nil {
+			t.Fatal(err)
+		}
+		lines(10)
+	}
+}
+
+// BenchmarkIndexNote measures the note of one of many entries.
+func BenchmarkIndexNote(b *testing.B) {
+	dir := b.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		b.Fatal(err)
+	}
+	x := &Index{Place: statefile.Place{Base: dir, Path: "state"}}
+	n := 0
+	for b.Loop() {
+		n++
+		if err := x.Note(entry("task", n)); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
