@@ -145,6 +145,46 @@ func TestUploadOnce(t *testing.T) {
 	})
 }
 
+// TestUploadWithoutDigests: a server may name no digests in its answer about a batch, which then is in order;
+// one that leaves out blobs has not kept them.
+func TestUploadWithoutDigests(t *testing.T) {
+	for name, c := range map[string]struct {
+		kept func(*repb.BatchUpdateBlobsResponse)
+		ok   bool
+	}{
+		"no digests": {func(a *repb.BatchUpdateBlobsResponse) {
+			for _, r := range a.Responses {
+				r.Digest = nil
+			}
+		}, true},
+		"no digests, one refused": {func(a *repb.BatchUpdateBlobsResponse) {
+			for _, r := range a.Responses {
+				r.Digest = nil
+			}
+			a.Responses[1].Status = status.New(codes.InvalidArgument, "no").Proto()
+		}, false},
+		"no digests, fewer answers": {func(a *repb.BatchUpdateBlobsResponse) {
+			a.Responses = a.Responses[1:]
+			for _, r := range a.Responses {
+				r.Digest = nil
+			}
+		}, false},
+		"one of another blob": {func(a *repb.BatchUpdateBlobsResponse) { a.Responses[0].Digest = a.Responses[1].Digest }, false},
+		"nothing":             {func(a *repb.BatchUpdateBlobsResponse) { a.Responses = nil }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript()
+				s.kept = c.kept
+				l := newLab(t, s, false)
+				if err := l.put(l.keep([]byte("one")), l.keep([]byte("two"))); (err == nil) != c.ok {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
 // TestFetchOnce: a blob that many want is downloaded once, even if the first one gives up.
 func TestFetchOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

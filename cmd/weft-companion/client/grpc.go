@@ -281,9 +281,12 @@ func (g *grpcServer) WriteBatch(ctx context.Context, c Call, blobs []Content) ([
 	for i := range errs {
 		errs[i] = wrong("the server does not say whether it keeps a blob")
 	}
-	for _, r := range a.Responses {
+	for n, r := range a.Responses {
 		blob, ok := received(r.GetDigest())
 		i, asked := at[blob]
+		if r.GetDigest() == nil && len(a.Responses) == len(blobs) {
+			i, ok, asked = n, true, true // Bazel's RemoteWorker names no blob, and keeps the order
+		}
 		if !ok || !asked {
 			continue
 		}

@@ -44,6 +44,8 @@ type script struct {
 	read func(n int, blob []byte, q *bspb.ReadRequest, stream bspb.ByteStream_ReadServer) error
 	// batch changes the answer of BatchReadBlobs.
 	batch func(*repb.BatchReadBlobsResponse)
+	// kept changes the answer of BatchUpdateBlobs.
+	kept func(*repb.BatchUpdateBlobsResponse)
 	// breakWrite is how many bytes of the first upload are taken before it breaks; 0: all.
 	breakWrite int
 	// scenes are the answers to Execute and WaitExecution, in order.
@@ -194,6 +196,9 @@ func (s *script) BatchUpdateBlobs(ctx context.Context, q *repb.BatchUpdateBlobsR
 		}
 		s.blobs[cache.DigestOf(data).String()] = data
 		a.Responses = append(a.Responses, &repb.BatchUpdateBlobsResponse_Response{Digest: r.Digest})
+	}
+	if s.kept != nil {
+		s.kept(a)
 	}
 	return a, nil
 }
