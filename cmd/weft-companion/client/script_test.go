@@ -377,27 +377,34 @@ func newLab(t testing.TB, s *script, far bool) *lab {
 		}
 		return l.DialContext(ctx)
 	}
-	a := &address{rpc: true, network: "tcp", host: "server:1", path: "team/a", loopback: !far}
-	counted := new(traffic)
-	server, err := newGRPC(a, dial, nil, nil, identity{"v1", "run-1"}, counted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	disk, err := cache.Open(filepath.Join(t.TempDir(), "cache"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.Cache = newCache(server, disk, true, &speaker{server: a.name(), secrets: new(pipe.Secrets)}, nil, counted)
-	lab.queue = newQueue(lab.Cache.store)
-	t.Cleanup(func() {
-		lab.queue.close()
-		server.Close()
+	lab.connect(&address{rpc: true, network: "tcp", host: "server:1", path: "team/a", loopback: !far}, dial, func() {
 		g.Stop()
 		l.Close()
 		serving.Wait()
-		disk.Close()
 	})
 	return lab
+}
+
+// connect makes the client of a server at an address. end is called after the client has ended.
+func (l *lab) connect(a *address, dial dialFunc, end func()) {
+	l.t.Helper()
+	counted := new(traffic)
+	server, err := newGRPC(a, dial, nil, nil, identity{"v1", "run-1"}, counted)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	disk, err := cache.Open(filepath.Join(l.t.TempDir(), "cache"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.Cache = newCache(server, disk, true, &speaker{server: a.name(), secrets: new(pipe.Secrets)}, nil, counted)
+	l.queue = newQueue(l.Cache.store)
+	l.t.Cleanup(func() {
+		l.queue.close()
+		server.Close()
+		end()
+		disk.Close()
+	})
 }
 
 // keep puts a blob into the local cache.
