@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"strings"
@@ -29,7 +28,7 @@ type Summary struct {
 // streak is the last shown output, uninterrupted by another command.
 type streak struct {
 	command command
-	lines   int
+	from    int // lines of the command before it
 }
 
 // NewSummary returns a Summary; rerun may be nil.
@@ -94,10 +93,15 @@ func (s *Summary) follow(ev event.Event) {
 		if len(ev.Data) == 0 {
 			return
 		}
-		if c := (command{ev.Step, ev.Command}); s.last.command != c {
+		c := command{ev.Step, ev.Command}
+		switch before := s.tails[c]; {
+		case before == nil && s.last.command == c: // of its next attempt
+			s.last.from = 0
+		case before == nil:
 			s.last = streak{command: c}
+		case s.last.command != c:
+			s.last = streak{command: c, from: before.lines}
 		}
-		s.last.lines += bytes.Count(ev.Data, []byte{'\n'})
 	case *event.CommandStarted:
 		if announced := !ev.Silent || s.o.Verbose; announced && s.last.command != (command{ev.Step, ev.Command}) {
 			s.last = streak{}
@@ -220,7 +224,7 @@ func (s *Summary) justShown(f *failure, lines int) bool {
 	if s.o.Sections {
 		return len(s.failed) == 1 // its whole log was shown
 	}
-	return len(s.failed) == 1 && s.last.command == f.by.command && s.last.lines >= lines && s.o.Stdout.same(s.o.Stderr)
+	return len(s.failed) == 1 && s.last.command == f.by.command && f.by.output != nil && f.by.output.lines-s.last.from >= lines && s.o.Stdout.same(s.o.Stderr)
 }
 
 // Err implements Reporter.
