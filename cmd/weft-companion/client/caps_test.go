@@ -108,7 +108,7 @@ func TestNegotiation(t *testing.T) {
 				if c.warns != "" {
 					want = []string{c.warns}
 				}
-				if got := l.say.take(); !slices.Equal(got, want) {
+				if got := l.say.last(); !slices.Equal(got, want) {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			})
@@ -285,4 +285,28 @@ func TestProxy(t *testing.T) {
 func copyAndClose(to net.Conn, from io.Reader) {
 	io.Copy(to, from)
 	to.Close()
+}
+
+// TestOneWarning: of a server that stores nothing, and keeps no results either, there is one warning.
+func TestOneWarning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript()
+		s.caps.CacheCapabilities.ActionCacheUpdateCapabilities = nil
+		s.before = func(_ context.Context, method string, _ int) error {
+			if method == "GetActionResult" {
+				return status.Error(codes.Unimplemented, "no such method")
+			}
+			return nil
+		}
+		l := newLab(t, s, false)
+		if _, err := l.lookup(t.Context(), Call{}, cache.DigestOf([]byte("x"))); err == nil {
+			t.Error("it keeps results")
+		}
+		if got := append(l.say.take(), l.say.last()...); len(got) != 1 || !strings.Contains(got[0], "keeps no results") {
+			t.Errorf("got %q", got)
+		}
+		if got := l.say.last(); len(got) != 0 {
+			t.Errorf("and then %q", got)
+		}
+	})
 }

@@ -336,7 +336,7 @@ func (r *Room) Flush(ctx context.Context, q *channel.FlushRequest) (*channel.Tot
 		a.Pushed, a.Pending = c.cache.pushed.Load(), int64(c.queue.pending())
 		a.Up, a.Down = c.cache.traffic.up.Load(), c.cache.traffic.down.Load()
 	}
-	a.Warnings = c.say.take()
+	a.Warnings = c.say.last()
 	return a, ctx.Err()
 }
 

@@ -23,6 +23,7 @@ type speaker struct {
 	mu    sync.Mutex // guards the fields below
 	told  map[string]bool
 	queue []string // not yet sent to weft
+	reads string   // why a server only reads; "": it does not, as far as is known
 	down  string   // why a server that executes does not work; "": it does, as far as is known
 }
 
@@ -51,19 +52,30 @@ func (s *speaker) warn(subject, text string) {
 	s.queue = append(s.queue, s.server+" "+text)
 }
 
-// warnDown tells the user that the server does not work, and what follows from that. why follows the
-// server's name.
-func (s *speaker) warnDown(why string) { s.warnUnless("down", why, ": going on without it") }
-
-// warnReadOnly tells the user that the server does not store anything.
-func (s *speaker) warnReadOnly(why string) { s.warnUnless("writes", why, ": reading only") }
-
-// warnUnless warns of what does not work, and what follows from that, unless the server executes.
-func (s *speaker) warnUnless(subject, why, consequence string) {
+// warnDown tells the user that the server does not work, unless it executes. why follows the server's
+// name.
+func (s *speaker) warnDown(why string) {
 	if !s.executes {
-		s.warn(subject, why+consequence)
+		s.warn("down", why+": going on without it")
 		return
 	}
+	s.fails(why)
+}
+
+// warnReadOnly tells the user at the end of the run that the server does not store anything, unless it
+// does not work at all, or executes.
+func (s *speaker) warnReadOnly(why string) {
+	if s.executes {
+		s.fails(why)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads = cmp.Or(s.reads, why)
+}
+
+// fails notes why a server that executes does not work.
+func (s *speaker) fails(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = why
@@ -86,6 +98,18 @@ func (s *speaker) trouble() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return cmp.Or(s.down, "does not work")
+}
+
+// last returns the warnings at the end of a run: there is one about each server that does not do what
+// it should.
+func (s *speaker) last() []string {
+	s.mu.Lock()
+	why, down := s.reads, s.told["down"]
+	s.mu.Unlock()
+	if why != "" && !down {
+		s.warn("writes", why+": reading only")
+	}
+	return s.take()
 }
 
 // take returns the warnings that were not yet taken.
