@@ -1,15 +1,12 @@
 package client
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/channel"
@@ -26,12 +23,7 @@ func nginx(t *testing.T, root, location string) (address string) {
 		t.Skip("nginx is not installed: apt-get install nginx-light")
 	}
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	l.Close()
+	address = freeAddress(t)
 	config := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
 events {}
 http {
@@ -44,35 +36,8 @@ http {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "-p", dir, "-c", file)
-	output := new(bytes.Buffer)
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-ended
-	})
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return address
-		}
-		select {
-		case <-ended:
-			t.Skipf("nginx does not work here: %s", output)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-	}
+	startReal(t, cmd, address)
+	return address
 }
 
 // TestNginx: ten lines of configuration are a shared cache. What was damaged there is not used.
