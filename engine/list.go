@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"github.com/weftrun/weft/engine/plan"
 	"github.com/weftrun/weft/engine/vars"
@@ -46,7 +45,7 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 		}
 		info := TaskInfo{Task: t, Name: t.Name, Desc: t.Desc.S, Summary: t.Summary.S}
 		call := vars.Call{Task: t, Name: t.Name, Alias: t.Name}
-		if t.Label.S != "" || isTemplate(t.Desc.S) || isTemplate(t.Summary.S) {
+		if t.Label.S != "" || schema.IsTemplate(t.Desc.S) || schema.IsTemplate(t.Summary.S) {
 			s := resolver.Scope(call, vars.Fast)
 			info.Desc, info.Summary = fast(ctx, s, t.Desc), fast(ctx, s, t.Summary)
 			info.Name = cmp.Or(fast(ctx, s, t.Label), t.Name)
@@ -62,8 +61,6 @@ func (e *Engine) Tasks(ctx context.Context, o ListOptions) ([]TaskInfo, error) {
 	}
 	return infos, nil
 }
-
-func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 // fast expands a text for display; on an error it is returned unexpanded.
 func fast(ctx context.Context, s *vars.Scope, t schema.Text) string {

@@ -129,7 +129,7 @@ func (d *decoder) cacheTexts(n *yaml.Node, c *Cache) {
 // suspectCommandText warns of a text that was probably meant as a command: as a text it never
 // changes when the program does.
 func (d *decoder) suspectCommandText(n *yaml.Node, text string) {
-	if words := strings.Fields(text); len(words) < 2 || isTemplate(text) || strings.ContainsAny(words[0], "=:;,") {
+	if words := strings.Fields(text); len(words) < 2 || IsTemplate(text) || strings.ContainsAny(words[0], "=:;,") {
 		return
 	}
 	d.suspect(n, fmt.Sprintf("cache.key: %q is a text, and is not run as a command", text), "", "write {sh: "+quoteYAML(text)+"} for the output of a command")
@@ -137,7 +137,7 @@ func (d *decoder) suspectCommandText(n *yaml.Node, text string) {
 
 // noTemplate reports a template in the root key cache.
 func (d *decoder) noTemplate(t Text) {
-	if isTemplate(t.S) {
+	if IsTemplate(t.S) {
 		d.failAt(t.Pos, "use $NAME for a variable of the environment", "cache: %q: templates are not supported here", t.S)
 	}
 }

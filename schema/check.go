@@ -79,8 +79,11 @@ func (c *checker) add(s diag.Severity, k diag.Kind, pos diag.Pos, what, why, fix
 	c.list.Add(&diag.Diagnostic{Severity: s, Kind: k, Pos: pos, What: what, Why: why, Fix: fix})
 }
 
+// IsTemplate reports whether a text of a Taskfile is a template. It has too many callers to be copied to
+// each.
+//
 //go:noinline
-func isTemplate(s string) bool { return strings.Contains(s, "{{") }
+func IsTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 func (c *checker) task(t *Task) {
 	c.settings(fmt.Sprintf("task %q: ", t.Name), t.Run, t.Method)
@@ -140,7 +143,7 @@ func (c *checker) text(p Place, text Text) {
 	case TextTask:
 		switch {
 		case p.Key == KeyAfter:
-			if d := c.w.AfterProblem(p.Task, text); d != nil && !isTemplate(text.S) {
+			if d := c.w.AfterProblem(p.Task, text); d != nil && !IsTemplate(text.S) {
 				c.add(d.Severity, d.Kind, d.Pos, d.What, d.Why, d.Fix)
 			}
 		case !p.Need || !p.Command.Optional:
@@ -160,7 +163,7 @@ func (c *checker) text(p Place, text Text) {
 
 // word reports a setting that is not one of a few words.
 func (c *checker) word(about, key string, t Text, fix string, words ...string) {
-	if t.S != "" && !isTemplate(t.S) && !slices.Contains(words, t.S) {
+	if t.S != "" && !IsTemplate(t.S) && !slices.Contains(words, t.S) {
 		c.add(diag.Error, diag.Other, t.Pos, fmt.Sprintf("%sinvalid %s %q", about, key, t.S), "", fix)
 	}
 }
@@ -172,7 +175,7 @@ func (c *checker) settings(about string, run, method Text) {
 
 // called reports a name of a task that does not exist; t needs, calls or reads that task.
 func (c *checker) called(t *Task, name Text) {
-	if isTemplate(name.S) {
+	if IsTemplate(name.S) {
 		return
 	}
 	found, _, err := c.w.find(name.S)
@@ -193,7 +196,7 @@ func (c *checker) called(t *Task, name Text) {
 
 // script reports a script that cannot be parsed.
 func (c *checker) script(p Place, text Text) {
-	if text.S == "" || isTemplate(text.S) || c.parsed[text] {
+	if text.S == "" || IsTemplate(text.S) || c.parsed[text] {
 		return
 	}
 	c.parsed[text] = true

@@ -58,7 +58,7 @@ var connectionTLSKeys = []key[*Connection]{
 // plain reads a text about a server, in which nothing is a template.
 func (d *decoder) plain(n *yaml.Node) Text {
 	t := d.text(n)
-	if isTemplate(t.S) {
+	if IsTemplate(t.S) {
 		d.failAt(t.Pos, "use $NAME for a variable of the environment", "%q: templates are not supported here", t.S)
 	}
 	return t

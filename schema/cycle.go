@@ -76,7 +76,7 @@ func (c *checker) cycles() {
 func (c *checker) needs(t *Task) []need {
 	ns := make([]need, 0, len(t.Deps))
 	EachText(t, func(p Place, name Text) {
-		if !p.Need && p.Key != KeyStdinTask && p.Key != KeyIPCTo && p.Key != KeyAfter || p.Kind() != TextTask || isTemplate(name.S) {
+		if !p.Need && p.Key != KeyStdinTask && p.Key != KeyIPCTo && p.Key != KeyAfter || p.Kind() != TextTask || IsTemplate(name.S) {
 			return
 		}
 		to, _, err := c.w.find(name.S)

@@ -208,7 +208,7 @@ func (d *decoder) properties(n *yaml.Node) (ps []Property) {
 // plainText reads a text that is no template: it is read before there are variables.
 func (d *decoder) plainText(n *yaml.Node) Text {
 	t := d.text(n)
-	if isTemplate(t.S) {
+	if IsTemplate(t.S) {
 		d.fail(n, "write the value itself", "remote: %q: nothing is a template here", t.S)
 	}
 	return t

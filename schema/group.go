@@ -35,7 +35,7 @@ func CommandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, w := range argv {
 		words[i] = w
-		if isTemplate(w) {
+		if IsTemplate(w) {
 			continue // its value is not known
 		}
 		q, err := syntax.Quote(w, syntax.LangPOSIX)

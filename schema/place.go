@@ -41,7 +41,7 @@ func (p *Place) Expands(t Text) bool {
 	case TextLiteral:
 		return false
 	}
-	return isTemplate(t.S)
+	return IsTemplate(t.S)
 }
 
 // Processes returns the keys about processes of the command at p, or of the task where

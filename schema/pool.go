@@ -60,7 +60,7 @@ func (d *decoder) readPool(n *yaml.Node, t *Task) {
 // poolName reads the name of a pool, which is not a template.
 func (d *decoder) poolName(n *yaml.Node) string {
 	t := d.text(n)
-	if isTemplate(t.S) {
+	if IsTemplate(t.S) {
 		d.fail(n, "write the literal name", "pool: %q: the pool must be known before anything runs", t.S)
 		return ""
 	}

@@ -80,7 +80,7 @@ func (d *decoder) fewer(k *yaml.Node, n int) bool {
 // port reads the number of a port, or a template.
 func (d *decoder) port(n *yaml.Node) Text {
 	t := d.text(n)
-	if _, ok := PortNumber(t.S); !ok && !isTemplate(t.S) {
+	if _, ok := PortNumber(t.S); !ok && !IsTemplate(t.S) {
 		d.fail(n, "write its number, or 0 for any", "%q is not a port from 0 to 65535", t.S)
 	}
 	return t

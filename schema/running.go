@@ -25,7 +25,7 @@ type Running struct {
 // has that name or label.
 func (w *Workflow) AfterProblem(t *Task, name Text) *diag.Diagnostic {
 	label := strings.TrimPrefix(name.S, t.Namespace()+":")
-	if w.Partial || w.Has(name.S) || slices.ContainsFunc(w.Tasks, func(t *Task) bool { return t.Label.S != "" && (t.Label.S == label || isTemplate(t.Label.S)) }) {
+	if w.Partial || w.Has(name.S) || slices.ContainsFunc(w.Tasks, func(t *Task) bool { return t.Label.S != "" && (t.Label.S == label || IsTemplate(t.Label.S)) }) {
 		return nil
 	}
 	p := &diag.Diagnostic{Kind: diag.MissingTask, Pos: name.Pos, What: fmt.Sprintf("no task %q", name.S), Why: fmt.Sprintf("task %q runs after it (line %d)", t.Name, t.Pos.Line)}

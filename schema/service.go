@@ -119,7 +119,7 @@ var probeKeys = []key[*probeForm]{
 func (d *decoder) target(n *yaml.Node, p *probeForm, k ProbeKind) {
 	p.is(k)
 	p.Target = d.text(n)
-	if isTemplate(p.Target.S) {
+	if IsTemplate(p.Target.S) {
 		return
 	}
 	if what, fix := k.Check(p.Target.S); what != "" {
@@ -183,7 +183,7 @@ func (d *decoder) readListen(n *yaml.Node, t *Task) {
 		switch {
 		case k.Kind != yaml.ScalarNode || l.Name == "" || len(l.Name) > 255 || strings.ContainsFunc(l.Name, func(r rune) bool { return r <= ' ' || r == ':' || r > '~' }):
 			d.fail(k, "use letters, digits, - and _", "listen: %q is not a valid name of a socket", k.Value)
-		case !isTemplate(l.Address.S):
+		case !IsTemplate(l.Address.S):
 			if what, fix := CheckListen(l.Address.S); what != "" {
 				d.fail(v, fix, "listen: %s", what)
 			}

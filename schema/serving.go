@@ -48,7 +48,7 @@ func PortTwice(pos diag.Pos, port, first, second, why string) *diag.Diagnostic {
 func ListenPort(address string) string {
 	path, isUnix := strings.CutPrefix(address, "unix:")
 	switch {
-	case isTemplate(address) || isUnix && !strings.HasPrefix(path, "/"):
+	case IsTemplate(address) || isUnix && !strings.HasPrefix(path, "/"):
 		return ""
 	case strings.HasPrefix(path, "/"):
 		return path
@@ -64,7 +64,7 @@ func ListenPort(address string) string {
 // named reports problems with a task that the text at p names.
 func (c *checker) named(p Place, name Text) {
 	to, _, err := c.w.find(name.S)
-	if err != nil || to == nil || isTemplate(name.S) {
+	if err != nil || to == nil || IsTemplate(name.S) {
 		return
 	}
 	var d *diag.Diagnostic
@@ -98,7 +98,7 @@ func (c *checker) sharedPorts() {
 			continue
 		}
 		note := func(port string, at Text) {
-			if port == "" || isTemplate(at.S) {
+			if port == "" || IsTemplate(at.S) {
 				return
 			}
 			if len(all[port]) == 0 {

@@ -28,11 +28,11 @@ func (c *checker) sharedFiles() {
 	var paths []string
 	for _, t := range c.w.Tasks {
 		c.rewritten(t)
-		if isTemplate(t.Dir.S) || strings.Contains(t.Name, "*") {
+		if IsTemplate(t.Dir.S) || strings.Contains(t.Name, "*") {
 			continue
 		}
 		eachMade(t, func(name Text, on []Platform) {
-			if name.S == "" || isTemplate(name.S) || strings.ContainsAny(name.S, "*?[{$~") {
+			if name.S == "" || IsTemplate(name.S) || strings.ContainsAny(name.S, "*?[{$~") {
 				return
 			}
 			path := name.S
@@ -125,7 +125,7 @@ func (c *checker) callers() callGraph {
 	g := callGraph{}
 	for _, t := range c.w.Tasks {
 		EachText(t, func(p Place, name Text) {
-			if p.Kind() != TextTask || p.Key == KeyAfter || isTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
+			if p.Kind() != TextTask || p.Key == KeyAfter || IsTemplate(name.S) || p.Command != nil && mayBeSkipped(p.Command) || slices.ContainsFunc(p.Groups, mayBeSkipped) {
 				return
 			}
 			if to, _, err := c.w.find(name.S); err == nil && to != nil && to.If.S == "" && len(to.Platforms) == 0 {

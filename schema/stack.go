@@ -24,7 +24,7 @@ func (w *Workflow) IsStack(names []string) bool {
 				return
 			}
 			var call *Command
-			if p.Key == KeyTask && (len(p.Command.Vars) > 0 || isTemplate(name.S)) {
+			if p.Key == KeyTask && (len(p.Command.Vars) > 0 || IsTemplate(name.S)) {
 				call = p.Command
 			}
 			s.add(name.S, call, call != nil && (next.repeated || call.For != nil))

@@ -145,7 +145,7 @@ func (e *expansion) checkIf(ctx context.Context, s *Step, condition string) erro
 
 // eachNeed calls f with every call that one entry of deps expands to.
 func (e *expansion) eachNeed(ctx context.Context, s *Step, d *schema.Command, f func(Call)) error {
-	if d.For == nil && len(d.Vars) == 0 && !isTemplate(d.Text.S) {
+	if d.For == nil && len(d.Vars) == 0 && !schema.IsTemplate(d.Text.S) {
 		f(Call{Name: d.Text.S, Pos: d.Pos, From: s, Silent: d.Silent})
 		return nil
 	}

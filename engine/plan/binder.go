@@ -21,7 +21,7 @@ func (b *binder) text(t schema.Text) string { return b.expand(t, (*vars.Scope).E
 func (b *binder) shown(t schema.Text) string { return b.expand(t, (*vars.Scope).Show) }
 
 func (b *binder) expand(t schema.Text, by func(*vars.Scope, context.Context, schema.Text) (string, error)) string {
-	if b.err != nil || b.scope == nil || !isTemplate(t.S) {
+	if b.err != nil || b.scope == nil || !schema.IsTemplate(t.S) {
 		return t.S
 	}
 	s, err := by(b.scope, b.ctx, t)

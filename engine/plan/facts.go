@@ -151,8 +151,6 @@ func (f *facts) command(c *schema.Command) {
 	f.channel = f.channel || c.HasOptions() && c.Processes.HasChannel()
 }
 
-func isTemplate(s string) bool { return strings.Contains(s, "{{") }
-
 // captured are the names of tasks whose output a text or stdin of the workflow uses.
 type captured struct {
 	once  sync.Once
@@ -168,7 +166,7 @@ func (x *Expander) Captured(t *schema.Task) bool {
 	if c.all || len(c.names) == 0 {
 		return c.all
 	}
-	return c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || isTemplate(t.Label.S) || strings.Contains(t.Name, "*") ||
+	return c.names[t.Name] || c.names[t.LocalName] || c.names[t.Label.S] || schema.IsTemplate(t.Label.S) || strings.Contains(t.Name, "*") ||
 		slices.ContainsFunc(t.Aliases, func(a string) bool { return c.names[a] || c.names[a[strings.LastIndexByte(a, ':')+1:]] })
 }
 
@@ -179,7 +177,7 @@ func (c *captured) find(w *schema.Workflow, files map[*diag.File]bool) {
 	}
 	c.names = map[string]bool{}
 	name := func(s string) {
-		c.all = c.all || isTemplate(s)
+		c.all = c.all || schema.IsTemplate(s)
 		c.names[s] = true
 	}
 	for _, t := range w.Tasks {

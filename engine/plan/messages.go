@@ -42,7 +42,7 @@ func receivers(w *schema.Workflow) map[*schema.Task]bool {
 		schema.EachText(t, func(p schema.Place, name schema.Text) {
 			switch {
 			case p.Key != schema.KeyIPCTo:
-			case isTemplate(name.S):
+			case schema.IsTemplate(name.S):
 				unknown = true
 			default:
 				if to, _, err := w.Lookup(name.S); err == nil {

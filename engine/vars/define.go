@@ -278,7 +278,7 @@ func (f *frame) eval(ctx context.Context, pos int) (value cell, err error) {
 	if v.Kind == schema.Static {
 		switch x := v.Value.(type) {
 		case string:
-			if !isTemplate(x) {
+			if !schema.IsTemplate(x) {
 				return cell{v: x}, nil
 			}
 		case nil:

@@ -262,7 +262,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 	check := func(dir string, files []schema.Text) {
 		for _, f := range files {
 			path := f.S
-			if path == "" || isTemplate(path) {
+			if path == "" || schema.IsTemplate(path) {
 				continue
 			}
 			path = absolute(dir, path)
@@ -278,7 +278,7 @@ func CheckDotenv(w *schema.Workflow) diag.List {
 	check(w.Dir, w.Dotenv)
 	for _, t := range w.Tasks {
 		dir := t.Dir.S
-		if len(t.Dotenv) == 0 || isTemplate(dir) || strings.ContainsAny(dir, "$`~\\") {
+		if len(t.Dotenv) == 0 || schema.IsTemplate(dir) || strings.ContainsAny(dir, "$`~\\") {
 			continue
 		}
 		check(absolute(w.Dir, dir), t.Dotenv)

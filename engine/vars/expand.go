@@ -9,7 +9,7 @@ import (
 // Expand expands a text of the task. In fast mode a text that fails is returned as it is
 // written. The error is a [*TemplateError], a [*CommandError], or that of the context.
 func (s *Scope) Expand(ctx context.Context, t schema.Text) (string, error) {
-	if !isTemplate(t.S) {
+	if !schema.IsTemplate(t.S) {
 		return t.S, nil
 	}
 	out, err := s.text(ctx, t.S, s.end())
@@ -29,7 +29,7 @@ const mask = "*****"
 // variables that the text itself names. A text that cannot be expanded with the masks is
 // returned as it is written.
 func (s *Scope) Show(ctx context.Context, t schema.Text) (string, error) {
-	if !isTemplate(t.S) {
+	if !schema.IsTemplate(t.S) {
 		return t.S, nil
 	}
 	from := s.end()
@@ -90,7 +90,7 @@ func (s *Scope) Ref(ctx context.Context, expr string) (any, error) {
 
 // text expands a text, seen from from.
 func (f *frame) text(ctx context.Context, text string, from view) (string, error) {
-	if !isTemplate(text) {
+	if !schema.IsTemplate(text) {
 		return text, nil
 	}
 	t := f.r.templates.get(text, false)
@@ -249,6 +249,6 @@ func (f *frame) value(ctx context.Context, v any, from view) (any, error) {
 
 // hasTemplate reports whether a string anywhere in v is a template.
 func hasTemplate(v any) (has bool) {
-	schema.EachString(v, func(s string) { has = has || isTemplate(s) })
+	schema.EachString(v, func(s string) { has = has || schema.IsTemplate(s) })
 	return has
 }

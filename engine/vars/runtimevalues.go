@@ -3,6 +3,8 @@ package vars
 import (
 	"errors"
 	"strings"
+
+	"github.com/weftrun/weft/schema"
 )
 
 // RuntimeValues holds what is known only when a step runs. The executor of the step fills it in,
@@ -26,7 +28,7 @@ type RuntimeRef struct {
 // RuntimeRefs returns the calls of the functions output and port in a text. It returns none for a
 // text that cannot be parsed.
 func RuntimeRefs(text string) []RuntimeRef {
-	if !isTemplate(text) || !strings.Contains(text, "output") && !strings.Contains(text, "port") {
+	if !schema.IsTemplate(text) || !strings.Contains(text, "output") && !strings.Contains(text, "port") {
 		return nil
 	}
 	t := newTemplate(text, false)

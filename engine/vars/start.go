@@ -43,7 +43,7 @@ type Refs struct {
 
 // AddRefs adds the names that a text refers to. A text that is not a template refers to none.
 func (r *Resolver) AddRefs(to *Refs, text string) {
-	if !isTemplate(text) {
+	if !schema.IsTemplate(text) {
 		return
 	}
 	t := r.templates.get(text, false)
@@ -222,7 +222,7 @@ func (f *frame) known(pos int) bool {
 	v, b, i := f.at(pos)
 	if v.Kind == schema.Static {
 		if text, ok := v.Value.(string); ok {
-			return !isTemplate(text)
+			return !schema.IsTemplate(text)
 		}
 	}
 	return b != nil && b.load(f.mode, i) != nil
@@ -267,7 +267,7 @@ func (f *frame) eachTemplate(v *schema.Var, do func(*tmpl)) {
 // eachTemplate calls do with the text of every template of a definition.
 func eachTemplate(v *schema.Var, do func(text string, reference bool)) {
 	text := func(s string) {
-		if isTemplate(s) {
+		if schema.IsTemplate(s) {
 			do(s, false)
 		}
 	}

@@ -10,10 +10,9 @@ import (
 	"text/template/parse"
 
 	"github.com/weftrun/weft/internal/limit"
+	"github.com/weftrun/weft/schema"
 	"github.com/weftrun/weft/schema/diag"
 )
-
-func isTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 // TemplateError is the error of a template that cannot be parsed or executed.
 type TemplateError struct {
@@ -211,7 +210,7 @@ func clone(err error) error {
 
 // Expand expands a template with data alone. It returns early when ctx is done.
 func Expand(ctx context.Context, text string, data map[string]any) (string, error) {
-	if !isTemplate(text) {
+	if !schema.IsTemplate(text) {
 		return text, nil
 	}
 	t := newTemplate(text, false)
