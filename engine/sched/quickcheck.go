@@ -47,7 +47,7 @@ type quickCheckBatch struct {
 
 const (
 	minTrust       = 2                    // number of fresh steps in a row before the next batch
-	maxQuickChecks = 32                   // steps
+	maxQuickChecks = 128                  // steps
 	quickCheckTime = 1 * time.Millisecond // a batch reports its results after this time
 )
 
