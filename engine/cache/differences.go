@@ -27,51 +27,58 @@ type value struct {
 }
 
 // fields returns all texts of o.
-func (o *opened) fields() (all []value) {
-	add := func(kind, name, text string, hidden bool) { all = append(all, value{kind, name, text, hidden}) }
+func (o *opened) fields() (all values) {
 	a := o.act
 	for i, c := range a.Commands {
-		add("command", strconv.Itoa(i+1), string(c), false)
+		all.add("command", strconv.Itoa(i+1), string(c), false)
 	}
 	for _, e := range o.command.Env {
-		add("env", e.Name, e.Value, true)
+		all.add("env", e.Name, e.Value, true)
 	}
 	for _, e := range a.Inherited {
-		add("cache", "env "+e.Name, strconv.FormatBool(e.Set)+e.Value, true)
+		all.add("cache", "env "+e.Name, strconv.FormatBool(e.Set)+e.Value, true)
 	}
 	for i, k := range a.Keys {
-		add("cache", "key "+strconv.Itoa(i+1), k, true)
+		all.add("cache", "key "+strconv.Itoa(i+1), k, true)
 	}
-	add("directory", "", a.Dir+"/", false)
+	all.add("directory", "", a.Dir+"/", false)
 	for _, g := range a.Generates {
 		text := "included"
 		if g.Exclude {
 			text = "excluded"
 		}
-		add("generates", g.Glob, text, false)
+		all.add("generates", g.Glob, text, false)
 	}
 	for _, v := range a.Outputs {
-		add("output", v.Name, string(v.Append(nil)), true)
+		all.add("output", v.Name, string(v.Append(nil)), true)
 	}
 	if a.Captured {
-		add("output", "", "captured", true)
+		all.add("output", "", "captured", true)
 	}
 	for i, in := range a.Inputs {
-		add("input", strconv.Itoa(i+1), string(in), true)
+		all.add("input", strconv.Itoa(i+1), string(in), true)
 	}
 	for i := range a.Elsewhere {
-		add("file", a.Elsewhere[i].Path, string(a.Elsewhere[i].Append(nil)), true)
+		all.add("file", a.Elsewhere[i].Path, string(a.Elsewhere[i].Append(nil)), true)
 	}
-	add("salt", "", string(o.Salt), true)
-	add("platform", "", string(o.Platform.Append(nil)), true)
+	all.add("salt", "", string(o.Salt), true)
+	all.add("platform", "", string(o.Platform.Append(nil)), true)
 	return all
+}
+
+// values are the fields of an Action as texts.
+type values []value
+
+//go:noinline
+func (vs *values) add(kind, name, text string, hidden bool) {
+	*vs = append(*vs, value{kind, name, text, hidden})
 }
 
 // comparison collects differences.
 type comparison struct{ found []Difference }
 
 // values compares the texts of two Actions.
-func (c *comparison) values(old, now []value) {
+func (c *comparison) values(old, now values) {
 	type name struct{ kind, name string }
 	before := make(map[name]value, len(old))
 	for _, v := range old {
