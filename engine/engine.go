@@ -92,7 +92,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.OnForeground != nil {
 		lent = func(step int) { o.OnForeground(event.StepID(step)) }
 	}
-	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, OnForeground: lent, OnTerminalUse: o.screen(), Environ: o.Environ, Run: e.id, OnLost: e.lost})
+	e.processes = proc.NewTable(proc.Options{Terminal: terminal(o.Stdin), Clock: &e.clock, OnInterrupt: e.interrupted, OnForeground: lent, OnTerminalUse: o.screen(), BeforeFirst: o.Await, Environ: o.Environ, Run: e.id, OnLost: e.lost})
 	if !o.DescribeOnly {
 		e.join()
 	}
@@ -102,7 +102,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if o.StopWithin > 0 && o.Services == nil { // otherwise the first engine warns
 		e.warnOfGrace()
 	}
-	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference})
+	e.shell = shell.New(shell.Options{Clock: &e.clock, Large: &e.large, Utilities: o.CoreUtils, Plain: o.Reference, BeforeScript: o.Await})
 	if e.live = new(command.Services); o.Services != nil {
 		e.live = o.Services.services
 	}

@@ -71,6 +71,10 @@ type Options struct {
 	Stdout, Stderr *os.File // inherited by commands in interleaved mode
 	Ask            Asker    // answers prompts; nil refuses them
 
+	// Await, if set, is called before a program is started or a script is interpreted: it returns when
+	// signals are passed to the engine. It is called by any goroutine, any number of times.
+	Await func()
+
 	// Live means that Stdout and Stderr are one terminal on which weft draws. Steps that run beside
 	// other writers then have pseudo-terminals, and write through weft, unless the style uses pipes.
 	// Commands that write to Stdout or Stderr directly are announced before.

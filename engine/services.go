@@ -36,13 +36,13 @@ type Services struct {
 func NewServices(o *Options, lost func()) *Services {
 	s := &Services{terminal: terminal(o.Stdin), secrets: o.Secrets}
 	id := cmp.Or(o.ID, NewID())
-	s.processes = proc.NewTable(proc.Options{Clock: &s.clock, Environ: o.Environ, Run: id, OnLost: lost})
+	s.processes = proc.NewTable(proc.Options{Clock: &s.clock, BeforeFirst: o.Await, Environ: o.Environ, Run: id, OnLost: lost})
 	if s.jobs, _, _ = jobserver.Join(o.Environ); s.jobs != nil { // each run reports errors
 		inherit(s.processes, s.jobs)
 	}
 	s.queue = newQueue(masking(o.Sink, o.Secrets), o.Tick, o.Drained)
 	s.services = command.NewServices(command.KeptServices{Run: id, Processes: s.processes, Running: &s.running, Clock: &s.clock, Emit: s.queue.Emit, Flush: s.queue.Flush,
-		Shell:   shell.New(shell.Options{Clock: &s.clock, Large: &s.large, Utilities: o.CoreUtils, Plain: o.Reference}),
+		Shell:   shell.New(shell.Options{Clock: &s.clock, Large: &s.large, Utilities: o.CoreUtils, Plain: o.Reference, BeforeScript: o.Await}),
 		NewStep: func() event.StepID { return event.StepID(o.Steps.Add(1)) },
 	})
 	return s

@@ -35,6 +35,7 @@ func (a *app) act(ctx context.Context, s *signals) int {
 	})
 	if err == nil {
 		s.route(e)
+		s.await()
 		err = e.Run(ctx, engine.ActCalls())
 	}
 	if ended {

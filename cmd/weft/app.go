@@ -49,6 +49,8 @@ type app struct {
 	detection sync.Once // sets detected
 	detected  report.System
 
+	concluding bool // something outside is told about the end of the run, which no signal may prevent
+
 	supervisor *supervisor // notified of the run's state; may be nil
 
 	warned []*diag.Diagnostic // shown warnings about the Taskfile

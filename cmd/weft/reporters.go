@@ -121,5 +121,10 @@ func (a *app) newReporter(style schema.Output) (report.Reporter, error) {
 	if e := a.newExporter(); e != nil {
 		all = append(all, e)
 	}
+	others := 1
+	if a.history != nil { // can do without
+		others++
+	}
+	a.concluding = len(all) > others || a.supervisor != nil
 	return report.Multi(all...), nil
 }

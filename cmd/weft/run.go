@@ -27,7 +27,7 @@ import (
 // perform performs the action of the command line on a workflow.
 func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	o := &a.opts
-	r, err := a.newRunner(ctx, w)
+	r, err := a.newRunner(ctx, s, w)
 	if err != nil {
 		return a.fail(err)
 	}
@@ -36,6 +36,7 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	a.page.route(s)
 	names := a.named()
 	if o.chooses() {
+		s.await()
 		asking, done := r.engine.SignalContext(ctx)
 		c, err := r.choose(asking)
 		done(nil)
@@ -78,8 +79,12 @@ func (a *app) perform(ctx context.Context, s *signals, w *schema.Workflow) int {
 	case o.watch:
 		return r.watch(ctx, s, calls)
 	default:
+		if r.concluding {
+			s.await()
+		}
 		return r.run(ctx, s, calls)
 	}
+	s.await()
 	ctx, cancel := r.engine.SignalContext(ctx)
 	defer cancel(nil)
 	return r.finish(ctx, look(ctx, calls))
@@ -123,7 +128,7 @@ type errCode int
 
 func (e errCode) Error() string { return "exit code " + strconv.Itoa(int(e)) }
 
-func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error) {
+func (a *app) newRunner(ctx context.Context, s *signals, w *schema.Workflow) (*runner, error) {
 	o := &a.opts
 	style, err := a.outputStyle(w)
 	if err != nil {
@@ -158,7 +163,7 @@ func (a *app) newRunner(ctx context.Context, w *schema.Workflow) (*runner, error
 		Parallel: o.parallel, KeepGoing: o.keepGoing, Force: o.force || o.audited, ForceAll: o.forceAll, GentleForce: o.gentleForce || o.audited,
 		Dry: o.dry, DescribeOnly: o.list || o.listAll || o.summary || o.cache == "ls" || o.cache == "rm", Silent: o.silent, Verbose: o.verbose, Failfast: o.failfast, AssumeYes: o.yes, Interactive: o.interactive,
 		Offline: o.remote.Offline, EnvPrecedence: o.envFirst, CoreUtils: a.coreUtils(), Reference: a.dropIn(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ask: a.asker(), Interrupt: interruptJob, StopWithin: within, Up: up,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Await: s.await, Ask: a.asker(), Interrupt: interruptJob, StopWithin: within, Up: up,
 		Live: a.area != nil, HideDisplay: a.lend((*report.Area).Hide), LendTerminal: a.lend((*report.Area).LendTerminal), Sink: r.handle, Wants: wants, Tick: report.Ticks(r.reporter), Drained: report.Flushes(r.reporter),
 		Schemas: schemas{a.secondProgram(w.Dir)}, Secrets: &a.secrets, MaskOutput: a.onCI(),
 		CacheDir: a.resultsDir(), Durations: a.stepDurations(w), Before: a.again.before(w), NoCache: o.noCache, Refresh: o.refresh, RemoteHere: o.elsewhere == "here", Trace: a.trace,

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/weftrun/weft/cmd/weft/report"
 	"github.com/weftrun/weft/engine/command"
@@ -14,12 +15,15 @@ import (
 
 // signals routes signals to an engine or to watch mode, once these may run something. Before that a
 // signal has its default effect.
+//
+// The process is registered for signals only then, see await. Go starts threads for that and hands
+// them its processors, which other work may need: of a run of 1,000 up-to-date tasks it takes 15 %.
 type signals struct {
-	ch        chan os.Signal
-	early     chan struct{} // closed by a signal that arrives before there is a receiver
-	force     chan struct{} // closed by the third interrupt
-	stuck     chan struct{} // closed when a run that was told to stop makes no progress
-	listening chan struct{} // closed when ch receives the signals
+	ch     chan os.Signal
+	listen sync.Once     // registers ch for the signals
+	early  chan struct{} // closed by a signal that arrives before there is a receiver
+	force  chan struct{} // closed by the third interrupt
+	stuck  chan struct{} // closed when a run that was told to stop makes no progress
 
 	delivery sync.Mutex // locked while a signal is delivered, and while the receiver changes
 	guarded  receiver   // see guard; guarded by delivery
@@ -39,7 +43,7 @@ type receiver interface {
 }
 
 func newSignals() *signals {
-	return &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{}), listening: make(chan struct{})}
+	return &signals{ch: make(chan os.Signal, 8), early: make(chan struct{}), force: make(chan struct{}), stuck: make(chan struct{})}
 }
 
 // withSignals runs f with signals routed. If a signal has stopped it, the program then kills
@@ -47,8 +51,8 @@ func newSignals() *signals {
 // when the program started stays ignored.
 func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	s := newSignals()
-	go s.listen()
 	go s.serve(a)
+	defer time.AfterFunc(unregistered, s.await).Stop()
 	over := make(chan int, 1)
 	go func() {
 		stack.Grow()
@@ -71,15 +75,20 @@ func (a *app) withSignals(f func(context.Context, *signals) int) int {
 	return code
 }
 
-// listen registers s for signals. The Go runtime starts threads for that, so it is done while
-// the file is read; see [signals.route].
-func (s *signals) listen() {
-	s.notify(stops[:])
-	// When the reader of our output is gone, writing must return an error instead of
-	// killing us: the children must still be stopped.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	close(s.listening)
-	s.notify(others[:])
+// unregistered is how long the process may go without being registered for signals if it starts
+// nothing.
+const unregistered = 20 * time.Millisecond
+
+// await returns when signals are routed. It is called before something is run that they must not
+// leave behind, by any goroutine.
+func (s *signals) await() {
+	s.listen.Do(func() {
+		s.notify(stops[:])
+		// When the reader of our output is gone, writing must return an error instead of
+		// killing us: the children must still be stopped.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+		go s.notify(others[:])
+	})
 }
 
 func (s *signals) notify(sigs []os.Signal) {
@@ -162,10 +171,7 @@ func (s *signals) guard(r receiver) {
 }
 
 // route makes r the receiver, and delivers to it the signal that has stopped the previous one.
-// After it has returned, no signal ends the program without a receiver: only then may programs be
-// started.
 func (s *signals) route(r receiver) {
-	<-s.listening
 	s.delivery.Lock()
 	defer s.delivery.Unlock()
 	if sig := s.stoppedBy(); sig != nil {

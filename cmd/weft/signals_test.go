@@ -44,12 +44,10 @@ func (f *fakeReceiver) ReleaseShared() {}
 // may block.
 func TestRoute(t *testing.T) {
 	s, a := newSignals(), new(app)
-	close(s.listening)
 	if early := s.deliver(a, syscall.SIGTERM); !early || s.stoppedBy() != syscall.SIGTERM {
 		t.Errorf("before there is anything to stop: early %t, stopped by %v", early, s.stoppedBy())
 	}
 	s = newSignals()
-	close(s.listening)
 	first := &fakeReceiver{enter: make(chan struct{}), stuck: make(chan struct{})}
 	second := &fakeReceiver{stuck: make(chan struct{})}
 	s.route(first)

@@ -18,6 +18,7 @@ func (r *runner) watch(ctx context.Context, s *signals, calls []plan.Call) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.broken = func() { cancel(errBrokenPipe) }
+	s.await()
 	heap.TuneForWatching()
 	o := watch.Options{Engine: r.options, Interval: cmp.Or(r.opts.interval, r.workflow.Interval), Poll: r.opts.poll, Load: r.reload}
 	if keys := r.keys(ctx, &o); keys != nil {

@@ -69,6 +69,9 @@ type Options struct {
 	// function when nothing does any more. step is that of the first user. Both must not call back.
 	// It may be nil.
 	OnTerminalUse func(step int) (ended func())
+	// BeforeFirst is called once, before the first program is started. It may block, and must not
+	// call back. It may be nil.
+	BeforeFirst func()
 	// Environ is weft's own environment. It holds the identities of an outer weft.
 	Environ []string
 	// Run is the identity of the run, which is shown in KEEPER's environment; "" means
@@ -86,6 +89,7 @@ type Table struct {
 	null      nullDevice
 	session   func() string // weft's session, see SessionVariable
 	onLost    func()
+	before    func()                       // see Options.BeforeFirst
 	forAll    atomic.Pointer[[]Descriptor] // see Inherit; nil: nothing
 	groupIDs  atomic.Uint32
 	open      atomic.Int32 // groups that have started something and are not closed
@@ -138,6 +142,9 @@ type host interface {
 // connect returns the table's host, which the first call starts.
 func (t *Table) connect() (host, error) {
 	t.connecting.Do(func() {
+		if t.before != nil {
+			t.before()
+		}
 		t.begun.Store(true)
 		t.host, t.hostErr = newHost(t)
 	})
@@ -146,7 +153,7 @@ func (t *Table) connect() (host, error) {
 
 // NewTable returns an empty Table. It makes no system call.
 func NewTable(o Options) *Table {
-	t := &Table{after: o.After, clock: cmp.Or(o.Clock, new(clock.Clock)), run: o.Run, onLost: o.OnLost}
+	t := &Table{after: o.After, clock: cmp.Or(o.Clock, new(clock.Clock)), run: o.Run, onLost: o.OnLost, before: o.BeforeFirst}
 	if t.after == nil {
 		t.after = t.clock.After
 	}

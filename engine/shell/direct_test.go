@@ -3,8 +3,11 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weftrun/weft/engine/proc"
 )
 
 // TestBothWays runs simple commands directly and in the interpreter.
@@ -122,4 +125,35 @@ func sortLines(s string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// TestBefore: what is to happen before a program is started or a script is interpreted happens then,
+// and not for what needs neither.
+func TestBefore(t *testing.T) {
+	r := newRig(t)
+	var calls []string
+	table := proc.NewTable(proc.Options{BeforeFirst: func() { calls = append(calls, "program") }})
+	t.Cleanup(func() { table.Close(false) })
+	r.g = table.NewGroup(proc.GroupOptions{Name: "t"})
+	r.s = New(Options{BeforeScript: func() { calls = append(calls, "script") }})
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{":", nil},
+		{"echo a", nil},
+		{"x=1; echo $x", []string{"script"}},
+		{"env", []string{"program"}}, // the first one
+		{"env", nil},
+		{"env | cat", nil},
+		{"if true; then env; fi", []string{"script"}},
+	} {
+		calls = nil
+		if got := r.run(&Script{Text: tt.text}); got.fail != nil {
+			t.Errorf("%s: %v", tt.text, got.fail)
+		}
+		if !slices.Equal(calls, tt.want) {
+			t.Errorf("%s: before it %q, want %q", tt.text, calls, tt.want)
+		}
+	}
 }

@@ -118,6 +118,8 @@ type Options struct {
 	Utilities bool
 	// Plain leaves out advice: a script that fails shows only the interpreter's messages.
 	Plain bool
+	// BeforeScript is called before a script is interpreted. It may block, and may be nil.
+	BeforeScript func()
 }
 
 // Shell runs scripts. It is safe for concurrent use.
@@ -200,6 +202,9 @@ func (s *Shell) run(ctx context.Context, sc *Script, out *capture) error {
 	builtIn := func(m member) bool { return utilities[m.argv[0]] } // into this shell
 	if plain && p.kind == programs && !(s.o.Utilities && slices.ContainsFunc(p.members, builtIn)) {
 		return s.pipeline(sc, p.members, out)
+	}
+	if s.o.BeforeScript != nil {
+		s.o.BeforeScript()
 	}
 	return s.interpret(sc, p, out)
 }
