@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,10 +17,12 @@ import (
 
 	repb "github.com/bazelbuild/remote-apis/build/bazel/remote/execution/v2"
 	bspb "google.golang.org/genproto/googleapis/bytestream"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/weftrun/weft/engine/cache"
 )
@@ -45,9 +48,27 @@ func tokensFile(t *testing.T) string {
 	return path
 }
 
-// rpcs are all methods, each with a call.
+// By the calls of rpcs, these blobs are stored.
+var batched, streamed = []byte("x"), []byte("by a stream")
+
+// rpcs are all methods, each with a call, and methods that do not exist.
 func rpcs(r *rig) map[string]func(ctx context.Context, instance string) error {
-	d := message(cache.DigestOf([]byte("x")))
+	d := message(cache.DigestOf(batched))
+	raw := func(full string) func(context.Context, string) error {
+		return func(ctx context.Context, _ string) error {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			s, err := r.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, full)
+			if err != nil {
+				return err
+			}
+			if err := s.SendMsg(new(emptypb.Empty)); err == nil {
+				s.CloseSend()
+			} // else RecvMsg says why
+			return s.RecvMsg(new(emptypb.Empty))
+		}
+	}
+	const blobs, health = "/build.bazel.remote.execution.v2.ContentAddressableStorage/", "/grpc.health.v1.Health/"
 	return map[string]func(context.Context, string) error{
 		"GetCapabilities": func(ctx context.Context, i string) error {
 			_, err := repb.NewCapabilitiesClient(r.conn).GetCapabilities(ctx, &repb.GetCapabilitiesRequest{InstanceName: i})
@@ -62,7 +83,7 @@ func rpcs(r *rig) map[string]func(ctx context.Context, instance string) error {
 			return err
 		},
 		"BatchUpdateBlobs": func(ctx context.Context, i string) error {
-			_, err := r.cas.BatchUpdateBlobs(ctx, &repb.BatchUpdateBlobsRequest{InstanceName: i, Requests: []*repb.BatchUpdateBlobsRequest_Request{{Digest: d, Data: []byte("x")}}})
+			_, err := r.cas.BatchUpdateBlobs(ctx, &repb.BatchUpdateBlobsRequest{InstanceName: i, Requests: []*repb.BatchUpdateBlobsRequest_Request{{Digest: d, Data: batched}}})
 			return err
 		},
 		"GetTree": func(ctx context.Context, i string) error {
@@ -93,7 +114,7 @@ func rpcs(r *rig) map[string]func(ctx context.Context, instance string) error {
 		"Write": func(ctx context.Context, i string) error {
 			s, err := r.bytes.Write(ctx)
 			if err == nil {
-				s.Send(&bspb.WriteRequest{ResourceName: i + "/uploads/u/blobs/" + emptyBlob.String(), FinishWrite: true})
+				s.Send(&bspb.WriteRequest{ResourceName: i + "/uploads/u/blobs/" + cache.DigestOf(streamed).String(), Data: streamed, FinishWrite: true})
 				_, err = s.CloseAndRecv()
 			}
 			return err
@@ -106,8 +127,15 @@ func rpcs(r *rig) map[string]func(ctx context.Context, instance string) error {
 			_, err := healthpb.NewHealthClient(r.conn).Check(ctx, &healthpb.HealthCheckRequest{})
 			return err
 		},
+		"List": raw(health + "List"), "Watch": raw(health + "Watch"),
+		"SplitBlob": raw(blobs + "SplitBlob"), "SpliceBlob": raw(blobs + "SpliceBlob"), "GetChunkMapping": raw(blobs + "GetChunkMapping"), "RegisterChunkMapping": raw(blobs + "RegisterChunkMapping"),
+		noMethod: raw(blobs + noMethod), noService: raw(noService), "/build.bazel.remote.execution.v2.Execution/Execute": raw("/build.bazel.remote.execution.v2.Execution/Execute"),
+		noServiceKnown: raw(noServiceKnown),
 	}
 }
+
+// What does not exist: a method, a service, and a service with a method as others have it.
+const noMethod, noService, noServiceKnown = "DeleteBlobs", "/weft.Admin/Stop", "/weft.Admin/UpdateActionResult"
 
 // TestTokenMatrix calls every method with every token: what a token does not allow is refused, and
 // has no effect.
@@ -117,30 +145,53 @@ func TestTokenMatrix(t *testing.T) {
 	tokens := []struct{ token, instance string }{{"", "main"}, {"not-known", "main"}, {readToken, "main"}, {branchToken, "main"}, {branchToken, "branch"}, {branchToken, "branch/sub"}, {branchToken, "branches"}, {writeToken, "main"}}
 	read := []codes.Code{unknown, unknown, ok, ok, ok, ok, ok, ok}
 	write := []codes.Code{unknown, unknown, denied, ok, ok, ok, ok, ok}
+	const none = codes.Unimplemented
+	nothing := []codes.Code{unknown, unknown, none, none, none, none, none, none}
+	refused := []codes.Code{unknown, unknown, denied, none, none, none, none, none}
+	never := []codes.Code{none, none, none, none, none, none, none, none}
+	all := []codes.Code{ok, ok, ok, ok, ok, ok, ok, ok}
 	want := map[string][]codes.Code{
 		"GetCapabilities": read, "FindMissingBlobs": read, "BatchReadBlobs": read, "Read": read,
 		"BatchUpdateBlobs": write, "Write": write, "QueryWriteStatus": write,
-		"GetTree":            {unknown, unknown, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented},
+		"GetTree": nothing, "SplitBlob": nothing, "GetChunkMapping": nothing,
+		"List": all, "Watch": all,
+		noMethod: never, noService: never, "/build.bazel.remote.execution.v2.Execution/Execute": never,
+		noServiceKnown: refused, "SpliceBlob": refused, "RegisterChunkMapping": refused,
 		"UpdateActionResult": {unknown, unknown, denied, denied, ok, ok, denied, ok},
 		"GetActionResult":    {unknown, unknown, codes.NotFound, codes.NotFound, ok, ok, codes.NotFound, ok},
-		"Check":              {ok, ok, ok, ok, ok, ok, ok, ok},
+		"Check":              all,
 	}
 	calls := rpcs(r)
+	order := []string{"Check", "List", "Watch", "GetCapabilities", "FindMissingBlobs", "BatchReadBlobs", "Read", "GetTree", "SplitBlob", "GetChunkMapping", "SpliceBlob", "RegisterChunkMapping", "BatchUpdateBlobs", "Write", "QueryWriteStatus", "UpdateActionResult", "GetActionResult",
+		noMethod, noService, noServiceKnown, "/build.bazel.remote.execution.v2.Execution/Execute"}
+	for service, info := range r.fronts.grpc.GetServiceInfo() {
+		for _, m := range info.Methods {
+			if !slices.Contains(order, m.Name) {
+				t.Errorf("%s of %s is not tried", m.Name, service)
+			}
+		}
+	}
 	for i, who := range tokens {
 		ctx := t.Context()
 		if who.token != "" {
 			ctx = withToken(ctx, who.token)
 		}
-		for _, method := range []string{"Check", "GetCapabilities", "FindMissingBlobs", "BatchReadBlobs", "Read", "GetTree", "BatchUpdateBlobs", "Write", "QueryWriteStatus", "UpdateActionResult", "GetActionResult"} {
+		for _, method := range order {
 			if got := status.Code(calls[method](ctx, who.instance)); got != want[method][i] {
 				t.Errorf("%s, %q, %q: %s, want %s", method, who.token, who.instance, got, want[method][i])
 			}
 		}
+		for _, b := range [][]byte{batched, streamed} {
+			if has := r.store.has(cache.DigestOf(b)); has != (write[i] == ok || i > 3) {
+				t.Errorf("%q, after %q: it is there: %t", b, who.token, has)
+			}
+		}
 	}
-	if len(calls) != len(want) {
-		t.Errorf("%d methods are tried, of %d", len(want), len(calls))
+	if len(order) != len(want) || len(calls) != len(want) {
+		t.Errorf("%d methods are tried, of %d and %d", len(order), len(want), len(calls))
 	}
 	hash := cache.DigestOf([]byte("of HTTP")).Hex()
+	unsupported, absent := slices.Repeat([]int{405}, len(tokens)), slices.Repeat([]int{404}, len(tokens))
 	result := mustMarshal(t, &repb.ActionResult{ExitCode: 1})
 	for i, who := range tokens {
 		headers := []string{"Accept: */*"}
@@ -159,11 +210,28 @@ func TestTokenMatrix(t *testing.T) {
 			{"PUT", "/" + who.instance + "/ac/" + hash, []int{401, 401, 403, 403, 200, 200, 403, 200}},
 			{"GET", "/" + who.instance + "/ac/" + hash, []int{401, 401, 404, 404, 200, 200, 404, 200}},
 			{"PUT", "/cas/" + emptyBlob.Hex(), []int{401, 401, 403, 200, 200, 200, 200, 200}},
-			{"DELETE", "/cas/" + emptyBlob.Hex(), []int{405, 405, 405, 405, 405, 405, 405, 405}},
+			{"HEAD", "/" + who.instance + "/ac/" + hash, []int{401, 401, 404, 404, 200, 200, 404, 200}},
+			{"GET", "/cas/" + hash, []int{401, 401, 404, 404, 404, 404, 404, 404}},
+			{"PUT", "/cas/" + cache.DigestOf([]byte("by HTTP")).Hex(), []int{401, 401, 403, 200, 200, 200, 200, 200}},
+			{"DELETE", "/cas/" + emptyBlob.Hex(), unsupported},
+			{"DELETE", "/ac/" + hash, unsupported},
+			{"POST", "/cas/" + emptyBlob.Hex(), unsupported},
+			{"PATCH", "/ac/" + hash, unsupported},
+			{"OPTIONS", "/ac/" + hash, unsupported},
+			{"TRACE", "/status", unsupported},
+			{"NONE", "/cas/" + emptyBlob.Hex(), unsupported},
+			{"PUT", "/status", unsupported},
+			{"PUT", "/metrics", unsupported},
+			{"GET", "/", absent},
+			{"GET", "/admin", absent},
+			{"PUT", "/admin", absent},
+			{"PUT", "/blobs/" + hash, absent},
 		} {
 			body := []byte(nil)
 			if strings.Contains(c.path, "/ac/") && c.method == "PUT" {
 				body = result
+			} else if strings.HasSuffix(c.path, cache.DigestOf([]byte("by HTTP")).Hex()) {
+				body = []byte("by HTTP")
 			}
 			a, _ := r.http(c.method, c.path, body, headers...)
 			if a.StatusCode != c.want[i] {

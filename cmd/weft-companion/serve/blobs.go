@@ -10,8 +10,8 @@ import (
 	"github.com/weftrun/weft/engine/cache"
 )
 
-// blobService is the content-addressable storage: of all instances, there is one. GetTree,
-// SplitBlob and SpliceBlob it does not have.
+// blobService is the content-addressable storage: of all instances, there is one. GetTree, and the
+// methods about parts of blobs, it does not have.
 type blobService struct {
 	rpcServer
 	repb.UnimplementedContentAddressableStorageServer

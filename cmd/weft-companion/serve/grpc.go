@@ -33,9 +33,9 @@ const (
 // of the health service need none, nor does what is not known, which is called "other".
 func rpcMethod(full string) (method string, need right) {
 	switch method = full[strings.LastIndexByte(full, '/')+1:]; method {
-	case "BatchUpdateBlobs", "UpdateActionResult", "Write", "QueryWriteStatus":
+	case "BatchUpdateBlobs", "UpdateActionResult", "Write", "QueryWriteStatus", "SpliceBlob", "RegisterChunkMapping":
 		return method, mayWrite
-	case "GetCapabilities", "FindMissingBlobs", "BatchReadBlobs", "GetTree", "SplitBlob", "SpliceBlob", "Read", "GetActionResult":
+	case "GetCapabilities", "FindMissingBlobs", "BatchReadBlobs", "GetTree", "SplitBlob", "GetChunkMapping", "Read", "GetActionResult":
 		return method, mayRead
 	case "Check", "Watch", "List":
 		return method, mayNothing
