@@ -66,13 +66,26 @@ func TestWithoutPidfd(t *testing.T) {
 // starts.
 func refusing(t *testing.T, errno unix.Errno, calls []uint32, f func()) {
 	t.Helper()
+	filtering(t, func(call uint32) error { return refuse(call, errno) }, calls, f)
+}
+
+// killing calls f in a thread in which some system calls end the process. They also do in programs that f
+// starts.
+func killing(t *testing.T, calls []uint32, f func()) {
+	t.Helper()
+	filtering(t, func(call uint32) error { return filter(call, unix.SECCOMP_RET_KILL_PROCESS) }, calls, f)
+}
+
+// filtering calls f in a thread of its own, in which add was called for some system calls.
+func filtering(t *testing.T, add func(call uint32) error, calls []uint32, f func()) {
+	t.Helper()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		var err error
 		for _, call := range calls {
 			if err == nil {
-				err = refuse(call, errno)
+				err = add(call)
 			}
 		}
 		if err == nil {
@@ -87,21 +100,26 @@ func refusing(t *testing.T, errno unix.Errno, calls []uint32, f func()) {
 
 // refuse makes a system call fail in this thread and in programs that it starts.
 func refuse(number uint32, errno unix.Errno) error {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // load the number of the system call
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+	if err := filter(number, unix.SECCOMP_RET_ERRNO|uint32(errno)); err != nil {
 		return err
 	}
 	if _, _, e := unix.RawSyscall(uintptr(number), 0, 0, 0); e != errno {
 		return fmt.Errorf("the refused call: %v", e)
 	}
 	return nil
+}
+
+// filter makes a system call have a result of seccomp in this thread and in programs that it starts.
+func filter(number, result uint32) error {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // load the number of the system call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
+		{Code: unix.BPF_RET | unix.BPF_K, K: result},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }
