@@ -58,6 +58,7 @@ type Companion struct {
 	lock    chan struct{} // guards the fields below, and is locked while a program is started
 	current *instance     // the last started one, or nil
 	died    int           // how often it has died
+	gone    error         // that it has died too often
 	closed  bool
 }
 
@@ -107,10 +108,11 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 			why := c.current.end()
 			c.current = nil
 			if c.died++; c.died > 1 {
-				return nil, died(why)
+				c.gone = &UnavailableError{What: "weft-companion crashed, and crashed again after a restart", Why: why, Fix: "please report this"}
 			}
-		case c.died > 1:
-			return nil, died("")
+		}
+		if c.gone != nil {
+			return nil, c.gone
 		}
 		i, err := c.start(ctx)
 		if i == nil {
@@ -126,10 +128,6 @@ func (c *Companion) running(ctx context.Context) (*instance, error) {
 			return nil, err
 		}
 	}
-}
-
-func died(why string) error {
-	return &UnavailableError{What: "weft-companion crashed, and crashed again after a restart", Why: why, Fix: "please report this"}
 }
 
 // greeting is the time limit for the second program's greeting.

@@ -208,9 +208,9 @@ func TestStartedAgainOnce(t *testing.T) {
 	if again := ask(t, c, "pid"); again == pid {
 		t.Error("the dead program answers")
 	}
-	for range 2 {
+	for range 2 { // the same is said to all
 		_, err := c.Taskfile(t.Context(), &channel.TaskfileRequest{URL: "die"})
-		unavailable(t, err, "crashed again")
+		unavailable(t, err, "crashed again after a restart: ", "exit status 7: please report this")
 	}
 }
 

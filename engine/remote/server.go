@@ -13,6 +13,7 @@ import (
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/companion"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
@@ -257,12 +258,19 @@ func (s *Server) conclude(j *job, o *outcome, err error) error {
 		return fmt.Errorf("%s does not run it: %w", s.name, err)
 	}
 	s.totals.Without++
-	text := fmt.Sprintf("%s does not run %q (%v): running it here", s.name, j.b.Step.Name, err)
-	if s.inRow++; s.inRow == maxInRow {
+	s.inRow++
+	_, gone := errors.AsType[*companion.UnavailableError](err)
+	switch {
+	case s.off: // which was told
+	case gone:
 		s.off = true
-		text = fmt.Sprintf("%s did not run %d tasks, the last one because of: %v: running everything here", s.name, maxInRow, err)
+		s.warn(j.b, "off", fmt.Sprintf("%v: running everything here", err))
+	case s.inRow == maxInRow:
+		s.off = true
+		s.warn(j.b, "off", fmt.Sprintf("%s did not run %d tasks, the last one because of: %v: running everything here", s.name, maxInRow, err))
+	default:
+		s.warn(j.b, err.Error(), fmt.Sprintf("%s does not run %q (%v): running it here", s.name, j.b.Step.Name, err))
 	}
-	s.warn(j.b, err.Error(), text)
 	return &executor.Unavailable{Err: err}
 }
 
@@ -279,7 +287,7 @@ func (s *Server) leave(j *job) {
 
 // warn shows a warning, once for each subject. s.mu is held.
 func (s *Server) warn(b *executor.Bound, subject, text string) {
-	if s.told[subject] && !s.off {
+	if s.told[subject] {
 		return
 	}
 	s.told[subject] = true

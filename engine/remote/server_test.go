@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/channel"
+	"github.com/weftrun/weft/engine/companion"
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/executor"
 	"github.com/weftrun/weft/engine/plan"
@@ -344,12 +345,42 @@ func TestServerGivenUp(t *testing.T) {
 	if wants, _ := s.Wants(step); wants {
 		t.Error("it is still used")
 	}
+	f.run(t.Context(), s, "on its way") // which fails for the same reason
 	if len(f.texts) != 2 || !strings.Contains(f.texts[1], "farm:1 did not run 3 tasks") {
 		t.Errorf("got %q", f.texts)
 	}
-	if got := s.Flush(t.Context()); got.There != 1 || got.Without != 6 {
+	if got := s.Flush(t.Context()); got.There != 1 || got.Without != 7 {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestServerWithoutCompanion: without the second program there is no server, which is told once.
+func TestServerWithoutCompanion(t *testing.T) {
+	f := newFarm(t)
+	s := f.server(ServerOptions{})
+	s.client = unavailable{f}
+	for _, text := range []string{"x", "y"} {
+		if _, err := f.run(t.Context(), s, text); !errors.As(err, new(*executor.Unavailable)) {
+			t.Errorf("got %v", err)
+		}
+		if s.Place(&plan.Step{Task: &schema.Task{TaskOptions: &schema.TaskOptions{Remote: &schema.TaskRemote{On: schema.True}}}}) != sched.Here {
+			t.Error("it is still used")
+		}
+	}
+	if len(f.texts) != 1 || f.texts[0] != "remote: it has died: running everything here" {
+		t.Errorf("got %q", f.texts)
+	}
+}
+
+// unavailable is a client without a second program.
+type unavailable struct{ *farm }
+
+func (unavailable) Lookup(context.Context, *channel.LookupRequest) (*channel.Found, error) {
+	return nil, &companion.UnavailableError{What: "it has died"}
+}
+
+func (unavailable) Upload(context.Context, *channel.UploadRequest) (*channel.Uploaded, error) {
+	return nil, &companion.UnavailableError{What: "it has died"}
 }
 
 // TestServerWaits: a step that waits long for a worker says so, once, and its end ends everything.

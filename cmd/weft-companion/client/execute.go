@@ -137,7 +137,7 @@ func (e *execution) run(ctx context.Context, server executor) (*response, error)
 		} else if f.Class != unreachable {
 			code = status.Code(f.Err)
 		}
-		last := &failed{channel.Infrastructure, f.Text}
+		last := &failed{channel.Infrastructure, e.say.describe(f)}
 		pause := delay(max(executes, waits, 1), f.After)
 		switch {
 		case f.Class == denied && !renewed && e.auth.renew(ctx, generation):
@@ -198,7 +198,7 @@ func (c *Cache) infrastructure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	f := &failed{channel.Infrastructure, err.Error()}
+	f := &failed{channel.Infrastructure, c.say.describe(err)}
 	switch class, ok := classOf(err); {
 	case errors.Is(err, errUnused):
 		f.text = c.say.trouble()

@@ -312,7 +312,7 @@ func TestUnreachable(t *testing.T) {
 		r := l.room()
 		for range 2 {
 			a, err := r.Upload(t.Context(), &channel.UploadRequest{Action: theAction})
-			if err != nil || a.Failure.Class != channel.Infrastructure || !strings.Contains(a.Failure.Text, "no answer in time") || len(a.Warnings) > 0 {
+			if err != nil || a.Failure.Class != channel.Infrastructure || a.Failure.Text != "cannot be reached (no answer in time)" || len(a.Warnings) > 0 {
 				t.Errorf("got %+v, %v", a, err)
 			}
 		}

@@ -81,13 +81,15 @@ func (s *speaker) fails(why string) {
 	s.down = why
 }
 
-// describe returns the error of a call as it may be shown: "cannot be reached (connection refused)".
+// describe returns the error of a call as it may be shown: "cannot be reached (connection refused)", or
+// "fails (unavailable: …)", without "fails" if the server executes: then it is the reason why a task does not
+// run there.
 func (s *speaker) describe(err error) string {
 	text := s.clean(err.Error())
 	switch {
 	case is(err, unreachable), is(err, late):
 		return "cannot be reached (" + text + ")"
-	case is(err, passing):
+	case is(err, passing) && !s.executes:
 		return "fails (" + text + ")"
 	}
 	return text
