@@ -3,88 +3,138 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // remoteModel is a random project: tasks that need each other, some of which run on the server, and what
-// they must make.
+// they must make. Two users have a clone of it, each on a machine of their own.
 type remoteModel struct {
-	*teamCheckout
-	r     *rand.Rand
-	needs [][]int // by task; of earlier ones
-	there []bool
-	own   []int // version of the source that each task has itself
+	*team
+	r      *rand.Rand
+	mortal *mortalCompanion
+	clones [2]*teamCheckout
+	needs  [][]int // by task; of earlier ones
+	there  []bool
+	kinds  []remoteKind
+	own    []string        // what is in the source that each task has itself
+	ever   map[string]bool // lines of outputs, see lineOf, that were right at some time
 }
+
+// remoteKind is what the second output of a task is. The first one is a file, "a".
+type remoteKind uint8
+
+const (
+	makesFile remoteKind = iota
+	makesProgram
+	makesLink // to a
+	makesDirectory
+	remoteKinds // how many there are
+)
+
+// remoteKindCommands make the second output of the task %[1]d.
+var remoteKindCommands = [remoteKinds]string{
+	makesFile:      "echo %[1]d >out/%[1]d/b",
+	makesProgram:   "echo %[1]d >out/%[1]d/b; chmod 755 out/%[1]d/b",
+	makesLink:      "ln -sf a out/%[1]d/b",
+	makesDirectory: "mkdir -p out/%[1]d/b",
+}
+
+// fails is a source with which a task fails.
+const fails = "fails\n"
 
 // newRemoteModel returns a model whose server is that of k.
 func newRemoteModel(k *team, seed uint64) *remoteModel {
-	m := &remoteModel{r: rand.New(rand.NewPCG(seed, 1))}
+	m := &remoteModel{team: k, r: rand.New(rand.NewPCG(seed, 1)), mortal: newMortal(k), ever: map[string]bool{}}
 	n := 2 + m.r.IntN(6)
 	var tasks strings.Builder
 	tasks.WriteString("silent: true\ntasks:\n")
 	for i := range n {
-		m.needs, m.own, m.there = append(m.needs, nil), append(m.own, 0), append(m.there, m.r.IntN(4) > 0)
-		deps, sources := "", fmt.Sprintf("src/%d", i)
+		kind := remoteKind(m.r.IntN(int(remoteKinds)))
+		m.needs, m.own, m.there, m.kinds = append(m.needs, nil), append(m.own, ""), append(m.there, m.r.IntN(4) > 0), append(m.kinds, kind)
+		deps, sources, tests, read := "", fmt.Sprintf("src/%d", i), "", ""
 		for need := range i {
-			if m.r.IntN(3) == 0 || need == i-1 && m.r.IntN(2) == 0 {
-				m.needs[i] = append(m.needs[i], need)
-				deps += fmt.Sprintf("t%d, ", need)
-				sources += fmt.Sprintf(", 'out/%d/*'", need)
+			if m.r.IntN(3) > 0 && (need != i-1 || m.r.IntN(2) == 0) {
+				continue
+			}
+			m.needs[i] = append(m.needs[i], need)
+			deps += fmt.Sprintf("t%d, ", need)
+			sources += fmt.Sprintf(", 'out/%d/*'", need)
+			read += fmt.Sprintf(" out/%d/a", need)
+			switch m.kinds[need] {
+			case makesProgram:
+				tests += fmt.Sprintf("test -x out/%d/b; ", need)
+			case makesLink:
+				tests += fmt.Sprintf("test -L out/%d/b; ", need)
+			}
+			if m.kinds[need] != makesDirectory {
+				read += fmt.Sprintf(" out/%d/b", need)
 			}
 		}
-		fmt.Fprintf(&tasks, "  t%d: {run: once, remote: %t, deps: [%s], sources: [%s], generates: [out/%d/a, out/%d/b], cmds: ['mkdir -p out/%[5]d; cat src/%[5]d", i, m.there[i], deps, sources, i, i)
-		for _, need := range m.needs[i] {
-			fmt.Fprintf(&tasks, " out/%d/*", need)
+		generates := fmt.Sprintf("out/%d/a, out/%[1]d/b", i)
+		if kind == makesDirectory {
+			generates = fmt.Sprintf("'out/%d/**'", i)
 		}
-		fmt.Fprintf(&tasks, " >out/%d/a; echo %d >out/%d/b']}\n", i, i, i)
+		fmt.Fprintf(&tasks, "  t%d: {run: once, remote: %t, deps: [%s], sources: [%s], generates: [%s], set: [errexit], cmds: ['mkdir -p out/%[1]d; %[6]scat src/%[1]d%[7]s >out/%[1]d/a; %[8]s; if grep -q fails src/%[1]d; then exit 3; fi']}\n",
+			i, m.there[i], deps, sources, generates, tests, read, fmt.Sprintf(remoteKindCommands[kind], i))
 	}
-	m.teamCheckout = k.project(fmt.Sprint("m", seed), tasks.String())
-	m.env = append(m.env, "TMPDIR="+k.home)
+	for i := range m.clones {
+		m.clones[i] = k.project(fmt.Sprint("m", seed, "-", i), tasks.String())
+		m.clones[i].env = append(m.clones[i].env, "TMPDIR="+k.home)
+	}
 	for i := range n {
-		m.edit(i)
+		m.edit(i, 0)
 	}
 	return m
 }
 
 // edit changes the source of a task.
-func (m *remoteModel) edit(i int) {
+func (m *remoteModel) edit(i, version int) {
 	m.Helper()
-	m.own[i]++
-	err := os.MkdirAll(filepath.Join(m.dir, "src"), 0o755)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(m.dir, "src", strconv.Itoa(i)), fmt.Appendf(nil, "%d.%d\n", i, m.own[i]), 0o644)
+	m.own[i] = fmt.Sprintf("%d.%d\n", i, version)
+	if m.r.IntN(12) == 0 {
+		m.own[i] += fails
 	}
-	if err != nil {
-		m.Fatal(err)
-	}
-}
-
-// made returns what a task must make.
-func (m *remoteModel) made(i int) (a, b string) {
-	a, b = fmt.Sprintf("%d.%d\n", i, m.own[i]), fmt.Sprintln(i)
-	for _, need := range m.needs[i] {
-		x, y := m.made(need)
-		a += x + y
-	}
-	return a, b
-}
-
-// check fails if the files of a task are not what it must have made; or, unless they are needed, not there.
-func (m *remoteModel) check(i int, needed bool) {
-	m.Helper()
-	a, b := m.made(i)
-	for name, want := range map[string]string{"a": a, "b": b} {
-		got, err := os.ReadFile(filepath.Join(m.dir, "out", strconv.Itoa(i), name))
-		if err != nil && needed || err == nil && string(got) != want {
-			m.Errorf("out/%d/%s: got %q, %v, want %q", i, name, got, err, want)
+	for _, c := range m.clones {
+		err := os.MkdirAll(filepath.Join(c.dir, "src"), 0o755)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(c.dir, "src", strconv.Itoa(i)), []byte(m.own[i]), 0o644)
+		}
+		if err != nil {
+			m.Fatal(err)
 		}
 	}
+}
+
+// made returns the outputs of a task, as lineOf has them.
+func (m *remoteModel) made(i int) (a, b string) {
+	text := m.own[i]
+	for _, need := range m.needs[i] {
+		x, y := m.made(need)
+		if m.kinds[need] == makesLink {
+			y = x
+		}
+		for _, line := range []string{x, y} {
+			_, content, _ := strings.Cut(line, " ")
+			text += content
+		}
+	}
+	return "file " + text, [remoteKinds]string{fmt.Sprintf("file %d\n", i), fmt.Sprintf("program %d\n", i), "link a", "directory "}[m.kinds[i]]
+}
+
+// outputs returns the outputs of a task by their paths.
+func (m *remoteModel) outputs(i int) map[string]string {
+	a, b := m.made(i)
+	return map[string]string{fmt.Sprintf("out/%d/a", i): a, fmt.Sprintf("out/%d/b", i): b}
 }
 
 // all calls f with a task and all that it needs, directly or not.
@@ -95,11 +145,95 @@ func (m *remoteModel) all(i int, f func(int)) {
 	}
 }
 
-// TestRemoteModel runs random tasks in all modes, on a server that fails, forgets and lies by chance, or ends:
-// each run succeeds, and makes what the same commands make here. WEFT_SEQUENCES is the number of projects,
-// WEFT_SEED the first seed.
+// fails reports whether a task, or one that it needs, fails.
+func (m *remoteModel) fails(i int) (is bool) {
+	m.all(i, func(i int) { is = is || strings.HasSuffix(m.own[i], fails) })
+	return is
+}
+
+// remoteRun is a run of a task.
+type remoteRun struct {
+	*exec.Cmd
+	in       *teamCheckout
+	task     int
+	download string
+	said     bytes.Buffer
+}
+
+// newRun returns a run of a random task, in a random mode, whose second program may be killed. Nothing fails
+// on a sound server.
+func (m *remoteModel) newRun(in *teamCheckout, sound bool) *remoteRun {
+	var ends []string
+	for range max(0, m.r.IntN(5)-2) {
+		end := strconv.Itoa(1 + m.r.IntN(40))
+		if m.r.IntN(2) == 0 {
+			end += fmt.Sprint(" ", time.Duration(m.r.IntN(5000))*time.Microsecond)
+		}
+		ends = append(ends, end)
+	}
+	mode := "auto"
+	if sound && len(ends) < 2 && m.r.IntN(2) == 0 {
+		mode = "strict"
+	}
+	r := &remoteRun{in: in, task: len(m.needs) - 1 - m.r.IntN(2), download: []string{"all", "toplevel", "none"}[m.r.IntN(3)]}
+	r.Cmd = in.command(fmt.Sprintf("-x -p --remote=%s --remote-download=%s t%d", mode, r.download, r.task))
+	env, _ := m.mortal.env(ends...)
+	r.Env = append(r.Env, env...)
+	r.Stdout, r.Stderr = &r.said, &r.said
+	return r
+}
+
+// String describes a run that has ended.
+func (r *remoteRun) String() string {
+	return fmt.Sprintf("%s\n%q\n%v\n%s\n", r.in.dir, r.Args, r.ProcessState, &r.said)
+}
+
+// check fails if a run, which has ended, has not ended, said and made what it must have.
+func (m *remoteModel) check(r *remoteRun) {
+	m.Helper()
+	code := 0
+	if m.fails(r.task) {
+		code = 3
+	}
+	if got := r.ProcessState.ExitCode(); got != code {
+		m.Errorf("exit code %d, want %d", got, code)
+	}
+	told := map[string]bool{}
+	for line := range strings.Lines(r.said.String()) {
+		if _, what, is := strings.Cut(line, "does not run \"t"); is {
+			_, what, _ = strings.Cut(what, " ") // of whatever task
+			if told[what] {
+				m.Errorf("told twice: %s", what)
+			}
+			told[what] = true
+		} else if strings.HasPrefix(line, "weft: remote: ") && told[line] {
+			m.Errorf("told twice: %s", line)
+		}
+		told[line] = true
+	}
+	m.all(r.task, func(i int) {
+		needed := r.download == "all" || !m.there[i] || i == r.task && r.download == "toplevel"
+		for path, want := range m.outputs(i) {
+			got, err := lineOf(filepath.Join(r.in.dir, path))
+			if code == 0 && (err != nil && needed || err == nil && got != want) {
+				m.Errorf("%s: got %q, %v, want %q", path, got, err, want)
+			}
+		}
+	})
+	// Nothing else is there, and nothing that is not whole.
+	for path, line := range m.below(r.in.dir, "out") {
+		if strings.Count(path, "/") > 1 && !m.ever[path+line] {
+			m.Errorf("%s was never made: %q", path, line)
+		}
+	}
+}
+
+// TestRemoteModel runs random tasks in all modes, on a server that fails, forgets and lies by chance, or ends,
+// with a second program that is killed at any time, one run or two at a time, in one clone or in two: each
+// run ends as the same commands end here, makes what they make here, leaves nothing else, and says what is
+// wrong once. WEFT_SEQUENCES is the number of projects, WEFT_SEED the first seed.
 func TestRemoteModel(t *testing.T) {
-	sequences, first := 6, uint64(1)
+	sequences, first := 10, uint64(1)
 	if n, err := strconv.Atoi(os.Getenv("WEFT_SEQUENCES")); err == nil {
 		sequences = n
 	}
@@ -114,43 +248,61 @@ func TestRemoteModel(t *testing.T) {
 func playRemote(t *testing.T, seed uint64) {
 	k := newFarm(t)
 	m := newRemoteModel(k, seed)
-	const runs = 6
-	for run := range runs {
+	const rounds = 6
+	for round := range rounds {
 		for i := range m.own {
 			if m.r.IntN(4) == 0 {
-				m.edit(i)
+				m.edit(i, round+1)
+			}
+		}
+		for i := range m.own {
+			for path, line := range m.outputs(i) {
+				m.ever[path+line] = true
 			}
 		}
 		faults := []string{"", "lose", "lie", "unavailable", "lose lie unavailable"}[m.r.IntN(5)]
-		if run == runs-1 {
+		if round == rounds-1 {
 			faults = "die" // the last one
 		}
 		if err := os.WriteFile(k.socket+".faults", []byte(faults), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if m.r.IntN(3) == 0 { // another machine has no cache and no outputs
-			for _, name := range []string{".cache", ".weft", "out"} {
-				if err := os.RemoveAll(filepath.Join(m.dir, name)); err != nil {
+		for _, c := range m.clones {
+			if m.r.IntN(3) > 0 {
+				continue
+			}
+			for _, name := range []string{".cache", ".weft", "out"} { // as on another machine
+				if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		task := len(m.needs) - 1 - m.r.IntN(2)
-		download := []string{"all", "toplevel", "none"}[m.r.IntN(3)]
-		line := fmt.Sprintf("-p --remote --remote-download=%s t%d", download, task)
-		before := t.Failed()
-		out := m.run(0, line)
-		m.all(task, func(i int) {
-			m.check(i, download == "all" || !m.there[i] || i == task && download == "toplevel")
-			if !m.there[i] {
-				for _, need := range m.needs[i] {
-					m.check(need, false)
-				}
-			}
-		})
-		if t.Failed() && !before {
-			text, _ := os.ReadFile(filepath.Join(m.dir, "Taskfile.yml"))
-			t.Fatalf("run %d, faults %q, %s:\n%s\n%s", run, faults, line, text, out)
+		runs := []*remoteRun{m.newRun(m.clones[0], faults == "")}
+		if other := m.r.IntN(4); other < len(m.clones) {
+			runs = append(runs, m.newRun(m.clones[other], faults == ""))
 		}
+		for _, r := range runs {
+			if err := r.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, r := range runs {
+			r.Wait()
+		}
+		for _, r := range runs {
+			m.check(r)
+		}
+		for _, c := range m.clones {
+			if runtime.GOOS == "linux" && !eventually(func() bool { return len(c.processes("")) == 0 }) {
+				t.Errorf("processes %v are left", c.processes(""))
+			}
+		}
+		if t.Failed() {
+			text, _ := os.ReadFile(filepath.Join(m.clones[0].dir, "Taskfile.yml"))
+			t.Fatalf("round %d, faults %q:\n%s\n%v\n%q", round, faults, text, runs, m.own)
+		}
+	}
+	for _, c := range m.clones {
+		c.run(0, "--cache=verify")
 	}
 }

@@ -350,7 +350,7 @@ func TestSharedCacheKilled(t *testing.T) {
 				t.Fatalf("%s is not there:\n%s", at, out.String())
 			}
 		}
-		pids := a.companions()
+		pids := a.processes("weft-companion")
 		if len(pids) != 1 {
 			t.Errorf("before kill %s: programs %v", n, pids)
 		}
@@ -376,8 +376,8 @@ func TestSharedCacheKilled(t *testing.T) {
 	}
 }
 
-// companions returns the second programs of the checkout's runs.
-func (c *teamCheckout) companions() (pids []int) {
+// processes returns the processes of the checkout's runs, those called name if that is not "".
+func (c *teamCheckout) processes(name string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		c.Error(err)
@@ -389,7 +389,7 @@ func (c *teamCheckout) companions() (pids []int) {
 		}
 		argv, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
 		environ, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if string(argv) == "weft-companion\x00" && bytes.Contains(environ, []byte("HOME="+c.dir+"\x00")) {
+		if (name == "" || bytes.HasPrefix(argv, []byte(name+"\x00"))) && bytes.Contains(environ, []byte("HOME="+c.dir+"\x00")) {
 			pids = append(pids, pid)
 		}
 	}
