@@ -86,6 +86,9 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		o.Secrets = new(pipe.Secrets)
 	}
 	vars.LiteralSecrets(o.Workflow, o.CLIVars, func(value string) { o.Secrets.Add(value) })
+	for _, c := range o.Workflow.Credentials() {
+		o.Secrets.Add(c)
+	}
 	o.Sink = masking(o.Sink, o.Secrets)
 	e := &Engine{o: o, secrets: o.Secrets, id: cmp.Or(o.ID, NewID()), stopping: stopping{heard: make(chan struct{})}, watchdog: NewWatchdog(), up: up{tell: o.Up}}
 	var lent func(step int)

@@ -206,7 +206,7 @@ func (e *Engine) expanderOptions() plan.Options {
 func (e *Engine) commandOptions() command.Options {
 	o := &e.o
 	styled := e.styled()
-	through := !styled && (o.Wants.Output || o.MaskOutput && o.Workflow.Secrets)
+	through := !styled && (o.Wants.Output || e.masksOutput())
 	co := command.Options{Root: o.Workflow.Dir, Shell: e.shell, Processes: e.processes, Running: &e.stopping.running, Background: e.background, Services: e.live, Clock: &e.clock, Secrets: e.secrets, Large: &e.large,
 		Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr,
 		Relay: styled || through, SeparateStderr: e.apart(), RelayInteractive: through && terminal(o.Stdout) == nil, Begin: o.Begin, End: o.End,

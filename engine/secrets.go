@@ -37,11 +37,16 @@ func (e *Engine) secret(name, value string) {
 	}
 }
 
+// masksOutput reports whether what commands write is masked where they would write it themselves.
+func (e *Engine) masksOutput() bool {
+	return e.o.MaskOutput && (e.o.Workflow.Secrets || e.secrets.Any())
+}
+
 // maskedStderr returns weft's standard error for a command that writes there directly, or, if
 // output is masked, a pipe to it. shown must be called when the command has ended, and returns when
 // its output has been written.
 func (e *Engine) maskedStderr() (f *os.File, shown func(), err error) {
-	if !e.o.MaskOutput || !e.o.Workflow.Secrets || e.o.Stderr == nil {
+	if !e.masksOutput() || e.o.Stderr == nil {
 		if e.o.HideDisplay != nil {
 			return e.o.Stderr, e.o.HideDisplay(), nil
 		}

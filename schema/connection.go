@@ -24,7 +24,20 @@ type Connection struct {
 	ServerName    Text // in the server's certificate; "": the URL's host
 	Insecure      bool // allows plain text beyond this machine
 
-	tls diag.Pos // of the key tls; invalid without it
+	tls     diag.Pos // of the key tls; invalid without it
+	secrets []string // see Workflow.Credentials
+}
+
+// Credentials returns what tells the servers of w who asks: the token of the environment, passwords in
+// URLs and the values of Authorization headers. They are as secret as secret variables.
+func (w *Workflow) Credentials() (all []string) {
+	if w.Cache != nil && w.Cache.Remote != nil {
+		all = w.Cache.Remote.secrets
+	}
+	if w.Remote != nil {
+		all = append(all[:len(all):len(all)], w.Remote.Server.secrets...)
+	}
+	return all
 }
 
 // ConnectionHeader is sent with every request. $NAME in its Value stands for a variable of the
@@ -204,8 +217,19 @@ func (l *loader) complete(c *Connection, key, variable string) {
 			file.S = absolute(l.dir, file.S)
 		}
 	}
-	_, token := l.lookupEnv("WEFT_CACHE_TOKEN")
-	for _, p := range c.problems(token, key != "remote") {
+	token, has := l.lookupEnv("WEFT_CACHE_TOKEN")
+	c.secrets = []string{token}
+	if u, err := url.Parse(c.URL.S); err == nil {
+		password, _ := u.User.Password()
+		c.secrets = append(c.secrets, password)
+	}
+	for _, h := range c.Headers {
+		if strings.EqualFold(h.Name, "authorization") {
+			value := os.Expand(h.Value.S, l.getenv)
+			c.secrets = append(c.secrets, value[strings.IndexByte(value, ' ')+1:])
+		}
+	}
+	for _, p := range c.problems(has, key != "remote") {
 		if !c.URL.Pos.IsValid() && !p.Pos.IsValid() {
 			p.What = variable + ": " + p.What
 		} else {
@@ -229,7 +253,11 @@ func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
 	at := c.URL.Pos
 	u, err := url.Parse(c.URL.S)
 	if err != nil {
-		fail(at, forms, "it is no URL: %v", err.(*url.Error).Err)
+		why := err.(*url.Error).Err.Error()
+		if strings.Contains(c.URL.S, "@") { // why may have a part of a password
+			why = "special characters of a user or password must be written as %2F"
+		}
+		fail(at, forms, "it is no URL: %s", why)
 		return list
 	}
 	shown := c.URL.S

@@ -44,6 +44,7 @@ func TestConnectionProblems(t *testing.T) {
 		{"'h:8980'", "", `2:17: cache.remote: "h:8980" is no URL of a cache` + forms},
 		{"ftp://h", "", `2:17: cache.remote: "ftp://h" is no URL of a cache` + forms},
 		{"grpcs:///i", "", `2:17: cache.remote: "grpcs:///i" has no host` + forms},
+		{"'grpcs://me:pass/word@h'", "", `2:17: cache.remote: it is no URL: special characters of a user or password must be written as %2F` + forms},
 		{"'grpcs://h:x'", "", `2:17: cache.remote: it is no URL: invalid port ":x" after host` + forms},
 		{"grpcs://$HOST", "", `2:17: cache.remote: "grpcs://" has no host` + forms},
 		{"'grpcs://h?q#f'", "", `2:17: cache.remote: "grpcs://h?q#f" has a query or a fragment; remove it`},
@@ -104,6 +105,12 @@ func TestConnection(t *testing.T) {
 	w, problems := loadCache(t, dir, "{remote: {url: grpcs://a, headers: {authorization: Bearer $A}, helper: $A/h, tls: {ca: $CA, server_name: $A}}}", "A=a", "CA=ca")
 	if w == nil {
 		t.Fatal(problems)
+	}
+	if got, want := w.Credentials(), []string{"", "", "a", "", "", "a"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("credentials: got %q, want %q", got, want)
+	}
+	if w, _ := loadCache(t, dir, "{remote: 'grpcs://u:$P@a'}", "P=pass", "WEFT_CACHE_TOKEN=token", "WEFT_REMOTE_URL=grpcs://u:other@b"); w == nil || !reflect.DeepEqual(w.Credentials(), []string{"token", "pass", "token", "other"}) {
+		t.Errorf("credentials: got %+v", w)
 	}
 	c := w.Cache.Remote
 	if len(c.Headers) != 1 || c.Headers[0].Name != "authorization" || c.Headers[0].Value.S != "Bearer $A" {
