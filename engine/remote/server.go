@@ -164,7 +164,13 @@ func (s *Server) Declined(_ *plan.Step, why string) error {
 func (s *Server) Run(ctx context.Context, b *executor.Bound, in *cache.Inputs, accept executor.Accept) (*executor.Performed, error) {
 	j, err := s.job(b, in, accept)
 	if err != nil {
-		return nil, err
+		if err := s.Declined(b.Step, err.Error()); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.warn(b, "declined "+b.Step.Name, fmt.Sprintf("%q runs here: %v", b.Step.Name, err))
+		s.mu.Unlock()
+		return nil, &executor.Unavailable{Err: err}
 	}
 	if p := j.kept(); p != nil {
 		return p, nil

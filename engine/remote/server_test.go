@@ -287,8 +287,12 @@ func TestServerInputs(t *testing.T) {
 		t.Errorf("got %+v, %v, %q", p, err, f.calls)
 	}
 	f.calls = nil
-	if _, err := f.run(t.Context(), s, "the s3cret"); err == nil || len(f.calls) > 0 {
-		t.Errorf("a secret was sent: %v, %q", err, f.calls)
+	var here *executor.Unavailable
+	if _, err := f.run(t.Context(), s, "the s3cret"); !errors.As(err, &here) || len(f.calls) > 0 || len(f.texts) != 1 || f.texts[0] != `remote: "build" runs here: a message to the server has the value of a secret` {
+		t.Errorf("a secret was sent: %v, %q, %q", err, f.calls, f.texts)
+	}
+	if _, err := f.run(t.Context(), f.server(ServerOptions{Strict: true}), "the s3cret"); err == nil || errors.As(err, &here) || len(f.calls) > 0 || len(f.texts) != 1 {
+		t.Errorf("strict: %v, %q, %q", err, f.calls, f.texts)
 	}
 }
 
