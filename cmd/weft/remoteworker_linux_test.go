@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,6 +25,8 @@ const (
 	bazelSources = "/usr/src/bazel-bootstrap/src/tools/remote/src/main/java/com/google/devtools/build/remote/worker"
 	bazelWorker  = "com.google.devtools.build.remote.worker.RemoteWorker"
 	bazelPort    = "8980"
+	// bazelMemory is how much memory it may take for a blob of 1 GiB, in KiB: it has it twice, and sends it at once.
+	bazelMemory = 6 << 20
 )
 
 // bazel is Bazel's RemoteWorker. It listens on every address and runs what it is sent, so it has a
@@ -120,7 +123,7 @@ func (b *bazel) up() {
 			b.Fatal(err)
 		}
 	}
-	cmd := exec.Command("java", "-Xmx300m", "-cp", b.classes+":"+bazelServer, bazelWorker,
+	cmd := exec.Command("java", "-XX:+UseG1GC", "-Xmx3g", "-cp", b.classes+":"+bazelServer, bazelWorker,
 		"--work_path="+filepath.Join(b.home, "work"), "--cas_path="+filepath.Join(b.home, "cas"), "--listen_port="+bazelPort)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.home}
 	log, err := cmd.StderrPipe()
@@ -203,11 +206,15 @@ tasks:
   chain: {deps: [second], remote: true, sources: [two], generates: [three], cmd: cp two three; echo 3 >>three}
   second: {deps: [first], remote: true, sources: [one], generates: [two], cmd: cp one two; echo 2 >>two}
   first: {remote: true, sources: [in], generates: [one], cmd: cp in one; echo 1 >>one}
-  large: {remote: true, sources: [in], generates: [large], cmd: head -c 50000000 /dev/zero >large}
+  many: {deps: [{for: [MANY], task: part, vars: {NAME: '{{.ITEM}}'}}]}
+  huge: {remote: true, sources: [in], generates: [huge], cmd: HUGE >huge}
   bad: {remote: true, sources: [in], generates: [], cmds: [echo before, exit 3]}
-  slow: {remote: true, sources: [in], generates: [], timeout: 2s, cmds: [echo begin; sleep 600 & sleep 600]}
+  slow: {remote: true, sources: [in], generates: [], timeout: 2s, cmds: [echo begin; sleep 61234 & sleep 61234]}
   killed: {remote: true, sources: [in], generates: [made], cmd: echo $$ >>$STARTED; sleep 1; cp in made}
 `
+
+// hugeOutput makes 1 GiB, no two parts of which are equal.
+const hugeOutput = "seq 200000000 | head -c 1073741824"
 
 // treeOf describes all that is below the paths in a directory.
 func treeOf(t *testing.T, dir string, paths ...string) string {
@@ -244,13 +251,21 @@ func treeOf(t *testing.T, dir string, paths ...string) string {
 	return b.String()
 }
 
-// TestBazelWorker runs tasks on Bazel's RemoteWorker, which is not ours: trees, links, modes, failures,
-// time limits, outputs that stay there, and its death.
+// TestBazelWorker runs tasks on Bazel's RemoteWorker, which is not ours: trees, links, modes, 20 at
+// once, an output of 1 GiB, failures, time limits, outputs that stay there, and its death.
 func TestBazelWorker(t *testing.T) {
 	b := newBazel(t)
+	sources := map[string]string{"src/a/x": "1\n", "src/b/y": "2\n", "src/c/z/deep": "", "src/c/z2": "3\n", "src/other": "x"}
+	var many []string
+	for i := range 20 {
+		name := fmt.Sprint("many", i)
+		many = append(many, name)
+		sources["src/"+name+"/x"] = name
+	}
+	tasks := strings.NewReplacer("MANY", strings.Join(many, ", "), "HUGE", hugeOutput, "$STARTED", filepath.Join(b.home, "started")).Replace(bazelTasks)
 	checkout := func(name string) *teamCheckout {
-		c := b.project(name, bazelTasks)
-		for file, text := range map[string]string{"src/a/x": "1\n", "src/b/y": "2\n", "src/c/z/deep": "", "src/c/z2": "3\n", "src/other": "x"} {
+		c := b.project(name, tasks)
+		for file, text := range sources {
 			path := filepath.Join(c.dir, file)
 			err := os.MkdirAll(filepath.Dir(path), 0o755)
 			if err == nil {
@@ -288,12 +303,30 @@ func TestBazelWorker(t *testing.T) {
 		}
 	}
 
-	b.wants(there.run(0, "--remote=strict large"), "1 ran there")
-	if info, err := os.Stat(filepath.Join(there.dir, "large")); err != nil || info.Size() != 50_000_000 {
-		t.Errorf("large: %v, %v", info, err)
+	here.run(0, "--remote=here many")
+	b.wants(there.run(0, "--remote=strict many"), "20 ran there")
+	if got, want := treeOf(t, there.dir, "out"), treeOf(t, here.dir, "out"); got != want {
+		t.Errorf("20 at once, there:\n%s\nhere:\n%s", got, want)
 	}
+
+	if free := memoryAvailable(t); free < bazelMemory {
+		t.Logf("1 GiB is not tried: the RemoteWorker takes up to %d KiB of memory, and %d are available", bazelMemory, free)
+	} else {
+		out, peak := there.peak("--remote=strict huge")
+		b.wants(out, "1 ran there")
+		if out, err := exec.Command("sh", "-c", hugeOutput+" | cmp - "+filepath.Join(there.dir, "huge")).CombinedOutput(); err != nil {
+			t.Errorf("huge: %v: %s", err, out)
+		}
+		if peak == 0 || peak > 96<<10 {
+			t.Errorf("weft-companion had %d KiB of memory, want at most 96 MiB", peak)
+		}
+	}
+
 	b.wants(there.run(3, "-x --remote=strict bad"), "before\n", `"bad" failed: exit status 3`)
 	b.wants(there.run(124, "-x --remote=strict slow"), "begin\n", "timed out after 2s")
+	if !eventually(func() bool { return !runs("sleep", "61234") }) {
+		t.Error("processes of a task that has timed out still run")
+	}
 
 	// The server dies while it runs a task: the task runs here, or fails.
 	started := filepath.Join(b.home, "started")
@@ -314,13 +347,64 @@ func TestBazelWorker(t *testing.T) {
 		<-done
 		b.wants(out, texts...)
 	}
-	if err := os.WriteFile(filepath.Join(there.dir, "Taskfile.yml"), []byte("version: '3'\n"+strings.ReplaceAll(bazelTasks, "$STARTED", started)), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	dies("auto", 0, "running it here")
 	if got, err := os.ReadFile(filepath.Join(there.dir, "made")); string(got) != "1\n" {
 		t.Errorf("made: %q, %v", got, err)
 	}
 	b.up()
 	dies("strict", 201, `does not run it`)
+}
+
+// memoryAvailable returns how much memory programs that are started may have, in KiB.
+func memoryAvailable(t *testing.T) (kib int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/meminfo")
+	_, available, found := strings.Cut(string(text), "MemAvailable:")
+	if _, e := fmt.Sscan(available, &kib); err != nil || !found || e != nil {
+		t.Fatalf("no MemAvailable in /proc/meminfo: %v, %v", err, e)
+	}
+	return kib
+}
+
+// runs reports whether a process with these arguments runs.
+func runs(argv ...string) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range files {
+		if text, _ := os.ReadFile(file); string(text) == strings.Join(argv, "\x00")+"\x00" {
+			return true
+		}
+	}
+	return false
+}
+
+// peak is run for a run that succeeds, and also returns the most memory that its second program had, in KiB.
+func (c *teamCheckout) peak(line string) (out string, kib int) {
+	c.Helper()
+	cmd := c.command(line)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		c.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for _, pid := range c.processes("weft-companion") {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, high, _ := strings.Cut(string(status), "VmHWM:")
+			n := 0
+			fmt.Sscan(high, &n)
+			kib = max(kib, n)
+		}
+		select {
+		case err := <-ended:
+			if err != nil {
+				c.Errorf("weft %s: %v:\n%s", line, err, &said)
+			}
+			return said.String(), kib
+		case <-tick.C:
+		}
+	}
 }
