@@ -52,6 +52,10 @@ func (d *Dir) openFile(name string, flag int) (*os.File, error) {
 	return os.OpenFile(path, flag, 0o600)
 }
 
+func (d *Dir) create(name string, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(filepath.Join(d.path, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+}
+
 func (d *Dir) check(*os.File, string, bool) error { return nil }
 
 func ownerFor(string) (user, group int) { return -1, -1 }

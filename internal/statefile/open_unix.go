@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -72,11 +73,29 @@ func (d *Dir) openOwn(name string, flag int) (*os.File, error) {
 		return nil, d.explain("open", name, err, false)
 	}
 	// The poller has no use for a regular file.
-	if err := unix.SetNonblock(fd, false); err != nil {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flag&os.O_APPEND); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), filepath.Join(d.path, name)), nil
+}
+
+// create is openFile for a file that does not exist, and cannot be anything else.
+func (d *Dir) create(name string, perm fs.FileMode) (*os.File, error) {
+	path := filepath.Join(d.path, name)
+	for {
+		fd, err := unix.Openat(d.fd(), name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, uint32(perm))
+		switch {
+		case err == nil:
+			f := os.NewFile(uintptr(fd), path)
+			if d.rule.gives {
+				f.Chown(d.rule.owner, d.rule.group) // if that fails, it is root's
+			}
+			return f, nil
+		case err != unix.EINTR:
+			return nil, d.explain("create", name, err, false)
+		}
+	}
 }
 
 // explain turns the error of an attempt to open name into one that names what exists instead. The
@@ -84,7 +103,7 @@ func (d *Dir) openOwn(name string, flag int) (*os.File, error) {
 func (d *Dir) explain(op, name string, err error, dir bool) error {
 	path := filepath.Join(d.path, name)
 	var st unix.Stat_t
-	if unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+	if err != unix.ENOENT && unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 		if why := irregular(uint32(st.Mode), dir); why != "" {
 			return &Unsafe{Path: path, Why: why, Fix: "remove it"}
 		}
@@ -115,6 +134,9 @@ func irregular(mode uint32, dir bool) string {
 	return ""
 }
 
+// euid is os.Geteuid, which weft does not change.
+var euid = sync.OnceValue(os.Geteuid)
+
 // check checks an open file against the rule.
 func (d *Dir) check(f *os.File, path string, dir bool) error {
 	var st unix.Stat_t
@@ -125,7 +147,7 @@ func (d *Dir) check(f *os.File, path string, dir bool) error {
 	if why := irregular(uint32(st.Mode), dir); why != "" {
 		return unsafe(why, "remove it")
 	}
-	me := os.Geteuid()
+	me := euid()
 	if int(st.Uid) != me && (me != 0 || int(st.Uid) != d.rule.owner) {
 		return unsafe(fmt.Sprintf("it belongs to user %d, and weft runs as user %d", st.Uid, me), "remove it, or change its owner to you")
 	}
@@ -145,7 +167,7 @@ func (d *Dir) check(f *os.File, path string, dir bool) error {
 // ownerFor returns the owner of a directory, and its group, when weft runs as root, else -1.
 func ownerFor(dir string) (user, group int) {
 	var st unix.Stat_t
-	if os.Geteuid() != 0 || unix.Stat(dir, &st) != nil {
+	if euid() != 0 || unix.Stat(dir, &st) != nil {
 		return -1, -1
 	}
 	return int(st.Uid), int(st.Gid)

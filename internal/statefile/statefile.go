@@ -160,6 +160,10 @@ func (d *Dir) OpenFile(name string, flag int) (*os.File, error) {
 	return f, nil
 }
 
+// Create makes a file called name for reading and writing, with the permissions perm less the umask.
+// It is an error if anything of that name exists.
+func (d *Dir) Create(name string, perm fs.FileMode) (*os.File, error) { return d.create(name, perm) }
+
 // ReadFile returns the content of the file called name, up to its first hole. One of
 // more than limit bytes is an [Unsafe].
 func (d *Dir) ReadFile(name string, limit int64) ([]byte, error) {
@@ -215,7 +219,7 @@ const BesideSuffix = ".weft-tmp"
 // owner may read. Readers see the old one or the new one.
 func (d *Dir) WriteFile(name string, b []byte) error {
 	temp := fmt.Sprintf("%s.%016x%s", name, rand.Uint64(), TemporarySuffix)
-	f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	f, err := d.Create(temp, 0o600)
 	if err != nil {
 		return err
 	}
