@@ -58,6 +58,13 @@ func (d *Disk) drop(f *os.File, blob Digest, why string) error {
 // has reports whether a blob with the right size exists. If so, a concurrent [Disk.GC] does not
 // remove it soon.
 func (d *Disk) has(blob Digest) bool {
+	dir, err := d.blobs.at(blob.Hash[0], false)
+	if err == nil {
+		_, _, err = dir.Stat(blob.Hex()) // takes less than opening it
+	}
+	if err != nil {
+		return false
+	}
 	f, st, err := d.openBlob(blob)
 	if err != nil {
 		return false
@@ -100,7 +107,9 @@ func (d *Disk) Put(b []byte) (Digest, error) {
 // PutFile keeps the content of f from its offset to its end as a blob. It fails if f is changed
 // meanwhile.
 func (d *Disk) PutFile(ctx context.Context, f *os.File) (Digest, error) {
-	return d.putFile(ctx, f, new(copier))
+	var c copier
+	defer c.close()
+	return d.putFile(ctx, f, &c)
 }
 
 func (d *Disk) putFile(ctx context.Context, f *os.File, c *copier) (Digest, error) {
@@ -181,7 +190,7 @@ func (d *Disk) newBlob() (*newBlob, error) {
 	}
 	name := fmt.Sprintf("%016x", rand.Uint64())
 	d.changing()
-	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	f, err := dir.Create(name, 0o444)
 	if err != nil {
 		return nil, err
 	}
@@ -203,20 +212,21 @@ func (w *newBlob) finish(blob Digest, err error) error {
 }
 
 func (w *newBlob) publish(blob Digest) error {
-	st, err := w.file.Stat()
-	if err != nil {
-		return err
-	}
-	if st.Size() != blob.Size {
-		return errChanged
-	}
-	if err := w.file.Chmod(0o444); err != nil {
-		return err
+	var inode uint64
+	if blob.Size >= stampedFrom { // a smaller one is not cloned either
+		st, err := w.file.Stat()
+		if err != nil {
+			return err
+		}
+		if st.Size() != blob.Size {
+			return errChanged
+		}
+		inode = inodeOf(st)
 	}
 	if err := w.file.Close(); err != nil {
 		return err
 	}
-	if t, ok := w.d.stamp(time.Now(), blob, inodeOf(st)); ok && !w.unverified {
+	if t, ok := w.d.stamp(time.Now(), blob, inode); ok && !w.unverified {
 		w.d.changing()
 		w.dir.Touch(w.name, t)
 	}

@@ -14,17 +14,30 @@ import (
 const piece = 256 << 10
 
 // copier copies and hashes, with buffers of its own. The zero copier is ready for use, by one
-// goroutine at a time.
+// goroutine at a time, and should be closed.
 type copier struct {
-	bufs [2][]byte
+	bufs [2]*[piece]byte
 	head []byte // beginning of a longer file, read by readAll, with which copy begins
 }
 
+// pieces are buffers of closed copiers: most results are a small file, for which clearing a new
+// buffer would take longer than all the rest.
+var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+
 func (c *copier) buf(i int) []byte {
 	if c.bufs[i] == nil {
-		c.bufs[i] = make([]byte, piece)
+		c.bufs[i] = pieces.Get().(*[piece]byte)
 	}
-	return c.bufs[i]
+	return c.bufs[i][:]
+}
+
+func (c *copier) close() {
+	for i, b := range c.bufs {
+		if b != nil {
+			pieces.Put(b)
+		}
+		c.bufs[i] = nil
+	}
 }
 
 // readAll returns the content of f, which is valid until the next call, or nil if it is longer than

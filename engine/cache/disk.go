@@ -107,7 +107,9 @@ func (d *Disk) dir(name string, create bool) (*statefile.Dir, error) {
 	if d.top == nil {
 		if create {
 			d.changing()
-			d.top, err = d.place.Make()
+			if d.top, err = d.place.Make(); err == nil {
+				d.countFrom0()
+			}
 		} else {
 			d.top, err = d.place.Open()
 		}

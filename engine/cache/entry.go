@@ -69,7 +69,9 @@ func (d *Disk) OpenBlob(ctx context.Context, blob Digest) (io.ReadCloser, error)
 		return nil, err
 	}
 	if !d.verified(st, blob) {
-		if err = d.verify(ctx, f, st, blob, new(copier)); err == nil {
+		var c copier
+		err = d.verify(ctx, f, st, blob, &c)
+		if c.close(); err == nil {
 			_, err = f.Seek(0, io.SeekStart)
 		}
 	}

@@ -27,6 +27,7 @@ func Gather(ctx context.Context, s *Saving, stdout io.Reader) error {
 		return err
 	}
 	g := gatherer{root: root}
+	defer g.c.close()
 	for i := range r.Files {
 		f := &r.Files[i]
 		if f.Digest, err = g.move(ctx, f.Path); err != nil {
@@ -121,6 +122,7 @@ func (d *Disk) Adopt(ctx context.Context, root string) (*ActionResult, error) {
 		return nil, err
 	}
 	a := adopter{disk: d, known: map[Digest]bool{{}: true, DigestOf(nil): true}}
+	defer a.c.close()
 	if a.blobs, err = w.to(blobsPath); err != nil {
 		return nil, err
 	}

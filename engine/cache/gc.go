@@ -95,6 +95,17 @@ func usage(b []byte) (sum int64) {
 	return sum
 }
 
+// countFrom0 makes the usage file of a cache that is empty: otherwise Trim would count it.
+func (d *Disk) countFrom0() {
+	if names, err := d.top.Names(); err != nil || len(names) > 0 {
+		return
+	}
+	d.changing()
+	if f, err := d.top.Create(usageName, 0o600); err == nil { // otherwise another process has made it
+		f.Close()
+	}
+}
+
 func addUsage(top *statefile.Dir, added int64) error {
 	f, err := top.OpenFile(usageName, os.O_WRONLY|os.O_APPEND)
 	if err != nil {

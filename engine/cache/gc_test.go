@@ -161,17 +161,20 @@ func TestGC(t *testing.T) {
 func TestTrim(t *testing.T) {
 	r := newRig(t)
 	const limit = 250_000
-	save := func(n int) {
+	save := func(n int) Stats {
 		t.Helper()
 		r.reopen()
 		r.clear()
 		r.tree(map[string]string{"own": strings.Repeat(string(rune('a'+n)), 100_000)})
 		r.save(n, "own")
-		_, err := r.d.Trim(t.Context(), limit)
+		stats, err := r.d.Trim(t.Context(), limit)
 		r.must(err)
 		age(t, r.cache, 2*time.Hour)
+		return stats
 	}
-	save(0)
+	if stats := save(0); stats != (Stats{}) {
+		t.Errorf("a new one was looked through: %+v", stats)
+	}
 	// A blob that no result needs shows whether the cache was walked.
 	junk := r.blobFile(DigestOf([]byte("junk")))
 	r.must(os.MkdirAll(filepath.Dir(junk), 0o700))

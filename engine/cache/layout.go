@@ -67,7 +67,7 @@ type placer struct {
 	c copier
 }
 
-func (p *placer) close() {}
+func (p *placer) close() { p.c.close() }
 
 func (p *placer) place(ctx context.Context, f *File) error {
 	if f.Target != "" {

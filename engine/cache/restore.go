@@ -229,6 +229,7 @@ func (r *restore) newWorker() *restorer {
 }
 
 func (w *restorer) close() {
+	w.c.close()
 	if w.w != nil {
 		w.w.close()
 	}

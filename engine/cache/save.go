@@ -173,6 +173,7 @@ type saver struct {
 }
 
 func (s *saver) close() {
+	s.c.close()
 	if s.w != nil {
 		s.w.close()
 	}

@@ -585,7 +585,8 @@ func TestStamp(t *testing.T) {
 	if r.d.boot == "" {
 		t.Skip("the boot of the system is not known")
 	}
-	blob, err := r.d.Put([]byte("content"))
+	content := bytes.Repeat([]byte("content "), stampedFrom/8)
+	blob, err := r.d.Put(content)
 	r.must(err)
 	file := r.blobFile(blob)
 	verified := func() bool {
@@ -595,6 +596,9 @@ func TestStamp(t *testing.T) {
 	}
 	if !verified() {
 		t.Error("not when it was written")
+	}
+	if _, ok := r.d.stamp(time.Now(), DigestOf(content[1:]), 1); ok {
+		t.Error("it takes longer to stamp a smaller one than to verify it again")
 	}
 	st, err := os.Stat(file)
 	r.must(err)
@@ -609,14 +613,14 @@ func TestStamp(t *testing.T) {
 	for name, change := range map[string]func(){
 		"written": func() {
 			r.must(os.Chmod(file, 0o600))
-			r.must(os.WriteFile(file, []byte("CONTENT"), 0))
-			r.must(os.WriteFile(file, []byte("content"), 0))
+			r.must(os.WriteFile(file, bytes.ToUpper(content), 0))
+			r.must(os.WriteFile(file, content, 0))
 		},
 		"copied with its times": func() {
 			st, err := os.Stat(file)
 			r.must(err)
 			r.must(os.Rename(file, file+"x"))
-			r.must(os.WriteFile(file, []byte("content"), 0o444))
+			r.must(os.WriteFile(file, content, 0o444))
 			r.must(os.Chtimes(file, st.ModTime(), st.ModTime()))
 			r.must(os.Remove(file + "x"))
 		},

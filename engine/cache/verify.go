@@ -120,7 +120,7 @@ func (d *Disk) verifyBlobs(ctx context.Context, s *Stats, report func(Problem)) 
 // reader reads blobs in one goroutine.
 type reader struct{ c copier }
 
-func (*reader) close() {}
+func (r *reader) close() { r.c.close() }
 
 // inspect reads one blob. The only error is that of ctx.
 func (d *Disk) inspect(ctx context.Context, dir *statefile.Dir, blob Digest, c *copier) (finding, error) {
