@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
@@ -120,6 +121,8 @@ func (m *machine) Store(task string, key *cache.Key, r *cache.ActionResult) {
 }
 
 func (m *machine) Warnings() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	w := m.untold
 	m.untold = nil
 	return w
@@ -132,11 +135,17 @@ const sharedTask = `{sources: [in], generates: [out/**], cache: true, cmds: ['mk
 // warnings.
 func (m *machine) run(taskfile, in string, o Options) (result event.Outcome, log, warnings string) {
 	m.t.Helper()
+	return m.runWith(m.t.Context(), m, taskfile, in, o)
+}
+
+// runWith is run with another server.
+func (m *machine) runWith(ctx context.Context, s executor.Shared, taskfile, in string, o Options) (result event.Outcome, log, warnings string) {
+	m.t.Helper()
 	taskfile = strings.ReplaceAll("version: '3'\n"+taskfile, "TASK", sharedTask)
 	if err := os.WriteFile(filepath.Join(m.dir, "in"), []byte(in+"\n"), 0o666); err != nil {
 		m.t.Fatal(err)
 	}
-	w, list := schema.Load(m.t.Context(), schema.LoadOptions{Dir: m.dir, Entrypoint: "-", Stdin: strings.NewReader(taskfile)})
+	w, list := schema.Load(ctx, schema.LoadOptions{Dir: m.dir, Entrypoint: "-", Stdin: strings.NewReader(taskfile)})
 	if w == nil {
 		m.t.Fatal(list.Err())
 	}
@@ -146,7 +155,7 @@ func (m *machine) run(taskfile, in string, o Options) (result event.Outcome, log
 	}
 	defer null.Close()
 	o.Workflow, o.UserDir, o.CacheDir, o.Environ, o.CoreUtils = w, m.dir, m.cacheDir, []string{"PATH=" + os.Getenv("PATH")}, true
-	o.Shared, o.Stdout, o.Wants.Graph = m, null, true
+	o.Shared, o.Stdout, o.Wants.Graph = s, null, true
 	o.Sink = func(ev event.Event) {
 		switch ev := ev.(type) {
 		case *event.Output:
@@ -165,12 +174,12 @@ func (m *machine) run(taskfile, in string, o Options) (result event.Outcome, log
 			warnings += ev.Diagnostic.Error() + "\n"
 		}
 	}
-	e, err := New(m.t.Context(), o)
+	e, err := New(ctx, o)
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	defer e.Close()
-	if err := e.Run(m.t.Context(), []plan.Call{{Name: "t"}}); err != nil {
+	if err := e.Run(ctx, []plan.Call{{Name: "t"}}); err != nil {
 		m.t.Fatal(err)
 	}
 	return result, log, warnings
@@ -203,6 +212,59 @@ func (m *machine) clean(local bool) {
 }
 
 const pushing = "cache: {push: true}\ntasks: {t: TASK}"
+
+// slowServer answers no look-up until want of them wait for it.
+type slowServer struct {
+	*machine
+	want    int
+	reached chan struct{}
+
+	inFlight, most int // guarded by machine.mu
+}
+
+func (s *slowServer) Lookup(ctx context.Context, task string, action cache.Digest) *cache.ActionResult {
+	s.count(1)
+	defer s.count(-1)
+	select {
+	case <-s.reached:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (s *slowServer) count(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inFlight += n; s.inFlight > s.most {
+		if s.most = s.inFlight; s.most == s.want {
+			close(s.reached)
+		}
+	}
+}
+
+// TestSharedLookups: steps that wait for the shared cache hold no slots, but not arbitrarily many of
+// them wait.
+func TestSharedLookups(t *testing.T) {
+	const limit, most = 2, 32
+	m := newServer(t).machine()
+	s := &slowServer{machine: m, want: most + limit, reached: make(chan struct{})}
+	tasks := "tasks:\n  t: {deps: [{for: {var: N}, task: one, vars: {N: '{{.ITEM}}'}}], vars: {N: '"
+	for i := range 3 * most {
+		tasks += fmt.Sprint(i, " ")
+	}
+	tasks += "'}}\n  one: {sources: [in], generates: ['out/{{.N}}'], cache: true, cmds: ['mkdir -p out', 'echo {{.N}} >out/{{.N}}']}\n"
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if result, _, warnings := m.runWith(ctx, s, tasks, "1", Options{Concurrency: limit}); result != event.Succeeded || warnings != "" {
+		t.Errorf("%s, %s", result, warnings)
+	}
+	if made, err := os.ReadDir(filepath.Join(m.dir, "out")); len(made) != 3*most {
+		t.Errorf("%d files, %v", len(made), err)
+	}
+	if s.most != s.want {
+		t.Errorf("%d look-ups at the same time, want %d", s.most, s.want)
+	}
+}
 
 // TestShared: what one machine has stored, another one restores, and keeps.
 func TestShared(t *testing.T) {

@@ -27,16 +27,18 @@ func (e *entry) shares(ctx context.Context, local error) bool {
 // reason was shown. The local cache keeps what was restored.
 func (e *entry) restoreShared(ctx context.Context) *Result {
 	defer e.tellShared()
-	e.stage(event.Lookup)
-	result := e.Shared.Lookup(ctx, e.b.Step.Name, e.key.Action)
-	if result == nil {
-		return nil
+	var found *cache.ActionResult
+	var meta *cache.Log
+	var err error
+	e.waitAway(func() { found, meta, err = e.fetch(ctx) })
+	var r *Result
+	if err == nil && found != nil {
+		r, err = e.restoreResult(ctx, found, meta)
 	}
-	r, err := e.fetch(ctx, result)
 	switch {
 	case r != nil:
 		e.Shared.Restored()
-		e.warn(ctx, "was restored from the shared cache, but is not kept", e.Disk.Keep(e.key, result))
+		e.warn(ctx, "was restored from the shared cache, but is not kept", e.Disk.Keep(e.key, found))
 		e.note(ctx)
 	case err != nil && ctx.Err() == nil:
 		e.Shared.Refuse(e.b.Step.Name, err)
@@ -44,25 +46,41 @@ func (e *entry) restoreShared(ctx context.Context) *Result {
 	return r
 }
 
-// fetch checks a result of the shared cache, which may come from anyone, then fetches its blobs and
-// restores it.
-func (e *entry) fetch(ctx context.Context, result *cache.ActionResult) (*Result, error) {
-	meta, err := e.usable(result)
-	if err != nil {
-		return nil, err
+// fetch looks up the result of the step in the shared cache, checks it, as it may come from anyone, and
+// then fetches its blobs. found is nil if it cannot be had.
+func (e *entry) fetch(ctx context.Context) (found *cache.ActionResult, meta *cache.Log, err error) {
+	e.stage(event.Lookup)
+	result := e.Shared.Lookup(ctx, e.b.Step.Name, e.key.Action)
+	if result == nil {
+		return nil, nil, nil
+	}
+	if meta, err = e.usable(result); err != nil {
+		return nil, nil, err
 	}
 	declared, err := e.generated().declaredIn(ctx, result)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := result.Check(declared); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e.stage(event.Download)
 	if !e.Shared.Fetch(ctx, e.b.Step.Name, result.Blobs(meta)) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return e.restoreResult(ctx, result, meta)
+	return result, meta, nil
+}
+
+// waitAway calls f, which mostly waits for a server, while the step holds no slots, so that others run,
+// or wait for the server, too. If many steps wait already, it does not give up its slots.
+func (e *entry) waitAway(f func()) {
+	select {
+	case e.waiting <- struct{}{}:
+		e.b.Env.Release(f)
+		<-e.waiting
+	default:
+		f()
+	}
 }
 
 // push stores the result of the step in the shared cache, if it is to be there.

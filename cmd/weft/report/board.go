@@ -27,7 +27,7 @@ type running struct {
 	id        event.StepID
 	name      string
 	started   time.Time
-	suspended bool        // it waits for called tasks
+	suspended bool        // it waits for called tasks, or a server
 	stage     event.Stage // what weft does for it with a server; "": its commands run here
 	feed      *feed
 	service   bool

@@ -294,6 +294,29 @@ func FuzzLive(f *testing.F) {
 	})
 }
 
+// TestWaitingRows: a step that waits for called tasks has no row, but one that waits for a server has.
+func TestWaitingRows(t *testing.T) {
+	began := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := newBoard(nil)
+	b.note(&event.RunStarted{Time: began})
+	b.note(&event.Planned{Steps: 3})
+	for id, name := range []string{1: "one", 2: "two", 3: "three"} {
+		if name != "" {
+			b.note(&event.StepStarted{Time: began, Step: event.StepID(id), Task: name})
+		}
+	}
+	b.note(&event.Suspended{Step: 1})
+	b.note(&event.Progress{Step: 2, Stage: event.Lookup})
+	b.note(&event.Suspended{Step: 2})
+	var text strings.Builder
+	for _, r := range b.rows(new(Palette), frame{now: began.Add(time.Minute), columns: 80, lines: 40}) {
+		text.WriteString(r.text + "\n")
+	}
+	if got := text.String(); strings.Contains(got, " one ") || !strings.Contains(got, " two ") || !strings.Contains(got, " three ") {
+		t.Errorf("the rows are\n%s", got)
+	}
+}
+
 // TestThere: the status line tells how many steps a server has, and how many of them wait for a worker.
 func TestThere(t *testing.T) {
 	b := newBoard(nil)

@@ -34,7 +34,7 @@ func (b *board) rows(p *Palette, f frame) []row {
 		switch {
 		case s.service:
 			services = append(services, s)
-		case !s.suspended:
+		case !s.suspended || s.stage != "":
 			shown = append(shown, s)
 		}
 	}
