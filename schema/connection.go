@@ -242,10 +242,7 @@ func (l *loader) complete(c *Connection, key, variable string) {
 
 // problems returns what is wrong with c, which is complete. token means that there is a token in
 // the environment; web, that the server may be one of the HTTP cache.
-func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
-	fail := func(pos diag.Pos, fix, format string, args ...any) {
-		list = append(list, &diag.Diagnostic{Pos: pos, What: fmt.Sprintf(format, args...), Fix: fix})
-	}
+func (c *Connection) problems(token, web bool) (list connectionProblems) {
 	forms, of := "write grpcs://HOST[:PORT][/INSTANCE], https://HOST/PATH or unix:/PATH", "a cache"
 	if !web {
 		forms, of = "write grpcs://HOST[:PORT][/INSTANCE] or unix:/PATH", "a server that runs tasks"
@@ -257,7 +254,7 @@ func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
 		if strings.Contains(c.URL.S, "@") { // why may have a part of a password
 			why = "special characters of a user or password must be written as %2F"
 		}
-		fail(at, forms, "it is no URL: %s", why)
+		list.add(at, forms, "it is no URL: %s", why)
 		return list
 	}
 	shown := c.URL.S
@@ -272,25 +269,25 @@ func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
 	switch scheme {
 	case "unix":
 		if local = true; u.Host != "" || !strings.HasPrefix(u.Path, "/") {
-			fail(at, "write unix:/PATH", "%q has no absolute path", shown)
+			list.add(at, "write unix:/PATH", "%q has no absolute path", shown)
 		}
 	case "grpc", "http":
 		plain, local = true, loopback(u.Hostname())
 		fallthrough
 	case "grpcs", "https":
 		if u.Hostname() == "" {
-			fail(at, forms, "%q has no host", shown)
+			list.add(at, forms, "%q has no host", shown)
 			return list
 		}
 	default:
-		fail(at, forms, "%q is no URL of %s", shown, of)
+		list.add(at, forms, "%q is no URL of %s", shown, of)
 		return list
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		fail(at, "remove it", "%q has a query or a fragment", shown)
+		list.add(at, "remove it", "%q has a query or a fragment", shown)
 	}
 	if plain && !local && !c.Insecure {
-		fail(at, fmt.Sprintf("use %ss://, or write insecure: true if the network can be trusted", u.Scheme), "%q is plain text beyond this machine", shown)
+		list.add(at, fmt.Sprintf("use %ss://, or write insecure: true if the network can be trusted", u.Scheme), "%q is plain text beyond this machine", shown)
 	}
 	if c.Insecure {
 		secret := ""
@@ -307,11 +304,11 @@ func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
 			secret = "WEFT_CACHE_TOKEN"
 		}
 		if secret != "" {
-			fail(at, "remove one of them", "insecure beside %s, which everyone on the way could read", secret)
+			list.add(at, "remove one of them", "insecure beside %s, which everyone on the way could read", secret)
 		}
 	}
 	if (c.Cert.S == "") != (c.Key.S == "") {
-		fail(c.tls, "name both files", "tls: cert and key belong together")
+		list.add(c.tls, "name both files", "tls: cert and key belong together")
 	}
 	files := []Text{c.CA, c.Cert, c.Key}
 	if strings.HasPrefix(c.Helper.S, "/") {
@@ -322,12 +319,20 @@ func (c *Connection) problems(token, web bool) (list []*diag.Diagnostic) {
 			continue
 		}
 		if st, err := os.Stat(file.S); err != nil {
-			fail(file.Pos, "", "%s: %s", file.S, reason(err))
+			list.add(file.Pos, "", "%s: %s", file.S, reason(err))
 		} else if !st.Mode().IsRegular() {
-			fail(file.Pos, "", "%s is not a file", file.S)
+			list.add(file.Pos, "", "%s is not a file", file.S)
 		}
 	}
 	return list
+}
+
+// connectionProblems are what is wrong with a Connection.
+type connectionProblems []*diag.Diagnostic
+
+//go:noinline
+func (l *connectionProblems) add(at diag.Pos, fix, format string, args ...any) {
+	*l = append(*l, &diag.Diagnostic{Pos: at, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // loopback reports whether a host is this machine.

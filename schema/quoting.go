@@ -41,39 +41,30 @@ func mistakeIn(line string) *mistake {
 	if value == "" || value[0] == '\t' {
 		return nil
 	}
-	before := line[:start]
-	listed := slices.Contains([]string{"cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:"}, strings.Trim(before, " "))
-	at := func(what, why, value string) *mistake {
-		if listed {
-			value = "[" + value + "]"
-		}
-		return &mistake{column: start + 1, what: what, why: why, line: before + value}
-	}
+	u := unquoted{start: start, before: line[:start]}
+	u.listed = slices.Contains([]string{"cmds:", "deps:", "sources:", "generates:", "status:", "dotenv:", "aliases:", "platforms:", "set:", "shopt:"}, strings.Trim(u.before, " "))
 	text, comment := value, ""
 	if i := strings.Index(value, " #"); i >= 0 && !strings.ContainsAny(value[:1], `'"`) {
 		text = strings.TrimRight(value[:i], " ")
 		comment = value[len(text):]
 	}
-	quoted := quoteYAML(text)
-	if !listed {
-		quoted += comment
-	}
-	begins := func(c string) *mistake {
-		return at(fmt.Sprintf("a text that begins with %q must be quoted", c), "YAML parses it as "+meaning(c[0]), quoted)
+	u.quoted = quoteYAML(text)
+	if !u.listed {
+		u.quoted += comment
 	}
 	switch c := text[0]; c {
 	case '{', '[':
 		if strings.HasPrefix(text, "{{") {
-			return begins("{{")
+			return u.begins("{{")
 		}
 		fixed, rest, bad := fixFlow(text)
 		switch {
 		case rest != "":
-			return begins(text[:1])
+			return u.begins(text[:1])
 		case bad != "":
-			m := begins(bad)
+			m := u.begins(bad)
 			m.column += strings.Index(text, bad)
-			m.line = before + fixed + comment
+			m.line = u.before + fixed + comment
 			switch c := bad[0]; {
 			case c == '\'' || c == '"':
 				m.what, m.why = "text follows the closing quote", "in YAML quotes must enclose the whole text"
@@ -88,35 +79,60 @@ func mistakeIn(line string) *mistake {
 			if rest[0] == '"' {
 				inner = strings.ReplaceAll(rest[1:len(rest)-1], `\"`, `"`)
 			}
-			quoted = quoteYAML(tag + " " + inner)
+			u.quoted = quoteYAML(tag + " " + inner)
 		}
-		return begins("!")
+		return u.begins("!")
 	case '*', '&', '%', '@', '`':
-		return begins(text[:1])
+		return u.begins(text[:1])
 	case '|', '>':
 		if strings.Trim(text[1:], "+-0123456789") != "" {
-			return begins(text[:1])
+			return u.begins(text[:1])
 		}
 	case '"', '\'':
 		switch end := closingQuote(text); {
 		case end < 0:
 		case end+1 < len(text) && !strings.HasPrefix(text[end+1:], " #"):
-			return at("text follows the closing quote", "in YAML quotes must enclose the whole text", quoteYAML(text))
+			return u.mistake("text follows the closing quote", "in YAML quotes must enclose the whole text", quoteYAML(text))
 		case c == '"':
 			if i := badEscape(text[:end]); i >= 0 {
-				m := at(fmt.Sprintf("%q is not a valid escape in double quotes", text[i:i+2]), "", quoteYAML(strings.ReplaceAll(text[1:end], `\"`, `"`))+text[end+1:])
+				m := u.mistake(fmt.Sprintf("%q is not a valid escape in double quotes", text[i:i+2]), "", quoteYAML(strings.ReplaceAll(text[1:end], `\"`, `"`))+text[end+1:])
 				m.column += i
 				return m
 			}
 		}
 	default:
 		if i := strings.Index(text, ": "); i >= 0 || strings.HasSuffix(text, ":") {
-			m := at(`a text that contains ": " must be quoted`, "YAML parses it as a map", quoted)
+			m := u.mistake(`a text that contains ": " must be quoted`, "YAML parses it as a map", u.quoted)
 			m.column += max(i, 0)
 			return m
 		}
 	}
 	return nil
+}
+
+// unquoted is a text in a line that needs quotes, perhaps.
+type unquoted struct {
+	before string // in the line, of start bytes
+	start  int
+	listed bool   // a key is before it whose value is a list
+	quoted string // what to write in place of it
+}
+
+// mistake returns the mistake that value mends.
+//
+//go:noinline
+func (u *unquoted) mistake(what, why, value string) *mistake {
+	if u.listed {
+		value = "[" + value + "]"
+	}
+	return &mistake{column: u.start + 1, what: what, why: why, line: u.before + value}
+}
+
+// begins returns the mistake of a text that begins with c.
+//
+//go:noinline
+func (u *unquoted) begins(c string) *mistake {
+	return u.mistake(fmt.Sprintf("a text that begins with %q must be quoted", c), "YAML parses it as "+meaning(c[0]), u.quoted)
 }
 
 // valueOf returns the value that begins on a line, after its dashes and its key, and its

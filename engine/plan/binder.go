@@ -15,6 +15,9 @@ type binder struct {
 	err   error
 }
 
+// text returns t expanded, or as it is written.
+//
+//go:noinline
 func (b *binder) text(t schema.Text) string { return b.expand(t, (*vars.Scope).Expand) }
 
 // shown returns text with the values of secret variables masked.
