@@ -82,9 +82,9 @@ type server struct {
 	faults faults
 }
 
-// faults are what goes wrong by chance: a file has words of "unavailable" (calls fail), "lose" (blobs are
-// forgotten), "lie" (blobs have other bytes) and "die" (the server ends). Each happens at about one in ten
-// calls.
+// faults are what goes wrong by chance: a file has words of "unavailable" (calls fail), "lose" (blobs and
+// results are forgotten), "lie" (blobs have other bytes) and "die" (the server ends). Each happens at about
+// one in ten calls.
 type faults struct {
 	file string
 	mu   sync.Mutex // guards rand
@@ -116,6 +116,11 @@ func (s *server) call() error {
 		for hash := range s.blobs {
 			if n++; n%2 == 0 {
 				delete(s.blobs, hash)
+			}
+		}
+		for hash := range s.results {
+			if n++; n%4 == 0 { // fewer, so that there are some whose blobs are missing
+				delete(s.results, hash)
 			}
 		}
 		s.mu.Unlock()
