@@ -47,7 +47,7 @@ const (
 	blobsPath  = ".weft/out/cas"
 )
 
-// maxDepth is the maximum nesting of input directories.
+// maxDepth is the maximum nesting of the directories of inputs and outputs.
 const maxDepth = 256
 
 // NewKey returns the key for in, and takes ownership of its Files, because there may be many. The

@@ -23,7 +23,7 @@ func (e *Unusable) Error() string {
 	if e.Path == "" {
 		return e.Why
 	}
-	return fmt.Sprintf("output %q: %s", e.Path, e.Why)
+	return fmt.Sprintf("output %.300q: %s", e.Path, e.Why)
 }
 
 // output is one output of a result. Exactly one of file and link is not nil, unless it is an
@@ -64,6 +64,8 @@ func (r *ActionResult) outputs(declared func(string) bool) ([]output, error) {
 			why = "the task does not declare it"
 		case o.file != nil && o.file.Digest.IsZero():
 			why = "its digest is missing"
+		case o.file != nil && o.file.Digest.Size == 0 && o.file.Digest != DigestOf(nil):
+			why = "its digest is that of other content"
 		case o.link != nil:
 			why = checkTarget(o.link)
 		}
@@ -105,11 +107,15 @@ func comparePaths(a, b string) int {
 
 // checkPath returns why nothing may be written to p, a path from the root; "" if it may.
 func checkPath(p string) string {
+	if strings.Count(p, "/") > maxDepth {
+		return fmt.Sprintf("it is nested more than %d levels deep", maxDepth)
+	}
 	if !fs.ValidPath(p) || p == "." || strings.IndexByte(p, 0) >= 0 || !filepath.IsLocal(filepath.FromSlash(p)) {
 		return "it is not a path below the root"
 	}
 	for name := range strings.SplitSeq(p, "/") {
-		for _, no := range [...]string{".git", ".hg", statefile.DirName} {
+		name = strings.TrimRight(name, ". ") // Windows does not see them
+		for _, no := range [...]string{".git", "git~1", ".hg", statefile.DirName} {
 			if strings.EqualFold(name, no) {
 				return "nothing in " + no + " is an output"
 			}
@@ -128,7 +134,7 @@ func checkTarget(l *OutputSymlink) string {
 		return "it is a link without a target"
 	}
 	if path.IsAbs(l.Target) || filepath.IsAbs(filepath.FromSlash(l.Target)) || filepath.VolumeName(l.Target) != "" {
-		return fmt.Sprintf("it is a link to %q, which is not relative", l.Target)
+		return fmt.Sprintf("it is a link to %.300q, which is not relative", l.Target)
 	}
 	rest, ups := l.Target, 0
 	for rest == ".." || strings.HasPrefix(rest, "../") {
@@ -136,7 +142,7 @@ func checkTarget(l *OutputSymlink) string {
 		ups++
 	}
 	if ups > strings.Count(l.Path, "/") || slices.Contains(strings.Split(rest, "/"), "..") {
-		return fmt.Sprintf("it is a link to %q, which may be outside of the root", l.Target)
+		return fmt.Sprintf("it is a link to %.300q, which may be outside of the root", l.Target)
 	}
 	return ""
 }

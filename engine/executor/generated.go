@@ -196,8 +196,12 @@ const inDirectory = "/x"
 // path returns the absolute form of a path from the root.
 func (g *generated) path(p string) string { return filepath.Join(g.root, filepath.FromSlash(p)) }
 
-// declaredIn is declared for the outputs of a cached result.
+// declaredIn is declared for the outputs of a result, which may come from anyone: it is an error if one
+// is never allowed.
 func (g *generated) declaredIn(ctx context.Context, r *cache.ActionResult) (func(path string) bool, error) {
+	if err := r.Check(nil); err != nil {
+		return nil, err
+	}
 	var files, directories []string
 	for i := range r.Files {
 		files = append(files, r.Files[i].Path)
