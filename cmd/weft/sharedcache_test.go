@@ -79,14 +79,15 @@ func (k *team) serve(args ...string) (server *exec.Cmd, address string) {
 	go func() {
 		defer close(drained)
 		var all bytes.Buffer
+		told := false
 		b := make([]byte, 4096)
 		for {
 			n, err := log.Read(b)
 			all.Write(b[:n])
-			if _, rest, found := strings.Cut(all.String(), "listening on "); found && strings.Contains(rest, "\n") && listening != nil {
+			if _, rest, found := strings.Cut(all.String(), "listening on "); found && strings.Contains(rest, "\n") && !told {
 				line, _, _ := strings.Cut(rest, "\n")
 				listening <- line
-				listening = nil
+				told = true
 			}
 			if err != nil {
 				return
