@@ -19,9 +19,15 @@ import (
 	"sync"
 	"testing"
 
+	bspb "google.golang.org/genproto/googleapis/bytestream"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weftrun/weft/engine/cache"
 )
 
 // relay stands between weft and a server that listens on a socket. It keeps everything that it receives from
@@ -29,14 +35,15 @@ import (
 type relay struct {
 	rpc, web string // addresses, HOST:PORT
 
-	// rewrite returns what weft gets in place of a message or body that the server has sent. method is the last
-	// part of the name of the call, or "GET ac". request is the first message from weft, or the path. nil: the
-	// same.
-	rewrite func(method string, request, answer []byte) []byte
+	conn  *grpc.ClientConn // to the server
+	pumps sync.WaitGroup   // of calls
 
-	mu    sync.Mutex // guards sent
-	sent  []received
-	pumps sync.WaitGroup // of calls
+	mu   sync.Mutex // guards the fields below
+	sent []received
+	lies map[string][]byte // blobs that weft gets in place of those of the server, by their hashes
+	// change returns what weft gets in place of a message or body that the server has sent. method is the
+	// last part of the name of the call, or "GET ac". nil: the same.
+	change func(method string, answer []byte) []byte
 }
 
 // received is one thing that a relay has received.
@@ -49,16 +56,17 @@ type received struct {
 // newRelay starts a relay for the server on a socket, until the test ends.
 func newRelay(t *testing.T, socket string) *relay {
 	t.Helper()
-	r := new(relay)
+	r := &relay{lies: map[string][]byte{}}
 	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.conn = conn
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.MaxRecvMsgSize(64<<20), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return r.call(s, conn) }))
+	g := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.MaxRecvMsgSize(64<<20), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return r.call(s) }))
 	var serving sync.WaitGroup
 	serving.Go(func() { g.Serve(l) })
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -72,6 +80,10 @@ func newRelay(t *testing.T, socket string) *relay {
 			return // the client is gone
 		}
 		r.keep(received{q.Method + " " + q.URL.String(), q.Header.Clone(), b})
+		if lie := r.lie([]byte(q.URL.Path)); lie != nil && q.Method == http.MethodGet {
+			w.Write(lie)
+			return
+		}
 		q.Body = io.NopCloser(bytes.NewReader(b))
 		proxy.ServeHTTP(w, q)
 	}))
@@ -87,6 +99,24 @@ func newRelay(t *testing.T, socket string) *relay {
 	return r
 }
 
+// rewrite makes weft get other answers from now on.
+func (r *relay) rewrite(change func(method string, answer []byte) []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.change = change
+}
+
+// rewritten returns an answer as weft gets it.
+func (r *relay) rewritten(method string, answer []byte) []byte {
+	r.mu.Lock()
+	change := r.change
+	r.mu.Unlock()
+	if change == nil {
+		return answer
+	}
+	return change(method, answer)
+}
+
 func (r *relay) keep(what received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,8 +130,56 @@ func (r *relay) all() []received {
 	return slices.Clone(r.sent)
 }
 
+// lie returns the lie about a blob that a request names; nil if there is none.
+func (r *relay) lie(request []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for hash, b := range r.lies {
+		if bytes.Contains(request, []byte(hash)) {
+			return b
+		}
+	}
+	return nil
+}
+
+// tell makes weft get b in place of the blob of a digest, whose batches fail from now on.
+func (r *relay) tell(about cache.Digest, b []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lies[about.Hex()] = b
+}
+
+// blob returns a blob of the server, by the name of a stream.
+func (r *relay) blob(ctx context.Context, name string) (all []byte, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, err := r.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/google.bytestream.ByteStream/Read")
+	if err != nil {
+		return nil, err
+	}
+	q, err := proto.Marshal(&bspb.ReadRequest{ResourceName: name})
+	if err == nil {
+		err = s.SendMsg(q)
+	}
+	if err == nil {
+		err = s.CloseSend()
+	}
+	for err == nil {
+		var b []byte
+		if err = s.RecvMsg(&b); err == io.EOF {
+			return all, nil
+		}
+		var m bspb.ReadResponse
+		if err == nil {
+			err = proto.Unmarshal(b, &m)
+		}
+		all = append(all, m.Data...)
+	}
+	return nil, err
+}
+
 // call relays one call.
-func (r *relay) call(from grpc.ServerStream, conn *grpc.ClientConn) error {
+func (r *relay) call(from grpc.ServerStream) error {
 	full, _ := grpc.MethodFromServerStream(from)
 	method := full[strings.LastIndexByte(full, '/')+1:]
 	md, _ := metadata.FromIncomingContext(from.Context())
@@ -112,28 +190,51 @@ func (r *relay) call(from grpc.ServerStream, conn *grpc.ClientConn) error {
 	})
 	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(from.Context(), headers))
 	defer cancel()
-	to, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, full)
+	r.mu.Lock()
+	lying := len(r.lies) > 0
+	r.mu.Unlock()
+	if lying && method == "BatchReadBlobs" {
+		return status.Error(codes.Unimplemented, "")
+	}
+	if lying && method == "Read" {
+		var q []byte
+		if err := from.RecvMsg(&q); err != nil {
+			return err
+		}
+		b := r.lie(q)
+		if b == nil {
+			var m bspb.ReadRequest
+			if err := proto.Unmarshal(q, &m); err != nil {
+				return err
+			}
+			var err error
+			if b, err = r.blob(from.Context(), m.ResourceName); err != nil {
+				return err
+			}
+		}
+		m, err := proto.Marshal(&bspb.ReadResponse{Data: b})
+		if err != nil {
+			return err
+		}
+		return from.SendMsg(m)
+	}
+	to, err := r.conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, full)
 	if err != nil {
 		return err
 	}
-	first := make(chan []byte, 1)
 	r.pumps.Go(func() { // it ends when this call has
 		defer to.CloseSend()
-		for n := 0; ; n++ {
+		for {
 			var m []byte
 			if from.RecvMsg(&m) != nil {
 				return
 			}
 			r.keep(received{method, nil, m})
-			if n == 0 {
-				first <- m
-			}
 			if to.SendMsg(m) != nil {
 				return
 			}
 		}
 	})
-	var request []byte
 	for {
 		var m []byte
 		if err := to.RecvMsg(&m); err == io.EOF {
@@ -141,13 +242,7 @@ func (r *relay) call(from grpc.ServerStream, conn *grpc.ClientConn) error {
 		} else if err != nil {
 			return err
 		}
-		if r.rewrite != nil {
-			if request == nil {
-				request = <-first
-			}
-			m = r.rewrite(method, request, m)
-		}
-		if err := from.SendMsg(m); err != nil {
+		if err := from.SendMsg(r.rewritten(method, m)); err != nil {
 			return err
 		}
 	}
@@ -155,7 +250,7 @@ func (r *relay) call(from grpc.ServerStream, conn *grpc.ClientConn) error {
 
 // answer changes the answer to a request.
 func (r *relay) answer(a *http.Response) error {
-	if r.rewrite == nil || a.StatusCode != http.StatusOK || a.Request.Method != http.MethodGet {
+	if a.StatusCode != http.StatusOK || a.Request.Method != http.MethodGet {
 		return nil
 	}
 	b, err := io.ReadAll(a.Body)
@@ -164,7 +259,7 @@ func (r *relay) answer(a *http.Response) error {
 	}
 	a.Body.Close()
 	parts := strings.Split(a.Request.URL.Path, "/")
-	b = r.rewrite("GET "+parts[len(parts)-2], []byte(a.Request.URL.Path), b)
+	b = r.rewritten("GET "+parts[len(parts)-2], b)
 	a.Body, a.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
 	a.Header.Set("Content-Length", strconv.Itoa(len(b)))
 	return nil
