@@ -60,6 +60,9 @@ func (t *Tree) DigestOf(ctx context.Context, path string) Digest {
 	return found[0].read(ctx, buf).Digest
 }
 
+// largeFile is the size from which a file is read beside others, in bytes.
+const largeFile = 1 << 20
+
 // Read reads the files whose index is in todo, on all processors, and stores what it
 // finds in contents, which is indexed as files is. It does not read a file whose Stat
 // is known. The only error is that of ctx.
@@ -87,8 +90,14 @@ func (t *Tree) Read(ctx context.Context, files []File, todo []int32, contents []
 			contents[todo[i]] = c
 		}
 	}
+	var size int64
+	for _, i := range todo {
+		size += files[i].e.st.Size
+	}
+	// A goroutine is worth eight files, or a large one.
+	worth := max(len(todo)/8, min(len(todo), int(size/largeFile)))
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(todo)/8, 8) - 1 {
+	for range min(runtime.GOMAXPROCS(0), worth, 8) - 1 {
 		wg.Go(work)
 	}
 	work()

@@ -19,7 +19,7 @@ func TestContents(t *testing.T) {
 	}
 	n := len(buffer{})
 	want := map[string]Digest{}
-	for i, size := range []int{0, 1, n - 1, n, n + 1, 2 * n, 2*n + 1} {
+	for i, size := range []int{0, 1, n - 1, n, n + 1, 2 * n, 2*n + 1, 2*largeFile + 1} {
 		for _, dir := range []string{root, deep} {
 			text := bytes.Repeat([]byte{byte(i + 1)}, size)
 			name := filepath.Join(dir, fmt.Sprint("f", i))
@@ -36,6 +36,23 @@ func TestContents(t *testing.T) {
 	for name, d := range want {
 		if got[name] != d {
 			t.Errorf("%s: %v, not %v", name, got[name], d)
+		}
+	}
+}
+
+// BenchmarkReadLarge is the first reading of four files of 32 MiB.
+func BenchmarkReadLarge(b *testing.B) {
+	root := b.TempDir()
+	text := make([]byte, 32<<20)
+	for i := range 4 {
+		if err := os.WriteFile(filepath.Join(root, fmt.Sprint("f", i)), text, 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(4 * int64(len(text)))
+	for b.Loop() {
+		if got, err := NewTree(nil).Digests(b.Context(), filepath.ToSlash(root), patterns("*"), false); err != nil || len(got) != 4 {
+			b.Fatal(len(got), err)
 		}
 	}
 }

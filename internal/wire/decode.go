@@ -186,4 +186,6 @@ func (d *Decoder) Bytes() []byte {
 }
 
 // String returns a copy of a value of type string. It need not be UTF-8.
+//
+//go:noinline
 func (d *Decoder) String() string { return string(d.Bytes()) }
