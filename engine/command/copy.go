@@ -46,6 +46,11 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	fan := pipe.Fan{}
 	var mask *pipe.MaskWriter
 	shown := pauses{report: report{w.j.s, w.j.index, stream}}
+	if o.log {
+		mask = w.j.s.o.Secrets.Writer(shown.report)
+		fan.Writers = append(fan.Writers, mask, &shown)
+	}
+	// A line that makes a service ready is shown before the output of what needs the service.
 	if w.idle != nil {
 		fan.Writers = append(fan.Writers, w.idle)
 	} else if w.j.Activity != nil {
@@ -53,10 +58,6 @@ func (w *wiring) copy(s *pipe.Source, o *outs, stream event.Stream) {
 	}
 	if w.last != nil {
 		fan.Writers = append(fan.Writers, w.last)
-	}
-	if o.log {
-		mask = w.j.s.o.Secrets.Writer(shown.report)
-		fan.Writers = append(fan.Writers, mask, &shown)
 	}
 	if o.capture != nil {
 		fan.Writers = append(fan.Writers, o.capture)
