@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,26 +32,7 @@ func startFakes(t *testing.T) (url string) {
 	default:
 		t.Skipf("the modules of the SDK cannot be had: %v\n%s", err, out)
 	}
-	cmd := exec.Command(filepath.Join(dir, "fakes"))
-	end, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		end.Close()
-		cmd.Wait()
-	})
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("it does not listen: %q, %v", address, err)
-	}
+	address := started(t, exec.Command(filepath.Join(dir, "fakes")), func(error) {})
 	return "grpc://" + strings.TrimSpace(address) + "/instance" // the only one that it knows
 }
 

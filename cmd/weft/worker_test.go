@@ -30,6 +30,21 @@ func startWorker(t *testing.T) (socket string) {
 	}
 	cmd := exec.Command(filepath.Join(bin, "worker"), socket)
 	cmd.Env = []string{"TMPDIR=" + work}
+	started(t, cmd, func(err error) {
+		if err != nil {
+			return // the test has had it die
+		}
+		if left, err := filepath.Glob(filepath.Join(work, "*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	})
+	return socket
+}
+
+// started starts a server and returns the first line of its output, which it writes when it listens. At the end of
+// the test its input ends, and then ended is called with how it has ended.
+func started(t *testing.T, cmd *exec.Cmd, ended func(error)) (line string) {
+	t.Helper()
 	end, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -43,15 +58,10 @@ func startWorker(t *testing.T) (socket string) {
 	}
 	t.Cleanup(func() {
 		end.Close()
-		if cmd.Wait() != nil {
-			return // the test has had it die
-		}
-		if left, err := filepath.Glob(filepath.Join(work, "*")); err != nil || len(left) > 0 {
-			t.Errorf("left: %v, %v", left, err)
-		}
+		ended(cmd.Wait())
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the worker does not listen: %q, %v", line, err)
+	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("the server does not listen: %q, %v", line, err)
 	}
-	return socket
+	return line
 }

@@ -145,6 +145,33 @@ func (l *local) passTime() {
 	}()
 }
 
+// orderOf checks that what it is given was reported before.
+type orderOf struct {
+	*local
+	given int
+}
+
+func (o *orderOf) Write(b []byte) (int, error) {
+	o.env.mu.Lock()
+	defer o.env.mu.Unlock()
+	if o.given += len(b); o.env.output.Len() < o.given {
+		o.t.Errorf("%q was not reported yet", b)
+	}
+	return len(b), nil
+}
+
+// TestReportedFirst: output is reported before a probe sees it, as it can make a service ready, whose
+// dependents then report theirs.
+func TestReportedFirst(t *testing.T) {
+	l := newLocal(t)
+	l.o.Relay = true
+	o := &orderOf{local: l}
+	l.ends.Activity = o
+	if r := l.run(t.Context(), "cmds: [echo one, 'x=two; echo $x']"); r.Err != nil || o.given != len("one\ntwo\n") {
+		t.Errorf("%v, %d bytes", r.Err, o.given)
+	}
+}
+
 // TestRun: commands run in order, if their conditions hold, until one fails; deferred ones run
 // last.
 func TestRun(t *testing.T) {
