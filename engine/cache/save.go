@@ -88,9 +88,12 @@ func (s *Saving) list() (*ActionResult, error) {
 		}
 	}
 	// A directory and its contents may both be named.
-	compact(&r.Files, func(f OutputFile) string { return f.Path })
-	compact(&r.Symlinks, func(l OutputSymlink) string { return l.Path })
-	compact(&r.Directories, func(d OutputDirectory) string { return d.Path })
+	r.Files = r.Files[:compact(r.Files, len(r.Files), func(i int) string { return r.Files[i].Path },
+		func(to, from int) { r.Files[to] = r.Files[from] })]
+	r.Symlinks = r.Symlinks[:compact(r.Symlinks, len(r.Symlinks), func(i int) string { return r.Symlinks[i].Path },
+		func(to, from int) { r.Symlinks[to] = r.Symlinks[from] })]
+	r.Directories = r.Directories[:compact(r.Directories, len(r.Directories), func(i int) string { return r.Directories[i].Path },
+		func(to, from int) { r.Directories[to] = r.Directories[from] })]
 	return r, nil
 }
 
@@ -102,16 +105,18 @@ func about(p string, err error) error {
 	return fmt.Errorf("output %q: %w", p, err)
 }
 
-// compact sorts a list by path, and removes duplicates.
-func compact[T any](list *[]T, path func(T) string) {
-	sort.Slice(*list, func(i, j int) bool { return path((*list)[i]) < path((*list)[j]) })
-	kept := (*list)[:0]
-	for _, one := range *list {
-		if len(kept) == 0 || path(one) != path(kept[len(kept)-1]) {
-			kept = append(kept, one)
+// compact sorts a list of n elements by path, and moves the first of each path to the front. It
+// returns their number. As package sort it is compiled once for all types.
+func compact(list any, n int, path func(i int) string, move func(to, from int)) int {
+	sort.Slice(list, func(i, j int) bool { return path(i) < path(j) })
+	kept := 0
+	for i := range n {
+		if kept == 0 || path(i) != path(kept-1) {
+			move(kept, i)
+			kept++
 		}
 	}
-	*list = kept
+	return kept
 }
 
 // add adds the entry name of dir, whose path is whole, and its contents.

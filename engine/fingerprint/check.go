@@ -41,12 +41,16 @@ type Check struct {
 // verdict does not depend on it. The only error is that of ctx: unreadable files are not fresh.
 func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 	c := &Check{by: by, in: in, key: state.KeyOf(formatVersion, in.Key), at: by.state.Now().UnixNano()}
-	found, err := by.files.Find(ctx, in.Dir, in.Sources, in.Gitignore)
+	c.record, c.last = by.recorded(c.key)
+	find := by.files.Find
+	if c.last == nil && c.readsSources() {
+		find = by.files.FindAndRead
+	}
+	found, err := find(ctx, in.Dir, in.Sources, in.Gitignore)
 	if err != nil {
 		return nil, err
 	}
 	c.sources.files, c.Unmatched, c.missed = found.Files, found.Unmatched, found.Unreadable
-	c.record, c.last = by.recorded(c.key)
 	if in.Depfile != nil {
 		c.recall()
 	}
@@ -60,11 +64,14 @@ func (by *Checker) Check(ctx context.Context, in *Inputs) (*Check, error) {
 		c.Fresh, c.Digest = true, combined(c.texts, c.last.sources)
 		return c, nil
 	}
-	if !by.state.ReadOnly() && in.Method == Checksum {
+	if c.readsSources() {
 		err = c.readSources(ctx)
 	}
 	return c, err
 }
+
+// readsSources reports whether the sources are read if they are not fresh.
+func (c *Check) readsSources() bool { return !c.by.state.ReadOnly() && c.in.Method == Checksum }
 
 // compare returns the verdict. It sets reason if that is false.
 func (c *Check) compare(ctx context.Context) (bool, error) {

@@ -29,7 +29,7 @@ type Content struct {
 // Digests returns the content of the files that Find finds, by absolute path. It does
 // not read a file whose Stat is known. The only error is that of ctx.
 func (t *Tree) Digests(ctx context.Context, dir string, ps []Pattern, gitignore bool) (map[string]Digest, error) {
-	found, err := t.Find(ctx, dir, ps, gitignore)
+	found, err := t.FindAndRead(ctx, dir, ps, gitignore)
 	if err != nil {
 		return nil, err
 	}

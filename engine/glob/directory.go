@@ -110,17 +110,23 @@ func (d *directory) copyContents(old *directory) {
 	}
 }
 
-// look determines the properties of the entries whose name want selects. It closes fd.
-func (d *directory) look(fd int, want func(string) bool) {
+// look determines the properties of the entries whose name want selects; with read, also the
+// content of small files. It closes fd.
+func (d *directory) look(fd int, want func(string) bool, read bool) {
 	defer func() { closeDir(fd) }()
 	if d.err != nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var small *smallFiles
+	if read {
+		small = readSmall()
+		defer small.done()
+	}
 	for i := range d.entries {
 		e := &d.entries[i]
-		if e.looked || e.kind == isDir || e.kind == isFile && want != nil && !want(e.name) {
+		if e.looked || e.kind == isDir || e.kind <= isFile && want != nil && !want(e.name) {
 			continue
 		}
 		if fd < 0 {
@@ -130,7 +136,9 @@ func (d *directory) look(fd int, want func(string) bool) {
 				continue
 			}
 		}
-		e.resolve(fd, d.prefix)
+		if small == nil || !small.read(e, fd) {
+			e.resolve(fd, d.prefix)
+		}
 	}
 }
 
@@ -171,7 +179,8 @@ type kind uint8
 
 const (
 	unknown kind = iota
-	isFile       // or anything else that is neither directory nor link
+	isOther      // a pipe, socket or device; isFile once its properties are known
+	isFile
 	isDir
 	isLink     // to a file, once its properties are known
 	isLinkDir  // a link to a directory

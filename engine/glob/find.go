@@ -85,6 +85,12 @@ func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore b
 // match returns the files that one pattern matches, and the entries that it had to skip. The
 // only error is that of ctx.
 func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
+	return t.walk(&walk{t: t, ctx: ctx}, dir, glob)
+}
+
+// walk is match by a new walk.
+func (t *Tree) walk(w *walk, dir, glob string) ([]File, []skipped, error) {
+	ctx := w.ctx
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
@@ -93,7 +99,6 @@ func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, 
 		found, skipped := t.named(base + rest)
 		return found, skipped, nil
 	}
-	w := &walk{t: t, ctx: ctx}
 	err := w.recursive(base, rest)
 	if err == errNotRecursive {
 		w.found, w.skipped = w.found[:0], nil
@@ -133,8 +138,9 @@ type walk struct {
 	wg    sync.WaitGroup
 	wrong atomic.Pointer[error] // why a recursive walk is given up
 
-	links        int // that a walk by segments has followed so far
-	throughLinks int // directories visited through nested links
+	read         bool // the small files, while they are found
+	links        int  // that a walk by segments has followed so far
+	throughLinks int  // directories visited through nested links
 
 	mu      sync.Mutex // guards skipped
 	skipped []skipped

@@ -98,7 +98,7 @@ func readDir(fd int, _ string) ([]listed, error) {
 }
 
 var kindOf = [16]kind{unix.DT_DIR: isDir, unix.DT_REG: isFile, unix.DT_LNK: isLink,
-	unix.DT_FIFO: isFile, unix.DT_SOCK: isFile, unix.DT_CHR: isFile, unix.DT_BLK: isFile}
+	unix.DT_FIFO: isOther, unix.DT_SOCK: isOther, unix.DT_CHR: isOther, unix.DT_BLK: isOther}
 
 // statAt stats a name that readDir returned, in the directory fd.
 func statAt(fd int, _, name string, follow bool) (st Stat, err error) {
@@ -143,6 +143,22 @@ func openContent(prefix, name string) (contentFile, error) {
 		switch e {
 		case 0:
 			return contentFile(fd), nil
+		case unix.EINTR:
+		default:
+			return -1, e
+		}
+	}
+}
+
+// openSmall opens a file, but no link, whose name readDir returned, in the directory fd. It does not
+// block if that has become a pipe.
+func openSmall(fd int, name string) (contentFile, error) {
+	for {
+		file, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(fd), uintptr(unsafe.Pointer(unsafe.StringData(name))),
+			unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|noWait, 0, 0, 0)
+		switch e {
+		case 0:
+			return contentFile(file), nil
 		case unix.EINTR:
 		default:
 			return -1, e

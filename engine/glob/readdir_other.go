@@ -3,6 +3,7 @@
 package glob
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -74,6 +75,9 @@ func openContent(prefix, name string) (contentFile, error) {
 	f, err := open(prefix + name)
 	return contentFile{f}, err
 }
+
+// openSmall would open a file by a descriptor of its directory.
+func openSmall(int, string) (contentFile, error) { return contentFile{}, errors.ErrUnsupported }
 
 func (f contentFile) stat() (st Stat, err error) {
 	info, err := f.File.Stat()

@@ -52,7 +52,7 @@ type branch struct {
 
 // visit lists a directory and those below. A free helper takes part of the work.
 func (w *walk) visit(prefix string, want func(string) bool) *branch {
-	d := w.t.list(prefix, want)
+	d := w.t.list(prefix, want, w.read)
 	b := &branch{d: d, want: want}
 	if d.err != nil {
 		w.skipDir(d)

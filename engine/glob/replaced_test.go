@@ -25,15 +25,7 @@ func twoTrees(t *testing.T) (dir string, point func(to string)) {
 			}
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		st, err := statPath(filepath.Join(dir, "b"), true)
-		if err == nil && !st.Recent(time.Now()) {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the directories stay young: ", err)
-		}
-	}
+	waitUntilOld(t, filepath.Join(dir, "b"))
 	return dir, func(to string) {
 		next := filepath.Join(dir, "next")
 		if err := os.Symlink(to, next); err != nil {
@@ -41,6 +33,20 @@ func twoTrees(t *testing.T) (dir string, point func(to string)) {
 		}
 		if err := os.Rename(next, filepath.Join(dir, "link")); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// waitUntilOld waits until the times of a file prove something.
+func waitUntilOld(t *testing.T, name string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		st, err := statPath(name, true)
+		if err == nil && !st.Recent(time.Now()) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(name, " stays young: ", err)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestSetContent(t *testing.T) {
 			if pattern == "a" {
 				tree.remember(File{named, &entry{name: name}}, c)
 			} else {
-				d := tree.list(dir+"/", nil)
+				d := tree.list(dir+"/", nil, false)
 				tree.remember(File{d, d.entry("a")}, c)
 			}
 		}

@@ -122,7 +122,7 @@ func (w *walk) readDir(dir string) ([]fs.DirEntry, error) {
 		}
 		return nil, errManyLinks
 	}
-	d := w.t.list(strings.TrimSuffix(dir, "/")+"/", func(string) bool { return false })
+	d := w.t.list(strings.TrimSuffix(dir, "/")+"/", func(string) bool { return false }, false)
 	switch {
 	case d.err == nil:
 	case !isAbsent(d.err):

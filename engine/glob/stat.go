@@ -47,8 +47,10 @@ func (st *Stat) kind() kind {
 		return isDir
 	case typeLink:
 		return isLink
+	case typeReg:
+		return isFile
 	}
-	return isFile
+	return isOther
 }
 
 // Restat calls each with the index and the current Stat of every file, until it returns false.

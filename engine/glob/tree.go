@@ -87,8 +87,9 @@ func (t *Tree) Hide(dir string) {
 }
 
 // list returns the directory with that prefix (a path that ends with a slash). It determines the
-// properties of the entries that want selects, of all if want is nil, and always of links.
-func (t *Tree) list(prefix string, want func(string) bool) *directory {
+// properties of the entries that want selects, of all if want is nil, and always of links. With
+// read, it reads the small files among them.
+func (t *Tree) list(prefix string, want func(string) bool, read bool) *directory {
 	if t.names != nil {
 		return t.listNames(prefix)
 	}
@@ -109,7 +110,7 @@ func (t *Tree) list(prefix string, want func(string) bool) *directory {
 		s.d, s.stale = d, false
 	}
 	s.mu.Unlock()
-	d.look(fd, want)
+	d.look(fd, want, read)
 	if t.anySameTimes.Load() {
 		t.correct(d)
 	}
