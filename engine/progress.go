@@ -2,7 +2,7 @@ package engine
 
 import (
 	"maps"
-	"slices"
+	"sort"
 	"sync"
 
 	"github.com/weftrun/weft/engine/event"
@@ -80,9 +80,19 @@ func (p *progress) steps() (ids []event.StepID, names []string) {
 	for id, u := range p.unawaited {
 		all[id] = u.task
 	}
-	ids = slices.Sorted(maps.Keys(all))
+	ids = startOrder(all)
 	for _, id := range ids {
 		names = append(names, all[id])
 	}
 	return ids, names
+}
+
+// startOrder returns the IDs of steps with names, in start order.
+func startOrder(names map[event.StepID]string) []event.StepID {
+	ids := make([]event.StepID, 0, len(names))
+	for id := range names {
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	return ids
 }

@@ -3,9 +3,7 @@
 package engine
 
 import (
-	"maps"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -86,7 +84,7 @@ func (s *Services) snapshot() {
 	if len(up) == 0 {
 		return
 	}
-	ids := slices.Sorted(maps.Keys(up))
+	ids := startOrder(up)
 	names := make([]string, len(ids))
 	for i, id := range ids {
 		names[i] = up[id]

@@ -87,7 +87,7 @@ func (f *sourceFinder) step(ctx context.Context, s *plan.Step) error {
 		if !filepath.IsAbs(p.Glob) {
 			p.Glob = dir + "/" + p.Glob
 		}
-		f.made = append(f.made, glob.Pattern{Glob: p.Glob, Exclude: !p.Exclude})
+		f.made = append(f.made, glob.Pattern{Glob: p.Glob, Exclude: !p.Exclude, Generated: true})
 	}
 	if s.UsesRuntimeValues() {
 		return nil // its commands are known when it runs

@@ -28,6 +28,8 @@ tasks:
   tested: {deps: [mid], remote: true, preconditions: [test -x gen/tool], sources: [mid/b], generates: [], cmd: cat mid/b}
   ignoring: {deps: [gen], remote: true, use_gitignore: true, sources: ['gen/*'], generates: [], cmd: cat gen/a}
   secret: {deps: [gen], remote: true, sources: ['gen/*'], generates: [x.txt], cmds: ['cat gen/a >x.txt', {defer: 'test -n "EXIT_CODE" && cat x.txt'}]}
+  braces: {deps: [gen], remote: true, sources: ['{gen/a,in}'], generates: [], cmd: cat gen/a in}
+  unbraced: {deps: [gen], remote: true, sources: ['gen/*', in, exclude: '{gen/a,in}'], generates: [], cmds: [ls, ls gen]}
   link: {remote: true, sources: [in], generates: [links/*], cmd: mkdir links; cp in links/a; ln -s a links/b}
   links: {deps: [link], remote: true, sources: ['links/*'], generates: [], cmd: cat links/b}
   lossy: {deps: [mid], remote: lossy, sources: ['gen/*', 'mid/*'], generates: [l.txt], cmd: cat gen/a mid/b >l.txt}
@@ -95,6 +97,12 @@ func TestRemoteDownload(t *testing.T) {
 	k.wants(a.run(0, "--remote=strict links"), "8\n", "2 ran there")
 	edit("9")
 	k.wants(a.run(0, "--remote=strict --remote-download=none top here"), "9\n9\n") // the one before must not miss anything
+
+	// An alternative that is elsewhere is not missing.
+	edit("12")
+	k.wants(a.run(0, "--remote=strict braces"), "12\n12\n", "2 ran there")
+	edit("13")
+	k.wants(a.run(0, "--remote=strict unbraced"), "gen\ntool\n", "2 ran there")
 
 	// What is lost is made again.
 	edit("10")

@@ -157,13 +157,18 @@ func (g *generated) noFiles() (links, empty []string) {
 		}
 	}
 	for _, p := range g.patterns {
-		literal, _, wild := strings.Cut(p.Glob, "**")
-		if p.Exclude || strings.ContainsAny(literal, `*?[{$~\`) || wild && literal != "" && !strings.HasSuffix(literal, "/") {
+		if p.Exclude {
 			continue
 		}
-		top := join(g.dir, literal)
-		if st, err := os.Lstat(top); err == nil {
-			visit(top, st.Mode())
+		for _, one := range glob.Alternatives(p.Glob) {
+			literal, _, wild := strings.Cut(one, "**")
+			if strings.ContainsAny(literal, `*?[{$~\`) || wild && literal != "" && !strings.HasSuffix(literal, "/") {
+				continue
+			}
+			top := join(g.dir, literal)
+			if st, err := os.Lstat(top); err == nil {
+				visit(top, st.Mode())
+			}
 		}
 	}
 	return links, empty

@@ -202,7 +202,8 @@ func (l *left) makeAgain(one *leftStep, by *Bound) error {
 }
 
 // matching returns those of the files that were left for b, by their paths from the root, that patterns
-// match; unmatched are those of the patterns that match none.
+// match; unmatched are those of the patterns that match none. They are brought here if an alternative in
+// braces names one of them: what such a pattern matches depends on all of them.
 func (l *left) matching(ctx context.Context, b *Bound, patterns []glob.Pattern) (files map[string]cache.File, unmatched []glob.Pattern, err error) {
 	steps := l.of(b.Step)
 	if len(steps) == 0 {
@@ -218,6 +219,12 @@ func (l *left) matching(ctx context.Context, b *Bound, patterns []glob.Pattern) 
 		}
 	}
 	found, err := glob.NewNameTree(names, nil).Find(ctx, b.Dir, patterns, false)
+	if found.Expanded {
+		for i := 0; i < len(steps) && err == nil; i++ {
+			err = l.bringStep(ctx, steps[i], b)
+		}
+		return nil, patterns, err
+	}
 	if err != nil {
 		return nil, nil, err
 	}

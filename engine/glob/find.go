@@ -17,23 +17,26 @@ var errPattern = errors.New("pattern cannot be evaluated")
 // Set is the files that patterns match, sorted by path, each once.
 type Set struct {
 	Files     []File
-	Unmatched []Pattern // those that exclude nothing and match nothing
+	Unmatched []Pattern // those that exclude nothing and match nothing, and missing alternatives of generated ones
 	// Unreadable is the error of a place that could not be searched, so that files in it may be
 	// missing; nil if there is none.
 	Unreadable error
+	// Expanded means that a pattern with braces, variables or character classes has expanded to a path
+	// that exists: if it did not, the pattern might match nothing.
+	Expanded bool
 }
 
 // Find returns the files that patterns relative to dir match; with gitignore, without
 // those that git ignores. A pattern that is not valid matches nothing. The only error
 // is that of ctx.
 func (t *Tree) Find(ctx context.Context, dir string, ps []Pattern, gitignore bool) (Set, error) {
-	return t.findBy(ctx, dir, ps, gitignore, (*Tree).match)
+	return t.findBy(ctx, dir, ps, gitignore, finding)
 }
 
-// FindGenerated is Find for patterns of generated files: one that matches no file means all files
-// in the directory it names. It includes files that git ignores.
+// FindGenerated is Find for patterns of generated files, see [Pattern.Generated]. It includes files
+// that git ignores.
 func (t *Tree) FindGenerated(ctx context.Context, dir string, ps []Pattern) (Set, error) {
-	return t.findBy(ctx, dir, ps, false, (*Tree).matchGenerated)
+	return t.findBy(ctx, dir, ps, false, generating)
 }
 
 // Names returns the paths of the files that Find finds, relative to dir, with "../" for files
@@ -53,51 +56,69 @@ func (t *Tree) Names(ctx context.Context, dir string, ps []Pattern, gitignore bo
 	return out, nil
 }
 
-// matcher is Tree.match, or another function that returns the files of one pattern.
-type matcher func(t *Tree, ctx context.Context, dir, glob string) ([]File, []skipped, error)
+// mode is for what files are looked for.
+type mode uint8
 
-func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore bool, match matcher) (s Set, err error) {
+const (
+	finding    mode = iota
+	reading         // small files are read as they are found
+	generating      // see [Pattern.Generated]
+)
+
+func (t *Tree) findBy(ctx context.Context, dir string, ps []Pattern, gitignore bool, m mode) (s Set, err error) {
 	var omitted omissions
 	for _, p := range ps {
-		found, skipped, err := match(t, ctx, dir, p.Glob)
+		one := m
+		if p.Generated {
+			one = generating
+		}
+		w, err := t.match(ctx, dir, p.Glob, one)
 		if err != nil {
 			return Set{}, err
 		}
+		s.Expanded = s.Expanded || w.literal
 		if p.Exclude {
-			s.Files = without(s.Files, found)
-			omitted = omitted.without(skipped, p.Glob)
+			s.Files = without(s.Files, w.found)
+			omitted = omitted.without(w.skipped, p.Glob)
 			continue
 		}
-		omitted = omitted.add(skipped, p)
+		omitted = omitted.add(w.skipped, p)
 		if gitignore {
-			found = t.withoutIgnored(dir, found)
+			w.found = t.withoutIgnored(dir, w.found)
 		}
-		if len(found) == 0 {
+		if len(w.found) == 0 || w.missing != "" {
+			if w.missing != "" {
+				p.Glob = strings.TrimSuffix(Relative(dir, w.missing+"/"), "/")
+			}
 			s.Unmatched = append(s.Unmatched, p)
 		}
-		s.Files = union(s.Files, found)
+		s.Files = union(s.Files, w.found)
 	}
 	t.warn(dir, omitted, s.Files)
 	s.Unreadable = omitted.unreadable(dir)
 	return s, nil
 }
 
-// match returns the files that one pattern matches, and the entries that it had to skip. The
-// only error is that of ctx.
-func (t *Tree) match(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
-	return t.walk(&walk{t: t, ctx: ctx}, dir, glob)
+// match matches one pattern. The only error is that of ctx.
+func (t *Tree) match(ctx context.Context, dir, glob string, m mode) (*walk, error) {
+	w, err := t.search(ctx, dir, glob, m)
+	if err == nil && m == generating && len(w.found) == 0 && !w.alternatives {
+		return t.search(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*", finding)
+	}
+	return w, err
 }
 
-// walk is match by a new walk.
-func (t *Tree) walk(w *walk, dir, glob string) ([]File, []skipped, error) {
-	ctx := w.ctx
+// search is match, but of a generated pattern it finds the files in directories only if it looks at
+// its alternatives.
+func (t *Tree) search(ctx context.Context, dir, glob string, m mode) (*walk, error) {
 	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
+	w := &walk{t: t, ctx: ctx, mode: m}
 	base, rest := anchor(dir, glob)
 	if plain(rest, "") {
-		found, skipped := t.named(base + rest)
-		return found, skipped, nil
+		w.found, w.skipped = t.named(base + rest)
+		return w, nil
 	}
 	err := w.recursive(base, rest)
 	if err == errNotRecursive {
@@ -109,36 +130,32 @@ func (t *Tree) walk(w *walk, dir, glob string) ([]File, []skipped, error) {
 		case unquoted:
 			err = w.segments(base, literal)
 		default:
+			w.alternatives = true
 			err = w.shell(base, rest)
 		}
 	}
 	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, w.skipped, nil
+		w.found = nil
 	}
-	return sorted(w.found), w.skipped, nil
-}
-
-// matchGenerated is match for FindGenerated.
-func (t *Tree) matchGenerated(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
-	found, skipped, err := t.match(ctx, dir, glob)
-	if err != nil || len(found) > 0 {
-		return found, skipped, err
-	}
-	return t.match(ctx, dir, strings.TrimSuffix(glob, "/")+"/**/*")
+	w.found = sorted(w.found)
+	return w, nil
 }
 
 // walk is the search of the directories for one pattern.
 type walk struct {
-	t     *Tree
-	ctx   context.Context
-	found []File
-	wg    sync.WaitGroup
-	wrong atomic.Pointer[error] // why a recursive walk is given up
+	t       *Tree
+	ctx     context.Context
+	mode    mode
+	found   []File
+	missing string // what an alternative of a generated pattern names and does not exist, or ""
+	wg      sync.WaitGroup
+	wrong   atomic.Pointer[error] // why a recursive walk is given up
 
-	read         bool // the small files, while they are found
+	literal      bool // an expansion has a path that exists
+	alternatives bool // they are looked at one by one
 	links        int  // that a walk by segments has followed so far
 	throughLinks int  // directories visited through nested links
 

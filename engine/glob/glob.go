@@ -38,7 +38,11 @@ import (
 type Pattern struct {
 	Glob    string // relative to a directory; variables in it are not expanded yet
 	Exclude bool
-	Pos     diag.Pos // for messages
+	// Generated means that the files are those that a task makes: what matches no file means all files
+	// in the directories it names. Each alternative in braces counts by itself: one that names a missing
+	// file does not make the others match nothing. What exists is generated, and not all that shall be.
+	Generated bool
+	Pos       diag.Pos // for messages
 }
 
 // anchor splits a pattern into an absolute directory with a slash, in which

@@ -9,7 +9,7 @@ import (
 // errNotRecursive means that a pattern needs the shell's rules.
 var errNotRecursive = errors.New("not for the recursive walk")
 
-// recursive matches PREFIX/**/NAME.
+// recursive matches PREFIX/**/NAME. If it fails, it may have found and skipped some already.
 func (w *walk) recursive(base, rest string) error {
 	var prefix, name string
 	if n, ok := strings.CutPrefix(rest, "**/"); ok {
@@ -30,6 +30,7 @@ func (w *walk) recursive(base, rest string) error {
 	case st.IsLink():
 		return errNotRecursive
 	}
+	w.wrong.Store(nil)
 	b := w.visit(top, nameMatcher(name))
 	w.wg.Wait()
 	if e := w.wrong.Load(); e != nil {
@@ -38,8 +39,10 @@ func (w *walk) recursive(base, rest string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	n := b.count()
-	w.found = b.collect(w, make([]File, 0, n))
+	if w.found == nil {
+		w.found = make([]File, 0, b.count())
+	}
+	w.found = b.collect(w, w.found)
 	return nil
 }
 
@@ -52,7 +55,7 @@ type branch struct {
 
 // visit lists a directory and those below. A free helper takes part of the work.
 func (w *walk) visit(prefix string, want func(string) bool) *branch {
-	d := w.t.list(prefix, want, w.read)
+	d := w.t.list(prefix, want, w.mode == reading)
 	b := &branch{d: d, want: want}
 	if d.err != nil {
 		w.skipDir(d)

@@ -32,7 +32,7 @@ func (w *walk) step(prefix string, segs []string) error {
 	if last {
 		want = func(name string) bool { return matchName(seg, name) }
 	}
-	d := w.t.list(prefix, want, w.read)
+	d := w.t.list(prefix, want, w.mode == reading)
 	if d.err != nil {
 		w.skipDir(d)
 		return nil
@@ -77,7 +77,7 @@ var errManyLinks = errors.New("there are too many paths through nested links")
 func (w *walk) descend(d *directory, e *entry, want func(string) bool, on func(prefix string) error) error {
 	prefix := d.prefix + e.name + "/"
 	if e.kind == isLinkDir {
-		if to := w.t.list(prefix, want, w.read); to.err != nil {
+		if to := w.t.list(prefix, want, w.mode == reading); to.err != nil {
 			w.skipDir(to)
 			return nil
 		}
@@ -106,7 +106,7 @@ func (w *walk) deep(prefix string, segs []string) error {
 	if last {
 		want = visible
 	}
-	d := w.t.list(prefix, want, w.read)
+	d := w.t.list(prefix, want, w.mode == reading)
 	if d.err != nil {
 		w.skipDir(d) // named entries may still be reachable
 	}

@@ -6,7 +6,6 @@ import (
 	"path"
 	"strings"
 	"syscall"
-	"unicode/utf8"
 
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -19,34 +18,123 @@ var errNotDir error = syscall.ENOTDIR
 // shell matches a pattern by the shell's own expansion: quotes, escapes,
 // variables, braces, character classes.
 func (w *walk) shell(base, rest string) error {
-	if limit.Shell(rest) != nil {
-		return errPattern
-	}
 	env := inDir{w.t.environ(), base}
-	get := func(name string) string { return env.Get(name).String() }
-	var words []*syntax.Word
-	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader("./" + escape(rest))) {
-		if err != nil || limit.Braces(word) != nil || limit.Expansion(word, get) != nil {
-			return errPattern
-		}
-		words = append(words, word)
+	words, err := words(rest, func(name string) string { return env.Get(name).String() })
+	if err != nil {
+		return err
 	}
-	if plain(rest, "*?{") && utf8.ValidString(rest) && len(words) == 1 && !strings.Contains(strings.ReplaceAll("/"+rest+"/", "/**/", "/"), "**") {
-		return w.braces(base, words[0])
-	}
+	walked := walkable(rest)
 	cfg := &expand.Config{Env: env, ReadDir2: w.readDir, GlobStar: true, NullGlob: true}
-	for field, err := range expand.FieldsSeq(cfg, words...) {
+	for _, word := range words {
+		if walked {
+			err = w.alternative(base, word)
+		} else {
+			err = w.expanded(base, cfg, word)
+		}
 		if err != nil {
-			return errPattern
-		}
-		if !path.IsAbs(field) {
-			field = base + field
-		}
-		if err := w.mustExist(path.Clean(field)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// words parses a pattern, if its expansion is within limits, and returns its alternatives. get returns
+// the value of a variable.
+func words(rest string, get func(name string) string) (all []*syntax.Word, err error) {
+	if limit.Shell(rest) != nil {
+		return nil, errPattern
+	}
+	for word, err := range syntax.NewParser().WordsSeq(strings.NewReader("./" + escape(rest))) {
+		if err != nil || limit.Braces(word) != nil || limit.Expansion(word, get) != nil {
+			return nil, errPattern
+		}
+		syntax.SplitBraces(word)
+		//lint:ignore SA1019 limit.Braces has counted them
+		all = append(all, expand.Braces(word)...)
+	}
+	return all, nil
+}
+
+// walkable reports whether the only special characters of a pattern are those of [walk.segments], and
+// braces: to walk its alternatives is faster than the shell's own expansion.
+func walkable(rest string) bool { return plain(rest, "*?{") && segmented(rest) }
+
+// Alternatives returns the patterns that the braces in a pattern stand for, if it has no special
+// characters but these and wildcards; else only the pattern itself.
+func Alternatives(glob string) []string {
+	if walkable(glob) && strings.Contains(glob, "{") {
+		words, _ := words(glob, nil)
+		all := make([]string, len(words))
+		for i, word := range words {
+			all[i] = text(word)
+		}
+		return all
+	}
+	return []string{glob}
+}
+
+// expanded matches one alternative by the shell's own expansion.
+func (w *walk) expanded(base string, cfg *expand.Config, word *syntax.Word) error {
+	before := len(w.found)
+	fields, err := expand.Fields(cfg, word)
+	if err != nil {
+		return errPattern
+	}
+	for i, field := range fields {
+		if !path.IsAbs(field) {
+			field = base + field
+		}
+		fields[i] = path.Clean(field)
+		if err := w.mustExist(fields[i]); err != nil {
+			return err
+		}
+	}
+	if len(w.found) > before {
+		return nil
+	}
+	for _, name := range fields {
+		if err := w.inside(name+"/", "**/*"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alternative walks one alternative of a walkable pattern.
+func (w *walk) alternative(base string, word *syntax.Word) (err error) {
+	rest := text(word)
+	before := len(w.found)
+	if strings.ContainsAny(rest, "*?") {
+		err = w.segments(base, rest)
+	} else {
+		err = w.mustExist(path.Clean(base + rest))
+	}
+	if err != nil || len(w.found) > before {
+		return err
+	}
+	return w.inside(base, strings.TrimSuffix(rest, "/")+"/**/*")
+}
+
+// inside adds the files in the directories that an alternative of a generated pattern names.
+func (w *walk) inside(base, rest string) error {
+	if w.mode != generating {
+		return nil
+	}
+	found, skipped := len(w.found), len(w.skipped)
+	err := w.recursive(base, rest)
+	if err == errNotRecursive {
+		w.found, w.skipped = w.found[:found], w.skipped[:skipped]
+		err = w.segments(base, rest)
+	}
+	if err == errPattern {
+		return nil // it is no directory
+	}
+	return err
+}
+
+// text returns an alternative of a walkable pattern: it is all literal, with backslashes of escape only.
+func text(word *syntax.Word) string {
+	return strings.TrimPrefix(strings.ReplaceAll(word.Lit(), `\`, ""), "./")
 }
 
 // escape makes these literal, without regard to the character before them: an escaped one becomes
@@ -58,53 +146,22 @@ func escape(s string) string {
 	return strings.NewReplacer(" ", `\ `, "&", `\&`, "(", `\(`, ")", `\)`).Replace(s)
 }
 
-// braces walks every alternative of a pattern whose only special characters are braces,
-// which is faster than the shell's own expansion.
-func (w *walk) braces(base string, word *syntax.Word) error {
-	one := *word
-	if !syntax.SplitBraces(&one) {
-		return w.alternative(base, &one)
-	}
-	for word, err := range expand.BracesSeq(&expand.Config{}, &one) {
-		if err != nil {
-			return errPattern
-		}
-		if err := w.alternative(base, word); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *walk) alternative(base string, word *syntax.Word) error {
-	var b strings.Builder
-	for _, p := range word.Parts {
-		lit, ok := p.(*syntax.Lit)
-		if !ok {
-			return errPattern
-		}
-		for i := 0; i < len(lit.Value); i++ {
-			if lit.Value[i] == '\\' && i+1 < len(lit.Value) {
-				i++ // from escape
-			}
-			b.WriteByte(lit.Value[i])
-		}
-	}
-	rest := strings.TrimPrefix(b.String(), "./")
-	if !strings.ContainsAny(rest, "*?") {
-		return w.mustExist(path.Clean(base + rest))
-	}
-	return w.segments(base, rest)
-}
-
 // mustExist adds the file at a path that an expansion returned. If it does not exist, the whole
-// pattern matches nothing.
+// pattern matches nothing, unless it is of generated files.
 func (w *walk) mustExist(p string) error {
 	if w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
-	if _, err := w.t.stat(p); err != nil && isAbsent(err) && w.t.names == nil {
-		return errPattern
+	_, err := w.t.stat(p)
+	w.literal = w.literal || err == nil
+	if err != nil && isAbsent(err) && w.t.names == nil {
+		if w.mode != generating {
+			return errPattern
+		}
+		if w.missing == "" {
+			w.missing = p
+		}
+		return nil
 	}
 	w.named(p)
 	return nil

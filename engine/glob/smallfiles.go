@@ -10,18 +10,13 @@ import (
 // FindAndRead is Find for the first time: it expects that [Tree.Read] reads all files afterwards, and
 // reads small ones as it finds them. That saves for each file one stat and the search for its path.
 func (t *Tree) FindAndRead(ctx context.Context, dir string, ps []Pattern, gitignore bool) (Set, error) {
-	match := (*Tree).matchAndRead
+	m := reading
 	for i := range ps {
 		if gitignore || ps[i].Exclude {
-			match = (*Tree).match // what is left out later must not be read
+			m = finding // what is left out later must not be read
 		}
 	}
-	return t.findBy(ctx, dir, ps, gitignore, match)
-}
-
-// matchAndRead is match for FindAndRead.
-func (t *Tree) matchAndRead(ctx context.Context, dir, glob string) ([]File, []skipped, error) {
-	return t.walk(&walk{t: t, ctx: ctx, read: true}, dir, glob)
+	return t.findBy(ctx, dir, ps, gitignore, m)
 }
 
 // smallFiles reads small files of one directory.

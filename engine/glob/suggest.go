@@ -6,11 +6,16 @@ import (
 	"strings"
 )
 
-// IsDirectory reports whether a pattern is the path of a directory, with nothing special.
+// IsDirectory reports whether a pattern, or one of its alternatives, is the path of a directory, with
+// nothing special.
 func (t *Tree) IsDirectory(dir, glob string) bool {
-	base, rest := anchor(dir, glob)
-	st, err := statPath(path.Clean(base+rest), true)
-	return plain(rest, "") && err == nil && st.isDir()
+	for _, one := range Alternatives(glob) {
+		base, rest := anchor(dir, one)
+		if st, err := statPath(path.Clean(base+rest), true); plain(rest, "") && err == nil && st.isDir() {
+			return true
+		}
+	}
+	return false
 }
 
 // Suggest returns a corrected form of a pattern that matches no file; "" if none is known.
