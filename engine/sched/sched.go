@@ -82,7 +82,7 @@ type Options struct {
 	Expander  *plan.Expander         // for calls from bodies; nil if there are none
 	Emit      func(event.Event)      // must not block; nil drops events
 	Limit     int                    // hard limit of slots; 0 means the soft limit
-	SoftLimit int                    // soft limit; 0 means CPUs + 1
+	SoftLimit int                    // soft limit; 0 means CPUs + 2
 	Tokens    Tokens                 // limit concurrency beside the slots; may be nil
 	Place     func(*plan.Step) Place // where a ready step is performed; nil: here
 	Places    int                    // maximum number of steps elsewhere; less than 1 means 1

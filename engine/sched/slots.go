@@ -9,7 +9,8 @@ import (
 // The soft limit. Files rely on everything running at once (three development servers as needs),
 // and machines suffer from it (500 compilers). So:
 //
-//   - CPUs + 1 steps run unconditionally;
+//   - CPUs + 2 steps run unconditionally, as in ninja: while one is between two programs and
+//     another one waits for its files, the CPUs are busy;
 //   - when no step has ended for patience, one more is admitted if a CPU was
 //     idle in that time, each further one in a row after half the wait, down
 //     to minPatience;
@@ -40,7 +41,7 @@ type slots struct {
 func newSlots(o *Options) slots {
 	s := slots{limit: o.Limit, hard: o.Limit > 0, wait: patience, idle: o.CPUIdle}
 	if !s.hard {
-		s.limit = cmp.Or(o.SoftLimit, runtime.NumCPU()+1)
+		s.limit = cmp.Or(o.SoftLimit, runtime.NumCPU()+2)
 	}
 	if s.idle == nil {
 		s.idle = newLoad().idle
