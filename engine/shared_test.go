@@ -245,7 +245,7 @@ func (s *slowServer) count(n int) {
 // TestSharedLookups: steps that wait for the shared cache hold no slots, but not arbitrarily many of
 // them wait.
 func TestSharedLookups(t *testing.T) {
-	const limit, most = 2, 32
+	const limit, most = 2, 128
 	m := newServer(t).machine()
 	s := &slowServer{machine: m, want: most + limit, reached: make(chan struct{})}
 	tasks := "tasks:\n  t: {deps: [{for: {var: N}, task: one, vars: {N: '{{.ITEM}}'}}], vars: {N: '"

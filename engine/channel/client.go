@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/weftrun/weft/internal/wire"
 )
@@ -39,14 +40,15 @@ func mismatch(own, other Hello) error {
 type Client struct {
 	w     io.WriteCloser
 	slots chan struct{} // limits the open requests
-	out   chan []byte   // frames to write; it is never full
+	more  chan struct{} // has an element if there are frames to write
 	done  chan struct{} // closed when err is set
 	ended sync.WaitGroup
 
-	mu   sync.Mutex // guards the fields below
-	last uint64     // the last request number
-	open map[uint64]waiter
-	err  error // why the channel has ended
+	mu     sync.Mutex // guards the fields below
+	last   uint64     // the last request number
+	open   map[uint64]waiter
+	frames []byte // to write
+	err    error  // why the channel has ended
 }
 
 // NewClient returns a Client that reads answers from r until that ends, and writes to w until
@@ -56,7 +58,7 @@ func NewClient(r io.Reader, w io.WriteCloser) *Client {
 	c := &Client{
 		w:     w,
 		slots: make(chan struct{}, MaxOpen),
-		out:   make(chan []byte, 3*MaxOpen), // requests, their cancels, and cancels of just answered ones
+		more:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 		open:  map[uint64]waiter{},
 	}
@@ -196,12 +198,10 @@ func (c *Client) call(ctx context.Context, kind int, m message, stages chan fram
 		case f := <-answer:
 			return c.answered(f)
 		case <-c.done:
-			select {
-			case f := <-answer: // the other program has ended after it
-				return c.answered(f)
-			default:
+			if len(answer) == 0 { // otherwise the other program has ended after it
 				return frame{}, c.Err()
 			}
+			return c.answered(<-answer)
 		case <-ctx.Done():
 			// The slot is released when the answer arrives.
 			if b, err := encodeFrame(id, fieldCancel, empty{}); err == nil {
@@ -212,11 +212,14 @@ func (c *Client) call(ctx context.Context, kind int, m message, stages chan fram
 	}
 }
 
-// send queues a frame to be written, unless the channel has ended.
+// send queues a frame to be written.
 func (c *Client) send(b []byte) {
+	c.mu.Lock()
+	c.frames = append(c.frames, b...)
+	c.mu.Unlock()
 	select {
-	case c.out <- b:
-	case <-c.done:
+	case c.more <- struct{}{}:
+	default:
 	}
 }
 
@@ -288,17 +291,31 @@ func (c *Client) read(r io.Reader) {
 	}
 }
 
+// Each write wakes the other program, which costs more than most requests do. So when manyOpen requests
+// are open, frames wait for others to be written with them.
+const (
+	manyOpen = 8
+	gather   = 2 * time.Millisecond
+)
+
 // write writes the frames, in order, until the channel has ended.
 func (c *Client) write() {
 	defer c.ended.Done()
 	for {
 		select {
-		case b := <-c.out:
-			if _, err := c.w.Write(b); err != nil {
-				c.fail(err)
-				return
-			}
+		case <-c.more:
 		case <-c.done:
+			return
+		}
+		if len(c.slots) >= manyOpen {
+			time.Sleep(gather)
+		}
+		c.mu.Lock()
+		b := c.frames
+		c.frames = nil
+		c.mu.Unlock()
+		if _, err := c.w.Write(b); err != nil {
+			c.fail(err)
 			return
 		}
 	}

@@ -121,17 +121,14 @@ func readFrame(r io.Reader) (frame, error) {
 // trusted.
 func readBytes(r io.Reader, n int) ([]byte, error) {
 	const step = 64 << 10
-	b := make([]byte, 0, min(n, step))
+	var b []byte
 	for len(b) < n {
-		if len(b) == cap(b) {
-			b = append(make([]byte, 0, min(n, 4*cap(b))), b...)
-		}
-		m, err := io.ReadFull(r, b[len(b):min(n, cap(b))])
-		b = b[:len(b)+m]
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		at := len(b)
+		b = append(b, make([]byte, min(n-at, step))...)
+		if _, err := io.ReadFull(r, b[at:]); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
 			return nil, err
 		}
 	}

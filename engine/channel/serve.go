@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/weftrun/weft/internal/wire"
@@ -68,8 +69,11 @@ type server struct {
 	greeted bool // the greeting was received; used by read alone
 	running sync.WaitGroup
 
-	writing sync.Mutex // guards w
-	w       io.Writer
+	w io.Writer
+
+	writing sync.Mutex // guards the fields below
+	out     []byte     // answers to write
+	busy    bool       // somebody writes them
 
 	mu     sync.Mutex // guards the fields below
 	open   map[uint64]context.CancelFunc
@@ -208,6 +212,7 @@ func (s *server) run(f frame, q message, do func(ctx context.Context) (kind int,
 	return nil
 }
 
+// answer writes an answer, or has who writes one write it, too.
 func (s *server) answer(id uint64, kind int, m message) error {
 	b, err := encodeFrame(id, kind, m)
 	if err != nil {
@@ -218,6 +223,21 @@ func (s *server) answer(id uint64, kind int, m message) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	_, err = s.w.Write(b)
+	s.out = append(s.out, b...)
+	if s.busy {
+		return nil
+	}
+	s.busy = true
+	for len(s.out) > 0 && err == nil {
+		s.writing.Unlock()
+		runtime.Gosched() // others may be about to answer, and each write wakes weft
+		s.writing.Lock()
+		out := s.out
+		s.out = nil
+		s.writing.Unlock()
+		_, err = s.w.Write(out)
+		s.writing.Lock()
+	}
+	s.busy = false
 	return err
 }

@@ -66,7 +66,7 @@ type cached struct {
 }
 
 // maxLookups is the number of steps that wait for the shared cache without slots. Each has a goroutine.
-const maxLookups = 32
+const maxLookups = 128
 
 // Run implements Body.
 func (l *cached) Run(ctx context.Context, b *Bound) Result {

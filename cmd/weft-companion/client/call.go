@@ -25,6 +25,7 @@ type Cache struct {
 	gate     gate
 	breaker  breaker
 	known    known
+	screen   screen
 	moving   transfers // downloads under way
 	sending  transfers // uploads under way
 	traffic  *traffic

@@ -60,10 +60,15 @@ func (c *Cache) result(ctx context.Context, call Call, action cache.Digest) (mes
 	if err := c.ready(ctx); err != nil {
 		return nil, err
 	}
+	lacking := c.lacks(ctx, action)
+	if lacking && c.screen.trusts() {
+		return nil, &Failure{Class: absent, Text: "there is no such action"}
+	}
 	err = c.do(ctx, asking, func(ctx context.Context) (err error) {
 		message, err = c.server.Result(ctx, call, action)
 		return err
 	})
+	c.screen.note(err, lacking)
 	if is(err, unsupported) {
 		c.giveUp("it keeps no results")
 		c.say.warnDown(fmt.Sprintf("keeps no results (%s)", c.say.clean(err.Error())))

@@ -66,6 +66,7 @@ func (r *Room) Close() {
 			c.queue.close()
 			c.cache.auth.close()
 			c.cache.server.Close()
+			c.cache.screen.ended.Wait()
 			c.local.Close()
 		}
 	}

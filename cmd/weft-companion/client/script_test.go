@@ -402,6 +402,7 @@ func (l *lab) connect(a *address, dial dialFunc, end func()) {
 	l.t.Cleanup(func() {
 		l.queue.close()
 		server.Close()
+		l.screen.ended.Wait()
 		end()
 		disk.Close()
 	})

@@ -26,6 +26,9 @@ func (s actions) GetActionResult(ctx context.Context, q *repb.GetActionResultReq
 	if err != nil {
 		return nil, err
 	}
+	if action, ok := parseKey(q.ActionDigest.GetHash()); ok {
+		s.store.blobs.use(action) // weft asks for many actions first, to look for the results of those that are here
+	}
 	if err := s.inline(r, q); err != nil {
 		return nil, err
 	}

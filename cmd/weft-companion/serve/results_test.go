@@ -49,6 +49,24 @@ func TestInstances(t *testing.T) {
 	wantCode(t, r.keepResult("", "act", nil), codes.InvalidArgument)
 }
 
+// TestActionIsUsed: an action is kept as long as its result.
+func TestActionIsUsed(t *testing.T) {
+	r := newRig(t)
+	r.store.scanned(t)
+	action := r.put([]byte("act"))
+	if err := r.keepResult("main", "act", &repb.ActionResult{}); err != nil {
+		t.Fatal(err)
+	}
+	r.store.blobs.age(action.Hash, 20*time.Hour)
+	if _, err := r.result("main", "act"); err != nil {
+		t.Fatal(err)
+	}
+	r.store.remove(1<<30, time.Now().Add(-inUse))
+	if !r.store.has(action) {
+		t.Error("the action is gone")
+	}
+}
+
 // TestCompleteResults: a result is taken, and given, only if everything that it names is here.
 func TestCompleteResults(t *testing.T) {
 	r := newRig(t)
