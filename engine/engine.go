@@ -60,6 +60,7 @@ type Engine struct {
 	checker      *fingerprint.Checker // of state and tree
 	resolver     *vars.Resolver
 	queue        *queue
+	keys         keyer
 	stopping     stopping
 	asking       sync.Mutex // held during a prompt
 	progress     progress
@@ -144,7 +145,10 @@ func (e *Engine) Run(ctx context.Context, calls []plan.Call) error {
 	xo := e.expanderOptions()
 	xo.ComputeSecrets = true
 	var exec *executor.Executor
+	e.keys.begin(e)
+	defer e.keys.end()
 	xo.Planned = func(s *plan.Step) {
+		e.keys.planned(s)
 		if e.slots() != 1 { // otherwise the scheduler does not look at steps
 			exec.Planned(s)
 		}
@@ -214,7 +218,7 @@ func (e *Engine) slots() int { return cmp.Or(e.jobs.limit, e.o.Concurrency) }
 
 // execute runs the calls on one scheduler, and waits for background commands.
 func (e *Engine) execute(ctx context.Context, cancel context.CancelCauseFunc, x *plan.Expander, exec *executor.Executor, calls []plan.Call) error {
-	so := sched.Options{Key: e.keyOf, Graph: e.o.Wants.Graph, OnStart: e.begins(), Executor: e.executorOf(exec), Expander: x, Emit: e.queue.Emit, Limit: e.slots(), Tokens: e.tokens(), Clock: &e.clock, Failfast: e.o.Failfast, Services: e.o.Control || e.services(), Pools: x.Pools(), Durations: e.o.Durations, Detail: e.o.Wants.Detail, IDs: e.o.Steps}
+	so := sched.Options{Keys: e.keys.of, Graph: e.o.Wants.Graph, OnStart: e.begins(), Executor: e.executorOf(exec), Expander: x, Emit: e.queue.Emit, Limit: e.slots(), Tokens: e.tokens(), Clock: &e.clock, Failfast: e.o.Failfast, Services: e.o.Control || e.services(), Pools: x.Pools(), Durations: e.o.Durations, Detail: e.o.Wants.Detail, IDs: e.o.Steps}
 	if s := e.o.Remote; s != nil {
 		so.Place, so.Places = s.Place, s.Places()
 	}

@@ -18,8 +18,8 @@ import (
 func (s *Step) HistoryKey(root string) uint64 {
 	f := s.Task.Pos.File
 	name := f.Path
-	if below, ok := strings.CutPrefix(name, root+string(filepath.Separator)); ok {
-		name = filepath.ToSlash(below)
+	if n := len(root); len(name) > n && name[n] == filepath.Separator && name[:n] == root {
+		name = filepath.ToSlash(name[n+1:])
 	} else if rel, err := filepath.Rel(root, name); err == nil && !f.Remote {
 		name = filepath.ToSlash(rel)
 	}

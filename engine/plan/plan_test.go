@@ -296,3 +296,17 @@ func BenchmarkExpand10000(b *testing.B) {
 		p.Alone()
 	}
 }
+
+func BenchmarkHistoryKey(b *testing.B) {
+	w := workflow("once", "all: a", "a:")
+	for _, t := range w.Tasks {
+		t.Pos.File = &diag.File{Path: "/home/somebody/project/Taskfile.yml"}
+	}
+	p, err := expander(w).Expand(context.Background(), plan.Call{Name: "all"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p.Steps[0].HistoryKey("/home/somebody/project")
+	}
+}

@@ -20,29 +20,33 @@ func (l *loop) planned(b *batch) *event.Planned {
 	b.labels = l.labels(b)
 	b.keys = nil
 	ev.Graph = make([]event.PlannedStep, len(b.nodes))
-	needs := make([]event.Need, 0, ev.Edges)
-	for i, n := range b.nodes {
-		s := n.step
-		first := len(needs)
-		for _, need := range b.plan.Needs[i] {
-			on := b.nodes[need.Step]
-			needs = append(needs, event.Need{Step: on.env.ID, Until: until(need.When, on.service != nil)})
+	inParts(len(b.nodes), func(from, to int) {
+		for i := from; i < to; i++ {
+			ev.Graph[i] = b.planned(i)
 		}
-		ev.Graph[i] = event.PlannedStep{Step: n.env.ID, Name: s.Name, Label: s.Label, Key: n.key(), Pos: s.TaskPos(), Alone: n.env.Stdin, Service: n.service != nil}
-		if first < len(needs) {
-			ev.Graph[i].Needs = needs[first:len(needs):len(needs)]
+	})
+	return ev
+}
+
+// planned describes step i of b for events.
+func (b *batch) planned(i int) event.PlannedStep {
+	n := b.nodes[i]
+	s := n.step
+	p := event.PlannedStep{Step: n.env.ID, Name: s.Name, Label: s.Label, Key: n.key(), Pos: s.TaskPos(), Alone: n.env.Stdin, Service: n.service != nil}
+	if needs := b.plan.Needs[i]; len(needs) > 0 {
+		p.Needs = make([]event.Need, len(needs))
+		for k, need := range needs {
+			on := b.nodes[need.Step]
+			p.Needs[k] = event.Need{Step: on.env.ID, Until: until(need.When, on.service != nil)}
 		}
 	}
-	return ev
+	return p
 }
 
 // keysOf returns the keys of the steps of the plan of b.
 func (l *loop) keysOf(b *batch) []uint64 {
 	if b.keys == nil {
-		b.keys = make([]uint64, len(b.plan.Steps))
-		for i, s := range b.plan.Steps {
-			b.keys[i] = l.r.o.Key(s)
-		}
+		b.keys = l.r.o.Keys(b.plan.Steps)
 	}
 	return b.keys
 }
@@ -56,17 +60,20 @@ func (l *loop) labels(b *batch) []string {
 	}
 	digits := make([]byte, 0, 16*len(keys))
 	for _, key := range keys {
-		digits = hex.AppendEncode(digits, binary.BigEndian.AppendUint64(nil, key))
+		var b [8]byte
+		binary.BigEndian.PutUint64(b[:], key)
+		digits = hex.AppendEncode(digits, b[:])
 	}
 	all := string(digits)
 	for i, n := range b.nodes {
 		if n.batch != b {
 			continue
 		}
+		different := len(l.keys)
 		l.keys[keys[i]]++
 		labels[i] = all[16*i : 16*i+16]
-		if n := l.keys[keys[i]]; n > 1 {
-			labels[i] += "#" + strconv.Itoa(n)
+		if len(l.keys) == different {
+			labels[i] += "#" + strconv.Itoa(l.keys[keys[i]])
 		}
 	}
 	return labels

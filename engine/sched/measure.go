@@ -2,8 +2,10 @@ package sched
 
 import (
 	"math"
+	"runtime"
 	"slices"
-	"sort"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weftrun/weft/engine/plan"
@@ -25,7 +27,7 @@ func (l *loop) measure(b *batch) {
 		known = l.durations(b)
 	}
 	unknown := uint32(1)
-	if known != nil {
+	if slices.Contains(known, 0) {
 		unknown = median(known)
 	}
 	chains := make([]uint32, len(b.nodes))
@@ -66,24 +68,46 @@ func (l *loop) durations(b *batch) []uint32 {
 	if l.r.o.Durations == nil {
 		return nil
 	}
-	var known []uint32
-	for i, key := range l.keysOf(b) {
-		d := l.r.o.Durations(key)
-		if d <= 0 {
-			continue
+	keys := l.keysOf(b)
+	known := make([]uint32, len(keys))
+	var any atomic.Bool
+	inParts(len(keys), func(from, to int) {
+		found := false
+		for i, key := range keys[from:to] {
+			if d := l.r.o.Durations(key); d > 0 {
+				known[from+i] = uint32(min(max(1, d/time.Millisecond), math.MaxUint32))
+				found = true
+			}
 		}
-		if known == nil {
-			known = make([]uint32, len(b.plan.Steps))
+		if found {
+			any.Store(true)
 		}
-		known[i] = uint32(min(max(1, d/time.Millisecond), math.MaxUint32))
+	})
+	if !any.Load() {
+		return nil
 	}
 	return known
+}
+
+// leastPart is the number of steps from which another goroutine takes part in looking at them.
+const leastPart = 1000
+
+// inParts calls f for all numbers below n, in parts: concurrently if they are many. While a large
+// plan is accepted nothing else uses the other processors.
+func inParts(n int, f func(from, to int)) {
+	parts := max(1, min(n/leastPart, runtime.GOMAXPROCS(0)))
+	var others sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		others.Go(func() { f(n*i/parts, n*(i+1)/parts) })
+	}
+	f(0, n/parts)
+	others.Wait()
 }
 
 // median returns the median of the nonzero elements of all, of which there is at least one.
 func median(all []uint32) uint32 {
 	known := slices.DeleteFunc(slices.Clone(all), func(d uint32) bool { return d == 0 })
-	sort.Slice(known, func(i, j int) bool { return known[i] < known[j] })
+	slices.Sort(known)
 	n := len(known)
 	return uint32((uint64(known[(n-1)/2]) + uint64(known[n/2])) / 2)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftrun/weft/engine/event"
 	"github.com/weftrun/weft/engine/plan"
@@ -47,7 +48,7 @@ func TestPlannedGraph(t *testing.T) {
 		}}
 		if wanted {
 			o.Graph = true
-			o.Key = func(s *plan.Step) uint64 { return binary.BigEndian.Uint64([]byte(s.Name + "-------")) }
+			o.Keys = keysBy(func(s *plan.Step) uint64 { return binary.BigEndian.Uint64([]byte(s.Name + "-------")) })
 		}
 		if r := run(t, lines, o, nil); r.err != nil {
 			t.Fatal(r.err)
@@ -74,6 +75,17 @@ func TestPlannedGraph(t *testing.T) {
 	}
 }
 
+// keysBy returns what Options.Keys is for a function of one step.
+func keysBy(key func(*plan.Step) uint64) func([]*plan.Step) []uint64 {
+	return func(steps []*plan.Step) []uint64 {
+		all := make([]uint64, len(steps))
+		for i, s := range steps {
+			all[i] = key(s)
+		}
+		return all
+	}
+}
+
 // readable returns a key with its digits read as bytes.
 func readable(key string) string {
 	name, err := hex.DecodeString(key[:16])
@@ -81,4 +93,49 @@ func readable(key string) string {
 		return key
 	}
 	return string(name) + key[16:]
+}
+
+// TestPlannedGraphOfMany: the graph of a large plan is that of its steps, and the longest of them
+// starts first.
+func TestPlannedGraphOfMany(t *testing.T) {
+	const steps, longest = 5000, 3210
+	var all, tasks strings.Builder
+	for i := range steps {
+		fmt.Fprintf(&all, "t%d ", i)
+		fmt.Fprintf(&tasks, "t%d: |\n", i)
+	}
+	key := func(s *plan.Step) (n uint64) {
+		fmt.Sscanf(s.Name, "t%d", &n)
+		return n
+	}
+	first := ""
+	o := sched.Options{Limit: 2, Graph: true, Keys: keysBy(key), Emit: func(ev event.Event) {
+		switch ev := ev.(type) {
+		case *event.Planned:
+			if len(ev.Graph) != steps+1 || len(ev.Graph[steps].Needs) != steps {
+				t.Fatalf("%d steps", len(ev.Graph))
+			}
+			for i, s := range ev.Graph[:steps] {
+				if want := fmt.Sprintf("%016x", i); s.Name != fmt.Sprintf("t%d", i) || s.Key[:16] != want || s.Needs != nil || ev.Graph[steps].Needs[i].Step != s.Step {
+					t.Fatalf("step %d: %+v", i, s)
+				}
+			}
+		case *event.StepStarted:
+			if first == "" {
+				first = ev.Name
+			}
+		}
+	}}
+	o.Durations = func(key uint64) time.Duration {
+		if key == longest {
+			return time.Minute
+		}
+		return time.Second
+	}
+	if r := run(t, "all: "+all.String()+"|\n"+tasks.String(), o, nil); r.err != nil {
+		t.Fatal(r.err)
+	}
+	if want := fmt.Sprintf("t%d", longest); first != want {
+		t.Errorf("%s starts first, want %s", first, want)
+	}
 }

@@ -210,7 +210,7 @@ func TestLongestChainFirst(t *testing.T) {
 		"something known": {2, durations(map[string]time.Duration{"e": time.Hour, "a": time.Second, "b": time.Second}), "e b2"},
 		"the median":      {2, durations(map[string]time.Duration{"e": 4 * time.Second, "a": 5 * time.Second, "d": 6 * time.Second}), "b2 c1"},
 	} {
-		if got := strings.Join(started(t, lines, sched.Options{Limit: test.limit, Key: key, Durations: test.durations}), " "); !strings.HasPrefix(got, test.first) {
+		if got := strings.Join(started(t, lines, sched.Options{Limit: test.limit, Keys: keysBy(key), Durations: test.durations}), " "); !strings.HasPrefix(got, test.first) {
 			t.Errorf("%s: %s, want %s first", name, got, test.first)
 		}
 	}

@@ -92,11 +92,13 @@ type Options struct {
 	Detail    bool                   // report each step that waits for a slot
 	// OnStart completes the event of a starting step; may be nil.
 	OnStart func(*plan.Step, *event.StepStarted)
-	// Key returns the key of a step, which identifies it in other runs. Graph and Durations need it.
-	Key   func(*plan.Step) uint64
+	// Keys returns the keys of the steps of a plan, which identify them in other runs. Graph and
+	// Durations need it.
+	Keys  func([]*plan.Step) []uint64
 	Graph bool         // events contain the graph of each plan
 	Clock *clock.Clock // for the limits of needs; nil means one that never pauses
-	// Durations returns the expected duration of the step with a key, or 0 if unknown; may be nil.
+	// Durations returns the expected duration of the step with a key, or 0 if unknown; may be nil. It
+	// may be called concurrently.
 	Durations func(key uint64) time.Duration
 	IDs       *atomic.Int32 // the last ID given to a step, if several runs share it; nil: private to this run
 	CPUIdle   func() bool   // whether a CPU was idle since the last call; nil uses the system's load

@@ -551,10 +551,16 @@ func TestCancelledCallEndsOnce(t *testing.T) {
 }
 
 // BenchmarkScheduler measures the overhead of a step.
-func BenchmarkScheduler(b *testing.B) { benchmark(b, "") }
-func BenchmarkLooks(b *testing.B)     { benchmark(b, "fresh") }
+func BenchmarkScheduler(b *testing.B) { benchmark(b, "", sched.Options{}) }
+func BenchmarkLooks(b *testing.B)     { benchmark(b, "fresh", sched.Options{}) }
 
-func benchmark(b *testing.B, command string) {
+// BenchmarkRecorded is BenchmarkScheduler for a run that is recorded, with known durations.
+func BenchmarkRecorded(b *testing.B) {
+	benchmark(b, "", sched.Options{Graph: true, Keys: keysBy(func(s *plan.Step) uint64 { return s.HistoryKey("/") }),
+		Durations: func(key uint64) time.Duration { return time.Duration(1+key%50) * time.Millisecond }})
+}
+
+func benchmark(b *testing.B, command string, o sched.Options) {
 	var names, tasks strings.Builder
 	for i := range 10_000 {
 		fmt.Fprintf(&names, "t%d ", i)
@@ -564,7 +570,8 @@ func benchmark(b *testing.B, command string) {
 	b.ReportAllocs()
 	for b.Loop() {
 		x := plan.NewExpander(plan.Options{Workflow: w, Resolver: vars.New(vars.Options{Workflow: w})})
-		s := sched.Start(sched.Options{Executor: &fake{}, Expander: x})
+		o.Executor, o.Expander = &fake{}, x
+		s := sched.Start(o)
 		p, err := x.Expand(context.Background(), plan.Call{Name: "all"})
 		if err == nil {
 			err = s.Do(context.Background(), p)

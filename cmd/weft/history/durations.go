@@ -104,15 +104,25 @@ func (t table) valid() table {
 func (t table) key(at int) uint64 { return binary.LittleEndian.Uint64(t[at:]) }
 
 // find returns where the record of a step is, or would be. Keys are hashes, so it begins where that
-// is if they are evenly distributed.
+// is if they are evenly distributed, and then if they are beyond the record that is there.
 func (t table) find(key uint64) (at int, found bool) {
 	records := len(t) / recordSize
 	guess, _ := bits.Mul64(key, uint64(records))
-	low, high := int(guess), int(guess)
-	for step := 16; low > 0 && t.key(low*recordSize) > key; step *= 2 {
+	low := int(guess)
+	if low < records {
+		if there := t.key(low * recordSize); there <= key {
+			between, _ := bits.Mul64(key-there, uint64(records))
+			low = min(low+int(between), records-1)
+		} else {
+			between, _ := bits.Mul64(there-key, uint64(records))
+			low = max(low-int(between), 0)
+		}
+	}
+	high := low
+	for step := 4; low > 0 && t.key(low*recordSize) > key; step *= 2 {
 		low, high = max(0, low-step), low
 	}
-	for step := 16; high < records && t.key(high*recordSize) < key; step *= 2 {
+	for step := 4; high < records && t.key(high*recordSize) < key; step *= 2 {
 		low, high = high, min(records, high+step)
 	}
 	i, found := sort.Find(min(high+1, records)-low, func(i int) int { return cmp.Compare(key, t.key((low+i)*recordSize)) })
