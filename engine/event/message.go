@@ -12,14 +12,6 @@ type Message struct {
 	Size    int    `event:"size,omitzero"` // size of the whole message in bytes; 0 if Data is complete
 }
 
-func (ev *Message) encode(e *Encoder) {
-	e.begin("message", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.text("data", ev.Data)
-	e.numberIf("size", int64(ev.Size))
-}
-
 // MaxMessage is the maximum size of a message in its event.
 const MaxMessage = 64 << 10
 
@@ -47,12 +39,3 @@ const (
 	Queued    Stage = "queued"   // it waits for a worker
 	Executing Stage = "running"  // a worker runs it
 )
-
-func (ev *Progress) encode(e *Encoder) {
-	e.begin("progress", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.fraction("value", ev.Value)
-	e.textIf("text", ev.Text)
-	e.numberIf("bytes", ev.Bytes)
-	e.textIf("stage", string(ev.Stage))
-}

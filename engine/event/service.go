@@ -29,15 +29,6 @@ type Ready struct {
 	Kept     bool          `event:"kept,omitzero"`     // it has been running since an earlier run, in watch mode
 }
 
-func (ev *Ready) encode(e *Encoder) {
-	e.begin("ready", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("task", ev.Task)
-	e.seconds("seconds", ev.Duration)
-	e.numberIf("restarts", int64(ev.Restarts))
-	e.flagIf("kept", ev.Kept)
-}
-
 // Restarted means that a service has ended and is started again after Delay.
 type Restarted struct {
 	fact     `event:"restarted"`
@@ -55,24 +46,6 @@ type Restarted struct {
 	Delay time.Duration `event:"delay"`
 }
 
-func (ev *Restarted) encode(e *Encoder) {
-	e.begin("restarted", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("task", ev.Task)
-	e.text("why", string(ev.Why))
-	e.number("restarts", int64(ev.Restarts))
-	e.numberIf("attempt", int64(ev.Attempt))
-	e.numberIf("attempts", int64(ev.Attempts))
-	e.numberIf("code", int64(ev.Code))
-	if ev.Signal != nil {
-		e.signal("signal", ev.Signal)
-	}
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-	e.seconds("delay", ev.Delay)
-}
-
 // Stopping means that a service is being stopped, permanently or to be restarted.
 type Stopping struct {
 	fact `event:"stopping"`
@@ -81,16 +54,6 @@ type Stopping struct {
 	Task string `event:"task"`           // display name
 	Why  Change `event:"why"`            // anything but ByExit
 	Err  error  `event:"error,omitzero"` // result of its checks; nil unless ByReady or ByAlive
-}
-
-func (ev *Stopping) encode(e *Encoder) {
-	e.begin("stopping", ev.Time)
-	e.numberIf("step", int64(ev.Step))
-	e.text("task", ev.Task)
-	e.text("why", string(ev.Why))
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
 }
 
 // Stopped means that a service has ended permanently.
@@ -104,19 +67,4 @@ type Stopped struct {
 	Err      error         `event:"error,omitzero"`  // nil if it succeeded or was stopped
 	Duration time.Duration `event:"seconds"`         // since its last start
 	Restarts int           `event:"restarts,omitzero"`
-}
-
-func (ev *Stopped) encode(e *Encoder) {
-	e.begin("stopped", ev.Time)
-	e.numberIf("step", int64(ev.Step))
-	e.text("task", ev.Task)
-	e.numberIf("code", int64(ev.Code))
-	if ev.Signal != nil {
-		e.signal("signal", ev.Signal)
-	}
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-	e.seconds("seconds", ev.Duration)
-	e.numberIf("restarts", int64(ev.Restarts))
 }

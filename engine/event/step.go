@@ -111,24 +111,12 @@ type TaskSkipped struct {
 	Reason Reason `event:"reason"`
 }
 
-func (ev *TaskSkipped) encode(e *Encoder) {
-	e.begin("task_skipped", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("reason", string(ev.Reason))
-}
-
 // PreconditionFailed is the precondition that ended a step.
 type PreconditionFailed struct {
 	fact    `event:"precondition_failed"`
 	Time    time.Time
 	Step    StepID `event:"step"`
 	Message string `event:"message"`
-}
-
-func (ev *PreconditionFailed) encode(e *Encoder) {
-	e.begin("precondition_failed", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("message", ev.Message)
 }
 
 // PromptAssumed means that --yes answered a question.
@@ -139,12 +127,6 @@ type PromptAssumed struct {
 	Text string `event:"text"`
 }
 
-func (ev *PromptAssumed) encode(e *Encoder) {
-	e.begin("prompt_assumed", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("text", ev.Text)
-}
-
 // StatusChecked is the result of a status command. Step is 0 if a task is only inspected.
 type StatusChecked struct {
 	fact `event:"status_checked"`
@@ -152,15 +134,6 @@ type StatusChecked struct {
 	Step StepID `event:"step,omitzero"`
 	Text string `event:"text"`           // the command
 	Err  error  `event:"error,omitzero"` // nil when it exited zero
-}
-
-func (ev *StatusChecked) encode(e *Encoder) {
-	e.begin("status_checked", ev.Time)
-	e.numberIf("step", int64(ev.Step))
-	e.text("text", ev.Text)
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
 }
 
 // Resource is something a step waits for after its needs are met.
@@ -199,14 +172,6 @@ type ErrorIgnored struct {
 	Err  error  `event:"error,omitzero"`
 }
 
-func (ev *ErrorIgnored) encode(e *Encoder) {
-	e.begin("error_ignored", ev.Time)
-	e.number("step", int64(ev.Step))
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-}
-
 // BodyEnded means that the commands of a step have ended, with error Err, if one failed or deferred
 // commands follow.
 type BodyEnded struct {
@@ -214,14 +179,6 @@ type BodyEnded struct {
 	Time time.Time
 	Step StepID `event:"step"`
 	Err  error  `event:"error,omitzero"`
-}
-
-func (ev *BodyEnded) encode(e *Encoder) {
-	e.begin("body_ended", ev.Time)
-	e.number("step", int64(ev.Step))
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
 }
 
 // DeferFailed means that a deferred command failed, which has no effect.
@@ -232,14 +189,6 @@ type DeferFailed struct {
 	Err  error  `event:"error,omitzero"`
 }
 
-func (ev *DeferFailed) encode(e *Encoder) {
-	e.begin("defer_failed", ev.Time)
-	e.number("step", int64(ev.Step))
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-}
-
 // Suspended means that a step waits for a task it called; it holds no slot.
 type Suspended struct {
 	fact `event:"suspended"`
@@ -247,21 +196,11 @@ type Suspended struct {
 	Step StepID `event:"step"`
 }
 
-func (ev *Suspended) encode(e *Encoder) {
-	e.begin("suspended", ev.Time)
-	e.number("step", int64(ev.Step))
-}
-
 // Resumed ends a suspension.
 type Resumed struct {
 	fact `event:"resumed"`
 	Time time.Time
 	Step StepID `event:"step"`
-}
-
-func (ev *Resumed) encode(e *Encoder) {
-	e.begin("resumed", ev.Time)
-	e.number("step", int64(ev.Step))
 }
 
 // StepSettled closes a step.
@@ -315,10 +254,10 @@ func (ev *StepSettled) encode(e *Encoder) {
 	e.seconds("seconds", ev.Duration)
 	ev.Usage.encode(e)
 	if ev.Outputs != nil {
-		e.outputs("outputs", ev.Outputs)
+		e.part("outputs", &ev.Outputs)
 	}
 	if ev.Signal != nil {
-		e.signal("signal", ev.Signal)
+		e.part("signal", &ev.Signal)
 	}
 	e.numberIf("attempts", int64(ev.Attempts))
 	e.flagIf("oom", ev.OOM)
@@ -326,12 +265,10 @@ func (ev *StepSettled) encode(e *Encoder) {
 	e.textIf("place", string(ev.Place))
 	e.textIf("worker", ev.Worker)
 	if ev.Stages != (Stages{}) {
-		e.key("stages")
-		ev.Stages.encode(e)
+		e.part("stages", &ev.Stages)
 	}
 	if ev.Inputs != (Inputs{}) {
-		e.key("inputs")
-		ev.Inputs.encode(e)
+		e.part("inputs", &ev.Inputs)
 	}
 	e.textsIf("wrote", ev.Wrote)
 }
@@ -374,25 +311,8 @@ func (s *Stages) Of(stage Stage) *time.Duration {
 	return nil
 }
 
-func (s *Stages) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.secondsIf("lookup", s.Lookup)
-	e.secondsIf("upload", s.Upload)
-	e.secondsIf("queued", s.Queued)
-	e.secondsIf("running", s.Executing)
-	e.secondsIf("download", s.Download)
-	e.b = append(e.b, '}')
-}
-
 // Inputs are the files that a step depends on.
 type Inputs struct {
 	Files int   `event:"files"`
 	Bytes int64 `event:"bytes"`
-}
-
-func (i *Inputs) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.number("files", int64(i.Files))
-	e.number("bytes", i.Bytes)
-	e.b = append(e.b, '}')
 }

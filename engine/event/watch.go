@@ -9,23 +9,12 @@ type WatchStarted struct {
 	Tasks []string `event:"tasks,omitzero"`
 }
 
-func (ev *WatchStarted) encode(e *Encoder) {
-	e.begin("watch_started", ev.Time)
-	e.textsIf("tasks", ev.Tasks)
-}
-
 // WatchTriggered lists the changed files and the tasks that they make stale.
 type WatchTriggered struct {
 	fact  `event:"watch_triggered"`
 	Time  time.Time
 	Tasks []string `event:"tasks,omitzero"`
 	Paths []string `event:"paths,omitzero"` // relative to the start directory, if they are below it
-}
-
-func (ev *WatchTriggered) encode(e *Encoder) {
-	e.begin("watch_triggered", ev.Time)
-	e.textsIf("tasks", ev.Tasks)
-	e.textsIf("paths", ev.Paths)
 }
 
 // WatchEnded is the end of a run of a watched task.
@@ -40,29 +29,10 @@ type WatchEnded struct {
 	Trigger   []string      `event:"paths,omitzero"` // paths that triggered it; none for the first run
 }
 
-func (ev *WatchEnded) encode(e *Encoder) {
-	e.begin("watch_ended", ev.Time)
-	e.text("task", ev.Task)
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
-	e.flagIf("restarted", ev.Restarted)
-	e.flagIf("serving", ev.Serving)
-	e.seconds("seconds", ev.Duration)
-	e.textsIf("paths", ev.Trigger)
-}
-
 // WatchFailed means that the workflow cannot be run in its current form. The last valid one remains
 // loaded.
 type WatchFailed struct {
 	fact `event:"watch_failed"`
 	Time time.Time
 	Err  error `event:"error,omitzero"`
-}
-
-func (ev *WatchFailed) encode(e *Encoder) {
-	e.begin("watch_failed", ev.Time)
-	if ev.Err != nil {
-		e.failure(ev.Err)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +108,7 @@ func inParts(n int, f func(from, to int)) {
 // median returns the median of the nonzero elements of all, of which there is at least one.
 func median(all []uint32) uint32 {
 	known := slices.DeleteFunc(slices.Clone(all), func(d uint32) bool { return d == 0 })
-	slices.Sort(known)
+	sort.Slice(known, func(i, j int) bool { return known[i] < known[j] })
 	n := len(known)
 	return uint32((uint64(known[(n-1)/2]) + uint64(known[n/2])) / 2)
 }
