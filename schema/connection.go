@@ -29,7 +29,7 @@ type Connection struct {
 }
 
 // Credentials returns what tells the servers of w who asks: the token of the environment, passwords in
-// URLs and the values of Authorization headers. They are as secret as secret variables.
+// URLs and the values of headers, also without a scheme as Bearer, and those of the variables in them. They are as secret as secret variables.
 func (w *Workflow) Credentials() (all []string) {
 	if w.Cache != nil && w.Cache.Remote != nil {
 		all = w.Cache.Remote.secrets
@@ -208,26 +208,28 @@ func (l *loader) connectCache(w *Workflow) {
 
 // complete completes and checks the server of a key, whose URL may be that of a variable.
 func (l *loader) complete(c *Connection, key, variable string) {
+	getenv := l.getenv
 	if c.URL.Pos.IsValid() {
-		c.URL.S = os.Expand(c.URL.S, l.getenv)
+		c.URL.S = os.Expand(c.URL.S, getenv)
 	}
-	c.Helper.S, c.ServerName.S = os.Expand(c.Helper.S, l.getenv), os.Expand(c.ServerName.S, l.getenv)
-	for _, file := range [...]*Text{&c.CA, &c.Cert, &c.Key} {
-		if file.S = os.Expand(file.S, l.getenv); file.S != "" {
-			file.S = absolute(l.dir, file.S)
+	for i, t := range [...]*Text{&c.Helper, &c.ServerName, &c.CA, &c.Cert, &c.Key} {
+		if t.S = os.Expand(t.S, getenv); t.S != "" && i > 1 {
+			t.S = absolute(l.dir, t.S)
 		}
 	}
 	token, has := l.lookupEnv("WEFT_CACHE_TOKEN")
 	c.secrets = []string{token}
+	hide := func(s string) string {
+		c.secrets = append(c.secrets, s)
+		return s
+	}
 	if u, err := url.Parse(c.URL.S); err == nil {
 		password, _ := u.User.Password()
-		c.secrets = append(c.secrets, password)
+		hide(password)
 	}
 	for _, h := range c.Headers {
-		if strings.EqualFold(h.Name, "authorization") {
-			value := os.Expand(h.Value.S, l.getenv)
-			c.secrets = append(c.secrets, value[strings.IndexByte(value, ' ')+1:])
-		}
+		value := hide(os.Expand(h.Value.S, func(name string) string { return hide(getenv(name)) }))
+		hide(value[strings.IndexByte(value, ' ')+1:])
 	}
 	for _, p := range c.problems(has, key != "remote") {
 		if !c.URL.Pos.IsValid() && !p.Pos.IsValid() {

@@ -106,11 +106,14 @@ func TestConnection(t *testing.T) {
 	if w == nil {
 		t.Fatal(problems)
 	}
-	if got, want := w.Credentials(), []string{"", "", "a", "", "", "a"}; !reflect.DeepEqual(got, want) {
+	if got, want := w.Credentials(), []string{"", "", "a", "Bearer a", "a", "", "", "a", "Bearer a", "a"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("credentials: got %q, want %q", got, want)
 	}
 	if w, _ := loadCache(t, dir, "{remote: 'grpcs://u:$P@a'}", "P=pass", "WEFT_CACHE_TOKEN=token", "WEFT_REMOTE_URL=grpcs://u:other@b"); w == nil || !reflect.DeepEqual(w.Credentials(), []string{"token", "pass", "token", "other"}) {
 		t.Errorf("credentials: got %+v", w)
+	}
+	if w, _ := loadCache(t, dir, "{remote: {url: grpcs://a, headers: {x-team: 'team=$T;${U}', x-all: literal value}}}", "T=blue", "U=green", "WEFT_REMOTE_URL="); w == nil || !reflect.DeepEqual(w.Credentials(), []string{"", "", "blue", "green", "team=blue;green", "team=blue;green", "literal value", "value"}) {
+		t.Errorf("credentials: got %q", w.Credentials())
 	}
 	c := w.Cache.Remote
 	if len(c.Headers) != 1 || c.Headers[0].Name != "authorization" || c.Headers[0].Value.S != "Bearer $A" {

@@ -185,7 +185,12 @@ func (r *runner) indexed() (*cache.Disk, []cache.Indexed, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	entries := slices.DeleteFunc(all, func(e cache.Indexed) bool { return wanted != nil && !wanted[e.Task] })
+	entries := all[:0]
+	for _, e := range all {
+		if wanted == nil || wanted[e.Task] {
+			entries = append(entries, e)
+		}
+	}
 	sort.SliceStable(entries, func(i, j int) bool { return entries[i].Task < entries[j].Task })
 	disk, err := engine.OpenCache(r.options.CacheDir)
 	if err != nil {

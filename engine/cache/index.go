@@ -197,7 +197,12 @@ func (x *Index) Drop(drop func(Indexed) bool) error {
 			return err
 		}
 		entries := parseIndex(b)
-		kept := slices.DeleteFunc(slices.Clone(entries), drop)
+		var kept []Indexed
+		for _, e := range entries {
+			if !drop(e) {
+				kept = append(kept, e)
+			}
+		}
 		if len(kept) == len(entries) {
 			return nil
 		}

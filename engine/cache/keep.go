@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"slices"
 )
 
 // Check returns an [*Unusable] if r, which may come from anyone, must not be restored. declared is
@@ -34,7 +33,12 @@ func (r *ActionResult) Blobs(log *Log) []Digest {
 // have been restored before, so that nothing is kept that cannot be. r is not changed.
 func (d *Disk) Keep(key *Key, r *ActionResult) error {
 	own := *r
-	own.Metadata.Auxiliary = slices.DeleteFunc(slices.Clone(r.Metadata.Auxiliary), func(a Any) bool { return a.Type != logType })
+	own.Metadata.Auxiliary = nil
+	for _, a := range r.Metadata.Auxiliary {
+		if a.Type == logType {
+			own.Metadata.Auxiliary = append(own.Metadata.Auxiliary, a)
+		}
+	}
 	return d.keep(key.Action, key.Messages, own.sealed(key.Action))
 }
 
