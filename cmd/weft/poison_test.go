@@ -30,9 +30,12 @@ type poison struct {
 	blob   func(v *poisoned, of *cache.ActionResult) // tells lies about blobs
 	// why is why it is not used. There, and in caches: parts of what is said, if they are other ones.
 	why, there, caches string
-	late               bool // it is noticed when files are written: a task that has run elsewhere fails
-	fails              bool // it is a result of commands that have failed there
-	used               bool // there is nothing wrong with it
+	late               bool              // it is noticed when files are written: a task that has run elsewhere fails
+	fails              bool              // it is a result of commands that have failed there
+	used               bool              // there is nothing wrong with it
+	log                string            // what is shown of a log that may hold anything; "": "log\n"
+	unread             bool              // gRPC receives no such message
+	more               map[string]string // files that are also made, with their content
 }
 
 // file adds an evil output.
@@ -148,6 +151,27 @@ var poisons = map[string]poison{
 		r.Metadata.Auxiliary = nil
 		r.SetLog(&cache.Log{Marks: []cache.Mark{{Command: 9}}})
 	}, why: "its stored output is damaged"},
+	"a shorter log":             {blob: aboutLog("log\n" + evil), caches: missing, there: lost},
+	"a longer log":              {blob: aboutLog("lo"), caches: missing, there: lost},
+	"a log of a negative size":  {result: func(v *poisoned, r *cache.ActionResult) { r.Stdout.Size = -1 }, why: "malformed"},
+	"a log of terabytes":        {result: func(v *poisoned, r *cache.ActionResult) { r.Stdout.Size = 1 << 60 }, why: "bytes"},
+	"a log, for the terminal":   {result: logOf("\x1b]0;x\a\x1b[2Jlog\n"), used: true, log: "\x1b]0;x\a\x1b[2Jlog\n"},
+	"a log that is not UTF-8":   {result: logOf("\xff\xfe\xc3(\x80log\n"), used: true, log: "\xff\xfe\xc3(\x80log\n"},
+	"a log with zero bytes":     {result: logOf("\x00\x00log\n"), used: true, log: "\x00\x00log\n"},
+	"marks of other streams":    {result: marks(cache.Mark{Command: 1}, cache.Mark{Stream: 4}), why: "its stored output is damaged"},
+	"marks in no order":         {result: marks(cache.Mark{Command: 1}, cache.Mark{Offset: 4, Stream: 1}, cache.Mark{Offset: 2, Stream: 1}), why: "its stored output is damaged"},
+	"marks before the log":      {result: marks(cache.Mark{Command: 1}, cache.Mark{Offset: -1, Stream: 1}), why: "its stored output is damaged"},
+	"marks that begin late":     {result: marks(cache.Mark{Offset: 1, Command: 1}), why: "its stored output is damaged"},
+	"marks of both kinds":       {result: marks(cache.Mark{Command: 1, Stream: 1}), why: "its stored output is damaged"},
+	"marks of command 0":        {result: marks(cache.Mark{}, cache.Mark{Command: -1}), why: "its stored output is damaged"},
+	"no marks":                  {result: marks(), why: "its stored output is damaged"},
+	"marks that are no message": {result: func(v *poisoned, r *cache.ActionResult) { r.Metadata.Auxiliary[0].Value = []byte("\x0a\xff\xff") }, why: "malformed"},
+
+	// Names that are the same for some file systems: see TestFolded of engine/cache.
+	"names that differ by case": {result: foldedByCase, used: true, more: byCase},
+	"names of two forms":        {result: foldedByForm, used: true, more: byForm},
+	"a name that is not UTF-8":  {result: file("x\xff"), why: noPath, unread: true},
+
 	"another user": {result: func(v *poisoned, r *cache.ActionResult) {
 		out(r).Properties = cache.NodeProperties{Mode: 0o6777, HasMode: true}
 	}, used: true},
@@ -169,6 +193,40 @@ var poisons = map[string]poison{
 		r.ExecutionMetadata = &repb.ExecutedActionMetadata{Worker: "\x1b]0;x\a"}
 	}, used: true},
 	"a directory that holds itself": {outer: holdsItself, used: true},
+}
+
+var (
+	byCase = map[string]string{"x-A": "one\n", "x-a": "two\n", "d/new/B": "one\n", "d/new/b": "two\n"}
+	byForm = map[string]string{"x-\u00e9": "one\n", "x-e\u0301": "two\n"}
+
+	foldedByCase, foldedByForm = add(byCase), add(byForm)
+)
+
+// add adds files.
+func add(files map[string]string) func(*poisoned, *cache.ActionResult) {
+	return func(v *poisoned, r *cache.ActionResult) {
+		for path, content := range files {
+			r.Files = append(r.Files, cache.OutputFile{Path: path, Digest: v.put(content)})
+		}
+	}
+}
+
+// aboutLog tells a lie about the log.
+func aboutLog(lie string) func(*poisoned, *cache.ActionResult) {
+	return func(v *poisoned, r *cache.ActionResult) { v.tell(r.Stdout, []byte(lie)) }
+}
+
+// logOf makes the log another text, of the first command.
+func logOf(text string) func(*poisoned, *cache.ActionResult) {
+	return func(v *poisoned, r *cache.ActionResult) {
+		r.Stdout = v.put(text)
+		marks(cache.Mark{Command: 1}, cache.Mark{Stream: 1})(v, r)
+	}
+}
+
+// marks makes the marks of the log others.
+func marks(all ...cache.Mark) func(*poisoned, *cache.ActionResult) {
+	return func(v *poisoned, r *cache.ActionResult) { r.SetLog(&cache.Log{Marks: all}) }
 }
 
 // moreOutputs adds outputs that nobody has asked for.
@@ -282,12 +340,21 @@ func (v *poisoned) poison(method string, answer []byte) []byte {
 	return changed
 }
 
-// unharmed fails if something is where it must not be.
-func (v *poisoned) unharmed(made bool) {
+// unharmed fails if something is where it must not be. more are files that are made, beside those of the task.
+func (v *poisoned) unharmed(made bool, more map[string]string) {
 	v.Helper()
 	want := []string{".git", ".git/hooks", "Taskfile.yml", "in", "own"}
 	if made {
 		want = append(want, "d", "d/made", "out")
+	}
+	for path, content := range more {
+		if dir := filepath.Dir(path); dir != "." && !slices.Contains(want, dir) {
+			want = append(want, dir)
+		}
+		want = append(want, path)
+		if b, err := os.ReadFile(filepath.Join(v.dir, path)); err != nil || string(b) != content {
+			v.Errorf("%q has %q, %v, want %q", path, b, err, content)
+		}
 	}
 	slices.Sort(want)
 	var got []string
@@ -366,6 +433,10 @@ func TestPoison(t *testing.T) {
 			if caches == "" {
 				caches = p.why
 			}
+			shown := []string{"log\n", "!\x1b"}
+			if p.log != "" {
+				shown = []string{p.log}
+			}
 			for _, way := range []string{"grpc", "http", "found", "executed"} {
 				dir := filepath.Join(own.home, way)
 				v := &poisoned{teamCheckout: own.checkout(filepath.Join(way, "project"), poisonedTasks), by: p, outside: filepath.Join(dir, "outside")}
@@ -389,30 +460,33 @@ func TestPoison(t *testing.T) {
 				t.Log(way)
 				switch {
 				case !remote && p.outer != nil: // there is nothing around it
+				case way == "grpc" && p.unread:
+					v.check(v.run(0, "WEFT_CACHE_REMOTE="+url+" build"), way, "!"+restored, "log\n", "!\x1b")
+					v.unharmed(true, nil)
 				case !remote && p.used:
-					v.check(v.run(0, "WEFT_CACHE_REMOTE="+url+" build"), way, restored, "log\n", "!cannot be", "!\x1b")
-					v.unharmed(true)
+					v.check(v.run(0, "WEFT_CACHE_REMOTE="+url+" build"), way, append(shown, restored, "!cannot be")...)
+					v.unharmed(true, p.more)
 				case !remote:
 					v.check(v.run(0, "WEFT_CACHE_REMOTE="+url+" build"), way, "!"+restored, `weft: cache: what is stored for "build" `, caches, ": running it\n", "log\n", "!\x1b")
-					v.unharmed(true)
+					v.unharmed(true, nil)
 				case way == "found" && p.used:
-					v.check(v.run(0, "WEFT_REMOTE_URL="+url+" --remote=strict build"), way, "log\n", "!\x1b")
-					v.unharmed(true)
+					v.check(v.run(0, "WEFT_REMOTE_URL="+url+" --remote=strict build"), way, shown...)
+					v.unharmed(true, p.more)
 				case p.fails:
 					v.check(v.run(201, "WEFT_REMOTE_URL="+url+" --remote build"), way, there, "!\x1b")
-					v.unharmed(false)
+					v.unharmed(false, nil)
 				case way == "found": // and executed, as it must be then
 					v.check(v.run(201, "WEFT_REMOTE_URL="+url+" --remote=strict build"), way, there, "!log\n", "!\x1b")
-					v.unharmed(false)
+					v.unharmed(false, nil)
 				case p.used:
-					v.check(v.run(0, "WEFT_REMOTE_URL="+url+" --remote -f build"), way, "1 ran there", "log\n", "!\x1b")
-					v.unharmed(true)
+					v.check(v.run(0, "WEFT_REMOTE_URL="+url+" --remote -f build"), way, append(shown, "1 ran there")...)
+					v.unharmed(true, p.more)
 				case p.late:
 					v.check(v.run(201, "WEFT_REMOTE_URL="+url+" --remote -f build"), way, there, "!log\n", "!\x1b")
-					v.unharmed(false)
+					v.unharmed(false, nil)
 				default:
 					v.check(v.run(0, "WEFT_REMOTE_URL="+url+" --remote -f build"), way, `does not run "build" (`, there, "): running it here\n", "log\n", "!\x1b")
-					v.unharmed(true)
+					v.unharmed(true, nil)
 				}
 			}
 		})

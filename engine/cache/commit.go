@@ -17,6 +17,10 @@ func (r *restore) commit() error {
 	for _, o := range r.outs {
 		if p := &r.places[o.place]; o.item != "" {
 			changes = append(changes, change{path: o.path, stage: p.stage, item: o.item})
+		} else if p.item == "" && r.taken != nil { // it is right
+			if err := r.take(o.path); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range changes {
@@ -79,6 +83,8 @@ func (r *restore) do(c *change) error {
 		return nil // it was stale, and is not a file now
 	case !st.IsDir() && !st.Mode().IsRegular() && st.Mode()&fs.ModeSymlink == 0:
 		return blockedBy(c.path, st)
+	case r.taken.has(st):
+		return errFolded
 	default:
 		if st.IsDir() {
 			if err := r.mayRemove(dir, name, c.path); err != nil {
@@ -97,6 +103,9 @@ func (r *restore) do(c *change) error {
 	c.done = err == nil
 	if c.dir && errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return errMeanwhile
+	}
+	if err == nil && r.taken != nil {
+		err = r.take(c.path)
 	}
 	return err
 }

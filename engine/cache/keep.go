@@ -1,8 +1,5 @@
 package cache
 
-import (
-)
-
 // Check returns an [*Unusable] if r, which may come from anyone, must not be restored. declared is
 // that of [Restoring].
 func (r *ActionResult) Check(declared func(path string) bool) error {

@@ -60,16 +60,19 @@ func (d *Disk) restore(ctx context.Context, how *Restoring) error {
 	}
 	r := &restore{Restoring: how, disk: d, w: w, outs: outs, stages: map[mount]*stage{}}
 	defer r.close()
-	if err := r.plan(); err != nil {
-		return err
+	r.fold()
+	if err = r.plan(); err == nil {
+		err = parallel(ctx, len(outs), r.newWorker, func(ctx context.Context, w *restorer, i int) error {
+			return w.prepare(ctx, &r.outs[i])
+		})
 	}
-	err = parallel(ctx, len(outs), r.newWorker, func(ctx context.Context, w *restorer, i int) error {
-		return w.prepare(ctx, &r.outs[i])
-	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.commit()
 	}
-	return r.commit()
+	if r.taken != nil && errors.Is(err, fs.ErrExist) { // in a directory of the stage
+		return errFolded
+	}
+	return err
 }
 
 // restore is one restore: first plan, then prepare for every output, then commit.
@@ -82,6 +85,9 @@ type restore struct {
 	tops   []change // the directories that are made
 	made   []change // everything, when it is done
 	stages map[mount]*stage
+
+	taken   taken
+	rewrite bool // outputs that are right, too
 
 	staleOnce sync.Once
 	stale     map[string]bool // of Stale; see isStale
@@ -249,7 +255,7 @@ func (w *restorer) prepare(ctx context.Context, o *output) error {
 		return w.write(ctx, dir, path.Base(o.path), o)
 	}
 	right, err := w.isRight(ctx, p, o)
-	if right || err != nil {
+	if right && !w.rewrite || err != nil {
 		return err
 	}
 	dir, err := p.stage.open(w.Root)

@@ -69,7 +69,13 @@ func (l omissions) without(s []skipped, glob string) omissions {
 	if len(l) == 0 || !strings.HasSuffix(glob, "*") {
 		return l
 	}
-	return slices.DeleteFunc(l, func(x omission) bool { return x.why != errDangling && slices.Contains(s, x.skipped) })
+	kept := l[:0]
+	for _, x := range l {
+		if x.why == errDangling || !slices.Contains(s, x.skipped) {
+			kept = append(kept, x)
+		}
+	}
+	return kept
 }
 
 // unreadable returns an error for the first inaccessible place; nil if there is none.

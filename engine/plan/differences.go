@@ -36,7 +36,13 @@ func Differences(old, new string) ([]Difference, error) {
 		}
 		all[i].Old = b.New
 	}
-	return slices.DeleteFunc(all, func(d Difference) bool { return d.Old == d.New }), nil
+	differing := all[:0]
+	for _, d := range all {
+		if d.Old != d.New {
+			differing = append(differing, d)
+		}
+	}
+	return differing, nil
 }
 
 // keysOf returns the keys of an encoded command with their values as New, and those of

@@ -64,16 +64,16 @@ func Find(name string) (Run, error) {
 		return Run{}, err
 	}
 	own := strings.Split(os.Getenv(proc.RunVariable), ":")
-	rs = slices.DeleteFunc(rs, func(r Run) bool {
-		if name == "" {
-			return slices.Contains(own, r.ID)
+	found := rs[:0]
+	for _, r := range rs {
+		if name == "" && !slices.Contains(own, r.ID) || name != "" && (strings.HasPrefix(r.ID, name) || strconv.Itoa(r.Pid) == name) {
+			found = append(found, r)
 		}
-		return !strings.HasPrefix(r.ID, name) && strconv.Itoa(r.Pid) != name
-	})
-	if len(rs) != 1 {
-		return Run{}, &ChoiceError{Name: name, Runs: rs}
 	}
-	return rs[0], nil
+	if len(found) != 1 {
+		return Run{}, &ChoiceError{Name: name, Runs: found}
+	}
+	return found[0], nil
 }
 
 // Stop sends SIGTERM to a run and waits until it has ended. It returns false if it has not
