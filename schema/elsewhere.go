@@ -22,7 +22,7 @@ type Remote struct {
 	Wait     time.Duration // longest time in the server's queue before a task runs here; 0: no limit
 	Download Download      // which outputs of tasks elsewhere are fetched
 	All      bool          // every task that can, unless it says remote: false
-	Profile  Text          // of tasks that name none; zero: a machine like this one
+	Profile  Text          // of tasks that name none, "default" if there is one; zero: a machine like this one
 	Profiles []Profile
 }
 
@@ -261,11 +261,14 @@ func (w *Workflow) Elsewhere(t *Task) (wants, told bool) {
 	return w.Remote != nil && w.Remote.All, false
 }
 
-// checkProfiles reports profiles that do not exist.
+// checkProfiles reports profiles that do not exist. One called "default" is that of tasks that name none.
 func (l *loader) checkProfiles(w *Workflow) {
 	var names []string
 	if r := w.Remote; r != nil {
 		for _, p := range r.Profiles {
+			if p.Name == "default" && r.Profile.S == "" {
+				r.Profile = Text{S: p.Name, Pos: p.Pos}
+			}
 			names = append(names, p.Name)
 		}
 		l.checkProfile("", r.Profile, names)

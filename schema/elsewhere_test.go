@@ -42,6 +42,12 @@ tasks:
 	if m := w.Task("map").Remote; m.Profile.S != "mac" || len(m.Platform) != 1 || w.Task("named").Remote.Profile.S != "mac" {
 		t.Errorf("got %+v", m)
 	}
+	for root, want := range map[string]string{"{profiles: {a: {}, default: {}}}": "default", "{profile: a, profiles: {a: {}, default: {}}}": "a", "{profiles: {a: {}}}": ""} {
+		w, list := Load(t.Context(), LoadOptions{Entrypoint: "-", Stdin: strings.NewReader("version: '3'\nremote: " + root + "\n"), Dir: t.TempDir()})
+		if w == nil || w.Remote.Profile.S != want {
+			t.Errorf("%s: got %+v, %v, want the profile %q", root, w, list, want)
+		}
+	}
 	w = workflow(t, "tasks: {a: {cmd: x}, b: {cmd: x, remote: true}}")
 	if wants, _ := w.Elsewhere(w.Tasks[0]); wants {
 		t.Error("a task runs elsewhere that does not say so")
