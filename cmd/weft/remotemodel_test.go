@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -55,15 +57,18 @@ const fails = "fails\n"
 // newRemoteModel returns a model whose server is that of k.
 func newRemoteModel(k *team, seed uint64) *remoteModel {
 	m := &remoteModel{team: k, r: rand.New(rand.NewPCG(seed, 1)), mortal: newMortal(k), ever: map[string]bool{}}
-	n := 2 + m.r.IntN(6)
+	n := 2 + m.r.IntN(11)
 	var tasks strings.Builder
+	if m.r.IntN(32) > 0 { // the program is large, and every action gets it
+		fmt.Fprintf(&tasks, "remote: {profiles: {default: {runner: {installed: %s}}}}\n", filepath.Join(k.bin, "weft"))
+	}
 	tasks.WriteString("silent: true\ntasks:\n")
 	for i := range n {
 		kind := remoteKind(m.r.IntN(int(remoteKinds)))
 		m.needs, m.own, m.there, m.kinds = append(m.needs, nil), append(m.own, ""), append(m.there, m.r.IntN(4) > 0), append(m.kinds, kind)
 		deps, sources, tests, read := "", fmt.Sprintf("src/%d", i), "", ""
 		for need := range i {
-			if m.r.IntN(3) > 0 && (need != i-1 || m.r.IntN(2) == 0) {
+			if m.r.IntN(1+max(2, i/2)) > 0 && (need != i-1 || m.r.IntN(2) == 0) {
 				continue
 			}
 			m.needs[i] = append(m.needs[i], need)
@@ -232,23 +237,45 @@ func (m *remoteModel) check(r *remoteRun) {
 // with a second program that is killed at any time, one run or two at a time, in one clone or in two: each
 // run ends as the same commands end here, makes what they make here, leaves nothing else, and says what is
 // wrong once. WEFT_SEQUENCES is the number of projects, WEFT_SEED the first seed.
+//
+// A sequence takes its time for processes that start, and mostly waits while a server is not to be reached.
+// So there are few rounds in each, and several at once.
 func TestRemoteModel(t *testing.T) {
-	sequences, first := 10, uint64(1)
+	sequences, first := 200, uint64(1)
+	if testing.Short() {
+		sequences = 20
+	}
 	if n, err := strconv.Atoi(os.Getenv("WEFT_SEQUENCES")); err == nil {
 		sequences = n
 	}
 	if n, err := strconv.ParseUint(os.Getenv("WEFT_SEED"), 10, 64); err == nil {
 		first = n
 	}
-	for seed := first; seed < first+uint64(sequences) && !t.Failed(); seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { playRemote(t, seed) })
+	newFarm(t) // builds the programs
+	if st, err := os.Stat("/dev/shm"); err == nil && st.IsDir() {
+		t.Setenv("TMPDIR", "/dev/shm")
 	}
+	var next atomic.Uint64
+	var lanes sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		lanes.Go(func() {
+			for !t.Failed() {
+				n := next.Add(1) - 1
+				if n >= uint64(sequences) {
+					return
+				}
+				seed := first + n
+				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { playRemote(t, seed) })
+			}
+		})
+	}
+	lanes.Wait()
 }
 
 func playRemote(t *testing.T, seed uint64) {
 	k := newFarm(t)
 	m := newRemoteModel(k, seed)
-	const rounds = 6
+	rounds := 1 + m.r.IntN(4)
 	for round := range rounds {
 		for i := range m.own {
 			if m.r.IntN(4) == 0 {
@@ -261,7 +288,7 @@ func playRemote(t *testing.T, seed uint64) {
 			}
 		}
 		faults := []string{"", "lose", "lie", "unavailable", "lose lie unavailable"}[m.r.IntN(5)]
-		if round == rounds-1 {
+		if round == rounds-1 && m.r.IntN(3) == 0 {
 			faults = "die" // the last one
 		}
 		if err := os.WriteFile(k.socket+".faults", []byte(faults), 0o600); err != nil {
