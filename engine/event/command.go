@@ -31,24 +31,27 @@ type CommandStarted struct {
 	Attempt int `event:"attempt,one=Attempts"`
 }
 
-func (ev *CommandStarted) encode(e *Encoder) {
-	e.begin("command_started", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.text("text", ev.Text)
-	e.textsIf("argv", ev.Argv)
-	e.textIf("dir", ev.Dir)
-	e.position("position", ev.Pos)
-	e.flagIf("silent", ev.Silent)
-	e.flagIf("dry_run", ev.DryRun)
-	e.flagIf("relayed", ev.Relayed)
-	e.flagIf("service", ev.Service)
-	e.flagIf("background", ev.Background)
-	e.flagIf("replayed", ev.Replayed)
-	if ev.Attempts != 1 || ev.Attempt != 1 {
-		e.number("attempts", int64(ev.Attempts))
-		e.number("attempt", int64(ev.Attempt))
+func (ev *CommandStarted) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"command_started","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = number(b, `,"command":`, int64(ev.Command))
+	b = text(b, `,"text":`, ev.Text)
+	b = textsIf(b, `,"argv":`, ev.Argv)
+	if ev.Dir != "" {
+		b = e.dir.append(append(b, `,"dir":`...), ev.Dir)
 	}
+	b = e.places.append(b, `,"position":`, ev.Pos)
+	b = flagIf(b, `,"silent":true`, ev.Silent)
+	b = flagIf(b, `,"dry_run":true`, ev.DryRun)
+	b = flagIf(b, `,"relayed":true`, ev.Relayed)
+	b = flagIf(b, `,"service":true`, ev.Service)
+	b = flagIf(b, `,"background":true`, ev.Background)
+	b = flagIf(b, `,"replayed":true`, ev.Replayed)
+	if ev.Attempts != 1 || ev.Attempt != 1 {
+		b = number(b, `,"attempts":`, int64(ev.Attempts))
+		b = number(b, `,"attempt":`, int64(ev.Attempt))
+	}
+	return b
 }
 
 // GroupLines follows [CommandStarted] if the style "group" shows lines around the output of the
@@ -94,17 +97,18 @@ type Output struct {
 	Length  int64 `event:"length,omitzero"` // in bytes; 0 if Data is set
 }
 
-func (ev *Output) encode(e *Encoder) {
-	e.begin("output", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.text("stream", ev.Stream.String())
+func (ev *Output) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"output","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = number(b, `,"command":`, int64(ev.Command))
+	b = text(b, `,"stream":`, ev.Stream.String())
 	if ev.Length == 0 {
-		e.data(ev.Data)
+		b = appendData(b, ev.Data)
 	}
-	e.flagIf("partial", ev.Partial)
-	e.numberIf("offset", ev.Offset)
-	e.numberIf("length", ev.Length)
+	b = flagIf(b, `,"partial":true`, ev.Partial)
+	b = numberIf(b, `,"offset":`, ev.Offset)
+	b = numberIf(b, `,"length":`, ev.Length)
+	return b
 }
 
 // CommandEnded closes a command. All its Output events precede it.
@@ -122,23 +126,24 @@ type CommandEnded struct {
 	Programs int           `event:"programs,omitzero"` // number of started programs; 0 if a shell needed none, or unknown
 }
 
-func (ev *CommandEnded) encode(e *Encoder) {
-	e.begin("command_ended", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.number("command", int64(ev.Command))
-	e.number("code", int64(ev.Code))
+func (ev *CommandEnded) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"command_ended","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = number(b, `,"command":`, int64(ev.Command))
+	b = number(b, `,"code":`, int64(ev.Code))
 	if ev.Err != nil {
-		e.failure(ev.Err)
+		b = e.failure(b, ev.Err)
 	}
-	e.seconds("seconds", ev.Duration)
-	ev.Usage.encode(e)
+	b = seconds(b, `,"seconds":`, ev.Duration)
+	b = ev.Usage.encode(b)
 	if ev.Members != nil {
-		e.part("members", &ev.Members)
+		b = e.part(b, "members", &ev.Members)
 	}
 	if ev.Signal != nil {
-		e.part("signal", &ev.Signal)
+		b = e.part(b, "signal", &ev.Signal)
 	}
-	e.numberIf("programs", int64(ev.Programs))
+	b = numberIf(b, `,"programs":`, int64(ev.Programs))
+	return b
 }
 
 // Member is the end of a member of a pipe.
@@ -154,10 +159,11 @@ type Usage struct {
 	MaxRSS int64         `event:"max_rss,omitzero"`        // largest memory of any single one, in bytes
 }
 
-func (u *Usage) encode(e *Encoder) {
-	e.secondsIf("user_seconds", u.User)
-	e.secondsIf("system_seconds", u.System)
-	e.numberIf("max_rss", u.MaxRSS)
+func (u *Usage) encode(b []byte) []byte {
+	b = secondsIf(b, `,"user_seconds":`, u.User)
+	b = secondsIf(b, `,"system_seconds":`, u.System)
+	b = numberIf(b, `,"max_rss":`, u.MaxRSS)
+	return b
 }
 
 // Add adds more to u.

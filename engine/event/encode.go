@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"strconv"
 	"time"
 	"unicode/utf8"
-
-	"github.com/weftrun/weft/schema/diag"
 )
 
 // Version is the version of the event file format, which schema/events.schema.json describes.
@@ -55,174 +52,64 @@ type Encoder struct {
 	// all events but Planned.
 	RunOnce bool
 
-	b     []byte // the line being built
-	run   []byte // encoded identity of the run; nil before the first run
-	stamp stamp
+	run    []byte // encoded identity of the run; nil before the first run
+	stamp  stamp
+	places places
+	dir    shared // of commands
+	reason shared // why steps run
 }
 
 // Encode appends ev to b as one line of JSON with its newline. Times and durations are truncated to
 // microseconds; of the file in a position only the name is kept.
 func (e *Encoder) Encode(b []byte, ev Event) []byte {
-	e.b = b
 	switch ev := ev.(type) {
 	case *StepStarted:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *CommandStarted:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *Output:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *CommandEnded:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *StepSettled:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *Waiting:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *StepChecked:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *Planned:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *RunStarted:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	case *RunFinished:
-		ev.encode(e)
+		b = ev.encode(e, b)
 	default:
-		e.tagged(ev)
+		b = e.tagged(b, ev)
 	}
-	b, e.b = append(e.b, '}', '\n'), nil
-	return b
+	return append(b, '}', '\n')
 }
 
 // runs sets the run of the following events.
 func (e *Encoder) runs(run string) {
 	e.run = e.run[:0]
 	if run != "" {
-		e.run = appendText(append(e.run, `,"run":`...), run)
+		e.run = text(e.run, `,"run":`, run)
 	}
 }
 
-// begin begins an event.
-func (e *Encoder) begin(kind string, at time.Time) {
-	b := append(e.b, `{"event":"`...)
-	b = append(b, kind...)
-	b = append(b, `","time":"`...)
-	b = append(e.stamp.append(b, at), '"')
-	if kind == "run_started" || !e.RunOnce {
-		b = append(b, e.run...)
+const beginRun = `{"event":"run_started","time":"`
+
+// begin begins an event with head, which is everything up to the time.
+func (e *Encoder) begin(b []byte, head string, at time.Time) []byte {
+	b = append(e.stamp.append(append(b, head...), at), '"')
+	if e.RunOnce && head != beginRun {
+		return b
 	}
-	e.b = b
+	return append(b, e.run...)
 }
-
-// key begins a field.
-func (e *Encoder) key(name string) { e.b = appendKey(e.b, name) }
-
-//go:noinline
-func appendKey(b []byte, name string) []byte {
-	if b[len(b)-1] != '{' {
-		b = append(b, ',')
-	}
-	b = append(b, '"')
-	b = append(b, name...)
-	return append(b, '"', ':')
-}
-
-// Each of these appends a field; one whose name ends in If omits a zero value. They are not
-// inlined: there are hundreds of calls, and each would be several times as large.
-
-//go:noinline
-func (e *Encoder) text(name, s string) {
-	e.b = appendText(appendKey(e.b, name), s)
-}
-
-//go:noinline
-func (e *Encoder) textIf(name, s string) {
-	if s != "" {
-		e.text(name, s)
-	}
-}
-
-//go:noinline
-func (e *Encoder) number(name string, n int64) {
-	e.b = strconv.AppendInt(appendKey(e.b, name), n, 10)
-}
-
-//go:noinline
-func (e *Encoder) numberIf(name string, n int64) {
-	if n != 0 {
-		e.number(name, n)
-	}
-}
-
-//go:noinline
-func (e *Encoder) flagIf(name string, set bool) {
-	if set {
-		e.b = append(appendKey(e.b, name), "true"...)
-	}
-}
-
-//go:noinline
-func (e *Encoder) seconds(name string, d time.Duration) {
-	e.b = appendSeconds(appendKey(e.b, name), d)
-}
-
-func appendSeconds(b []byte, d time.Duration) []byte {
-	us := d.Microseconds()
-	if us < 0 {
-		b, us = append(b, '-'), -us
-	}
-	b = strconv.AppendInt(b, us/1e6, 10)
-	return appendFraction(b, us%1e6)
-}
-
-//go:noinline
-func (e *Encoder) secondsIf(name string, d time.Duration) {
-	if d.Microseconds() != 0 {
-		e.seconds(name, d)
-	}
-}
-
-// position appends a position, unless there is none.
-func (e *Encoder) position(name string, p diag.Pos) {
-	if !p.IsValid() {
-		return
-	}
-	e.key(name)
-	start := len(e.b)
-	e.b = append(p.Append(append(e.b, '"')), '"')
-	if place := e.b[start+1 : len(e.b)-1]; !isPlain(place) {
-		e.b = appendText(e.b[:start], string(place))
-	}
-}
-
-func (e *Encoder) textsIf(name string, list []string) {
-	if list == nil {
-		return
-	}
-	e.open(name)
-	for i, s := range list {
-		e.item(i)
-		e.b = appendText(e.b, s)
-	}
-	e.close()
-}
-
-// open begins a field that is a list, item its element i, and close ends it.
-//
-//go:noinline
-func (e *Encoder) open(name string) {
-	e.key(name)
-	e.b = append(e.b, '[')
-}
-
-func (e *Encoder) item(i int) {
-	if i > 0 {
-		e.b = append(e.b, ',')
-	}
-}
-
-func (e *Encoder) close() { e.b = append(e.b, ']') }
 
 // failure appends the shown form of an error, unless it equals its text.
-func (e *Encoder) failure(err error) {
+func (e *Encoder) failure(b []byte, err error) []byte {
 	f := Failure{Text: err.Error()}
 	f.Shown = f.Text
 	if read, ok := err.(*Failure); ok {
@@ -230,35 +117,30 @@ func (e *Encoder) failure(err error) {
 	} else if e.Describe != nil {
 		f = e.Describe(err)
 	}
-	e.text("error", f.Text)
+	b = text(b, `,"error":`, f.Text)
 	if f.Shown != f.Text {
-		e.text("shown", f.Shown)
+		b = text(b, `,"shown":`, f.Shown)
 	}
-	if f.Kind != ByStatus {
-		e.text("kind", string(f.Kind))
+	b = textIf(b, `,"kind":`, string(f.Kind))
+	if f.Reason != f.Text {
+		b = textIf(b, `,"reason":`, f.Reason)
 	}
-	if f.Reason != "" && f.Reason != f.Text {
-		e.text("reason", f.Reason)
-	}
+	return b
 }
 
-// data appends bytes as text if they are UTF-8, else in base64.
-func (e *Encoder) data(p []byte) {
+// appendData appends a field with p as text if it is UTF-8, else in base64.
+func appendData(b, p []byte) []byte {
 	if utf8.Valid(p) {
-		e.key("data")
-		e.b = appendQuoted(e.b, p)
-		return
+		return appendQuoted(append(b, `,"data":`...), p)
 	}
-	e.key("base64")
-	e.b = append(e.b, '"')
-	e.b = base64.StdEncoding.AppendEncode(e.b, p)
-	e.b = append(e.b, '"')
+	b = append(b, `,"base64":"`...)
+	return append(base64.StdEncoding.AppendEncode(b, p), '"')
 }
 
-func (e *Encoder) outputs(m map[string]any) {
+func appendOutputs(b []byte, m map[string]any) []byte {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.Encode(writable(m)) // made of JSON, so it can be encoded
-	e.b = append(e.b, bytes.TrimSuffix(text.Bytes(), []byte{'\n'})...)
+	return append(b, bytes.TrimSuffix(text.Bytes(), []byte{'\n'})...)
 }

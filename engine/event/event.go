@@ -51,23 +51,24 @@ type RunStarted struct {
 	ParentStep StepID `event:"parent_step,omitzero"` // 0 if no single step started it, as for a dynamic variable
 }
 
-func (ev *RunStarted) encode(e *Encoder) {
+func (ev *RunStarted) encode(e *Encoder, b []byte) []byte {
 	e.runs(ev.Run)
-	e.begin("run_started", ev.Time)
-	e.number("version", Version)
-	e.textsIf("tasks", ev.Tasks)
-	e.textsIf("argv", ev.Argv)
-	e.textIf("style", ev.Style)
-	e.flagIf("terminals", ev.Terminals)
-	e.textIf("weft", ev.Weft)
-	e.textIf("dir", ev.Dir)
-	e.textIf("root", ev.Root)
-	e.numberIf("limit", int64(ev.Limit))
-	e.textIf("commit", ev.Commit)
-	e.textIf("host", ev.Host)
-	e.textIf("ci", ev.CI)
-	e.textIf("parent_run", ev.ParentRun)
-	e.numberIf("parent_step", int64(ev.ParentStep))
+	b = e.begin(b, beginRun, ev.Time)
+	b = number(b, `,"version":`, Version)
+	b = textsIf(b, `,"tasks":`, ev.Tasks)
+	b = textsIf(b, `,"argv":`, ev.Argv)
+	b = textIf(b, `,"style":`, ev.Style)
+	b = flagIf(b, `,"terminals":true`, ev.Terminals)
+	b = textIf(b, `,"weft":`, ev.Weft)
+	b = textIf(b, `,"dir":`, ev.Dir)
+	b = textIf(b, `,"root":`, ev.Root)
+	b = numberIf(b, `,"limit":`, int64(ev.Limit))
+	b = textIf(b, `,"commit":`, ev.Commit)
+	b = textIf(b, `,"host":`, ev.Host)
+	b = textIf(b, `,"ci":`, ev.CI)
+	b = textIf(b, `,"parent_run":`, ev.ParentRun)
+	b = numberIf(b, `,"parent_step":`, int64(ev.ParentStep))
+	return b
 }
 
 // Planned means that a plan was added to the run: one per expanded call, so a run whose commands
@@ -81,20 +82,22 @@ type Planned struct {
 	Graph  []PlannedStep `event:"graph,omitzero"`  // in execution order with one slot; nil unless [Wants] include it
 }
 
-func (ev *Planned) encode(e *Encoder) {
-	e.begin("planned", ev.Time)
-	e.number("steps", int64(ev.Steps))
-	e.number("edges", int64(ev.Edges))
-	e.numberIf("parent", int64(ev.Parent))
+func (ev *Planned) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"planned","time":"`, ev.Time)
+	b = number(b, `,"steps":`, int64(ev.Steps))
+	b = number(b, `,"edges":`, int64(ev.Edges))
+	b = numberIf(b, `,"parent":`, int64(ev.Parent))
 	if ev.Graph != nil {
-		e.b = slices.Grow(e.b, plannedStepSize*len(ev.Graph))
-		e.open("graph")
+		b = append(slices.Grow(b, plannedStepSize*len(ev.Graph)), `,"graph":[`...)
 		for i := range ev.Graph {
-			e.item(i)
-			ev.Graph[i].encode(e)
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = ev.Graph[i].encode(e, b)
 		}
-		e.close()
+		b = append(b, ']')
 	}
+	return b
 }
 
 // VarComputed means that the command of a dynamic variable was run.
@@ -167,16 +170,16 @@ type RunFinished struct {
 	Counts   [Cancelled + 1]int `event:"counts"` // steps by Outcome
 }
 
-func (ev *RunFinished) encode(e *Encoder) {
-	e.begin("run_finished", ev.Time)
+func (ev *RunFinished) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"run_finished","time":"`, ev.Time)
 	if ev.Err != nil {
-		e.failure(ev.Err)
+		b = e.failure(b, ev.Err)
 	}
 	if ev.Problems != nil {
-		e.part("problems", &ev.Problems)
+		b = e.part(b, "problems", &ev.Problems)
 	}
-	e.seconds("seconds", ev.Duration)
-	e.part("counts", &ev.Counts)
+	b = seconds(b, `,"seconds":`, ev.Duration)
+	return e.part(b, "counts", &ev.Counts)
 }
 
 // Problem is one reason why a run failed.

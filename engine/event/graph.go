@@ -1,8 +1,6 @@
 package event
 
 import (
-	"strconv"
-
 	"github.com/weftrun/weft/schema/diag"
 )
 
@@ -62,26 +60,27 @@ func ParseKey(key string) (number uint64, ok bool) {
 // plannedStepSize is the approximate size of a step in event files.
 const plannedStepSize = 112
 
-func (p *PlannedStep) encode(e *Encoder) {
-	e.b = append(e.b, '{')
-	e.number("step", int64(p.Step))
-	e.text("task", p.Name)
+func (p *PlannedStep) encode(e *Encoder, b []byte) []byte {
+	b = number(b, `{"step":`, int64(p.Step))
+	b = text(b, `,"task":`, p.Name)
 	if p.Label != p.Name {
-		e.text("label", p.Label)
+		b = text(b, `,"label":`, p.Label)
 	}
-	e.text("key", p.Key)
-	e.position("position", p.Pos)
-	e.flagIf("alone", p.Alone)
-	e.flagIf("service", p.Service)
+	b = text(b, `,"key":`, p.Key)
+	b = e.places.append(b, `,"position":`, p.Pos)
+	b = flagIf(b, `,"alone":true`, p.Alone)
+	b = flagIf(b, `,"service":true`, p.Service)
 	if p.Needs != nil {
-		e.open("needs")
+		b = append(b, `,"needs":[`...)
 		for i := range p.Needs {
-			e.item(i)
-			p.Needs[i].encode(e)
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = p.Needs[i].encode(b)
 		}
-		e.close()
+		b = append(b, ']')
 	}
-	e.b = append(e.b, '}')
+	return append(b, '}')
 }
 
 // Need is a step that another one needs. In event files it is a list: [step, until].
@@ -90,12 +89,8 @@ type Need struct {
 	Until Until
 }
 
-func (n *Need) encode(e *Encoder) {
-	e.b = append(e.b, '[')
-	e.b = strconv.AppendInt(e.b, int64(n.Step), 10)
-	e.b = append(e.b, ',')
-	e.b = appendText(e.b, string(n.Until))
-	e.b = append(e.b, ']')
+func (n *Need) encode(b []byte) []byte {
+	return append(text(number(b, "[", int64(n.Step)), ",", string(n.Until)), ']')
 }
 
 // Until is the condition that a need must meet before the dependent step starts.

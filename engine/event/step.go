@@ -57,24 +57,29 @@ type StepStarted struct {
 	Call any
 }
 
-func (ev *StepStarted) encode(e *Encoder) {
-	e.begin("step_started", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.numberIf("parent", int64(ev.Parent))
-	e.text("task", ev.Name)
+func (ev *StepStarted) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"step_started","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = numberIf(b, `,"parent":`, int64(ev.Parent))
+	b = text(b, `,"task":`, ev.Name)
 	if ev.Task != ev.Name {
-		e.text("label", ev.Task)
+		b = text(b, `,"label":`, ev.Task)
 	}
-	e.textIf("prefix", ev.Prefix)
-	e.position("position", ev.Pos)
-	e.flagIf("silent", ev.Silent)
-	e.flagIf("internal", ev.Internal)
-	e.flagIf("given_variables", ev.GivenVars)
-	e.textsIf("reasons", ev.Reasons)
-	e.textsIf("env", ev.Env)
+	b = textIf(b, `,"prefix":`, ev.Prefix)
+	b = e.places.append(b, `,"position":`, ev.Pos)
+	b = flagIf(b, `,"silent":true`, ev.Silent)
+	b = flagIf(b, `,"internal":true`, ev.Internal)
+	b = flagIf(b, `,"given_variables":true`, ev.GivenVars)
+	if len(ev.Reasons) == 1 {
+		b = append(e.reason.append(append(b, `,"reasons":[`...), ev.Reasons[0]), ']')
+	} else {
+		b = textsIf(b, `,"reasons":`, ev.Reasons)
+	}
+	b = textsIf(b, `,"env":`, ev.Env)
 	if !e.RunOnce {
-		e.textIf("key", ev.Key)
+		b = textIf(b, `,"key":`, ev.Key)
 	}
+	return b
 }
 
 // StepChecked lists the reasons why a step runs, found by checking its files. It is not sent for a
@@ -86,10 +91,11 @@ type StepChecked struct {
 	Reasons []string `event:"reasons,omitzero"` // at most [MaxReasons]
 }
 
-func (ev *StepChecked) encode(e *Encoder) {
-	e.begin("step_checked", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.textsIf("reasons", ev.Reasons)
+func (ev *StepChecked) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"step_checked","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = textsIf(b, `,"reasons":`, ev.Reasons)
+	return b
 }
 
 // MaxReasons is the maximum number of reasons in a [StepChecked].
@@ -157,11 +163,12 @@ type Waiting struct {
 	Holder string   `event:"holder,omitzero"` // who holds the resource
 }
 
-func (ev *Waiting) encode(e *Encoder) {
-	e.begin("waiting", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.text("for", string(ev.For))
-	e.textIf("holder", ev.Holder)
+func (ev *Waiting) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"waiting","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = text(b, `,"for":`, string(ev.For))
+	b = textIf(b, `,"holder":`, ev.Holder)
+	return b
 }
 
 // ErrorIgnored means that ignore_error covered the error of a command or a called task.
@@ -234,43 +241,44 @@ type StepSettled struct {
 	Wrote       []string `event:"wrote,omitzero"`  // existing paths that it generates, relative to the root; at most [MaxWrote]
 }
 
-func (ev *StepSettled) encode(e *Encoder) {
-	e.begin("step_settled", ev.Time)
-	e.number("step", int64(ev.Step))
-	e.numberIf("parent", int64(ev.Parent))
-	e.numberIf("cause", int64(ev.Cause))
-	e.text("task", ev.Name)
+func (ev *StepSettled) encode(e *Encoder, b []byte) []byte {
+	b = e.begin(b, `{"event":"step_settled","time":"`, ev.Time)
+	b = number(b, `,"step":`, int64(ev.Step))
+	b = numberIf(b, `,"parent":`, int64(ev.Parent))
+	b = numberIf(b, `,"cause":`, int64(ev.Cause))
+	b = text(b, `,"task":`, ev.Name)
 	if ev.Task != ev.Name {
-		e.text("label", ev.Task)
+		b = text(b, `,"label":`, ev.Task)
 	}
-	e.textIf("prefix", ev.Prefix)
-	e.flagIf("silent", ev.Silent)
-	e.flagIf("internal", ev.Internal)
-	e.text("outcome", ev.Outcome.String())
-	e.number("code", int64(ev.Code))
+	b = textIf(b, `,"prefix":`, ev.Prefix)
+	b = flagIf(b, `,"silent":true`, ev.Silent)
+	b = flagIf(b, `,"internal":true`, ev.Internal)
+	b = text(b, `,"outcome":`, ev.Outcome.String())
+	b = number(b, `,"code":`, int64(ev.Code))
 	if ev.Err != nil {
-		e.failure(ev.Err)
+		b = e.failure(b, ev.Err)
 	}
-	e.seconds("seconds", ev.Duration)
-	ev.Usage.encode(e)
+	b = seconds(b, `,"seconds":`, ev.Duration)
+	b = ev.Usage.encode(b)
 	if ev.Outputs != nil {
-		e.part("outputs", &ev.Outputs)
+		b = e.part(b, "outputs", &ev.Outputs)
 	}
 	if ev.Signal != nil {
-		e.part("signal", &ev.Signal)
+		b = e.part(b, "signal", &ev.Signal)
 	}
-	e.numberIf("attempts", int64(ev.Attempts))
-	e.flagIf("oom", ev.OOM)
-	e.textIf("fingerprint", ev.Fingerprint)
-	e.textIf("place", string(ev.Place))
-	e.textIf("worker", ev.Worker)
+	b = numberIf(b, `,"attempts":`, int64(ev.Attempts))
+	b = flagIf(b, `,"oom":true`, ev.OOM)
+	b = textIf(b, `,"fingerprint":`, ev.Fingerprint)
+	b = textIf(b, `,"place":`, string(ev.Place))
+	b = textIf(b, `,"worker":`, ev.Worker)
 	if ev.Stages != (Stages{}) {
-		e.part("stages", &ev.Stages)
+		b = e.part(b, "stages", &ev.Stages)
 	}
 	if ev.Inputs != (Inputs{}) {
-		e.part("inputs", &ev.Inputs)
+		b = e.part(b, "inputs", &ev.Inputs)
 	}
-	e.textsIf("wrote", ev.Wrote)
+	b = textsIf(b, `,"wrote":`, ev.Wrote)
+	return b
 }
 
 // MaxWrote is the maximum number of paths in a [StepSettled].

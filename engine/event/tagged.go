@@ -12,20 +12,27 @@ import (
 
 // tagged appends ev, except for its end, as the tags of its fields specify. It uses reflection, which
 // takes several times as long as the methods encode of the events that every step has.
-func (e *Encoder) tagged(ev Event) {
+func (e *Encoder) tagged(b []byte, ev Event) []byte {
 	v := reflect.ValueOf(ev).Elem()
-	e.begin(shapeOf(v.Type()).kind, *v.Field(1).Addr().Interface().(*time.Time))
-	e.fields(v)
+	b = e.begin(b, `{"event":"`+shapeOf(v.Type()).kind+`","time":"`, *v.Field(1).Addr().Interface().(*time.Time))
+	return e.fields(b, v)
 }
 
-// part appends a field that is a list or a struct, as tags specify; p points to it.
-func (e *Encoder) part(name string, p any) {
-	e.key(name)
-	e.value(reflect.ValueOf(p).Elem(), p)
+// part appends a field as tags specify; p points to it.
+func (e *Encoder) part(b []byte, name string, p any) []byte {
+	return e.value(appendKey(b, name), reflect.ValueOf(p).Elem(), p)
+}
+
+func appendKey(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(append(b, '"'), name...)
+	return append(b, '"', ':')
 }
 
 // fields appends the fields of a struct.
-func (e *Encoder) fields(v reflect.Value) {
+func (e *Encoder) fields(b []byte, v reflect.Value) []byte {
 	all := shapeOf(v.Type()).fields
 	whole := v.Addr().Interface()
 	for i := range all {
@@ -38,78 +45,65 @@ func (e *Encoder) fields(v reflect.Value) {
 		switch p := to.(type) {
 		case *[]byte:
 			if out, ok := whole.(*Output); !ok || out.Length == 0 {
-				e.data(*p)
+				b = appendData(b, *p)
 			}
 		case *error:
-			e.failure(*p)
+			b = e.failure(b, *p)
 		case *Usage:
-			e.fields(v)
+			b = e.fields(b, v)
 		case **diag.Diagnostic:
-			e.fields(reflect.ValueOf((*diagnostic)(*p)).Elem())
+			b = e.fields(b, reflect.ValueOf((*diagnostic)(*p)).Elem())
 		default:
-			e.key(f.name)
-			e.value(v, to)
+			b = e.value(appendKey(b, f.name), v, to)
 		}
 	}
+	return b
 }
 
 // value appends v, to which to points.
-func (e *Encoder) value(v reflect.Value, to any) {
+func (e *Encoder) value(b []byte, v reflect.Value, to any) []byte {
 	switch p := to.(type) {
-	case *string:
-		e.b = appendText(e.b, *p)
-		return
 	case *time.Duration:
-		e.b = appendSeconds(e.b, *p)
-		return
+		return appendSeconds(b, *p)
 	case *float64:
-		e.b = strconv.AppendFloat(e.b, *p, 'f', -1, 64)
-		return
+		return strconv.AppendFloat(b, *p, 'f', -1, 64)
 	case *os.Signal:
 		name := ""
 		if *p != nil {
 			name = (*p).String()
 		}
-		e.b = appendText(e.b, name)
-		return
+		return appendText(b, name)
 	case *map[string]any:
-		e.outputs(*p)
-		return
+		return appendOutputs(b, *p)
 	case *Need:
-		p.encode(e)
-		return
+		return p.encode(b)
 	case *[Cancelled + 1]int:
-		e.b = append(e.b, '{')
+		b = append(b, '{')
 		for o := Succeeded; o <= Cancelled; o++ {
-			e.number(o.String(), int64(p[o]))
+			b = strconv.AppendInt(appendKey(b, o.String()), int64(p[o]), 10)
 		}
-		e.b = append(e.b, '}')
-		return
+		return append(b, '}')
 	case fmt.Stringer: // a position, or a value of an enumeration
-		e.b = appendText(e.b, p.String())
-		return
+		return appendText(b, p.String())
 	}
 	switch v.Kind() {
 	case reflect.String:
-		e.b = appendText(e.b, v.String())
+		return appendText(b, v.String())
 	case reflect.Bool:
-		e.b = strconv.AppendBool(e.b, v.Bool())
+		return strconv.AppendBool(b, v.Bool())
 	case reflect.Slice:
-		e.b = append(e.b, '[')
+		b = append(b, '[')
 		for i := range v.Len() {
 			if i > 0 {
-				e.b = append(e.b, ',')
+				b = append(b, ',')
 			}
-			e.value(v.Index(i), v.Index(i).Addr().Interface())
+			b = e.value(b, v.Index(i), v.Index(i).Addr().Interface())
 		}
-		e.b = append(e.b, ']')
+		return append(b, ']')
 	case reflect.Struct:
-		e.b = append(e.b, '{')
-		e.fields(v)
-		e.b = append(e.b, '}')
-	default:
-		e.b = strconv.AppendInt(e.b, v.Int(), 10)
+		return append(e.fields(append(b, '{'), v), '}')
 	}
+	return strconv.AppendInt(b, v.Int(), 10)
 }
 
 // omitted reports whether the field of v is omitted.

@@ -41,15 +41,13 @@ func sameAsByTags(t *testing.T, enc, by *Encoder, ev Event) {
 }
 
 // encodeByTags is Encode by the tags alone.
-func encodeByTags(e *Encoder, ev Event) []byte {
-	e.b = nil
+func encodeByTags(e *Encoder, ev Event) (b []byte) {
 	if started, ok := ev.(*RunStarted); ok {
 		e.runs(started.Run)
-		e.begin("run_started", started.Time)
-		e.number("version", Version)
-		e.fields(reflect.ValueOf(started).Elem())
+		b = number(e.begin(nil, beginRun, started.Time), `,"version":`, Version)
+		b = e.fields(b, reflect.ValueOf(started).Elem())
 	} else {
-		e.tagged(ev)
+		b = e.tagged(nil, ev)
 	}
-	return append(e.b, '}', '\n')
+	return append(b, '}', '\n')
 }
