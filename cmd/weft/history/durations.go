@@ -27,6 +27,8 @@ const (
 	maxAge            = 90 * 24 // hours without a change after which a record is dropped
 	confirmAfter      = 7 * 24  // hours after which a record is changed even if nothing is new
 	ignoredDifference = 5       // differences in ms that are ignored
+	rare              = 100     // one of so many steps may differ by more
+	rareDifference    = 100     // differences in ms of these that are ignored
 )
 
 // Durations provides the durations of steps that succeeded. The file is read on the first use. It
@@ -204,39 +206,68 @@ func (t table) add(samples []sample, now uint32) table {
 	return sum
 }
 
-// byKey returns samples in the order of their keys; those of one step stay in order. It sorts by
-// one byte of the keys after the other, the lowest first. samples are overwritten.
+// byKey returns samples in the order of their keys; those of one step stay in order. Keys are hashes:
+// it sorts by their first bits, 11 at a time, after which few are in the wrong place. samples are
+// overwritten.
 func byKey(samples []sample) []sample {
 	if slices.IsSortedFunc(samples, func(a, b sample) int { return cmp.Compare(a.key, b.key) }) {
 		return samples
 	}
+	const digit = 1 << 11
 	to := make([]sample, len(samples))
-	for shift := 0; shift < 64; shift += 8 {
-		var next [257]int // by the value of the byte, where the next one with it goes
+	for _, shift := range [...]int{64 - 2*11, 64 - 11} {
+		var next [digit + 1]int // by the value of the bits, where the next one with it goes
 		for _, s := range samples {
-			next[int(byte(s.key>>shift))+1]++
+			next[int(s.key>>shift%digit)+1]++
 		}
-		for i := range 256 {
+		for i := range digit {
 			next[i+1] += next[i]
 		}
 		for _, s := range samples {
-			at := &next[byte(s.key>>shift)]
+			at := &next[s.key>>shift%digit]
 			to[*at] = s
 			*at++
 		}
 		samples, to = to, samples
 	}
+	for i, s := range samples {
+		for ; i > 0 && samples[i-1].key > s.key; i-- {
+			samples[i] = samples[i-1]
+		}
+		samples[i] = s
+	}
 	return samples
 }
 
-// confirms reports whether a sample adds nothing: t begins with the record of its step, the record
-// is complete and recent, and the duration is similar.
-func (t table) confirms(s sample, now uint32) bool {
-	if len(t) == 0 || t.key(0) != s.key || binary.LittleEndian.Uint32(t[24:]) == 0 || now-binary.LittleEndian.Uint32(t[28:]) > confirmAfter {
-		return false
-	}
+// known reports whether t begins with the record of a step, and the record is complete and recent.
+func (t table) known(key uint64, now uint32) bool {
+	return len(t) > 0 && t.key(0) == key && binary.LittleEndian.Uint32(t[24:]) > 0 && now-binary.LittleEndian.Uint32(t[28:]) <= confirmAfter
+}
+
+// confirms reports whether the duration in a sample is similar to those in the record at the start of
+// t, but for a difference in ms.
+func (t table) confirms(s sample, difference uint64) bool {
 	median := uint64(t.medianAt(0).Milliseconds())
-	return 4*uint64(s.ms) <= 5*(median+ignoredDifference) && 4*median <= 5*(uint64(s.ms)+ignoredDifference)
+	return 4*uint64(s.ms) <= 5*(median+difference) && 4*median <= 5*(uint64(s.ms)+difference)
+}
+
+// learns reports whether samples, sorted by key, add anything to t. Of many steps a few always take
+// some milliseconds more than before, because something else was running: that alone adds nothing.
+func (t table) learns(samples []sample, now uint32) bool {
+	differ := 0
+	for _, s := range samples {
+		t = t.from(s.key)
+		if !t.known(s.key, now) {
+			return true
+		}
+		if t.confirms(s, ignoredDifference) {
+			continue
+		}
+		if differ++; differ*rare >= len(samples) || !t.confirms(s, rareDifference) {
+			return true
+		}
+	}
+	return false
 }
 
 // newTimes returns samples, sorted by key, if they add anything to the file, or else nil. samples
@@ -245,12 +276,9 @@ func newTimes(d *statefile.Dir, samples []sample, at time.Time) []sample {
 	if len(samples) == 0 {
 		return nil
 	}
-	known, now := readTable(d), hour(at)
 	samples = byKey(samples)
-	for _, s := range samples {
-		if known = known.from(s.key); !known.confirms(s, now) {
-			return samples
-		}
+	if readTable(d).learns(samples, hour(at)) {
+		return samples
 	}
 	return nil
 }

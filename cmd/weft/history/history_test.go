@@ -361,7 +361,7 @@ func TestDurationsFile(t *testing.T) {
 func TestConfirmed(t *testing.T) {
 	var known table
 	for range lastTimes {
-		if known.confirms(sample{1, 100}, 1000) {
+		if !known.learns([]sample{{1, 100}}, 1000) {
 			t.Error("not all times are known")
 		}
 		known = known.add([]sample{{1, 100}}, 1000)
@@ -375,9 +375,37 @@ func TestConfirmed(t *testing.T) {
 		{sample{1, 80}, 1000, true}, {sample{1, 70}, 1000, false},
 		{sample{2, 100}, 1000, false}, {sample{1, 100}, 1001 + confirmAfter, false}, {sample{1, 100}, 900, false},
 	} {
-		if got := known.confirms(test.sample, test.at); got != test.want {
+		if got := !known.learns([]sample{test.sample}, test.at); got != test.want {
 			t.Errorf("%+v: %v", test, got)
 		}
+	}
+}
+
+// TestRareDifferences: of 1000 steps nine may take some milliseconds more.
+func TestRareDifferences(t *testing.T) {
+	var known table
+	samples := make([]sample, 1000)
+	for i := range samples {
+		samples[i] = sample{uint64(i), 1}
+	}
+	for range lastTimes {
+		known = known.add(slices.Clone(samples), 1000)
+	}
+	for _, test := range []struct {
+		steps int
+		ms    uint32
+		want  bool
+	}{{0, 0, false}, {9, 100, false}, {10, 100, true}, {10, 6, false}, {1, 126, false}, {1, 127, true}} {
+		now := slices.Clone(samples)
+		for i := range test.steps {
+			now[100*i].ms = test.ms
+		}
+		if got := known.learns(now, 1000); got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+	if !known.learns(append(samples, sample{1000, 1}), 1000) {
+		t.Error("a new step")
 	}
 }
 

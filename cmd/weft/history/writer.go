@@ -31,16 +31,44 @@ type Writer struct {
 	open   int           // runs that have not finished
 	rec    *recording    // of these; nil if there is none
 	entry  Entry
-	steps  map[event.StepID]step // running ones
-	called bool                  // stopped by a signal
+	steps  steps
+	called bool // stopped by a signal
 	times  []sample
 }
 
-// step is a running step. It has no pointers, so that the table of all is not scanned.
+// step is a step that has started. It has no pointers, so that the table of all is not scanned.
 type step struct {
 	key     uint64
 	known   bool // it has a key
 	service bool
+}
+
+// steps are the steps of a run, which have successive numbers.
+type steps struct {
+	first event.StepID // number of the first one; 0: there is none
+	all   []step
+}
+
+// plan adds the steps of a plan.
+func (t *steps) plan(graph []event.PlannedStep) {
+	for i := range graph {
+		if n := graph[i].Step; t.first == 0 || n < t.first && len(t.all) == 0 {
+			t.first = n
+		}
+	}
+	t.all = slices.Grow(t.all, len(graph))
+}
+
+// of returns the step with a number, to be changed; nil for one of an earlier run.
+func (t *steps) of(n event.StepID) *step {
+	i := int(n - t.first)
+	if i < 0 {
+		return nil
+	}
+	for i >= len(t.all) {
+		t.all = append(t.all, step{})
+	}
+	return &t.all[i]
 }
 
 // NewWriter returns a Writer for a store. describe describes errors with secrets masked; nil means
@@ -107,7 +135,7 @@ func (w *Writer) started(ev *event.RunStarted) {
 	}
 	w.rec = newRecording(w.store, &w.enc, ev.Time)
 	w.entry = Entry{ID: ev.Run, Time: ev.Time.Truncate(time.Microsecond), Tasks: slices.Clone(ev.Tasks), Result: Succeeded, Commit: ev.Commit, Parent: ev.ParentRun}
-	w.steps, w.called, w.times = map[event.StepID]step{}, false, nil
+	w.steps, w.called, w.times = steps{}, false, nil
 	for _, ev := range w.before {
 		w.rec.add(ev)
 	}
@@ -120,13 +148,14 @@ func (w *Writer) note(ev event.Event) {
 	case *event.Planned:
 		w.entry.Planned += ev.Steps
 		w.rec.many = w.entry.Planned > manySteps
+		w.steps.plan(ev.Graph)
 	case *event.StepStarted:
-		key, known := event.ParseKey(ev.Key)
-		w.steps[ev.Step] = step{key: key, known: known}
+		if s := w.steps.of(ev.Step); s != nil {
+			s.key, s.known = event.ParseKey(ev.Key)
+		}
 	case *event.CommandStarted:
-		if s, ok := w.steps[ev.Step]; ok && ev.Service {
+		if s := w.steps.of(ev.Step); s != nil && ev.Service {
 			s.service = true
-			w.steps[ev.Step] = s
 		}
 	case *event.StepSettled:
 		w.settled(ev)
@@ -150,12 +179,11 @@ func (w *Writer) note(ev event.Event) {
 
 func (w *Writer) settled(ev *event.StepSettled) {
 	w.entry.Counts[ev.Outcome]++
-	s, started := w.steps[ev.Step]
-	delete(w.steps, ev.Step)
+	s := w.steps.of(ev.Step)
 	switch {
 	case ev.Outcome == event.Failed && ev.Cause == 0:
 		w.failure(ev.Task)
-	case ev.Outcome == event.Succeeded && started && s.known && !s.service:
+	case ev.Outcome == event.Succeeded && s != nil && s.known && !s.service:
 		ms := min(max(0, ev.Duration.Milliseconds()), 1<<32-1)
 		w.times = append(w.times, sample{s.key, uint32(ms)})
 	}
@@ -179,7 +207,7 @@ func (w *Writer) finish() {
 	w.entry.Tasks, w.entry.Failures = firstNames(w.entry.Tasks), firstNames(w.entry.Failures)
 	w.rec.finish(&w.entry, w.times)
 	w.number = w.rec.number
-	w.rec, w.steps, w.times, w.open = nil, nil, nil, 0
+	w.rec, w.steps, w.times, w.open = nil, steps{}, nil, 0
 }
 
 // Err implements the interface of reporters. It returns nil: a run continues without its record.
