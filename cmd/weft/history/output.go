@@ -92,9 +92,8 @@ func (r *recording) record(ev *event.Output) {
 // join ends the event for the last output.
 func (r *recording) join() {
 	if o := &r.out; o.last.Length > 0 {
-		before := len(r.lines)
-		r.encode(&o.last)
-		o.eventBytes += len(r.lines) - before
+		last := o.last
+		r.append(&last)
 		o.last = event.Output{}
 	}
 }

@@ -14,6 +14,10 @@ import (
 // batch is the number of bytes collected before a write.
 const batch = 64 << 10
 
+// encodedTogether is the number of events collected before they are encoded. One after the other would
+// be encoded, and compressed, by a processor that has done something else in between.
+const encodedTogether = 256
+
 // recording is the record of one run in progress. After an error nothing more is written.
 type recording struct {
 	store   Store
@@ -31,8 +35,9 @@ type recording struct {
 	failed bool
 	size   int64 // bytes of written events; uncompressed, even while they are compressed
 
-	lines []byte // events not yet written
-	out   output
+	events []event.Event // not yet encoded
+	lines  []byte        // events not yet written, which precede those
+	out    output
 }
 
 // newRecording returns a recording. It opens the directory if that exists, and lists it, while the
@@ -72,13 +77,29 @@ func (r *recording) add(ev event.Event) {
 		r.commandEnded(ended)
 	}
 	r.join()
-	r.encode(ev)
+	if r.append(ev); len(r.events) < encodedTogether {
+		return
+	}
+	r.encode()
 	if len(r.lines) >= maxHeldBack || len(r.lines) >= batch && (r.file != nil || r.many) {
 		r.write()
 	}
 }
 
-func (r *recording) encode(ev event.Event) { r.lines = r.enc.Encode(r.lines, ev) }
+func (r *recording) append(ev event.Event) { r.events = append(r.events, ev) }
+
+// encode encodes the collected events.
+func (r *recording) encode() {
+	for _, ev := range r.events {
+		before := len(r.lines)
+		r.lines = r.enc.Encode(r.lines, ev)
+		if _, ok := ev.(*event.Output); ok {
+			r.out.eventBytes += len(r.lines) - before
+		}
+	}
+	clear(r.events)
+	r.events = r.events[:0]
+}
 
 // create reserves a number and creates the events file, unless that was done.
 func (r *recording) create() {
@@ -143,6 +164,7 @@ func (r *recording) write() {
 	if r.failed {
 		return
 	}
+	r.encode()
 	n, err := 0, r.out.write(r.d, r.number)
 	if err == nil && r.many && r.zip == nil {
 		err = r.compress()
@@ -169,7 +191,7 @@ func (r *recording) write() {
 func (r *recording) fail() {
 	r.failed = true
 	r.endCompressor()
-	r.lines, r.out.pending, r.out.tails = nil, nil, nil
+	r.events, r.lines, r.out.pending, r.out.tails = nil, nil, nil, nil
 	if r.file != nil && r.size == 0 {
 		r.d.Remove(fileName(r.number, events))
 		if r.out.file != nil {

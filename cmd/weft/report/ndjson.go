@@ -11,11 +11,16 @@ type NDJSON struct {
 	// All includes all output of commands in the events.
 	All bool
 
-	w     *Out
-	close func() error
-	enc   event.Encoder
-	lines []byte // not yet written
+	w      *Out
+	close  func() error
+	enc    event.Encoder
+	events []event.Event // not yet encoded
+	lines  []byte        // not yet written, which precede those
 }
+
+// encodedTogether is the number of events collected before they are encoded. One after the other would
+// be encoded by a processor that has done something else in between.
+const encodedTogether = 256
 
 // NewNDJSON returns a reporter that writes to w and finally calls close, if not nil. describe
 // describes errors with secrets masked; nil means their own texts.
@@ -31,8 +36,13 @@ func (n *NDJSON) Wants() event.Wants {
 
 // Handle implements Reporter.
 func (n *NDJSON) Handle(ev event.Event) {
-	n.lines = n.enc.Encode(n.lines, ev)
-	if out, ok := ev.(*event.Output); ok {
+	n.events = append(n.events, ev)
+	out, ok := ev.(*event.Output)
+	if !ok && len(n.events) < encodedTogether {
+		return
+	}
+	n.encode()
+	if ok {
 		release(out)
 	}
 	if len(n.lines) >= batchSize {
@@ -40,8 +50,18 @@ func (n *NDJSON) Handle(ev event.Event) {
 	}
 }
 
+// encode encodes the collected events.
+func (n *NDJSON) encode() {
+	for _, ev := range n.events {
+		n.lines = n.enc.Encode(n.lines, ev)
+	}
+	clear(n.events)
+	n.events = n.events[:0]
+}
+
 // Flush implements Flusher.
 func (n *NDJSON) Flush() {
+	n.encode()
 	if len(n.lines) > 0 {
 		n.w.Write(n.lines)
 	}
