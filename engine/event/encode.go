@@ -43,8 +43,8 @@ func (f *Failure) Error() string { return f.Text }
 // Encoder encodes the events of successive runs as lines of JSON. The zero Encoder is ready to use.
 // It is not safe for concurrent use.
 //
-// The tags that Decode uses specify the fields of each event. Those events of which a run has many, or
-// every run one, have a method encode besides, which appends them without reflection.
+// The tags that Decode uses specify the fields of each event. Those events of which a run has many
+// have a method encode besides, which appends them without reflection.
 type Encoder struct {
 	// Describe describes an error; nil means its Error text only.
 	Describe func(error) Failure
@@ -75,13 +75,7 @@ func (e *Encoder) Encode(b []byte, ev Event) []byte {
 		b = ev.encode(e, b)
 	case *Waiting:
 		b = ev.encode(e, b)
-	case *StepChecked:
-		b = ev.encode(e, b)
 	case *Planned:
-		b = ev.encode(e, b)
-	case *RunStarted:
-		b = ev.encode(e, b)
-	case *RunFinished:
 		b = ev.encode(e, b)
 	default:
 		b = e.tagged(b, ev)

@@ -51,26 +51,6 @@ type RunStarted struct {
 	ParentStep StepID `event:"parent_step,omitzero"` // 0 if no single step started it, as for a dynamic variable
 }
 
-func (ev *RunStarted) encode(e *Encoder, b []byte) []byte {
-	e.runs(ev.Run)
-	b = e.begin(b, beginRun, ev.Time)
-	b = number(b, `,"version":`, Version)
-	b = textsIf(b, `,"tasks":`, ev.Tasks)
-	b = textsIf(b, `,"argv":`, ev.Argv)
-	b = textIf(b, `,"style":`, ev.Style)
-	b = flagIf(b, `,"terminals":true`, ev.Terminals)
-	b = textIf(b, `,"weft":`, ev.Weft)
-	b = textIf(b, `,"dir":`, ev.Dir)
-	b = textIf(b, `,"root":`, ev.Root)
-	b = numberIf(b, `,"limit":`, int64(ev.Limit))
-	b = textIf(b, `,"commit":`, ev.Commit)
-	b = textIf(b, `,"host":`, ev.Host)
-	b = textIf(b, `,"ci":`, ev.CI)
-	b = textIf(b, `,"parent_run":`, ev.ParentRun)
-	b = numberIf(b, `,"parent_step":`, int64(ev.ParentStep))
-	return b
-}
-
 // Planned means that a plan was added to the run: one per expanded call, so a run whose commands
 // call tasks has several.
 type Planned struct {
@@ -168,18 +148,6 @@ type RunFinished struct {
 	Problems []Problem          `event:"problems,omitzero"` // parts of Err, as shown to the user, the first last; may be nil
 	Duration time.Duration      `event:"seconds"`
 	Counts   [Cancelled + 1]int `event:"counts"` // steps by Outcome
-}
-
-func (ev *RunFinished) encode(e *Encoder, b []byte) []byte {
-	b = e.begin(b, `{"event":"run_finished","time":"`, ev.Time)
-	if ev.Err != nil {
-		b = e.failure(b, ev.Err)
-	}
-	if ev.Problems != nil {
-		b = e.part(b, "problems", &ev.Problems)
-	}
-	b = seconds(b, `,"seconds":`, ev.Duration)
-	return e.part(b, "counts", &ev.Counts)
 }
 
 // Problem is one reason why a run failed.

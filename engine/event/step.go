@@ -91,13 +91,6 @@ type StepChecked struct {
 	Reasons []string `event:"reasons,omitzero"` // at most [MaxReasons]
 }
 
-func (ev *StepChecked) encode(e *Encoder, b []byte) []byte {
-	b = e.begin(b, `{"event":"step_checked","time":"`, ev.Time)
-	b = number(b, `,"step":`, int64(ev.Step))
-	b = textsIf(b, `,"reasons":`, ev.Reasons)
-	return b
-}
-
 // MaxReasons is the maximum number of reasons in a [StepChecked].
 const MaxReasons = 20
 

@@ -13,8 +13,15 @@ import (
 // tagged appends ev, except for its end, as the tags of its fields specify. It uses reflection, which
 // takes several times as long as the methods encode of the events that every step has.
 func (e *Encoder) tagged(b []byte, ev Event) []byte {
+	started, ok := ev.(*RunStarted)
+	if ok {
+		e.runs(started.Run)
+	}
 	v := reflect.ValueOf(ev).Elem()
 	b = e.begin(b, `{"event":"`+shapeOf(v.Type()).kind+`","time":"`, *v.Field(1).Addr().Interface().(*time.Time))
+	if ok {
+		b = number(b, `,"version":`, Version)
+	}
 	return e.fields(b, v)
 }
 

@@ -90,6 +90,8 @@ func (r *recording) record(ev *event.Output) {
 }
 
 // join ends the event for the last output.
+//
+//go:noinline
 func (r *recording) join() {
 	if o := &r.out; o.last.Length > 0 {
 		last := o.last

@@ -86,6 +86,7 @@ func (r *recording) add(ev event.Event) {
 	}
 }
 
+//go:noinline
 func (r *recording) append(ev event.Event) { r.events = append(r.events, ev) }
 
 // encode encodes the collected events.

@@ -60,6 +60,8 @@ func (t *steps) plan(graph []event.PlannedStep) {
 }
 
 // of returns the step with a number, to be changed; nil for one of an earlier run.
+//
+//go:noinline
 func (t *steps) of(n event.StepID) *step {
 	i := int(n - t.first)
 	if i < 0 {
