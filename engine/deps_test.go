@@ -150,7 +150,7 @@ var libraryRules = map[string]string{
 	"github.com/chromedp":                "internal/browser",
 	"os/exec":                            "internal/probe internal/browser", // loses output and knows no groups: ask engine/proc
 	"plugin":                             "",
-	"unsafe":                             "engine/keeper engine/glob engine/proc internal/heap",
+	"unsafe":                             "engine/keeper engine/glob engine/event engine/proc internal/heap",
 
 	"go.opentelemetry.io/otel": "cmd/weft-companion/otel",
 	"github.com/go-logr/logr":  "cmd/weft-companion/otel", // used for the SDK's log

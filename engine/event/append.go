@@ -115,7 +115,7 @@ func (l *places) append(b []byte, key string, p diag.Pos) []byte {
 	if p.File != l.file || l.file == nil {
 		l.file = p.File
 		name := diag.Pos{File: p.File}.Append(append(l.name[:0], '"'))
-		if l.name = name; !isPlain(name[1:]) {
+		if l.name = name; !isPlain(string(name[1:])) {
 			l.name = nil
 		}
 	}

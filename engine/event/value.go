@@ -30,7 +30,7 @@ func appendText(b []byte, s string) []byte {
 func AppendText(b []byte, s string) []byte { return appendQuoted(b, strings.ToValidUTF8(s, "\uFFFD")) }
 
 // isPlain reports whether s is ASCII that needs no escapes in a JSON string, as most texts.
-func isPlain[T string | []byte](s T) bool {
+func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
 			return false
@@ -42,7 +42,7 @@ func isPlain[T string | []byte](s T) bool {
 const hex = "0123456789abcdef"
 
 // appendQuoted appends s, which is UTF-8, as a JSON string.
-func appendQuoted[T string | []byte](b []byte, s T) []byte {
+func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	done := 0
 	for i := range len(s) {
