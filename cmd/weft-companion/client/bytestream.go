@@ -6,6 +6,7 @@ import (
 	"io"
 
 	bspb "google.golang.org/genproto/googleapis/bytestream"
+	"google.golang.org/grpc"
 
 	"github.com/weftrun/weft/cmd/weft-companion/packing"
 	"github.com/weftrun/weft/engine/cache"
@@ -42,12 +43,13 @@ func (g *grpcServer) resource(middle string, packed bool, blob cache.Digest) str
 func (g *grpcServer) Read(ctx context.Context, c Call, blob cache.Digest, from int64, packed bool, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the stream
-	stream, err := g.streams(blob).Read(g.outgoing(ctx, c), &bspb.ReadRequest{ResourceName: g.resource("", packed, blob), ReadOffset: from})
+	stream, err := g.streams(blob).Read(g.outgoing(ctx, c), &bspb.ReadRequest{ResourceName: g.resource("", packed, blob), ReadOffset: from}, grpc.ForceCodecV2(newBlobCodec()))
 	if err != nil {
 		return g.failure(ctx, err)
 	}
 	m := &messages{next: func() ([]byte, error) {
-		a, err := stream.Recv()
+		a := new(bspb.ReadResponse)
+		err := stream.RecvMsg(a)
 		if err == io.EOF {
 			return nil, err
 		}
@@ -109,7 +111,7 @@ func (g *grpcServer) Write(ctx context.Context, c Call, u *Upload) error {
 	if err != nil {
 		return err
 	}
-	stream, err := g.streams(u.Blob).Write(g.outgoing(ctx, c))
+	stream, err := g.streams(u.Blob).Write(g.outgoing(ctx, c), grpc.ForceCodecV2(newBlobCodec()))
 	if err != nil {
 		return g.failure(ctx, err)
 	}
@@ -144,12 +146,12 @@ type writeStream struct {
 	stream  bspb.ByteStream_WriteClient
 	name    string // until it was sent
 	at      int64  // bytes sent
-	pending []byte // compressed bytes that were not yet sent
+	pending []byte // compressed bytes that were not yet sent, in a piece
 	traffic *traffic
 	codecs  *packing.Codecs
 }
 
-// send sends one message.
+// send sends one message with b, a piece, which it owns.
 func (s *writeStream) send(b []byte, last bool) error {
 	err := s.stream.Send(&bspb.WriteRequest{ResourceName: s.name, WriteOffset: s.at, Data: b, FinishWrite: last})
 	if err != nil {
@@ -163,15 +165,13 @@ func (s *writeStream) send(b []byte, last bool) error {
 
 // sendRaw sends from, which has all that is left of size bytes.
 func (s *writeStream) sendRaw(from io.Reader, size int64) error {
-	buffer := pieces.Get().(*[streamMessage]byte)
-	defer pieces.Put(buffer)
 	for {
-		n, err := io.ReadFull(from, buffer[:min(size-s.at, streamMessage)])
-		if err != nil {
+		piece := *pieces.Get(int(min(size-s.at, streamMessage)))
+		if _, err := io.ReadFull(from, piece); err != nil {
 			return err
 		}
-		last := s.at+int64(n) == size
-		if err := s.send(buffer[:n], last); err != nil || last {
+		last := s.at+int64(len(piece)) == size
+		if err := s.send(piece, last); err != nil || last {
 			return err
 		}
 	}
@@ -179,9 +179,7 @@ func (s *writeStream) sendRaw(from io.Reader, size int64) error {
 
 // sendPacked sends from compressed.
 func (s *writeStream) sendPacked(from io.Reader) error {
-	piece := pieces.Get().(*[streamMessage]byte)
-	defer pieces.Put(piece)
-	s.pending = piece[:0]
+	s.pending = *pieces.Get(0)
 	e := s.codecs.Encoder(s)
 	defer s.codecs.KeepEncoder(e)
 	buffer := buffers.Get().(*[bufferSize]byte)
@@ -203,7 +201,7 @@ func (s *writeStream) Write(b []byte) (int, error) {
 			if err := s.send(s.pending, false); err != nil {
 				return 0, err
 			}
-			s.pending = s.pending[:0]
+			s.pending = *pieces.Get(0)
 		}
 		m := min(len(b), streamMessage-len(s.pending))
 		s.pending = append(s.pending, b[:m]...)

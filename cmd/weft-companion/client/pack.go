@@ -91,6 +91,3 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// pieces are buffers of what one message of a stream carries.
-var pieces = sync.Pool{New: func() any { return new([streamMessage]byte) }}
