@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -220,6 +221,57 @@ func BenchmarkUpDown(b *testing.B) {
 			b.ReportMetric(down[len(down)/2], "down-x-bare")
 		})
 	}
+}
+
+// BenchmarkResults looks up 1,000 results with an output of 1 KiB and a log, and fetches these, 32 at a
+// time, in turn with a bare client, which does one after another. x-bare is the median of how many times
+// as long it takes.
+func BenchmarkResults(b *testing.B) {
+	const n = 1000
+	source := newMachine(b)
+	address := ownServer(b)
+	source.connect("grpc://" + address)
+	var all []*saved
+	for i := range n {
+		s := source.save(fmt.Sprint("t", i), bytesOf(fmt.Sprint("result", i), 1024))
+		source.store(s)
+		all = append(all, s)
+	}
+	if a := source.flush(); a.Pushed != n {
+		b.Fatal(a)
+	}
+	var ratios []float64
+	for i := 0; b.Loop(); i++ {
+		target, theirs := newMachine(b), newBare(b, address)
+		target.connect("grpc://" + address)
+		ratios = append(ratios, ratio(i, func() {
+			next := make(chan *saved)
+			var asking sync.WaitGroup
+			for range 32 {
+				asking.Go(func() {
+					for s := range next {
+						target.wantAll(s)
+					}
+				})
+			}
+			for _, s := range all {
+				next <- s
+			}
+			close(next)
+			asking.Wait()
+		}, func() {
+			results := repb.NewActionCacheClient(theirs.conn)
+			for _, s := range all {
+				r, err := results.GetActionResult(context.Background(), &repb.GetActionResultRequest{ActionDigest: sent(s.action)})
+				theirs.check(err)
+				theirs.download([]*repb.Digest{r.OutputFiles[0].Digest, r.StdoutDigest})
+			}
+		}))
+		os.RemoveAll(target.dir)
+		os.RemoveAll(theirs.dir)
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(ratios[len(ratios)/2], "x-bare")
 }
 
 // ratio returns how many times as long ours takes as theirs. Which comes first depends on n: the

@@ -203,11 +203,11 @@ func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		stored, release := 0, make(chan struct{})
-		q := newQueue(func(ctx context.Context, _ *storage) {
+		q := newQueue(func(ctx context.Context, group []*storage) {
 			select {
 			case <-release:
 				mu.Lock()
-				stored++
+				stored += len(group)
 				mu.Unlock()
 			case <-ctx.Done():
 			}
@@ -219,7 +219,7 @@ func TestQueue(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if accepted < maxQueued>>20 || accepted > maxQueued>>20+maxStorers || q.pending() != accepted {
+		if accepted < maxQueued>>20 || accepted > (maxQueued+maxStorers*maxGroupSize)>>20 || q.pending() != accepted {
 			t.Errorf("%d accepted, %d pending", accepted, q.pending())
 		}
 		ctx, cancel := context.WithCancel(t.Context())

@@ -165,7 +165,7 @@ func (r *Room) open(c *connection, q *channel.ConnectRequest) error {
 		return err
 	}
 	c.local, c.cache = local, newCache(server, local, q.Push, c.say, auth, t)
-	c.queue = newQueue(c.cache.store)
+	c.queue = newQueue(c.cache.storeGroup)
 	return nil
 }
 
@@ -302,17 +302,14 @@ func (c *connection) store(q *channel.StoreRequest) (accepted bool, err error) {
 	if err != nil {
 		return false, &channel.Error{Kind: channel.Invalid, Text: "the result to be stored cannot be read: " + err.Error()}
 	}
-	s := &storage{call: Call{Action: action.Hex(), Task: q.Task}, action: action, blobs: blobs, result: q.Result, large: cache.Digest(q.Large)}
+	s := &storage{call: Call{Action: action.Hex(), Task: q.Task}, action: action, blobs: blobs, memory: map[cache.Digest][]byte{}, result: q.Result, large: cache.Digest(q.Large)}
 	messages := [][]byte{q.Message, q.Command}
 	if slices.Contains(blobs, cache.DigestOf(emptyTree)) {
 		messages = append(messages, emptyTree) // the local cache does without it
 	}
 	for _, m := range messages {
-		d, err := c.local.Put(m)
-		if err != nil {
-			return false, &channel.Error{Text: "the local cache: " + err.Error()}
-		}
-		s.blobs = append(s.blobs, d)
+		d := cache.DigestOf(m)
+		s.blobs, s.memory[d] = append(s.blobs, d), m
 	}
 	if !c.queue.add(s) {
 		c.say.warn("queue", "is too slow for what is to be stored: not everything is")

@@ -398,7 +398,7 @@ func (l *lab) connect(a *address, dial dialFunc, end func()) {
 		l.t.Fatal(err)
 	}
 	l.Cache = newCache(server, disk, true, &speaker{server: a.name(), secrets: new(pipe.Secrets)}, nil, counted)
-	l.queue = newQueue(l.Cache.store)
+	l.queue = newQueue(l.storeGroup)
 	l.t.Cleanup(func() {
 		l.queue.close()
 		server.Close()

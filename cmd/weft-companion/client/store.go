@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -15,17 +16,29 @@ import (
 type storage struct {
 	call   Call
 	action cache.Digest
-	blobs  []cache.Digest // in the local cache
+	blobs  []cache.Digest // in the local cache, or in memory
+	memory map[cache.Digest][]byte
 	result []byte
 	large  cache.Digest // set instead of result
 }
 
 // size returns about how many bytes of memory it takes.
-func (s *storage) size() int { return 256 + 48*len(s.blobs) + len(s.result) }
+func (s *storage) size() int {
+	n := 512 + 48*len(s.blobs) + len(s.result)
+	for _, b := range s.memory {
+		n += len(b)
+	}
+	return n
+}
 
 const (
 	maxQueued  = 32 << 20 // bytes of memory
 	maxStorers = maxBlobCalls
+	worthOne   = 16 // waiting results for each storer but the first
+
+	// What is stored together: so many results, with so many bytes of memory unless it is only one.
+	maxGroup     = 64
+	maxGroupSize = 4 << 20
 )
 
 // queue is what is to be stored, in order. Storing goes on in the background, by goroutines that
@@ -33,17 +46,18 @@ const (
 type queue struct {
 	ctx    context.Context // done when nothing is stored any more
 	cancel context.CancelFunc
-	run    func(context.Context, *storage)
+	run    func(context.Context, []*storage)
 
 	mu      sync.Mutex // guards the fields below
 	waiting []*storage
 	size    int           // of them
 	storers int           // goroutines
+	storing int           // results that they store
 	idle    chan struct{} // closed when nothing is to be stored; nil: nobody waits for that
 	ended   sync.WaitGroup
 }
 
-func newQueue(run func(context.Context, *storage)) *queue {
+func newQueue(run func(context.Context, []*storage)) *queue {
 	q := &queue{run: run}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	return q
@@ -58,7 +72,7 @@ func (q *queue) add(s *storage) bool {
 	}
 	q.waiting = append(q.waiting, s)
 	q.size += s.size()
-	if q.storers < maxStorers {
+	if q.storers < maxStorers && len(q.waiting) > q.storers*worthOne {
 		q.storers++
 		q.ended.Go(q.storeAll)
 	}
@@ -77,19 +91,36 @@ func (q *queue) storeAll() {
 			q.mu.Unlock()
 			return
 		}
-		s := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		q.size -= s.size()
+		group := q.take()
+		q.storing += len(group)
 		q.mu.Unlock()
-		q.run(q.ctx, s)
+		q.run(q.ctx, group)
+		q.mu.Lock()
+		q.storing -= len(group)
+		q.mu.Unlock()
 	}
+}
+
+// take removes results that are stored together, at least one, and returns them. The caller holds mu.
+func (q *queue) take() []*storage {
+	n, size := 0, 0
+	for _, s := range q.waiting[:min(len(q.waiting), maxGroup)] {
+		if size += s.size(); n > 0 && size > maxGroupSize {
+			break
+		}
+		q.size -= s.size()
+		n++
+	}
+	group := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	return group
 }
 
 // pending returns how many results are to be stored.
 func (q *queue) pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting) + q.storers
+	return len(q.waiting) + q.storing
 }
 
 // flush waits until nothing is to be stored, or ctx is done.
@@ -121,6 +152,48 @@ func (q *queue) close() {
 
 // errTooLarge is the error of a result with a blob that the server would not keep.
 var errTooLarge = errors.New("a blob is too large for the server")
+
+// storeGroup stores results. What they need is uploaded together first, with few calls. If that fails,
+// it fails again for those that need it.
+func (c *Cache) storeGroup(ctx context.Context, group []*storage) {
+	if len(group) > 1 {
+		c.provideGroup(ctx, group)
+	}
+	parallel(group, func(s *storage) { c.store(ctx, s) })
+}
+
+// provideGroup has the server have the small blobs of results, as far as it takes them.
+func (c *Cache) provideGroup(ctx context.Context, group []*storage) {
+	if err := c.ready(ctx); err != nil {
+		return
+	}
+	if a, _ := c.status(); !a.Writes {
+		return
+	}
+	var blobs []cache.Digest
+	memory := map[cache.Digest][]byte{}
+	for _, s := range group {
+		for _, b := range s.blobs {
+			if b.Size <= maxSmall {
+				blobs = append(blobs, b)
+			}
+		}
+		maps.Copy(memory, s.memory)
+	}
+	if missing, err := c.missing(ctx, Call{}, blobs); err == nil {
+		c.upload(ctx, Call{}, missing, c.openOf(memory))
+	}
+}
+
+// openOf returns what opens blobs of which some are in memory. They are not verified.
+func (c *Cache) openOf(some map[cache.Digest][]byte) func(cache.Digest) (blobFile, error) {
+	return func(blob cache.Digest) (blobFile, error) {
+		if b, ok := some[blob]; ok {
+			return memory(b), nil
+		}
+		return c.ofLocal(blob)
+	}
+}
 
 // store stores a result, after everything that it names, and counts it.
 func (c *Cache) store(ctx context.Context, s *storage) {
@@ -165,7 +238,7 @@ func (c *Cache) put(ctx context.Context, s *storage) error {
 	}
 	missing, err := c.missing(ctx, s.call, blobs)
 	if err == nil {
-		err = c.upload(ctx, s.call, missing, c.ofLocal)
+		err = c.upload(ctx, s.call, missing, c.openOf(s.memory))
 	}
 	if err != nil {
 		return err
