@@ -120,6 +120,8 @@ func (m *machine) Store(task string, key *cache.Key, r *cache.ActionResult) {
 	m.stored = append(m.stored, task)
 }
 
+func (m *machine) Usable() bool { return true }
+
 func (m *machine) Warnings() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -263,6 +265,24 @@ func TestSharedLookups(t *testing.T) {
 	}
 	if s.most != s.want {
 		t.Errorf("%d look-ups at the same time, want %d", s.most, s.want)
+	}
+}
+
+// offServer is not used any more.
+type offServer struct{ *machine }
+
+func (offServer) Usable() bool { return false }
+
+func (s offServer) Lookup(context.Context, string, cache.Digest) *cache.ActionResult {
+	s.t.Error("it was looked up")
+	return nil
+}
+
+// TestSharedUnusable: a server that is not used any more costs nothing.
+func TestSharedUnusable(t *testing.T) {
+	m := newServer(t).machine()
+	if result, _, warnings := m.runWith(t.Context(), offServer{m}, pushing, "1", Options{}); result != event.Succeeded || warnings != "" {
+		t.Errorf("%s, %s", result, warnings)
 	}
 }
 

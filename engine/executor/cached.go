@@ -33,6 +33,8 @@ type Cache struct {
 // Shared is a cache that several machines share; nil: there is none. Its methods report problems
 // with the server by Warnings alone, and return when ctx is done.
 type Shared interface {
+	// Usable reports whether there may be results: whether a server was not given up yet.
+	Usable() bool
 	// Lookup returns the result of an Action of a task; nil if there is none. It may come from anyone.
 	Lookup(ctx context.Context, task string, action cache.Digest) *cache.ActionResult
 	// Fetch puts blobs of a task's result into the local cache. It reports whether all are there.

@@ -20,7 +20,7 @@ func (e *entry) shares(ctx context.Context, local error) bool {
 	if _, damaged := errors.AsType[*cache.Damage](local); local != nil && !damaged {
 		return false // another copy would not help
 	}
-	return !slices.ContainsFunc(e.key.Messages, e.secret)
+	return !slices.ContainsFunc(e.key.Messages, e.secret) && e.Shared.Usable()
 }
 
 // restoreShared is restore for the shared cache. It returns nil if nothing was restored; the

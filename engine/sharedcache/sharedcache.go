@@ -68,11 +68,8 @@ const (
 var errLate = errors.New("weft-companion does not answer: going on without it")
 
 // Lookup returns the result of an Action of a task; nil if there is none. It must be checked before
-// it is restored.
+// it is restored. The Cache must be Usable.
 func (s *Cache) Lookup(ctx context.Context, task string, action cache.Digest) *cache.ActionResult {
-	if !s.begin() {
-		return nil
-	}
 	limited, cancel := context.WithTimeoutCause(ctx, lookupLimit, errLate)
 	defer cancel()
 	found, err := s.client.Lookup(limited, &channel.LookupRequest{Action: channel.Blob(action), Task: task})
@@ -100,8 +97,8 @@ func (s *Cache) Lookup(ctx context.Context, task string, action cache.Digest) *c
 	return r
 }
 
-// begin reports whether a request may be sent.
-func (s *Cache) begin() bool {
+// Usable reports whether a request may be sent, which it expects to be.
+func (s *Cache) Usable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = s.used || !s.off
@@ -210,7 +207,7 @@ func (s *Cache) refuse(task, what string) {
 
 // Store has the result of a task stored, and returns at once. Its blobs are in the local cache.
 func (s *Cache) Store(task string, key *cache.Key, r *cache.ActionResult) {
-	if !s.begin() {
+	if !s.Usable() {
 		return
 	}
 	s.store(1)

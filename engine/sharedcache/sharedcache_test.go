@@ -74,6 +74,14 @@ func result(n int) *cache.ActionResult {
 	return r
 }
 
+// lookup looks up a result, if that is of use.
+func lookup(ctx context.Context, c *Cache) *cache.ActionResult {
+	if !c.Usable() {
+		return nil
+	}
+	return c.Lookup(ctx, "t", action)
+}
+
 func TestLookup(t *testing.T) {
 	large := result(20_000)
 	for name, tt := range map[string]struct {
@@ -105,7 +113,7 @@ func TestLookup(t *testing.T) {
 			if _, err := disk.Put(large.Append(nil)); err != nil {
 				t.Fatal(err)
 			}
-			got := c.Lookup(t.Context(), "t", action)
+			got := lookup(t.Context(), c)
 			if (got == nil) != (tt.want == nil) || got != nil && string(got.Append(nil)) != string(tt.want.Append(nil)) {
 				t.Errorf("got %+v", got)
 			}
@@ -132,7 +140,7 @@ func TestOff(t *testing.T) {
 			second := &fake{lookup: func(context.Context, *channel.LookupRequest) (*channel.Found, error) { return f() }}
 			c := newCache(t, second)
 			for range 3 {
-				if c.Lookup(t.Context(), "t", action) != nil {
+				if lookup(t.Context(), c) != nil {
 					t.Error("a hit")
 				}
 				c.Store("t", &cache.Key{Messages: [][]byte{nil}}, result(0))
@@ -168,7 +176,7 @@ func TestLate(t *testing.T) {
 		c := newCache(t, &fake{lookup: silent})
 		start := time.Now()
 		for range 1000 {
-			c.Lookup(t.Context(), "t", action)
+			lookup(t.Context(), c)
 		}
 		if took := time.Since(start); took != maxLate*lookupLimit {
 			t.Errorf("took %v", took)
@@ -187,7 +195,7 @@ func TestCancelled(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
-	if c.Lookup(ctx, "t", action) != nil || c.off || len(c.Warnings()) > 0 {
+	if lookup(ctx, c) != nil || c.off || len(c.Warnings()) > 0 {
 		t.Errorf("off: %v", c.off)
 	}
 }
