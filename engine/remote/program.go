@@ -2,14 +2,15 @@ package remote
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/internal/fifo"
-	"github.com/weftrun/weft/internal/limit"
 )
 
 // program is a file that is sent as the runner.
@@ -18,34 +19,60 @@ type program struct {
 	digest cache.Digest
 }
 
-// maxProgram is the maximum size of a runner in bytes.
-const maxProgram = 1 << 30
+// partSize is the size in bytes of the parts in which a program is read: all of a large one is dear to
+// have in memory.
+const partSize = 256 << 10
 
 // loadProgram returns the program at path, if it can be the runner on machines of a platform.
 func loadProgram(path string, platform cache.Platform) (*program, error) {
-	b, err := fifo.ReadRegular(path, maxProgram, limit.Bytes("a runner", maxProgram))
+	f, err := fifo.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkProgram(b, platform); err != nil {
+	defer f.Close()
+	var d description
+	hash := sha256.New()
+	size, kept := int64(0), 0 // kept is the length of the end of the last part, with which the next one begins
+	for b := make([]byte, partSize); err == nil; {
+		var n int
+		n, err = io.ReadFull(f, b[kept:])
+		part := b[:kept+n]
+		hash.Write(part[kept:])
+		if size == 0 {
+			d.kind, d.machine, d.loader = describeProgram(part)
+		}
+		d.marked = d.marked || bytes.Contains(part, []byte(Marker))
+		kept = copy(b, part[max(0, len(part)-len(Marker)):])
+		size += int64(n)
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	return &program{path, cache.DigestOf(b)}, nil
+	if err := d.check(platform); err != nil {
+		return nil, err
+	}
+	return &program{path, cache.Digest{Hash: [sha256.Size]byte(hash.Sum(nil)), Size: size}}, nil
 }
 
-// checkProgram returns why the program b cannot be the runner on machines of a platform. What the
+// description is what matters of a program.
+type description struct {
+	kind, machine string // in the words of REAPI; "" if unknown
+	loader        bool   // it needs a dynamic loader
+	marked        bool   // it contains Marker
+}
+
+// check returns why the program cannot be the runner on machines of a platform. What the
 // platform does not say is that of this machine.
-func checkProgram(b []byte, platform cache.Platform) error {
+func (d *description) check(platform cache.Platform) error {
 	family, isa := systemOf(platform)
-	kind, machine, loader := describeProgram(b)
 	switch {
-	case kind == "":
+	case d.kind == "":
 		return errors.New("it is no program for Linux or macOS")
-	case kind != family || machine != isa:
-		return fmt.Errorf("it is a program for %s/%s", kind, machine)
-	case loader:
+	case d.kind != family || d.machine != isa:
+		return fmt.Errorf("it is a program for %s/%s", d.kind, d.machine)
+	case d.loader:
 		return errors.New("it needs a dynamic loader, which need not be there: build it with CGO_ENABLED=0")
-	case !bytes.Contains(b, []byte(Marker)):
+	case !d.marked:
 		return errors.New("it is not weft, or too old: it does not contain " + Marker)
 	}
 	return nil
@@ -62,8 +89,8 @@ var elfMachines = map[uint16]string{3: "x86-32", 40: "arm-a32", 62: "x86-64", 18
 
 var machoMachines = map[uint32]string{0x01000007: "x86-64", 0x0100000c: "arm-a64"}
 
-// describeProgram returns, in the words of REAPI, for which machines the program b is, and whether it
-// needs a dynamic loader. kind is "" if it is none that weft knows.
+// describeProgram returns, in the words of REAPI, for which machines the program is that begins with b,
+// and whether it needs a dynamic loader. kind is "" if it is none that weft knows.
 func describeProgram(b []byte) (kind, machine string, loader bool) {
 	order := binary.LittleEndian
 	if len(b) >= 8 && order.Uint32(b) == machoMagic64 {
@@ -78,7 +105,8 @@ func describeProgram(b []byte) (kind, machine string, loader bool) {
 	for ; n > 0 && size >= 4 && at <= uint64(len(b)) && uint64(len(b))-at >= size; n, at = n-1, at+size {
 		loader = loader || order.Uint32(b[at:]) == elfInterp
 	}
-	return "linux", elfMachines[order.Uint16(b[18:])], loader
+	// Headers that are not at the beginning were put elsewhere for another loader.
+	return "linux", elfMachines[order.Uint16(b[18:])], loader || n > 0
 }
 
 // self returns the path of the running program.
