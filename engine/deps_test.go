@@ -37,7 +37,7 @@ var depsRules = map[string]string{
 	"engine/proc":              "engine/clock engine/keeper internal/procstat internal/termios",
 	"internal/xxh3":            "",
 	"internal/uuid":            "",
-	"engine/glob":              "schema/diag internal/statefile internal/limit",
+	"engine/glob":              "schema/diag internal/statefile internal/xxh3 internal/limit",
 	"engine/fingerprint/state": "schema/diag internal/statefile",
 	"engine/depfile":           "",
 	"engine/fingerprint":       "schema/diag engine/depfile engine/glob engine/fingerprint/state internal/xxh3",

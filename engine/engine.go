@@ -225,6 +225,7 @@ func (e *Engine) execute(ctx context.Context, cancel context.CancelCauseFunc, x 
 	run := sched.Start(so)
 	defer run.Close()
 	defer e.state.Close()
+	defer e.keepListings()
 	defer exec.Close()
 	defer e.closeCache(ctx)
 	end := e.requests.open(e, ctx, x, run)

@@ -46,6 +46,13 @@ func (e *Engine) openState(readOnly bool) *state.Store {
 	return state.Open(StatePlace(e.o.Workflow.Dir, e.o.TempDir, e.o.Environ), state.Options{ReadOnly: readOnly, Warn: e.warn, InStep: func(step string) bool { return proc.InStep(e.o.Environ, step) }})
 }
 
+// keepListings keeps the listings of directories for later runs.
+func (e *Engine) keepListings() {
+	if !e.state.ReadOnly() {
+		e.state.PutListings(e.tree.Listings())
+	}
+}
+
 // checkerOf returns a Checker for a state and this engine's file tree.
 func (e *Engine) checkerOf(st *state.Store) *fingerprint.Checker {
 	return fingerprint.New(st, e.tree, e.secrets.Contains)

@@ -64,11 +64,22 @@ func list[T any](d *decoder, n *yaml.Node, of string, read func(item *yaml.Node)
 	}
 	all := make([]T, 0, len(items))
 	for _, it := range items {
-		if it = d.deref(it); !isNull(it) {
+		if it = d.given(it); it != nil {
 			all = append(all, read(it))
 		}
 	}
 	return all
+}
+
+// given returns the item of a list that n stands for, or nil if it is null. It is compiled once for
+// all types of lists.
+//
+//go:noinline
+func (d *decoder) given(n *yaml.Node) *yaml.Node {
+	if n = d.deref(n); isNull(n) {
+		return nil
+	}
+	return n
 }
 
 func (d *decoder) texts(n *yaml.Node, of string) []Text { return list(d, n, of, d.text) }

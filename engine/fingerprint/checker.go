@@ -22,6 +22,7 @@ type Checker struct {
 // text to be recorded reveals a secret; it may be nil.
 func New(st *state.Store, files *glob.Tree, secret func(text string) bool) *Checker {
 	files.Hide(st.Dir())
+	files.Recall(st.Listings)
 	return &Checker{state: st, files: files, secret: secret}
 }
 

@@ -28,13 +28,16 @@ type directory struct {
 	entries []entry
 	err     error
 
+	keeps    bool // a later run may use the names, see [Tree.Listings]
+	recalled bool // the names are those of an earlier run
+
 	mu sync.Mutex // guards the properties of entries
 }
 
 // relist lists a directory, or copies the names of an earlier listing if nothing has
-// been made or removed there since. It returns an open descriptor for look, which
-// closes it, or -1.
-func relist(prefix string, old *directory, age uint64, hidden string) (*directory, int) {
+// been made or removed there since, in this process or an earlier one. It returns an open descriptor
+// for look, which closes it, or -1.
+func (t *Tree) relist(prefix string, old *directory, age uint64, hidden string) (*directory, int) {
 	d := &directory{prefix: prefix, age: age}
 	now := time.Now()
 	fd, err := openDir(prefix)
@@ -50,11 +53,17 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 		d.copyNames(old)
 		return d, fd
 	}
+	if l, ok := t.recalled(prefix); ok && !d.young && l.self == d.self && d.fill(l) {
+		d.keeps, d.recalled = true, true
+		d.copyContents(old)
+		return d, fd
+	}
 	names, err := readDir(fd, prefix)
 	if err != nil {
 		d.err = err
 		return d, fd
 	}
+	d.keeps = !d.young && setsTimes(fd)
 	if listsByPath {
 		// A link in the path may have been replaced in between.
 		again, err := statDir(fd, prefix)
@@ -80,6 +89,7 @@ func relist(prefix string, old *directory, age uint64, hidden string) (*director
 func (d *directory) copyNames(old *directory) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
+	d.keeps, d.recalled = old.keeps, old.recalled
 	d.entries = make([]entry, len(old.entries))
 	for i := range old.entries {
 		o, n := &old.entries[i], &d.entries[i]

@@ -52,6 +52,22 @@ func closeDir(fd int) {
 	}
 }
 
+// setsTimes reports whether the file system of a directory is known to set its times whenever
+// something is made, removed or renamed in it, whoever does that: so those of a network or of user
+// space are left out.
+func setsTimes(fd int) bool {
+	const zfs = 0x2fc12fc1
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) != nil {
+		return false
+	}
+	switch st.Type {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC, zfs:
+		return true
+	}
+	return false
+}
+
 // readDir returns the names in fd. Each name is followed by a zero byte.
 func readDir(fd int, _ string) ([]listed, error) {
 	block := blocks.Get().(*[32 << 10]byte)

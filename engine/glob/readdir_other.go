@@ -33,6 +33,8 @@ func statDir(_ int, path string) (Stat, error) { return statPath(path, true) }
 
 func closeDir(int) {}
 
+func setsTimes(int) bool { return false }
+
 func readDir(_ int, path string) ([]listed, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {

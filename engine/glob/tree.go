@@ -22,6 +22,8 @@ type Tree struct {
 
 	names map[string]*directory // by prefix, see Names; nil: those of the file system
 
+	recall recall
+
 	environ func() expand.Environ
 	age     atomic.Uint64
 	helpers chan struct{} // tokens: goroutines that may help a walk
@@ -106,7 +108,7 @@ func (t *Tree) list(prefix string, want func(string) bool, read bool) *directory
 	age := t.age.Load()
 	d, fd := s.d, -1
 	if d == nil || d.age != age || s.stale {
-		d, fd = relist(prefix, d, age, hidden)
+		d, fd = t.relist(prefix, d, age, hidden)
 		s.d, s.stale = d, false
 	}
 	s.mu.Unlock()

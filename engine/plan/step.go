@@ -163,7 +163,10 @@ func (s *Step) Commands() iter.Seq2[int, *Command] {
 	}
 }
 
-// texts returns the bound texts of s: those of a static task as they are written.
+// texts returns the bound texts of s: those of a static task as they are written. It is called in
+// many places.
+//
+//go:noinline
 func (s *Step) texts() *bound {
 	if s.bound != nil {
 		return s.bound

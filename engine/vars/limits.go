@@ -106,6 +106,9 @@ func (x *execution) specialFunctions() template.FuncMap {
 // arguments are those of a call. Those after the parameters with names are one slice.
 type arguments []reflect.Value
 
+// text returns argument i, a string. It is called in many places.
+//
+//go:noinline
 func (a arguments) text(i int) string { return a[i].String() }
 
 func (a arguments) number(i int) int { return int(a[i].Int()) }

@@ -141,6 +141,8 @@ func (d *Dir) enter(name string, create bool) (*Dir, error) {
 }
 
 // Close ends the use of d. Files that were opened stay open.
+//
+//go:noinline
 func (d *Dir) Close() error { return d.f.Close() }
 
 // Path returns the path of d, for messages.

@@ -43,7 +43,9 @@ func AppendUint(b []byte, field int, v uint64) []byte {
 //go:noinline
 func AppendInt(b []byte, field int, v int64) []byte { return AppendUint(b, field, uint64(v)) }
 
-// AppendBool appends a field of type bool; false is left out.
+// AppendBool appends a field of type bool; false is left out. It is called in many places.
+//
+//go:noinline
 func AppendBool(b []byte, field int, v bool) []byte {
 	if !v {
 		return b
@@ -59,7 +61,10 @@ func AppendFixed64(b []byte, field int, v uint64) []byte {
 	return binary.LittleEndian.AppendUint64(appendTag(b, field, typeFixed64), v)
 }
 
-// AppendText appends a field of type string or bytes; the empty one is left out.
+// AppendText appends a field of type string or bytes; the empty one is left out. It is called in many
+// places.
+//
+//go:noinline
 func AppendText[T ~string | ~[]byte](b []byte, field int, v T) []byte {
 	if len(v) == 0 {
 		return b

@@ -67,15 +67,21 @@ func (f *Fields) Texts(n int, v *[]string) {
 // Messages is a repeated field of messages with these fields.
 func Messages[T any](f *Fields, n int, v *[]T, fields func(*T, *Fields)) {
 	if f.d != nil && f.d.Field() == n {
-		var one T
-		if err := Decode(f.d.Bytes(), func(f *Fields) { fields(&one, f) }); err != nil && f.d.err == nil {
+		*v = append(*v, *new(T))
+	}
+	f.messages(n, len(*v), func(i int, f *Fields) { fields(&(*v)[i], f) })
+}
+
+// messages decodes the last of count messages, or encodes all. It is compiled once for all types.
+func (f *Fields) messages(n, count int, fields func(i int, f *Fields)) {
+	if f.d != nil && f.d.Field() == n {
+		if err := Decode(f.d.Bytes(), func(f *Fields) { fields(count-1, f) }); err != nil && f.d.err == nil {
 			f.d.err = err
 		}
-		*v = append(*v, one)
 	}
-	for i := 0; f.d == nil && i < len(*v); i++ {
+	for i := 0; f.d == nil && i < count; i++ {
 		f.b = AppendMessage(f.b, n, func(b []byte) []byte {
-			return Encode(b, func(f *Fields) { fields(&(*v)[i], f) })
+			return Encode(b, func(f *Fields) { fields(i, f) })
 		})
 	}
 }

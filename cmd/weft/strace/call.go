@@ -94,7 +94,9 @@ func closing(text string, i int, by byte) int {
 	return min(i, len(text))
 }
 
-// word returns a text up to its first space or annotation.
+// word returns a text up to its first space or annotation. It is called in many places.
+//
+//go:noinline
 func word(text string) string {
 	if i := strings.IndexAny(text, " <"); i >= 0 {
 		return text[:i]

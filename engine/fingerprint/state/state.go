@@ -1,6 +1,6 @@
 // Package state keeps records of successes, by key, in a directory of a project: the state file
-// (log.go), the bodies of large records, the locks held while the work of a record is done, and
-// files that programs write to. It does not know the meaning of records.
+// (log.go), the bodies of large records, the locks held while the work of a record is done, directory
+// listings, and files that programs write to. It does not know the meaning of records.
 //
 // After any problem with the state, including a crash at any time, a record may be lost, but is
 // never invented: then the work is done again. All files are opened by package statefile, so that a
@@ -18,6 +18,8 @@ const (
 	bodiesName  = "files" // bodies of large records
 	locksName   = "locks"
 	outputsName = "outputs" // files that programs write to
+
+	listingsName = "listings"
 )
 
 // Key is the name of a record.

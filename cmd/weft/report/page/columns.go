@@ -200,42 +200,47 @@ func (p *page) steps(j *jsonWriter) {
 			p.texts.of(c.Text)
 		}
 	}
-	column := func(name string, differences bool, value func(s *model.Step) int64) {
+	for _, c := range []struct {
+		name        string
+		differences bool
+		value       func(s *model.Step) int64
+	}{
+		{"id", true, func(s *model.Step) int64 { return int64(s.ID) }},
+		{"parent", false, func(s *model.Step) int64 { return int64(s.Parent) }},
+		{"cause", false, func(s *model.Step) int64 { return int64(s.Cause) }},
+		{"label", true, func(s *model.Step) int64 { return p.texts.line(s.Label) }},
+		{"task", false, func(s *model.Step) int64 { return p.texts.line(s.Name) }},
+		{"file", false, func(s *model.Step) int64 { return p.texts.line(diag.Pos{File: s.Pos.File}.String()) }},
+		{"line", true, func(s *model.Step) int64 { return int64(s.Pos.Line) }},
+		{"column", false, func(s *model.Step) int64 { return int64(s.Pos.Column) }},
+		{"outcome", false, func(s *model.Step) int64 { return int64(s.Outcome) }},
+		{"start", true, func(s *model.Step) int64 {
+			if !s.Started.IsZero() {
+				last = p.units(s.Started.Sub(p.run.Started))
+			}
+			return last
+		}},
+		{"time", false, func(s *model.Step) int64 { return p.took(p.run.Run, s) }},
+		{"queued", false, p.queued},
+		{"cpu", false, func(s *model.Step) int64 { return p.units(s.Usage.User + s.Usage.System) }},
+		{"rss", false, func(s *model.Step) int64 { return s.Usage.MaxRSS / memoryUnit }},
+		{"code", false, func(s *model.Step) int64 { return int64(s.Code) }},
+		{"flags", false, func(s *model.Step) int64 {
+			return bit(s.Service, isService) | bit(s.Alone, isAlone) | bit(s.OOM, isOOM) | bit(s.Flaky(), isFlaky) | bit(s.Root(), isRoot) | bit(s.Part, isPart)
+		}},
+		{"error", false, func(s *model.Step) int64 { return p.texts.of(s.Err.Text) }},
+		{"signal", false, func(s *model.Step) int64 { return p.texts.of(s.Signal) }},
+		{"place", false, func(s *model.Step) int64 { return p.texts.of(string(s.Place)) }},
+		{"files", false, func(s *model.Step) int64 { return int64(s.Inputs.Files) }},
+		{"input", false, func(s *model.Step) int64 { return s.Inputs.Bytes }},
+		{"print", false, func(s *model.Step) int64 { return p.texts.of(s.Fingerprint) }},
+		{"restarts", false, func(s *model.Step) int64 { return int64(s.Restarts) }},
+	} {
 		for i, s := range p.run.Steps {
-			all[i] = value(s)
+			all[i] = c.value(s)
 		}
-		j.column(name, differences, all)
+		j.column(c.name, c.differences, all)
 	}
-	column("id", true, func(s *model.Step) int64 { return int64(s.ID) })
-	column("parent", false, func(s *model.Step) int64 { return int64(s.Parent) })
-	column("cause", false, func(s *model.Step) int64 { return int64(s.Cause) })
-	column("label", true, func(s *model.Step) int64 { return p.texts.line(s.Label) })
-	column("task", false, func(s *model.Step) int64 { return p.texts.line(s.Name) })
-	column("file", false, func(s *model.Step) int64 { return p.texts.line(diag.Pos{File: s.Pos.File}.String()) })
-	column("line", true, func(s *model.Step) int64 { return int64(s.Pos.Line) })
-	column("column", false, func(s *model.Step) int64 { return int64(s.Pos.Column) })
-	column("outcome", false, func(s *model.Step) int64 { return int64(s.Outcome) })
-	column("start", true, func(s *model.Step) int64 {
-		if !s.Started.IsZero() {
-			last = p.units(s.Started.Sub(p.run.Started))
-		}
-		return last
-	})
-	column("time", false, func(s *model.Step) int64 { return p.took(p.run.Run, s) })
-	column("queued", false, p.queued)
-	column("cpu", false, func(s *model.Step) int64 { return p.units(s.Usage.User + s.Usage.System) })
-	column("rss", false, func(s *model.Step) int64 { return s.Usage.MaxRSS / memoryUnit })
-	column("code", false, func(s *model.Step) int64 { return int64(s.Code) })
-	column("flags", false, func(s *model.Step) int64 {
-		return bit(s.Service, isService) | bit(s.Alone, isAlone) | bit(s.OOM, isOOM) | bit(s.Flaky(), isFlaky) | bit(s.Root(), isRoot) | bit(s.Part, isPart)
-	})
-	column("error", false, func(s *model.Step) int64 { return p.texts.of(s.Err.Text) })
-	column("signal", false, func(s *model.Step) int64 { return p.texts.of(s.Signal) })
-	column("place", false, func(s *model.Step) int64 { return p.texts.of(string(s.Place)) })
-	column("files", false, func(s *model.Step) int64 { return int64(s.Inputs.Files) })
-	column("input", false, func(s *model.Step) int64 { return s.Inputs.Bytes })
-	column("print", false, func(s *model.Step) int64 { return p.texts.of(s.Fingerprint) })
-	column("restarts", false, func(s *model.Step) int64 { return int64(s.Restarts) })
 }
 
 // took returns how long s of run took, in units, or −1 if it did not start.
@@ -342,30 +347,35 @@ func (p *page) commands(j *jsonWriter) {
 	}
 	j.raw(`,"commands":{"n":` + strconv.Itoa(len(list)))
 	all := make([]int64, len(list))
-	column := func(name string, differences bool, value func(c command) int64) {
+	for _, column := range []struct {
+		name        string
+		differences bool
+		value       func(c command) int64
+	}{
+		{"step", true, func(c command) int64 { return int64(c.row) }},
+		{"index", false, func(c command) int64 { return int64(c.Index) }},
+		{"text", true, func(c command) int64 { return p.texts.of(c.Text) }},
+		{"start", false, func(c command) int64 { return p.units(c.Started.Sub(c.step.Started)) }},
+		{"rest", false, func(c command) int64 {
+			end := c.Ended
+			if end.IsZero() {
+				end = p.run.End(c.step)
+			}
+			return p.units(p.run.End(c.step).Sub(p.run.Started)) - p.units(end.Sub(p.run.Started))
+		}},
+		{"code", false, func(c command) int64 { return int64(c.Code) }},
+		{"attempt", false, func(c command) int64 { return int64(c.Attempt) }},
+		{"attempts", false, func(c command) int64 { return int64(c.Attempts) }},
+		{"signal", false, func(c command) int64 { return p.texts.of(c.Signal) }},
+		{"bits", false, func(c command) int64 {
+			return bit(c.Replayed, isReplayed) | bit(c.Background, isBackground) | bit(c.Relayed, isRelayed)
+		}},
+	} {
 		for i, c := range list {
-			all[i] = value(c)
+			all[i] = column.value(c)
 		}
-		j.column(name, differences, all)
+		j.column(column.name, column.differences, all)
 	}
-	column("step", true, func(c command) int64 { return int64(c.row) })
-	column("index", false, func(c command) int64 { return int64(c.Index) })
-	column("text", true, func(c command) int64 { return p.texts.of(c.Text) })
-	column("start", false, func(c command) int64 { return p.units(c.Started.Sub(c.step.Started)) })
-	column("rest", false, func(c command) int64 {
-		end := c.Ended
-		if end.IsZero() {
-			end = p.run.End(c.step)
-		}
-		return p.units(p.run.End(c.step).Sub(p.run.Started)) - p.units(end.Sub(p.run.Started))
-	})
-	column("code", false, func(c command) int64 { return int64(c.Code) })
-	column("attempt", false, func(c command) int64 { return int64(c.Attempt) })
-	column("attempts", false, func(c command) int64 { return int64(c.Attempts) })
-	column("signal", false, func(c command) int64 { return p.texts.of(c.Signal) })
-	column("bits", false, func(c command) int64 {
-		return bit(c.Replayed, isReplayed) | bit(c.Background, isBackground) | bit(c.Relayed, isRelayed)
-	})
 	j.raw("}")
 }
 
