@@ -49,7 +49,7 @@ func (e *Engine) openState(readOnly bool) *state.Store {
 // keepListings keeps the listings of directories for later runs.
 func (e *Engine) keepListings() {
 	if !e.state.ReadOnly() {
-		e.state.PutListings(e.tree.Listings())
+		e.state.PutListings(e.tree.Listings(e.secrets.Contains))
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 
 // TestTrees makes trees of files with links, loops, unreadable entries and odd names, edits them at
 // random, and compares the matches of patterns, and the verdict after each edit, with a naive
-// implementation of the rules. WEFT_TREES is the number of trees, WEFT_SEED the first of their
+// implementation of the rules. In every second tree each edit is old when it is checked. WEFT_TREES is the number of trees, WEFT_SEED the first of their
 // seeds.
 func TestTrees(t *testing.T) {
 	const child = "WEFT_TREES_CHILD"
@@ -80,8 +80,12 @@ func soak(t *testing.T, seed uint64) {
 			p.must(c.Commit(t.Context(), nil))
 			last = now
 		}
+		s.PutListings(c.by.files.Listings(func(string) bool { return false }))
 		s.Close()
 		log = append(log, g.edit())
+		if seed%2 == 0 { // so that directory listings are kept, and used
+			p.age()
+		}
 	}
 }
 

@@ -117,9 +117,9 @@ func isName(name string) bool {
 }
 
 // Listings returns the listings for a later run, or nil if it can use those of [Tree.Recall] as they
-// are: they are replaced when a quarter of the directories had to be listed again. Nothing may use
-// the Tree at the same time.
-func (t *Tree) Listings() []byte {
+// are: they are replaced when a quarter of the directories had to be listed again. Directories with
+// names that reveal a secret are left out. Nothing may use the Tree at the same time.
+func (t *Tree) Listings(reveals func(text string) bool) []byte {
 	kept, fresh := 0, 0
 	for _, s := range t.slots {
 		if s.d != nil && s.d.err == nil && s.d.keeps {
@@ -134,14 +134,23 @@ func (t *Tree) Listings() []byte {
 	}
 	b := make([]byte, listingsHead, listingsHead+len(t.recall.text)+1<<12)
 	copy(b, listingsMagic)
+	end := len(b)
+	harmless := func() {
+		if reveals(string(b[end:])) {
+			b = b[:end]
+		}
+		end = len(b)
+	}
 	for prefix, s := range t.slots {
 		if s.d != nil && s.d.err == nil && s.d.keeps {
 			b = s.d.appendListing(b, prefix)
+			harmless()
 		}
 	}
 	for prefix, l := range t.recall.kept {
 		if t.slots[prefix] == nil && len(b) < maxForgotten {
 			b = append(appendListing(b, prefix, l, len(l.names)), l.names...)
+			harmless()
 		}
 	}
 	sum := xxh3.Hash128(b[listingsHead:]).Bytes()

@@ -42,7 +42,7 @@ func listedTree(t *testing.T) (root string, b []byte) {
 	}
 	tree := NewTree(nil)
 	found(t, tree, root)
-	if b = tree.Listings(); b == nil {
+	if b = tree.Listings(harmless); b == nil {
 		t.Fatal("nothing was kept")
 	}
 	return root, b
@@ -65,6 +65,8 @@ func found(t *testing.T, tree *Tree, root string) (files []string, recalled int)
 	}
 	return files, recalled
 }
+
+func harmless(string) bool { return false }
 
 // recalling returns a Tree with the listings of another one.
 func recalling(b []byte) *Tree {
@@ -92,7 +94,7 @@ func TestListings(t *testing.T) {
 	check("unchanged", 6)
 	if tree := recalling(b); true {
 		found(t, tree, root)
-		if tree.Listings() != nil {
+		if tree.Listings(harmless) != nil {
 			t.Error("listings that were all used are kept again")
 		}
 	}
@@ -153,13 +155,41 @@ func TestListingsForgotten(t *testing.T) {
 	if _, err := tree.Find(t.Context(), root, patterns("e/*"), false); err != nil {
 		t.Fatal(err)
 	}
-	again := tree.Listings()
+	again := tree.Listings(harmless)
 	if again == nil {
 		t.Fatal("the directory that was listed again is not kept")
 	}
 	if _, recalled := found(t, recalling(again), root); recalled != 6 {
 		t.Errorf("%d directories are not listed, want 6", recalled)
 	}
+}
+
+// TestListingsSecret: a directory with a secret in its name or in one of its names is not kept.
+func TestListingsSecret(t *testing.T) {
+	root, b := listedTree(t)
+	reveals := func(text string) bool { return strings.Contains(text, "dangling") || strings.Contains(text, "deep/") }
+	check := func(tree *Tree) {
+		t.Helper()
+		b := tree.Listings(reveals)
+		if strings.Contains(string(b), "dangling") || strings.Contains(string(b), "deep/") {
+			t.Errorf("the listings contain a secret: %q", b)
+		}
+		if _, recalled := found(t, recalling(b), root); recalled != 4 {
+			t.Errorf("%d directories were not listed, want 4", recalled)
+		}
+	}
+	tree := NewTree(nil)
+	found(t, tree, root)
+	check(tree)
+	// Kept before it was secret.
+	tree = recalling(b)
+	if _, err := tree.Find(t.Context(), root, patterns("f/*"), false); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range tree.slots {
+		s.d.recalled = false // listed again
+	}
+	check(tree)
 }
 
 // TestListingsDamaged: listings that were cut off or changed are not used, or not wrong.
