@@ -29,7 +29,8 @@ type Connection struct {
 }
 
 // Credentials returns what tells the servers of w who asks: the token of the environment, passwords in
-// URLs and the values of headers, also without a scheme as Bearer, and those of the variables in them. They are as secret as secret variables.
+// URLs, and the values of headers that are made of variables or named authorization, also without a
+// scheme as Bearer, and of these variables. They are as secret as secret variables.
 func (w *Workflow) Credentials() (all []string) {
 	if w.Cache != nil && w.Cache.Remote != nil {
 		all = w.Cache.Remote.secrets
@@ -228,8 +229,15 @@ func (l *loader) complete(c *Connection, key, variable string) {
 		hide(password)
 	}
 	for _, h := range c.Headers {
-		value := hide(os.Expand(h.Value.S, func(name string) string { return hide(getenv(name)) }))
-		hide(value[strings.IndexByte(value, ' ')+1:])
+		secret := strings.EqualFold(h.Name, "authorization") // others are, if they are not in the file
+		value := os.Expand(h.Value.S, func(name string) string {
+			secret = true
+			return hide(getenv(name))
+		})
+		if secret {
+			hide(value)
+			hide(value[strings.IndexByte(value, ' ')+1:])
+		}
 	}
 	for _, p := range c.problems(has, key != "remote") {
 		if !c.URL.Pos.IsValid() && !p.Pos.IsValid() {

@@ -136,7 +136,7 @@ cache:
   remote: {url: '$CACHE_URL', headers: {x-team: 'team $TEAM_KEY'}}
 remote:
   url: '$BUILD_URL'
-  headers: {x-farm: 'farm=${FARM_KEY}', x-written: 'HEADER'}
+  headers: {x-farm: 'farm=${FARM_KEY}'}
   profiles: {default: {runner: {file: weft-runner}}}
 vars:
   VALUE: {value: 'SECRET_VALUE', secret: true}
@@ -150,7 +150,7 @@ tasks:
   shell: {cache: true, sources: [in], generates: [o.shell], cmds: ['echo {{.SHELL}}; cp in o.shell']}
   derived: {cache: true, sources: [in], generates: [o.derived], env: {D: '{{.DERIVED}}'}, cmds: ['echo $D; cp in o.derived']}
   given: {cache: true, sources: [in], generates: [o.given], cmds: ['echo {{.GIVEN}}; cp in o.given']}
-  environ: {cache: true, sources: [in], env: {ENVIRON: {value: 'SECRET_ENV', secret: true}}, generates: [o.environ], cmds: ['echo $ENVIRON; grep x-written: Taskfile.yml; env | grep -E "WEFT_|_URL|_KEY"; cp in o.environ']}
+  environ: {cache: true, sources: [in], env: {ENVIRON: {value: 'SECRET_ENV', secret: true}}, generates: [o.environ], cmds: ['echo $ENVIRON; env | grep -E "WEFT_|_URL|_KEY"; cp in o.environ']}
   inherited: {sources: [in], env: {INHERITED: {value: nothing-to-hide, secret: true}}, generates: [o.inherited], cache: {env: [INHERITED]}, cmds: ['echo $INHERITED; cp in o.inherited']}
   pieces: {cache: true, sources: [in], env: {ENVIRON: {value: 'SECRET_ENV', secret: true}}, generates: [o.pieces], cmds: ['printf %s "${ENVIRON%????}"; printf %s "${ENVIRON#"${ENVIRON%????}"}"; echo; cp in o.pieces']}
   encoded: {cache: true, sources: [in], env: {ENVIRON: {value: 'SECRET_ENV', secret: true}}, generates: [o.encoded], cmds: ['printf %s "$ENVIRON" | base64; cp in o.encoded']}
@@ -182,7 +182,7 @@ tasks:
 func TestNoLeaks(t *testing.T) {
 	secrets := map[string]string{
 		"value": "hunter2-of-vars", "sh": "hunter2-from+sh", "env": "hunter2-of-env", "dotenv": "hunter2-of-dotenv", "given": "hunter2-given", "inherited": "hunter2-inherited",
-		"token": "t0ken-of-variable", "team": "k3y-of-the-team", "farm": "k3y-of-the-farm", "password": "p4ssword-of-url", "helper": "cr3dential-of-helper", "written": "k3y-in-the-file",
+		"token": "t0ken-of-variable", "team": "k3y-of-the-team", "farm": "k3y-of-the-farm", "password": "p4ssword-of-url", "helper": "cr3dential-of-helper",
 	}
 	const control = "to be found everywhere"
 	for name, kind := range map[string]struct {
@@ -200,7 +200,7 @@ func TestNoLeaks(t *testing.T) {
 			k := newTeam(t)
 			k.serve("--listen", "unix:"+k.socket, "--log=requests")
 			shared, farm := newRelay(t, k.socket), newRelay(t, startWorker(t))
-			tasks := strings.NewReplacer("HEADER", secrets["written"], "SECRET_VALUE", secrets["value"], "SECRET_ENV", secrets["env"], "CONTROL", control, "}}\nremote:", "}"+kind.helper+"}\nremote:",
+			tasks := strings.NewReplacer("SECRET_VALUE", secrets["value"], "SECRET_ENV", secrets["env"], "CONTROL", control, "}}\nremote:", "}"+kind.helper+"}\nremote:",
 				"runner: {file: weft-runner}", "runner: {file: '"+filepath.Join(k.bin, "weft")+"'}").Replace(secretTasks)
 			l := newLeaks(t, control, secrets)
 			own := map[string]bool{"Taskfile.yml": true, "token": true, ".env": true, "helper": true, "in.file": true, "o.file": true}
@@ -244,7 +244,7 @@ func TestNoLeaks(t *testing.T) {
 			run(b, 0, "CACHE_URL="+kind.scheme+"://"+kind.user+"127.0.0.1:1 BUILD_URL=grpc://"+kind.user+"127.0.0.1:1 -v --remote plain there"+given, "weft: cache: 127.0.0.1:1 ", "does not run \"there\"")
 
 			l.lookAt(shared, "what the cache was sent", kind.credentials)
-			farmed := map[string]string{"farm": "x-farm", "written": "x-written"}
+			farmed := map[string]string{"farm": "x-farm"}
 			if token := kind.credentials["token"]; token != "" {
 				farmed["token"] = token // it is for both
 			}

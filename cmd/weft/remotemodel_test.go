@@ -275,7 +275,7 @@ func TestRemoteModel(t *testing.T) {
 func playRemote(t *testing.T, seed uint64) {
 	k := newFarm(t)
 	m := newRemoteModel(k, seed)
-	rounds := 1 + m.r.IntN(4)
+	rounds := 1 + m.r.IntN(3)
 	for round := range rounds {
 		for i := range m.own {
 			if m.r.IntN(4) == 0 {
