@@ -93,10 +93,7 @@ func (d *directory) copyNames(old *directory) {
 	d.entries = make([]entry, len(old.entries))
 	for i := range old.entries {
 		o, n := &old.entries[i], &d.entries[i]
-		n.name, n.kind, n.content = o.name, o.kind, o.content
-		if o.kind > isDir {
-			n.kind = isLink
-		}
+		n.name, n.kind, n.content = o.name, o.listedKind(), o.content
 	}
 }
 
@@ -207,6 +204,17 @@ type entry struct {
 	st      Stat     // of the target of a link; if there is none, of the link
 	content *Content // under the directory's lock, even afterwards
 	more    *more    // nil for most: a hundred thousand entries are alive at once
+}
+
+// listedKind returns the kind that a listing has of e, whose properties may be known.
+func (e *entry) listedKind() kind {
+	switch {
+	case e.kind > isDir:
+		return isLink
+	case e.kind == isFile && e.looked && !e.st.Regular():
+		return isOther
+	}
+	return e.kind
 }
 
 // more holds what only few entries have.

@@ -167,7 +167,7 @@ func (d *directory) appendListing(b []byte, prefix string) []byte {
 	b = appendListing(b, prefix, listing{self: d.self, n: len(d.entries)}, size)
 	for i := range d.entries {
 		e := &d.entries[i]
-		b = append(b, byte(min(e.kind, isLink)))
+		b = append(b, byte(e.listedKind()))
 		b = append(b, e.name...)
 		b = append(b, 0)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/weftrun/weft/internal/xxh3"
+	"golang.org/x/sys/unix"
 )
 
 // listedTree makes a tree of directories, waits until it is old, and returns the listings of a search.
@@ -121,6 +122,27 @@ func TestListings(t *testing.T) {
 		check(c.what, c.left)
 	}
 }
+
+// TestListingsPipe: a pipe is one in a later search, too, in this process and in another: it is not
+// opened to be read.
+func TestListingsPipe(t *testing.T) {
+	root, _ := listedTree(t)
+	if err := unix.Mkfifo(filepath.Join(root, "g/pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	waitUntilOld(t, filepath.Join(root, "g"))
+	tree := NewTree(nil)
+	found(t, tree, root)
+	b := tree.Listings(harmless)
+	tree.MarkDirty()
+	for what, d := range map[string]*directory{"this process": tree.list(root+"/g/", none, false), "another": recalling(b).list(root+"/g/", none, false)} {
+		if e := d.entry("pipe"); e == nil || e.kind != isOther || !d.keeps {
+			t.Errorf("in %s: %+v", what, e)
+		}
+	}
+}
+
+func none(string) bool { return false }
 
 // TestListingsYoung: a directory that may be changing is not kept.
 func TestListingsYoung(t *testing.T) {
