@@ -215,6 +215,7 @@ func TestCrashOfTheMachine(t *testing.T) {
 	}
 	closeStore(t, s)
 	s = open() // a start without a crash: what was not verified is still suspect
+	s.scanned(t)
 	damage(later)
 	if _, err := s.read(later, 100); status.Code(statusOf(err)) != codes.NotFound {
 		t.Errorf("got %v", err)
