@@ -25,6 +25,7 @@ tasks:
   wrapped: {cmds: [{task: top}]}
   called: {cmds: [{task: top}, cat gen/a]}
   here: {deps: [mid], cmd: cat gen/a mid/b}
+  kept: {deps: [mid], sources: [gen/a, mid/b], generates: [k.txt], cmd: cat gen/a mid/b >k.txt}
   tested: {deps: [mid], remote: true, preconditions: [test -x gen/tool], sources: [mid/b], generates: [], cmd: cat mid/b}
   ignoring: {deps: [gen], remote: true, use_gitignore: true, sources: ['gen/*'], generates: [], cmd: cat gen/a}
   secret: {deps: [gen], remote: true, sources: ['gen/*'], generates: [x.txt], cmds: ['cat gen/a >x.txt', {defer: 'test -n "EXIT_CODE" && cat x.txt'}]}
@@ -97,6 +98,12 @@ func TestRemoteDownload(t *testing.T) {
 	k.wants(a.run(0, "--remote=strict links"), "8\n", "2 ran there")
 	edit("9")
 	k.wants(a.run(0, "--remote=strict --remote-download=none top here"), "9\n9\n") // the one before must not miss anything
+
+	// What was fetched, and what was made here from it, is up to date.
+	edit("14")
+	k.wants(a.run(0, "--remote=strict kept"), "2 ran there")
+	content("k.txt", "14\n14\n")
+	k.wants(a.run(0, "-v --remote=strict kept"), `"gen" is up to date`, `"mid" is up to date`, `"kept" is up to date`, "!ran there")
 
 	// An alternative that is elsewhere is not missing.
 	edit("12")

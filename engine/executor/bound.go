@@ -89,9 +89,9 @@ type Bound struct {
 	anew   bool // an earlier result of it is damaged
 	again  bool // it has ended, and makes outputs again that are gone
 
-	leaves     bool                  // its outputs may be left elsewhere
-	handed     map[string]cache.File // inputs that are elsewhere, by their paths from the root
-	unrecorded bool                  // inputs or outputs were elsewhere: its success is not recorded
+	leaves bool                  // its outputs may be left elsewhere
+	handed map[string]cache.File // inputs that are elsewhere, by their paths from the root
+	left   *leftStep             // inputs or outputs were elsewhere: its success is not recorded yet
 
 	asked bool       // the user has answered its prompts
 	held  bool       // in a call of hold

@@ -169,13 +169,13 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 	}
 	e := &entry{cached: l.cached, Cache: &shown, b: b}
 	leaves := false
+	var declared func(path string) bool
 	p, err := l.remote.Run(ctx, b, b.job, func(r *cache.ActionResult) ([]cache.Digest, error) {
 		meta, err := e.usable(r)
 		if err != nil {
 			return nil, err
 		}
-		declared, err := e.generated().declaredIn(ctx, r)
-		if err == nil {
+		if declared, err = e.generated().declaredIn(ctx, r); err == nil {
 			err = r.Check(declared)
 		}
 		if leaves = b.leaves && err == nil && e.leavable(ctx, r); leaves {
@@ -204,6 +204,9 @@ func (l *elsewhere) perform(ctx context.Context, b *Bound) (*Result, error) {
 				}
 				return e.restoreFiles(ctx, p.Result)
 			})
+			if err == nil && b.left == nil && len(b.handed) > 0 {
+				b.left = newLeft(b, p, declared)
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("what it has made cannot be restored: %w", err)

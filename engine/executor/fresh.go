@@ -97,14 +97,22 @@ func (l *fresh) ended(ctx context.Context, b *Bound, v *verdict, r *Result) {
 	case b.check == nil:
 	case r.Err != nil:
 		b.check.Discard()
-	case !v.unrecorded && !b.unrecorded:
-		var output []byte
-		if b.readable() {
-			output = r.Output.encode(l.secrets)
-		}
-		b.check.Commit(ctx, output)
-		recordOrigin(b.Step, b.check.Digest)
+	case b.left != nil:
+		l.left.add(b.left, !v.unrecorded)
+	case !v.unrecorded:
+		l.commit(ctx, b, r.Output)
 	}
+}
+
+// commit records the success of a step. The only error is that of ctx.
+func (l *fresh) commit(ctx context.Context, b *Bound, o *Output) error {
+	var output []byte
+	if b.readable() {
+		output = o.encode(l.secrets)
+	}
+	err := b.check.Commit(ctx, output)
+	recordOrigin(b.Step, b.check.Digest)
+	return err
 }
 
 // verdict is the result of a freshness check. Its zero value means "always runs".
@@ -177,7 +185,7 @@ func (l *fresh) compare(ctx context.Context, b *Bound, in *fingerprint.Inputs) (
 		return nil, err
 	}
 	if len(b.handed) > 0 {
-		c.Fresh, b.unrecorded = false, true
+		c.Fresh = false
 		neither := unmatched[:0]
 		for _, p := range unmatched {
 			for _, other := range c.Unmatched {
@@ -222,12 +230,7 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 	step := b.Cookie.String()
 	unlock, changed, free := v.check.TryLock(step)
 	if !free {
-		// A step that waits for a lock holds no slot, because the holder may need one.
-		b.Env.Release(func() {
-			unlock, err = v.check.Lock(ctx, step, func(holder string) {
-				b.Emit(&event.Waiting{Time: time.Now(), Step: b.ID, For: event.Lock, Holder: holder})
-			})
-		})
+		unlock, err = b.lock(ctx, v.check, step)
 	}
 	if _, own := errors.AsType[*state.OwnLockError](err); own {
 		return &diag.Diagnostic{Pos: b.Step.TaskPos(), Kind: diag.Cycle, What: fmt.Sprintf("task %q would wait for itself", b.Step.Name),
@@ -250,6 +253,16 @@ func (l *fresh) lock(ctx context.Context, b *Bound, v *verdict, in *fingerprint.
 		v.release()
 	}
 	return nil
+}
+
+// lock waits for the lock of an entry. Meanwhile b holds no slot, because the holder may need one.
+func (b *Bound) lock(ctx context.Context, c *fingerprint.Check, step string) (unlock func(), err error) {
+	b.Env.Release(func() {
+		unlock, err = c.Lock(ctx, step, func(holder string) {
+			b.Emit(&event.Waiting{Time: time.Now(), Step: b.ID, For: event.Lock, Holder: holder})
+		})
+	})
+	return unlock, err
 }
 
 // stale reports whether a status command failed, so that the step is not up to date.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftrun/weft/engine/cache"
 	"github.com/weftrun/weft/engine/event"
+	"github.com/weftrun/weft/engine/fingerprint"
 	"github.com/weftrun/weft/engine/glob"
 	"github.com/weftrun/weft/engine/plan"
 )
@@ -24,6 +25,10 @@ var ErrGone = errors.New("it has lost files that were made there")
 // by their digests. They are brought here before a process is started here for a step that needs such
 // a step, directly or not. What is gone then is made again. A nil *left has none.
 //
+// Another run of the same project may do the same steps at the same time, and what it finds unrecorded it does
+// again, perhaps under the eyes of a process of this run. So files are brought under the lock of their step, and
+// its success is then recorded; also that of a step which has made files here from others that were left.
+//
 // Only the steps of the last call of the command line leave anything, with their needs, and none that the
 // body of a task calls: a process that the body starts afterwards may read what they have made.
 type left struct {
@@ -34,7 +39,7 @@ type left struct {
 	steps []*leftStep
 }
 
-// leftStep is a step that has left outputs.
+// leftStep is a step that has left outputs, or had inputs that others have left.
 type leftStep struct {
 	b        *Bound
 	result   *cache.ActionResult
@@ -42,8 +47,24 @@ type leftStep struct {
 	disk     *cache.Disk
 	files    []cache.File // that were not here, by their paths from the root
 	rest     func(ctx context.Context, blobs []cache.Digest) error
+	records  bool          // its success is to be recorded
 	busy     chan struct{} // held by who brings them
 	here     atomic.Bool   // they were brought
+}
+
+// newLeft returns b, which was performed with the result of p, as a step that has left no file.
+//
+//go:noinline
+func newLeft(b *Bound, p *Performed, declared func(path string) bool) *leftStep {
+	return &leftStep{b: b, result: p.Result, declared: declared, disk: p.Disk, rest: p.Rest, busy: make(chan struct{}, 1)}
+}
+
+// add adds a step, whose success records records.
+func (l *left) add(one *leftStep, records bool) {
+	one.records = records
+	l.mu.Lock()
+	l.steps = append(l.steps, one)
+	l.mu.Unlock()
 }
 
 // mayLeave reports whether s may leave outputs elsewhere.
@@ -87,6 +108,19 @@ func (l *left) of(s *plan.Step) (found []*leftStep) {
 	if len(all) == 0 {
 		return nil
 	}
+	needed, top := needs(s), root(s)
+	for _, one := range all {
+		if needed[one.b.Step] || root(one.b.Step) != top {
+			found = append(found, one)
+		}
+	}
+	return found
+}
+
+// needs returns the steps that s needs, directly or not.
+//
+//go:noinline
+func needs(s *plan.Step) map[*plan.Step]bool {
 	needed := map[*plan.Step]bool{}
 	var visit func(*plan.Step)
 	visit = func(n *plan.Step) {
@@ -96,13 +130,7 @@ func (l *left) of(s *plan.Step) (found []*leftStep) {
 		}
 	}
 	s.Needs(visit)
-	top := root(s)
-	for _, one := range all {
-		if needed[one.b.Step] || root(one.b.Step) != top {
-			found = append(found, one)
-		}
-	}
-	return found
+	return needed
 }
 
 // away returns the steps whose outputs are not here.
@@ -166,13 +194,21 @@ func (l *left) bringStep(ctx context.Context, one *leftStep, by *Bound) error {
 	if one.here.Load() {
 		return nil
 	}
+	unlock, err := l.lock(ctx, one, by)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b := one.b
 	by.Emit(&event.Progress{Time: time.Now(), Step: by.ID, Stage: event.Download})
-	err := one.rest(ctx, one.result.Blobs(&cache.Log{}))
+	if one.rest != nil { // nil: its result was in the cache here
+		err = one.rest(ctx, one.result.Blobs(&cache.Log{}))
+	}
 	if err == nil {
-		err = one.disk.Restore(ctx, &cache.Restoring{Root: l.remote.cached.fresh.root, Result: one.result, Declared: one.declared})
+		err = one.disk.Restore(ctx, &cache.Restoring{Root: l.root(), Result: one.result, Declared: one.declared})
 	}
 	if err != nil && ctx.Err() == nil {
-		err = l.makeAgain(one, by)
+		b, err = l.makeAgain(one, by)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -182,23 +218,82 @@ func (l *left) bringStep(ctx context.Context, one *leftStep, by *Bound) error {
 	}
 	one.here.Store(true)
 	l.remote.cached.fresh.tree.MarkDirty()
+	if one.records {
+		return l.record(ctx, b)
+	}
 	return nil
 }
 
-// makeAgain performs a step again, there or here, as a part of the step by.
-func (l *left) makeAgain(one *leftStep, by *Bound) error {
+// root returns the directory of the workflow.
+func (l *left) root() string { return l.remote.cached.fresh.root }
+
+// lock takes the lock of the step that has left something, for the step by. It does not wait for one that by does
+// not need: another run may hold that, and wait for the lock of by.
+func (l *left) lock(ctx context.Context, one *leftStep, by *Bound) (unlock func(), err error) {
+	step := by.Cookie.String()
+	unlock, _, free := one.b.check.TryLock(step)
+	switch {
+	case free:
+		return unlock, nil
+	case !needs(by.Step)[one.b.Step]:
+		return func() {}, nil
+	}
+	return by.lock(ctx, one.b.check, step)
+}
+
+// record records the success of b, whose outputs are here now. It records nothing if it was performed with other
+// inputs than are here.
+func (l *left) record(ctx context.Context, b *Bound) error {
+	f := l.remote.cached.fresh
+	if len(b.handed) > 0 {
+		in, err := f.inputs(ctx, b)
+		if err != nil {
+			return err
+		}
+		now, err := f.checker.Check(ctx, in)
+		if err != nil {
+			return err
+		}
+		if same, err := b.sameFiles(ctx, now); err != nil || !same {
+			return err
+		}
+		b.check, b.handed = now, nil
+	}
+	var output *Output
+	if o, is := b.steps.outputs.Load(b.Step); is {
+		output = o.(*Output)
+	}
+	return f.commit(ctx, b, output)
+}
+
+// sameFiles reports whether b was performed with the sources that now has.
+func (b *Bound) sameFiles(ctx context.Context, now *fingerprint.Check) (bool, error) {
+	came := 0 // of the files that were elsewhere
+	err := now.EachFile(ctx, func(f fingerprint.File) {
+		if other, is := b.handed[f.Path]; is && other == inputFile(&f) {
+			came++
+		}
+	})
+	if err != nil || came < len(b.handed) || now.Sources() != b.check.Sources()+came {
+		return false, err
+	}
+	return b.check.Unchanged(ctx)
+}
+
+// makeAgain performs a step again, there or here, as a part of the step by. It returns it as it was performed now.
+func (l *left) makeAgain(one *leftStep, by *Bound) (*Bound, error) {
 	b := *one.b
 	b.outer, b.Env, b.ID, b.held = by.outer, by.Env, by.ID, by.held
-	b.leaves, b.anew, b.again = false, true, true
+	b.leaves, b.left, b.anew, b.again = false, nil, true, true
 	b.handed = map[string]cache.File{"": {}} // its check is no longer valid
 	if err := l.bring(&b); err != nil {
-		return err
+		return nil, err
 	}
 	var err error
 	if b.job, err = l.remote.cached.fresh.job(b.outer, &b); err != nil {
-		return err
+		return nil, err
 	}
-	return l.remote.Run(b.outer, &b).Err
+	return &b, l.remote.Run(b.outer, &b).Err
 }
 
 // matching returns those of the files that were left for b, by their paths from the root, that patterns
@@ -209,7 +304,7 @@ func (l *left) matching(ctx context.Context, b *Bound, patterns []glob.Pattern) 
 	if len(steps) == 0 {
 		return nil, patterns, nil
 	}
-	root := l.remote.cached.fresh.root
+	root := l.root()
 	var names []string
 	by := map[string]cache.File{}
 	for _, one := range steps {
@@ -303,12 +398,8 @@ func (e *entry) leaveFiles(ctx context.Context, p *Performed) (ok bool, err erro
 	if len(away) == 0 {
 		return true, nil
 	}
-	e.b.unrecorded = true
-	l := e.fresh.left
-	one := &leftStep{b: e.b, result: p.Result, declared: declared, disk: p.Disk, files: away, rest: p.Rest, busy: make(chan struct{}, 1)}
-	l.mu.Lock()
-	l.steps = append(l.steps, one)
-	l.mu.Unlock()
+	e.b.left = newLeft(e.b, p, declared)
+	e.b.left.files = away
 	return true, nil
 }
 

@@ -293,17 +293,22 @@ func setOptions(sc *Script, r *interp.Runner) error {
 		if len(name) == 1 {
 			args = []string{"-" + name}
 		}
-		if err := interp.Params(args...)(r); err != nil {
+		if err := apply(interp.Params(args...), r); err != nil {
 			return err
 		}
 	}
 	for _, name := range sc.Shopt {
-		if err := interp.BashOpts("-s", name)(r); err != nil {
+		if err := apply(interp.BashOpts("-s", name), r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// apply applies an option to r. Its code is not copied into the caller: it is long.
+//
+//go:noinline
+func apply(o interp.RunnerOption, r *interp.Runner) error { return o(r) }
 
 // executionOf returns the execution that a handler is called for, and its context.
 func executionOf(ctx context.Context) (*execution, interp.HandlerContext) {

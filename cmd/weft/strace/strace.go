@@ -255,11 +255,7 @@ func (s *scanner) call(c *call, p *process) {
 	if c.failed() {
 		return
 	}
-	tell := func(kind Kind, file, from string) {
-		if file != "" && (kind != Rename || from != "") {
-			s.each(Access{Time: c.time, Step: p.step, Kind: kind, Path: file, From: from})
-		}
-	}
+	tell := func(kind Kind, file, from string) { s.tell(c, p, kind, file, from) }
 	switch c.name {
 	case "open", "openat", "openat2", "creat":
 		s.open(c, tell)
@@ -302,6 +298,15 @@ func (s *scanner) call(c *call, p *process) {
 			return
 		}
 		s.born(child, &process{dir: p.dir, step: p.step})
+	}
+}
+
+// tell reports what a call of p has done to a file.
+//
+//go:noinline
+func (s *scanner) tell(c *call, p *process, kind Kind, file, from string) {
+	if file != "" && (kind != Rename || from != "") {
+		s.each(Access{Time: c.time, Step: p.step, Kind: kind, Path: file, From: from})
 	}
 }
 
