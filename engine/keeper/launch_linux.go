@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -104,7 +105,7 @@ func (k *keeper) free() *launch {
 		case busy != nil:
 			busy.wait()
 		default: // the reaper has not reported them yet
-			syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+			runtime.Gosched()
 		}
 	}
 }
