@@ -88,6 +88,8 @@ func (r *runner) useRemote(w *schema.Workflow, run string) error {
 }
 
 // connection returns the request that connects to a server. local is the directory of the local cache.
+//
+//go:noinline
 func connection(c *schema.Connection, local, run string) *channel.ConnectRequest {
 	q := &channel.ConnectRequest{
 		URL: c.URL.S, Helper: c.Helper.S, CA: c.CA.S, Cert: c.Cert.S, Key: c.Key.S, ServerName: c.ServerName.S, Insecure: c.Insecure,

@@ -34,6 +34,22 @@ func numberIf(b []byte, key string, n int64) []byte {
 	return number(b, key, n)
 }
 
+// whole and lasted append a field that a short line alone omits if it is zero.
+
+func (e *Encoder) whole(b []byte, key string, n int64) []byte {
+	if e.brief {
+		return numberIf(b, key, n)
+	}
+	return number(b, key, n)
+}
+
+func (e *Encoder) lasted(b []byte, key string, d time.Duration) []byte {
+	if e.brief {
+		return secondsIf(b, key, d)
+	}
+	return seconds(b, key, d)
+}
+
 // flagIf appends field, which is the key with its value, if set.
 //
 //go:noinline

@@ -33,15 +33,17 @@ type CommandStarted struct {
 
 func (ev *CommandStarted) encode(e *Encoder, b []byte) []byte {
 	b = e.begin(b, `{"event":"command_started","time":"`, ev.Time)
-	b = number(b, `,"step":`, int64(ev.Step))
-	b = number(b, `,"command":`, int64(ev.Command))
+	b = e.step(b, ev.Step)
+	b = e.whole(b, `,"command":`, int64(ev.Command))
 	b = text(b, `,"text":`, ev.Text)
 	b = textsIf(b, `,"argv":`, ev.Argv)
-	if ev.Dir != "" {
+	x := e.expects()
+	if ev.Dir != x.command.Dir {
+		e.incomplete = e.incomplete || ev.Dir == ""
 		b = e.dir.append(append(b, `,"dir":`...), ev.Dir)
 	}
 	b = e.places.append(b, `,"position":`, ev.Pos)
-	b = flagIf(b, `,"silent":true`, ev.Silent)
+	b = e.flagUnless(b, `,"silent":true`, ev.Silent, x.command.Silent)
 	b = flagIf(b, `,"dry_run":true`, ev.DryRun)
 	b = flagIf(b, `,"relayed":true`, ev.Relayed)
 	b = flagIf(b, `,"service":true`, ev.Service)
@@ -128,13 +130,13 @@ type CommandEnded struct {
 
 func (ev *CommandEnded) encode(e *Encoder, b []byte) []byte {
 	b = e.begin(b, `{"event":"command_ended","time":"`, ev.Time)
-	b = number(b, `,"step":`, int64(ev.Step))
-	b = number(b, `,"command":`, int64(ev.Command))
-	b = number(b, `,"code":`, int64(ev.Code))
+	b = e.step(b, ev.Step)
+	b = e.whole(b, `,"command":`, int64(ev.Command))
+	b = e.whole(b, `,"code":`, int64(ev.Code))
 	if ev.Err != nil {
 		b = e.failure(b, ev.Err)
 	}
-	b = seconds(b, `,"seconds":`, ev.Duration)
+	b = e.lasted(b, `,"seconds":`, ev.Duration)
 	b = ev.Usage.encode(b)
 	if ev.Members != nil {
 		b = e.part(b, "members", &ev.Members)
@@ -142,7 +144,7 @@ func (ev *CommandEnded) encode(e *Encoder, b []byte) []byte {
 	if ev.Signal != nil {
 		b = e.part(b, "signal", &ev.Signal)
 	}
-	b = numberIf(b, `,"programs":`, int64(ev.Programs))
+	b = e.numberUnless(b, `,"programs":`, int64(ev.Programs), int64(e.expects().programs))
 	return b
 }
 

@@ -17,10 +17,12 @@ import (
 	"github.com/weftrun/weft/schema/diag"
 )
 
-// Decode returns the event on one line of an event file, with or without its newline. It returns
-// nil for an event of a later version of weft, and ignores unknown fields. Errors are decoded as
-// [*Failure]. Decode does not keep line.
-func Decode(line []byte) (Event, error) {
+// Decode returns the event on one line of an event file, with or without its newline; of a file whose lines may be
+// short, a [Decoder] does. It returns nil for an event of a later version of weft, and ignores unknown fields. Errors
+// are decoded as [*Failure]. Decode does not keep line.
+func Decode(line []byte) (Event, error) { return decode(line, new(expected)) }
+
+func decode(line []byte, x *expected) (Event, error) {
 	if !utf8.Valid(line) {
 		return nil, errors.New("not UTF-8")
 	}
@@ -30,33 +32,64 @@ func Decode(line []byte) (Event, error) {
 		return nil, fmt.Errorf("not an event, which is a JSON object: %w", err)
 	}
 	kind, err := o.text("event")
-	t := kinds()[kind]
-	if err != nil || t == nil {
-		return nil, err
-	}
-	v := reflect.New(t)
-	ev := v.Interface().(Event)
-	at, err := o.text("time")
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := time.Parse(time.RFC3339Nano, at)
+	t := kinds()[kind]
+	at, short, err := o.time(x.time)
+	if t == nil {
+		if err == nil {
+			x.time = at.UnixMicro()
+		}
+		return nil, nil
+	}
 	if err != nil {
 		return nil, wrong("time", err)
 	}
-	*v.Elem().Field(1).Addr().Interface().(*time.Time) = parsed.Truncate(time.Microsecond)
+	x.time = at.UnixMicro()
+	v := reflect.New(t)
+	ev := v.Interface().(Event)
+	*v.Elem().Field(1).Addr().Interface().(*time.Time) = at
 	if started, ok := ev.(*RunStarted); ok {
 		if err := o.start(started); err != nil {
 			return nil, err
 		}
 	}
-	if err := o.fields(v.Elem()); err != nil {
+	if err := o.fields(v.Elem(), short); err != nil {
 		return nil, err
 	}
 	if out, ok := ev.(*Output); ok && (out.Offset < 0 || out.Data == nil && out.Length <= 0) {
 		return nil, errors.New(`fields "offset" and "length": not a valid range of a file`)
 	}
+	if short {
+		x.restore(ev)
+	}
+	x.note(ev)
 	return ev, nil
+}
+
+// mostBetween is the longest time between two lines, in microseconds: a year.
+const mostBetween = 366 * 24 * int64(time.Hour/time.Microsecond)
+
+// time returns the time of a line, and whether it is a short one. before is that of the line before; 0: there is
+// none.
+func (o object) time(before int64) (at time.Time, short bool, err error) {
+	raw := o.get("time")
+	if raw == nil {
+		return at, false, errMissing
+	}
+	if raw[0] == '"' {
+		text, err := readText(raw)
+		if err == nil {
+			at, err = time.Parse(time.RFC3339Nano, text)
+		}
+		return at.Truncate(time.Microsecond), false, err
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || before == 0 || n < -mostBetween || n > mostBetween {
+		return at, false, errors.New("neither a time nor the microseconds since the line before")
+	}
+	return time.UnixMicro(before + n).UTC(), true, nil
 }
 
 // wrong adds the field's name to err. It returns nil for nil.
@@ -102,12 +135,12 @@ func (o object) start(ev *RunStarted) error {
 	return o.read("run", reflect.ValueOf(&ev.Run).Elem())
 }
 
-// fields reads the fields of a struct.
-func (o object) fields(v reflect.Value) error {
+// fields reads the fields of a struct, which may all be missing in a short line.
+func (o object) fields(v reflect.Value, short bool) error {
 	all := shapeOf(v.Type()).fields
 	for i := range all {
 		f := &all[i]
-		if f.omit != "" && o.get(f.name) == nil {
+		if (f.omit != "" || short && f.plain) && o.get(f.name) == nil {
 			f.restore(v)
 			continue
 		}
@@ -161,10 +194,10 @@ func (o object) field(name string, v reflect.Value) (err error) {
 		*p = &f
 		return err
 	case *Usage:
-		return o.fields(v)
+		return o.fields(v, false)
 	case **diag.Diagnostic:
 		*p = new(diag.Diagnostic)
-		return o.fields(reflect.ValueOf((*diagnostic)(*p)).Elem())
+		return o.fields(reflect.ValueOf((*diagnostic)(*p)).Elem(), false)
 	}
 	return o.read(name, v)
 }
@@ -227,7 +260,7 @@ func readValue(raw []byte, v reflect.Value) (err error) {
 		if err != nil {
 			return err
 		}
-		return part.fields(v)
+		return part.fields(v, false)
 	}
 	return readWhole(raw, v)
 }

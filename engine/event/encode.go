@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -52,36 +53,55 @@ type Encoder struct {
 	// RunOnce omits the identity of the run from all lines but its first, and the keys of steps from
 	// all events but Planned.
 	RunOnce bool
+	// Short omits from lines what a [Decoder] knows from earlier ones. It requires RunOnce, and may be set at any time.
+	Short bool
 
 	run    []byte // encoded identity of the run; nil before the first run
 	stamp  stamp
 	places places
 	dir    shared // of commands
 	reason shared // why steps run
+
+	expected   expected // if RunOnce
+	brief      bool     // the present line is a short one
+	incomplete bool     // it does not have all of its event
 }
 
 // Encode appends ev to b as one line of JSON with its newline. Times and durations are truncated to
 // microseconds; of the file in a position only the name is kept.
 func (e *Encoder) Encode(b []byte, ev Event) []byte {
-	switch ev := ev.(type) {
-	case *StepStarted:
-		b = ev.encode(e, b)
-	case *CommandStarted:
-		b = ev.encode(e, b)
-	case *Output:
-		b = ev.encode(e, b)
-	case *CommandEnded:
-		b = ev.encode(e, b)
-	case *StepSettled:
-		b = ev.encode(e, b)
-	case *Waiting:
-		b = ev.encode(e, b)
-	case *Planned:
-		b = ev.encode(e, b)
-	default:
-		b = e.tagged(b, ev)
+	_, first := ev.(*RunStarted)
+	e.brief = e.Short && !first && e.expected.time != 0
+	before := len(b)
+	if b = e.event(b, ev); e.incomplete {
+		e.brief, e.incomplete = false, false
+		b = e.event(b[:before], ev)
+	}
+	if e.RunOnce {
+		e.expected.note(ev)
 	}
 	return append(b, '}', '\n')
+}
+
+// event appends ev, except for its end.
+func (e *Encoder) event(b []byte, ev Event) []byte {
+	switch ev := ev.(type) {
+	case *StepStarted:
+		return ev.encode(e, b)
+	case *CommandStarted:
+		return ev.encode(e, b)
+	case *Output:
+		return ev.encode(e, b)
+	case *CommandEnded:
+		return ev.encode(e, b)
+	case *StepSettled:
+		return ev.encode(e, b)
+	case *Waiting:
+		return ev.encode(e, b)
+	case *Planned:
+		return ev.encode(e, b)
+	}
+	return e.tagged(b, ev)
 }
 
 // runs sets the run of the following events.
@@ -96,6 +116,11 @@ const beginRun = `{"event":"run_started","time":"`
 
 // begin begins an event with head, which is everything up to the time.
 func (e *Encoder) begin(b []byte, head string, at time.Time) []byte {
+	before := e.expected.time
+	e.expected.time = at.UnixMicro()
+	if e.brief {
+		return strconv.AppendInt(append(b, head[:len(head)-1]...), e.expected.time-before, 10)
+	}
 	b = append(e.stamp.append(append(b, head...), at), '"')
 	if e.RunOnce && head != beginRun {
 		return b

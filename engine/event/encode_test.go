@@ -399,26 +399,40 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkEncodeBuiltin measures what a step of one builtin costs in the history, which is four
-// events.
-func BenchmarkEncodeBuiltin(b *testing.B) {
+// builtinSteps returns the events of three steps of one builtin, which are four each, and of their plan.
+func builtinSteps() (plan *Planned, events []Event) {
 	now := time.Now()
 	file := &diag.File{Name: "Taskfile.yml"}
-	evs := []Event{
-		&StepStarted{Time: now, Step: 4711, Parent: 10001, Task: "t4710", Name: "t4710", Prefix: "t4710", Silent: true, Pos: diag.Pos{File: file, Line: 4715, Column: 3}, Reasons: []string{"never up to date: it has neither sources nor status"}, Key: "60207c4ed8fa7c2c"},
-		&CommandStarted{Time: now, Step: 4711, Text: ":", Dir: "/home/somebody/src/project", Silent: true, Pos: diag.Pos{File: file, Line: 4715, Column: 9}, Attempt: 1, Attempts: 1},
-		&CommandEnded{Time: now, Step: 4711, Duration: 11 * time.Microsecond},
-		&StepSettled{Time: now, Step: 4711, Parent: 10001, Task: "t4710", Name: "t4710", Prefix: "t4710", Silent: true, Outcome: Succeeded, Duration: 13 * time.Microsecond, Place: Here},
+	plan = &Planned{Time: now, Steps: 3}
+	for i := range 3 {
+		step, name, line := StepID(4711+i), fmt.Sprint("t", 4710+i), int32(4715+i)
+		plan.Graph = append(plan.Graph, PlannedStep{Step: step, Name: name, Label: name, Key: "60207c4ed8fa7c2c", Pos: diag.Pos{File: file, Line: line, Column: 3}})
+		events = append(events,
+			&StepStarted{Time: now, Step: step, Parent: 10001, Task: name, Name: name, Prefix: name, Silent: true, Pos: diag.Pos{File: file, Line: line, Column: 3}, Reasons: []string{"never up to date: it has neither sources nor status"}, Key: "60207c4ed8fa7c2c"},
+			&CommandStarted{Time: now, Step: step, Text: ":", Dir: "/home/somebody/src/project", Silent: true, Pos: diag.Pos{File: file, Line: line, Column: 9}, Attempt: 1, Attempts: 1},
+			&CommandEnded{Time: now, Step: step, Duration: 11 * time.Microsecond},
+			&StepSettled{Time: now, Step: step, Parent: 10001, Task: name, Name: name, Prefix: name, Silent: true, Outcome: Succeeded, Duration: 13 * time.Microsecond, Place: Here},
+		)
 	}
-	enc := Encoder{RunOnce: true}
-	var lines []byte
-	for b.Loop() {
-		lines = lines[:0]
-		for _, ev := range evs {
-			lines = enc.Encode(lines, ev)
-		}
+	return plan, events
+}
+
+// BenchmarkEncodeBuiltin measures what three steps of one builtin cost in the history.
+func BenchmarkEncodeBuiltin(b *testing.B) {
+	for _, short := range []bool{false, true} {
+		b.Run(fmt.Sprint("short=", short), func(b *testing.B) {
+			enc := Encoder{RunOnce: true, Short: short}
+			plan, evs := builtinSteps()
+			lines := enc.Encode(nil, plan)
+			for b.Loop() {
+				lines = lines[:0]
+				for _, ev := range evs {
+					lines = enc.Encode(lines, ev)
+				}
+			}
+			b.SetBytes(int64(len(lines)))
+		})
 	}
-	b.SetBytes(int64(len(lines)))
 }
 
 func BenchmarkDecode(b *testing.B) {

@@ -59,22 +59,27 @@ type StepStarted struct {
 
 func (ev *StepStarted) encode(e *Encoder, b []byte) []byte {
 	b = e.begin(b, `{"event":"step_started","time":"`, ev.Time)
-	b = number(b, `,"step":`, int64(ev.Step))
-	b = numberIf(b, `,"parent":`, int64(ev.Parent))
+	b = e.step(b, ev.Step)
+	x := e.expects()
+	var prefix string
+	var pos diag.Pos
+	if e.brief {
+		prefix = ev.Task
+		if s := x.step(ev.Step); s != nil {
+			pos = s.pos
+		}
+	}
+	b = e.numberUnless(b, `,"parent":`, int64(ev.Parent), int64(x.started.Parent))
 	b = text(b, `,"task":`, ev.Name)
 	if ev.Task != ev.Name {
 		b = text(b, `,"label":`, ev.Task)
 	}
-	b = textIf(b, `,"prefix":`, ev.Prefix)
-	b = e.places.append(b, `,"position":`, ev.Pos)
-	b = flagIf(b, `,"silent":true`, ev.Silent)
+	b = e.textUnless(b, `,"prefix":`, ev.Prefix, prefix)
+	b = e.positionUnless(b, `,"position":`, ev.Pos, pos)
+	b = e.flagUnless(b, `,"silent":true`, ev.Silent, x.started.Silent)
 	b = flagIf(b, `,"internal":true`, ev.Internal)
 	b = flagIf(b, `,"given_variables":true`, ev.GivenVars)
-	if len(ev.Reasons) == 1 {
-		b = append(e.reason.append(append(b, `,"reasons":[`...), ev.Reasons[0]), ']')
-	} else {
-		b = textsIf(b, `,"reasons":`, ev.Reasons)
-	}
+	b = e.reasonsUnless(b, ev.Reasons, x.started.Reasons)
 	b = textsIf(b, `,"env":`, ev.Env)
 	if !e.RunOnce {
 		b = textIf(b, `,"key":`, ev.Key)
@@ -236,23 +241,36 @@ type StepSettled struct {
 
 func (ev *StepSettled) encode(e *Encoder, b []byte) []byte {
 	b = e.begin(b, `{"event":"step_settled","time":"`, ev.Time)
-	b = number(b, `,"step":`, int64(ev.Step))
-	b = numberIf(b, `,"parent":`, int64(ev.Parent))
-	b = numberIf(b, `,"cause":`, int64(ev.Cause))
-	b = text(b, `,"task":`, ev.Name)
-	if ev.Task != ev.Name {
-		b = text(b, `,"label":`, ev.Task)
+	b = e.step(b, ev.Step)
+	x := e.expects()
+	was, used := &nothing.started, &nothing.used
+	if s := x.step(ev.Step); s != nil && s.started != nil {
+		was, used = s.started, &s.used
+	} else if e.brief {
+		e.incomplete = true
 	}
-	b = textIf(b, `,"prefix":`, ev.Prefix)
-	b = flagIf(b, `,"silent":true`, ev.Silent)
-	b = flagIf(b, `,"internal":true`, ev.Internal)
+	b = e.numberUnless(b, `,"parent":`, int64(ev.Parent), int64(was.Parent))
+	b = numberIf(b, `,"cause":`, int64(ev.Cause))
+	if !e.brief || ev.Name != was.Name || ev.Task != was.Task {
+		e.incomplete = e.incomplete || e.brief && (ev.Name == "" || ev.Task == "")
+		b = text(b, `,"task":`, ev.Name)
+		if ev.Task != ev.Name {
+			b = text(b, `,"label":`, ev.Task)
+		}
+	}
+	b = e.textUnless(b, `,"prefix":`, ev.Prefix, was.Prefix)
+	b = e.flagUnless(b, `,"silent":true`, ev.Silent, was.Silent)
+	b = e.flagUnless(b, `,"internal":true`, ev.Internal, was.Internal)
 	b = text(b, `,"outcome":`, ev.Outcome.String())
-	b = number(b, `,"code":`, int64(ev.Code))
+	b = e.whole(b, `,"code":`, int64(ev.Code))
 	if ev.Err != nil {
 		b = e.failure(b, ev.Err)
 	}
-	b = seconds(b, `,"seconds":`, ev.Duration)
-	b = ev.Usage.encode(b)
+	b = e.lasted(b, `,"seconds":`, ev.Duration)
+	if written := ev.Usage.written(); !e.brief || written != *used {
+		e.incomplete = e.incomplete || e.brief && written == Usage{}
+		b = ev.Usage.encode(b)
+	}
 	if ev.Outputs != nil {
 		b = e.part(b, "outputs", &ev.Outputs)
 	}
@@ -262,7 +280,7 @@ func (ev *StepSettled) encode(e *Encoder, b []byte) []byte {
 	b = numberIf(b, `,"attempts":`, int64(ev.Attempts))
 	b = flagIf(b, `,"oom":true`, ev.OOM)
 	b = textIf(b, `,"fingerprint":`, ev.Fingerprint)
-	b = textIf(b, `,"place":`, string(ev.Place))
+	b = e.textUnless(b, `,"place":`, string(ev.Place), string(x.place))
 	b = textIf(b, `,"worker":`, ev.Worker)
 	if ev.Stages != (Stages{}) {
 		b = e.part(b, "stages", &ev.Stages)

@@ -42,6 +42,8 @@ func Refusals(t *schema.Task) []string {
 type reasons []string
 
 // add adds a reason if it applies and is new.
+//
+//go:noinline
 func (r *reasons) add(applies bool, why string) {
 	if applies && !slices.Contains(*r, why) {
 		*r = append(*r, why)

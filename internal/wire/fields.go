@@ -35,15 +35,21 @@ func Decode(b []byte, fields func(*Fields)) error {
 func (f *Fields) Text(n int, v *string) { field(f, n, v, AppendText[string], (*Decoder).String) }
 
 // Bytes is a field of type bytes.
+//
+//go:noinline
 func (f *Fields) Bytes(n int, v *[]byte) { field(f, n, v, AppendText[[]byte], (*Decoder).Bytes) }
 
 // Bool is a field of type bool.
+//
+//go:noinline
 func (f *Fields) Bool(n int, v *bool) { field(f, n, v, AppendBool, (*Decoder).Bool) }
 
 // Uint is a field of type uint32, uint64 or an enumeration.
 func (f *Fields) Uint(n int, v *uint64) { field(f, n, v, AppendUint, (*Decoder).Uint) }
 
 // Int is a field of type int32 or int64.
+//
+//go:noinline
 func (f *Fields) Int(n int, v *int64) { field(f, n, v, AppendInt, (*Decoder).Int) }
 
 func field[T any](f *Fields, n int, v *T, write func([]byte, int, T) []byte, read func(*Decoder) T) {

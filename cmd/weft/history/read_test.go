@@ -2,8 +2,10 @@ package history
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -134,4 +136,44 @@ func TestTrouble(t *testing.T) {
 		t.Error(why)
 	}
 	record(t, s, "a") // and nothing happens
+}
+
+// TestManySteps: the events of many steps are read as they were written, though their lines are short.
+func TestManySteps(t *testing.T) {
+	s, dir := newStore(t)
+	w := NewWriter(s, nil)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	now := func() time.Time { at = at.Add(1234567 * time.Nanosecond); return at }
+	const n = manySteps + 1
+	plan := &event.Planned{Time: now(), Steps: n}
+	for i := range event.StepID(n) {
+		name := fmt.Sprint("t", i)
+		plan.Graph = append(plan.Graph, event.PlannedStep{Step: i + 1, Name: name, Label: name, Key: "60207c4ed8fa7c2c"})
+	}
+	events := []event.Event{&event.RunStarted{Time: now(), Run: "r"}, plan}
+	for i := range event.StepID(n) {
+		name := fmt.Sprint("t", i)
+		events = append(events, &event.StepStarted{Time: now(), Step: i + 1, Parent: i % 3, Name: name, Task: name, Prefix: name},
+			&event.CommandStarted{Time: now(), Step: i + 1, Text: ":", Dir: dir, Attempt: 1, Attempts: 1},
+			&event.CommandEnded{Time: now(), Step: i + 1, Usage: event.Usage{MaxRSS: int64(i)}, Programs: 1},
+			&event.StepSettled{Time: now(), Step: i + 1, Parent: i % 3, Name: name, Task: name, Prefix: name, Outcome: event.Succeeded, Usage: event.Usage{MaxRSS: int64(i)}})
+	}
+	events = append(events, &event.RunFinished{Time: now()})
+	for _, ev := range events {
+		w.Handle(ev)
+	}
+	file, err := s.Open(1)
+	must(t, err)
+	defer file.Close()
+	for range 2 { // the second time after Rewind
+		enc := event.Encoder{RunOnce: true}
+		for i, ev := range events {
+			want, err := event.Decode(enc.Encode(nil, ev))
+			must(t, err)
+			if got, err := file.Next(); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("event %d: %+v, %v, want %+v", i, got, err, want)
+			}
+		}
+		must(t, file.Rewind())
+	}
 }

@@ -14,7 +14,7 @@ const (
 	flushedFailures = 100
 	// maxHeldBack is the number of bytes held back before anything is created.
 	maxHeldBack = 1 << 20
-	// manySteps is the number of planned steps from which events are compressed.
+	// manySteps is the number of planned steps from which lines of events are short, and compressed.
 	manySteps = 1000
 )
 
@@ -135,6 +135,7 @@ func (w *Writer) started(ev *event.RunStarted) {
 		w.entry.Tasks = append(w.entry.Tasks, ev.Tasks...)
 		return
 	}
+	w.enc = event.Encoder{Describe: w.enc.Describe, RunOnce: true}
 	w.rec = newRecording(w.store, &w.enc, ev.Time)
 	w.entry = Entry{ID: ev.Run, Time: ev.Time.Truncate(time.Microsecond), Tasks: slices.Clone(ev.Tasks), Result: Succeeded, Commit: ev.Commit, Parent: ev.ParentRun}
 	w.steps, w.called, w.times = steps{}, false, nil
@@ -150,6 +151,7 @@ func (w *Writer) note(ev event.Event) {
 	case *event.Planned:
 		w.entry.Planned += ev.Steps
 		w.rec.many = w.entry.Planned > manySteps
+		w.enc.Short = w.rec.many
 		w.steps.plan(ev.Graph)
 	case *event.StepStarted:
 		if s := w.steps.of(ev.Step); s != nil {

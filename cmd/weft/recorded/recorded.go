@@ -39,6 +39,7 @@ type File struct {
 	in   *bufio.Reader // raw, or what is compressed in it
 	line int           // number of the line that was read last
 	buf  []byte        // of a line that is longer than the reader's
+	dec  event.Decoder
 }
 
 // Open opens the recorded run in the file called name, which must be a regular one.
@@ -63,7 +64,7 @@ func New(file *os.File) (*File, error) {
 
 // begin determines at the start of the file whether it is compressed.
 func (f *File) begin() error {
-	f.in, f.line = f.raw, 0
+	f.in, f.line, f.dec = f.raw, 0, event.Decoder{}
 	if head, _ := f.raw.Peek(2); string(head) != "\x1f\x8b" {
 		return nil
 	}
@@ -115,7 +116,7 @@ func (f *File) Next() (event.Event, error) {
 		}
 		var ev event.Event
 		if err == nil {
-			ev, err = event.Decode(line)
+			ev, err = f.dec.Decode(line)
 		} else if err == io.EOF {
 			err = errCut
 		}

@@ -136,6 +136,8 @@ func (s *failures) handle(ev event.Event) {
 }
 
 // step returns the progress of a step, which may not have started: its condition is checked before.
+//
+//go:noinline
 func (s *failures) step(id event.StepID) *progress {
 	p := s.steps[id]
 	if p == nil {
