@@ -13,7 +13,7 @@ import (
 // TestImports: KEEPER is the initialisation of this package. Its imports are initialised before it
 // in every KEEPER, and must neither start processes nor wait for them.
 func TestImports(t *testing.T) {
-	checkImports(t, ".", "runtime", "syscall", "unsafe", "sync/atomic", "time", "github.com/weftrun/weft/internal/procstat")
+	checkImports(t, ".", "runtime", "syscall", "unsafe", "sync/atomic", "github.com/weftrun/weft/internal/procstat")
 	checkImports(t, "../../internal/procstat")
 }
 

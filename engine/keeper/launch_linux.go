@@ -3,7 +3,6 @@
 package keeper
 
 import (
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -105,7 +104,7 @@ func (k *keeper) free() *launch {
 		case busy != nil:
 			busy.wait()
 		default: // the reaper has not reported them yet
-			runtime.Gosched()
+			syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 	}
 }

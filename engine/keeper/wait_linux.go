@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
@@ -19,18 +18,11 @@ type idle struct {
 	reaper atomic.Uint32 // thread id
 	// reaperIdle is set while the reaper waits by such a call.
 	reaperIdle atomic.Bool
-	// queues fires while KEEPER is not idle. The Go runtime expects that each thread comes back to it, to see what
-	// is queued behind the goroutine that it runs. A thread in a raw system call does not, and on a busy machine it
-	// is now and then the other thread's goroutine that is queued there, for ever. A timer that is due makes the
-	// runtime start another thread, which takes what it finds in all queues.
-	queues *time.Timer
 }
 
 const (
 	// idleAfter is the time without a request after which KEEPER is idle, in microseconds.
 	idleAfter = 20_000
-	// queuesEvery is how often queues fires: what it is for happens once in many thousand runs.
-	queuesEvery = 100 * time.Millisecond
 
 	saRestart = 0x1000_0000
 	pollIn    = 1
@@ -47,11 +39,6 @@ func (d *idle) prepare() {
 	handler := action(wake)
 	handler.flags &^= saRestart
 	setAction(wake, &handler)
-	d.queues = time.AfterFunc(queuesEvery, func() {
-		if !d.isIdle.Load() {
-			d.queues.Reset(queuesEvery)
-		}
-	})
 }
 
 // enterReaper makes the calling thread the reaper.
@@ -81,7 +68,6 @@ func (d *idle) untilRequest() {
 		n, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&request)), 1, uintptr(unsafe.Pointer(at)), 0, 0, 0)
 	}
 	d.isIdle.Store(false)
-	d.queues.Reset(queuesEvery)
 }
 
 // waitCall makes a system call of the reaper that may take long. Its arguments must not
