@@ -192,7 +192,7 @@ func (e *Encoder) positionUnless(b []byte, key string, p, want diag.Pos) []byte 
 }
 
 func (e *Encoder) reasonsUnless(b []byte, reasons, want []string) []byte {
-	if reasons != nil && slices.Equal(reasons, want) {
+	if reasons != nil && want != nil && slices.Equal(reasons, want) {
 		return b
 	}
 	e.incomplete = e.incomplete || reasons == nil && want != nil

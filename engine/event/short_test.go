@@ -70,7 +70,7 @@ func randomRun(r *rand.Rand) []Event {
 		if r.IntN(8) == 0 {
 			pos = diag.Pos{}
 		}
-		started := &StepStarted{Time: at(), Step: step, Parent: parent, Name: name, Task: text(name), Prefix: text(name), Pos: pos, Silent: flag(), Internal: flag(), Reasons: [][]string{nil, {"first"}, {"first", "second"}}[r.IntN(3)]}
+		started := &StepStarted{Time: at(), Step: step, Parent: parent, Name: name, Task: text(name), Prefix: text(name), Pos: pos, Silent: flag(), Internal: flag(), Reasons: [][]string{nil, {}, {"first"}, {"first", "second"}}[r.IntN(4)]}
 		if r.IntN(8) > 0 {
 			events = append(events, started)
 		}
