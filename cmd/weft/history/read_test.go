@@ -31,6 +31,9 @@ func TestEveryCut(t *testing.T) {
 		stride := max(1, len(whole)/60)
 		last := -1
 		for n := 0; n < len(whole); n += stride {
+			if n+stride >= len(whole) {
+				n = len(whole) - 1 // a few bytes before the end there are several steps
+			}
 			must(t, os.WriteFile(path, whole[:n], 0o600))
 			runs, err := s.Runs()
 			must(t, err)
