@@ -3,17 +3,52 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestJobControl types into a shell that runs weft as its job. The steps wait
-// without starting anything: a shell that is between vfork and exec of a program
-// cannot be stopped, and no job control sees its stopped child.
+// waiter is the program "waiter NAME": it writes its process id to NAME.pid, says when it is
+// continued, and ends when something is written to the FIFO NAME.go.
+//
+// It is no shell script. A shell that is between vfork and exec cannot be stopped, and no job
+// control sees its stopped child; and a signal that comes right before a shell's read is not
+// handled until that ends.
+func waiter() {
+	name := os.Args[1]
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	go func() {
+		for range continued {
+			fmt.Println("cont:" + name)
+		}
+	}()
+	err := os.WriteFile(name+".pid", fmt.Appendln(nil, os.Getpid()), 0o666)
+	if err == nil {
+		err = syscall.Mkfifo(name+".go", 0o666)
+	}
+	var from *os.File
+	if err == nil {
+		from, err = os.OpenFile(name+".go", os.O_RDWR, 0)
+	}
+	if err == nil {
+		fmt.Println("ready:" + name)
+		_, err = from.Read(make([]byte, 1))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "waiter:", err)
+		os.Exit(1)
+	}
+	fmt.Println("end:" + name)
+}
+
+// TestJobControl types into a shell that runs weft as its job.
 func TestJobControl(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -23,11 +58,11 @@ func TestJobControl(t *testing.T) {
 version: '3'
 silent: true
 tasks:
-  wait: sh wait.sh one
-  piped: sh wait.sh one | cat | cat
+  wait: waiter one
+  piped: waiter one | cat | cat
   both: {deps: [a, b], cmds: [echo over]}
-  a: sh wait.sh a
-  b: sh wait.sh b
+  a: waiter a
+  b: waiter b
   ask: {prompt: 'Sure?', cmds: [echo ran]}
   talk: {deps: [say1, say2], cmds: [echo over]}
   say1: sh -c 'echo out:1'
@@ -36,20 +71,12 @@ tasks:
   sessions: sh sessions.sh
   dies: {cmds: [{cmd: 'env --default-signal=INT sh -c "kill -INT \$\$"', ignore_error: true}, 'echo went:on']}
   stack: {deps: [serve1, serve2]}
-  serve1: {service: true, ready: {log: 'ready:'}, cmd: sh wait.sh a}
-  serve2: {service: true, ready: {log: 'ready:'}, cmd: sh wait.sh b}
+  serve1: {service: true, ready: {log: 'ready:'}, cmd: waiter a}
+  serve2: {service: true, ready: {log: 'ready:'}, cmd: waiter b}
   seen: {sources: [wait.sh], method: none, cmds: ['echo seen:']}
--- wait.sh --
-echo $$ > $1.pid
-trap 'echo cont:$1' CONT
-mkfifo $1.go
-exec 3<>$1.go
-echo ready:$1
-until read x <&3; do :; done
-echo end:$1
 -- sessions.sh --
-env -i PATH="$PATH" setsid sh wait.sh b &
-exec sh wait.sh a
+env -i PATH="$PATH" setsid waiter b &
+exec waiter a
 -- raw.sh --
 stty raw -echo; echo ready; dd bs=1 count=1 2>/dev/null | od -An -c; stty sane; echo sane
 -- calls.sh --

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		"task":     main,
 		"probe":    probe.Main,
 		"fdserver": fdServer,
+		"waiter":   waiter,
 
 		"recorded-node": recordedNode,
 	})
