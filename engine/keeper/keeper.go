@@ -28,7 +28,8 @@
 // in ordinary Go cost 35 % of a short program's wall time; this one costs nothing that can
 // be distinguished from noise when programs run side by side, and 2 % when they run one
 // after the other. When no requests come, both threads use waits that the runtime knows of,
-// so that KEEPER sleeps while a program runs for long (see idle). In exchange, nothing here
+// so that KEEPER sleeps while a program runs for long (see idle), and raw ones return now and then
+// (see rawCall). In exchange, nothing here
 // may produce garbage in the long run: the collector, which would wait for both threads
 // forever, is off (see Environ).
 package keeper
@@ -48,5 +49,5 @@ const Terminal = 4
 // Environ returns the environment that KEEPER itself must be started with. Requests carry
 // the environments of programs.
 func Environ() []string {
-	return []string{"GOGC=off", "GOMAXPROCS=2", "GODEBUG=asyncpreemptoff=1"}
+	return []string{"GOGC=off", "GOMAXPROCS=2"}
 }

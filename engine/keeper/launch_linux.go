@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -104,7 +105,7 @@ func (k *keeper) free() *launch {
 		case busy != nil:
 			busy.wait()
 		default: // the reaper has not reported them yet
-			syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+			runtime.Gosched()
 		}
 	}
 }
@@ -119,7 +120,7 @@ func (l *launch) wait() {
 		if tid == 0 {
 			return
 		}
-		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&l.tid)), futexWait, uintptr(tid), 0, 0, 0)
+		futexWait(unsafe.Pointer(&l.tid), futexShared, uintptr(tid))
 	}
 }
 

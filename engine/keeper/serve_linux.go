@@ -3,6 +3,7 @@
 package keeper
 
 import (
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -346,6 +347,7 @@ func send(b []byte) {
 		if e != syscall.EINTR {
 			return
 		}
+		runtime.Gosched() // see rawCall
 	}
 }
 

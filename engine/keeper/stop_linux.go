@@ -177,7 +177,7 @@ func (k *keeper) sweep(keep []int32) {
 		if !found {
 			break
 		}
-		k.reaped.wait(seen, &sweepEvery, syscall.RawSyscall6)
+		k.reaped.wait(seen, &sweepEvery, rawCall)
 		if k.reaped.count() == seen {
 			waits++
 		} else {

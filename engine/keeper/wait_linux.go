@@ -81,7 +81,27 @@ func (d *idle) call() waitCall {
 	if isIdle {
 		return syscall.Syscall6
 	}
-	return syscall.RawSyscall6
+	return rawCall
+}
+
+// rawCall makes a raw system call that waits. The Go runtime may have queued the goroutine of the
+// other thread behind the calling one, and expects that this comes back to it. So raw calls must
+// not wait for long: either they have a limit, or the runtime interrupts them by a signal, which it
+// sends after 10 ms. Then rawCall lets others run first.
+func rawCall(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, e syscall.Errno) {
+	r1, r2, e = syscall.RawSyscall6(trap, a1, a2, a3, a4, a5, a6)
+	if e == syscall.EINTR || e == syscall.ETIMEDOUT {
+		runtime.Gosched()
+	}
+	return r1, r2, e
+}
+
+// rawLimit is the limit of raw calls of the thread that serves requests, which no signal interrupts.
+var rawLimit = syscall.Timespec{Nsec: idleAfter * 1000}
+
+// futexWait waits for at most rawLimit while the word at addr is value. The word must not move.
+func futexWait(addr unsafe.Pointer, operation, value uintptr) {
+	rawCall(syscall.SYS_FUTEX, uintptr(addr), operation, value, uintptr(unsafe.Pointer(&rawLimit)), 0, 0)
 }
 
 // mutex is a mutex between the two threads that does not use the Go scheduler. Its state is
@@ -94,7 +114,7 @@ func (m *mutex) lock() {
 		return
 	}
 	for m.state.Swap(2) != 0 {
-		syscall.RawSyscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&m.state)), futexWaitPrivate, 2, 0, 0, 0)
+		futexWait(unsafe.Pointer(&m.state), futexPrivate, 2)
 	}
 }
 
@@ -111,8 +131,8 @@ type notifier struct {
 }
 
 const (
-	futexWait        = 0
-	futexWaitPrivate = 0 | 128
+	futexShared      = 0   // wait for a word that the kernel changes
+	futexPrivate     = 128 // wait for a word of this process
 	futexWakePrivate = 1 | 128
 )
 
@@ -131,7 +151,7 @@ func (b *notifier) notify() {
 func (b *notifier) wait(count uint32, limit *syscall.Timespec, call waitCall) {
 	b.sleeping.Store(1)
 	if b.notified.Load() == count {
-		call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.notified)), futexWaitPrivate, uintptr(count), uintptr(unsafe.Pointer(limit)), 0, 0)
+		call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&b.notified)), futexPrivate, uintptr(count), uintptr(unsafe.Pointer(limit)), 0, 0)
 	}
 	b.sleeping.Store(0)
 }
