@@ -40,6 +40,7 @@ import (
 	"github.com/weftrun/weft/engine/proc"
 	"github.com/weftrun/weft/engine/sched"
 	"github.com/weftrun/weft/engine/socket"
+	"github.com/weftrun/weft/internal/limit"
 )
 
 // Options configure an Executor. Root, Body, Test, State, Tree and Checker
@@ -145,6 +146,8 @@ func (x *Executor) Close() { x.ahead.end() }
 // Execute implements sched.Executor.
 func (x *Executor) Execute(ctx context.Context, s *plan.Step, env *sched.Env) sched.Outcome {
 	x.ahead.end()
+	limit.AddExempt(limit.Running)
+	defer limit.AddExempt(-limit.Running)
 	outer := ctx
 	ctx, done := limited(ctx, x.o.Clock, s)
 	defer done()

@@ -123,6 +123,8 @@ func (s *Shell) interpret(sc *Script, p *parsed, out *capture) error {
 	if p.awaited != nil && sc.traced() {
 		p = s.scripts.analyse(sc.Text, "", true)
 	}
+	limit.AddExempt(limit.Running)
+	defer limit.AddExempt(-limit.Running)
 	r := &execution{s: s, sc: sc, p: p, group: sc.Group, captured: out != nil, memoryBefore: limit.Live()}
 	r.env.environ, r.env.own, r.env.extra = s.environs.get(sc.Env), slices.Concat(sc.Extra, sc.Group.Environ()), len(sc.Extra) > 0
 	if p.lists || p.kind != script {

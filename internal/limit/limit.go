@@ -22,6 +22,10 @@ const (
 	// Scripts is the maximum size in bytes of the variables of such a script. Doubling one takes
 	// four times as much for a moment.
 	Scripts = 96 << 20
+	// Running is how many bytes, at most, weft itself needs for a running step, and again for a
+	// running script of its own shell: no other script is responsible for them. Both together take
+	// about 60 KiB while a program runs.
+	Running = 128 << 10
 	// Stack is the maximum stack in bytes of recursive functions of such a script. Go
 	// doubles a stack that is full, and ends a program whose stack reaches a gigabyte.
 	Stack = 96 << 20
