@@ -123,8 +123,16 @@ func (c *copier) next(src io.Reader, i int) ([]byte, error) {
 	return b[:n], err
 }
 
+// mostWorkers is the maximum number of workers of all steps together, each of which has buffers:
+// thousands of steps may store their results at the same time.
+const mostWorkers = 16
+
+// working has an element for each worker.
+var working = make(chan struct{}, mostWorkers)
+
 // parallel calls do for each i below n, on all processors, with one worker per goroutine, and stops
 // at the first error, which it returns. Adjacent items are mostly processed by the same worker.
+// do must not call parallel.
 func parallel[W interface{ close() }](ctx context.Context, n int, newWorker func() W, do func(ctx context.Context, w W, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -132,8 +140,16 @@ func parallel[W interface{ close() }](ctx context.Context, n int, newWorker func
 	batch := min(n/(8*workers)+1, 16)
 	var next atomic.Int64
 	work := func() {
+		select {
+		case working <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		w := newWorker()
-		defer w.close()
+		defer func() {
+			w.close()
+			<-working
+		}()
 		for {
 			from := int(next.Add(int64(batch))) - batch
 			for i := from; i < min(from+batch, n); i++ {
