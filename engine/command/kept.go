@@ -62,6 +62,9 @@ func (keptEnv) CallConnected(_ context.Context, calls []plan.Call, _ func(int, *
 // Release implements executor.Env: a service that is up holds no slots.
 func (keptEnv) Release(f func()) { f() }
 
+// Ask implements executor.Env.
+func (keptEnv) Ask(f func()) { f() }
+
 // Hold implements executor.Env.
 func (keptEnv) Hold(f func()) { f() }
 

@@ -108,6 +108,7 @@ type actor struct {
 
 func (a *actor) Emit(ev event.Event)   { a.stage.hear(ev) }
 func (a *actor) Release(f func())      { f() }
+func (a *actor) Ask(f func())          { f() }
 func (a *actor) Hold(f func())         { f() }
 func (a *actor) Serve()                { close(a.up) }
 func (*actor) Unsent() <-chan struct{} { return nil }

@@ -107,6 +107,7 @@ type Env interface {
 	Call(ctx context.Context, c plan.Call) error
 	CallConnected(ctx context.Context, calls []plan.Call, connect func(int, *plan.Step) error, drop func(*plan.Step)) []error
 	Release(f func())
+	Ask(f func())
 	Hold(f func())
 	Serve()
 	Unneeded() <-chan struct{}

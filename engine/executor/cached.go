@@ -64,11 +64,7 @@ type cached struct {
 	warned sync.Map      // texts of shown warnings
 	flush  func()        // returns when every event so far has been reported
 
-	waiting chan struct{} // has an element for each step that waits for the shared cache without slots
 }
-
-// maxLookups is the number of steps that wait for the shared cache without slots. Each has a goroutine.
-const maxLookups = 128
 
 // Run implements Body.
 func (l *cached) Run(ctx context.Context, b *Bound) Result {

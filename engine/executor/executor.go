@@ -116,7 +116,7 @@ func New(o Options) *Executor {
 		body = remote
 	}
 	prompt := &prompt{next: body, confirm: o.Confirm, flush: o.Flush, yes: o.AssumeYes, dry: o.Dry}
-	x.cached = &cached{next: prompt, remote: remote, open: o.Cache, flush: o.Flush, waiting: make(chan struct{}, maxLookups)}
+	x.cached = &cached{next: prompt, remote: remote, open: o.Cache, flush: o.Flush}
 	if remote != nil {
 		remote.cached = x.cached
 	}

@@ -45,6 +45,7 @@ type fakeEnv struct {
 
 func (e *fakeEnv) Emit(ev event.Event) { e.events = append(e.events, ev) }
 func (e *fakeEnv) Release(f func())    { f() }
+func (e *fakeEnv) Ask(f func())        { f() }
 func (e *fakeEnv) Hold(f func())       { f() }
 
 // story returns the events in words.

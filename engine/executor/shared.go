@@ -30,7 +30,7 @@ func (e *entry) restoreShared(ctx context.Context) *Result {
 	var found *cache.ActionResult
 	var meta *cache.Log
 	var err error
-	e.waitAway(func() { found, meta, err = e.fetch(ctx) })
+	e.b.Env.Ask(func() { found, meta, err = e.fetch(ctx) })
 	var r *Result
 	if err == nil && found != nil {
 		r, err = e.restoreResult(ctx, found, meta)
@@ -69,18 +69,6 @@ func (e *entry) fetch(ctx context.Context) (found *cache.ActionResult, meta *cac
 		return nil, nil, nil
 	}
 	return result, meta, nil
-}
-
-// waitAway calls f, which mostly waits for a server, while the step holds no slots, so that others run,
-// or wait for the server, too. If many steps wait already, it does not give up its slots.
-func (e *entry) waitAway(f func()) {
-	select {
-	case e.waiting <- struct{}{}:
-		e.b.Env.Release(f)
-		<-e.waiting
-	default:
-		f()
-	}
 }
 
 // push stores the result of the step in the shared cache, if it is to be there.

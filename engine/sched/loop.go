@@ -24,6 +24,7 @@ type loop struct {
 	shared         map[*plan.Step]*node // nil until there is one
 	closing        map[plan.Key]*node   // shared services that are ending; nil until there is one
 	callHolds      []hold               // uses of called services by bodies
+	asking         int                  // number of steps that wait for the answer of a server
 	released       []hold               // uses that steps have given up before their end
 	serves         bool                 // some step is a service or a service group
 	closedChannels bool                 // some step accepts no more messages, see sendsTooLate
@@ -105,7 +106,15 @@ func (l *loop) handle(m message) {
 		l.holdHere(m.holdHere)
 	case m.letGo != nil:
 		l.letGo(m.letGo)
+	case m.asks != nil:
+		l.suspend(m.asks)
+		m.asks.asking = true
+		l.asking++
 	case m.resume != nil:
+		if n := m.resume.caller; n.asking {
+			n.asking = false
+			l.asking--
+		}
 		l.resumes = append(l.resumes, m.resume)
 	case m.drain != nil:
 		l.drain(m.drain)
@@ -124,7 +133,7 @@ func (l *loop) dispatch() {
 	for l.admitNext() || l.admitAway() || l.deadlockSuspected && len(l.parked) > 0 && l.resolveDeadlock() {
 	}
 	l.tokens.settle(l.slots.taken)
-	l.slots.arm(l.tokens.free == nil && (len(l.resumes) > 0 || l.ready.next() != nil))
+	l.slots.arm(l.tokens.free == nil && (len(l.resumes) > 0 || l.nextReady() != nil))
 	if len(l.unreported) > 0 {
 		now := time.Now()
 		for _, n := range l.unreported {
@@ -153,7 +162,7 @@ func (l *loop) admitNext() bool {
 		l.resume(b)
 		return true
 	}
-	next := l.ready.next()
+	next := l.nextReady()
 	if next == nil || !l.admits(l.costOf(next)) {
 		return false
 	}
@@ -166,6 +175,18 @@ func (l *loop) admitNext() bool {
 		l.startAll(next)
 	}
 	return true
+}
+
+// mostAsking is the maximum number of steps that wait for the answer of a server. More would take
+// much memory, and be asked for no sooner.
+const mostAsking = 128
+
+// nextReady returns the ready node that gets slots next; nil if there is none, or none may start.
+func (l *loop) nextReady() *node {
+	if l.asking >= mostAsking {
+		return nil
+	}
+	return l.ready.next()
 }
 
 // admits reports whether more slots are available.

@@ -23,6 +23,7 @@ type node struct {
 	early        bool    // some dependents do not wait for its end
 	inconclusive bool    // a quick check of it was inconclusive
 	started      bool    // it has begun to run
+	asking       bool    // it waits for the answer of a server
 
 	chain      uint32 // duration of the longest chain that begins with it
 	readyRound uint32 // loop iteration in which it became ready

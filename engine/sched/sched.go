@@ -121,6 +121,7 @@ type message struct {
 	quickChecked *quickCheckBatch // batch of quick checks has ended
 	serving      *node            // service is ready
 	release      *node            // releases its slots
+	asks         *node            // releases its slots to wait for a server
 	holdHere     *node            // is to hold slots; resume follows
 	letGo        *node            // is elsewhere again
 	resume       *batch           // needs its caller's slots again
@@ -299,9 +300,16 @@ func (e *Env) Unneeded() <-chan struct{} {
 }
 
 // Release calls f while the step holds no slots.
-func (e *Env) Release(f func()) {
+func (e *Env) Release(f func()) { e.without(message{release: e.node}, f) }
+
+// Ask is Release for an f that waits for the answer of a server, for a limited time. While many steps
+// wait so, no others start: all would run at the same time when the server is given up.
+func (e *Env) Ask(f func()) { e.without(message{asks: e.node}, f) }
+
+// without calls f after m, and then makes the step wait for its slots.
+func (e *Env) without(m message, f func()) {
 	r := e.node.batch.run
-	r.mail <- message{release: e.node}
+	r.mail <- m
 	f()
 	b := &batch{run: r, caller: e.node, reply: make(chan error, 1)}
 	r.mail <- message{resume: b}

@@ -25,7 +25,7 @@ import (
 // "sleep 2s", "fail", "call NAME", "call NAME 2s" (with a limit), "connect NAME NAME" (calls them
 // together), "wait" (for the end of the context), "serve", "up 2s" (serve until it is told to end,
 // which then takes 2s), "defer 2s" (takes 2s at the end), "read NAME" (until that has ended),
-// "drain" (until its last sender has ended). It can check steps with "fresh 2ms" (a quick check
+// "drain" (until its last sender has ended), "ask 2s" (a server, which takes 2s). It can check steps with "fresh 2ms" (a quick check
 // takes 2ms and finds the step fresh) or "stale 2ms" (a quick check takes 2ms and is inconclusive).
 type fake struct {
 	mu      sync.Mutex // guards order, ends
@@ -33,7 +33,9 @@ type fake struct {
 	ends    map[string]chan struct{}
 	now     atomic.Int32
 	most    atomic.Int32
-	mild    bool // a call with a limit may fail
+	asking  atomic.Int32
+	asked   atomic.Int32 // maximum of asking
+	mild    bool         // a call with a limit may fail
 	watch   func(moment)
 	checked []string // names of the steps checked; guarded by mu
 }
@@ -84,9 +86,7 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) (out s
 			}
 		}()
 	}
-	n := f.now.Add(1)
-	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
-	}
+	count(&f.now, &f.most)
 	holds := true // a slot
 	release := func() {
 		if holds {
@@ -107,6 +107,15 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) (out s
 			case <-ctx.Done():
 				return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
 			}
+		case "ask":
+			d, _ := time.ParseDuration(arg)
+			f.now.Add(-1)
+			env.Ask(func() {
+				count(&f.asking, &f.asked)
+				time.Sleep(d)
+				f.asking.Add(-1)
+			})
+			count(&f.now, &f.most)
 		case "wait":
 			<-ctx.Done()
 			return sched.Outcome{Result: event.Cancelled, Err: context.Cause(ctx)}
@@ -176,6 +185,13 @@ func (f *fake) Execute(ctx context.Context, s *plan.Step, env *sched.Env) (out s
 		}
 	}
 	return sched.Outcome{Result: event.Succeeded}
+}
+
+// count counts one more, and the most that there were.
+func count(now, most *atomic.Int32) {
+	n := now.Add(1)
+	for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+	}
 }
 
 // conditions are the suffixes of needs.
@@ -425,6 +441,30 @@ func TestSoftLimitDoesNotThrash(t *testing.T) {
 	r := run(t, lines, sched.Options{SoftLimit: 3}, nil)
 	if r.err != nil || r.f.most.Load() > 4 {
 		t.Errorf("err %v, %d at once; want no more than 4", r.err, r.f.most.Load())
+	}
+}
+
+// TestAsk: however long a server takes, no more steps than usual run when it has answered, or was given
+// up, and not all ask it at the same time.
+func TestAsk(t *testing.T) {
+	const steps, atOnce = 1000, 128
+	lines := "all: "
+	for i := range steps {
+		lines += fmt.Sprintf("t%d ", i)
+	}
+	lines += "|\n"
+	for i := range steps {
+		lines += fmt.Sprintf("t%d: | ask 5s; sleep 20ms\n", i)
+	}
+	for name, o := range map[string]sched.Options{"soft limit": {SoftLimit: 3}, "hard limit": {Limit: 3}} {
+		o.CPUIdle = func() bool { return true }
+		r := run(t, lines, o, nil)
+		if r.err != nil || r.f.most.Load() > 4 || r.f.asked.Load() < atOnce || r.f.asked.Load() > atOnce+3 {
+			t.Errorf("%s: err %v, %d run and %d ask at once; want no more than 4, and about %d", name, r.err, r.f.most.Load(), r.f.asked.Load(), atOnce)
+		}
+		if limit := (steps/atOnce+1)*5*time.Second + steps*20*time.Millisecond; r.took > limit {
+			t.Errorf("%s: took %v, want at most %v", name, r.took, limit)
+		}
 	}
 }
 
