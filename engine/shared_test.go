@@ -245,11 +245,11 @@ func (s *slowServer) count(n int) {
 }
 
 // TestSharedLookups: steps that wait for the shared cache hold no slots, but not arbitrarily many of
-// them wait.
+// them wait: no others start then.
 func TestSharedLookups(t *testing.T) {
 	const limit, most = 2, 128
 	m := newServer(t).machine()
-	s := &slowServer{machine: m, want: most + limit, reached: make(chan struct{})}
+	s := &slowServer{machine: m, want: most, reached: make(chan struct{})}
 	tasks := "tasks:\n  t: {deps: [{for: {var: N}, task: one, vars: {N: '{{.ITEM}}'}}], vars: {N: '"
 	for i := range 3 * most {
 		tasks += fmt.Sprint(i, " ")
@@ -263,8 +263,8 @@ func TestSharedLookups(t *testing.T) {
 	if made, err := os.ReadDir(filepath.Join(m.dir, "out")); len(made) != 3*most {
 		t.Errorf("%d files, %v", len(made), err)
 	}
-	if s.most != s.want {
-		t.Errorf("%d look-ups at the same time, want %d", s.most, s.want)
+	if s.most > most+limit { // those that ran when it was reached
+		t.Errorf("%d look-ups at the same time, want about %d", s.most, most)
 	}
 }
 
