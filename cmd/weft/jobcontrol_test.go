@@ -73,7 +73,7 @@ tasks:
   stack: {deps: [serve1, serve2]}
   serve1: {service: true, ready: {log: 'ready:'}, cmd: waiter a}
   serve2: {service: true, ready: {log: 'ready:'}, cmd: waiter b}
-  seen: {sources: [wait.sh], method: none, cmds: ['echo seen:']}
+  seen: {sources: [pager.sh], method: none, cmds: ['echo seen:']}
 -- sessions.sh --
 env -i PATH="$PATH" setsid waiter b &
 exec waiter a

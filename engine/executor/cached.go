@@ -63,7 +63,6 @@ type cached struct {
 	open   func() *Cache // nil, or returns nil: no cache
 	warned sync.Map      // texts of shown warnings
 	flush  func()        // returns when every event so far has been reported
-
 }
 
 // Run implements Body.

@@ -28,10 +28,9 @@
 // in ordinary Go cost 35 % of a short program's wall time; this one costs nothing that can
 // be distinguished from noise when programs run side by side, and 2 % when they run one
 // after the other. When no requests come, both threads use waits that the runtime knows of,
-// so that KEEPER sleeps while a program runs for long (see idle), and raw ones return now and then
-// (see rawCall). In exchange, nothing here
-// may produce garbage in the long run: the collector, which would wait for both threads
-// forever, is off (see Environ).
+// so that KEEPER sleeps while a program runs for long (see idle), and raw ones return now and
+// then (see rawCall). In exchange, nothing here may produce garbage in the long run: the
+// collector, which would wait for both threads forever, is off (see Environ).
 package keeper
 
 // Name is KEEPER's argv[0], and its name in lists of processes: `pkill weft` signals only

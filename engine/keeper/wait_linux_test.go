@@ -24,8 +24,8 @@ func TestQueued(t *testing.T) {
 			go done.Store(true)
 			k.idle.prepare()
 			call := k.idle.call()
-			for word := new(uint32); !done.Load(); {
-				call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexPrivate, 0, 0, 0, 0)
+			for !done.Load() {
+				call(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(&k.started.notified)), futexPrivate, 0, 0, 0, 0)
 			}
 		},
 		"for the lock, without signals": func() {
